@@ -1,0 +1,117 @@
+"""Settings from the environment or `.env`. Only the composition roots (API, worker, reconciler, CLI) read them."""
+
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import quote
+
+from pydantic import AliasChoices, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import Code, SetupError
+
+MIB = 1024 * 1024
+NO_SERVERS = (
+    "{} is not set. Set DATABASE_URL and REDIS_URL, use docker compose, "
+    "or let `python3 run up` start PostgreSQL and a Redis-compatible server itself."
+)
+
+
+class Settings(BaseSettings):
+    """What an operator can change; `.env.example` and the README list the same names and defaults."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True, frozen=True
+    )
+
+    database_url: str = Field("", description="PostgreSQL, as postgresql://user:password@host:port/name")
+    database_host: str = Field("", description="Instead of DATABASE_URL, together with the four below")
+    database_port: int = Field(5432, description="Port of DATABASE_HOST")
+    database_name: str = Field("tsad", description="Database on DATABASE_HOST")
+    database_user: str = Field("tsad", description="Role on DATABASE_HOST")
+    database_password: str = Field("", description="Password of DATABASE_USER")
+    database_pool_size: int = Field(10, ge=1, le=1000, description="Connections of one process, and API threads")
+    database_pool_timeout_s: float = Field(5, gt=0, description="How long a request waits for a connection")
+    database_connect_timeout_s: int = Field(3, ge=1, description="How long connecting may take")
+    database_statement_timeout_s: float = Field(15, gt=0, description="Longest statement the database runs for us")
+    redis_url: str = Field("", description="Redis 6.2 or newer, or Valkey, as redis://:password@host:port/0")
+
+    training_data_folder: Path = Field(
+        Path("data/data"),
+        validation_alias=AliasChoices("TRAINING_DATA_FOLDER", "DATA_FOLDER"),
+        description="Where training data is kept",
+    )
+    model_state_folder: Path = Field(
+        Path("data/models"),
+        validation_alias=AliasChoices("MODEL_STATE_FOLDER", "MODEL_FOLDER"),
+        description="Where detector states and training scores are kept",
+    )
+
+    min_training_data_points: int = Field(3, ge=2, description="Fewest points a fit accepts")
+    max_training_data_points: int = Field(1_000_000, ge=2, description="Most points a fit accepts")
+    max_batch_points: int = Field(100_000, ge=1, description="Most points one batch prediction accepts")
+    max_context_points: int = Field(4096, ge=0, description="Most recent values a prediction may carry along")
+    max_body_bytes: int = Field(64 * MIB, ge=1024, description="Largest request body, after decompression")
+    max_body_bytes_in_flight: int = Field(256 * MIB, ge=1024, description="All bodies one process holds at a time")
+    max_queued_jobs: int = Field(20_000, ge=1, description="Open jobs, beyond which a fit is answered 429")
+    max_queued_bytes: int = Field(10 * 1024 * MIB, ge=1, description="Training data of open jobs, likewise")
+    state_cache_bytes: int = Field(128 * MIB, ge=0, description="Detector states one API process keeps in memory")
+    latency_history_limit: int = Field(100, ge=1, description="Latencies kept for /healthcheck, of each kind")
+
+    lease_s: float = Field(20, gt=0, description="How long a job belongs to a worker that is not heard of")
+    heartbeat_s: float = Field(1, gt=0, description="How often a worker renews its lease and sees a cancellation")
+    reconcile_s: float = Field(2, gt=0, description="How often the reconciler looks for what was missed")
+    accept_window_s: float = Field(60, gt=0, description="How long the API may take from admission to commit")
+    garbage_grace_s: float = Field(3600, gt=0, description="How long an artifact without an owner is left alone")
+    fit_time_limit_s: int = Field(900, ge=1, description="Longest fit; a longer one fails with fit_timeout")
+    keep_data_days: float = Field(7, gt=0, description="How long a failed or cancelled job can be retried")
+    keep_jobs_days: float = Field(30, gt=0, description="How long finished jobs are listed")
+    worker_concurrency: int = Field(2, ge=1, description="Fits at a time in one worker")
+    worker_niceness: int = Field(10, ge=0, le=19, description="Priority the fits give way with")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line to log")
+    log_format: Literal["text", "json"] = Field("text", description="Lines for people or for machines")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the settings; raise `SetupError` that names each setting that is wrong."""
+        try:
+            return cls()
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{'_'.join(map(str, flaw['loc'])).upper() or 'settings'}: {flaw['msg']}" for flaw in error.errors()
+            )
+            raise SetupError(Code.CONFIGURATION, f"Settings are wrong: {wrong}") from None
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        """Refuse combinations that would make the job protocol unsafe."""
+        if self.accept_window_s >= self.garbage_grace_s:
+            raise ValueError("ACCEPT_WINDOW_S must be shorter than GARBAGE_GRACE_S")
+        if self.heartbeat_s * 3 > self.lease_s:
+            raise ValueError("LEASE_S must be at least three times HEARTBEAT_S")
+        if self.min_training_data_points > self.max_training_data_points:
+            raise ValueError("MIN_TRAINING_DATA_POINTS must not exceed MAX_TRAINING_DATA_POINTS")
+        if self.max_body_bytes > self.max_body_bytes_in_flight:
+            raise ValueError("MAX_BODY_BYTES must not exceed MAX_BODY_BYTES_IN_FLIGHT")
+        return self
+
+    @property
+    def database(self) -> str:
+        """The database's address, with psycopg2 by name: SQLAlchemy 2.1 takes a plain postgresql:// for psycopg 3."""
+        url = self.database_url
+        if not url:
+            if not self.database_host:
+                raise SetupError(Code.CONFIGURATION, NO_SERVERS.format("DATABASE_URL"))
+            user = ":".join(quote(part, safe="") for part in (self.database_user, self.database_password) if part)
+            url = f"postgresql://{user}@{self.database_host}:{self.database_port}/{self.database_name}"
+        for plain in ("postgresql://", "postgres://"):
+            if url.startswith(plain):
+                return "postgresql+psycopg2://" + url.removeprefix(plain)
+        return url
+
+    @property
+    def redis(self) -> str:
+        """The address of Redis."""
+        if not self.redis_url:
+            raise SetupError(Code.CONFIGURATION, NO_SERVERS.format("REDIS_URL"))
+        return self.redis_url
