@@ -1,0 +1,30 @@
+"""The registry: every module of this package that defines `DETECTOR` is a detector."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from shared.domain.detectors.contract import Detector
+from shared.errors import Code, InputError
+
+DEFAULT = "baseline"
+
+
+@cache
+def registry() -> Mapping[str, Detector[Any]]:
+    """All detectors by name."""
+    modules = (import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__))
+    detectors = [module.DETECTOR for module in modules if hasattr(module, "DETECTOR")]
+    return {detector.name: detector for detector in sorted(detectors, key=lambda detector: str(detector.name))}
+
+
+def named(name: str) -> Detector[Any]:
+    """Return the detector of that name; raise `InputError` with the names there are."""
+    try:
+        return registry()[name]
+    except KeyError:
+        raise InputError(
+            Code.UNKNOWN_DETECTOR, f"There is no such detector. There are: {', '.join(registry())}."
+        ) from None

@@ -1,0 +1,135 @@
+"""A series of points: two arrays, checked once, valid ever after."""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import Code, DamagedError, Flaw, InputError
+
+LAST_TIMESTAMP = 253_402_300_799  # 9999-12-31T23:59:59Z
+MAX_FLAWS = 20
+
+Timestamps = NDArray[np.int64]
+Values = NDArray[np.float64]
+
+_SERIES_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def check_series_id(series_id: str) -> str:
+    """Return the id without surrounding blanks; raise `InputError` for one that is no plain name."""
+    trimmed = series_id.strip()
+    if not _SERIES_ID.fullmatch(trimmed) or ".." in trimmed or trimmed == ".":
+        raise InputError(
+            Code.INVALID_SERIES_ID,
+            "A series id is 1 to 128 letters, digits, dots, dashes and underscores, is not '.' and has no '..' in it.",
+        )
+    return trimmed
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points in order: `timestamps` (n,) int64 seconds since the epoch, strictly increasing; `values` (n,) finite."""
+
+    timestamps: Timestamps
+    values: Values
+
+    def __len__(self) -> int:
+        return len(self.timestamps)
+
+    @classmethod
+    def checked(cls, timestamps: Sequence[int] | Timestamps, values: Sequence[float] | Values, *, most: int) -> Self:
+        """Make a series of 1 to `most` points, or raise `InputError` that says which point is wrong."""
+        if len(timestamps) != len(values):
+            raise InputError(
+                Code.LENGTHS_DIFFER, f"There are {len(timestamps):,} timestamps but {len(values):,} values."
+            )
+        if len(timestamps) > most:
+            raise InputError(Code.TOO_MANY_POINTS, f"{len(timestamps):,} points are too many: at most {most:,}.")
+        if len(timestamps) == 0:
+            raise InputError(Code.TOO_FEW_POINTS, "There are no points.")
+        series = cls(_as_timestamps(timestamps), np.asarray(values, dtype=np.float64))
+        _refuse(~np.isfinite(series.values), "values", Code.NOT_FINITE, "Every value must be a finite number.")
+        backwards = np.concatenate(([False], np.diff(series.timestamps) <= 0))
+        _refuse(
+            backwards,
+            "timestamps",
+            Code.TIMESTAMPS_NOT_INCREASING,
+            "Timestamps must be strictly increasing: each later than the one before it.",
+        )
+        return series
+
+    @classmethod
+    def for_training(
+        cls, timestamps: Sequence[int] | Timestamps, values: Sequence[float] | Values, *, fewest: int, most: int
+    ) -> Self:
+        """Make a series that a detector can learn from; `InputError` if it is too short, constant or too large."""
+        series = cls.checked(timestamps, values, most=most)
+        if len(series) < fewest:
+            raise InputError(
+                Code.TOO_FEW_POINTS, f"{len(series):,} points are too few to learn from: at least {fewest:,}."
+            )
+        if series.values.min() == series.values.max():
+            raise InputError(
+                Code.CONSTANT_SERIES,
+                "All values are the same, so any other value would be infinitely unusual: nothing can be learnt.",
+            )
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread = np.var(series.values)
+        if not np.isfinite(spread):
+            raise InputError(
+                Code.VALUES_TOO_LARGE, "The values are so large that their mean or spread overflows a 64-bit float."
+            )
+        return series
+
+    def encode(self) -> memoryview:
+        """The training data artifact: an npz archive; the same series gives the same bytes."""
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, timestamps=self.timestamps, values=self.values)
+        return buffer.getbuffer()
+
+    @classmethod
+    def decode(cls, content: bytes) -> Self:
+        """Read what `encode` wrote; `DamagedError` for anything else."""
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                return cls(archive["timestamps"], archive["values"])
+        except (ValueError, KeyError, OSError) as error:
+            raise DamagedError(Code.ARTIFACT_DAMAGED, f"The training data cannot be read: {error}") from error
+
+
+def check_timestamp(timestamp: int) -> int:
+    """Return the timestamp; raise `InputError` for one before 1970 or after the year 9999."""
+    _as_timestamps([timestamp])
+    return timestamp
+
+
+def _as_timestamps(timestamps: Sequence[int] | Timestamps) -> Timestamps:
+    try:
+        array = np.asarray(timestamps, dtype=np.int64)
+        outside = (array < 0) | (array > LAST_TIMESTAMP)
+    except OverflowError:  # one does not even fit 64 bits
+        array = np.empty(0, dtype=np.int64)
+        outside = np.fromiter((not 0 <= stamp <= LAST_TIMESTAMP for stamp in timestamps), dtype=bool)
+    if outside.any():
+        largest = max(int(timestamps[index]) for index in np.flatnonzero(outside)[:MAX_FLAWS])
+        hint = " This one looks like milliseconds: divide by 1000." if largest > LAST_TIMESTAMP else ""
+        _refuse(
+            outside,
+            "timestamps",
+            Code.INVALID_TIMESTAMP,
+            f"Timestamps are whole seconds since 1970, from 0 to {LAST_TIMESTAMP}.{hint}",
+        )
+    return array
+
+
+def _refuse(wrong: NDArray[np.bool_], field: str, code: Code, sentence: str) -> None:
+    """Raise `InputError` naming the first places where `wrong` (n,) is true, if there is any."""
+    places = np.flatnonzero(wrong)
+    if len(places):
+        flaws = [Flaw((field, int(place)), sentence) for place in places[:MAX_FLAWS]]
+        raise InputError(code, f"{sentence} {field}[{places[0]}] is the first of {len(places):,} wrong.", flaws=flaws)

@@ -1,0 +1,67 @@
+"""What a fit publishes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file in the store, as a row refers to it."""
+
+    key: str
+    sha256: bytes
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """What a worker learnt, ready to be published."""
+
+    first_timestamp: int
+    last_timestamp: int
+    learnt: dict[str, float]
+    anomaly_share: float  # of the training points, 0 to 1
+    sparkline: list[float]
+    fit_ms: float
+    state: Artifact
+    scores: Artifact
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An immutable, numbered state of one series."""
+
+    series_id: str
+    version: int
+    job_id: str
+    detector: str
+    parameters: dict[str, Any]
+    points: int
+    first_timestamp: int
+    last_timestamp: int
+    learnt: dict[str, float]
+    anomaly_share: float
+    sparkline: list[float]
+    fit_ms: float
+    data: Artifact
+    state: Artifact
+    scores: Artifact
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesSummary:
+    """A series and its latest version in short."""
+
+    series_id: str
+    latest_version: int | None
+    pinned_version: int | None
+    versions: int
+    detector: str | None
+    points: int | None
+    first_timestamp: int | None
+    last_timestamp: int | None
+    anomaly_share: float | None
+    sparkline: list[float] | None
+    fitted_at: datetime | None
