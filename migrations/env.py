@@ -1,0 +1,29 @@
+"""Alembic's entry: one connection, one migration at a time, no waiting for locks that a busy table holds."""
+
+from alembic import context
+from sqlalchemy import create_engine, pool, text
+
+from shared.settings import Settings
+from shared.store.tables import metadata
+
+ONE_MIGRATION_AT_A_TIME = 8245  # advisory lock: api, worker and reconciler use others
+
+
+def run() -> None:
+    """Migrate the database that the caller or the settings name."""
+    url = context.config.attributes.get("database_url") or Settings.load().database
+    engine = create_engine(url, poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        # A statement that waits for a lock makes every later query of that table wait behind it: give up instead.
+        connection.execute(text("SET lock_timeout = '5s'"))
+        connection.execute(text("SET statement_timeout = 0"))
+        connection.commit()
+        context.configure(connection=connection, target_metadata=metadata, compare_server_default=True)
+        with context.begin_transaction():
+            connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ONE_MIGRATION_AT_A_TIME})
+            connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+            context.run_migrations()
+
+
+run()

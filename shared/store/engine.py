@@ -1,0 +1,59 @@
+"""Connections to PostgreSQL. A transaction is `with sessions.begin() as session:` at the verb; nobody else commits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from shared.errors import Code, UnavailableError
+from shared.settings import Settings
+
+
+def make_engine(settings: Settings, application_name: str) -> Engine:
+    """A pool of `DATABASE_POOL_SIZE` connections, opened when first used. Make it after a fork, never before."""
+    milliseconds = int(settings.database_statement_timeout_s * 1000)
+    return create_engine(
+        settings.database,
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=settings.database_pool_timeout_s,
+        pool_pre_ping=True,  # one round trip, so that a restarted database costs nobody an error
+        connect_args={
+            "connect_timeout": settings.database_connect_timeout_s,
+            "application_name": application_name,
+            "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={milliseconds}",
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+        },
+    )
+
+
+class Sessions:
+    """Where transactions begin. An unreachable database is `UnavailableError`, whatever the driver calls it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """One transaction: commits at the end of the block, rolls back when an error leaves it."""
+        try:
+            with Session(self.engine) as session, session.begin():
+                yield session
+        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+            raise unavailable() from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise unavailable() from error
+            raise
+
+
+def unavailable() -> UnavailableError:
+    """What everybody is told when the database does not answer."""
+    return UnavailableError(
+        Code.DATABASE_UNAVAILABLE, "The database cannot be reached at the moment. Try again.", retry_after_s=2
+    )

@@ -1,0 +1,142 @@
+"""Which version is latest, for many series at once: one connection that the event loop itself drives.
+
+Series ids that wait in the same moment are resolved by one query, and a caller is answered only by a query that began
+after it asked. So whoever was told that a job succeeded finds its version, on every process, without a query for each
+request. In a thread the same costs half as much throughput again.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+from sqlalchemy.engine import make_url
+
+from shared.settings import Settings
+from shared.store.engine import unavailable
+
+logger = logging.getLogger(__name__)
+
+_LATEST = """
+SELECT s.series_id,
+       coalesce(s.pinned_version, (SELECT max(v.version) FROM versions v WHERE v.series_id = s.series_id))
+  FROM series s WHERE s.series_id = ANY (%s)
+"""
+_ANSWER_WITHIN_S = 5.0
+_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 2.0
+
+Waiting = dict[str, list["asyncio.Future[int | None]"]]
+
+
+class LatestVersions:
+    """Resolves series ids to version numbers. Belongs to one event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        url = make_url(settings.database)
+        milliseconds = int(settings.database_statement_timeout_s * 1000)
+        self._arguments: dict[str, Any] = {
+            **url.translate_connect_args(username="user", database="dbname"),
+            **url.query,
+            "connect_timeout": settings.database_connect_timeout_s,
+            "application_name": "tsad-latest",
+            "options": f"-c statement_timeout={milliseconds}",
+        }
+        self._waiting: Waiting = {}
+        self._asked = asyncio.Event()
+        self._reachable = True
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Connect and begin to answer."""
+        self._task = asyncio.get_running_loop().create_task(self._serve(), name="latest-versions")
+
+    async def close(self) -> None:
+        """Stop; whoever still waits is told that the database is unavailable."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        _refuse(self._take())
+
+    async def resolve(self, series_id: str) -> int | None:
+        """The latest version of the series; None when it has none. `UnavailableError` without a database."""
+        if not self._reachable:
+            raise unavailable()
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(series_id, []).append(answer)
+        self._asked.set()
+        return await answer  # type: ignore[no-any-return]
+
+    async def _serve(self) -> None:
+        backoff_s = _FIRST_BACKOFF_S
+        while True:
+            connection = None
+            try:
+                async with asyncio.timeout(_ANSWER_WITHIN_S):
+                    connection = psycopg2.connect(**self._arguments, async_=1)
+                    await _ready(connection)
+                self._reachable = True
+                while True:
+                    await self._asked.wait()
+                    async with asyncio.timeout(_ANSWER_WITHIN_S):
+                        await self._answer(connection)
+                    backoff_s = _FIRST_BACKOFF_S
+            except (psycopg2.Error, OSError, TimeoutError) as error:
+                logger.warning("the connection for latest versions is lost: %s", type(error).__name__)
+                if backoff_s > _FIRST_BACKOFF_S:  # a first loss is worth one quick new connection, then nobody waits
+                    self._reachable = False
+                    _refuse(self._take())
+            finally:
+                if connection is not None:
+                    connection.close()
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2, _LONGEST_BACKOFF_S)
+
+    def _take(self) -> Waiting:
+        taken, self._waiting = self._waiting, {}
+        self._asked.clear()
+        return taken
+
+    async def _answer(self, connection: Any) -> None:
+        taken = self._take()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(_LATEST, (list(taken),))
+                await _ready(connection)
+                latest = dict(cursor.fetchall())
+        except BaseException:
+            for series_id, answers in taken.items():  # the next connection answers them
+                self._waiting.setdefault(series_id, []).extend(answers)
+            self._asked.set()
+            raise
+        for series_id, answers in taken.items():
+            for answer in answers:
+                if not answer.done():  # its client may have gone
+                    answer.set_result(latest.get(series_id))
+
+
+async def _ready(connection: Any) -> None:
+    """Wait until the connection has done what it was asked to do."""
+    loop = asyncio.get_running_loop()
+    while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+        reading = state == psycopg2.extensions.POLL_READ
+        moved = loop.create_future()
+        descriptor = connection.fileno()
+        (loop.add_reader if reading else loop.add_writer)(descriptor, _wake, moved)
+        try:
+            await moved
+        finally:
+            (loop.remove_reader if reading else loop.remove_writer)(descriptor)
+
+
+def _wake(moved: "asyncio.Future[None]") -> None:
+    if not moved.done():
+        moved.set_result(None)
+
+
+def _refuse(waiting: Waiting) -> None:
+    error = unavailable()
+    for answers in waiting.values():
+        for answer in answers:
+            if not answer.done():
+                answer.set_exception(error)

@@ -1,0 +1,91 @@
+"""What the reconciler does to rows: take back leases, repeat messages, forget the old. One reconciler at a time."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+# False = another one is at it. Held until COMMIT; messages are sent after that.
+_LOCK = text("SELECT pg_try_advisory_xact_lock(8244, 0)")
+
+# Leases that ran out. Too many crashes fail the job, whose next of series is then announced. A database that has just
+# started lets the workers renew their leases first: they lived, it did not.
+_REAP = text("""
+UPDATE fit_jobs AS j
+   SET crashes = j.crashes + 1, worker = NULL, lease_until = NULL, announced_at = NULL, announcements = 0,
+       status = CASE WHEN j.crashes + 1 >= :most_crashes THEN 'failed' ELSE 'queued' END,
+       error_code = CASE WHEN j.crashes + 1 >= :most_crashes THEN 'worker_lost' END,
+       error_detail = CASE WHEN j.crashes + 1 >= :most_crashes
+                           THEN format('%s workers ended while they fitted this series', j.crashes + 1) END,
+       finished_at = CASE WHEN j.crashes + 1 >= :most_crashes THEN clock_timestamp() END,
+       available_at = clock_timestamp() + interval '1 s' * least(30, power(2, j.crashes))
+ WHERE j.id = ANY (ARRAY(SELECT id FROM fit_jobs WHERE status = 'running' AND lease_until < clock_timestamp()
+                            AND pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => :settled_s)
+                          ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED))
+RETURNING CAST(j.id AS text) AS job_id, j.status, j.series_id
+""")
+
+# First in line, due, and without a message as far as one can know.
+_ANNOUNCE = text("""
+UPDATE fit_jobs SET announced_at = clock_timestamp(), announcements = announcements + 1
+ WHERE id = ANY (ARRAY(
+         SELECT q.id FROM fit_jobs q
+          WHERE q.status = 'queued' AND q.available_at <= clock_timestamp()
+            AND (q.announced_at IS NULL OR q.announced_at
+                 < clock_timestamp() - make_interval(secs => :spacing_s * power(2, least(q.announcements, :doublings))))
+            AND NOT EXISTS (SELECT 1 FROM fit_jobs o
+                             WHERE o.series_id = q.series_id AND o.status IN ('queued', 'running') AND o.seq < q.seq)
+          ORDER BY q.seq LIMIT :limit FOR UPDATE OF q SKIP LOCKED))
+RETURNING CAST(id AS text)
+""")
+
+# Retention, a bounded number of rows at a time. A job that is being retried is locked and skipped.
+# statement_timestamp() is STABLE and so can bound an index scan; clock_timestamp() would walk over every finished job.
+_RELEASE_DATA = text("""
+UPDATE fit_jobs SET data_key = NULL
+ WHERE id = ANY (ARRAY(SELECT id FROM fit_jobs
+                        WHERE data_key IS NOT NULL AND finished_at < statement_timestamp() - interval '1 day' * :days
+                        ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED))
+""")
+_PRUNE_JOBS = text("""
+DELETE FROM fit_jobs
+ WHERE id = ANY (ARRAY(SELECT id FROM fit_jobs
+                        WHERE finished_at < statement_timestamp() - interval '1 day' * :days
+                        ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED))
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """A job whose worker was not heard of."""
+
+    job_id: str
+    status: str  # queued again, or failed
+    series_id: str
+
+
+def take_turn(session: Session) -> bool:
+    """Whether this reconciler may work until the end of the transaction."""
+    return bool(session.execute(_LOCK).scalar_one())
+
+
+def reap(session: Session, most_crashes: int, settled_s: float) -> list[Reaped]:
+    """Take back the leases that ran out, unless the database itself started less than `settled_s` ago."""
+    parameters = {"most_crashes": most_crashes, "settled_s": settled_s}
+    return [Reaped(*row) for row in session.execute(_REAP, parameters)]
+
+
+def to_announce(session: Session, spacing_s: float, doublings: int, limit: int) -> list[str]:
+    """Ids of queued jobs whose message may be lost, marked as announced now."""
+    parameters = {"spacing_s": spacing_s, "doublings": doublings, "limit": limit}
+    return list(session.execute(_ANNOUNCE, parameters).scalars())
+
+
+def release_data(session: Session, days: float, limit: int) -> int:
+    """Let go of the training data of jobs that failed or were cancelled longer ago."""
+    return session.execute(_RELEASE_DATA, {"days": days, "limit": limit}).rowcount  # type: ignore[attr-defined, no-any-return]
+
+
+def prune_jobs(session: Session, days: float, limit: int) -> int:
+    """Delete the rows of jobs that finished longer ago."""
+    return session.execute(_PRUNE_JOBS, {"days": days, "limit": limit}).rowcount  # type: ignore[attr-defined, no-any-return]

@@ -1,0 +1,42 @@
+"""Migrations: run as a step of their own (`tsad migrate`), never when a process starts."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import OperationalError
+
+from shared.errors import Code, SetupError
+from shared.store.engine import Sessions
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+
+
+def migrate(database_url: str, revision: str = "head") -> None:
+    """Bring the schema to a revision; another migration under way is waited for."""
+    configuration = _configuration(database_url)
+    try:
+        command.upgrade(configuration, revision)
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise SetupError(Code.DATABASE_UNAVAILABLE, f"The schema cannot be migrated: {reason}") from error
+
+
+def expected_revision() -> str | None:
+    """The revision that this release needs."""
+    return ScriptDirectory.from_config(_configuration("")).get_current_head()
+
+
+def current_revision(sessions: Sessions) -> str | None:
+    """The revision that the database has; None for an empty one."""
+    with sessions.begin() as session:
+        return MigrationContext.configure(session.connection()).get_current_revision()
+
+
+def _configuration(database_url: str) -> Config:
+    configuration = Config()
+    configuration.set_main_option("script_location", str(MIGRATIONS))
+    configuration.attributes["database_url"] = database_url
+    return configuration

@@ -1,0 +1,129 @@
+"""Versions: publish and read."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from shared.domain.jobs import Claim
+from shared.domain.versions import Artifact, NewVersion, Version
+
+# --- publish: write the artifacts, then these four in ONE transaction -----------------------------------------------
+
+# No row = the job was reaped, cancelled, deleted, or published already: roll back.
+_FENCE = text("""
+SELECT 1 FROM fit_jobs WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running' FOR UPDATE
+""")
+_NUMBER = text("""
+INSERT INTO series AS s (series_id, last_version) VALUES (:series_id, 1)
+ON CONFLICT (series_id) DO UPDATE SET last_version = s.last_version + 1 RETURNING last_version
+""")
+# The version takes over the job's hold on the training data.
+_VERSION = text("""
+INSERT INTO versions (series_id, version, job_id, attempt, detector, parameters, points,
+                      first_timestamp, last_timestamp, learnt, anomaly_share, sparkline, fit_ms,
+                      data_key, data_sha256, data_size, state_key, state_sha256, state_size,
+                      scores_key, scores_sha256, scores_size)
+SELECT series_id, :version, id, attempt, detector, parameters, points,
+       :first_timestamp, :last_timestamp, CAST(:learnt AS jsonb), :anomaly_share,
+       CAST(:sparkline AS double precision[]), :fit_ms,
+       data_key, data_sha256, data_size, :state_key, :state_sha256, :state_size,
+       :scores_key, :scores_sha256, :scores_size
+  FROM fit_jobs WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running'
+""")
+_SUCCESS = text("""
+UPDATE fit_jobs SET status = 'succeeded', version = :version, data_key = NULL, progress = 1, lease_until = NULL,
+       finished_at = clock_timestamp()
+ WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running'
+""")
+
+# --- read -----------------------------------------------------------------------------------------------------------
+
+_VERSIONS = """
+SELECT v.series_id, v.version, CAST(v.job_id AS text) AS job_id, v.detector, v.parameters, v.points, v.first_timestamp,
+       v.last_timestamp, v.learnt, v.anomaly_share, v.sparkline, v.fit_ms, v.data_key, v.data_sha256, v.data_size,
+       v.state_key, v.state_sha256, v.state_size, v.scores_key, v.scores_sha256, v.scores_size, v.created_at
+  FROM versions v
+"""
+_ONE = text(_VERSIONS + " WHERE v.series_id = :series_id AND v.version = :version")
+_LATEST = text(
+    _VERSIONS
+    + """
+ JOIN series s ON s.series_id = v.series_id
+WHERE v.series_id = :series_id
+  AND v.version = coalesce(s.pinned_version,
+                           (SELECT max(o.version) FROM versions o WHERE o.series_id = :series_id))
+"""
+)
+_PAGE = text(_VERSIONS + " WHERE v.series_id = :series_id AND v.version < :below ORDER BY v.version DESC LIMIT :limit")
+_NEIGHBOURS = text("""
+SELECT (SELECT max(version) FROM versions WHERE series_id = :series_id AND version < :version) AS before,
+       (SELECT min(version) FROM versions WHERE series_id = :series_id AND version > :version) AS after
+""")
+_LARGEST_NUMBER = 2**31 - 1
+
+
+def publish(session: Session, claimed: Claim, new: NewVersion) -> int | None:
+    """Publish the version and end its job as succeeded; None when the job is no longer this attempt's: roll back."""
+    own = {"job_id": claimed.job_id, "attempt": claimed.attempt}
+    if session.execute(_FENCE, own).first() is None:
+        return None
+    number: int = session.execute(_NUMBER, {"series_id": claimed.series_id}).scalar_one()
+    session.execute(
+        _VERSION,
+        own
+        | {
+            "version": number,
+            "first_timestamp": new.first_timestamp,
+            "last_timestamp": new.last_timestamp,
+            "learnt": json.dumps(new.learnt),
+            "anomaly_share": new.anomaly_share,
+            "sparkline": new.sparkline,
+            "fit_ms": new.fit_ms,
+        }
+        | _artifact_columns("state", new.state)
+        | _artifact_columns("scores", new.scores),
+    )
+    session.execute(_SUCCESS, own | {"version": number})
+    return number
+
+
+def find(session: Session, series_id: str, version: int | None) -> Version | None:
+    """One version; None asks for the latest."""
+    if version is None:
+        row = session.execute(_LATEST, {"series_id": series_id}).first()
+    elif version > _LARGEST_NUMBER:
+        return None
+    else:
+        row = session.execute(_ONE, {"series_id": series_id, "version": version}).first()
+    return _version(row) if row else None
+
+
+def page(session: Session, series_id: str, below: int | None, limit: int) -> list[Version]:
+    """Versions of a series, newest first, beginning below number `below`."""
+    rows = session.execute(
+        _PAGE, {"series_id": series_id, "below": _LARGEST_NUMBER if below is None else below, "limit": limit}
+    )
+    return [_version(row) for row in rows]
+
+
+def neighbours(session: Session, series_id: str, version: int) -> tuple[int | None, int | None]:
+    """The numbers of the versions before and after."""
+    row = session.execute(_NEIGHBOURS, {"series_id": series_id, "version": version}).one()
+    return row.before, row.after
+
+
+def _artifact_columns(kind: str, artifact: Artifact) -> dict[str, object]:
+    return {f"{kind}_key": artifact.key, f"{kind}_sha256": artifact.sha256, f"{kind}_size": artifact.size}
+
+
+def _version(row: Row[Any]) -> Version:
+    columns = row._asdict()
+    for kind in ("data", "state", "scores"):
+        columns[kind] = Artifact(
+            key=columns.pop(f"{kind}_key"),
+            sha256=bytes(columns.pop(f"{kind}_sha256")),
+            size=columns.pop(f"{kind}_size"),
+        )
+    return Version(**columns)
