@@ -1,0 +1,107 @@
+"""Celery on Redis carries job ids from the API to the workers. PostgreSQL knows the jobs; a message only says: look."""
+
+import logging
+from contextlib import suppress
+from queue import Empty, Full, Queue
+from threading import Thread
+
+import redis
+from celery import Celery
+from kombu.entity import Exchange
+from kombu.entity import Queue as BrokerQueue
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
+
+TASK = "fit"
+QUEUE = "fit"
+
+# Publishing gives up at once: otherwise it hangs for seconds when Redis is down, and the reconciler repeats it anyway.
+_PUBLISH_OPTIONS = {"max_retries": 0, "socket_connect_timeout": 0.25, "socket_timeout": 0.5}
+# A worker waits for messages as long as it takes, but notices a connection that died without a word.
+_CONSUME_OPTIONS = {"socket_keepalive": True, "health_check_interval": 10, "socket_connect_timeout": 5}
+
+
+def make_celery(redis_url: str, *, consumes: bool) -> Celery:
+    """The Celery app: of a worker when it `consumes`, else of a process that only publishes.
+
+    Early acknowledgement and no result backend: a lost message is repeated by the reconciler, a lost worker is found
+    by its lease, and the outcome of a job is its row. Redelivery by Celery would only add a second, slower way.
+    """
+    app = Celery("tsad", broker=redis_url)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        result_backend=None,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_acks_late=False,
+        task_publish_retry=False,
+        # The default exchange needs no binding in Redis, which a FLUSHALL would take away.
+        task_queues=[BrokerQueue(QUEUE, Exchange(""), routing_key=QUEUE)],
+        task_default_queue=QUEUE,
+        task_default_exchange="",
+        task_default_routing_key=QUEUE,
+        broker_transport_options=_CONSUME_OPTIONS if consumes else _PUBLISH_OPTIONS,
+        broker_connection_timeout=5 if consumes else 0.25,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        worker_disable_prefetch=True,  # a message taken early would wait behind a long fit
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=True,  # what Flower shows
+        worker_hijack_root_logger=False,
+        worker_enable_remote_control=True,
+        enable_utc=True,
+        timezone="UTC",
+    )
+    return app
+
+
+def announce(app: Celery, job_id: str) -> bool:
+    """Publish the job's message; False when Redis does not take it, which the reconciler makes good."""
+    try:
+        app.send_task(TASK, args=[job_id], task_id=job_id, queue=QUEUE, ignore_result=True)
+    except (OperationalError, redis.RedisError, OSError) as error:
+        logger.warning("job %s is not announced yet: %s", job_id, type(error).__name__)
+        return False
+    return True
+
+
+def messages_waiting(client: redis.Redis) -> int | None:
+    """How many messages no worker has taken yet; None when Redis does not answer."""
+    try:
+        return int(client.llen(QUEUE))
+    except redis.RedisError:
+        return None
+
+
+class Announcer:
+    """Publishes in a thread of its own, so that no answer waits for Redis. Bounded: what does not fit is dropped."""
+
+    def __init__(self, app: Celery, at_most: int = 10_000) -> None:
+        self._app = app
+        self._waiting: Queue[str | None] = Queue(at_most)
+        self._thread = Thread(target=self._run, name="announcer", daemon=True)
+        self._thread.start()
+
+    def announce(self, job_id: str) -> None:
+        """Publish the job's message soon, or never."""
+        with suppress(Full):
+            self._waiting.put_nowait(job_id)
+
+    def close(self) -> None:
+        """Publish what still waits, then stop."""
+        with suppress(Full):
+            self._waiting.put_nowait(None)
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while (job_id := self._waiting.get()) is not None:
+            if not announce(self._app, job_id):
+                self._drop_waiting()  # each would run into the same timeout
+
+    def _drop_waiting(self) -> None:
+        with suppress(Empty):
+            while self._waiting.get_nowait() is not None:
+                pass
+            self._waiting.put_nowait(None)

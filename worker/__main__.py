@@ -1,0 +1,25 @@
+"""`python -m worker`: one worker, with the options that the job protocol relies on."""
+
+import os
+import socket
+
+# One BLAS thread a process: fits run beside each other, not inside each other. Read when NumPy is imported.
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+from shared.queue import QUEUE  # noqa: E402 - NumPy comes with it
+from worker.main import app  # noqa: E402
+
+app.worker_main(
+    [
+        "worker",
+        f"--hostname=fit-{os.getpid()}@{socket.gethostname()}",
+        f"--queues={QUEUE}",
+        "--pool=prefork",
+        "-Ofair",
+        "--task-events",
+        "--without-gossip",
+        "--without-mingle",
+        "--loglevel=INFO",
+    ]
+)

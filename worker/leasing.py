@@ -1,0 +1,74 @@
+"""The hold of a worker on its job: renewed while the fit goes on, and the first to know when it is gone."""
+
+import logging
+import time
+from threading import Event, Thread
+from types import TracebackType
+from typing import Self
+
+from shared.domain.jobs import Claim
+from shared.errors import Code, TsadError, UnavailableError
+from shared.settings import Settings
+from shared.store import jobs
+from shared.store.engine import Sessions
+
+logger = logging.getLogger(__name__)
+
+
+class LostError(TsadError):
+    """The job is no longer this attempt's: it was cancelled, taken back or deleted. Nothing is left to do."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.WORKER_LOST, "The job is no longer this attempt's.")
+
+
+class Lease:
+    """Renews the lease in a thread of its own, carries progress, and ends a fit that takes too long."""
+
+    def __init__(self, sessions: Sessions, claimed: Claim, settings: Settings) -> None:
+        self._sessions = sessions
+        self._claimed = claimed
+        self._settings = settings
+        self._progress = 0.0
+        self._lost = Event()
+        self._ended = Event()
+        self._deadline = time.monotonic() + settings.fit_time_limit_s
+        self._thread = Thread(target=self._run, name="lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def progress(self, share: float) -> None:
+        """Called by the fit; raises `LostError` to stop it."""
+        self.check()
+        self._progress = min(max(share, 0.0), 0.999)  # 1.0 belongs to the commit
+
+    def check(self) -> None:
+        """Raise `LostError` once the job is not ours any more."""
+        if self._lost.is_set():
+            raise LostError
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._settings.heartbeat_s):
+            try:
+                if not self._beat():
+                    self._lost.set()
+                    return
+            except UnavailableError:
+                logger.warning("job %s: no heartbeat, the database is away", self._claimed.job_id)
+
+    def _beat(self) -> bool:
+        with self._sessions.begin() as session:
+            if time.monotonic() > self._deadline:
+                limit = self._settings.fit_time_limit_s
+                detail = f"The fit did not end within {limit} s (FIT_TIME_LIMIT_S)."
+                jobs.fail(session, self._claimed, Code.FIT_TIMEOUT, detail)
+                return False
+            return jobs.heartbeat(session, self._claimed, self._progress, self._settings.lease_s)

@@ -1,0 +1,77 @@
+"""The worker's Celery app: one thin task. Also what Flower loads."""
+
+import os
+import signal
+from functools import cache
+from threading import Timer
+from typing import Any
+
+from celery import Celery, current_task
+from celery.signals import heartbeat_sent, setup_logging, worker_process_init, worker_shutting_down
+
+from shared import logs
+from shared.artifacts import Artifacts
+from shared.queue import TASK, announce, make_celery
+from shared.settings import Settings
+from shared.store.engine import Sessions, make_engine
+from shared.telemetry import Latencies, connect, report_alive
+from worker import training
+
+SHUTDOWN_GRACE_S = 15
+HARD_LIMIT_BEYOND_S = 60  # a fit deep in C code does not hear its deadline: then the process is ended
+
+settings = Settings.load()
+app: Celery = make_celery(settings.redis, consumes=True)
+app.conf.update(
+    worker_concurrency=settings.worker_concurrency,
+    worker_max_memory_per_child=2_000_000,  # KiB; a child that grew is replaced between two jobs
+    task_time_limit=settings.fit_time_limit_s + HARD_LIMIT_BEYOND_S,
+)
+
+
+@cache
+def tools() -> training.Training:
+    """What fits need, made in the child that runs them: connections do not survive a fork."""
+    return training.Training(
+        sessions=Sessions(make_engine(settings, "tsad-worker")),
+        artifacts=Artifacts.of(settings),
+        latencies=Latencies(connect(settings.redis), settings.latency_history_limit),
+        announce=lambda job_id: announce(app, job_id),
+        settings=settings,
+        worker=current_task.request.hostname or "unknown",
+    )
+
+
+@app.task(name=TASK)
+def fit(job_id: str) -> None:
+    """Fit one job."""
+    training.run(tools(), job_id)
+
+
+@setup_logging.connect
+def _configure_logs(**_: Any) -> None:
+    logs.configure(settings)
+
+
+@worker_process_init.connect
+def _give_way(**_: Any) -> None:
+    os.nice(settings.worker_niceness)
+
+
+@cache
+def _redis() -> Any:
+    return connect(settings.redis)
+
+
+@heartbeat_sent.connect
+def _say_alive(sender: Any, **_: Any) -> None:
+    report_alive(_redis(), sender.eventer.hostname)
+
+
+@worker_shutting_down.connect
+def _hand_back_after_grace(how: str, **_: Any) -> None:
+    """Warm shutdown waits for running fits; after the grace a cold one follows, in which they hand their jobs back."""
+    if how == "Warm":
+        timer = Timer(SHUTDOWN_GRACE_S, os.kill, (os.getpid(), signal.SIGQUIT))
+        timer.daemon = True
+        timer.start()

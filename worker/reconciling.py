@@ -1,0 +1,116 @@
+"""The reconciler: makes good what messages, workers and crashed processes leave undone. `python -m worker.reconciling`.
+
+Any number may run; a lock in the database lets one work at a time.
+"""
+
+import logging
+import signal
+import time
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import redis
+from celery import Celery
+
+from shared import logs
+from shared.artifacts import Artifacts
+from shared.domain.jobs import Status
+from shared.errors import TsadError, UnavailableError
+from shared.queue import announce, make_celery, messages_waiting
+from shared.settings import Settings
+from shared.store import jobs, reconciliation
+from shared.store.engine import Sessions, make_engine
+from shared.telemetry import connect
+from worker import collecting
+
+logger = logging.getLogger(__name__)
+
+MOST_CRASHES = 3  # leases that ran out, after which a job is no victim but the cause
+ROWS_AT_A_TIME = 500
+REPEAT_AFTER_S, REPEAT_DOUBLINGS = 10.0, 5  # how often a message is repeated that may still wait in Redis
+REPEAT_LOST_AFTER_S = 2.0  # the same while Redis holds no message at all
+COLLECT_EVERY_S = 60.0
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """What a round needs from its process."""
+
+    sessions: Sessions
+    artifacts: Artifacts
+    app: Celery
+    redis: redis.Redis
+    settings: Settings
+
+    def round(self) -> None:
+        """Take back expired leases, repeat lost messages, start what became first in line, forget the old."""
+        lost_all = messages_waiting(self.redis) == 0
+        spacing = (REPEAT_LOST_AFTER_S, 0) if lost_all else (REPEAT_AFTER_S, REPEAT_DOUBLINGS)
+        with self.sessions.begin() as session:
+            if not reconciliation.take_turn(session):
+                return
+            settled_s = 5 * self.settings.heartbeat_s
+            reaped = reconciliation.reap(session, MOST_CRASHES, settled_s)
+            messages = reconciliation.to_announce(session, *spacing, limit=ROWS_AT_A_TIME)
+            reconciliation.release_data(session, self.settings.keep_data_days, ROWS_AT_A_TIME)
+            reconciliation.prune_jobs(session, self.settings.keep_jobs_days, ROWS_AT_A_TIME)
+        for job in reaped:
+            logger.warning("job %s: its worker was not heard of, now %s", job.job_id, job.status)
+        self._publish(messages + self._next_of([job.series_id for job in reaped if job.status == Status.FAILED]))
+
+    def _next_of(self, series_ids: list[str]) -> list[str]:
+        if not series_ids:
+            return []
+        with self.sessions.begin() as session:
+            following = [jobs.next_of_series(session, series_id) for series_id in series_ids]
+        return [job_id for job_id in following if job_id]
+
+    def _publish(self, job_ids: list[str]) -> None:
+        for job_id in job_ids:
+            if not announce(self.app, job_id):
+                return  # Redis is away: a later round repeats the rest
+
+
+def run(reconciler: Reconciler, stopping: Event) -> None:
+    """Reconcile until told to stop; a round that fails is repeated."""
+    collect_at = time.monotonic() + COLLECT_EVERY_S
+    while not stopping.wait(reconciler.settings.reconcile_s):
+        try:
+            reconciler.round()
+            if time.monotonic() >= collect_at:
+                collecting.collect(reconciler.sessions, reconciler.artifacts, reconciler.settings.garbage_grace_s)
+                collect_at = time.monotonic() + COLLECT_EVERY_S
+        except UnavailableError as error:
+            logger.warning("%s", error.detail)
+        except Exception:
+            logger.exception("this round failed, the next one follows")
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    try:
+        settings = Settings.load()
+        logs.configure(settings)
+        reconciler = Reconciler(
+            sessions=Sessions(make_engine(settings, "tsad-reconciler")),
+            artifacts=Artifacts.of(settings),
+            app=make_celery(settings.redis, consumes=False),
+            redis=connect(settings.redis),
+            settings=settings,
+        )
+    except TsadError as error:
+        raise SystemExit(error.detail) from None
+    stopping = Event()
+
+    def stop(*_: Any) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    logger.info("reconciling every %g s", settings.reconcile_s)
+    run(reconciler, stopping)
+
+
+if __name__ == "__main__":
+    main()

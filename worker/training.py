@@ -1,0 +1,158 @@
+"""One fit: claim the job, load its data, fit, publish the version. What Celery calls, and what tests call directly."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared import artifacts as keys
+from shared.artifacts import Artifacts
+from shared.domain import training_scores
+from shared.domain.detectors import named
+from shared.domain.detectors.states import Fitted, encode
+from shared.domain.jobs import Claim
+from shared.domain.series import Series
+from shared.domain.training_scores import TrainingScores
+from shared.domain.versions import Artifact, NewVersion
+from shared.errors import Code, DamagedError, FitError, InputError, UnavailableError
+from shared.settings import Settings
+from shared.store import jobs, versions
+from shared.store.engine import Sessions
+from shared.telemetry import Kind, Latencies
+from worker.leasing import Lease, LostError
+
+logger = logging.getLogger(__name__)
+
+RELEASE_BACKOFF_S = 1.0
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a fit needs from its process."""
+
+    sessions: Sessions
+    artifacts: Artifacts
+    latencies: Latencies
+    announce: Callable[[str], object]  # publishes the message of a job id
+    settings: Settings
+    worker: str  # the name jobs show
+
+
+def run(training: Training, job_id: str) -> None:
+    """Fit the job if it can be claimed. Raises nothing that the job's row does not tell."""
+    began = time.perf_counter()
+    with training.sessions.begin() as session:
+        claimed = jobs.claim(session, job_id, training.worker, training.settings.lease_s)
+    if claimed is None:
+        logger.info("job %s: nothing to claim", job_id)
+        return
+    try:
+        with Lease(training.sessions, claimed, training.settings) as lease:
+            number = _fit_and_publish(training, claimed, lease)
+    except LostError:
+        logger.info("job %s: attempt %d lost it", job_id, claimed.attempt)
+    except UnavailableError as error:
+        logger.warning("job %s: back into the line: %s", job_id, error.detail)
+        _release(training, claimed, RELEASE_BACKOFF_S)
+    except (InputError, FitError, DamagedError) as error:
+        _fail(training, claimed, error.code, error.detail)
+    except Exception:
+        logger.exception("job %s: the detector failed", job_id)
+        _fail(
+            training, claimed, Code.FIT_FAILED, f"The detector {claimed.detector} could not be fitted to these points."
+        )
+    except BaseException:  # the worker shuts down: hand the job back, which counts as no crash
+        _release(training, claimed, 0.0)
+        raise
+    else:
+        training.latencies.record(Kind.TRAINING, (time.perf_counter() - began) * 1000)
+        logger.info("job %s: published version %d of %s", job_id, number, claimed.series_id)
+    _announce_next(training, claimed.series_id)
+
+
+def _fit_and_publish(training: Training, claimed: Claim, lease: Lease) -> int:
+    data = Artifact(claimed.data_key, claimed.data_sha256, claimed.data_size)
+    series = Series.decode(training.artifacts.data.get(data))
+    new = _learn(training, claimed, series, lease)
+    return _publish(training, claimed, new, lease)
+
+
+def _learn(training: Training, claimed: Claim, series: Series, lease: Lease) -> NewVersion:
+    detector = named(claimed.detector)
+    began = time.perf_counter()
+    fitted = Fitted(detector, detector.fit(series, claimed.parameters, lease.progress))
+    fit_ms = (time.perf_counter() - began) * 1000
+    scores = detector.score(fitted.state, series.values, series.timestamps, np.empty(0))
+    lease.check()
+    content, suffix = encode(fitted)
+    own = (claimed.series_id, claimed.job_id, claimed.attempt)
+    states = training.artifacts.states
+    return NewVersion(
+        first_timestamp=int(series.timestamps[0]),
+        last_timestamp=int(series.timestamps[-1]),
+        learnt=detector.learnt(fitted.state),
+        anomaly_share=training_scores.anomaly_share(scores.score),
+        sparkline=training_scores.sparkline(series.values),
+        fit_ms=round(fit_ms, 3),
+        state=states.put(keys.state_key(*own, suffix), content),
+        scores=states.put(keys.scores_key(*own), TrainingScores.of(scores).encode()),
+    )
+
+
+def _publish(training: Training, claimed: Claim, new: NewVersion, lease: Lease) -> int:
+    """One transaction. When nobody knows whether it was committed, the row does, as soon as it can be read again."""
+    while True:
+        try:
+            with training.sessions.begin() as session:
+                number = versions.publish(session, claimed, new)
+        except UnavailableError:
+            number = _number_if_published(training, claimed, lease)
+            if number is None:
+                continue
+        if number is None:
+            raise LostError
+        return number
+
+
+def _number_if_published(training: Training, claimed: Claim, lease: Lease) -> int | None:
+    """Wait for the database. The version's number; None = not published, and still ours to publish."""
+    while True:
+        lease.check()
+        try:
+            with training.sessions.begin() as session:
+                job = jobs.find(session, [claimed.job_id]).get(claimed.job_id)
+        except UnavailableError:
+            time.sleep(RELEASE_BACKOFF_S)
+            continue
+        if job is None or job.attempts != claimed.attempt or (job.status.is_final and job.version is None):
+            raise LostError
+        return job.version
+
+
+def _release(training: Training, claimed: Claim, backoff_s: float) -> None:
+    try:
+        with training.sessions.begin() as session:
+            jobs.release(session, claimed, backoff_s)
+    except UnavailableError:
+        logger.warning("job %s: not handed back, its lease will run out", claimed.job_id)
+
+
+def _fail(training: Training, claimed: Claim, code: Code, detail: str) -> None:
+    logger.warning("job %s: failed: %s", claimed.job_id, detail)
+    try:
+        with training.sessions.begin() as session:
+            jobs.fail(session, claimed, code, detail)
+    except UnavailableError:
+        logger.warning("job %s: the failure is not stored, its lease will run out", claimed.job_id)
+
+
+def _announce_next(training: Training, series_id: str) -> None:
+    try:
+        with training.sessions.begin() as session:
+            job_id = jobs.next_of_series(session, series_id)
+    except UnavailableError:
+        return  # the reconciler will
+    if job_id:
+        training.announce(job_id)
