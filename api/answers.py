@@ -1,0 +1,301 @@
+"""Answers. The OpenAPI document is made from these and from the bodies of requests."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from shared.domain import jobs, versions
+
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+
+
+class JobLinks(Struct):
+    """Where to go from a job."""
+
+    self: str
+    series: str
+    version: str | None = None
+    plot: str | None = None
+
+
+class AcceptedJob(Struct):
+    """A fit was accepted."""
+
+    job_id: str
+    series_id: str
+    status: str
+    points_used: int
+    links: JobLinks
+
+
+class JobError(Struct):
+    """Why a job failed."""
+
+    code: str
+    detail: str
+    retryable: bool
+
+
+class JobAnswer(Struct):
+    """Where a fit job is."""
+
+    job_id: str
+    series_id: str
+    status: str
+    progress: Fraction
+    detector: str
+    parameters: dict[str, Any]
+    points_used: int
+    version: str | None
+    attempts: int
+    worker: str | None
+    retry_of: str | None
+    error: JobError | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    queue_position: int | None
+    links: JobLinks
+
+    @classmethod
+    def of(cls, job: jobs.Job) -> "JobAnswer":
+        """The job as clients see it."""
+        error = None
+        if job.error_code is not None:
+            error = JobError(job.error_code, job.error_detail or "", job.error_code in jobs.RETRYABLE)
+        return cls(
+            job_id=job.job_id,
+            series_id=job.series_id,
+            status=job.status,
+            progress=job.progress,
+            detector=job.detector,
+            parameters=job.parameters,
+            points_used=job.points,
+            version=None if job.version is None else str(job.version),
+            attempts=job.attempts,
+            worker=job.worker,
+            retry_of=job.retry_of,
+            error=error,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            queue_position=job.queue_position,
+            links=job_links(job.job_id, job.series_id, job.version),
+        )
+
+
+class Verdict(Struct):
+    """What a detector says of one point. `score` 1.0 is the decision boundary; null band edges are open."""
+
+    anomaly: bool
+    model_version: str
+    score: float
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    detector: str
+    explanation: str | UnsetType = UNSET
+
+
+class BatchVerdicts(Struct):
+    """What a detector says of many points, column by column."""
+
+    model_version: str
+    detector: str
+    anomaly: list[bool]
+    score: list[float]
+    expected: list[float | None]
+    lower: list[float | None]
+    upper: list[float | None]
+
+
+class PointVerdict(Struct, omit_defaults=True):
+    """A verdict, or the problem that stands in its place."""
+
+    series_id: str
+    verdict: Verdict | None = None
+    problem: dict[str, Any] | None = None
+
+
+class ManyVerdicts(Struct):
+    """One result for each point, in their order."""
+
+    results: list[PointVerdict]
+
+
+class SeriesAnswer(Struct):
+    """A series and its latest version in short."""
+
+    series_id: str
+    latest_version: str | None
+    pinned_version: str | None
+    versions: int
+    detector: str | None
+    points: int | None
+    first_timestamp: int | None
+    last_timestamp: int | None
+    anomaly_share: float | None
+    sparkline: list[float] | None
+    fitted_at: datetime | None
+    last_job: JobAnswer | UnsetType | None = UNSET
+
+    @classmethod
+    def of(cls, summary: versions.SeriesSummary) -> "SeriesAnswer":
+        """The series as clients see it."""
+        return cls(
+            series_id=summary.series_id,
+            latest_version=_number(summary.latest_version),
+            pinned_version=_number(summary.pinned_version),
+            versions=summary.versions,
+            detector=summary.detector,
+            points=summary.points,
+            first_timestamp=summary.first_timestamp,
+            last_timestamp=summary.last_timestamp,
+            anomaly_share=summary.anomaly_share,
+            sparkline=summary.sparkline,
+            fitted_at=summary.fitted_at,
+        )
+
+
+class SeriesPage(Struct):
+    """Series in the order of their ids; `next_cursor` asks for those behind."""
+
+    series: list[SeriesAnswer]
+    next_cursor: str | None
+
+
+class VersionAnswer(Struct):
+    """A version: what it was learnt from, and what was learnt."""
+
+    series_id: str
+    version: str
+    detector: str
+    parameters: dict[str, Any]
+    points: int
+    first_timestamp: int
+    last_timestamp: int
+    training_data_sha256: str
+    state_sha256: str
+    threshold: float | None
+    learnt: dict[str, float]
+    anomaly_share: Fraction
+    sparkline: list[float]
+    fit_ms: float
+    job_id: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, version: versions.Version) -> "VersionAnswer":
+        """The version as clients see it."""
+        return cls(
+            series_id=version.series_id,
+            version=str(version.version),
+            detector=version.detector,
+            parameters=version.parameters,
+            points=version.points,
+            first_timestamp=version.first_timestamp,
+            last_timestamp=version.last_timestamp,
+            training_data_sha256=version.data.sha256.hex(),
+            state_sha256=version.state.sha256.hex(),
+            threshold=version.learnt.get("threshold"),
+            learnt=version.learnt,
+            anomaly_share=version.anomaly_share,
+            sparkline=version.sparkline,
+            fit_ms=version.fit_ms,
+            job_id=version.job_id,
+            created_at=version.created_at,
+        )
+
+
+class VersionPage(Struct):
+    """Versions, newest first; `next_cursor` asks for older ones."""
+
+    versions: list[VersionAnswer]
+    next_cursor: str | None
+
+
+class TrainingData(Struct):
+    """The points a version was fitted on."""
+
+    timestamps: list[int]
+    values: list[float]
+
+
+class DetectorAnswer(Struct):
+    """A detector and its parameters, as a JSON schema."""
+
+    name: str
+    purpose: str
+    cost: str
+    min_points: int
+    context_points: int
+    default: bool
+    parameters: dict[str, Any]
+
+
+class DetectorList(Struct):
+    """All detectors."""
+
+    detectors: list[DetectorAnswer]
+
+
+class LatencyAnswer(Struct):
+    """Milliseconds."""
+
+    avg: float
+    p95: float
+
+
+class Health(Struct, omit_defaults=True):
+    """The service in three figures; `telemetry` is there, and says unavailable, when Redis does not answer."""
+
+    series_trained: int
+    inference_latency_ms: LatencyAnswer
+    training_latency_ms: LatencyAnswer
+    telemetry: str | None = None
+
+
+class Readiness(Struct):
+    """Whether requests can be served, and what is missing."""
+
+    status: str
+    checks: dict[str, str]
+
+
+class Liveness(Struct):
+    """The process answers."""
+
+    status: str
+
+
+class Flaw(Struct):
+    """One thing wrong in a request."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class Problem(Struct):
+    """Any error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[Flaw]
+
+
+def job_links(job_id: str, series_id: str, version: int | None) -> JobLinks:
+    """Where to go from a job."""
+    links = JobLinks(self=f"/jobs/{job_id}", series=f"/series/{series_id}")
+    if version is not None:
+        links.version = f"/series/{series_id}/versions/{version}"
+        links.plot = f"/plot?series_id={series_id}&version={version}"
+    return links
+
+
+def _number(version: int | None) -> str | None:
+    return None if version is None else str(version)

@@ -1,0 +1,53 @@
+"""What routes ask for by type."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import Depends, Path, Query, Request
+from starlette.responses import Response
+
+from api.problems import request_id_of
+from api.resolving import parse_version
+from api.services import Services
+from shared.domain.series import check_series_id
+from shared.errors import Code, NotFoundError
+
+MOST_LISTED = 200
+
+
+def _services(request: Request) -> Services:
+    return request.app.state.services  # type: ignore[no-any-return]
+
+
+def _series_id(
+    series_id: Annotated[str, Path(description="1 to 128 letters, digits, dots, dashes, underscores")],
+) -> str:
+    return check_series_id(series_id)
+
+
+def _version(version: Annotated[str, Path(description="A version (3, v3) or latest")]) -> int | None:
+    return parse_version(version)
+
+
+async def _content(request: Request) -> bytes:
+    return await request.body()
+
+
+ServicesOf = Annotated[Services, Depends(_services)]
+SeriesId = Annotated[str, Depends(_series_id)]
+VersionNumber = Annotated[int | None, Depends(_version)]
+Content = Annotated[bytes, Depends(_content)]
+RequestId = Annotated[str, Depends(request_id_of)]
+Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="Entries of a page")]
+Cursor = Annotated[str | None, Query(max_length=200, description="next_cursor of the page before")]
+Prefix = Annotated[str, Query(max_length=128, pattern=r"^[A-Za-z0-9._-]*$", description="How the ids begin")]
+
+
+def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(msgspec.json.encode(body), status, headers, "application/json")
+
+
+def job_not_found() -> NotFoundError:
+    """No such job, or it was pruned."""
+    return NotFoundError(Code.JOB_NOT_FOUND, "There is no such job. Finished ones are forgotten after KEEP_JOBS_DAYS.")

@@ -1,0 +1,49 @@
+"""The API process: settings in, application out."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI
+from fastapi_swagger import patch_fastapi
+
+from api import middleware, openapi, problems
+from api.routes import fits, health, pages, predictions, series
+from api.services import Services
+from shared import __version__, logs
+from shared.settings import Settings
+
+DESCRIPTION = "Learns what is normal for many time series and says, point by point, what is not."
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; settings come from the environment unless given."""
+    settings = settings or Settings.load()
+    logs.configure(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = settings.database_pool_size
+        services = Services.start(settings)
+        app.state.services = services
+        try:
+            yield
+        finally:
+            await services.close()
+
+    app = FastAPI(
+        title="tsad",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        middleware=middleware.chain(settings),
+        docs_url=None,  # served from the installed package below, so that it works without a CDN
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    patch_fastapi(app)
+    problems.install(app)
+    openapi.install(app)
+    for router in (fits.router, predictions.router, series.router, health.router, pages.router):
+        app.include_router(router)
+    return app

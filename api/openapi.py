@@ -1,0 +1,99 @@
+"""The OpenAPI document: routes that read and write msgspec types, described as FastAPI describes its own."""
+
+from types import ModuleType
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api import answers, requests
+from api.problems import MEDIA_TYPE
+
+_COLUMNS = {
+    "timestamps": {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 0, "maximum": 253402300799},
+        "description": "Seconds since 1970, strictly increasing",
+    },
+    "values": {"type": "array", "items": {"type": "number"}, "description": "As many finite numbers"},
+}
+_SERIES_ID = {
+    "name": "series_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": r"^[A-Za-z0-9._-]{1,128}$", "minLength": 1, "maxLength": 128},
+}
+_VERSION = {
+    "name": "version",
+    "in": "query",
+    "required": False,
+    "description": "A version (3, v3); 0, latest or nothing for the latest",
+    "schema": {"type": "string", "pattern": r"^([vV]?[0-9]{1,10}|latest)$"},
+}
+_EXPLAIN = {
+    "name": "explain",
+    "in": "query",
+    "required": False,
+    "description": "true adds a sentence that says why",
+    "schema": {"type": "boolean", "default": False},
+}
+_MODE = {
+    "name": "mode",
+    "in": "query",
+    "required": False,
+    "description": "Which points a score may depend on; detectors differ in the modes they have",
+    "schema": {"type": "string", "enum": ["causal"], "default": "causal"},
+}
+
+
+def operation(
+    answer: type[msgspec.Struct] | str,
+    *,
+    status: int = 200,
+    body: type[msgspec.Struct] | None = None,
+    raw_parameters: str = "",
+) -> dict[str, Any]:
+    """Arguments for a route's decorator. `answer` is a type, or a media type that is not JSON.
+
+    `raw_parameters` names those that the route reads from the request itself, for speed.
+    """
+    content = {answer: {}} if isinstance(answer, str) else {"application/json": {"schema": _reference(answer)}}
+    extra: dict[str, Any] = {}
+    if body:
+        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": _reference(body)}}}
+    known = {"series_id": _SERIES_ID, "version": _VERSION, "explain": _EXPLAIN, "mode": _MODE}
+    if raw_parameters:
+        extra["parameters"] = [known[name] for name in raw_parameters.split()]
+    problem = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": _reference(answers.Problem)}}}
+    return {
+        "status_code": status,
+        "responses": {status: {"description": "Success", "content": content}, "default": problem},
+        "openapi_extra": extra,
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Add the msgspec types to the document that FastAPI makes."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            types = [kind for module in (answers, requests) for kind in _types_of(module)]
+            _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+            for name in ("FitBody", "PointsBody"):
+                components[name]["properties"].update(_COLUMNS)
+            made.setdefault("components", {}).setdefault("schemas", {}).update(components)
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _types_of(module: ModuleType) -> list[type[msgspec.Struct]]:
+    types = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
+    return [kind for kind in types if kind.__module__ == module.__name__]
+
+
+def _reference(kind: type[msgspec.Struct]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}

@@ -1,0 +1,134 @@
+"""Errors as RFC 9457 problem bodies: one table from code to status, one shape, nothing of the input echoed back."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from shared.errors import Code, Flaw, TsadError
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+MOST_FLAWS = 20
+
+STATUS: Mapping[Code, tuple[int, str]] = {
+    Code.INVALID_JSON: (422, "The body is not JSON"),
+    Code.INVALID_REQUEST: (422, "The request is not as documented"),
+    Code.INVALID_ENCODING: (415, "The body's encoding cannot be read"),
+    Code.BODY_TOO_LARGE: (413, "The body is too large"),
+    Code.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
+    Code.ROUTE_NOT_FOUND: (404, "No such route"),
+    Code.INVALID_SERIES_ID: (422, "Not a series id"),
+    Code.INVALID_VERSION: (422, "Not a version"),
+    Code.INVALID_CURSOR: (422, "Not a cursor"),
+    Code.SERIES_NOT_FOUND: (404, "No such series"),
+    Code.VERSION_NOT_FOUND: (404, "No such version"),
+    Code.JOB_NOT_FOUND: (404, "No such job"),
+    Code.LENGTHS_DIFFER: (422, "Lengths differ"),
+    Code.TOO_FEW_POINTS: (422, "Too few points"),
+    Code.TOO_MANY_POINTS: (422, "Too many points"),
+    Code.INVALID_TIMESTAMP: (422, "Not a timestamp"),
+    Code.TIMESTAMPS_NOT_INCREASING: (422, "Timestamps are out of order"),
+    Code.NOT_FINITE: (422, "Not a finite number"),
+    Code.VALUES_TOO_LARGE: (422, "Values are too large"),
+    Code.CONSTANT_SERIES: (422, "All values are the same"),
+    Code.UNKNOWN_DETECTOR: (422, "No such detector"),
+    Code.UNKNOWN_PARAMETER: (422, "No such parameter"),
+    Code.INVALID_PARAMETER: (422, "Parameter out of range"),
+    Code.QUEUE_FULL: (429, "The queue is full"),
+    Code.FIT_FAILED: (500, "The fit failed"),
+    Code.FIT_TIMEOUT: (500, "The fit took too long"),
+    Code.WORKER_LOST: (500, "The job's workers were lost"),
+    Code.OVERLOADED: (503, "Too much at once"),
+    Code.DATABASE_UNAVAILABLE: (503, "The database is unavailable"),
+    Code.STORE_UNAVAILABLE: (503, "The artifact store is unavailable"),
+    Code.OUTCOME_UNKNOWN: (503, "Whether the job was accepted is not known"),
+    Code.ACCEPT_TOO_LATE: (503, "Accepting took too long"),
+    Code.ARTIFACT_DAMAGED: (500, "An artifact is damaged"),
+    Code.INTERNAL_ERROR: (500, "Internal error"),
+    Code.CONFIGURATION: (500, "Configuration"),
+    Code.START_FAILED: (500, "Start failed"),
+}
+
+
+def problem(error: TsadError, request_id: str) -> dict[str, Any]:
+    """The body."""
+    status, title = STATUS[error.code]
+    return {
+        "type": f"urn:tsad:problem:{error.code}",
+        "title": title,
+        "status": status,
+        "detail": error.detail,
+        "code": error.code,
+        "request_id": request_id,
+        "errors": [{"loc": list(flaw.loc), "msg": flaw.msg} for flaw in error.flaws[:MOST_FLAWS]],
+    }
+
+
+def response(error: TsadError, request_id: str) -> Response:
+    """The answer to a request that ended in this error."""
+    body = problem(error, request_id)
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else {}
+    return Response(msgspec.json.encode(body), body["status"], headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error in this shape."""
+    app.add_exception_handler(TsadError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def request_id_of(request: Request) -> str:
+    """The id that the first middleware gave the request."""
+    return str(getattr(request.state, "request_id", ""))
+
+
+async def _known(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TsadError)  # noqa: S101 - what the handler is registered for
+    answer = response(error, request_id_of(request))
+    if answer.status_code >= 500:
+        logger.warning("%s %s: %s: %s", request_id_of(request), request.url.path, error.code, error.detail)
+    return answer
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    flaws = [Flaw(tuple(flaw["loc"]), str(flaw["msg"])) for flaw in _bounded(error.errors())]
+    return response(
+        TsadError(Code.INVALID_REQUEST, "A parameter is missing or not as documented.", flaws=flaws),
+        request_id_of(request),
+    )
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == 405:
+        known = TsadError(Code.METHOD_NOT_ALLOWED, "This route does not answer that method.")
+    elif error.status_code == 404:
+        known = TsadError(Code.ROUTE_NOT_FOUND, "There is no such route. See /docs.")
+    else:
+        known = TsadError(Code.INVALID_REQUEST, "The request cannot be read.")
+    answer = response(known, request_id_of(request))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _unexpected(request: Request, _error: Exception) -> Response:
+    answer = response(
+        TsadError(Code.INTERNAL_ERROR, "Something unexpected happened. The log names this request id."),
+        request_id_of(request),
+    )
+    answer.headers["X-Request-ID"] = request_id_of(request)  # this handler runs outside the middleware chain
+    return answer
+
+
+def _bounded(errors: Sequence[Any]) -> Sequence[Any]:
+    return errors[:MOST_FLAWS]

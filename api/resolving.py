@@ -1,0 +1,127 @@
+"""Which state answers a prediction: the version that is latest now, or the one that was named, from memory if it can.
+
+States never change, so they are cached by series and version, bounded by bytes. Only what "latest" means is asked anew
+for every request.
+"""
+
+import asyncio
+import re
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from shared.artifacts import Artifacts
+from shared.domain.detectors.states import Fitted, decode
+from shared.errors import Code, InputError, NotFoundError, UnavailableError
+from shared.store import versions
+from shared.store.engine import Sessions
+from shared.store.latest import LatestVersions
+
+TRUST_NAMED_S = 5.0  # how long a named version is served after it was last seen to exist
+_OVERHEAD_BYTES = 2_000  # a small state as Python objects
+_VERSION = re.compile(r"[vV]?(\d{1,10})")
+
+
+def parse_version(text: str | None) -> int | None:
+    """Read `3`, `v3`, `V3`; nothing, `0` and `latest` are None, the latest. `InputError` for anything else."""
+    if text is None or text == "latest":
+        return None
+    match = _VERSION.fullmatch(text)
+    if not match:
+        raise InputError(
+            Code.INVALID_VERSION, "A version is a number as in 3 or v3; 0, latest or nothing is the latest."
+        )
+    return int(match[1]) or None
+
+
+@dataclass(slots=True)
+class _Cached:
+    fitted: Fitted
+    size: int
+    seen_at: float  # monotonic: when its row was last seen
+
+
+class Resolver:
+    """Finds states for predictions. Belongs to one event loop."""
+
+    def __init__(self, latest: LatestVersions, sessions: Sessions, artifacts: Artifacts, cache_bytes: int) -> None:
+        self._latest = latest
+        self._sessions = sessions
+        self._artifacts = artifacts
+        self._cache: OrderedDict[tuple[str, int], _Cached] = OrderedDict()
+        self._bytes_left = cache_bytes
+        self._loading: dict[tuple[str, int], asyncio.Task[_Cached]] = {}
+
+    async def resolve(self, series_id: str, version: int | None) -> tuple[int, Fitted]:
+        """The number and the state; `NotFoundError` when there is none, `UnavailableError` without a database."""
+        if version is None:
+            number = await self._latest.resolve(series_id)
+            if number is None:
+                raise series_not_found()
+            return number, (await self._state(series_id, number)).fitted
+        return version, (await self._named(series_id, version)).fitted
+
+    async def _named(self, series_id: str, version: int) -> _Cached:
+        cached = self._cache.get((series_id, version))
+        if cached is None or time.monotonic() - cached.seen_at < TRUST_NAMED_S:
+            return await self._state(series_id, version)
+        try:
+            await asyncio.to_thread(self._find, series_id, version)
+        except UnavailableError:
+            return cached  # the state is right whatever became of its row
+        except NotFoundError:
+            self._forget((series_id, version))
+            raise
+        cached.seen_at = time.monotonic()
+        return cached
+
+    async def _state(self, series_id: str, version: int) -> _Cached:
+        key = (series_id, version)
+        if cached := self._cache.get(key):
+            self._cache.move_to_end(key)
+            return cached
+        if key not in self._loading:
+            self._loading[key] = asyncio.create_task(self._load(key))
+        return await asyncio.shield(self._loading[key])
+
+    async def _load(self, key: tuple[str, int]) -> _Cached:
+        try:
+            cached = await asyncio.to_thread(self._read, *key)
+        finally:
+            del self._loading[key]
+        self._remember(key, cached)
+        return cached
+
+    def _read(self, series_id: str, version: int) -> _Cached:
+        row = self._find(series_id, version)
+        content = self._artifacts.states.get(row.state)
+        return _Cached(decode(content), len(content) + _OVERHEAD_BYTES, time.monotonic())
+
+    def _find(self, series_id: str, version: int) -> versions.Version:
+        with self._sessions.begin() as session:
+            row = versions.find(session, series_id, version)
+            if row is None:
+                if versions.find(session, series_id, None) is None:
+                    raise series_not_found()
+                raise version_not_found()
+        return row
+
+    def _remember(self, key: tuple[str, int], cached: _Cached) -> None:
+        self._cache[key] = cached
+        self._bytes_left -= cached.size
+        while self._bytes_left < 0 and self._cache:
+            self._forget(next(iter(self._cache)))
+
+    def _forget(self, key: tuple[str, int]) -> None:
+        if cached := self._cache.pop(key, None):
+            self._bytes_left += cached.size
+
+
+def series_not_found() -> NotFoundError:
+    """Nothing was ever published for it, or it was deleted."""
+    return NotFoundError(Code.SERIES_NOT_FOUND, "This series has no version: none of its fits has succeeded yet.")
+
+
+def version_not_found() -> NotFoundError:
+    """The series exists, the version does not."""
+    return NotFoundError(Code.VERSION_NOT_FOUND, "This series has no such version.")

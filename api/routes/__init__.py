@@ -1,0 +1,1 @@
+"""Routes: thin, each a verb of the API."""

@@ -1,0 +1,79 @@
+"""How the service is: for load balancers, for operators."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.answers import Health, LatencyAnswer, Liveness, Readiness
+from api.dependencies import ServicesOf, answer
+from api.openapi import operation
+from api.services import Services
+from shared.errors import TsadError
+from shared.store import schema
+from shared.telemetry import Kind, Latency, workers_alive
+
+router = APIRouter(tags=["health"])
+
+_EXPECTED_REVISION = schema.expected_revision()
+
+
+@router.get("/healthcheck", **operation(Health))
+def healthcheck(services: ServicesOf) -> Response:
+    """Series that have versions, and the latencies of the newest predictions and fits."""
+    latencies = services.latencies.read()
+    nothing = Latency.of([])
+    inference, training = (latencies.get(kind, nothing) if latencies else nothing for kind in Kind)
+    return answer(
+        Health(
+            series_trained=services.series_trained.read(),
+            inference_latency_ms=LatencyAnswer(inference.avg, inference.p95),
+            training_latency_ms=LatencyAnswer(training.avg, training.p95),
+            telemetry="unavailable" if latencies is None else None,
+        )
+    )
+
+
+@router.get("/livez", **operation(Liveness))
+async def livez() -> Response:
+    """The process answers. Depends on nothing else."""
+    return answer(Liveness("alive"))
+
+
+@router.get("/readyz", **operation(Readiness))
+def readyz(services: ServicesOf) -> Response:
+    """200 while requests can be served: the database, its schema and the artifact store must be there.
+
+    Without Redis or workers fits are still accepted and predictions answered: `degraded`.
+    """
+    needed = {
+        "database": _checked(lambda: _check_revision(services)),
+        "artifact store": _checked(lambda: _check_stores(services)),
+    }
+    alive = workers_alive(services.redis)
+    wanted = {
+        "redis": "unavailable" if alive is None else "ok",
+        "workers": "none heard of" if not alive else "ok",
+    }
+    ready = all(state == "ok" for state in needed.values())
+    complete = ready and all(state == "ok" for state in wanted.values())
+    status = "ready" if complete else "degraded" if ready else "unavailable"
+    return answer(Readiness(status, needed | wanted), 200 if ready else 503)
+
+
+def _check_revision(services: Services) -> str:
+    revision = schema.current_revision(services.sessions)
+    return "ok" if revision == _EXPECTED_REVISION else f"schema is {revision}, run `tsad migrate`"
+
+
+def _check_stores(services: Services) -> str:
+    services.artifacts.data.check()
+    services.artifacts.states.check()
+    return "ok"
+
+
+def _checked(check: Callable[[], str]) -> str:
+    try:
+        return check()
+    except TsadError as error:
+        return error.detail

@@ -1,0 +1,94 @@
+"""Predictions: one point, many points of a series, points of many series.
+
+These routes read the request themselves and answer bytes: FastAPI's own parsing and serialising would cost more than
+the verdict.
+"""
+
+import asyncio
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api import scoring
+from api.answers import BatchVerdicts, ManyVerdicts, PointVerdict, Verdict
+from api.bodies import decode
+from api.dependencies import answer
+from api.openapi import operation
+from api.problems import problem, request_id_of
+from api.requests import ManyPointsBody, PointsBody, PredictBody, SeriesPoint
+from api.resolving import parse_version
+from api.services import Services
+from shared.domain.series import check_series_id
+from shared.errors import Code, Flaw, InputError, TsadError
+
+router = APIRouter(tags=["predictions"])
+
+_POINT = msgspec.json.Decoder(PredictBody)
+_MANY = msgspec.json.Decoder(ManyPointsBody)
+
+
+@router.post("/predict/{series_id}", **operation(Verdict, body=PredictBody, raw_parameters="series_id version explain"))
+async def predict(request: Request) -> Response:
+    """Judge one point by the latest or a named version."""
+    services: Services = request.app.state.services
+    series_id = check_series_id(request.path_params["series_id"])
+    version = parse_version(request.query_params.get("version"))
+    explain = _flag(request, "explain")
+    body = decode(_POINT, await request.body())
+    scoring.check_context(body.context, services.settings.max_context_points)
+    timestamp = scoring.timestamp_of(body.timestamp)
+    number, fitted = await services.resolver.resolve(series_id, version)
+    return answer(scoring.verdict(number, fitted, timestamp, body.value, body.context, explain=explain))
+
+
+@router.post(
+    "/predict/{series_id}/batch", **operation(BatchVerdicts, body=PointsBody, raw_parameters="series_id version mode")
+)
+async def predict_batch(request: Request) -> Response:
+    """Judge many points of one series, column by column."""
+    services: Services = request.app.state.services
+    series_id = check_series_id(request.path_params["series_id"])
+    version = parse_version(request.query_params.get("version"))
+    if request.query_params.get("mode", "causal") != "causal":
+        raise _invalid_query("mode", "This detector has one mode: causal.")
+    content = await request.body()
+    number, fitted = await services.resolver.resolve(series_id, version)
+    most = services.settings.max_batch_points
+    encoded = await asyncio.get_running_loop().run_in_executor(
+        services.batches, scoring.batch, number, fitted, content, most
+    )
+    return Response(encoded, media_type="application/json")
+
+
+@router.post("/predict", **operation(ManyVerdicts, body=ManyPointsBody))
+async def predict_many(request: Request) -> Response:
+    """Judge points of up to 1,000 series in one call: a verdict or a problem for each, in their order."""
+    services: Services = request.app.state.services
+    body = decode(_MANY, await request.body())
+    request_id = request_id_of(request)
+    results = await asyncio.gather(*(_one_of_many(services, point, request_id) for point in body.points))
+    return answer(ManyVerdicts(results))
+
+
+async def _one_of_many(services: Services, point: SeriesPoint, request_id: str) -> PointVerdict:
+    """All of them wait in the same turn of the event loop, so that one query finds every latest version."""
+    try:
+        series_id = check_series_id(point.series_id)
+        version = None if point.version is None else parse_version(str(point.version))
+        timestamp = scoring.timestamp_of(point.timestamp)
+        number, fitted = await services.resolver.resolve(series_id, version)
+        return PointVerdict(series_id, scoring.verdict(number, fitted, timestamp, point.value, None))
+    except TsadError as error:
+        return PointVerdict(point.series_id[:128], problem=problem(error, request_id))
+
+
+def _flag(request: Request, name: str) -> bool:
+    given = request.query_params.get(name, "false").lower()
+    if given not in ("true", "false", "1", "0"):
+        raise _invalid_query(name, "must be true or false")
+    return given in ("true", "1")
+
+
+def _invalid_query(name: str, message: str) -> InputError:
+    return InputError(Code.INVALID_REQUEST, "A parameter is not as documented.", flaws=[Flaw(("query", name), message)])
