@@ -22,7 +22,7 @@ from shared.settings import Settings
 
 _KEY = re.compile(
     r"(?P<series_id>[A-Za-z0-9._-]{1,128})/(?P<job_id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-    r"(?:\.npz|\.\d+\.(?:json|npz)|\.\d+\.scores\.npz)"
+    r"(?:\.npz|\.[0-9]+\.(?:json|npz)|\.[0-9]+\.scores\.npz)"
 )
 _TEMPORARY = ".part-"
 _MOST_REMEMBERED = 100_000
@@ -40,7 +40,9 @@ class Key:
     def parse(cls, name: str) -> "Key | None":
         """Read a name of our grammar; None for any other file."""
         match = _KEY.fullmatch(name)
-        return match and cls(name, match["series_id"], match["job_id"])
+        if match is None or ".." in name or match["series_id"] == ".":
+            return None
+        return cls(name, match["series_id"], match["job_id"])
 
 
 def data_key(series_id: str, job_id: str) -> str:
@@ -94,18 +96,18 @@ class LocalFolder:
 
     def keys(self) -> Iterator[Key]:
         """All artifacts in the folder; files of other names are left alone."""
-        for folder in sorted(self.root.iterdir()) if self.root.is_dir() else ():
-            if folder.is_dir() and not folder.is_symlink():
-                for file in folder.iterdir():
-                    if key := Key.parse(f"{folder.name}/{file.name}"):
-                        yield key
+        for folder in self._folders():
+            for file in folder.iterdir():
+                if key := Key.parse(f"{folder.name}/{file.name}"):
+                    yield key
 
     def abandoned(self, older_than: float) -> Iterator[Path]:
         """Temporary files of writers that died: last written before the epoch second `older_than`."""
-        for file in self.root.glob(f"*/{_TEMPORARY}*"):
-            with suppress(FileNotFoundError):
-                if file.stat().st_mtime < older_than:
-                    yield file
+        for folder in self._folders():
+            for file in folder.glob(f"{_TEMPORARY}*"):
+                with suppress(FileNotFoundError):
+                    if file.stat().st_mtime < older_than:
+                        yield file
 
     def check(self) -> None:
         """Raise `UnavailableError` unless files can be written here."""
@@ -116,6 +118,12 @@ class LocalFolder:
             probe.unlink()
         except OSError as error:
             raise _unavailable("stored", error) from error
+
+    def _folders(self) -> Iterator[Path]:
+        """One for each series. A link leads to what is not ours to list, or to delete."""
+        for folder in sorted(self.root.iterdir()) if self.root.is_dir() else ():
+            if folder.is_dir() and not folder.is_symlink():
+                yield folder
 
     def _make_durable(self, folder: Path) -> None:
         """Make the series' folder. Another process may have made it a moment ago, so existing proves nothing yet."""
@@ -143,7 +151,7 @@ class LocalFolder:
         _sync_folder(target.parent)
 
     def _path(self, key: str) -> Path:
-        if Key.parse(key) is None or ".." in key:
+        if Key.parse(key) is None:
             raise DamagedError(Code.ARTIFACT_DAMAGED, "A key is not the name of an artifact.")
         return self.root / key
 

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.domain.archives import unpacked
 from shared.errors import Code, DamagedError, Flaw, InputError
 
 LAST_TIMESTAMP = 253_402_300_799  # 9999-12-31T23:59:59Z
@@ -51,7 +52,7 @@ class Series:
         if len(timestamps) > most:
             raise InputError(Code.TOO_MANY_POINTS, f"{len(timestamps):,} points are too many: at most {most:,}.")
         if len(timestamps) == 0:
-            raise InputError(Code.TOO_FEW_POINTS, "There are no points.")
+            raise InputError(Code.TOO_FEW_POINTS, "There are no points at all.")
         series = cls(_as_timestamps(timestamps), np.asarray(values, dtype=np.float64))
         _refuse(~np.isfinite(series.values), "values", Code.NOT_FINITE, "Every value must be a finite number.")
         backwards = np.concatenate(([False], np.diff(series.timestamps) <= 0))
@@ -96,9 +97,13 @@ class Series:
     def decode(cls, content: bytes) -> Self:
         """Read what `encode` wrote; `DamagedError` for anything else."""
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                return cls(archive["timestamps"], archive["values"])
-        except (ValueError, KeyError, OSError) as error:
+            arrays = unpacked(content)
+            timestamps, values = arrays["timestamps"], arrays["values"]
+            columns_differ = timestamps.ndim != 1 or timestamps.shape != values.shape
+            if columns_differ or timestamps.dtype != np.int64 or values.dtype != np.float64:
+                raise ValueError("it is not two columns of one length")  # noqa: TRY301 - one answer for all damage
+            return cls(timestamps, values)
+        except (ValueError, KeyError) as error:
             raise DamagedError(Code.ARTIFACT_DAMAGED, f"The training data cannot be read: {error}") from error
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.domain.archives import unpacked
 from shared.domain.detectors.contract import Scores
 from shared.domain.series import Values
 from shared.errors import Code, DamagedError
@@ -54,9 +55,9 @@ class TrainingScores:
     def decode(cls, content: bytes) -> "TrainingScores":
         """Read what `encode` wrote; `DamagedError` for anything else."""
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                return cls(archive["index"], archive["score"], *map(archive.get, ("expected", "lower", "upper")))
-        except (ValueError, KeyError, OSError) as error:
+            arrays = unpacked(content)
+            return cls(arrays["index"], arrays["score"], *map(arrays.get, ("expected", "lower", "upper")))
+        except (ValueError, KeyError) as error:
             raise DamagedError(Code.ARTIFACT_DAMAGED, f"The training scores cannot be read: {error}") from error
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from shared.domain.archives import unpacked
 from shared.domain.detectors import named
 from shared.domain.detectors.contract import Detector
 from shared.errors import Code, DamagedError, TsadError
@@ -40,8 +41,7 @@ def decode(content: bytes) -> Fitted:
     try:
         arrays: dict[str, Any] = {}
         if not content.startswith(b"{"):
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                arrays = dict(archive)
+            arrays = unpacked(content)
             content = arrays.pop("head").tobytes()
         head = json.loads(content)
         if head["format"] != FORMAT:
@@ -50,5 +50,5 @@ def decode(content: bytes) -> Fitted:
             )
         detector = named(head["detector"])
         return Fitted(detector, detector.state(**head["state"], **arrays))
-    except (ValueError, KeyError, TypeError, OSError, TsadError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, TsadError) as error:
         raise DamagedError(Code.ARTIFACT_DAMAGED, f"The version's state cannot be read: {error}") from error

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.thinning import extremes
+from tests import naive
+
+VALUES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=300)  # a few sizes only: ties everywhere
+WIDTHS = st.integers(4, 80)
+
+
+@given(VALUES, WIDTHS)
+def test_thinning_keeps_what_its_slow_twin_keeps(values: list[float], at_most: int) -> None:
+    kept = extremes(np.array(values), at_most).tolist()
+    if len(values) <= at_most:
+        assert kept == list(range(len(values)))
+    else:
+        edges = [int(edge) for edge in np.linspace(0, len(values), at_most // 2)]
+        assert kept == naive.extremes(values, edges)
+
+
+@given(VALUES, WIDTHS)
+def test_no_more_is_kept_than_fits_and_always_both_ends(values: list[float], at_most: int) -> None:
+    kept = extremes(np.array(values), at_most)
+    assert len(kept) <= at_most
+    assert (np.diff(kept) > 0).all()
+    assert (kept[0], kept[-1]) == (0, len(values) - 1)
+
+
+@given(VALUES, WIDTHS)
+def test_the_smallest_and_the_largest_value_are_always_shown(values: list[float], at_most: int) -> None:
+    shown = np.array(values)[extremes(np.array(values), at_most)]
+    assert (shown.min(), shown.max()) == (min(values), max(values))
+
+
+@given(st.integers(500, 5000), st.data(), WIDTHS)
+def test_a_single_spike_survives_wherever_it_is(points: int, data: st.DataObject, at_most: int) -> None:
+    values = np.random.default_rng(points).normal(size=points)
+    up, down = (data.draw(st.integers(0, points - 1)) for _ in range(2))
+    values[up], values[down] = 50.0, -50.0
+    kept = extremes(values, at_most)
+    assert down in kept
+    assert up in kept or up == down
+
+
+@pytest.mark.parametrize("points", [99_999, 100_000, 1_000_003])
+def test_a_long_series_is_thinned_the_same_way(points: int) -> None:
+    values = np.random.default_rng(points).normal(size=points)
+    edges = [int(edge) for edge in np.linspace(0, points, 2000)]
+    assert extremes(values, 4000).tolist() == naive.extremes(values.tolist(), edges)

@@ -1,0 +1,156 @@
+import io
+import math
+from dataclasses import fields
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.detectors.contract import LARGEST, Scores
+from shared.domain.series import Values
+from shared.domain.training_scores import MOST_SCORES, SPARKLINE_POINTS, TrainingScores, anomaly_share, sparkline
+from shared.errors import Code, DamagedError
+from tests import naive
+
+ABOVE, BELOW = math.nextafter(1.0, 2.0), math.nextafter(1.0, 0.0)
+EDGES = [0.0, 5e-324, 1e-300, BELOW, 1.0, ABOVE, 1 + 1e-12, 1 + 1e-8, 1 - 1e-12, 1e38, 1e39, 1e300, LARGEST]
+SCORES = st.lists(st.one_of(st.sampled_from(EDGES), st.floats(0, LARGEST)), min_size=1, max_size=50)
+
+
+def kept(score: Values, *, lower: Values | None = None, upper: Values | None = None) -> TrainingScores:
+    return TrainingScores.of(Scores(score, score / 2, lower, upper))
+
+
+def random_scores(points: int) -> Values:
+    score: Values = np.random.default_rng(points).gamma(1.0, 0.15, points)
+    return score
+
+
+@given(SCORES)
+def test_the_verdict_on_every_point_outlives_the_narrower_float(scores: list[float]) -> None:
+    narrow = kept(np.array(scores)).score
+    assert narrow.dtype == np.float32
+    assert (narrow > 1).tolist() == [score > 1 for score in scores]
+    assert np.isfinite(narrow).all()
+
+
+@given(st.lists(st.floats(0, 3e38), min_size=1, max_size=50))
+def test_a_narrowed_score_is_within_the_rounding_of_a_float32(scores: list[float]) -> None:
+    narrow = kept(np.array(scores)).score.astype(np.float64)
+    np.testing.assert_allclose(narrow, scores, rtol=2.0**-23, atol=2.0**-149)
+
+
+@pytest.mark.parametrize("points", [1, 59, MOST_SCORES - 1, MOST_SCORES])
+def test_a_series_that_fits_keeps_every_score(points: int) -> None:
+    scores = random_scores(points)
+    of = kept(scores)
+    assert of.index.tolist() == list(range(points))
+    np.testing.assert_allclose(of.score, scores, rtol=2.0**-23)
+
+
+@pytest.mark.parametrize("points", [MOST_SCORES + 1, 2 * MOST_SCORES - 1, 2 * MOST_SCORES + 1, 350_007])
+def test_a_longer_series_keeps_the_largest_score_of_each_block(points: int) -> None:
+    scores = random_scores(points)
+    block = math.ceil(points / MOST_SCORES)
+    of = kept(scores, upper=np.arange(points) / 2)
+    assert len(of.index) <= MOST_SCORES
+    assert of.index.tolist() == naive.block_maxima(scores.tolist(), block)
+    assert of.expected is not None
+    assert of.upper is not None
+    assert of.lower is None
+    np.testing.assert_array_equal(of.expected, scores[of.index] / 2)
+    np.testing.assert_array_equal(of.upper, of.index / 2)
+
+
+def test_no_event_of_a_long_series_disappears() -> None:
+    scores = np.full(MOST_SCORES * 7 + 3, 0.5)
+    events = np.random.default_rng(1).choice(len(scores), 200, replace=False)
+    scores[events] = ABOVE
+    of = kept(scores)
+    assert set((of.index[of.score > 1] // 8).tolist()) == set((events // 8).tolist())
+
+
+def test_a_last_block_of_one_point_with_score_zero_keeps_that_point() -> None:
+    points = 2 * MOST_SCORES - 1
+    of = kept(np.zeros(points))
+    assert of.index[-1] == points - 1
+
+
+@pytest.mark.parametrize("columns", [("lower", "upper"), ("lower",), ("upper",), ()])
+def test_scores_come_back_from_their_bytes_bit_for_bit(columns: tuple[str, ...]) -> None:
+    scores = random_scores(500)
+    of = kept(scores, **{column: scores + place for place, column in enumerate(columns)})
+    back = TrainingScores.decode(of.encode())
+    for field in fields(of):
+        stored, read = getattr(of, field.name), getattr(back, field.name)
+        assert (stored is None) == (read is None)
+        if stored is not None:
+            assert read.dtype == stored.dtype
+            assert read.tobytes() == stored.tobytes()
+    assert back.encode() == of.encode()
+
+
+def test_every_shortened_artifact_is_damaged() -> None:
+    content = kept(random_scores(50)).encode()
+    for length in range(len(content)):
+        with pytest.raises(DamagedError):
+            TrainingScores.decode(content[:length])
+
+
+def test_no_altered_byte_can_alter_a_score() -> None:
+    of = kept(random_scores(200))
+    content = of.encode()
+    damaged = 0
+    for place in range(len(content)):
+        altered = bytearray(content)
+        altered[place] ^= 0x5A
+        try:
+            assert TrainingScores.decode(bytes(altered)).score.tobytes() == of.score.tobytes()
+        except DamagedError:
+            damaged += 1
+    assert damaged > len(content) / 2
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04" + bytes(60)])
+def test_bytes_that_are_no_scores_are_damaged(content: bytes) -> None:
+    with pytest.raises(DamagedError) as caught:
+        TrainingScores.decode(content)
+    assert caught.value.code is Code.ARTIFACT_DAMAGED
+
+
+def test_an_archive_of_objects_is_damaged() -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=True, index=np.arange(1), score=np.array([{}], dtype=object))
+    with pytest.raises(DamagedError):
+        TrainingScores.decode(buffer.getvalue())
+
+
+@given(SCORES)
+def test_the_share_counts_what_is_above_the_boundary(scores: list[float]) -> None:
+    assert anomaly_share(np.array(scores)) == sum(score > 1 for score in scores) / len(scores)
+
+
+@pytest.mark.parametrize("points", [1, 2, 59, SPARKLINE_POINTS])
+def test_a_short_series_is_its_own_sparkline(points: int) -> None:
+    values = random_scores(points)
+    assert sparkline(values) == values.tolist()
+
+
+@given(st.integers(61, 3000))
+def test_each_slice_is_drawn_by_its_value_farthest_from_the_median(points: int) -> None:
+    values = random_scores(points)
+    median = sorted(values)[points // 2] if points % 2 else sum(sorted(values)[points // 2 - 1 : points // 2 + 1]) / 2
+    edges = [int(edge) for edge in np.linspace(0, points, SPARKLINE_POINTS + 1)]
+    slices = [values[start:end] for start, end in pairwise(edges)]
+    assert sparkline(values) == [max(part, key=lambda value: abs(value - median)) for part in slices]
+
+
+@given(st.integers(1, 100_000), st.data())
+def test_a_sparkline_shows_a_spike_in_at_most_sixty_values(points: int, data: st.DataObject) -> None:
+    values = np.zeros(points)
+    values[data.draw(st.integers(0, points - 1))] = 9.0
+    line = sparkline(values)
+    assert len(line) == min(points, 60)
+    assert line.count(9.0) == 1
