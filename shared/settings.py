@@ -104,10 +104,7 @@ class Settings(BaseSettings):
                 raise SetupError(Code.CONFIGURATION, NO_SERVERS.format("DATABASE_URL"))
             user = ":".join(quote(part, safe="") for part in (self.database_user, self.database_password) if part)
             url = f"postgresql://{user}@{self.database_host}:{self.database_port}/{self.database_name}"
-        for plain in ("postgresql://", "postgres://"):
-            if url.startswith(plain):
-                return "postgresql+psycopg2://" + url.removeprefix(plain)
-        return url
+        return with_psycopg2(url)
 
     @property
     def redis(self) -> str:
@@ -115,3 +112,11 @@ class Settings(BaseSettings):
         if not self.redis_url:
             raise SetupError(Code.CONFIGURATION, NO_SERVERS.format("REDIS_URL"))
         return self.redis_url
+
+
+def with_psycopg2(url: str) -> str:
+    """The database's address with the driver by name."""
+    for plain in ("postgresql://", "postgres://"):
+        if url.startswith(plain):
+            return "postgresql+psycopg2://" + url.removeprefix(plain)
+    return url

