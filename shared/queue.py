@@ -11,6 +11,8 @@ from kombu.entity import Exchange
 from kombu.entity import Queue as BrokerQueue
 from kombu.exceptions import OperationalError
 
+from shared import transport
+
 logger = logging.getLogger(__name__)
 
 TASK = "fit"
@@ -28,6 +30,7 @@ def make_celery(redis_url: str, *, consumes: bool) -> Celery:
     Early acknowledgement and no result backend: a lost message is repeated by the reconciler, a lost worker is found
     by its lease, and the outcome of a job is its row. Redelivery by Celery would only add a second, slower way.
     """
+    transport.install()
     app = Celery("tsad", broker=redis_url)
     app.conf.update(
         accept_content=["json"],
