@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from shared.domain import jobs, versions
+from shared.domain import jobs
+from shared.domain.versions import SeriesSummary, Version
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 
@@ -141,7 +142,7 @@ class SeriesAnswer(Struct):
     last_job: JobAnswer | UnsetType | None = UNSET
 
     @classmethod
-    def of(cls, summary: versions.SeriesSummary) -> "SeriesAnswer":
+    def of(cls, summary: SeriesSummary) -> "SeriesAnswer":
         """The series as clients see it."""
         return cls(
             series_id=summary.series_id,
@@ -186,7 +187,7 @@ class VersionAnswer(Struct):
     created_at: datetime
 
     @classmethod
-    def of(cls, version: versions.Version) -> "VersionAnswer":
+    def of(cls, version: Version) -> "VersionAnswer":
         """The version as clients see it."""
         return cls(
             series_id=version.series_id,

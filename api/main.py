@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
-from fastapi_swagger import patch_fastapi
 
 from api import middleware, openapi, problems
 from api.routes import fits, health, pages, predictions, series
 from api.services import Services
+from api.stopping import when_stopping
 from shared import __version__, logs
 from shared.settings import Settings
 
@@ -26,6 +26,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         current_default_thread_limiter().total_tokens = settings.database_pool_size
         services = Services.start(settings)
         app.state.services = services
+        when_stopping(services.watcher.close)
         try:
             yield
         finally:
@@ -37,11 +38,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         middleware=middleware.chain(settings),
-        docs_url=None,  # served from the installed package below, so that it works without a CDN
+        docs_url=None,  # served by routes/pages.py from the installed package, so that it works without a CDN
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    patch_fastapi(app)
     problems.install(app)
     openapi.install(app)
     for router in (fits.router, predictions.router, series.router, health.router, pages.router):

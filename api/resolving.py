@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from shared.artifacts import Artifacts
 from shared.domain.detectors.states import Fitted, decode
+from shared.domain.versions import Version
 from shared.errors import Code, InputError, NotFoundError, UnavailableError
 from shared.store import versions
 from shared.store.engine import Sessions
@@ -19,7 +20,7 @@ from shared.store.latest import LatestVersions
 
 TRUST_NAMED_S = 5.0  # how long a named version is served after it was last seen to exist
 _OVERHEAD_BYTES = 2_000  # a small state as Python objects
-_VERSION = re.compile(r"[vV]?(\d{1,10})")
+_VERSION = re.compile(r"[vV]?([0-9]{1,10})")
 
 
 def parse_version(text: str | None) -> int | None:
@@ -97,7 +98,7 @@ class Resolver:
         content = self._artifacts.states.get(row.state)
         return _Cached(decode(content), len(content) + _OVERHEAD_BYTES, time.monotonic())
 
-    def _find(self, series_id: str, version: int) -> versions.Version:
+    def _find(self, series_id: str, version: int) -> Version:
         with self._sessions.begin() as session:
             row = versions.find(session, series_id, version)
             if row is None:

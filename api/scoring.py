@@ -15,7 +15,7 @@ from shared.domain.series import Series, Values, check_timestamp
 from shared.errors import Code, Flaw, InputError
 
 _POINTS = msgspec.json.Decoder(PointsBody)
-_DIGITS = re.compile(r"\d{1,15}")
+_DIGITS = re.compile(r"[0-9]{1,15}")
 _NOTHING: Values = np.empty(0)
 
 

@@ -29,6 +29,8 @@ def asset(name: str) -> Asset:
     """The file of that name; `KeyError` when there is none."""
     if name == "plotly.min.js":
         content = (files("plotly") / "package_data" / name).read_bytes()
+    elif name in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        content = (files("fastapi_swagger") / "resources" / name).read_bytes()
     elif name in ("style.css", "plot.js"):
         content = (files("api.pages") / "static" / name).read_bytes()
     else:

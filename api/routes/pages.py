@@ -3,15 +3,16 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
+from fastapi.openapi.docs import get_swagger_ui_html
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import charts
 from api.dependencies import ServicesOf
 from api.openapi import operation
-from api.pages import asset, templates
+from api.pages import address, asset, templates
 from api.resolving import parse_version
 from api.routes.series import find_version
 from api.services import Services
@@ -46,6 +47,25 @@ def plot(
         **_neighbours(services, found),
     )
     return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/docs", include_in_schema=False)
+async def documentation(request: Request) -> Response:
+    """Interactive documentation; its files come from the installed package, so that it works without a CDN."""
+    return get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title=f"{request.app.title} {request.app.version}",
+        swagger_js_url=address("swagger-ui-bundle.js"),
+        swagger_css_url=address("swagger-ui.css"),
+        swagger_favicon_url="data:,",
+        swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
+    )
+
+
+@router.get("/", include_in_schema=False)
+async def start() -> Response:
+    """Lead to the documentation."""
+    return RedirectResponse("docs")
 
 
 @router.get("/static/{fingerprint}/{name}", include_in_schema=False)

@@ -1,0 +1,132 @@
+"""`tsad demo`: the whole pipeline once, on real series, with everything started and stopped by itself."""
+
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from api import samples
+from api.cli.client import Client
+from api.cli.stack import running_stack
+from shared.errors import Code, FitError, TsadError, UnavailableError
+
+console = Console(highlight=False, soft_wrap=True)
+
+_STYLE = re.compile(r'<link rel="stylesheet" href="(static/[^"]+)">')
+_SCRIPT = re.compile(r'<script src="(static/[^"]+)" defer></script>')
+LONGEST_FIT_S = 120
+LONGEST_TELEMETRY_S = 5
+A_DAY = 86_400
+
+
+def demo(
+    *,
+    output: Annotated[Path, typer.Option(help="Where to write the plot page.")] = Path("tsad-demo.html"),
+) -> None:
+    """Start everything in a temporary home, fit real series, predict, plot, stop. Works beside a running `tsad up`."""
+    with tempfile.TemporaryDirectory(prefix="tsad-demo-") as folder:
+        home = Path(folder)
+        home.chmod(0o711)  # as root, the servers run as another user who has to pass through
+        console.print("Starting PostgreSQL, a Redis-compatible server, API, worker, reconciler and Flower …")
+        with running_stack(home, say=console.print) as stack:
+            console.print(f"API    [bold]{stack.api_url}[/]\nFlower [bold]{stack.flower_url}[/]")
+            client = Client(stack.api_url)
+            try:
+                for name in samples.NAMES:
+                    show(client, samples.load(name), stack.supervisor.check)
+                show_health(client)
+                write_plot(client, samples.NAMES[0], output)
+            finally:
+                client.close()
+        console.print("Everything has stopped. [bold]python3 run up[/] starts it to stay.")
+
+
+def show(client: Client, sample: samples.Sample, check: Callable[[], object]) -> None:
+    """Fit a series, follow its job, judge a normal and an abnormal point."""
+    days = (sample.timestamps[-1] - sample.timestamps[0]) // A_DAY + 1
+    console.print(f"\n[bold]{sample.name}[/]: {len(sample.values):,} points over {days:,} days")
+    accepted = client.post(f"/fit/{sample.name}", {"timestamps": sample.timestamps, "values": sample.values})
+    job = follow(client, accepted["job_id"], check)
+    version = client.get(f"/series/{sample.name}/versions/{job['version']}")
+    band = client.post(f"/predict/{sample.name}", {"timestamp": sample.timestamps[-1] + A_DAY, "value": 0})
+    console.print(
+        f"  version {job['version']} by {job['worker']}: {version['detector']}, fitted in {version['fit_ms']:.1f} ms, "
+        f"{100 * version['anomaly_share']:.1f} % of its own points are anomalous, normal is "
+        f"{band['lower']:.2f} to {band['upper']:.2f}"
+    )
+    width = band["upper"] - band["lower"]
+    for value, anomalous in ((band["expected"], False), (band["upper"] + width, True)):
+        judge(client, sample, round(value, 1), anomalous=anomalous)
+
+
+def follow(client: Client, job_id: str, check: Callable[[], object]) -> dict[str, Any]:
+    """Poll the job until it has ended, with a progress bar; raise `FitError` unless it succeeded."""
+    columns = (
+        TextColumn("  {task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    job: dict[str, Any] = {}
+    deadline = time.monotonic() + LONGEST_FIT_S
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task(f"job {job_id[:8]} queued", total=1.0)
+        while not job.get("finished_at"):
+            job = client.get(f"/jobs/{job_id}", wait=0.2)
+            progress.update(bar, completed=job["progress"], description=f"job {job_id[:8]} {job['status']}")
+            check()
+            if time.monotonic() > deadline:
+                raise UnavailableError(Code.START_FAILED, f"The job is still {job['status']} after {LONGEST_FIT_S} s.")
+    if job["status"] != "succeeded":
+        raise FitError(Code.FIT_FAILED, f"The job {job['status']}: {(job['error'] or {}).get('detail', 'no reason')}")
+    return job
+
+
+def judge(client: Client, sample: samples.Sample, value: float, *, anomalous: bool) -> None:
+    """Predict one point of the day after the last; raise `TsadError` when the verdict is not the expected one."""
+    timestamp = sample.timestamps[-1] + A_DAY
+    verdict = client.post(f"/predict/{sample.name}", {"timestamp": timestamp, "value": value})
+    if verdict["anomaly"] is not anomalous:
+        raise TsadError(Code.INTERNAL_ERROR, f"{value} should have been judged otherwise: {verdict}")
+    colour, word = ("red", "anomaly") if anomalous else ("green", "normal")
+    day = datetime.fromtimestamp(timestamp, UTC).date()
+    console.print(
+        f"  {day}  {value:>7}  [{colour}]{word}[/], score {verdict['score']:.2f}, by version {verdict['model_version']}"
+    )
+
+
+def show_health(client: Client) -> None:
+    """Print the figures of /healthcheck, which arrive there a moment after what they tell of."""
+    deadline = time.monotonic() + LONGEST_TELEMETRY_S
+    while True:
+        health = client.get("/healthcheck")
+        inference, training = health["inference_latency_ms"], health["training_latency_ms"]
+        if (inference["avg"] and training["avg"]) or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    console.print(
+        f"\n{health['series_trained']} series trained; latency of predictions {inference['avg']:.1f} ms "
+        f"(p95 {inference['p95']:.1f}), of fits {training['avg']:.1f} ms (p95 {training['p95']:.1f})"
+    )
+
+
+def write_plot(client: Client, series_id: str, output: Path) -> None:
+    """Save the plot page with its style and scripts inside, so that the file can be opened anywhere."""
+    page = client.text(f"/plot?series_id={series_id}")
+    scripts = [client.text(f"/{source}") for source in _SCRIPT.findall(page)]
+    page = _SCRIPT.sub("", _STYLE.sub(lambda link: f"<style>{client.text('/' + link[1])}</style>", page))
+    inline = "".join(f"<script>{script}</script>\n" for script in scripts)
+    try:
+        output.write_text(page.replace("</body>", f"{inline}</body>"), encoding="utf-8")
+    except OSError as error:
+        raise TsadError(
+            Code.START_FAILED, f"The plot page cannot be written: {error}. Choose a file with --output."
+        ) from error
+    console.print(f"Plot page: [bold]{output.resolve()}[/]\n")

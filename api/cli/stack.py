@@ -1,0 +1,158 @@
+"""The processes of one machine: which they are, and how they start and end together."""
+
+import os
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import ClassVar
+
+from api.cli.supervising import POLL_S, Supervisor, one_interrupt
+from shared.embedded import Embedded
+from shared.embedded.home import Home
+from shared.embedded.identity import Identity
+from shared.embedded.ports import LOCALHOST, free_port, is_free
+from shared.embedded.service import Command, Service
+from shared.errors import Code, SetupError, UnavailableError
+from shared.settings import Settings
+from shared.store.schema import migrate
+
+FLOWER_USER = "tsad"
+READY_S = 90
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "VECLIB")}
+
+
+class Program(Service):
+    """A Python module of this project, run as ourselves where we are: it reads the same `.env`."""
+
+    grace_s: ClassVar[float] = 35  # longer than the API gives its requests, and the worker its fits
+
+    def __init__(self, name: str, home: Home, arguments: tuple[str, ...], env: Mapping[str, str]) -> None:
+        super().__init__(name, home, Identity.ourselves())
+        self._command = Command((sys.executable, "-m", *arguments), {**os.environ, **env}, Path.cwd())
+
+    def command(self) -> Command:
+        return self._command
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack and where to find it."""
+
+    api_url: str
+    flower_url: str
+    flower_password: str  # of the user `FLOWER_USER`
+    home: Path
+    supervisor: Supervisor
+
+
+@contextmanager
+def running_stack(
+    home: Path,
+    *,
+    port: int = 0,
+    flower_port: int = 0,
+    concurrency: int | None = None,
+    api_processes: int = 1,
+    say: Callable[[str], None] = print,
+) -> Iterator[Stack]:
+    """Run everything until the block ends; the API is ready when it begins. Port 0 picks a free one.
+
+    PostgreSQL and Valkey are part of it unless the settings name others. Inside the block the first Ctrl-C or SIGTERM
+    is a `KeyboardInterrupt`; a block that takes long calls `supervisor.check()` so that what dies is started again.
+    """
+    settings = Settings.load()
+    own_postgres = not (settings.database_url or settings.database_host)
+    embedded = Embedded(home, postgres=own_postgres, valkey=not settings.redis_url)
+    with one_interrupt() as ignore_interrupts, closing(embedded.home):
+        port, flower_port = chosen_ports(port, flower_port)
+        env = environment(embedded, settings, concurrency)
+        programs = [
+            flower(embedded.home, flower_port, env),
+            Program("reconciler", embedded.home, ("worker.reconciling",), env),
+            Program("worker", embedded.home, ("worker",), env),
+            api(embedded.home, port, api_processes, env),
+        ]
+        with Supervisor(embedded.home, [*embedded.servers, *programs], say) as supervisor:
+            stack = Stack(
+                api_url=f"http://{LOCALHOST}:{port}",
+                flower_url=f"http://{LOCALHOST}:{flower_port}",
+                flower_password=embedded.home.secret("flower"),
+                home=embedded.home.path,
+                supervisor=supervisor,
+            )
+            try:
+                embedded.start()
+                migrate(env["DATABASE_URL"])
+                supervisor.start()
+                wait_until_ready(stack, programs[-1])
+                yield stack
+            finally:
+                ignore_interrupts()
+
+
+def api(home: Home, port: int, processes: int, env: Mapping[str, str]) -> Program:
+    listening = (f"--host={LOCALHOST}", f"--port={port}", f"--workers={processes}")
+    quiet = ("--no-server-header", "--no-access-log")
+    arguments = ("uvicorn", "api.main:create_app", "--factory", *listening, *quiet, "--timeout-graceful-shutdown=25")
+    return Program("api", home, arguments, env)
+
+
+def flower(home: Home, port: int, env: Mapping[str, str]) -> Program:
+    # Its password goes through the environment: everybody on the machine can read argv.
+    access = {"FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{home.secret('flower')}", "FLOWER_READ_ONLY": "true"}
+    arguments = ("celery", "--app=worker.main", "flower", f"--address={LOCALHOST}", f"--port={port}")
+    return Program("flower", home, arguments, {**env, **access})
+
+
+def environment(embedded: Embedded, settings: Settings, concurrency: int | None) -> dict[str, str]:
+    """Return what the programs are told beside what they read themselves."""
+    servers = {server.name for server in embedded.servers}
+    artifacts = embedded.home.path / "artifacts"
+    env = {
+        "DATABASE_URL": embedded.database_url if "postgres" in servers else settings.database,
+        "REDIS_URL": embedded.redis_url if "valkey" in servers else settings.redis,
+        "WORKER_CONCURRENCY": str(concurrency or settings.worker_concurrency),
+        "PYTHONUNBUFFERED": "1",
+        **ONE_THREAD,
+    }
+    if "training_data_folder" not in settings.model_fields_set:
+        env["TRAINING_DATA_FOLDER"] = str(artifacts / "data")
+    if "model_state_folder" not in settings.model_fields_set:
+        env["MODEL_STATE_FOLDER"] = str(artifacts / "models")
+    return env
+
+
+def chosen_ports(api: int, flower: int) -> tuple[int, int]:
+    """Return the ports to use; raise `SetupError` that names one that is taken."""
+    for port, owner, option in ((api, "the API", "--port"), (flower, "Flower", "--flower-port")):
+        if port and not is_free(port):
+            raise SetupError(
+                Code.START_FAILED,
+                f"Port {port}, meant for {owner}, is taken: stop what uses it, or choose another with {option}.",
+            )
+    if api and api == flower:
+        raise SetupError(Code.START_FAILED, f"Port {api} cannot serve both the API and Flower: choose another.")
+    api = api or free_port(besides=[flower])
+    return api, flower or free_port(besides=[api])
+
+
+def wait_until_ready(stack: Stack, api: Service) -> None:
+    deadline = time.monotonic() + READY_S
+    while not is_ready(stack.api_url):
+        if time.monotonic() >= deadline:
+            raise UnavailableError(Code.START_FAILED, f"The API is not ready after {READY_S} seconds. {api.log_tail()}")
+        stack.supervisor.check()
+        time.sleep(POLL_S)
+
+
+def is_ready(api_url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{api_url}/readyz", timeout=5) as answer:  # noqa: S310 - our own http address
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False

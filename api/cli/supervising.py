@@ -1,0 +1,142 @@
+"""Keeps the processes of a stack running, and ends them in order."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from types import FrameType, TracebackType
+from typing import NoReturn, Self
+
+from api.cli import reaping
+from shared.embedded.home import Home
+from shared.embedded.locks import hold
+from shared.embedded.service import Service
+from shared.errors import Code, TsadError, UnavailableError
+
+MOST_DEATHS = 5
+WITHIN_S = 60
+POLL_S = 0.2
+
+
+@dataclass
+class Watched:
+    """A service and when it died lately."""
+
+    service: Service
+    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_DEATHS))
+    start_at: float | None = None  # while it is dead
+
+
+class Supervisor:
+    """Starts services in the order given, starts again those that die, and stops them in the opposite order.
+
+    All of it happens in the main thread, as `Service` demands. `first_wait_s` is the time from a death to the next
+    start; it doubles with each further death within a minute.
+    """
+
+    def __init__(
+        self, home: Home, services: Sequence[Service], say: Callable[[str], None], *, first_wait_s: float = 0.5
+    ) -> None:
+        self.home = home
+        self.say = say
+        self.first_wait_s = first_wait_s
+        self._watched = [Watched(service) for service in services]
+
+    def __enter__(self) -> Self:
+        lock = hold(self.home.run / "reaping.lock")
+        self.reaper = subprocess.Popen(
+            [sys.executable, "-I", reaping.__file__, str(self.home.run)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
+        os.close(lock)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with ExitStack() as last_first:
+            last_first.callback(self.reaper.communicate)
+            for watched in self._watched:
+                last_first.callback(watched.service.stop)
+
+    def start(self) -> None:
+        """Start the services that do not run yet."""
+        for watched in self._watched:
+            if watched.service.process is None:
+                watched.service.launch()
+
+    def watch(self) -> NoReturn:
+        """Check again and again, until an exception ends it."""
+        while True:
+            self.check()
+            time.sleep(POLL_S)
+
+    def check(self) -> None:
+        """Start again what died; raise `UnavailableError` when one of them dies too often."""
+        for watched in self._watched:
+            if watched.start_at is None:
+                if watched.service.died() and watched.service.process is not None:
+                    self._count_death(watched, ending(watched.service.process.returncode))
+            elif time.monotonic() >= watched.start_at:
+                watched.start_at = None
+                try:
+                    watched.service.launch()
+                except (TsadError, OSError) as error:
+                    self._count_death(watched, f"could not be started: {error}")
+
+    def _count_death(self, watched: Watched, how: str) -> None:
+        now, service = time.monotonic(), watched.service
+        watched.deaths.append(now)
+        lately = sum(now - death < WITHIN_S for death in watched.deaths)
+        if lately == MOST_DEATHS:
+            raise UnavailableError(
+                Code.START_FAILED,
+                f"{service.name} {how}, for the {MOST_DEATHS}th time within a minute, so everything is stopped. "
+                f"{service.log_tail()}",
+            )
+        wait_s = self.first_wait_s * 2 ** (lately - 1)
+        watched.start_at = now + wait_s
+        self.say(f"{service.name} {how}; it is started again in {wait_s:g} s. Its log: {service.log}")
+
+
+def ending(returncode: int) -> str:
+    if returncode < 0:
+        return f"was ended by {signal.Signals(-returncode).name}"
+    return f"ended with exit code {returncode}"
+
+
+@contextmanager
+def one_interrupt() -> Iterator[Callable[[], None]]:
+    """Turn the first Ctrl-C, SIGTERM or hang-up into `KeyboardInterrupt`; those that follow must not disturb its work.
+
+    Yields a function after whose call even the first one does nothing: for the clean-up that an interrupt leads to.
+    Set for SIGINT too, which a shell script that starts us with & has switched off. After nohup, SIGHUP stays ignored.
+    """
+    interrupted = False
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if not interrupted:
+            interrupted = True
+            raise KeyboardInterrupt
+
+    def ignore_all() -> None:
+        nonlocal interrupted
+        interrupted = True
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield ignore_all
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,54 @@
+"""`tsad up`: serve on this machine until told to stop."""
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.stack import FLOWER_USER, running_stack
+from shared.embedded import default_home
+
+
+def up(
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 picks a free one.")] = 8000,
+    flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Flower; 0 picks a free one.")] = 5555,
+    home: Annotated[
+        Path | None,
+        typer.Option(envvar="TSAD_HOME", help="Folder for everything it writes.", show_default=str(default_home())),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Fits at a time.", show_default="WORKER_CONCURRENCY, else 2")
+    ] = None,
+    api_processes: Annotated[int, typer.Option(min=1, help="Processes that serve the API.")] = 1,
+) -> None:
+    """Start everything on this machine and serve until Ctrl-C or SIGTERM.
+
+    PostgreSQL and a Redis-compatible server are started too, unless DATABASE_URL and REDIS_URL are set.
+    """
+    try:
+        with running_stack(
+            home or default_home(),
+            port=port,
+            flower_port=flower_port,
+            concurrency=concurrency,
+            api_processes=api_processes,
+            say=say,
+        ) as stack:
+            say(f"API:    {stack.api_url}/docs")
+            say(f"Flower: {stack.flower_url} (user {FLOWER_USER}, password: secrets.flower in {stack.home}/state.json)")
+            say(f"Data:   {stack.home} (logs in {stack.home}/logs)")
+            print(f"ready: {stack.api_url}", flush=True)
+            try:
+                stack.supervisor.watch()
+            finally:
+                say("Stopping …")
+    except KeyboardInterrupt:
+        say("Stopped.")
+
+
+def say(line: str) -> None:
+    with suppress(OSError):  # a terminal or pipe that went away is no reason to stop serving
+        print(line, file=sys.stderr, flush=True)

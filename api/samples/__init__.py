@@ -1,0 +1,23 @@
+"""Real series that ship with the project, for a first look."""
+
+import csv
+from dataclasses import dataclass
+from importlib.resources import files
+
+NAMES = ("seattle-wind", "new-york-temperature")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A series as a fit's body takes it."""
+
+    name: str
+    timestamps: list[int]
+    values: list[float]
+
+
+def load(name: str) -> Sample:
+    """Read one of `NAMES`."""
+    with (files(__name__) / f"{name}.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return Sample(name, [int(row["timestamp"]) for row in rows], [float(row["value"]) for row in rows])

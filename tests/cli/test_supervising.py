@@ -1,0 +1,188 @@
+"""The supervisor, over children that are one line of Python each."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from api.cli.supervising import Supervisor, one_interrupt
+from shared.embedded.home import Home
+from shared.embedded.identity import Identity
+from shared.embedded.service import Command, Service
+from shared.errors import Code, UnavailableError
+from tests.embedded.remains import living
+from tests.waiting import until
+
+PROJECT = Path(__file__).resolve().parents[2]
+SERVE = "import signal; print('up', flush=True); signal.pause()"
+WITH_A_CHILD = "import os, signal; os.fork(); print('up', flush=True); signal.pause()"
+FAIL = "raise SystemExit('no luck')"
+
+
+class Child(Service):
+    def __init__(self, name: str, home: Home, code: str) -> None:
+        super().__init__(name, home, Identity.ourselves())
+        self.code = code
+
+    def command(self) -> Command:
+        return Command((sys.executable, "-c", self.code), os.environ)
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    with tempfile.TemporaryDirectory(prefix="tsad-test-") as folder:
+        home = Home(Path(folder), Identity.ourselves())
+        yield home
+        home.close()
+
+
+def supervised(home: Home, said: list[str], *children: Child) -> Supervisor:
+    return Supervisor(home, children, said.append, first_wait_s=0.01)
+
+
+def checked(supervisor: Supervisor, condition: Callable[[], object]) -> None:
+    """Wait while the supervisor does its work."""
+
+    def met() -> object:
+        supervisor.check()
+        return condition()
+
+    until(met)
+
+
+def run(supervisor: Supervisor) -> None:
+    with supervisor:
+        supervisor.start()
+        checked(supervisor, lambda: False)
+
+
+def says(child: Child, word: str, times: int = 1) -> bool:
+    return child.log.exists() and child.log.read_text().count(word) == times
+
+
+def test_a_child_that_dies_is_started_again_and_one_line_says_so(home: Home) -> None:
+    said: list[str] = []
+    child, other = Child("child", home, SERVE), Child("other", home, SERVE)
+    with supervised(home, said, child, other) as supervisor:
+        supervisor.start()
+        first, untouched = child.pid, other.pid
+        os.kill(first, signal.SIGKILL)
+        checked(supervisor, lambda: child.pid != first)
+        assert said == [f"child was ended by SIGKILL; it is started again in 0.01 s. Its log: {child.log}"]
+        assert other.pid == untouched
+
+
+def test_the_children_of_a_child_that_died_end_before_it_is_started_again(home: Home) -> None:
+    child = Child("child", home, WITH_A_CHILD)
+    with supervised(home, [], child) as supervisor:
+        supervisor.start()
+        until(lambda: says(child, "up", times=2))
+        first = child.pid
+        os.kill(first, signal.SIGKILL)
+        checked(supervisor, lambda: child.pid != first)
+        until(lambda: not living(first))
+
+
+def test_five_deaths_within_a_minute_are_too_many(home: Home) -> None:
+    said: list[str] = []
+    unlucky, other = Child("unlucky", home, FAIL), Child("other", home, SERVE)
+    with pytest.raises(UnavailableError, match=r"(?s)unlucky ended with exit code 1, for the 5th time.*no luck"):
+        run(supervised(home, said, unlucky, other))
+    assert len(said) == 4
+    assert not living(other.pid)
+
+
+def test_the_wait_before_a_start_doubles_with_each_death(home: Home) -> None:
+    said: list[str] = []
+    with pytest.raises(UnavailableError, match="unlucky"):
+        run(supervised(home, said, Child("unlucky", home, FAIL)))
+    assert [line.split(" in ")[1].split(" s.")[0] for line in said] == ["0.01", "0.02", "0.04", "0.08"]
+
+
+def test_a_child_that_cannot_be_started_again_counts_as_dead(home: Home) -> None:
+    class Once(Child):
+        def launch(self) -> None:
+            if self.process is not None:
+                raise UnavailableError(Code.START_FAILED, "not today")
+            super().launch()
+
+    with pytest.raises(UnavailableError, match="once could not be started: not today, for the 5th time"):
+        run(supervised(home, [], Once("once", home, FAIL)))
+
+
+def test_children_are_stopped_in_the_opposite_order_of_their_start(home: Home) -> None:
+    order = home.path / "order"
+    note = f"import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(open({str(order)!r}, 'a').write("
+    children = [Child(name, home, f"{note}'{name} ') and 0)); {SERVE}") for name in ("first", "second", "third")]
+    with supervised(home, [], *children) as supervisor:
+        supervisor.start()
+        until(lambda: all(says(child, "up") for child in children))
+    assert order.read_text() == "third second first "
+    assert [child.process and child.process.returncode for child in children] == [0, 0, 0]
+    assert list(home.run.glob("*.pid")) == []
+
+
+def test_a_child_that_does_not_stop_is_killed_with_its_children(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Child, "grace_s", 0.1)
+    child = Child("stubborn", home, f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WITH_A_CHILD}")
+    with supervised(home, [], child) as supervisor:
+        supervisor.start()
+        until(lambda: says(child, "up", times=2))
+    until(lambda: not living(child.pid))
+
+
+SUPERVISE = """
+import sys
+from pathlib import Path
+from tests.cli.test_supervising import Child, Home, Identity, SERVE, WITH_A_CHILD, supervised
+home = Home(Path(sys.argv[1]), Identity.ourselves())
+children = Child("single", home, SERVE), Child("parent", home, WITH_A_CHILD)
+with supervised(home, [], *children) as supervisor:
+    supervisor.start()
+    while any(child.log.read_text().count("up") < ups for child, ups in zip(children, (1, 2))):
+        pass
+    print(*[child.pid for child in children], supervisor.reaper.pid, flush=True)
+    supervisor.watch()
+"""
+
+
+def test_killing_the_supervisor_ends_its_children_and_theirs() -> None:
+    with tempfile.TemporaryDirectory(prefix="tsad-test-") as folder:
+        with subprocess.Popen(
+            [sys.executable, "-c", SUPERVISE, folder], cwd=PROJECT, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            groups = [int(pid) for pid in process.stdout.readline().split()]
+            process.kill()
+        assert len(groups) == 3
+        until(lambda: not any(living(pid) for pid in groups))
+        assert list(Path(folder, "run").glob("*.pid")) == []
+
+
+def test_only_the_first_signal_interrupts() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    ended = []
+
+    @one_interrupt()
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+                os.kill(os.getpid(), number)
+                ended.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert len(ended) == 3
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -1,0 +1,191 @@
+"""`run`, which has to work before anything is installed."""
+
+import fcntl
+import os
+import pwd
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[1] / "run"
+
+
+@pytest.fixture
+def checkout() -> Iterator[Path]:
+    """A checkout with `run` and what it reads, and nothing installed."""
+    with tempfile.TemporaryDirectory(prefix="tsad-test-") as folder:
+        checkout = Path(folder)
+        checkout.chmod(0o755)
+        (checkout / "run").write_text(SCRIPT.read_text())
+        (checkout / "pyproject.toml").touch()
+        (checkout / "requirements-dev.lock").write_text("wheel==1\n")
+        yield checkout
+
+
+@pytest.fixture
+def run(checkout: Path) -> Any:
+    """The script of the checkout as a module whose installing only makes a Python."""
+    loader = SourceFileLoader("run_script", str(checkout / "run"))
+    spec = spec_from_loader("run_script", loader)
+    assert spec is not None
+    module: Any = module_from_spec(spec)
+    loader.exec_module(module)
+    module.installed = 0
+
+    def install() -> None:
+        module.installed += 1
+        module.BIN.mkdir(parents=True, exist_ok=True)
+        if not module.PYTHON.exists():
+            module.PYTHON.symlink_to(sys.executable)
+
+    module.install = install
+    return module
+
+
+def outcome(checkout: Path, *arguments: str, **options: Any) -> tuple[int, str]:
+    """Run the script as a person would, and return the exit code and what it said."""
+    command = [options.pop("python", sys.executable), str(checkout / "run"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_without_a_command_it_lists_them_and_installs_nothing(checkout: Path) -> None:
+    code, said = outcome(checkout)
+    assert code == 2
+    assert all(f"\n  {command} " in said for command in ("demo", "up", "test", "lint"))
+    assert not (checkout / ".tools").exists()
+
+
+def test_what_is_prepared_is_not_touched_again(run: Any) -> None:
+    run.prepare()
+    run.prepare()
+    assert run.installed == 1
+
+
+@pytest.mark.parametrize("name", ["requirements-dev.lock", "pyproject.toml"])
+def test_a_change_of_what_is_needed_prepares_again(run: Any, checkout: Path, name: str) -> None:
+    run.prepare()
+    (checkout / name).write_text("other\n")
+    run.prepare()
+    assert run.installed == 2
+
+
+def test_a_failed_installation_is_repeated(run: Any) -> None:
+    run.prepare()
+    run.STAMP.write_text("older")
+    install, run.install = run.install, lambda: sys.exit(1)
+    with pytest.raises(SystemExit):
+        run.prepare()
+    run.install = install
+    run.prepare()
+    assert run.installed == 2
+
+
+def test_a_second_run_waits_for_the_first_and_finds_everything_done(
+    run: Any, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.prepare()
+    stamp = run.STAMP.read_text()
+    run.STAMP.unlink()
+    with (checkout / ".tools" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        def the_first_finishes(_seconds: float) -> None:
+            run.STAMP.write_text(stamp)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+        monkeypatch.setattr(run.time, "sleep", the_first_finishes)
+        run.prepare()
+    assert capsys.readouterr().err == "run: another run is preparing .venv; waiting (0 s)\n"
+    assert run.installed == 1
+
+
+def test_a_step_that_takes_long_gives_signs_of_life(run: Any, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "HEARTBEAT_S", 0.01)
+    until_told = "import pathlib, sys\nwhile not pathlib.Path(sys.argv[1]).exists(): pass"
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "still" in line:
+            (checkout / "told").touch()
+
+    monkeypatch.setattr(run, "say", say)
+    assert run.wait_for("waiting", [sys.executable, "-c", until_told, str(checkout / "told")]) == 0
+    assert said[:2] == ["waiting …", "  still waiting (0 s)"]
+
+
+def test_an_installation_that_fails_ends_in_a_sentence(run: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run.step("installing", sys.executable, "-c", "raise SystemExit('no network')")
+    said = capfd.readouterr().err
+    assert "no network" in said
+    assert "run: Installing failed, as said above. It needs a package index" in said
+
+
+def test_a_python_without_pip_and_venv_is_told_what_is_missing(
+    run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "runs", lambda *_: False)
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SystemExit):
+        run.find_uv()
+    assert "has no pip that can get uv, and no venv module: install pip" in capsys.readouterr().err
+
+
+def test_an_older_python_is_told_which_is_needed(checkout: Path) -> None:
+    pretend = (
+        f"import runpy, sys; sys.version_info = (3, 9, 2); runpy.run_path({str(checkout / 'run')!r}, None, '__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", pretend], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("run: Python 3.11 or newer is needed, and this is")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_checkout_of_somebody_else_says_whose_it_is(checkout: Path) -> None:
+    nobody = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+    python = next((python for python in (sys.executable, "/usr/bin/python3") if open_to(python, nobody)), None)
+    if python is None:
+        pytest.skip("no interpreter here is open to others")
+    code, said = outcome(checkout, "test", python=python, **nobody)
+    assert code == 1
+    assert said.startswith(f"run: {checkout} belongs to root, and you are nobody")
+    assert len(said.splitlines()) == 1
+
+
+def open_to(python: str, who: dict[str, Any]) -> bool:
+    try:
+        return subprocess.run([python, "-c", ""], check=False, **who).returncode == 0
+    except OSError:
+        return False
+
+
+def test_lint_runs_every_check_and_fails_when_one_does(
+    run: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.prepare()
+    checks = {"bad": ("-c", "raise SystemExit('found something')"), "good": ("-c", "print('fine')")}
+    monkeypatch.setattr(run, "LINTERS", checks)
+    assert run.main(["lint"]) == 1
+    out, err = capfd.readouterr()
+    assert out == "fine\n"
+    assert err == "run: bad\nfound something\nrun: good\nrun: failed: bad\n"
+    del checks["bad"]
+    assert run.main(["lint"]) == 0
+
+
+def test_every_other_word_is_a_command_of_tsad(run: Any, monkeypatch: pytest.MonkeyPatch, checkout: Path) -> None:
+    became: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(run.os, "execv", lambda path, argv: became.append((str(path), argv)))
+    run.main(["up", "--port", "0"])
+    python = str(checkout / ".venv" / "bin" / "python")
+    assert became == [(python, [python, str(checkout / ".venv" / "bin" / "tsad"), "up", "--port", "0"])]
