@@ -1,0 +1,129 @@
+"""What a Dockerfile says, and an image's files and packages without Docker."""
+
+import json
+import re
+import shlex
+import shutil
+import sys
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import distributions
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKERFILES = ("Dockerfile.api", "Dockerfile.worker")
+REQUIREMENTS = re.compile(r"--requirement=(\S+)")
+BUILD_ARTIFACTS = shutil.ignore_patterns("__pycache__")
+
+Instructions = list[tuple[str, str]]
+
+
+@dataclass
+class Image:
+    """What a build with a target makes, as far as this project's Dockerfiles go."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    copied: list[tuple[str, str]] = field(default_factory=list)  # from the build context, to where
+    installed: list[str] = field(default_factory=list)  # requirement files
+    folder: str = "/"
+    user: str = "root"
+    command: list[str] = field(default_factory=list)
+    healthcheck: list[str] = field(default_factory=list)
+    stop_signal: str = ""
+
+    def unpack(self, target: Path) -> None:
+        """Copy what the image copies, where it copies it below the target."""
+        for source, destination in self.copied:
+            place = target / destination.lstrip("/")
+            if destination.endswith("/"):
+                place /= source
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, place, ignore=BUILD_ARTIFACTS)
+            else:
+                shutil.copy2(ROOT / source, place)
+
+
+def image(dockerfile: str, target: str) -> Image:
+    """The image that `docker build --file=… --target=…` makes."""
+    return image_of(stages(dockerfile), target)
+
+
+def image_of(parts: dict[str, Instructions], target: str) -> Image:
+    made = Image()
+    for name, value in inherited(parts, target):
+        apply(made, parts, name, value)
+    return made
+
+
+def apply(made: Image, parts: dict[str, Instructions], name: str, value: str) -> None:
+    match name:
+        case "ENV":
+            for setting in shlex.split(value):
+                variable, _, content = setting.partition("=")
+                made.environment[variable] = content
+        case "WORKDIR":
+            made.folder = value
+        case "USER":
+            made.user = value
+        case "STOPSIGNAL":
+            made.stop_signal = value
+        case "CMD":
+            made.command = json.loads(value)
+        case "HEALTHCHECK":
+            made.healthcheck = json.loads(value.partition("CMD ")[2])
+        case "RUN":
+            made.installed += REQUIREMENTS.findall(value)
+        case "COPY":
+            copy(made, parts, value.split())
+
+
+def copy(made: Image, parts: dict[str, Instructions], words: list[str]) -> None:
+    *sources, destination = [word for word in words if not word.startswith("--")]
+    stage = next((word.removeprefix("--from=") for word in words if word.startswith("--from=")), None)
+    if stage:  # the only thing that goes from stage to stage is what was installed
+        made.installed += image_of(parts, stage).installed
+    else:
+        place = str(Path(made.folder, destination)) + "/" * destination.endswith("/")
+        made.copied += [(source, place) for source in sources]
+
+
+def stages(dockerfile: str) -> dict[str, Instructions]:
+    """The stages by name, each beginning with its FROM."""
+    found: dict[str, Instructions] = {}
+    for name, value in instructions(dockerfile):
+        if name == "FROM":
+            found[value.split(" AS ")[1]] = []
+        list(found.values())[-1].append((name, value))
+    return found
+
+
+def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
+    lines = (ROOT / dockerfile).read_text().splitlines()
+    text = "\n".join(line for line in lines if line and not line.startswith("#"))
+    for line in text.replace("\\\n", " ").splitlines():
+        name, _, value = line.partition(" ")
+        yield name, " ".join(value.split()) if name != "CMD" else value
+
+
+def inherited(parts: dict[str, Instructions], target: str) -> Instructions:
+    (_, origin), *own = parts[target]
+    base = origin.split(" AS ")[0]
+    return inherited(parts, base) + own if base in parts else own
+
+
+def make_environment(folder: Path, lock: str) -> None:
+    """A virtual environment of the packages that a lock names and of no others: not of this checkout either."""
+    venv.EnvBuilder(symlinks=True).create(folder)
+    site = folder / f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+    names = {canonical(name) for name in re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(), re.MULTILINE)}
+    for distribution in distributions():
+        if canonical(distribution.name) in names:
+            for top in {file.parts[0] for file in distribution.files or ()} - {".."}:
+                if not (site / top).exists():
+                    (site / top).symlink_to(str(distribution.locate_file(top)))
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

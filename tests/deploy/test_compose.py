@@ -1,0 +1,237 @@
+import importlib
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from shared.settings import Settings
+from tests.deploy.composition import Service, built, compose, seconds, services, variables
+from tests.deploy.images import ROOT
+from tests.deploy.test_env_example import setting_names
+
+OURS = [name for name, service in services().items() if "build" in service]
+OPERATED = [name for name in services() if name != "tests"]
+PASSWORDS = {"POSTGRES_PASSWORD", "FLOWER_PASSWORD"}
+
+# What this file uses of the Compose specification, and nothing else: a misspelt key is an error.
+TEXT: dict[str, Any] = {"type": "string"}
+WORDS: dict[str, Any] = {"type": "array", "items": TEXT, "minItems": 1}
+DURATION: dict[str, Any] = {"type": "string", "pattern": r"^\d+s$"}
+
+
+def strict(*required: str, **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+def mapping(values: dict[str, Any], names: str = r"^[a-zA-Z0-9._-]+$") -> dict[str, Any]:
+    return {"type": "object", "patternProperties": {names: values}, "additionalProperties": False}
+
+
+HEALTHCHECK = strict(
+    disable={"const": True},
+    test=WORDS,
+    interval=DURATION,
+    timeout=DURATION,
+    start_period=DURATION,
+    retries={"type": "integer"},
+)
+CONDITION = strict("condition", condition={"enum": ["service_healthy", "service_completed_successfully"]})
+SERVICE = strict(
+    build=strict("context", "dockerfile", "target", context={"const": "."}, dockerfile=TEXT, target=TEXT),
+    cap_drop=WORDS,
+    command=WORDS,
+    depends_on=mapping(CONDITION),
+    env_file={"type": "array", "items": strict("path", path=TEXT, required={"type": "boolean"})},
+    environment=mapping(TEXT, r"^[A-Z_]+$"),  # texts, for YAML reads yes, no and 1_0 as something else
+    healthcheck=HEALTHCHECK,
+    image=TEXT,
+    init={"type": "boolean"},
+    logging=strict("driver", driver=TEXT, options=mapping(TEXT)),
+    ports={"type": "array", "items": {"type": "string", "pattern": r"^[\d.]+:\d+:\d+$"}},
+    profiles=WORDS,
+    read_only={"type": "boolean"},
+    restart={"enum": ["no", "unless-stopped"]},
+    security_opt=WORDS,
+    shm_size=TEXT,
+    stop_grace_period=DURATION,
+    tmpfs=WORDS,
+    volumes={"type": "array", "items": {"type": "string", "pattern": r"^[a-z]+:/[a-z/]+$"}},
+)
+FILE = {
+    "type": "object",
+    "properties": {
+        "name": TEXT,
+        "services": mapping(SERVICE | {"oneOf": [{"required": ["build"]}, {"required": ["image"]}]}),
+        "volumes": mapping({"type": "null"}),
+    },
+    "patternProperties": {"^x-": {}},
+    "required": ["services"],
+    "additionalProperties": False,
+}
+
+every_service = pytest.mark.parametrize("name", services())
+every_service_of_ours = pytest.mark.parametrize("name", OURS)
+
+
+def has_healthcheck(service: Service) -> bool:
+    own = service.get("healthcheck", {})
+    if own.get("disable"):
+        return False
+    return bool(own or ("build" in service and built(service).healthcheck))
+
+
+def option(command: list[str], name: str) -> str:
+    """The value that follows an option."""
+    return dict(pairwise(command))[name]
+
+
+def test_the_file_follows_the_specification() -> None:
+    jsonschema.Draft202012Validator.check_schema(FILE)
+    jsonschema.validate(compose() | {"services": services()}, FILE)
+
+
+def test_every_variable_has_a_default_so_that_a_fresh_clone_starts() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert len(re.findall(r"\$", text)) == len(re.findall(r"\$\{\w+:-[^}]+\}", text))
+
+
+@every_service
+def test_a_service_waits_for_services_that_can_become_what_it_waits_for(name: str) -> None:
+    for other, wanted in services()[name].get("depends_on", {}).items():
+        awaited = services()[other]
+        assert "profiles" not in awaited
+        if wanted["condition"] == "service_healthy":
+            assert has_healthcheck(awaited)
+        else:
+            assert awaited["restart"] == "no"
+
+
+@pytest.mark.parametrize("name", ["api", "worker", "reconciler"])
+def test_whatever_uses_the_tables_waits_for_the_migration(name: str) -> None:
+    assert services()[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+
+
+def test_the_api_starts_without_redis() -> None:
+    assert "redis" not in services()["api"]["depends_on"]
+
+
+@pytest.mark.parametrize("name", OPERATED)
+def test_what_serves_is_started_again_and_what_has_an_end_is_not(name: str) -> None:
+    assert services()[name]["restart"] == ("no" if name == "migrate" else "unless-stopped")
+
+
+def test_every_volume_is_declared_and_used() -> None:
+    used = {volume.split(":")[0] for service in services().values() for volume in service.get("volumes", [])}
+    assert used == set(compose()["volumes"])
+
+
+def test_api_worker_and_reconciler_keep_artifacts_in_one_volume() -> None:
+    for name in ("api", "worker", "reconciler"):
+        service = services()[name]
+        (volume,) = service["volumes"]
+        assert volume.startswith("artifacts:")
+        for setting in ("TRAINING_DATA_FOLDER", "MODEL_STATE_FOLDER"):
+            folder = service["environment"][setting]
+            assert folder == built(service).environment[setting]
+            assert str(Path(folder).parent) == volume.partition(":")[2]
+
+
+def test_the_data_of_postgresql_18_are_in_the_volume() -> None:
+    database = services()["db"]
+    assert database["image"].startswith("postgres:18.")
+    assert database["volumes"] == ["database:/var/lib/postgresql"]  # the image refuses to start with .../data
+
+
+def test_only_the_api_and_flower_are_published_and_only_on_loopback() -> None:
+    published = {name: service["ports"] for name, service in services().items() if "ports" in service}
+    assert published.keys() == {"api", "flower"}
+    for (port,) in published.values():
+        assert port.startswith("127.0.0.1:")
+
+
+@pytest.mark.parametrize("name", OPERATED)
+def test_what_is_published_is_what_is_listened_on(name: str) -> None:
+    service = services()[name]
+    for port in service.get("ports", []):
+        command = service.get("command") or built(service).command
+        healthcheck = service.get("healthcheck", {}).get("test") or built(service).healthcheck
+        inside = port.rpartition(":")[2]
+        assert inside in " ".join(command)
+        assert f"'127.0.0.1', {inside}" in " ".join(healthcheck)
+
+
+def test_workers_can_be_multiplied() -> None:
+    assert {"ports", "container_name", "hostname"}.isdisjoint(services()["worker"])
+
+
+@every_service
+def test_images_that_are_not_built_here_have_a_full_tag_of_the_default_registry(name: str) -> None:
+    image = services()[name].get("image", "any:1.2")
+    assert re.fullmatch(r"([a-z]+/)?[a-z]+:\d+\.\d+(\.\d+)?(-[a-z]+)?", image)
+
+
+@every_service_of_ours
+def test_every_variable_is_one_that_the_process_reads(name: str) -> None:
+    flower = importlib.import_module("flower.options").default_options
+    read = setting_names() | {f"FLOWER_{option.upper()}" for option in flower}
+    if name == "tests":
+        read.add("PGPASSWORD")  # libpq's: the tests are given an address, in which a password would have to be quoted
+    assert services()[name]["environment"].keys() <= read
+
+
+@pytest.mark.parametrize("name", ["api", "worker", "reconciler", "migrate"])
+def test_what_compose_knows_cannot_be_overruled_by_settings_meant_for_elsewhere(name: str) -> None:
+    servers = {name.upper() for name in Settings.model_fields if name.startswith("database_")} - {
+        "DATABASE_POOL_SIZE",
+        "DATABASE_POOL_TIMEOUT_S",
+        "DATABASE_CONNECT_TIMEOUT_S",
+        "DATABASE_STATEMENT_TIMEOUT_S",
+    }
+    service = services()[name]
+    assert service["env_file"] == [{"path": ".env", "required": False}]
+    assert servers | {"REDIS_URL", "TRAINING_DATA_FOLDER", "MODEL_STATE_FOLDER"} == service["environment"].keys()
+
+
+def test_passwords_are_never_part_of_a_command() -> None:
+    for service in compose()["services"].values():
+        said = [service.get("command", ""), service.get("healthcheck", "")]
+        assert not any(name in str(said) for name in PASSWORDS)
+
+
+def test_the_database_is_created_with_the_password_that_its_clients_use() -> None:
+    found = {
+        re.sub("^(POSTGRES|DATABASE|PG)_?", "", name): value
+        for service in compose()["services"].values()
+        for name, value in service.get("environment", {}).items()
+        if "PASSWORD" in name
+    }
+    assert found == {"PASSWORD": f"${{POSTGRES_PASSWORD:-{variables()['POSTGRES_PASSWORD']}}}"}
+
+
+def test_flower_only_shows_and_asks_for_a_password() -> None:
+    environment = services()["flower"]["environment"]
+    assert environment["FLOWER_READ_ONLY"] == "true"
+    assert re.fullmatch(r"\w+:\w+", environment["FLOWER_BASIC_AUTH"])
+
+
+def test_every_process_has_the_time_it_takes_to_end() -> None:
+    margin = 5
+    requests = float(option(built(services()["api"]).command, "--timeout-graceful-shutdown"))
+    assert seconds(services()["api"]["stop_grace_period"]) >= requests + margin
+    (fits,) = re.findall(r"^SHUTDOWN_GRACE_S = (\d+)", (ROOT / "worker/main.py").read_text(), re.MULTILINE)
+    assert seconds(services()["worker"]["stop_grace_period"]) >= float(fits) + margin
+    statement = Settings.model_fields["database_statement_timeout_s"].default
+    assert seconds(services()["reconciler"]["stop_grace_period"]) >= statement + margin
+
+
+def test_the_tests_run_only_when_asked_for_and_against_the_servers_of_this_file() -> None:
+    tests = services()["tests"]
+    assert tests["profiles"] == ["test"]
+    assert tests["build"]["target"] == "test"
+    assert "command" not in tests
+    assert built(tests).command == ["python", "-m", "pytest"]
+    assert tests["environment"]["DATABASE_URL"].startswith("postgresql://tsad@db:5432/")
+    assert tests["environment"]["REDIS_URL"].startswith("redis://redis:6379/")

