@@ -1,0 +1,100 @@
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from shared.embedded.ports import free_port
+from shared.settings import Settings
+from shared.store.engine import Sessions
+from tests.points import ramp
+from tests.processes import running
+from tests.waiting import until
+from worker.training import Training, run
+
+
+def test_a_queued_job_says_what_it_is_and_how_many_are_ahead(api: httpx.Client, series_id: str) -> None:
+    job_id = api.post(f"/fit/{series_id}", json=ramp(7)).json()["job_id"]
+    job = api.get(f"/jobs/{job_id}").json()
+    assert job["status"] == "queued"
+    assert job["series_id"] == series_id
+    assert job["detector"] == "baseline"
+    assert job["parameters"] == {"threshold": 3.0, "direction": "both"}
+    assert job["points_used"] == 7
+    assert job["progress"] == 0
+    assert job["attempts"] == 0
+    assert job["queue_position"] >= 0
+    nothing = ("version", "worker", "retry_of", "error", "started_at", "finished_at")
+    assert {name: job[name] for name in nothing} == dict.fromkeys(nothing)
+
+
+def test_a_succeeded_job_names_its_version_as_a_string(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    job = api.get(f"/jobs/{fitted(series_id)}").json()
+    assert (job["status"], job["version"], job["progress"], job["attempts"]) == ("succeeded", "1", 1.0, 1)
+    assert job["worker"] == "in-test"
+    assert job["queue_position"] is None
+    assert job["created_at"] < job["started_at"] < job["finished_at"]
+    for link in job["links"].values():
+        assert api.get(link).status_code == 200
+
+
+@pytest.mark.parametrize("job_id", [str(uuid4()), "7", "not-a-job", "%00", "x" * 500])
+def test_an_unknown_job_is_not_found_and_never_pending(api: httpx.Client, job_id: str) -> None:
+    answer = api.get(f"/jobs/{job_id}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
+
+
+def test_a_wait_ends_with_the_job_and_not_with_its_time(api: httpx.Client, series_id: str, training: Training) -> None:
+    job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+    with ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
+        waiting = pool.submit(api.get, f"/jobs/{job_id}?wait=25")
+        run(training, job_id)
+        assert waiting.result().json()["status"] == "succeeded"
+    assert time.monotonic() - began < 20
+
+
+def test_a_wait_that_runs_out_says_where_the_job_is(api: httpx.Client, series_id: str) -> None:
+    job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+    answer = api.get(f"/jobs/{job_id}?wait=0.2")
+    assert (answer.status_code, answer.json()["status"]) == (200, "queued")
+
+
+@pytest.mark.parametrize("wait", ["31", "-1", "soon", "NaN", "1e9"])
+def test_a_wait_is_at_most_half_a_minute(api: httpx.Client, wait: str) -> None:
+    answer = api.get(f"/jobs/{uuid4()}?wait={wait}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+def watches(sessions: Sessions) -> bool:
+    """Whether an API process asked in the last seconds which jobs have ended."""
+    with sessions.begin() as session:
+        asked = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tsad-api' "
+            "AND query LIKE '%finished_at IS NOT NULL%' AND query_start > clock_timestamp() - interval '1 s'"
+        )
+        return bool(session.execute(asked).scalar())
+
+
+def test_waits_end_when_the_process_stops(
+    settings: Settings, sessions: Sessions, series_id: str, api: httpx.Client, tmp_path: Path
+) -> None:
+    job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+    port = free_port()
+    serve = ("uvicorn", "api.main:create_app", "--factory", f"--port={port}", "--timeout-graceful-shutdown=25")
+    with ThreadPoolExecutor(1) as pool, running(settings, tmp_path, *serve) as process:
+        until(lambda: b"running on" in process.log.read_bytes(), 20)
+        address = f"http://127.0.0.1:{port}/jobs/{job_id}?wait=30"
+        waiting = pool.submit(httpx.get, address, timeout=40, trust_env=False)
+        until(lambda: watches(sessions), 10)
+        began = time.monotonic()
+        process.popen.terminate()
+        assert waiting.result().json()["status"] == "queued"
+        process.popen.wait()
+        assert time.monotonic() - began < 10

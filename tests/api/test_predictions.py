@@ -1,0 +1,232 @@
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.embedded.ports import free_port
+from shared.settings import Settings
+from tests.points import ramp
+from tests.processes import serving
+
+# mean 2, standard deviation √2: normal is 2 ± 4.24
+POINT = {"timestamp": 1_800_000_000, "value": 2.5}
+
+
+@pytest.fixture
+def trained(series_id: str, fitted: Callable[..., str]) -> str:
+    fitted(series_id)
+    return series_id
+
+
+def test_a_verdict_has_score_expectation_and_band(api: httpx.Client, trained: str) -> None:
+    verdict = api.post(f"/predict/{trained}", json={"timestamp": "1705000010", "value": 13.0}).json()
+    assert verdict.pop("anomaly") is True
+    assert verdict.pop("model_version") == "1"
+    assert verdict.pop("detector") == "baseline"
+    assert verdict == {
+        "score": pytest.approx(11 / (3 * math.sqrt(2))),
+        "expected": pytest.approx(2),
+        "lower": pytest.approx(2 - 3 * math.sqrt(2)),
+        "upper": pytest.approx(2 + 3 * math.sqrt(2)),
+    }
+    assert api.post(f"/predict/{trained}", json=POINT).json()["anomaly"] is False
+
+
+@pytest.mark.parametrize("version", ["", "0", "latest", "2", "v2", "V2"])
+def test_the_latest_version_answers_unless_another_is_named(
+    api: httpx.Client, trained: str, fitted: Callable[..., str], version: str
+) -> None:
+    fitted(trained, ramp(values=[value * 10 for value in ramp()["values"]]))
+    query = {"version": version} if version else {}
+    verdict = api.post(f"/predict/{trained}", json=POINT, params=query).json()
+    assert verdict["model_version"] == "2"
+    assert verdict["expected"] == pytest.approx(20)
+    assert api.post(f"/predict/{trained}?version=1", json=POINT).json()["expected"] == pytest.approx(2)
+
+
+@pytest.mark.parametrize("version", ["x", "-1", "1.5", "v", "latest2", "99999999999", "%00", "%D9%A1"])
+def test_what_is_no_version_is_refused(api: httpx.Client, trained: str, version: str) -> None:
+    answer = api.post(f"/predict/{trained}?version={version}", json=POINT)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_version")
+
+
+@pytest.mark.parametrize("version", ["2", "9999999999"])
+def test_a_version_that_does_not_exist_is_not_found(api: httpx.Client, trained: str, version: str) -> None:
+    answer = api.post(f"/predict/{trained}?version={version}", json=POINT)
+    assert (answer.status_code, answer.json()["code"]) == (404, "version_not_found")
+
+
+@pytest.mark.parametrize("query", ["", "?version=1"])
+def test_a_series_without_versions_is_not_found(api: httpx.Client, series_id: str, query: str) -> None:
+    answer = api.post(f"/predict/{series_id}{query}", json=POINT)
+    assert (answer.status_code, answer.json()["code"]) == (404, "series_not_found")
+
+
+def test_an_explanation_is_a_sentence_with_the_numbers(api: httpx.Client, trained: str) -> None:
+    verdict = api.post(f"/predict/{trained}?explain=true", json={"timestamp": 1, "value": 13}).json()
+    assert verdict["explanation"].startswith("13 is outside the normal band")
+    assert "explanation" not in api.post(f"/predict/{trained}", json=POINT).json()
+
+
+@pytest.mark.parametrize("direction", ["above", "below"])
+def test_the_open_side_of_a_one_sided_band_is_null(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str], direction: str
+) -> None:
+    fitted(series_id, ramp(parameters={"direction": direction}))
+    high = api.post(f"/predict/{series_id}?explain=1", json={"timestamp": 1, "value": 1000}).json()
+    low = api.post(f"/predict/{series_id}?explain=1", json={"timestamp": 1, "value": -1000}).json()
+    assert (high["anomaly"], low["anomaly"]) == (direction == "above", direction == "below")
+    assert (high["lower"] is None, high["upper"] is None) == (direction == "above", direction == "below")
+    batch = api.post(f"/predict/{series_id}/batch", json={"timestamps": [1, 2], "values": [1, 2]}).json()
+    assert batch["lower" if direction == "above" else "upper"] == [None, None]
+
+
+@pytest.mark.parametrize("value", [1.7e308, -1.7e308, 5e-324])
+def test_every_number_of_a_verdict_is_finite(api: httpx.Client, trained: str, value: float) -> None:
+    verdict = api.post(f"/predict/{trained}", json={"timestamp": 1, "value": value}).json()
+    assert all(math.isfinite(verdict[name]) for name in ("score", "expected", "lower", "upper"))
+
+
+BAD_POINTS: list[tuple[Any, str]] = [
+    ({}, "invalid_request"),
+    ([], "invalid_request"),
+    ({"timestamp": 1}, "invalid_request"),
+    ({"value": 1}, "invalid_request"),
+    ({"timestamp": 1, "value": "1"}, "invalid_request"),
+    ({"timestamp": 1, "value": True}, "invalid_request"),
+    ({"timestamp": 1, "value": None}, "invalid_request"),
+    ({"timestamp": True, "value": 1}, "invalid_request"),
+    ({"timestamp": 1.5, "value": 1}, "invalid_request"),
+    ({"timestamp": None, "value": 1}, "invalid_request"),
+    ({"timestamp": 1, "value": 1, "extra": 1}, "invalid_request"),
+    ({"timestamp": 1, "value": 1, "context": ["a"]}, "invalid_request"),
+    ({"timestamp": "", "value": 1}, "invalid_timestamp"),
+    ({"timestamp": "soon", "value": 1}, "invalid_timestamp"),
+    ({"timestamp": "1.5", "value": 1}, "invalid_timestamp"),
+    ({"timestamp": "-1", "value": 1}, "invalid_timestamp"),
+    ({"timestamp": "9" * 400, "value": 1}, "invalid_timestamp"),
+    ({"timestamp": -1, "value": 1}, "invalid_timestamp"),
+    ({"timestamp": 1_705_000_000_000, "value": 1}, "invalid_timestamp"),
+    ({"timestamp": 10**30, "value": 1}, "invalid_timestamp"),
+    ({"timestamp": 1, "value": 1, "context": [1.0] * 5000}, "too_many_points"),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"), BAD_POINTS, ids=[f"{code}-{place}" for place, (_, code) in enumerate(BAD_POINTS)]
+)
+def test_a_bad_point_gets_a_problem(api: httpx.Client, trained: str, body: Any, code: str) -> None:
+    answer = api.post(f"/predict/{trained}", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"NaN", b'{"timestamp":1,"value":NaN}', b'{"timestamp":1,"value":-Infinity}']
+)
+def test_a_point_that_is_not_json_gets_a_problem(api: httpx.Client, trained: str, body: bytes) -> None:
+    answer = api.post(f"/predict/{trained}", content=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_json")
+    for path in (f"/predict/{trained}/batch", "/predict"):  # what the fields should be is noticed first
+        answer = api.post(path, content=body)
+        assert answer.status_code == 422
+        assert answer.json()["code"] in ("invalid_json", "invalid_request")
+
+
+def test_a_batch_says_of_each_point_what_a_single_prediction_says(api: httpx.Client, trained: str) -> None:
+    values = [2.5, 13.0, -4.0, 2.0]
+    body: dict[str, list[Any]] = {"timestamps": [10, 20, 30, 40], "values": values}
+    batch = api.post(f"/predict/{trained}/batch", json=body).json()
+    assert (batch["model_version"], batch["detector"]) == ("1", "baseline")
+    for place, value in enumerate(values):
+        single = api.post(f"/predict/{trained}", json={"timestamp": body["timestamps"][place], "value": value}).json()
+        for column in ("anomaly", "score", "expected", "lower", "upper"):
+            assert batch[column][place] == single[column]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"timestamps": [], "values": []}, "too_few_points"),
+        ({"timestamps": [1], "values": [1, 2]}, "lengths_differ"),
+        ({"timestamps": [2, 1], "values": [1, 2]}, "timestamps_not_increasing"),
+        ({"timestamps": [1, 2**70], "values": [1, 2]}, "invalid_timestamp"),
+        ({"timestamps": [1], "values": [True]}, "invalid_request"),
+        ({"timestamps": [1], "values": [1], "detector": "baseline"}, "invalid_request"),
+    ],
+)
+def test_a_bad_batch_gets_a_problem(api: httpx.Client, trained: str, body: Any, code: str) -> None:
+    answer = api.post(f"/predict/{trained}/batch", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+def test_a_batch_has_bounds_and_modes(api: httpx.Client, settings: Settings, trained: str) -> None:
+    one = {"timestamps": [1], "values": [7.0]}
+    assert api.post(f"/predict/{trained}/batch?mode=causal", json=one).status_code == 200
+    assert api.post(f"/predict/{trained}/batch?mode=psychic", json=one).json()["code"] == "invalid_request"
+    with serving(settings.model_copy(update={"max_batch_points": 3})) as small:
+        answer = small.post(f"/predict/{trained}/batch", json=ramp(4))
+        assert (answer.status_code, answer.json()["code"]) == (422, "too_many_points")
+
+
+def test_many_series_get_a_verdict_or_a_problem_each_in_their_order(api: httpx.Client, trained: str) -> None:
+    points = [
+        {"series_id": trained, "timestamp": 1, "value": 2.0},
+        {"series_id": "no-such-series", "timestamp": 1, "value": 2.0},
+        {"series_id": "..", "timestamp": 1, "value": 2.0},
+        {"series_id": trained, "timestamp": -5, "value": 2.0},
+        {"series_id": trained, "timestamp": "7", "value": 13.0, "version": "v1"},
+        {"series_id": trained, "timestamp": 7, "value": 13.0, "version": 9},
+        {"series_id": trained, "timestamp": 7, "value": 13.0, "version": "x"},
+    ]
+    answer = api.post("/predict", json={"points": points})
+    assert answer.status_code == 200
+    results = answer.json()["results"]
+    assert [result["series_id"] for result in results] == [point["series_id"] for point in points]
+    outcomes = [
+        result["verdict"]["anomaly"] if "verdict" in result else result["problem"]["code"] for result in results
+    ]
+    wrong = ["series_not_found", "invalid_series_id", "invalid_timestamp"]
+    assert outcomes == [False, *wrong, True, "version_not_found", "invalid_version"]
+
+
+def test_many_are_at_most_a_thousand(api: httpx.Client, trained: str) -> None:
+    point = {"series_id": trained, "timestamp": 1, "value": 2.0}
+    assert len(api.post("/predict", json={"points": [point] * 1000}).json()["results"]) == 1000
+    assert api.post("/predict", json={"points": [point] * 1001}).json()["code"] == "invalid_request"
+    assert api.post("/predict", json={"points": []}).json() == {"results": []}
+
+
+def test_a_damaged_state_is_an_error_and_no_verdict(settings: Settings, trained: str, api: httpx.Client) -> None:
+    (state,) = (settings.model_state_folder / trained).glob("*.json")
+    state.write_text(json.dumps({"detector": "baseline"}))
+    answer = api.post(f"/predict/{trained}", json=POINT)
+    assert (answer.status_code, answer.json()["code"]) == (500, "artifact_damaged")
+
+
+def test_every_process_uses_a_version_once_any_told_that_its_job_succeeded(
+    api: httpx.Client, settings: Settings, trained: str, fitted: Callable[..., str]
+) -> None:
+    with serving(settings) as other:
+        for number in range(2, 12):
+            for one in (api, other):
+                assert one.post(f"/predict/{trained}", json=POINT).json()["model_version"] == str(number - 1)
+            fitted(trained)
+            for one in (other, api):
+                assert one.post(f"/predict/{trained}", json=POINT).json()["model_version"] == str(number)
+
+
+def test_without_redis_predictions_are_answered(settings: Settings, trained: str) -> None:
+    with serving(settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})) as api:
+        assert api.post(f"/predict/{trained}", json=POINT).status_code == 200
+
+
+def test_without_a_database_there_is_no_verdict_that_might_be_stale(settings: Settings, trained: str) -> None:
+    nobody = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+    with serving(settings.model_copy(update={"database_url": nobody})) as api:
+        for path in (f"/predict/{trained}", f"/predict/{trained}?version=1"):
+            answer = api.post(path, json=POINT)
+            assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+            assert "Retry-After" in answer.headers

@@ -1,0 +1,125 @@
+"""Real servers for the whole session; a database, folders and processes of the tests' own."""
+
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from shared.artifacts import Artifacts
+from shared.embedded import Embedded
+from shared.queue import announce, make_celery
+from shared.settings import Settings
+from shared.store.engine import Sessions, make_engine
+from shared.store.schema import migrate
+from shared.telemetry import Latencies, connect
+from tests.points import ramp
+from tests.processes import make_settings, new_database, serving
+from tests.waiting import until
+from worker import training as trainings
+
+TEST_REDIS_DATABASE = 9  # of a server that is not ours alone
+
+
+@pytest.fixture(scope="session")
+def session_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="tsad-tests-"))
+    folder.chmod(0o711)  # as root, the embedded servers run as another user
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def servers(session_folder: Path) -> Iterator[tuple[str, str]]:
+    """Addresses of PostgreSQL and Redis: those of the environment, or our own."""
+    database_url, redis_url = os.environ.pop("DATABASE_URL", ""), os.environ.pop("REDIS_URL", "")
+    with Embedded(session_folder / "home", durable=False, postgres=not database_url, valkey=not redis_url) as embedded:
+        yield database_url or embedded.database_url, redis_url or embedded.redis_url
+
+
+@pytest.fixture(scope="session")
+def server_url(servers: tuple[str, str]) -> str:
+    return servers[0]
+
+
+@pytest.fixture(scope="session")
+def database_url(server_url: str) -> Iterator[str]:
+    """A migrated database that the tests of this session share: each uses series of its own."""
+    with new_database(server_url) as url:
+        migrate(url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: tuple[str, str]) -> Iterator[str]:
+    url = servers[1].rsplit("/", 1)[0] + f"/{TEST_REDIS_DATABASE}"
+    client = redis.Redis.from_url(url)
+    client.flushdb()
+    yield url
+    client.flushdb()
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, redis_url: str, session_folder: Path) -> Settings:
+    return make_settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        training_data_folder=session_folder / "data",
+        model_state_folder=session_folder / "models",
+        reconcile_s=0.5,
+    )
+
+
+@pytest.fixture(scope="session")
+def sessions(settings: Settings) -> Iterator[Sessions]:
+    made = Sessions(make_engine(settings, "tsad-tests"))
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def artifacts(settings: Settings) -> Artifacts:
+    return Artifacts.of(settings)
+
+
+@pytest.fixture
+def series_id(request: pytest.FixtureRequest) -> str:
+    """An id that no other test uses."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)[:80] + "-" + secrets.token_hex(4)
+
+
+@pytest.fixture(scope="session")
+def training(settings: Settings, sessions: Sessions, artifacts: Artifacts) -> Iterator[trainings.Training]:
+    """What a worker has, for tests that fit in this very process."""
+    latencies = Latencies(connect(settings.redis), settings.latency_history_limit)
+    app = make_celery(settings.redis, consumes=False)
+    yield trainings.Training(sessions, artifacts, latencies, lambda job_id: announce(app, job_id), settings, "in-test")
+    latencies.close()
+    app.close()
+
+
+@pytest.fixture(scope="session")
+def api(settings: Settings) -> Iterator[httpx.Client]:
+    with serving(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def fitted(api: httpx.Client, training: trainings.Training) -> Callable[..., str]:
+    """Fit a series in this process and return the job's id: quicker than a worker, by the same code."""
+
+    def fit(series_id: str, body: dict[str, Any] | None = None) -> str:
+        job_id: str = api.post(f"/fit/{series_id}", json=body or ramp()).json()["job_id"]
+        trainings.run(training, job_id)
+        until(lambda: api.get(f"/jobs/{job_id}").json()["status"] not in ("queued", "running"))
+        return job_id
+
+    return fit

@@ -1,0 +1,96 @@
+"""The pipeline's own servers and processes, as tests start them."""
+
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg2
+import uvicorn
+
+from api.main import create_app
+from shared.settings import Settings
+from tests.waiting import until
+
+
+def make_settings(**values: Any) -> Settings:
+    """Settings from these values alone, whatever `.env` says."""
+    return Settings(_env_file=None, **values)
+
+
+@contextmanager
+def new_database(server_url: str) -> Iterator[str]:
+    """An empty database of its own on the server."""
+    plain = re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql://", server_url)
+    name = f"tsad_test_{secrets.token_hex(6)}"
+    connection = psycopg2.connect(plain)
+    connection.autocommit = True
+    try:
+        connection.cursor().execute(f"CREATE DATABASE {name}")
+        yield plain.rsplit("/", 1)[0] + f"/{name}"
+        connection.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        connection.close()
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[httpx.Client]:
+    """The API on a real socket, with a client for it."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    try:
+        until(lambda: server.started or not thread.is_alive())
+        assert server.started
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of the pipeline, started as operators start it."""
+
+    popen: "subprocess.Popen[bytes]"
+    log: Path
+
+
+@contextmanager
+def running(settings: Settings, folder: Path, *arguments: str, **environment: str) -> Iterator[Process]:
+    """`python -m …` with these settings, ended with SIGTERM; its log is shown when it ends otherwise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / f"{arguments[0]}-{secrets.token_hex(3)}.log"
+    values = settings.model_dump(exclude_defaults=True)
+    own = {name.upper(): str(value) for name, value in values.items()} | environment
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            env={**os.environ, **own},
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield Process(process, log)
+        process.terminate()
+        assert process.wait(timeout=30) in (0, -15), log.read_text()[-3000:]
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,154 @@
+"""What must hold after every step, read from the tables and the folder, and compared with all that was seen before."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from shared.artifacts import state_key
+from shared.domain.versions import Artifact
+from shared.errors import DamagedError
+from tests.protocol.world import World
+
+FINAL = ("succeeded", "failed", "cancelled")
+
+_JOBS = text("""
+SELECT CAST(id AS text) AS id, seq, series_id, status, attempt, version, data_key, data_sha256, data_size,
+       CAST(retry_of AS text) AS retry_of FROM fit_jobs ORDER BY seq
+""")
+_VERSIONS = text("""
+SELECT series_id, version, CAST(job_id AS text) AS job_id, attempt, data_key, data_sha256, data_size,
+       state_key, state_sha256, state_size, scores_key, scores_sha256, scores_size
+  FROM versions ORDER BY series_id, version
+""")
+_SERIES = text("SELECT series_id, last_version, pinned_version FROM series")
+
+
+class ViolationError(AssertionError):
+    """Something that must never be."""
+
+
+def violated(rule: str, what: str) -> ViolationError:
+    return ViolationError(f"{rule} {what}")
+
+
+@dataclass
+class History:
+    """All jobs and versions that were ever seen."""
+
+    world: World
+    jobs: dict[str, Row[Any]] = field(default_factory=dict)  # as last seen
+    versions: dict[tuple[str, int], Row[Any]] = field(default_factory=dict)
+    now: dict[str, Row[Any]] = field(default_factory=dict)  # those that have a row now
+    versions_now: dict[tuple[str, int], Row[Any]] = field(default_factory=dict)
+
+    def observe(self) -> None:
+        """Look at everything; raise `ViolationError` for what must not be."""
+        with self.world.transaction() as session:
+            self.now = {row.id: row for row in session.execute(_JOBS)}
+            self.versions_now = {(row.series_id, row.version): row for row in session.execute(_VERSIONS)}
+            last_versions = {row.series_id: row.last_version for row in session.execute(_SERIES)}
+        self._check_finality()
+        self.jobs.update(self.now)
+        self._check_versions_stay()
+        self.versions.update(self.versions_now)
+        self._check_numbers(last_versions)
+        self._check_success()
+        self._check_order()
+        self._check_line()
+        self._check_artifacts()
+        self._check_promises()
+
+    def held(self) -> set[str]:
+        """Keys that rows refer to."""
+        data = {job.data_key for job in self.now.values() if job.data_key}
+        return data | {
+            key for row in self.versions_now.values() for key in (row.data_key, row.state_key, row.scores_key)
+        }
+
+    def stored(self) -> set[str]:
+        """Keys in the folder."""
+        return {
+            key.name
+            for folder in (self.world.artifacts.data, self.world.artifacts.states)
+            for key in folder.keys()  # noqa: SIM118 - a folder is no dict
+        }
+
+    def _check_artifacts(self) -> None:
+        for job in self.now.values():
+            if job.data_key:
+                self._check_artifact(job, "data", f"{job.status} job {job.id}")
+        for row in self.versions_now.values():
+            for kind in ("data", "state", "scores"):
+                self._check_artifact(row, kind, f"version {row.version} of {row.series_id}")
+
+    def _check_artifact(self, row: Row[Any], kind: str, whose: str) -> None:
+        columns = row._asdict()
+        artifact = Artifact(columns[f"{kind}_key"], bytes(columns[f"{kind}_sha256"]), columns[f"{kind}_size"])
+        try:
+            (self.world.artifacts.data if kind == "data" else self.world.artifacts.states).get(artifact)
+        except DamagedError as error:
+            raise violated("S1", f"{whose}, its {kind}: {error.detail}") from error
+
+    def _check_success(self) -> None:
+        made = Counter(row.job_id for row in self.versions.values())
+        if twice := [job_id for job_id, times in made.items() if times > 1]:
+            raise violated("S2", f"job {twice[0]} made {made[twice[0]]} versions")
+        for job in self.jobs.values():
+            if (job.status == "succeeded") != (made[job.id] == 1):
+                raise violated("S3", f"{job.status} job {job.id} made {made[job.id]} versions")
+        for row in self.versions.values():
+            job = self.jobs[row.job_id]
+            if job.version != row.version or job.attempt != row.attempt:
+                raise violated("S3", f"version {row.version} of {row.series_id} is not what its job says it made")
+            own = state_key(row.series_id, row.job_id, row.attempt, ".json")
+            if row.state_key != own or bytes(row.data_sha256) != bytes(job.data_sha256):
+                raise violated("S3", f"version {row.version} of {row.series_id} is another attempt's work")
+
+    def _check_finality(self) -> None:
+        for job_id, before in self.jobs.items():
+            after = self.now.get(job_id)
+            if before.status in FINAL and after and (after.status, after.version) != (before.status, before.version):
+                raise violated("S4", f"{before.status} job {job_id} became {after.status}")
+            if before.status not in FINAL and not after:
+                raise violated("S4", f"{before.status} job {job_id} has no row any more")
+
+    def _check_versions_stay(self) -> None:
+        for number, row in self.versions_now.items():
+            if self.versions.get(number, row) != row:
+                raise violated("S5", f"number {number[1]} of {number[0]} was given out twice")
+            if number in self.world.deleted:
+                raise violated("S5", f"deleted version {number[1]} of {number[0]} is back")
+        if lost := self.versions.keys() - self.versions_now.keys() - self.world.deleted:
+            raise violated("S5", f"versions {sorted(lost)} are gone, and nobody deleted them")
+
+    def _check_numbers(self, last_versions: dict[str, int]) -> None:
+        given: dict[str, list[int]] = {}
+        for series_id, number in sorted(self.versions):
+            given.setdefault(series_id, []).append(number)
+        for series_id, numbers in given.items():
+            if numbers != list(range(1, last_versions.get(series_id, 0) + 1)):
+                raise violated("S5", f"{series_id} gave out {numbers} and its last is {last_versions.get(series_id)}")
+        if burnt := last_versions.keys() - given.keys():
+            raise violated("S5", f"{sorted(burnt)} have a last version and never had any")
+
+    def _check_order(self) -> None:
+        last: dict[str, int] = {}
+        for series_id, number in sorted(self.versions):
+            seq = self.jobs[self.versions[series_id, number].job_id].seq
+            if seq < last.get(series_id, 0):
+                raise violated("S6", f"version {number} of {series_id} was accepted before the one below it")
+            last[series_id] = seq
+
+    def _check_line(self) -> None:
+        waiting: set[str] = set()
+        for job in self.now.values():  # by seq
+            if job.status == "running" and job.series_id in waiting:
+                raise violated("S6", f"job {job.id} runs before an earlier one of {job.series_id}")
+            if job.status in ("queued", "running"):
+                waiting.add(job.series_id)
+
+    def _check_promises(self) -> None:
+        if lost := self.world.promised - self.jobs.keys():
+            raise violated("L1", f"jobs {sorted(lost)} were promised and have no row")

@@ -1,0 +1,341 @@
+"""The store's own functions and a real folder, driven by simulated processes that crash, stall, repeat and forget.
+
+Everything happens in one thread, one transaction after another, but for one accept that may stay in flight. Time does
+not pass by itself: leases, the accept window and the grace are far longer than a test, and `pass_time` moves all
+moments back, those in the database and those that processes remember.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import StrEnum
+from itertools import count
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from shared import artifacts as keys
+from shared.artifacts import Artifacts
+from shared.domain.jobs import Claim, NewJob
+from shared.domain.versions import NewVersion
+from shared.settings import Settings
+from shared.store import changes, garbage, jobs, reconciliation, versions
+from shared.store.engine import Sessions
+
+LEASE_S, WINDOW_S, GRACE_S = 1_000.0, 2_000.0, 3_000.0
+MOST_CRASHES = 3
+EVERYTHING = 10_000
+
+_PASS_TIME = [
+    text("""
+UPDATE fit_jobs SET available_at = available_at - make_interval(secs => :s),
+       lease_until = lease_until - make_interval(secs => :s), announced_at = announced_at - make_interval(secs => :s),
+       created_at = created_at - make_interval(secs => :s), started_at = started_at - make_interval(secs => :s),
+       finished_at = finished_at - make_interval(secs => :s)
+"""),
+    text("UPDATE garbage SET noted_at = noted_at - make_interval(secs => :s)"),
+]
+_SILENCE = text("""
+UPDATE fit_jobs SET lease_until = clock_timestamp() - interval '1 s'
+ WHERE id = CAST(:job_id AS uuid) AND status = 'running'
+""")
+
+
+class Commit(StrEnum):
+    """What comes of a COMMIT."""
+
+    DONE = "done"
+    UNANSWERED = "done, but nobody is told"
+    LOST = "not done, and nobody is told"
+
+
+class UnansweredError(Exception):
+    """The connection broke while a transaction was committed."""
+
+
+@dataclass
+class Worker:
+    """A process that fits: from its claim until it is told that there is nothing left to do."""
+
+    claimed: Claim
+    new: NewVersion | None = None  # stored, ready to be published
+
+
+@dataclass
+class World:
+    """PostgreSQL and the folder, and what every process remembers."""
+
+    sessions: Sessions
+    artifacts: Artifacts
+    requests: list[NewJob] = field(default_factory=list)  # data stored, not accepted yet
+    promised: set[str] = field(default_factory=set)  # jobs whose acceptance a client was told
+    in_flight: NewJob | None = None  # inserted, and not committed
+    messages: list[str] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
+    doomed: list[str] = field(default_factory=list)  # artifacts that a collector is about to delete
+    deleted: set[tuple[str, int]] = field(default_factory=set)  # versions that somebody deleted
+    _transaction: ExitStack = field(default_factory=ExitStack)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @classmethod
+    def of(cls, sessions: Sessions, settings: Settings) -> "World":
+        return cls(sessions, Artifacts.of(settings))
+
+    def new_id(self) -> str:
+        """A job id that is the same in every run, so that a failure can be repeated."""
+        return str(uuid.UUID(int=next(self._numbers)))
+
+    @contextmanager
+    def transaction(self, commit: Commit = Commit.DONE) -> Iterator[Session]:
+        with self.sessions.begin() as session:
+            yield session
+            if commit is Commit.LOST:
+                raise UnansweredError
+        if commit is Commit.UNANSWERED:
+            raise UnansweredError
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def pass_time(self, seconds: float) -> None:
+        with self.transaction() as session:
+            for statement in _PASS_TIME:
+                session.execute(statement, {"s": seconds})
+        earlier = timedelta(seconds=seconds)
+        self.requests = [replace(request, asked_at=request.asked_at - earlier) for request in self.requests]
+
+    def silence(self, worker: Worker) -> None:
+        """Let one lease run out: its worker is dead, or only sleeps."""
+        with self.transaction() as session:
+            session.execute(_SILENCE, {"job_id": worker.claimed.job_id})
+
+    # --- the API ----------------------------------------------------------------------------------------------------
+
+    def ask(self, series_id: str) -> NewJob:
+        """Admission, and the training data into the store; the insert is yet to come."""
+        job_id = self.new_id()
+        with self.transaction() as session:
+            asked_at = jobs.admission(session, EVERYTHING).asked_at
+        data = self.artifacts.data.put(keys.data_key(series_id, job_id), f"data of {job_id}".encode())
+        request = NewJob(
+            job_id=job_id,
+            series_id=series_id,
+            detector="baseline",
+            parameters={},
+            points=3,
+            data_key=data.key,
+            data_sha256=data.sha256,
+            data_size=data.size,
+            request_sha256=data.sha256,
+            asked_at=asked_at,
+        )
+        self.requests.append(request)
+        return request
+
+    def accept(self, requests: list[NewJob], commit: Commit = Commit.DONE) -> None:
+        """Insert them in one transaction. Whoever gets no answer keeps its request, and may repeat it."""
+        try:
+            with self.transaction(commit) as session:
+                accepted = jobs.accept(session, requests, WINDOW_S)
+                for request in requests:
+                    known = jobs.accepted_as(session, request)
+                    if known and known.mine:
+                        accepted.add(request.job_id)
+        except UnansweredError:
+            return
+        self.requests = [request for request in self.requests if request not in requests]
+        self._promise(accepted)
+
+    def begin_accept(self, request: NewJob) -> None:
+        """Insert, and leave the transaction open."""
+        session = self._transaction.enter_context(self.sessions.begin())
+        if jobs.accept(session, [request], WINDOW_S):
+            self.in_flight = request
+        else:  # too late, or accepted before
+            self._transaction.close()
+        self.requests.remove(request)
+
+    def end_accept(self) -> None:
+        """Commit what is in flight."""
+        if self.in_flight:
+            self._transaction.close()
+            self._promise({self.in_flight.job_id})
+            self.in_flight = None
+
+    def _promise(self, job_ids: set[str]) -> None:
+        self.promised |= job_ids
+        self.messages += sorted(job_ids)
+
+    # --- users ------------------------------------------------------------------------------------------------------
+
+    def cancel(self, job_id: str) -> None:
+        with self.transaction() as session:
+            cancelled = changes.cancel(session, job_id)
+        if cancelled:
+            self.announce_next(cancelled.series_id)
+
+    def retry(self, job_id: str, commit: Commit = Commit.DONE) -> str | None:
+        """Retry a job; the id of the job that does."""
+        try:
+            with self.transaction(commit) as session:
+                retried = changes.retry(session, job_id, self.new_id(), "-", "")
+                known = retried or changes.open_retry(session, job_id)
+        except UnansweredError:
+            return None
+        if retried:
+            self._promise({retried})
+        return known
+
+    def delete_version(self, series_id: str, version: int) -> None:
+        try:
+            with self.transaction() as session:
+                if changes.delete_version(session, series_id, version):
+                    self.deleted.add((series_id, version))
+        except changes.PinnedError:
+            self.deleted.discard((series_id, version))
+
+    def delete_series(self, series_id: str) -> changes.Deleted:
+        with self.transaction() as session:
+            gone = changes.delete_series(session, series_id)
+        self.deleted |= {(series_id, version) for version in gone.versions}
+        return gone
+
+    def pin(self, series_id: str, version: int) -> bool:
+        with self.transaction() as session:
+            return changes.pin(session, series_id, version)
+
+    def unpin(self, series_id: str) -> None:
+        with self.transaction() as session:
+            changes.unpin(session, series_id)
+
+    # --- workers ----------------------------------------------------------------------------------------------------
+
+    def deliver(self, job_id: str, commit: Commit = Commit.DONE) -> Worker | None:
+        """A worker gets the message and claims the job, if it can."""
+        try:
+            with self.transaction(commit) as session:
+                claimed = jobs.claim(session, job_id, "worker", LEASE_S)
+        except UnansweredError:
+            return None
+        if claimed is None:
+            return None
+        self.workers.append(Worker(claimed))
+        return self.workers[-1]
+
+    def beat(self, worker: Worker) -> None:
+        with self.transaction() as session:
+            if not jobs.heartbeat(session, worker.claimed, 0.5, LEASE_S):
+                self.workers.remove(worker)
+
+    def store(self, worker: Worker) -> None:
+        """Load the data, and write the state and the scores. Their content tells whose they are."""
+        claimed, states = worker.claimed, self.artifacts.states
+        own = (claimed.series_id, claimed.job_id, claimed.attempt)
+        worker.new = NewVersion(
+            first_timestamp=0,
+            last_timestamp=60,
+            learnt={},
+            anomaly_share=0.0,
+            sparkline=[],
+            fit_ms=1.0,
+            state=states.put(keys.state_key(*own, ".json"), f"state of {own}".encode()),
+            scores=states.put(keys.scores_key(*own), f"scores of {own}".encode()),
+        )
+
+    def publish(self, worker: Worker, commit: Commit = Commit.DONE) -> int | None:
+        """Publish what is stored. A worker without an answer stays, and may publish again."""
+        assert worker.new is not None
+        try:
+            with self.transaction(commit) as session:
+                number = versions.publish(session, worker.claimed, worker.new)
+                if number is None:
+                    session.rollback()
+        except UnansweredError:
+            return None
+        self.workers.remove(worker)
+        self.announce_next(worker.claimed.series_id)
+        return number
+
+    def fail(self, worker: Worker, commit: Commit = Commit.DONE) -> None:
+        try:
+            with self.transaction(commit) as session:
+                jobs.fail(session, worker.claimed, "fit_failed", "These points cannot be fitted.")
+        except UnansweredError:
+            return
+        self.workers.remove(worker)
+        self.announce_next(worker.claimed.series_id)
+
+    def release(self, worker: Worker, backoff_s: float, commit: Commit = Commit.DONE) -> None:
+        try:
+            with self.transaction(commit) as session:
+                jobs.release(session, worker.claimed, backoff_s)
+        except UnansweredError:
+            return
+        self.workers.remove(worker)
+
+    def fit(self, job_id: str) -> int | None:
+        """All that a worker does when nothing goes wrong; the number of the version."""
+        worker = self.deliver(job_id)
+        if worker is None:
+            return None
+        self.store(worker)
+        return self.publish(worker)
+
+    def announce_next(self, series_id: str) -> None:
+        with self.transaction() as session:
+            following = jobs.next_of_series(session, series_id)
+        self.messages += [following] if following else []
+
+    # --- the reconciler ---------------------------------------------------------------------------------------------
+
+    def reap(self) -> None:
+        with self.transaction() as session:
+            assert reconciliation.take_turn(session)
+            reaped = reconciliation.reap(session, MOST_CRASHES, settled_s=0)
+        for job in reaped:
+            if job.status == "failed":
+                self.announce_next(job.series_id)
+
+    def announce(self) -> None:
+        """Repeat messages that may be lost."""
+        with self.transaction() as session:
+            self.messages += reconciliation.to_announce(session, 10.0, 5, EVERYTHING)
+
+    def release_data(self) -> None:
+        with self.transaction() as session:
+            reconciliation.release_data(session, 0, EVERYTHING)
+
+    def prune_jobs(self) -> None:
+        with self.transaction() as session:
+            reconciliation.prune_jobs(session, 0, EVERYTHING)
+
+    def prune_versions(self, series_ids: list[str], keep: int) -> None:
+        with self.transaction() as session:
+            before = self.version_numbers(session)
+            changes.prune_versions(session, series_ids, keep, 0)
+            self.deleted |= before - self.version_numbers(session)
+
+    @staticmethod
+    def version_numbers(session: Session) -> set[tuple[str, int]]:
+        return {
+            (row.series_id, row.version) for row in session.execute(text("SELECT series_id, version FROM versions"))
+        }
+
+    # --- the collector ----------------------------------------------------------------------------------------------
+
+    def note(self) -> None:
+        for folder in (self.artifacts.data, self.artifacts.states):
+            with self.transaction() as session:
+                garbage.note(session, list(folder.keys()))
+
+    def take(self) -> None:
+        """Settle what is ripe. Its files are deleted later, or never, when the collector dies first."""
+        with self.transaction() as session:
+            self.doomed += garbage.take(session, GRACE_S, EVERYTHING)[1]
+
+    def delete_doomed(self) -> None:
+        for name in self.doomed:
+            self.artifacts.data.delete(name)
+            self.artifacts.states.delete(name)
+        self.doomed = []

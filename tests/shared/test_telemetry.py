@@ -1,0 +1,177 @@
+import random
+import time
+from collections.abc import Callable, Iterator
+from threading import Thread
+
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.telemetry import Kind, Latencies, Latency, connect, report_alive, workers_alive
+from tests import naive
+from tests.shared.conftest import Gateway
+from tests.waiting import until
+
+KEEP = 5
+Make = Callable[..., Latencies]
+
+
+@pytest.fixture
+def latencies() -> Iterator[Make]:
+    """Makes them for an address, and closes whatever was made."""
+    made: list[tuple[Latencies, redis.Redis]] = []
+
+    def make(url: str, keep: int = KEEP) -> Latencies:
+        client = connect(url)
+        made.append((Latencies(client, keep), client))
+        return made[-1][0]
+
+    yield make
+    for each, client in made:
+        each.close()
+        client.close()
+
+
+def record(latencies: Latencies, *samples: float, kind: Kind = Kind.INFERENCE) -> None:
+    for sample in samples:
+        latencies.record(kind, sample)
+
+
+def kept(latencies: Latencies, kind: Kind = Kind.INFERENCE) -> Latency:
+    read = latencies.read()
+    assert read is not None
+    return read[kind]
+
+
+def seconds(action: Callable[[], object]) -> float:
+    began = time.monotonic()
+    action()
+    return time.monotonic() - began
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=150))
+def test_p95_is_the_nearest_rank(samples: list[float]) -> None:
+    summary = Latency.of(samples)
+    assert summary.p95 == round(naive.nearest_rank(samples, 95), 3)
+    assert summary.avg == pytest.approx(float(naive.mean(samples)), rel=1e-9, abs=0.0006)
+
+
+def test_p95_of_a_hundred_is_the_ninety_fifth() -> None:
+    samples = [float(rank) for rank in range(1, 101)]
+    random.Random(1).shuffle(samples)  # noqa: S311 - an order, not a secret
+    assert Latency.of(samples) == Latency(50.5, 95.0)
+
+
+def test_nothing_recorded_is_zero() -> None:
+    assert Latency.of([]) == Latency(0.0, 0.0)
+
+
+def test_samples_reach_redis_on_their_own_each_in_its_kind(redis_of_ours: str, latencies: Make) -> None:
+    writer, reader = latencies(redis_of_ours), latencies(redis_of_ours)
+    record(writer, 1.0, 3.0)
+    record(writer, 50.0, kind=Kind.TRAINING)
+    until(lambda: kept(reader) == Latency(2.0, 3.0))
+    assert kept(reader, Kind.TRAINING) == Latency(50.0, 50.0)
+
+
+def test_only_the_newest_are_kept(redis_of_ours: str, client: redis.Redis, latencies: Make) -> None:
+    first, second = latencies(redis_of_ours), latencies(redis_of_ours)
+    record(first, *range(100, 120))
+    first.close()
+    record(second, 1.0, 2.0, 3.0)
+    second.close()
+    keys = client.keys("tsad:latency:*")
+    assert [client.llen(key) for key in keys] == [KEEP]
+    assert sorted(map(float, client.lrange(keys[0], 0, -1))) == [1.0, 2.0, 3.0, 118.0, 119.0]
+    assert kept(first) == Latency(48.6, 119.0)
+
+
+def test_a_smaller_limit_shortens_what_a_larger_one_left(redis_of_ours: str, latencies: Make) -> None:
+    large, small = latencies(redis_of_ours, 100), latencies(redis_of_ours, 2)
+    record(large, *range(50))
+    large.close()
+    assert kept(small) == Latency(48.5, 49.0)
+
+
+def test_two_processes_share_one_history(redis_of_ours: str, latencies: Make) -> None:
+    writers = [latencies(redis_of_ours, 100) for _ in range(2)]
+    threads = [Thread(target=record, args=(writer, *range(40))) for writer in writers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for writer in writers:
+        writer.close()
+    assert kept(writers[0]) == Latency(19.5, 37.0)
+
+
+def test_closing_writes_what_waits(redis_of_ours: str, latencies: Make) -> None:
+    writer, reader = latencies(redis_of_ours), latencies(redis_of_ours)
+    record(writer, 7.0)
+    writer.close()
+    assert kept(reader) == Latency(7.0, 7.0)
+
+
+def test_without_redis_there_is_no_reading_and_nobody_waits(gateway: Gateway, latencies: Make) -> None:
+    reader = latencies(gateway.url)
+    assert seconds(lambda: record(reader, *range(20_000))) < 0.5
+    began = time.monotonic()
+    assert reader.read() is None
+    assert time.monotonic() - began < 1
+
+
+def test_a_silent_redis_costs_a_reader_a_second_at_most_and_a_writer_nothing(gateway: Gateway, latencies: Make) -> None:
+    gateway.silent()
+    reader = latencies(gateway.url)
+    record(reader, 1.0)
+    until(gateway.has_caller)  # the background thread is stuck now
+    assert seconds(lambda: record(reader, *range(20_000))) < 0.5
+    began = time.monotonic()
+    assert reader.read() is None
+    assert time.monotonic() - began < 1.5
+    assert seconds(reader.close) < 3
+
+
+def test_samples_are_written_again_once_redis_is_back(gateway: Gateway, redis_of_ours: str, latencies: Make) -> None:
+    writer, reader = latencies(gateway.url), latencies(redis_of_ours)
+    record(writer, 1.0)
+    gateway.open()
+    until(lambda: kept(reader).p95 == 2.0, meanwhile=lambda: record(writer, 2.0))
+    gateway.shut()
+    until(lambda: writer.read() is None)
+    gateway.open()
+    until(lambda: kept(reader).p95 == 3.0, meanwhile=lambda: record(writer, 3.0))
+
+
+def test_a_foreign_value_under_our_key_is_no_reading(redis_of_ours: str, client: redis.Redis, latencies: Make) -> None:
+    client.set("tsad:latency:inference", "not a list")
+    reader = latencies(redis_of_ours)
+    record(reader, 1.0)
+    assert reader.read() is None
+
+
+def test_workers_are_counted_while_they_are_heard_of(redis_of_ours: str, client: redis.Redis) -> None:
+    assert workers_alive(client) == 0
+    for worker in ("a", "b", "a"):
+        report_alive(client, worker)
+    assert workers_alive(client) == 2
+    client.zadd("tsad:workers", {"a": time.time() - 11})
+    assert workers_alive(client) == 1
+
+
+def test_a_worker_not_heard_of_for_hours_is_forgotten(client: redis.Redis) -> None:
+    client.zadd("tsad:workers", {"old": time.time() - 4000})
+    report_alive(client, "new")
+    assert client.zcard("tsad:workers") == 1
+
+
+def test_nobody_knows_of_workers_without_redis(gateway: Gateway) -> None:
+    with connect(gateway.url) as away:
+        report_alive(away, "a")
+        assert workers_alive(away) is None
+        gateway.silent()
+        began = time.monotonic()
+        report_alive(away, "a")
+        assert workers_alive(away) is None
+        assert time.monotonic() - began < 2

@@ -1,0 +1,124 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from shared.artifacts import Artifacts, data_key, scores_key, state_key
+from shared.settings import Settings
+from shared.store.engine import Sessions, make_engine
+from shared.store.schema import migrate
+from tests.points import ramp
+from tests.processes import new_database, serving
+from worker.collecting import collect
+from worker.training import Training, run
+
+GRACE_S = 3600.0
+
+
+@pytest.fixture
+def own(settings: Settings, server_url: str, tmp_path: Path) -> Iterator[Settings]:
+    with new_database(server_url) as url:
+        migrate(url)
+        yield settings.model_copy(
+            update={
+                "database_url": url,
+                "training_data_folder": tmp_path / "data",
+                "model_state_folder": tmp_path / "models",
+            }
+        )
+
+
+@pytest.fixture
+def own_sessions(own: Settings) -> Iterator[Sessions]:
+    sessions = Sessions(make_engine(own, "tsad-tests"))
+    yield sessions
+    sessions.engine.dispose()
+
+
+@pytest.fixture
+def stores(own: Settings) -> Artifacts:
+    return Artifacts.of(own)
+
+
+@pytest.fixture
+def versions(own: Settings, own_sessions: Sessions, stores: Artifacts, training: Training) -> list[str]:
+    """Jobs: one that succeeded, one that waits."""
+    with serving(own) as api:
+        done, waiting = (str(api.post("/fit/a", json=ramp()).json()["job_id"]) for _ in range(2))
+    run(replace(training, sessions=own_sessions, artifacts=stores, settings=own), done)
+    return [done, waiting]
+
+
+def files(stores: Artifacts) -> set[str]:
+    return {
+        str(file.relative_to(root.root)) for root in (stores.data, stores.states) for file in root.root.rglob("*.*")
+    }
+
+
+def pass_the_grace(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        session.execute(text("UPDATE garbage SET noted_at = noted_at - interval '2 h'"))
+
+
+def test_an_artifact_without_an_owner_is_deleted_after_the_grace_and_not_before(
+    own_sessions: Sessions, stores: Artifacts, versions: list[str]
+) -> None:
+    owned = files(stores)
+    orphan = str(uuid4())
+    stores.data.put(data_key("a", orphan), b"x")
+    stores.states.put(state_key("a", orphan, 1, ".json"), b"x")
+    stores.states.put(scores_key("b", orphan, 2), b"x")
+    assert collect(own_sessions, stores, GRACE_S) == 0
+    assert len(files(stores)) == len(owned) + 3
+    pass_the_grace(own_sessions)
+    assert collect(own_sessions, stores, GRACE_S) == 3
+    assert files(stores) == owned
+
+
+def test_what_a_row_refers_to_is_never_deleted(own_sessions: Sessions, stores: Artifacts, versions: list[str]) -> None:
+    before = files(stores)
+    assert len(before) == 4  # data of both jobs, state and scores of one
+    for _ in range(3):
+        collect(own_sessions, stores, GRACE_S)
+        pass_the_grace(own_sessions)
+    assert files(stores) == before
+
+
+def test_files_of_other_names_are_left_alone(own_sessions: Sessions, stores: Artifacts, versions: list[str]) -> None:
+    foreign = stores.data.root / "a" / "notes.txt"
+    foreign.write_text("mine")
+    for _ in range(2):
+        collect(own_sessions, stores, GRACE_S)
+        pass_the_grace(own_sessions)
+    assert foreign.read_text() == "mine"
+
+
+def test_the_remains_of_a_writer_that_died_go_by_age(
+    own_sessions: Sessions, stores: Artifacts, versions: list[str]
+) -> None:
+    import os  # noqa: PLC0415
+
+    remains = stores.data.root / "a" / ".part-0011"
+    remains.write_bytes(b"half")
+    collect(own_sessions, stores, GRACE_S)
+    assert remains.exists()
+    os.utime(remains, (0, 0))
+    collect(own_sessions, stores, GRACE_S)
+    assert not remains.exists()
+
+
+def test_an_artifact_that_found_an_owner_meanwhile_is_kept(
+    own: Settings, own_sessions: Sessions, stores: Artifacts, versions: list[str]
+) -> None:
+    done, _ = versions
+    key = data_key("a", done)
+    with own_sessions.begin() as session:  # noted while, for a moment, nothing seemed to refer to it
+        session.execute(
+            text("INSERT INTO garbage (key, series_id, job_id) VALUES (:key, 'a', :id)"), {"key": key, "id": done}
+        )
+    pass_the_grace(own_sessions)
+    collect(own_sessions, stores, GRACE_S)
+    assert key in files(stores)

@@ -1,0 +1,95 @@
+"""Real worker processes."""
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+
+from shared.queue import QUEUE
+from shared.settings import Settings
+from shared.store.schema import migrate
+from tests.points import ramp
+from tests.processes import Process, new_database, running, serving
+from tests.waiting import until
+
+
+@pytest.fixture(scope="module")
+def own(settings: Settings, server_url: str, redis_url: str) -> Iterator[Settings]:
+    """A database and a Redis of their own: the worker would fit what other tests fit in their process."""
+    own_redis = redis_url.rsplit("/", 1)[0] + "/5"
+    with new_database(server_url) as url:
+        migrate(url)
+        yield settings.model_copy(update={"database_url": url, "redis_url": own_redis})
+
+
+@pytest.fixture(scope="module")
+def api(own: Settings) -> Iterator[httpx.Client]:
+    with serving(own) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def worker(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A real Celery worker with two children, and the reconciler beside it."""
+    folder = tmp_path_factory.mktemp("processes")
+    with running(own, folder, "worker") as process, running(own, folder, "worker.reconciling"):
+        until(lambda: b" ready." in process.log.read_bytes() or process.popen.poll() is not None, 30)
+        assert process.popen.poll() is None, process.log.read_text()[-3000:]
+        yield process
+
+
+def test_twenty_simultaneous_fits_of_a_series_give_versions_one_to_twenty_in_order_of_acceptance(
+    api: httpx.Client, worker: Process, series_id: str
+) -> None:
+    def fit(place: int) -> str:
+        body = ramp(values=[value + place for value in ramp()["values"]])
+        return str(httpx.post(f"{api.base_url}/fit/{series_id}", json=body, trust_env=False).json()["job_id"])
+
+    with ThreadPoolExecutor(20) as pool:
+        job_ids = list(pool.map(fit, range(20)))
+    until(lambda: api.get(f"/series/{series_id}").json()["versions"] == 20, 60)
+    jobs = [api.get(f"/jobs/{job_id}?wait=10").json() for job_id in job_ids]
+    assert {job["status"] for job in jobs} == {"succeeded"}
+    in_order = sorted(jobs, key=lambda job: str(job["created_at"]))
+    assert [int(job["version"]) for job in in_order] == list(range(1, 21))
+
+
+def test_a_series_is_fitted_by_a_worker_and_predicted_at_once(
+    api: httpx.Client, worker: Process, series_id: str
+) -> None:
+    job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+    job = api.get(f"/jobs/{job_id}?wait=30").json()
+    assert job["status"] == "succeeded"
+    assert job["worker"].startswith("fit-")
+    assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 99}).json()["anomaly"] is True
+
+
+def test_a_worker_is_heard_of(api: httpx.Client, worker: Process) -> None:
+    until(lambda: api.get("/readyz").json()["checks"]["workers"] == "ok")
+    assert api.get("/readyz").json()["status"] == "ready"
+
+
+def test_garbage_in_the_queue_does_not_stop_a_worker(
+    api: httpx.Client, worker: Process, own: Settings, series_id: str
+) -> None:
+    client = redis.Redis.from_url(own.redis)
+    for garbage in (b"", b"garbage", b"{}", b"[1]", b'{"body": "cos\\nsystem", "headers": {}}', b"\x80\x04."):
+        client.lpush(QUEUE, garbage)
+    client.close()
+    job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+    assert api.get(f"/jobs/{job_id}?wait=30").json()["status"] == "succeeded"
+
+
+def test_a_worker_that_is_told_to_stop_ends_cleanly_and_leaves_no_child(settings: Settings, tmp_path: Path) -> None:
+    other = settings.redis.rsplit("/", 1)[0] + "/4"
+    with running(settings.model_copy(update={"redis_url": other}), tmp_path, "worker") as process:
+        until(lambda: b" ready." in process.log.read_bytes(), 30)
+        children = Path(f"/proc/{process.popen.pid}/task/{process.popen.pid}/children").read_text().split()
+        assert len(children) >= 2
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.popen.wait(30) == 0
+        until(lambda: not any(Path("/proc", child).exists() for child in children))

@@ -1,0 +1,161 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+import redis
+from sqlalchemy import text
+
+from shared.artifacts import Artifacts
+from shared.queue import QUEUE, make_celery, messages_waiting
+from shared.settings import Settings
+from shared.store import jobs, reconciliation
+from shared.store.engine import Sessions, make_engine
+from shared.store.schema import migrate
+from shared.telemetry import connect
+from tests.points import ramp
+from tests.processes import new_database, serving
+from worker.reconciling import MOST_CRASHES, Reconciler
+from worker.training import Training, run
+
+
+@pytest.fixture
+def quiet(settings: Settings, server_url: str, redis_url: str) -> Iterator[Settings]:
+    """A database and a Redis of the test's own, which no other reconciler touches."""
+    own_redis = redis_url.rsplit("/", 1)[0] + "/6"
+    redis.Redis.from_url(own_redis).flushdb()
+    with new_database(server_url) as url:
+        migrate(url)
+        yield settings.model_copy(update={"database_url": url, "redis_url": own_redis, "heartbeat_s": 0.001})
+
+
+@pytest.fixture
+def api(quiet: Settings) -> Iterator[httpx.Client]:
+    with serving(quiet) as client:
+        yield client
+
+
+@pytest.fixture
+def reconciler(quiet: Settings) -> Iterator[Reconciler]:
+    sessions = Sessions(make_engine(quiet, "tsad-tests"))
+    app = make_celery(quiet.redis, consumes=False)
+    yield Reconciler(sessions, Artifacts.of(quiet), app, connect(quiet.redis), quiet)
+    sessions.engine.dispose()
+    app.close()
+
+
+@pytest.fixture
+def own_training(training: Training, reconciler: Reconciler) -> Training:
+    return replace(training, sessions=reconciler.sessions, settings=reconciler.settings, announce=lambda _: None)
+
+
+def change(reconciler: Reconciler, statement: str) -> None:
+    with reconciler.sessions.begin() as session:
+        session.execute(text(statement))
+
+
+def fit(api: httpx.Client, series_id: str = "a") -> str:
+    return str(api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"])
+
+
+def job(api: httpx.Client, job_id: str) -> Any:
+    return api.get(f"/jobs/{job_id}").json()
+
+
+def abandon(reconciler: Reconciler, job_id: str) -> None:
+    """A worker claims the job and dies."""
+    with reconciler.sessions.begin() as session:
+        session.execute(text("UPDATE fit_jobs SET available_at = clock_timestamp() WHERE status = 'queued'"))
+    with reconciler.sessions.begin() as session:
+        assert jobs.claim(session, job_id, "doomed", 0.0)
+
+
+def test_the_job_of_a_dead_worker_is_queued_again_and_announced(
+    reconciler: Reconciler, own_training: Training, api: httpx.Client
+) -> None:
+    job_id = fit(api)
+    abandon(reconciler, job_id)
+    reconciler.round()
+    assert job(api, job_id)["status"] == "queued"
+    change(reconciler, "UPDATE fit_jobs SET available_at = clock_timestamp()")
+    reconciler.redis.flushdb()
+    reconciler.round()
+    assert messages_waiting(reconciler.redis) == 1
+    run(own_training, job_id)
+    assert job(api, job_id)["attempts"] == 2
+    assert job(api, job_id)["status"] == "succeeded"
+
+
+def test_a_job_whose_workers_keep_dying_fails_and_lets_the_next_of_its_series_through(
+    reconciler: Reconciler, own_training: Training, api: httpx.Client
+) -> None:
+    poison, following = fit(api), fit(api)
+    for _ in range(MOST_CRASHES):
+        abandon(reconciler, poison)
+        reconciler.redis.flushdb()
+        reconciler.round()
+    failed = job(api, poison)
+    assert (failed["status"], failed["error"]["code"], failed["error"]["retryable"]) == ("failed", "worker_lost", True)
+    waiting = [message for message in reconciler.redis.lrange(QUEUE, 0, -1) if following.encode() in message]
+    assert waiting
+    run(own_training, following)
+    assert job(api, following)["version"] == "1"
+
+
+def test_a_lease_that_holds_is_left_alone(reconciler: Reconciler, api: httpx.Client) -> None:
+    job_id = fit(api)
+    with reconciler.sessions.begin() as session:
+        assert jobs.claim(session, job_id, "alive", 60)
+    reconciler.round()
+    assert job(api, job_id)["status"] == "running"
+
+
+def test_messages_that_redis_lost_are_repeated_and_others_are_not(reconciler: Reconciler, api: httpx.Client) -> None:
+    job_id = fit(api)
+    reconciler.round()
+    waiting = messages_waiting(reconciler.redis)
+    assert waiting is not None
+    assert waiting <= 1
+    reconciler.redis.flushdb()
+    change(reconciler, "UPDATE fit_jobs SET announced_at = announced_at - interval '3 s'")
+    reconciler.round()
+    (message,) = reconciler.redis.lrange(QUEUE, 0, -1)
+    assert job_id.encode() in message
+    reconciler.round()
+    assert messages_waiting(reconciler.redis) == 1
+
+
+def test_only_the_first_in_line_of_a_series_is_announced(reconciler: Reconciler, api: httpx.Client) -> None:
+    for _ in range(3):
+        fit(api, "a")
+    fit(api, "b")
+    change(reconciler, "UPDATE fit_jobs SET announced_at = NULL")
+    reconciler.redis.flushdb()
+    reconciler.round()
+    assert messages_waiting(reconciler.redis) == 2
+
+
+def test_two_reconcilers_do_not_work_at_the_same_time(reconciler: Reconciler, api: httpx.Client) -> None:
+    fit(api)
+    change(reconciler, "UPDATE fit_jobs SET announced_at = NULL")
+    reconciler.redis.flushdb()
+    with reconciler.sessions.begin() as session:
+        assert reconciliation.take_turn(session)
+        reconciler.round()
+        assert messages_waiting(reconciler.redis) == 0
+    reconciler.round()
+    assert messages_waiting(reconciler.redis) == 1
+
+
+def test_old_jobs_are_forgotten_and_young_ones_are_not(
+    reconciler: Reconciler, own_training: Training, api: httpx.Client
+) -> None:
+    old, young = fit(api, "old"), fit(api, "young")
+    for job_id in (old, young):
+        run(own_training, job_id)
+    change(reconciler, f"UPDATE fit_jobs SET finished_at = finished_at - interval '31 days' WHERE id = '{old}'")
+    reconciler.round()
+    assert job(api, old)["code"] == "job_not_found"
+    assert job(api, young)["status"] == "succeeded"
+    assert api.get("/series/old/versions/1/data").status_code == 200

@@ -1,0 +1,260 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import numpy as np
+import pytest
+
+from shared.domain import detectors
+from shared.domain.training_scores import TrainingScores
+from shared.errors import Code, FitError, UnavailableError
+from shared.store import jobs, versions
+from shared.store.engine import Sessions
+from tests.points import ramp
+from tests.waiting import until
+from worker import training as trainings
+from worker.training import Training, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shared.domain.detectors.contract import Detector
+
+
+@pytest.fixture
+def job_id(api: httpx.Client, series_id: str) -> str:
+    return str(api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"])
+
+
+def status_of(api: httpx.Client, job_id: str) -> dict[str, Any]:
+    job: dict[str, Any] = api.get(f"/jobs/{job_id}").json()
+    return job
+
+
+def test_a_fit_publishes_a_version_with_state_and_training_scores(
+    training: Training, api: httpx.Client, series_id: str, job_id: str
+) -> None:
+    run(training, job_id)
+    with training.sessions.begin() as session:
+        version = versions.find(session, series_id, None)
+    assert version is not None
+    assert (version.version, version.job_id) == (1, job_id)
+    assert version.state.key == f"{series_id}/{job_id}.1.json"
+    scores = TrainingScores.decode(training.artifacts.states.get(version.scores))
+    assert scores.index.tolist() == list(range(20))
+    assert scores.score == pytest.approx(np.abs(np.array(ramp()["values"]) - 2) / (3 * np.sqrt(2)), rel=1e-6)
+
+
+def test_a_second_delivery_of_the_same_job_changes_nothing(
+    training: Training, api: httpx.Client, series_id: str, job_id: str
+) -> None:
+    run(training, job_id)
+    before = status_of(api, job_id)
+    run(training, job_id)
+    assert status_of(api, job_id) == before
+    assert api.get(f"/series/{series_id}").json()["versions"] == 1
+
+
+def test_a_message_of_an_unknown_job_does_no_harm(training: Training) -> None:
+    run(training, "00000000-0000-4000-8000-000000000000")
+
+
+def test_a_later_fit_of_a_series_waits_for_the_earlier_and_is_announced_after_it(
+    training: Training, api: httpx.Client, series_id: str, job_id: str
+) -> None:
+    later = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+    run(training, later)
+    assert status_of(api, later)["status"] == "queued"
+    announced: list[str] = []
+    run(replace(training, announce=announced.append), job_id)
+    assert announced == [later]
+    run(training, later)
+    assert status_of(api, later)["version"] == "2"
+
+
+@contextmanager
+def fitting(monkeypatch: pytest.MonkeyPatch, fit: Any) -> Iterator[None]:
+    """The baseline with another fit."""
+    real = detectors.named("baseline")
+    fake: Detector[Any] = replace(real, fit=fit)
+    with monkeypatch.context() as patch:
+        patch.setattr(trainings, "named", lambda _: fake)
+        yield
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (FitError(Code.FIT_FAILED, "These points cannot be learnt."), "fit_failed"),
+        (ZeroDivisionError("x"), "fit_failed"),
+    ],
+)
+def test_mathematics_that_fail_end_the_job_with_a_code_and_a_sentence(
+    training: Training,
+    api: httpx.Client,
+    series_id: str,
+    job_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    code: str,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with fitting(monkeypatch, fail):
+        run(training, job_id)
+    job = status_of(api, job_id)
+    assert (job["status"], job["error"]["code"], job["error"]["retryable"]) == ("failed", code, False)
+    assert job["error"]["detail"].endswith(".")
+    assert api.get(f"/series/{series_id}").json()["versions"] == 0
+
+
+def test_damaged_training_data_end_the_job_with_a_sentence(
+    training: Training, api: httpx.Client, series_id: str, job_id: str
+) -> None:
+    (training.artifacts.data.root / series_id / f"{job_id}.npz").write_bytes(b"not what was stored")
+    run(training, job_id)
+    job = status_of(api, job_id)
+    assert (job["status"], job["error"]["code"]) == ("failed", "artifact_damaged")
+
+
+def test_infrastructure_that_fails_puts_the_job_back_and_never_fails_it(
+    training: Training, api: httpx.Client, series_id: str, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise UnavailableError(Code.STORE_UNAVAILABLE, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(training.artifacts.states), "put", full)
+        run(training, job_id)
+    job = status_of(api, job_id)
+    assert (job["status"], job["error"], job["attempts"]) == ("queued", None, 1)
+    until(lambda: status_of(api, job_id)["status"] == "succeeded", meanwhile=lambda: run(training, job_id))
+    assert status_of(api, job_id)["attempts"] == 2
+
+
+def test_a_worker_that_shuts_down_hands_its_job_back_at_once(
+    training: Training, api: httpx.Client, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise SystemExit
+
+    with fitting(monkeypatch, stop), pytest.raises(SystemExit):
+        run(training, job_id)
+    assert status_of(api, job_id)["status"] == "queued"
+    run(training, job_id)
+    assert status_of(api, job_id)["status"] == "succeeded"
+
+
+def test_an_attempt_that_lost_its_job_publishes_nothing(
+    training: Training,
+    sessions: Sessions,
+    api: httpx.Client,
+    series_id: str,
+    job_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = detectors.named("baseline").fit
+
+    def slow(*arguments: Any) -> Any:
+        with sessions.begin() as session:  # its lease ran out, and another attempt took the job over
+            claimed = jobs.find(session, [job_id])[job_id]
+            session.execute(
+                _text("UPDATE fit_jobs SET status = 'queued', lease_until = NULL WHERE id = :id"), {"id": job_id}
+            )
+        with sessions.begin() as session:
+            assert claimed.attempts == 1
+            assert jobs.claim(session, job_id, "another", 60)
+        return real(*arguments)
+
+    with fitting(monkeypatch, slow):
+        run(training, job_id)
+    job = status_of(api, job_id)
+    assert (job["status"], job["worker"], job["attempts"]) == ("running", "another", 2)
+    assert api.get(f"/series/{series_id}").json()["versions"] == 0
+
+
+def _text(statement: str) -> Any:
+    from sqlalchemy import text  # noqa: PLC0415
+
+    return text(statement)
+
+
+def test_a_fit_renews_its_lease_and_shows_its_progress(
+    training: Training, sessions: Sessions, api: httpx.Client, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = detectors.named("baseline").fit
+    quick = replace(training, settings=training.settings.model_copy(update={"heartbeat_s": 0.02}))
+    seen: list[float] = []
+
+    def slow(series: Any, parameters: Any, progress: Any) -> Any:
+        progress(0.5)
+        until(lambda: 0.5 in seen, meanwhile=lambda: seen.append(status_of(api, job_id)["progress"]))
+        return real(series, parameters, progress)
+
+    with fitting(monkeypatch, slow):
+        run(quick, job_id)
+    assert seen[-1] == 0.5
+    assert status_of(api, job_id)["progress"] == 1.0
+
+
+def test_a_fit_that_takes_too_long_fails_and_can_be_retried(
+    training: Training, api: httpx.Client, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(_series: Any, _parameters: Any, progress: Any) -> None:
+        until(lambda: progress(0.1))  # ends when the progress says that the job is lost
+
+    limits = {"heartbeat_s": 0.02, "fit_time_limit_s": 0}
+    with fitting(monkeypatch, endless):
+        run(replace(training, settings=training.settings.model_copy(update=limits)), job_id)
+    job = status_of(api, job_id)
+    assert (job["status"], job["error"]["code"], job["error"]["retryable"]) == ("failed", "fit_timeout", True)
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_an_unknown_commit_is_settled_by_reading_the_row(
+    training: Training,
+    api: httpx.Client,
+    series_id: str,
+    job_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    committed: bool,
+) -> None:
+    real = versions.publish
+    lost: list[str] = []
+
+    class Breaking(Sessions):
+        @contextmanager
+        def begin(self) -> Iterator[Any]:
+            publishing = False
+            with super().begin() as session:
+                yield session
+                publishing = lost[-1:] == ["now"]
+                if publishing and not committed:
+                    lost.append("gone")
+                    raise UnavailableError(Code.DATABASE_UNAVAILABLE, "lost before the commit")
+            if publishing:
+                lost.append("gone")
+                raise UnavailableError(Code.DATABASE_UNAVAILABLE, "lost after the commit")
+
+    def publish(*arguments: Any) -> Any:
+        number = real(*arguments)
+        if not lost:
+            lost.append("now")
+        return number
+
+    monkeypatch.setattr(versions, "publish", publish)
+    run(replace(training, sessions=Breaking(training.sessions.engine)), job_id)
+    assert lost == ["now", "gone"]
+    job = status_of(api, job_id)
+    assert (job["status"], job["version"], job["attempts"]) == ("succeeded", "1", 1)
+    assert api.get(f"/series/{series_id}").json()["versions"] == 1
+
+
+def test_artifacts_of_a_fit_lie_under_its_attempt(training: Training, series_id: str, job_id: str) -> None:
+    run(training, job_id)
+    states: Path = training.artifacts.states.root / series_id
+    assert {file.name for file in states.iterdir()} == {f"{job_id}.1.json", f"{job_id}.1.scores.npz"}
