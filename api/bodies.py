@@ -13,6 +13,9 @@ from shared.errors import BusyError, Code, Flaw, InputError
 T = TypeVar("T")
 
 WAIT_FOR_BUDGET_S = 5.0
+LONGEST_PAUSE_S = 30.0  # between two parts of a body: who holds memory has to go on
+_SMALL_BYTES = 64 * 1024  # not counted, so that a prediction never waits for large uploads
+_PIECE_BYTES = 256 * 1024  # expanded at a time
 _AT = re.compile(r" - at `(?P<path>\$[^`]*)`$")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 _GZIP = 16 + zlib.MAX_WBITS
@@ -44,6 +47,37 @@ class Budget:
         self._freed.set()
 
 
+class Gunzip:
+    """Expands gzip piece by piece: a few bytes may stand for gigabytes, which never come at once."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_GZIP)
+        self._packed = b""
+        self.pending = False  # more can be expanded of what was fed
+
+    def feed(self, packed: bytes) -> None:
+        """Take the next bytes, everything before being expanded."""
+        self._packed = packed
+        self.pending = bool(packed)
+
+    def piece(self) -> bytes:
+        """The next expanded bytes; `InputError` when they are no gzip."""
+        if self._member.eof and self._packed:  # files that were joined are one file to gzip
+            self._member = zlib.decompressobj(_GZIP)
+        try:
+            expanded = self._member.decompress(self._packed, _PIECE_BYTES)
+        except zlib.error:
+            raise InputError(Code.INVALID_ENCODING, "The body is not what gzip makes.") from None
+        self._packed = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+        self.pending = bool(self._packed) or len(expanded) == _PIECE_BYTES
+        return expanded
+
+    def check_end(self) -> None:
+        """Raise `InputError` unless all of it was there."""
+        if not self._member.eof:
+            raise InputError(Code.INVALID_ENCODING, "The gzip body ends too early.")
+
+
 class LimitedBody:
     """One body: counts, expands and bounds what `receive` brings."""
 
@@ -51,42 +85,57 @@ class LimitedBody:
         self._receive = receive
         self._most = most
         self._budget = budget
-        self._expander = zlib.decompressobj(_GZIP) if gzipped else None
+        self._gunzip = Gunzip() if gzipped else None
+        self._arriving = True
         self._held = 0
+        self._taken = 0
 
     async def receive(self) -> Message:
         """The next part, expanded; `InputError` once the whole is too large."""
-        message = await self._receive()
-        if message["type"] == "http.request":
-            part = message.get("body", b"")
-            if self._expander:
-                part = self._expanded(part, last=not message.get("more_body", False))
-                message = {**message, "body": part}
-            await self._hold(len(part))
-        return message
+        part = b""
+        if self._gunzip is None or not self._gunzip.pending:
+            message = await self._arrived()
+            if message["type"] != "http.request":
+                return message
+            part, self._arriving = message.get("body", b""), message.get("more_body", False)
+        more = self._arriving
+        if self._gunzip:
+            if part:
+                self._gunzip.feed(part)
+            else:
+                await asyncio.sleep(0)  # let others have their turn while this one expands
+            part = self._gunzip.piece()
+            more = more or self._gunzip.pending
+            if not more:
+                self._gunzip.check_end()
+        await self._hold(len(part))
+        return {"type": "http.request", "body": part, "more_body": more}
 
     def close(self) -> None:
         """Free what the body held."""
-        if self._held:
-            self._budget.free(self._held)
-            self._held = 0
+        if self._taken:
+            self._budget.free(self._taken)
+            self._taken = 0
+
+    async def _arrived(self) -> Message:
+        if not self._arriving:  # only the end of the connection can follow, however late
+            return await self._receive()
+        try:
+            async with asyncio.timeout(LONGEST_PAUSE_S):
+                return await self._receive()
+        except TimeoutError:
+            raise InputError(
+                Code.BODY_TOO_SLOW, f"Nothing of the body has arrived for {LONGEST_PAUSE_S:g} s, so it is given up."
+            ) from None
 
     async def _hold(self, size: int) -> None:
-        if self._held + size > self._most:
+        self._held += size
+        if self._held > self._most:
             raise InputError(Code.BODY_TOO_LARGE, f"The body is larger than {self._most:,} bytes.")
-        if size:
-            await self._budget.take(size)
-            self._held += size
-
-    def _expanded(self, part: bytes, *, last: bool) -> bytes:
-        assert self._expander  # noqa: S101
-        try:
-            expanded = self._expander.decompress(part, self._most - self._held + 1)
-        except zlib.error:
-            raise InputError(Code.INVALID_ENCODING, "The body is not what gzip makes.") from None
-        if last and not self._expander.eof and len(expanded) + self._held <= self._most:
-            raise InputError(Code.INVALID_ENCODING, "The gzip body ends too early.")
-        return expanded
+        wanted = self._held - self._taken - _SMALL_BYTES
+        if wanted > 0:
+            await self._budget.take(wanted)
+            self._taken += wanted
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, *under: str | int) -> T:

@@ -22,6 +22,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.INVALID_REQUEST: (422, "The request is not as documented"),
     Code.INVALID_ENCODING: (415, "The body's encoding cannot be read"),
     Code.BODY_TOO_LARGE: (413, "The body is too large"),
+    Code.BODY_TOO_SLOW: (408, "The body did not arrive"),
     Code.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
     Code.ROUTE_NOT_FOUND: (404, "No such route"),
     Code.INVALID_SERIES_ID: (422, "Not a series id"),
@@ -42,6 +43,13 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.UNKNOWN_PARAMETER: (422, "No such parameter"),
     Code.INVALID_PARAMETER: (422, "Parameter out of range"),
     Code.QUEUE_FULL: (429, "The queue is full"),
+    Code.IDEMPOTENCY_KEY_REUSED: (422, "The idempotency key was used before"),
+    Code.TOO_MANY_LINES: (422, "Too many lines"),
+    Code.JOB_FINISHED: (409, "The job has ended"),
+    Code.JOB_NOT_RETRYABLE: (409, "The job cannot be retried"),
+    Code.DATA_GONE: (410, "The training data is gone"),
+    Code.TOO_MANY_STREAMS: (429, "Too many streams"),
+    Code.VERSION_PINNED: (409, "The version is pinned"),
     Code.FIT_FAILED: (500, "The fit failed"),
     Code.FIT_TIMEOUT: (500, "The fit took too long"),
     Code.WORKER_LOST: (500, "The job's workers were lost"),
@@ -83,7 +91,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(TsadError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
+
+
+def unexpected() -> TsadError:
+    """What the client is told of an error that nobody raised on purpose: nothing."""
+    return TsadError(Code.INTERNAL_ERROR, "Something unexpected happened. The log names this request id.")
 
 
 def request_id_of(request: Request) -> str:
@@ -95,7 +107,7 @@ async def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, TsadError)  # noqa: S101 - what the handler is registered for
     answer = response(error, request_id_of(request))
     if answer.status_code >= 500:
-        logger.warning("%s %s: %s: %s", request_id_of(request), request.url.path, error.code, error.detail)
+        logger.warning("%s: %r: %s: %s", request_id_of(request), request.scope["path"], error.code, error.detail)
     return answer
 
 
@@ -118,15 +130,6 @@ async def _http(request: Request, error: Exception) -> Response:
         known = TsadError(Code.INVALID_REQUEST, "The request cannot be read.")
     answer = response(known, request_id_of(request))
     answer.headers.update(error.headers or {})
-    return answer
-
-
-async def _unexpected(request: Request, _error: Exception) -> Response:
-    answer = response(
-        TsadError(Code.INTERNAL_ERROR, "Something unexpected happened. The log names this request id."),
-        request_id_of(request),
-    )
-    answer.headers["X-Request-ID"] = request_id_of(request)  # this handler runs outside the middleware chain
     return answer
 
 

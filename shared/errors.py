@@ -13,6 +13,7 @@ class Code(StrEnum):
     INVALID_REQUEST = "invalid_request"  # a field is missing, unknown or of the wrong type
     INVALID_ENCODING = "invalid_encoding"  # a Content-Encoding other than gzip, or damaged gzip
     BODY_TOO_LARGE = "body_too_large"
+    BODY_TOO_SLOW = "body_too_slow"  # it stopped arriving before its end
     METHOD_NOT_ALLOWED = "method_not_allowed"
     ROUTE_NOT_FOUND = "route_not_found"
     # names
@@ -37,6 +38,13 @@ class Code(StrEnum):
     INVALID_PARAMETER = "invalid_parameter"
     # the queue
     QUEUE_FULL = "queue_full"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"  # the key stands for another request
+    TOO_MANY_LINES = "too_many_lines"  # of a bulk fit
+    JOB_FINISHED = "job_finished"  # too late to cancel
+    JOB_NOT_RETRYABLE = "job_not_retryable"  # it succeeded, or is still open
+    DATA_GONE = "data_gone"  # the training data of the job to retry was let go
+    TOO_MANY_STREAMS = "too_many_streams"
+    VERSION_PINNED = "version_pinned"  # what latest means cannot be deleted
     # jobs that failed
     FIT_FAILED = "fit_failed"  # the detector could not be fitted to these points
     FIT_TIMEOUT = "fit_timeout"
