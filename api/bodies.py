@@ -22,29 +22,45 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 class Budget:
-    """Bytes that all bodies of this process may hold together."""
+    """Bytes that all bodies of this process may hold together.
 
-    def __init__(self, most: int) -> None:
-        self._left = most
+    A body takes more while it arrives, so that one that is only announced takes nothing. Bodies that have all begun
+    could then wait for each other: what the largest may need is kept for one of them at a time, which goes on.
+    """
+
+    def __init__(self, most: int, largest: int) -> None:
+        self._left = most - largest
+        self._taken: dict[object, int] = {}
+        self._favoured: object | None = None
         self._freed = asyncio.Event()
 
-    async def take(self, size: int) -> None:
+    async def take(self, owner: object, size: int) -> None:
         """Take bytes, waiting a while for others to be freed; then `BusyError`."""
         try:
             async with asyncio.timeout(WAIT_FOR_BUDGET_S):
-                while size > self._left:
+                while not self._grant(owner, size):
                     self._freed.clear()
                     await self._freed.wait()
         except TimeoutError:
             raise BusyError(
                 Code.OVERLOADED, "Too many large bodies are being received. Try again.", retry_after_s=5
             ) from None
-        self._left -= size
 
-    def free(self, size: int) -> None:
-        """Give bytes back."""
-        self._left += size
+    def free(self, owner: object) -> None:
+        """Give back all that the owner took."""
+        self._left += self._taken.pop(owner, 0)
+        if self._favoured is owner:
+            self._favoured = None
         self._freed.set()
+
+    def _grant(self, owner: object, size: int) -> bool:
+        if size <= self._left:
+            self._left -= size
+            self._taken[owner] = self._taken.get(owner, 0) + size
+            return True
+        if self._favoured is None:
+            self._favoured = owner
+        return self._favoured is owner
 
 
 class Gunzip:
@@ -114,8 +130,7 @@ class LimitedBody:
     def close(self) -> None:
         """Free what the body held."""
         if self._taken:
-            self._budget.free(self._taken)
-            self._taken = 0
+            self._budget.free(self)
 
     async def _arrived(self) -> Message:
         if not self._arriving:  # only the end of the connection can follow, however late
@@ -134,8 +149,8 @@ class LimitedBody:
             raise InputError(Code.BODY_TOO_LARGE, f"The body is larger than {self._most:,} bytes.")
         wanted = self._held - self._taken - _SMALL_BYTES
         if wanted > 0:
-            await self._budget.take(wanted)
             self._taken += wanted
+            await self._budget.take(self, wanted)
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, *under: str | int) -> T:

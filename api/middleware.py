@@ -75,7 +75,7 @@ class Limits:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.most = settings.max_body_bytes
-        self.budget = Budget(settings.max_body_bytes_in_flight)
+        self.budget = Budget(settings.max_body_bytes_in_flight, self.most)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on with a body that ends in an error where it exceeds a bound."""

@@ -1,0 +1,255 @@
+"""Bodies: bounded before they are parsed, whatever the client sends and however."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api import bodies
+from shared.embedded.ports import free_port
+from shared.settings import MIB, Settings
+from tests.points import ramp
+from tests.processes import running, serving
+from tests.waiting import until
+from tests.wire import Reply, Wire, wired
+
+MOST = 256 * 1024
+IN_FLIGHT = 512 * 1024
+FIT = json.dumps(ramp()).encode()
+
+
+@pytest.fixture(scope="module")
+def small(settings: Settings) -> Iterator[httpx.Client]:
+    """An API that takes small bodies, and two of the largest at a time."""
+    bounds = {"max_body_bytes": MOST, "max_body_bytes_in_flight": IN_FLIGHT}
+    with serving(settings.model_copy(update=bounds)) as client:
+        yield client
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for memory is refused soon."""
+    monkeypatch.setattr(bodies, "WAIT_FOR_BUDGET_S", 0.2)
+
+
+def refusal(reply: Reply) -> tuple[int, str]:
+    assert reply.headers["Content-Type"] == "application/problem+json"
+    return reply.status, reply.problem["code"]
+
+
+def stalled(api: httpx.Client, stack: ExitStack, size: int) -> Wire:
+    """A client that sent `size` bytes of a body, and then nothing."""
+    wire = stack.enter_context(wired(api))
+    wire.head("POST", "/fit/stalled", Content_Length=MOST)
+    wire.send(b" " * size)
+    return wire
+
+
+def gzipped(api: httpx.Client, body: bytes, series_id: str) -> httpx.Response:
+    return api.post(f"/fit/{series_id}", content=body, headers={"Content-Encoding": "gzip"})
+
+
+def test_a_length_over_the_bound_is_refused_before_any_of_the_body_is_sent(small: httpx.Client) -> None:
+    with wired(small) as wire:
+        wire.head("POST", "/fit/a", Content_Length=MOST + 1)
+        assert refusal(wire.reply()) == (413, "body_too_large")
+    with wired(small) as wire:
+        wire.head("POST", "/fit/a", Content_Length="9" * 400)
+        assert wire.reply().status in (400, 413)
+
+
+def test_a_client_that_asks_first_is_spared_sending_what_would_be_refused(small: httpx.Client) -> None:
+    with wired(small) as wire:
+        wire.head("POST", "/fit/a", Content_Length=MOST + 1, Expect="100-continue")
+        assert refusal(wire.reply()) == (413, "body_too_large")
+
+
+def test_a_chunked_body_is_refused_as_soon_as_it_is_over_the_bound(small: httpx.Client) -> None:
+    with wired(small) as wire:
+        wire.head("POST", "/fit/a", Transfer_Encoding="chunked")
+        for _ in range(MOST // 4096 + 1):
+            wire.chunk(b" " * 4096)
+        assert refusal(wire.reply()) == (413, "body_too_large")
+
+
+def test_the_largest_body_is_read(small: httpx.Client, series_id: str) -> None:
+    assert small.post(f"/fit/{series_id}", content=FIT.ljust(MOST)).status_code == 202
+    assert gzipped(small, gzip.compress(FIT.ljust(MOST)), series_id).status_code == 202
+    assert gzipped(small, gzip.compress(FIT.ljust(MOST + 1)), series_id).json()["code"] == "body_too_large"
+
+
+def test_gzip_that_arrives_byte_by_byte_is_accepted(small: httpx.Client, series_id: str) -> None:
+    with wired(small) as wire:
+        wire.head("POST", f"/fit/{series_id}", Transfer_Encoding="chunked", Content_Encoding="GZIP")
+        for byte in gzip.compress(FIT):
+            wire.chunk(bytes([byte]))
+        wire.chunk(b"")
+        assert wire.reply().status == 202
+
+
+def test_gzip_files_that_were_joined_are_one_body(small: httpx.Client, series_id: str) -> None:
+    joined = gzip.compress(FIT[:50]) + gzip.compress(b"") + gzip.compress(FIT[50:])
+    assert gzipped(small, joined, series_id).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        FIT,
+        gzip.compress(FIT)[:-1],
+        gzip.compress(FIT)[:-9],
+        gzip.compress(FIT)[:12],
+        gzip.compress(FIT)[:30] + b"\xff\xff\xff\xff" + gzip.compress(FIT)[34:],
+        gzip.compress(FIT)[:-8] + bytes(8),
+        gzip.compress(FIT) + b"and more",
+        zlib.compress(FIT),
+    ],
+    ids=["nothing", "plain", "one-short", "no-sum", "head", "corrupt", "wrong-sum", "trailing", "zlib"],
+)
+def test_damaged_gzip_is_refused(small: httpx.Client, series_id: str, body: bytes) -> None:
+    answer = gzipped(small, body, series_id)
+    assert (answer.status_code, answer.json()["code"]) == (415, "invalid_encoding")
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip", "gzip, br", "x" * 1000])
+def test_an_unknown_encoding_is_refused(small: httpx.Client, encoding: str) -> None:
+    answer = small.post("/fit/a", content=FIT, headers={"Content-Encoding": encoding})
+    assert (answer.status_code, answer.json()["code"]) == (415, "invalid_encoding")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xef\xbb\xbf" + FIT,
+        FIT.decode().encode("utf-16"),
+        b'{"timestamps":[1,2,3],"values":[1,2,3],"detector":"\xff"}',
+        b'{"timestamps":[1,2,3],"values":[1,2,3],"detector":"\\udc00"}',
+        b'{"timestamps":[1,2,3],"values":[1,2,3],"\\ud800":1}',
+        b'{"a":' * 50_000,
+        b"[" * 200_000,
+        b'{"timestamps":' + b"[" * 100_000 + b"]" * 100_000 + b',"values":[1]}',
+        b"3",
+        b"null",
+        b"true",
+        b'"a string"',
+    ],
+    ids=lambda body: repr(body[:24]),
+)
+def test_what_is_no_object_in_utf_8_is_refused(small: httpx.Client, body: bytes) -> None:
+    answer = small.post("/fit/a", content=body)
+    assert answer.status_code == 422
+    assert answer.json()["code"] in ("invalid_json", "invalid_request")
+    assert len(answer.content) < 1000
+
+
+def test_of_two_fields_of_one_name_the_last_counts_as_in_other_json_libraries(
+    small: httpx.Client, series_id: str
+) -> None:
+    twice = b'{"timestamps":[1],"timestamps":[1,2,3,4],"values":[1,2,3,4]}'
+    assert small.post(f"/fit/{series_id}", content=twice).json()["points_used"] == 4
+
+
+def test_the_body_of_a_get_is_ignored(small: httpx.Client) -> None:
+    answer = small.request("GET", "/livez", content=b"{" * (MOST + 1))
+    assert answer.status_code == 200
+    answer = small.request("GET", "/livez", content=b"nonsense", headers={"Content-Encoding": "br"})
+    assert answer.status_code == 200
+
+
+def test_a_body_that_fits_only_when_others_are_done_is_refused_after_a_wait(
+    small: httpx.Client, series_id: str, impatient: None
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(3):
+            stalled(small, stack, MOST - 1)
+        large = FIT.ljust(MOST)
+        until(lambda: small.post(f"/fit/{series_id}", content=large).status_code == 503)
+        answer = small.post(f"/fit/{series_id}", content=large)
+        assert answer.json()["code"] == "overloaded"
+        assert int(answer.headers["Retry-After"]) >= 1
+    until(lambda: small.post(f"/fit/{series_id}", content=large).status_code == 202)  # the memory of those who left
+
+
+def test_small_requests_do_not_wait_for_large_uploads(small: httpx.Client, series_id: str) -> None:
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        for _ in range(3):
+            stalled(small, stack, MOST - 1)
+        waiting = pool.submit(small.post, f"/fit/{series_id}", content=FIT.ljust(MOST))
+        for _ in range(20):
+            assert small.post(f"/fit/{series_id}", content=FIT).status_code == 202
+        stack.close()
+        assert waiting.result().status_code == 202
+
+
+def test_an_upload_that_stands_still_is_given_up(
+    small: httpx.Client, series_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "LONGEST_PAUSE_S", 0.2)
+    with ExitStack() as stack:
+        idle = [stalled(small, stack, MOST - 1) for _ in range(3)]
+        for wire in idle:
+            reply = wire.reply()
+            assert refusal(reply) in ((408, "body_too_slow"), (503, "overloaded"))
+        assert small.post(f"/fit/{series_id}", content=FIT.ljust(MOST)).status_code == 202
+
+
+def test_bodies_that_arrive_together_and_exceed_the_memory_are_all_read(small: httpx.Client, series_id: str) -> None:
+    large = FIT.ljust(MOST)
+    with ExitStack() as stack:
+        wires = [stack.enter_context(wired(small)) for _ in range(6)]
+        for wire in wires:
+            wire.head("POST", f"/fit/{series_id}", Content_Length=MOST)
+        for start in range(0, MOST, 4096):
+            for wire in wires:
+                wire.send(large[start : start + 4096])
+        assert [wire.reply().status for wire in wires] == [202] * 6
+
+
+def test_a_slow_client_is_served_beside_quick_ones(small: httpx.Client, series_id: str) -> None:
+    with wired(small) as wire:
+        wire.head("POST", f"/fit/{series_id}", Content_Length=len(FIT))
+        for place in range(len(FIT)):
+            wire.send(FIT[place : place + 1])
+            if place % 100 == 0:
+                assert small.get("/livez").status_code == 200
+        assert wire.reply().status == 202
+
+
+def peak(pid: int) -> int:
+    """The largest resident size since the last `forget_peak`, in bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def forget_peak(pid: int) -> None:
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def test_gzip_bombs_are_refused_without_taking_memory_for_what_they_promise(settings: Settings, tmp_path: Path) -> None:
+    bounds = {"max_body_bytes": 8 * MIB, "max_body_bytes_in_flight": 16 * MIB}
+    port = free_port()
+    packer = zlib.compressobj(level=1, wbits=16 + zlib.MAX_WBITS)
+    zeros = bytes(16 * MIB)
+    gibibyte = b"".join([*(packer.compress(zeros) for _ in range(64)), packer.flush()])
+    just_small_enough = gzip.compress(b" " * (8 * MIB))
+    serve = ("uvicorn", "api.main:create_app", "--factory", f"--port={port}")
+    with running(settings.model_copy(update=bounds), tmp_path, *serve) as process:
+        until(lambda: b"running on" in process.log.read_bytes(), 20)
+        pid = process.popen.pid
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as api:
+            assert gzipped(api, gzip.compress(FIT), "bomb").status_code == 202
+            forget_peak(pid)
+            idle = peak(pid)
+            assert gzipped(api, gibibyte, "bomb").json()["code"] == "body_too_large"
+            with ThreadPoolExecutor(20) as pool:
+                answers = list(pool.map(lambda _: gzipped(api, just_small_enough, "bomb").status_code, range(20)))
+        assert set(answers) <= {422, 503}
+        assert peak(pid) - idle < 100 * MIB  # 20 of them together are 160 MiB
