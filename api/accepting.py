@@ -1,10 +1,13 @@
-"""Accepting a fit: checked, stored durably, promised; announced only after the promise."""
+"""Accepting fits: checked, stored durably, promised; announced only after the promise."""
 
 import hashlib
 import json
 import math
+import re
 import time
 import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,20 +20,47 @@ from api.services import Services
 from shared.artifacts import data_key
 from shared.domain import detectors
 from shared.domain.detectors.parameters import complete
-from shared.domain.jobs import NewJob
+from shared.domain.jobs import NewJob, Status
 from shared.domain.series import Series
-from shared.errors import BusyError, Code, UnavailableError
+from shared.errors import BusyError, Code, Flaw, InputError, TsadError, UnavailableError
 from shared.settings import Settings
 from shared.store import jobs
+from shared.store.jobs import AcceptedAs
 
 SETTLE_WITHIN_S = 3.0
 RETRY_AFTER_S = 0.2
 DRAIN_MEASURED_OVER_S = 60
 LONGEST_RETRY_AFTER_S = 600
+ANYBODY = "-"  # the scope of idempotency keys, and the owner of jobs, while callers are not told apart
 
-_BODY = msgspec.json.Decoder(FitBody)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _INTEGERS = msgspec.json.Decoder(list[int])
 _NUMBERS = msgspec.json.Decoder(list[float])
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fit that was asked for and breaks no rule."""
+
+    series_id: str
+    series: Series
+    detector: str
+    parameters: dict[str, Any]
+    request_id: str
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The job that a fit became, now or when its idempotency key was used first."""
+
+    job_id: str
+    series_id: str
+    points: int
+    status: Status
+
+
+Outcome = Accepted | TsadError
 
 
 def columns(body: Any) -> tuple[list[int], "np.ndarray[Any, np.dtype[np.float64]]"]:
@@ -39,9 +69,11 @@ def columns(body: Any) -> tuple[list[int], "np.ndarray[Any, np.dtype[np.float64]
     return decode(_INTEGERS, body.timestamps, "timestamps"), values
 
 
-def read(content: bytes, settings: Settings) -> tuple[Series, str, dict[str, Any]]:
-    """The series, detector and complete parameters that the body asks for; `InputError` where a rule is broken."""
-    body = decode(_BODY, content)
+def read(series_id: str, body: FitBody, settings: Settings, request_id: str, idempotency_key: str | None) -> Fit:
+    """The fit that a body asks for; `InputError` where a rule is broken."""
+    if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
+        reason = "An idempotency key is 1 to 255 visible ASCII characters."
+        raise InputError(Code.INVALID_REQUEST, reason, flaws=[Flaw(("idempotency_key",), reason)])
     detector = detectors.named(body.detector)
     parameters = complete(detector.parameters, body.parameters)
     series = Series.for_training(
@@ -49,61 +81,112 @@ def read(content: bytes, settings: Settings) -> tuple[Series, str, dict[str, Any
         fewest=max(settings.min_training_data_points, detector.min_points),
         most=settings.max_training_data_points,
     )
-    return series, detector.name, parameters
+    return Fit(series_id, series, detector.name, parameters, request_id, idempotency_key)
 
 
-def accept(services: Services, series_id: str, content: bytes, request_id: str) -> NewJob:
-    """Store the training data and the job; what is returned is durable. Then have the worker told."""
-    series, detector, parameters = read(content, services.settings)
-    asked_at = _admit(services)
-    job_id = str(uuid.uuid4())
-    data = services.artifacts.data.put(data_key(series_id, job_id), series.encode())
-    job = NewJob(
-        job_id=job_id,
-        series_id=series_id,
-        detector=detector,
-        parameters=parameters,
-        points=len(series),
-        data_key=data.key,
-        data_sha256=data.sha256,
-        data_size=data.size,
-        request_sha256=_digest(series_id, detector, parameters, data.sha256),
-        asked_at=asked_at,
-        request_id=request_id,
-    )
-    _store(services, job)
-    services.announcer.announce(job_id)
-    return job
+def accept(services: Services, fits: Sequence[Fit]) -> list[Outcome]:
+    """Store the training data and the jobs of at most `ACCEPT_AT_MOST` fits, in one transaction; tell the workers.
+
+    One outcome for each fit, in their order. What is returned as accepted is durable. `UnavailableError` when none is.
+    """
+    contents = [fit.series.encode() for fit in fits]
+    digests = [_digest(fit, content) for fit, content in zip(fits, contents, strict=True)]
+    outcomes: dict[int, Outcome] = _repeated(services, fits, digests)
+    new = [place for place in range(len(fits)) if place not in outcomes]
+    if new:
+        asked_at, room = admit(services, len(new))
+        refusal = queue_full(services) if room < len(new) else None
+        stored: dict[int, NewJob] = {}
+        for turn, place in enumerate(new):
+            if refusal and turn >= room:
+                outcomes[place] = refusal
+                continue
+            try:
+                stored[place] = _with_data(services, fits[place], contents[place], digests[place], asked_at)
+            except UnavailableError as error:
+                outcomes[place] = error
+        outcomes |= dict(zip(stored, _insert(services, list(stored.values())), strict=True))
+        for place in stored:
+            if isinstance(outcome := outcomes[place], Accepted):
+                services.announcer.announce(outcome.job_id)
+    return [outcomes[place] for place in range(len(fits))]
 
 
-def _admit(services: Services) -> datetime:
-    """When the accept window of this request began; `BusyError` with the queue full."""
+def admit(services: Services, wanted: int) -> tuple[datetime, int]:
+    """When the accept window of these fits began, and how many of them the queue has room for."""
     most_jobs, most_bytes = services.settings.max_queued_jobs, services.settings.max_queued_bytes
     with services.sessions.begin() as session:
         admission = jobs.admission(session, most_jobs)
-        if admission.open_jobs < most_jobs and admission.open_bytes < most_bytes:
-            return admission.asked_at
+    room = most_jobs - admission.open_jobs if admission.open_bytes < most_bytes else 0
+    return admission.asked_at, min(max(room, 0), wanted)
+
+
+def queue_full(services: Services) -> BusyError:
+    """The refusal, with the time that a twentieth of the queue takes at the pace of the last minute."""
+    with services.sessions.begin() as session:
+        waiting = jobs.admission(session, services.settings.max_queued_jobs).open_jobs
         finished = jobs.finished_lately(session, DRAIN_MEASURED_OVER_S)
-    # at the pace of the last minute, the time until a twentieth of the queue is free
-    wait_s = math.ceil(admission.open_jobs / 20 * DRAIN_MEASURED_OVER_S / max(finished, 1))
-    raise BusyError(
+    wait_s = math.ceil(waiting / 20 * DRAIN_MEASURED_OVER_S / max(finished, 1))
+    return BusyError(
         Code.QUEUE_FULL,
-        f"{admission.open_jobs:,} fits are waiting already, which is as many as may. Those are unaffected.",
+        f"{waiting:,} fits are waiting already, which is as many as may. Those are unaffected.",
         retry_after_s=min(max(wait_s, 1), LONGEST_RETRY_AFTER_S),
     )
 
 
-def _store(services: Services, job: NewJob) -> None:
-    """Insert the job. When nobody knows whether that was committed, inserting the same id again tells."""
-    window_s = services.settings.accept_window_s
+def _repeated(services: Services, fits: Sequence[Fit], digests: Sequence[bytes]) -> dict[int, Outcome]:
+    """What became of fits whose idempotency key was used before, also when the queue is full by now."""
+    keys = {fit.idempotency_key for fit in fits if fit.idempotency_key}
+    if not keys:
+        return {}
+    with services.sessions.begin() as session:
+        known = jobs.accepted_by_key(session, ANYBODY, sorted(keys))
+    return {
+        place: _as_accepted(known[fit.idempotency_key], digest, fit.series_id, len(fit.series))
+        for place, (fit, digest) in enumerate(zip(fits, digests, strict=True))
+        if fit.idempotency_key in known
+    }
+
+
+def _as_accepted(known: AcceptedAs, digest: bytes, series_id: str, points: int) -> Outcome:
+    if known.request_sha256 == digest:
+        return Accepted(known.job_id, series_id, points, known.status)
+    return InputError(
+        Code.IDEMPOTENCY_KEY_REUSED,
+        "This idempotency key was used for another series, detector, other parameters or other points.",
+    )
+
+
+def _with_data(services: Services, fit: Fit, content: memoryview, digest: bytes, asked_at: datetime) -> NewJob:
+    job_id = str(uuid.uuid4())
+    data = services.artifacts.data.put(data_key(fit.series_id, job_id), content)
+    return NewJob(
+        job_id=job_id,
+        series_id=fit.series_id,
+        detector=fit.detector,
+        parameters=fit.parameters,
+        points=len(fit.series),
+        data_key=data.key,
+        data_sha256=data.sha256,
+        data_size=data.size,
+        request_sha256=digest,
+        asked_at=asked_at,
+        request_id=fit.request_id,
+        api_key_id=ANYBODY,
+        idempotency_key=fit.idempotency_key,
+    )
+
+
+def _insert(services: Services, new: Sequence[NewJob]) -> list[Outcome]:
+    """Insert the jobs. When nobody knows whether that was committed, inserting the same ids again tells."""
     deadline = time.monotonic() + SETTLE_WITHIN_S
     unknown = False
-    while True:
+    while new:
         try:
             with services.sessions.begin() as session:
-                if jobs.accept(session, [job], window_s):
-                    return
-                known = jobs.accepted_as(session, job)
+                inserted = jobs.accept(session, new, services.settings.accept_window_s)
+                others = {job.job_id: jobs.accepted_as(session, job) for job in new if job.job_id not in inserted}
+            return [_inserted(services, job, others) for job in new]
         except UnavailableError as error:
             if time.monotonic() > deadline:
                 if unknown:
@@ -111,23 +194,29 @@ def _store(services: Services, job: NewJob) -> None:
                 raise
             unknown = True
             time.sleep(RETRY_AFTER_S)
-            continue
-        if known is None:
-            raise UnavailableError(
-                Code.ACCEPT_TOO_LATE, f"The job was not stored within {window_s:g} s. Try again.", retry_after_s=1
-            )
-        return
+    return []
+
+
+def _inserted(services: Services, job: NewJob, others: Mapping[str, AcceptedAs | None]) -> Outcome:
+    if job.job_id not in others:
+        return Accepted(job.job_id, job.series_id, job.points, Status.QUEUED)
+    if known := others[job.job_id]:
+        return _as_accepted(known, job.request_sha256, job.series_id, job.points)
+    window_s = services.settings.accept_window_s
+    return UnavailableError(
+        Code.ACCEPT_TOO_LATE, f"The job was not stored within {window_s:g} s. Try again.", retry_after_s=1
+    )
 
 
 def _outcome_unknown() -> UnavailableError:
     return UnavailableError(
         Code.OUTCOME_UNKNOWN,
-        "The database was lost while the job was stored: it may have been accepted or not. "
-        "GET /series/{series_id} shows its last job once the database is back.",
+        "The database was lost while the job was stored: it may have been accepted or not. The same request with the "
+        "same Idempotency-Key tells; without one, GET /series/{series_id} shows the last job.",
         retry_after_s=5,
     )
 
 
-def _digest(series_id: str, detector: str, parameters: dict[str, Any], data_sha256: bytes) -> bytes:
-    request = json.dumps([series_id, detector, parameters, data_sha256.hex()], sort_keys=True)
-    return hashlib.sha256(request.encode()).digest()
+def _digest(fit: Fit, content: memoryview) -> bytes:
+    request = [fit.series_id, fit.detector, fit.parameters, hashlib.sha256(content).hexdigest()]
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()

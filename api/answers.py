@@ -11,13 +11,30 @@ from shared.domain.versions import SeriesSummary, Version
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 
 
-class JobLinks(Struct):
-    """Where to go from a job."""
+class JobLinks(Struct, omit_defaults=True):
+    """Where to go from a job, and what can be done with it now."""
 
     self: str
     series: str
+    events: str | None = None
+    cancel: str | None = None
+    retry: str | None = None
     version: str | None = None
     plot: str | None = None
+
+    @classmethod
+    def of(cls, job: jobs.Job) -> "JobLinks":
+        """Only those that lead somewhere."""
+        own = f"/jobs/{job.job_id}"
+        links = cls(self=own, series=f"/series/{job.series_id}")
+        if not job.status.is_final:
+            links.events, links.cancel = f"{own}/events", f"{own}/cancel"
+        elif job.holds_data:
+            links.retry = f"{own}/retry"
+        if job.version is not None:
+            links.version = f"/series/{job.series_id}/versions/{job.version}"
+            links.plot = f"/plot?series_id={job.series_id}&version={job.version}"
+        return links
 
 
 class AcceptedJob(Struct):
@@ -28,6 +45,38 @@ class AcceptedJob(Struct):
     status: str
     points_used: int
     links: JobLinks
+
+    @classmethod
+    def of(cls, job_id: str, series_id: str, status: str, points: int) -> "AcceptedJob":
+        """What the client needs to follow it."""
+        own = f"/jobs/{job_id}"
+        links = JobLinks(self=own, series=f"/series/{series_id}", events=f"{own}/events", cancel=f"{own}/cancel")
+        return cls(job_id, series_id, status, points, links)
+
+
+class BulkResult(Struct, omit_defaults=True):
+    """What became of one line: a job, or the problem that stands in its place."""
+
+    line: int
+    series_id: str | None = None
+    job_id: str | None = None
+    status: str | None = None
+    problem: dict[str, Any] | None = None
+
+
+class JobPage(Struct):
+    """Jobs, newest first; `next_cursor` asks for older ones."""
+
+    jobs: list["JobAnswer"]
+    next_cursor: str | None
+
+
+class DeletedSeries(Struct):
+    """What a series consisted of."""
+
+    series_id: str
+    deleted_versions: int
+    cancelled_jobs: list[str]
 
 
 class JobError(Struct):
@@ -82,7 +131,7 @@ class JobAnswer(Struct):
             started_at=job.started_at,
             finished_at=job.finished_at,
             queue_position=job.queue_position,
-            links=job_links(job.job_id, job.series_id, job.version),
+            links=JobLinks.of(job),
         )
 
 
@@ -287,15 +336,6 @@ class Problem(Struct):
     code: str
     request_id: str
     errors: list[Flaw]
-
-
-def job_links(job_id: str, series_id: str, version: int | None) -> JobLinks:
-    """Where to go from a job."""
-    links = JobLinks(self=f"/jobs/{job_id}", series=f"/series/{series_id}")
-    if version is not None:
-        links.version = f"/series/{series_id}/versions/{version}"
-        links.plot = f"/plot?series_id={series_id}&version={version}"
-    return links
 
 
 def _number(version: int | None) -> str | None:

@@ -10,7 +10,7 @@ from api.problems import request_id_of
 from api.resolving import parse_version
 from api.services import Services
 from shared.domain.series import check_series_id
-from shared.errors import Code, NotFoundError
+from shared.errors import Code, InputError
 
 MOST_LISTED = 200
 
@@ -48,6 +48,6 @@ def answer(body: object, status: int = 200, headers: dict[str, str] | None = Non
     return Response(msgspec.json.encode(body), status, headers, "application/json")
 
 
-def job_not_found() -> NotFoundError:
-    """No such job, or it was pruned."""
-    return NotFoundError(Code.JOB_NOT_FOUND, "There is no such job. Finished ones are forgotten after KEEP_JOBS_DAYS.")
+def invalid_cursor() -> InputError:
+    """Not what a page gave."""
+    return InputError(Code.INVALID_CURSOR, "A cursor is what a page before gave as next_cursor.")

@@ -7,7 +7,7 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 from api import middleware, openapi, problems
-from api.routes import fits, health, pages, predictions, series
+from api.routes import fits, health, jobs, pages, predictions, series, versions
 from api.services import Services
 from api.stopping import when_stopping
 from shared import __version__, logs
@@ -44,6 +44,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     problems.install(app)
     openapi.install(app)
-    for router in (fits.router, predictions.router, series.router, health.router, pages.router):
-        app.include_router(router)
+    for routes in (fits, jobs, predictions, series, versions, health, pages):
+        app.include_router(routes.router)
     return app

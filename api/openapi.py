@@ -48,27 +48,32 @@ _MODE = {
 
 
 def operation(
-    answer: type[msgspec.Struct] | str,
+    answer: type[msgspec.Struct] | str | None,
     *,
     status: int = 200,
     body: type[msgspec.Struct] | None = None,
+    lines: bool = False,
     raw_parameters: str = "",
 ) -> dict[str, Any]:
-    """Arguments for a route's decorator. `answer` is a type, or a media type that is not JSON.
+    """Arguments for a route's decorator. `answer` is a type, a media type that is not JSON, or nothing.
 
-    `raw_parameters` names those that the route reads from the request itself, for speed.
+    With `lines`, request and answer are one JSON object a line. `raw_parameters` names those that the route reads from
+    the request itself, for speed.
     """
-    content = {answer: {}} if isinstance(answer, str) else {"application/json": {"schema": _reference(answer)}}
+    media_type = "application/x-ndjson" if lines else "application/json"
+    success: dict[str, Any] = {"description": "Success"}
+    if answer is not None:
+        success["content"] = {answer: {}} if isinstance(answer, str) else {media_type: {"schema": _reference(answer)}}
     extra: dict[str, Any] = {}
     if body:
-        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": _reference(body)}}}
+        extra["requestBody"] = {"required": True, "content": {media_type: {"schema": _reference(body)}}}
     known = {"series_id": _SERIES_ID, "version": _VERSION, "explain": _EXPLAIN, "mode": _MODE}
     if raw_parameters:
         extra["parameters"] = [known[name] for name in raw_parameters.split()]
     problem = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": _reference(answers.Problem)}}}
     return {
         "status_code": status,
-        "responses": {status: {"description": "Success", "content": content}, "default": problem},
+        "responses": {status: success, "default": problem},
         "openapi_extra": extra,
     }
 
@@ -81,7 +86,7 @@ def install(app: FastAPI) -> None:
             made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             types = [kind for module in (answers, requests) for kind in _types_of(module)]
             _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-            for name in ("FitBody", "PointsBody"):
+            for name in ("FitBody", "BulkLine", "PointsBody"):
                 components[name]["properties"].update(_COLUMNS)
             made.setdefault("components", {}).setdefault("schemas", {}).update(components)
             app.openapi_schema = made

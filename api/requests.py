@@ -19,6 +19,19 @@ class FitBody(Body):
     parameters: dict[str, Any] = {}
 
 
+class BulkLine(FitBody, kw_only=True):
+    """One fit of many."""
+
+    series_id: str
+    idempotency_key: str | None = None
+
+
+class PinBody(Body):
+    """The version that latest is to mean."""
+
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
 class PointsBody(Body):
     """Points to judge."""
 

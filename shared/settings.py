@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     max_training_data_points: int = Field(1_000_000, ge=2, description="Most points a fit accepts")
     max_batch_points: int = Field(100_000, ge=1, description="Most points one batch prediction accepts")
     max_context_points: int = Field(4096, ge=0, description="Most recent values a prediction may carry along")
+    max_bulk_lines: int = Field(10_000, ge=1, description="Most fits one bulk request accepts")
     max_body_bytes: int = Field(64 * MIB, ge=1024, description="Largest request body, after decompression")
     max_body_bytes_in_flight: int = Field(256 * MIB, ge=1024, description="All bodies one process holds at a time")
     max_queued_jobs: int = Field(20_000, ge=1, description="Open jobs, beyond which a fit is answered 429")
@@ -65,6 +66,8 @@ class Settings(BaseSettings):
     fit_time_limit_s: int = Field(900, ge=1, description="Longest fit; a longer one fails with fit_timeout")
     keep_data_days: float = Field(7, gt=0, description="How long a failed or cancelled job can be retried")
     keep_jobs_days: float = Field(30, gt=0, description="How long finished jobs are listed")
+    keep_versions: int = Field(0, ge=0, description="Newest versions of a series that are kept; 0 keeps all")
+    keep_versions_days: float = Field(0, ge=0, description="How long the others are kept all the same")
     worker_concurrency: int = Field(2, ge=1, description="Fits at a time in one worker")
     worker_niceness: int = Field(10, ge=0, le=19, description="Priority the fits give way with")
 

@@ -18,7 +18,7 @@ from shared.domain.training_scores import TrainingScores
 from shared.domain.versions import Artifact, NewVersion
 from shared.errors import Code, DamagedError, FitError, InputError, UnavailableError
 from shared.settings import Settings
-from shared.store import jobs, versions
+from shared.store import jobs, versions, views
 from shared.store.engine import Sessions
 from shared.telemetry import Kind, Latencies
 from worker.leasing import Lease, LostError
@@ -122,7 +122,7 @@ def _number_if_published(training: Training, claimed: Claim, lease: Lease) -> in
         lease.check()
         try:
             with training.sessions.begin() as session:
-                job = jobs.find(session, [claimed.job_id]).get(claimed.job_id)
+                job = views.find(session, [claimed.job_id]).get(claimed.job_id)
         except UnavailableError:
             time.sleep(RELEASE_BACKOFF_S)
             continue

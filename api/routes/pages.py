@@ -14,7 +14,7 @@ from api.dependencies import ServicesOf
 from api.openapi import operation
 from api.pages import address, asset, templates
 from api.resolving import parse_version
-from api.routes.series import find_version
+from api.routes.versions import find_version
 from api.services import Services
 from shared.domain.series import Series, check_series_id
 from shared.domain.training_scores import TrainingScores

@@ -1,39 +1,26 @@
-"""Series, their versions, the data they were fitted on, and the detectors there are."""
-
-import csv
-import io
-from collections.abc import Iterator
-from typing import Annotated, Literal
+"""Series: list them, look at one, choose what its latest version is, delete it; and the detectors there are."""
 
 import msgspec
-from fastapi import APIRouter, Query
-from starlette.responses import Response, StreamingResponse
+from fastapi import APIRouter
+from starlette.responses import Response
 
-from api.answers import (
-    DetectorAnswer,
-    DetectorList,
-    JobAnswer,
-    SeriesAnswer,
-    SeriesPage,
-    TrainingData,
-    VersionAnswer,
-    VersionPage,
-)
-from api.dependencies import Cursor, Limit, Prefix, SeriesId, ServicesOf, VersionNumber, answer
+from api.answers import DeletedSeries, DetectorAnswer, DetectorList, JobAnswer, SeriesAnswer, SeriesPage
+from api.bodies import decode
+from api.dependencies import Content, Cursor, Limit, Prefix, SeriesId, ServicesOf, answer, invalid_cursor
 from api.openapi import operation
+from api.requests import PinBody
 from api.resolving import series_not_found, version_not_found
-from api.services import Services
 from shared.domain import detectors
 from shared.domain.detectors.parameters import schema
-from shared.domain.series import Series, check_series_id
-from shared.domain.versions import Version
-from shared.errors import Code, InputError
-from shared.store import jobs, versions
+from shared.domain.series import check_series_id
+from shared.domain.versions import SeriesSummary
+from shared.errors import InputError
+from shared.store import changes, views
 from shared.store import series as series_store
 
 router = APIRouter(tags=["series"])
 
-POINTS_AT_A_TIME = 10_000
+_PIN = msgspec.json.Decoder(PinBody)
 
 
 @router.get("/series", **operation(SeriesPage))
@@ -52,49 +39,42 @@ def one_series(services: ServicesOf, series_id: SeriesId) -> Response:
     """One series and its last job, also while its first fit is still under way."""
     with services.sessions.begin() as session:
         found = series_store.find(session, series_id)
-        job = jobs.last_of_series(session, series_id)
-    if found is None and job is None:
+        job = views.last_of_series(session, series_id)
+    if found is None and (job is None or not job.holds_data):  # or it was deleted
         raise series_not_found()
     one = SeriesAnswer.of(found) if found else SeriesAnswer(series_id, None, None, 0, *[None] * 7)
     one.last_job = None if job is None else JobAnswer.of(job)
     return answer(one)
 
 
-@router.get("/series/{series_id}/versions", **operation(VersionPage))
-def list_versions(services: ServicesOf, series_id: SeriesId, limit: Limit = 50, cursor: Cursor = None) -> Response:
-    """The versions of a series, newest first."""
-    below = None if cursor is None else _version_cursor(cursor)
+@router.delete("/series/{series_id}", **operation(DeletedSeries))
+def delete_series(services: ServicesOf, series_id: SeriesId) -> Response:
+    """Delete all versions of a series and cancel its open jobs. The next fit continues the version numbers."""
     with services.sessions.begin() as session:
-        found = versions.page(session, series_id, below, limit + 1)
-        if not found and series_store.find(session, series_id) is None:
-            raise series_not_found()
-    page = found[:limit]
-    more = str(page[-1].version) if len(found) > limit else None
-    return answer(VersionPage([VersionAnswer.of(version) for version in page], more))
+        deleted = changes.delete_series(session, series_id)
+    if not deleted.existed:
+        raise series_not_found()
+    return answer(DeletedSeries(series_id, len(deleted.versions), deleted.cancelled_job_ids))
 
 
-@router.get("/series/{series_id}/versions/{version}", **operation(VersionAnswer))
-def one_version(services: ServicesOf, series_id: SeriesId, version: VersionNumber) -> Response:
-    """What a version was learnt from, and what was learnt."""
-    return answer(VersionAnswer.of(find_version(services, series_id, version)))
+@router.put("/series/{series_id}/pin", **operation(SeriesAnswer, body=PinBody))
+def pin(services: ServicesOf, series_id: SeriesId, content: Content) -> Response:
+    """Make a version what latest means, until the pin is removed: new fits are published, but not latest."""
+    version = decode(_PIN, content).version
+    with services.sessions.begin() as session:
+        if not changes.pin(session, series_id, version):
+            raise version_not_found() if series_store.find(session, series_id) else series_not_found()
+        found = series_store.find(session, series_id)
+    return answer(_shown(found))
 
 
-@router.get("/series/{series_id}/versions/{version}/data", **operation(TrainingData))
-def training_data(
-    services: ServicesOf,
-    series_id: SeriesId,
-    version: VersionNumber,
-    as_: Annotated[Literal["json", "csv"], Query(alias="format", description="json or csv")] = "json",
-) -> Response:
-    """The points a version was fitted on, as they were sent."""
-    found = find_version(services, series_id, version)
-    points = Series.decode(services.artifacts.data.get(found.data))
-    if as_ == "csv":
-        name = f"{series_id}-v{found.version}.csv"
-        return StreamingResponse(
-            _csv(points), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
-        )
-    return StreamingResponse(_json(points), media_type="application/json")
+@router.delete("/series/{series_id}/pin", **operation(SeriesAnswer))
+def unpin(services: ServicesOf, series_id: SeriesId) -> Response:
+    """Make the newest version latest again."""
+    with services.sessions.begin() as session:
+        changes.unpin(session, series_id)
+        found = series_store.find(session, series_id)
+    return answer(_shown(found))
 
 
 @router.get("/detectors", **operation(DetectorList))
@@ -118,48 +98,14 @@ def list_detectors() -> Response:
     )
 
 
-def find_version(services: Services, series_id: str, version: int | None) -> Version:
-    """The version's row; None asks for the latest."""
-    with services.sessions.begin() as session:
-        found = versions.find(session, series_id, version)
-        if found is None:
-            known = version is not None and series_store.find(session, series_id) is not None
-            raise version_not_found() if known else series_not_found()
-    return found
-
-
-def _json(points: Series) -> Iterator[bytes]:
-    for name, column in (("timestamps", points.timestamps), ("values", points.values)):
-        yield b'{"timestamps":[' if name == "timestamps" else b'],"values":['
-        for start in range(0, len(points), POINTS_AT_A_TIME):
-            part = msgspec.json.encode(column[start : start + POINTS_AT_A_TIME].tolist())
-            yield (b"," if start else b"") + part[1:-1]
-    yield b"]}"
-
-
-def _csv(points: Series) -> Iterator[str]:
-    yield "timestamp,value\n"
-    for start in range(0, len(points), POINTS_AT_A_TIME):
-        rows = io.StringIO()
-        part = slice(start, start + POINTS_AT_A_TIME)
-        csv.writer(rows, lineterminator="\n").writerows(
-            zip(points.timestamps[part].tolist(), points.values[part].tolist(), strict=True)
-        )
-        yield rows.getvalue()
-
-
 def _series_cursor(cursor: str) -> str:
     try:
         return check_series_id(cursor)
     except InputError:
-        raise _invalid_cursor() from None
+        raise invalid_cursor() from None
 
 
-def _version_cursor(cursor: str) -> int:
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 9:
-        raise _invalid_cursor()
-    return int(cursor)
-
-
-def _invalid_cursor() -> InputError:
-    return InputError(Code.INVALID_CURSOR, "A cursor is what a page before gave as next_cursor.")
+def _shown(found: SeriesSummary | None) -> SeriesAnswer:
+    if found is None:
+        raise series_not_found()
+    return SeriesAnswer.of(found)

@@ -26,6 +26,7 @@ CREATE TABLE fit_jobs (
   lease_until TIMESTAMP WITH TIME ZONE,
   worker TEXT,
   progress REAL DEFAULT 0 NOT NULL,
+  revision INTEGER DEFAULT 1 NOT NULL,
   announced_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp(),
   announcements INTEGER DEFAULT 0 NOT NULL,
   retry_of UUID,
@@ -176,6 +177,17 @@ CREATE TRIGGER fit_jobs_guard_update
 CREATE TRIGGER fit_jobs_guard_delete BEFORE DELETE
   ON fit_jobs FOR EACH ROW WHEN (OLD.status IN ('queued', 'running')) EXECUTE FUNCTION fit_jobs_guard();
 
+-- Counts what clients can see of a job, for streams. A heartbeat without progress is nothing to see.
+CREATE FUNCTION fit_jobs_revise() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.revision := OLD.revision + 1;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER fit_jobs_revise BEFORE UPDATE ON fit_jobs FOR EACH ROW
+  WHEN ((OLD.status, OLD.attempt, OLD.progress, OLD.data_key) IS DISTINCT FROM
+        (NEW.status, NEW.attempt, NEW.progress, NEW.data_key))
+  EXECUTE FUNCTION fit_jobs_revise();
+
 CREATE FUNCTION versions_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'UPDATE' THEN
@@ -203,5 +215,5 @@ def downgrade() -> None:
     op.execute("ALTER TABLE series DROP CONSTRAINT series_pin_exists")
     for table in ("garbage", "versions", "series", "fit_jobs"):
         op.execute(f"DROP TABLE {table}")
-    for function in ("versions_guard()", "fit_jobs_guard()", "is_garbage(text, uuid)"):
+    for function in ("versions_guard()", "fit_jobs_revise()", "fit_jobs_guard()", "is_garbage(text, uuid)"):
         op.execute(f"DROP FUNCTION {function}")

@@ -75,6 +75,8 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     queue_position: int | None  # jobs ahead of a queued one
+    holds_data: bool  # its training data is kept, so that it can be fitted, or retried
+    revision: int  # how often what is seen of it has changed, from 1
 
 
 @dataclass(frozen=True, slots=True)

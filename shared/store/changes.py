@@ -99,7 +99,7 @@ class PinnedError(TsadError):
     """The version is pinned: it is what latest means, and cannot be deleted."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(Code.INVALID_VERSION, f"Version {version} is pinned. Remove the pin, then delete it.")
+        super().__init__(Code.VERSION_PINNED, f"Version {version} is pinned. Remove the pin, then delete it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,13 @@ class Deleted:
     """What a series consisted of."""
 
     cancelled_job_ids: list[str]
+    released_jobs: int  # that could have been retried
     versions: list[int]
+
+    @property
+    def existed(self) -> bool:
+        """Whether there was anything to delete."""
+        return bool(self.cancelled_job_ids or self.released_jobs or self.versions)
 
 
 def cancel(session: Session, job_id: str) -> Cancelled | None:
@@ -155,9 +161,9 @@ def delete_series(session: Session, series_id: str) -> Deleted:
     own = {"series_id": series_id}
     session.execute(_TURN, own)
     cancelled = list(session.execute(_CANCEL_OF_SERIES, own).scalars())
-    session.execute(_RELEASE_DATA_OF_SERIES, own)
+    released = session.execute(_RELEASE_DATA_OF_SERIES, own).rowcount  # type: ignore[attr-defined]
     session.execute(_UNPIN, own)
-    return Deleted(cancelled, sorted(session.execute(_DELETE_VERSIONS, own).scalars()))
+    return Deleted(cancelled, released, sorted(session.execute(_DELETE_VERSIONS, own).scalars()))
 
 
 def pin(session: Session, series_id: str, version: int) -> bool:

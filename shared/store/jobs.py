@@ -1,4 +1,4 @@
-"""Fit jobs: accept, read, cancel, and what the worker does with them.
+"""Fit jobs: accept, and what the worker does with them.
 
 Everything assumes READ COMMITTED. Rows are locked in the order fit_jobs, series, versions. Times are the database's.
 """
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from shared.domain.jobs import Claim, Job, NewJob, Status
+from shared.domain.jobs import Claim, NewJob, Status
 
 # --- accept: admission -> write the data artifact -> accept -> COMMIT -> message -> 202 ------------------------------
 
@@ -55,27 +55,13 @@ ACCEPT_AT_MOST = 500  # jobs in one transaction: each holds a lock until COMMIT
 # When accept did not return a job: mine = an earlier try of this very INSERT was committed; another id = the
 # idempotency key was used before; no row = too late.
 _ACCEPTED_AS = text("""
-SELECT CAST(id AS text) AS job_id, id = CAST(:job_id AS uuid) AS mine, request_sha256 = :request_sha256 AS same_request
-  FROM fit_jobs
+SELECT CAST(id AS text) AS job_id, id = CAST(:job_id AS uuid) AS mine, request_sha256, status FROM fit_jobs
  WHERE id = CAST(:job_id AS uuid) OR (api_key_id = :api_key_id AND idempotency_key = :idempotency_key)
 """)
-
-# --- read -----------------------------------------------------------------------------------------------------------
-
-_JOBS = """
-SELECT CAST(j.id AS text) AS job_id, j.series_id, j.status, j.progress, j.detector, j.parameters, j.points, j.version,
-       j.attempt AS attempts, j.worker, CAST(j.retry_of AS text) AS retry_of, j.error_code, j.error_detail,
-       j.created_at, j.started_at, j.finished_at,
-       CASE WHEN j.status = 'queued' THEN (
-         SELECT count(*) FROM fit_jobs q WHERE q.status IN ('queued', 'running') AND q.status = 'queued'
-                                           AND q.seq < j.seq) END AS queue_position
-  FROM fit_jobs j
-"""
-_JOBS_BY_ID = text(_JOBS + " WHERE j.id = ANY (CAST(:job_ids AS uuid[]))")
-_FINISHED = text("""
-SELECT CAST(id AS text) FROM fit_jobs WHERE id = ANY (CAST(:job_ids AS uuid[])) AND finished_at IS NOT NULL
+_ACCEPTED_BY_KEY = text("""
+SELECT idempotency_key, CAST(id AS text) AS job_id, request_sha256, status FROM fit_jobs
+ WHERE api_key_id = :api_key_id AND idempotency_key = ANY (CAST(:keys AS text[]))
 """)
-_LAST_OF_SERIES = text(_JOBS + " WHERE j.series_id = :series_id ORDER BY j.created_at DESC, j.seq DESC LIMIT 1")
 
 # --- the worker -----------------------------------------------------------------------------------------------------
 
@@ -134,8 +120,9 @@ class AcceptedAs:
     """The job that stands where one was to be inserted."""
 
     job_id: str
-    mine: bool  # the very job of this request
-    same_request: bool  # another request's job, for the same series, detector, parameters and data
+    mine: bool  # the very job of this request, not one that its idempotency key stands for
+    request_sha256: bytes  # of that job's series, detector, parameters and data
+    status: Status
 
 
 def admission(session: Session, count_at_most: int) -> Admission:
@@ -175,33 +162,18 @@ def accept(session: Session, jobs: Sequence[NewJob], window_s: float) -> set[str
 
 def accepted_as(session: Session, job: NewJob) -> AcceptedAs | None:
     """Which job an insert ran into; None when it came too late."""
-    row = session.execute(
-        _ACCEPTED_AS,
-        {
-            "job_id": job.job_id,
-            "api_key_id": job.api_key_id,
-            "idempotency_key": job.idempotency_key,
-            "request_sha256": job.request_sha256,
-        },
-    ).first()
-    return AcceptedAs(row.job_id, row.mine, bool(row.same_request)) if row else None
+    own = {"job_id": job.job_id, "api_key_id": job.api_key_id, "idempotency_key": job.idempotency_key}
+    row = session.execute(_ACCEPTED_AS, own).first()
+    return AcceptedAs(row.job_id, row.mine, bytes(row.request_sha256), Status(row.status)) if row else None
 
 
-def find(session: Session, job_ids: Sequence[str]) -> dict[str, Job]:
-    """The jobs that exist, by id."""
-    rows = session.execute(_JOBS_BY_ID, {"job_ids": list(job_ids)})
-    return {row.job_id: _job(row) for row in rows}
-
-
-def finished(session: Session, job_ids: Sequence[str]) -> set[str]:
-    """Which of the jobs have a final status."""
-    return set(session.execute(_FINISHED, {"job_ids": list(job_ids)}).scalars())
-
-
-def last_of_series(session: Session, series_id: str) -> Job | None:
-    """The job of the series that was accepted last."""
-    row = session.execute(_LAST_OF_SERIES, {"series_id": series_id}).first()
-    return _job(row) if row else None
+def accepted_by_key(session: Session, api_key_id: str, keys: Sequence[str]) -> dict[str, AcceptedAs]:
+    """The jobs that idempotency keys stand for already."""
+    rows = session.execute(_ACCEPTED_BY_KEY, {"api_key_id": api_key_id, "keys": list(keys)})
+    return {
+        row.idempotency_key: AcceptedAs(row.job_id, False, bytes(row.request_sha256), Status(row.status))  # noqa: FBT003
+        for row in rows
+    }
 
 
 def claim(session: Session, job_id: str, worker: str, lease_s: float) -> Claim | None:
@@ -245,8 +217,3 @@ def next_of_series(session: Session, series_id: str) -> str | None:
 def _changed(session: Session, statement: Any, claimed: Claim, **parameters: object) -> bool:
     own = {"job_id": claimed.job_id, "attempt": claimed.attempt}
     return session.execute(statement, own | parameters).first() is not None
-
-
-def _job(row: Row[Any]) -> Job:
-    columns = row._asdict()
-    return Job(**columns | {"status": Status(columns["status"])})

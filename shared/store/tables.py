@@ -60,6 +60,7 @@ fit_jobs = Table(
     Column("lease_until", _moment()),
     Column("worker", Text),
     Column("progress", REAL, nullable=False, server_default=text("0")),
+    Column("revision", Integer, nullable=False, server_default=text("1")),
     Column("announced_at", _moment(), server_default=CLOCK),
     Column("announcements", Integer, nullable=False, server_default=text("0")),
     Column("retry_of", Uuid),

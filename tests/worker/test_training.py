@@ -10,7 +10,7 @@ import pytest
 from shared.domain import detectors
 from shared.domain.training_scores import TrainingScores
 from shared.errors import Code, FitError, UnavailableError
-from shared.store import jobs, versions
+from shared.store import jobs, versions, views
 from shared.store.engine import Sessions
 from tests.points import ramp
 from tests.waiting import until
@@ -160,7 +160,7 @@ def test_an_attempt_that_lost_its_job_publishes_nothing(
 
     def slow(*arguments: Any) -> Any:
         with sessions.begin() as session:  # its lease ran out, and another attempt took the job over
-            claimed = jobs.find(session, [job_id])[job_id]
+            claimed = views.find(session, [job_id])[job_id]
             session.execute(
                 _text("UPDATE fit_jobs SET status = 'queued', lease_until = NULL WHERE id = :id"), {"id": job_id}
             )

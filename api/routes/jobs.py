@@ -1,0 +1,173 @@
+"""Fit jobs: follow them, list them, stop them, run them again."""
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Depends, Query
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api import events
+from api.accepting import ANYBODY, admit, queue_full
+from api.answers import AcceptedJob, JobAnswer, JobPage
+from api.dependencies import Cursor, Limit, RequestId, ServicesOf, answer, invalid_cursor
+from api.openapi import operation
+from api.services import Services
+from shared.domain.jobs import Job, Status
+from shared.domain.series import check_series_id
+from shared.errors import Code, NotFoundError, TsadError
+from shared.store import changes, jobs, views
+from shared.store.views import Place, Wanted
+
+router = APIRouter(tags=["jobs"])
+
+LONGEST_WAIT_S = 30
+FIRST_OF_STREAM = 50  # jobs whose snapshots a stream of many begins with
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CURSOR = re.compile(r"([0-9]{1,17})-([0-9]{1,18})")
+
+
+def _job_id(job_id: str) -> str:
+    try:
+        return str(UUID(job_id))
+    except ValueError:
+        raise job_not_found() from None
+
+
+def _wanted(
+    series_id: Annotated[str | None, Query(description="Only jobs of this series")] = None,
+    status: Annotated[Status | None, Query(description="Only jobs of this status")] = None,
+) -> Wanted:
+    return Wanted(None if series_id is None else check_series_id(series_id), status)
+
+
+JobId = Annotated[str, Depends(_job_id)]
+WantedJobs = Annotated[Wanted, Depends(_wanted)]
+Moment = Annotated[datetime | None, Query(description="As in 2026-01-31T12:00:00Z, or seconds since 1970")]
+
+
+@router.get("/jobs", **operation(JobPage))
+def list_jobs(
+    services: ServicesOf,
+    wanted: WantedJobs,
+    created_after: Moment = None,
+    created_before: Moment = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Jobs, newest first."""
+    dated = Wanted(wanted.series_id, wanted.status, _with_zone(created_after), _with_zone(created_before))
+    older_than = None if cursor is None else _place(cursor)
+    with services.sessions.begin() as session:
+        found = views.page(session, dated, older_than, limit + 1)
+    page = found[:limit]
+    more = _cursor(page[-1][1]) if len(found) > limit else None
+    return answer(JobPage([JobAnswer.of(job) for job, _ in page], more))
+
+
+@router.get("/jobs/events", **operation("text/event-stream"))
+async def stream_jobs(services: ServicesOf, wanted: WantedJobs) -> Response:
+    """Server-sent events: the newest jobs, then a snapshot of each whenever it changes."""
+    stream = services.watcher.stream(wanted)
+    first = await run_in_threadpool(_newest, services, wanted)
+    return events.respond(stream, first)
+
+
+@router.get("/jobs/{job_id}", **operation(JobAnswer))
+async def job(
+    services: ServicesOf,
+    job_id: JobId,
+    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for the job to end")] = 0,
+) -> Response:
+    """Where a fit job is. With `wait`, the answer is held until the job has ended or the time is over."""
+    found = await asyncio.to_thread(find_job, services, job_id)
+    if wait and not found.status.is_final:
+        await services.watcher.wait(job_id, wait)
+        found = await asyncio.to_thread(find_job, services, job_id)
+    return answer(JobAnswer.of(found))
+
+
+@router.get("/jobs/{job_id}/events", **operation("text/event-stream"))
+async def stream_job(services: ServicesOf, job_id: JobId) -> Response:
+    """Server-sent events: a snapshot of the job now and whenever it changes, until it has ended."""
+    stream = services.watcher.stream(Wanted(), job_id)
+    first = await run_in_threadpool(find_job, services, job_id)
+    return events.respond(stream, [first])
+
+
+@router.post("/jobs/{job_id}/cancel", **operation(JobAnswer))
+def cancel(services: ServicesOf, job_id: JobId) -> Response:
+    """Stop a job. Once the answer says cancelled, it publishes nothing any more. Cancelling again changes nothing."""
+    with services.sessions.begin() as session:
+        cancelled = changes.cancel(session, job_id)
+    if cancelled:
+        with services.sessions.begin() as session:
+            following = jobs.next_of_series(session, cancelled.series_id)
+        if following:
+            services.announcer.announce(following)
+    found = find_job(services, job_id)
+    if found.status is not Status.CANCELLED:
+        raise TsadError(Code.JOB_FINISHED, f"The job has {found.status} already. It can no longer be cancelled.")
+    return answer(JobAnswer.of(found))
+
+
+@router.post("/jobs/{job_id}/retry", **operation(AcceptedJob, status=202))
+def retry(services: ServicesOf, job_id: JobId, request_id: RequestId) -> Response:
+    """Fit the data of a failed or cancelled job again, as a new job. While that one is open, retrying finds it."""
+    found = find_job(services, job_id)
+    with services.sessions.begin() as session:
+        new_id = changes.open_retry(session, job_id)
+    if new_id is None:
+        if not admit(services, 1)[1]:
+            raise queue_full(services)
+        with services.sessions.begin() as session:
+            new_id = changes.retry(session, job_id, str(uuid4()), ANYBODY, request_id)
+            new_id = new_id or changes.open_retry(session, job_id)
+    if new_id is None:
+        raise _not_retryable(find_job(services, job_id))
+    services.announcer.announce(new_id)
+    body = AcceptedJob.of(new_id, found.series_id, Status.QUEUED, found.points)
+    return answer(body, 202, {"Location": body.links.self, "Retry-After": "1"})
+
+
+def find_job(services: Services, job_id: str) -> Job:
+    """The job; `NotFoundError` when there is none."""
+    with services.sessions.begin() as session:
+        found = views.find(session, [job_id]).get(job_id)
+    if found is None:
+        raise job_not_found()
+    return found
+
+
+def job_not_found() -> NotFoundError:
+    """No such job, or it was pruned."""
+    return NotFoundError(Code.JOB_NOT_FOUND, "There is no such job. Finished ones are forgotten after KEEP_JOBS_DAYS.")
+
+
+def _not_retryable(job: Job) -> TsadError:
+    if job.status in (Status.FAILED, Status.CANCELLED):
+        return TsadError(Code.DATA_GONE, "The training data of this job was let go. Send the fit again.")
+    return TsadError(Code.JOB_NOT_RETRYABLE, f"The job is {job.status}. Only failed and cancelled jobs are retried.")
+
+
+def _newest(services: Services, wanted: Wanted) -> list[Job]:
+    with services.sessions.begin() as session:
+        return [job for job, _ in reversed(views.page(session, wanted, None, FIRST_OF_STREAM))]
+
+
+def _with_zone(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def _cursor(place: Place) -> str:
+    return f"{(place.moment - _EPOCH) // timedelta(microseconds=1)}-{place.seq}"
+
+
+def _place(cursor: str) -> Place:
+    match = _CURSOR.fullmatch(cursor)
+    if not match:
+        raise invalid_cursor()
+    return Place(_EPOCH + timedelta(microseconds=int(match[1])), int(match[2]))

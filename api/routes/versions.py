@@ -1,0 +1,109 @@
+"""Versions of a series: list them, look at one, take its training data back, delete one."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Query
+from starlette.responses import Response, StreamingResponse
+
+from api.answers import TrainingData, VersionAnswer, VersionPage
+from api.dependencies import Cursor, Limit, SeriesId, ServicesOf, VersionNumber, answer, invalid_cursor
+from api.openapi import operation
+from api.resolving import series_not_found, version_not_found
+from api.services import Services
+from shared.domain.series import Series
+from shared.domain.versions import Version
+from shared.errors import Code, InputError
+from shared.store import changes, versions
+from shared.store import series as series_store
+
+router = APIRouter(tags=["versions"])
+
+POINTS_AT_A_TIME = 10_000
+
+
+@router.get("/series/{series_id}/versions", **operation(VersionPage))
+def list_versions(services: ServicesOf, series_id: SeriesId, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """The versions of a series, newest first."""
+    below = None if cursor is None else _version_cursor(cursor)
+    with services.sessions.begin() as session:
+        found = versions.page(session, series_id, below, limit + 1)
+        if not found and series_store.find(session, series_id) is None:
+            raise series_not_found()
+    page = found[:limit]
+    more = str(page[-1].version) if len(found) > limit else None
+    return answer(VersionPage([VersionAnswer.of(version) for version in page], more))
+
+
+@router.get("/series/{series_id}/versions/{version}", **operation(VersionAnswer))
+def one_version(services: ServicesOf, series_id: SeriesId, version: VersionNumber) -> Response:
+    """What a version was learnt from, and what was learnt."""
+    return answer(VersionAnswer.of(find_version(services, series_id, version)))
+
+
+@router.get("/series/{series_id}/versions/{version}/data", **operation(TrainingData))
+def training_data(
+    services: ServicesOf,
+    series_id: SeriesId,
+    version: VersionNumber,
+    as_: Annotated[Literal["json", "csv"], Query(alias="format", description="json or csv")] = "json",
+) -> Response:
+    """The points a version was fitted on, as they were sent."""
+    found = find_version(services, series_id, version)
+    points = Series.decode(services.artifacts.data.get(found.data))
+    if as_ == "csv":
+        name = f"{series_id}-v{found.version}.csv"
+        return StreamingResponse(
+            _csv(points), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        )
+    return StreamingResponse(_json(points), media_type="application/json")
+
+
+@router.delete("/series/{series_id}/versions/{version}", **operation(None, status=204))
+def delete_version(services: ServicesOf, series_id: SeriesId, version: VersionNumber) -> Response:
+    """Delete one version, which must be named by its number and not be pinned. Its number is never used again."""
+    if version is None:
+        raise InputError(Code.INVALID_VERSION, "Name the version to delete by its number.")
+    with services.sessions.begin() as session:
+        if not changes.delete_version(session, series_id, version):
+            raise version_not_found() if series_store.find(session, series_id) else series_not_found()
+    return Response(status_code=204)
+
+
+def find_version(services: Services, series_id: str, version: int | None) -> Version:
+    """The version's row; None asks for the latest."""
+    with services.sessions.begin() as session:
+        found = versions.find(session, series_id, version)
+        if found is None:
+            known = version is not None and series_store.find(session, series_id) is not None
+            raise version_not_found() if known else series_not_found()
+    return found
+
+
+def _json(points: Series) -> Iterator[bytes]:
+    for name, column in (("timestamps", points.timestamps), ("values", points.values)):
+        yield b'{"timestamps":[' if name == "timestamps" else b'],"values":['
+        for start in range(0, len(points), POINTS_AT_A_TIME):
+            part = msgspec.json.encode(column[start : start + POINTS_AT_A_TIME].tolist())
+            yield (b"," if start else b"") + part[1:-1]
+    yield b"]}"
+
+
+def _csv(points: Series) -> Iterator[str]:
+    yield "timestamp,value\n"
+    for start in range(0, len(points), POINTS_AT_A_TIME):
+        rows = io.StringIO()
+        part = slice(start, start + POINTS_AT_A_TIME)
+        csv.writer(rows, lineterminator="\n").writerows(
+            zip(points.timestamps[part].tolist(), points.values[part].tolist(), strict=True)
+        )
+        yield rows.getvalue()
+
+
+def _version_cursor(cursor: str) -> int:
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 9:
+        raise invalid_cursor()
+    return int(cursor)

@@ -1,0 +1,121 @@
+"""Fit jobs as they are shown: one, a page of them, the last of a series, and which of them changed."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from shared.domain.jobs import Job, Status
+
+# The line is numbered once for all rows that are asked for: counting it anew for each would be slow in a long queue.
+_JOBS = """
+WITH line AS MATERIALIZED (
+  SELECT id, row_number() OVER (ORDER BY seq) - 1 AS ahead FROM fit_jobs
+   WHERE status IN ('queued', 'running') AND status = 'queued'
+)
+SELECT CAST(j.id AS text) AS job_id, j.series_id, j.status, j.progress, j.detector, j.parameters, j.points, j.version,
+       j.attempt AS attempts, j.worker, CAST(j.retry_of AS text) AS retry_of, j.error_code, j.error_detail,
+       j.created_at, j.started_at, j.finished_at, line.ahead AS queue_position,
+       j.data_key IS NOT NULL AS holds_data, j.revision, j.seq
+  FROM fit_jobs j LEFT JOIN line ON j.status = 'queued' AND line.id = j.id
+"""
+_BY_ID = text(_JOBS + " WHERE j.id = ANY (CAST(:job_ids AS uuid[]))")
+_LAST_OF_SERIES = text(_JOBS + " WHERE j.series_id = :series_id ORDER BY j.created_at DESC, j.seq DESC LIMIT 1")
+_NEWEST_FIRST = " ORDER BY j.created_at DESC, j.seq DESC LIMIT :limit"
+_CONDITIONS = {
+    "series_id": "j.series_id = :series_id",
+    "status": "j.status = :status",
+    "created_after": "j.created_at > :created_after",
+    "created_before": "j.created_at < :created_before",
+    "older_than": "(j.created_at, j.seq) < (:moment, :seq)",
+}
+
+_REVISIONS = text("""
+SELECT CAST(id AS text) AS job_id, revision, status, finished_at IS NOT NULL AS is_final
+  FROM fit_jobs WHERE id = ANY (CAST(:job_ids AS uuid[]))
+""")
+# All that may have changed lately, by indexes that exist anyway; a running job that is put back is found by its id.
+_LATELY = text("""
+SELECT CAST(id AS text) AS job_id, revision, status, finished_at IS NOT NULL AS is_final
+  FROM fit_jobs
+ WHERE status = 'running' OR created_at > statement_timestamp() - make_interval(secs => :seconds)
+    OR finished_at > statement_timestamp() - make_interval(secs => :seconds)
+""")
+
+
+class Place(NamedTuple):
+    """Where a page of jobs ended."""
+
+    moment: datetime
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs a page or a stream shows; None leaves all through."""
+
+    series_id: str | None = None
+    status: Status | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def includes(self, job: Job) -> bool:
+        """Whether a job that just changed belongs to a stream of these."""
+        return self.series_id in (None, job.series_id) and self.status in (None, job.status)
+
+
+class Revision(NamedTuple):
+    """How often a job's row has changed, and whether it can change again."""
+
+    number: int
+    status: str
+    is_final: bool
+
+
+def find(session: Session, job_ids: Collection[str]) -> dict[str, Job]:
+    """The jobs that exist, by id."""
+    rows = session.execute(_BY_ID, {"job_ids": list(job_ids)})
+    return {row.job_id: _job(row) for row in rows}
+
+
+def last_of_series(session: Session, series_id: str) -> Job | None:
+    """The job of the series that was accepted last."""
+    row = session.execute(_LAST_OF_SERIES, {"series_id": series_id}).first()
+    return _job(row) if row else None
+
+
+def page(session: Session, wanted: Wanted, older_than: Place | None, limit: int) -> list[tuple[Job, Place]]:
+    """Jobs, newest first, each with the place that asks for those behind it."""
+    given: dict[str, Any] = {
+        "series_id": wanted.series_id,
+        "status": wanted.status,
+        "created_after": wanted.created_after,
+        "created_before": wanted.created_before,
+        "older_than": older_than,
+    }
+    conditions = [_CONDITIONS[name] for name, value in given.items() if value is not None]
+    statement = _JOBS + (" WHERE " + " AND ".join(conditions) if conditions else "") + _NEWEST_FIRST
+    moment, seq = older_than or (None, None)
+    rows = session.execute(text(statement), given | {"moment": moment, "seq": seq, "limit": limit})
+    return [(_job(row), Place(row.created_at, row.seq)) for row in rows]
+
+
+def revisions(session: Session, job_ids: Collection[str]) -> dict[str, Revision]:
+    """Of the jobs that exist, how often each has changed."""
+    rows = session.execute(_REVISIONS, {"job_ids": list(job_ids)})
+    return {row.job_id: Revision(row.revision, row.status, row.is_final) for row in rows}
+
+
+def revisions_lately(session: Session, seconds: float) -> dict[str, Revision]:
+    """The same of all jobs that run, or were accepted or ended in the last seconds."""
+    rows = session.execute(_LATELY, {"seconds": seconds})
+    return {row.job_id: Revision(row.revision, row.status, row.is_final) for row in rows}
+
+
+def _job(row: Row[Any]) -> Job:
+    columns = row._asdict()
+    del columns["seq"]
+    return Job(**columns | {"status": Status(columns["status"])})
