@@ -1,0 +1,307 @@
+"""Every error a client can meet, each by a request that leads to it."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from api import accepting, bodies, watching
+from api.problems import MEDIA_TYPE, MOST_FLAWS, STATUS, problem
+from shared.embedded.ports import free_port
+from shared.errors import Code, Flaw, InputError
+from shared.settings import Settings
+from shared.store.engine import Sessions
+from tests.points import ramp
+from tests.processes import new_database, serving
+from tests.waiting import until
+from tests.wire import wired
+from worker.training import Training, run
+
+POINT = {"timestamp": 1, "value": 2}
+
+# Codes that no answer carries as its own, and why.
+INTERNAL = {
+    Code.NOT_FINITE: "JSON has no way to write such a number, so reading the body finds it first",
+    Code.FIT_FAILED: "stands in the error of a job",
+    Code.FIT_TIMEOUT: "stands in the error of a job",
+    Code.WORKER_LOST: "stands in the error of a job",
+    Code.INTERNAL_ERROR: "a defect; test_middleware.py makes one",
+    Code.CONFIGURATION: "ends a command",
+    Code.START_FAILED: "ends a command",
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An API and what is there already."""
+
+    api: httpx.Client
+    settings: Settings
+    sessions: Sessions
+    training: Training
+    trained: str  # a series with versions 1, pinned, and 2
+    succeeded: str  # a job
+
+    def fit(self, series_id: str, **fields: Any) -> str:
+        return str(self.api.post(f"/fit/{series_id}", json=ramp(**fields)).json()["job_id"])
+
+
+@pytest.fixture(scope="module")
+def scene(api: httpx.Client, settings: Settings, sessions: Sessions, training: Training) -> Scene:
+    scene = Scene(api, settings, sessions, training, "trained-for-problems", "")
+    job_ids = [scene.fit(scene.trained) for _ in range(2)]
+    for job_id in job_ids:
+        run(training, job_id)
+    assert api.put(f"/series/{scene.trained}/pin", json={"version": 1}).is_success
+    return Scene(api, settings, sessions, training, scene.trained, job_ids[1])
+
+
+def asking(method: str, path: str, **arguments: Any) -> Callable[[Scene], httpx.Response]:
+    return lambda scene: scene.api.request(
+        method, path.format(trained=scene.trained, succeeded=scene.succeeded), **arguments
+    )
+
+
+def fitting(**fields: Any) -> Callable[[Scene], httpx.Response]:
+    return asking("POST", "/fit/a", json=ramp(3) | fields)
+
+
+REQUESTS: dict[Code, Callable[[Scene], httpx.Response]] = {
+    Code.INVALID_JSON: asking("POST", "/fit/a", content=b"{"),
+    Code.INVALID_REQUEST: asking("GET", "/series?limit=many"),
+    Code.INVALID_ENCODING: asking("POST", "/fit/a", content=b"{}", headers={"Content-Encoding": "br"}),
+    Code.METHOD_NOT_ALLOWED: asking("GET", "/fit/a"),
+    Code.ROUTE_NOT_FOUND: asking("GET", "/nothing"),
+    Code.INVALID_SERIES_ID: asking("GET", "/series/a..b"),
+    Code.INVALID_VERSION: asking("GET", "/series/{trained}/versions/newest"),
+    Code.INVALID_CURSOR: asking("GET", "/series/{trained}/versions?cursor=x"),
+    Code.SERIES_NOT_FOUND: asking("GET", "/series/never-fitted"),
+    Code.VERSION_NOT_FOUND: asking("GET", "/series/{trained}/versions/77"),
+    Code.JOB_NOT_FOUND: asking("GET", "/jobs/7"),
+    Code.LENGTHS_DIFFER: fitting(values=[1, 2, 3, 4]),
+    Code.TOO_FEW_POINTS: fitting(timestamps=[1, 2], values=[1, 2]),
+    Code.TOO_MANY_POINTS: asking("POST", "/predict/{trained}", json=POINT | {"context": [1] * 5000}),
+    Code.INVALID_TIMESTAMP: asking("POST", "/predict/{trained}", json=POINT | {"timestamp": 1_705_000_000_000}),
+    Code.TIMESTAMPS_NOT_INCREASING: fitting(timestamps=[3, 2, 1]),
+    Code.VALUES_TOO_LARGE: fitting(values=[1e308, -1e308, 1e308]),
+    Code.CONSTANT_SERIES: fitting(values=[1, 1, 1]),
+    Code.UNKNOWN_DETECTOR: fitting(detector="crystal-ball"),
+    Code.UNKNOWN_PARAMETER: fitting(parameters={"mood": 1}),
+    Code.INVALID_PARAMETER: fitting(parameters={"threshold": -1}),
+    Code.JOB_FINISHED: asking("POST", "/jobs/{succeeded}/cancel"),
+    Code.JOB_NOT_RETRYABLE: asking("POST", "/jobs/{succeeded}/retry"),
+    Code.VERSION_PINNED: asking("DELETE", "/series/{trained}/versions/1"),
+}
+
+
+def request(code: Code) -> Callable[[Callable[[Scene], httpx.Response]], Callable[[Scene], httpx.Response]]:
+    def registered(ask: Callable[[Scene], httpx.Response]) -> Callable[[Scene], httpx.Response]:
+        REQUESTS[code] = ask
+        return ask
+
+    return registered
+
+
+def changed(scene: Scene, **values: Any) -> Any:
+    """An API with other settings."""
+    return serving(scene.settings.model_copy(update=values))
+
+
+def read_through(api: httpx.Client, send: Callable[[Any], None]) -> httpx.Response:
+    """The answer to what no client would send."""
+    with wired(api) as wire:
+        send(wire)
+        reply = wire.reply()
+    return httpx.Response(reply.status, headers=list(reply.headers.items()), content=reply.body)
+
+
+@request(Code.BODY_TOO_LARGE)
+def too_large(scene: Scene) -> httpx.Response:
+    return read_through(scene.api, lambda wire: wire.head("POST", "/fit/a", Content_Length=10**12))
+
+
+@request(Code.BODY_TOO_SLOW)
+def too_slow(scene: Scene) -> httpx.Response:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bodies, "LONGEST_PAUSE_S", 0.05)
+        return read_through(scene.api, lambda wire: wire.head("POST", "/fit/a", Content_Length=10))
+
+
+@request(Code.OVERLOADED)
+def overloaded(scene: Scene) -> httpx.Response:
+    bounds = {"max_body_bytes": 10**6, "max_body_bytes_in_flight": 10**6}
+    with pytest.MonkeyPatch.context() as patch, changed(scene, **bounds) as api, wired(api) as other:
+        patch.setattr(bodies, "WAIT_FOR_BUDGET_S", 0.05)
+        other.head("POST", "/fit/a", Content_Length=500_000)
+        other.send(b" " * 400_000)
+        answers = [api.get("/livez")]
+        until(
+            lambda: answers[-1].status_code == 503,
+            meanwhile=lambda: answers.append(api.post("/fit/a", content=b" " * 400_000)),
+        )
+        return answers[-1]
+
+
+@request(Code.QUEUE_FULL)
+def queue_full(scene: Scene) -> httpx.Response:
+    with changed(scene, max_queued_jobs=1) as api:
+        scene.fit("full")
+        return api.post("/fit/full", json=ramp())
+
+
+@request(Code.IDEMPOTENCY_KEY_REUSED)
+def key_reused(scene: Scene) -> httpx.Response:
+    key = {"Idempotency-Key": f"key-of-{scene.succeeded}"}
+    assert scene.api.post("/fit/keyed", json=ramp(), headers=key).status_code == 202
+    return scene.api.post("/fit/keyed", json=ramp(8), headers=key)
+
+
+@request(Code.DATA_GONE)
+def data_gone(scene: Scene) -> httpx.Response:
+    job_id = scene.fit("gone")
+    assert scene.api.delete("/series/gone").is_success
+    return scene.api.post(f"/jobs/{job_id}/retry")
+
+
+@request(Code.TOO_MANY_STREAMS)
+def too_many_streams(scene: Scene) -> httpx.Response:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watching, "MOST_STREAMS", 0)
+        return scene.api.get("/jobs/events")
+
+
+@request(Code.DATABASE_UNAVAILABLE)
+def no_database(scene: Scene) -> httpx.Response:
+    with changed(scene, database_url=f"postgresql://x@127.0.0.1:{free_port()}/x") as api:
+        return api.get("/series")
+
+
+@request(Code.STORE_UNAVAILABLE)
+def no_store(scene: Scene) -> httpx.Response:
+    with changed(scene, training_data_folder=Path(__file__)) as api:
+        return api.post("/fit/a", json=ramp())
+
+
+@request(Code.ACCEPT_TOO_LATE)
+def too_late(scene: Scene) -> httpx.Response:
+    with changed(scene, accept_window_s=1e-6) as api:
+        return api.post("/fit/late", json=ramp())
+
+
+@request(Code.OUTCOME_UNKNOWN)
+def outcome_unknown(scene: Scene) -> httpx.Response:
+    """The series is locked, and the connections that wait for it are ended for longer than the API tries again."""
+    end_waiting = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tsad-api' "
+        "AND datname = current_database() AND wait_event = 'advisory'"
+    )
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool, scene.sessions.begin() as lock:
+        patch.setattr(accepting, "SETTLE_WITHIN_S", 0.1)
+        lock.execute(text("SELECT pg_advisory_xact_lock(8243, hashtext('unknown'))"))
+        asked = pool.submit(scene.api.post, "/fit/unknown", json=ramp())
+        while not asked.done():
+            with scene.sessions.begin() as session:
+                session.execute(end_waiting)
+            threading.Event().wait(0.02)
+        return asked.result()
+
+
+@request(Code.ARTIFACT_DAMAGED)
+def damaged(scene: Scene) -> httpx.Response:
+    run(scene.training, scene.fit("damaged"))
+    for state in (scene.settings.model_state_folder / "damaged").iterdir():
+        state.unlink()
+    return scene.api.post("/predict/damaged", json=POINT)
+
+
+def check_shape(answer: httpx.Response, code: Code) -> None:
+    body = answer.json()
+    status, title = STATUS[code]
+    assert (answer.status_code, body["code"]) == (status, code)
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    assert list(body) == ["type", "title", "status", "detail", "code", "request_id", "errors"]
+    assert (body["type"], body["title"], body["status"]) == (f"urn:tsad:problem:{code}", title, status)
+    assert body["request_id"] == answer.headers["X-Request-ID"]
+    assert body["detail"].endswith(".")
+    assert len(body["errors"]) <= MOST_FLAWS
+    assert all(flaw.keys() == {"loc", "msg"} for flaw in body["errors"])
+    for internal in ("/tmp", ".npz", "SELECT", "INSERT", "psycopg", "Traceback", 'File "'):  # noqa: S108
+        assert internal not in answer.text
+    if status in (429, 503):
+        assert int(answer.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize("code", REQUESTS)
+def test_a_request_leads_to_each_error_and_its_answer_has_the_one_shape(scene: Scene, code: Code) -> None:
+    check_shape(REQUESTS[code](scene), code)
+
+
+def test_a_bulk_fit_with_too_many_lines_says_so_in_a_line(scene: Scene) -> None:
+    with changed(scene, max_bulk_lines=1) as api:
+        answer = api.post("/fit", content=b"{}\n{}\n{}\n")
+    assert Code.TOO_MANY_LINES in answer.text
+
+
+def test_every_code_has_a_request_or_a_reason() -> None:
+    assert not REQUESTS.keys() & INTERNAL.keys()
+    assert {*REQUESTS, *INTERNAL, Code.TOO_MANY_LINES} == set(Code)
+
+
+def test_every_code_has_a_status_and_a_title_of_its_own() -> None:
+    assert list(STATUS) == list(Code)
+    assert len({title for _, title in STATUS.values()}) == len(STATUS)
+
+
+def test_no_more_than_twenty_flaws_are_listed() -> None:
+    flaws = [Flaw(("values", place), "is wrong") for place in range(100)]
+    assert len(problem(InputError(Code.INVALID_REQUEST, "Wrong.", flaws=flaws), "id")["errors"]) == 20
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/series?limit={secret}"),
+        ("GET", "/series?prefix={secret}!"),
+        ("GET", "/series?cursor={secret}!"),
+        ("GET", "/series/{secret}!"),
+        ("GET", "/series/a/versions/{secret}"),
+        ("GET", "/series/a/versions/1/data?format={secret}"),
+        ("GET", "/jobs/{secret}"),
+        ("GET", "/jobs?status={secret}"),
+        ("GET", "/jobs?created_after={secret}"),
+        ("GET", "/jobs/{succeeded}?wait={secret}"),
+        ("GET", "/plot?series_id={secret}!"),
+        ("GET", "/{secret}"),
+        ("POST", "/predict/a?version={secret}"),
+        ("POST", "/predict/a?explain={secret}"),
+        ("POST", "/predict/a/batch?mode={secret}"),
+    ],
+)
+def test_no_parameter_is_echoed(scene: Scene, method: str, path: str) -> None:
+    secret = "s3cret" * 15
+    answer = scene.api.request(method, path.format(secret=secret, succeeded=scene.succeeded), json=POINT)
+    assert 400 <= answer.status_code < 500
+    assert secret not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/fit/a", "/predict/{trained}", "/predict/{trained}/batch", "/predict"])
+def test_no_body_is_echoed(scene: Scene, path: str) -> None:
+    secret = "s3cret" * 50
+    for body in ({secret: 1}, {"detector": secret}, {"timestamp": secret}, [secret], secret, {"points": [{secret: 1}]}):
+        answer = scene.api.post(path.format(trained=scene.trained), json=body)
+        assert answer.status_code == 422
+        assert secret not in answer.text
+
+
+def test_tables_that_are_not_there_are_no_reason_to_show_sql(settings: Settings, server_url: str) -> None:
+    with new_database(server_url) as url, serving(settings.model_copy(update={"database_url": url})) as api:
+        answer = api.get("/series")
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+        assert "SELECT" not in answer.text
+        assert api.post("/predict/a", json=POINT).status_code == 503
