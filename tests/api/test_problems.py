@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ def request(code: Code) -> Callable[[Callable[[Scene], httpx.Response]], Callabl
     return registered
 
 
-def changed(scene: Scene, **values: Any) -> Any:
+def changed(scene: Scene, **values: Any) -> AbstractContextManager[httpx.Client]:
     """An API with other settings."""
     return serving(scene.settings.model_copy(update=values))
 
