@@ -31,7 +31,7 @@ def make_celery(redis_url: str, *, consumes: bool) -> Celery:
     by its lease, and the outcome of a job is its row. Redelivery by Celery would only add a second, slower way.
     """
     transport.install()
-    app = Celery("tsad", broker=redis_url)
+    app = Celery("tsad", broker=redis_url, amqp="shared.transport:Amqp")
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",

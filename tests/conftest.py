@@ -96,12 +96,18 @@ def series_id(request: pytest.FixtureRequest) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)[:80] + "-" + secrets.token_hex(4)
 
 
+def not_here() -> None:
+    raise AssertionError("this would end the tests")
+
+
 @pytest.fixture(scope="session")
 def training(settings: Settings, sessions: Sessions, artifacts: Artifacts) -> Iterator[trainings.Training]:
     """What a worker has, for tests that fit in this very process."""
     latencies = Latencies(connect(settings.redis), settings.latency_history_limit)
     app = make_celery(settings.redis, consumes=False)
-    yield trainings.Training(sessions, artifacts, latencies, lambda job_id: announce(app, job_id), settings, "in-test")
+    yield trainings.Training(
+        sessions, artifacts, latencies, lambda job_id: announce(app, job_id), settings, "in-test", not_here
+    )
     latencies.close()
     app.close()
 

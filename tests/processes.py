@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +72,9 @@ class Process:
 
 
 @contextmanager
-def running(settings: Settings, folder: Path, *arguments: str, **environment: str) -> Iterator[Process]:
+def running(
+    settings: Settings, folder: Path, *arguments: str, exit_codes: Container[int] = (0, -15), **environment: str
+) -> Iterator[Process]:
     """`python -m …` with these settings, ended with SIGTERM; its log is shown when it ends otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{arguments[0]}-{secrets.token_hex(3)}.log"
@@ -90,7 +92,7 @@ def running(settings: Settings, folder: Path, *arguments: str, **environment: st
     try:
         yield Process(process, log)
         process.terminate()
-        assert process.wait(timeout=30) in (0, -15), log.read_text()[-3000:]
+        assert process.wait(timeout=30) in exit_codes, log.read_text()[-3000:]
     finally:
         process.kill()
         process.wait()

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from threading import Event, Thread
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,8 @@ from shared.store.engine import Sessions
 
 logger = logging.getLogger(__name__)
 
+STOP_WITHIN_S = 0.8  # after the heartbeat that found the job gone: together within two seconds of a cancellation
+
 
 class LostError(TsadError):
     """The job is no longer this attempt's: it was cancelled, taken back or deleted. Nothing is left to do."""
@@ -23,12 +26,16 @@ class LostError(TsadError):
 
 
 class Lease:
-    """Renews the lease in a thread of its own, carries progress, and ends a fit that takes too long."""
+    """Renews the lease in a thread of its own, carries progress, and ends a fit that takes too long.
 
-    def __init__(self, sessions: Sessions, claimed: Claim, settings: Settings) -> None:
+    A fit hears that its job is gone when it reports progress. `give_up` ends one that is deep in a long computation.
+    """
+
+    def __init__(self, sessions: Sessions, claimed: Claim, settings: Settings, give_up: Callable[[], object]) -> None:
         self._sessions = sessions
         self._claimed = claimed
         self._settings = settings
+        self._give_up = give_up
         self._progress = 0.0
         self._lost = Event()
         self._ended = Event()
@@ -60,6 +67,9 @@ class Lease:
             try:
                 if not self._beat():
                     self._lost.set()
+                    if not self._ended.wait(STOP_WITHIN_S):
+                        logger.warning("job %s: the fit of a job that is gone does not end", self._claimed.job_id)
+                        self._give_up()
                     return
             except UnavailableError:
                 logger.warning("job %s: no heartbeat, the database is away", self._claimed.job_id)

@@ -7,7 +7,15 @@ from threading import Timer
 from typing import Any
 
 from celery import Celery, current_task
-from celery.signals import heartbeat_sent, setup_logging, worker_process_init, worker_shutting_down
+from celery.signals import (
+    heartbeat_sent,
+    setup_logging,
+    task_received,
+    worker_process_init,
+    worker_ready,
+    worker_shutting_down,
+)
+from celery.worker.state import reserved_requests
 
 from shared import logs
 from shared.artifacts import Artifacts
@@ -16,6 +24,7 @@ from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
 from shared.telemetry import Latencies, connect, report_alive
 from worker import training
+from worker.listening import Watchdog
 
 SHUTDOWN_GRACE_S = 15
 HARD_LIMIT_BEYOND_S = 60  # a fit deep in C code does not hear its deadline: then the process is ended
@@ -39,6 +48,7 @@ def tools() -> training.Training:
         announce=lambda job_id: announce(app, job_id),
         settings=settings,
         worker=current_task.request.hostname or "unknown",
+        give_up=lambda: os.kill(os.getpid(), signal.SIGKILL),  # the parent starts another child
     )
 
 
@@ -66,6 +76,13 @@ def _redis() -> Any:
 @heartbeat_sent.connect
 def _say_alive(sender: Any, **_: Any) -> None:
     report_alive(_redis(), sender.eventer.hostname)
+
+
+@worker_ready.connect
+def _watch(**_: Any) -> None:
+    watchdog = Watchdog(_redis(), in_hand=lambda: bool(reserved_requests))
+    task_received.connect(watchdog.heard, weak=False)
+    watchdog.start()
 
 
 @worker_shutting_down.connect

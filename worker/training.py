@@ -38,6 +38,7 @@ class Training:
     announce: Callable[[str], object]  # publishes the message of a job id
     settings: Settings
     worker: str  # the name jobs show
+    give_up: Callable[[], object]  # ends this process, with a fit that nobody waits for any more
 
 
 def run(training: Training, job_id: str) -> None:
@@ -49,7 +50,7 @@ def run(training: Training, job_id: str) -> None:
         logger.info("job %s: nothing to claim", job_id)
         return
     try:
-        with Lease(training.sessions, claimed, training.settings) as lease:
+        with Lease(training.sessions, claimed, training.settings, training.give_up) as lease:
             number = _fit_and_publish(training, claimed, lease)
     except LostError:
         logger.info("job %s: attempt %d lost it", job_id, claimed.attempt)

@@ -31,9 +31,9 @@ def test_jobs_are_listed_newest_first(api: httpx.Client, series_id: str) -> None
 def test_pages_hold_every_job_once_while_new_ones_arrive(api: httpx.Client, series_id: str) -> None:
     job_ids = accepted(api, series_id, 5)
     seen: list[str] = []
-    cursor: dict[str, str] = {}
+    cursor: dict[str, Any] = {}
     while True:
-        page = api.get("/jobs", params={"series_id": series_id, "limit": 2} | cursor).json()
+        page = api.get("/jobs", params=dict[str, Any](series_id=series_id, limit=2) | cursor).json()
         seen += [job["job_id"] for job in page["jobs"]]
         if page["next_cursor"] is None:
             break

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,9 @@ from shared.store.schema import migrate
 from tests.points import ramp
 from tests.processes import Process, new_database, running, serving
 from tests.waiting import until
+from worker.listening import EXIT_CODE
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,10 @@ def worker(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         until(lambda: b" ready." in process.log.read_bytes() or process.popen.poll() is not None, 30)
         assert process.popen.poll() is None, process.log.read_text()[-3000:]
         yield process
+
+
+def children_of(process: Process) -> list[str]:
+    return Path(f"/proc/{process.popen.pid}/task/{process.popen.pid}/children").read_text().split()
 
 
 def test_twenty_simultaneous_fits_of_a_series_give_versions_one_to_twenty_in_order_of_acceptance(
@@ -88,8 +96,53 @@ def test_a_worker_that_is_told_to_stop_ends_cleanly_and_leaves_no_child(settings
     other = settings.redis.rsplit("/", 1)[0] + "/4"
     with running(settings.model_copy(update={"redis_url": other}), tmp_path, "worker") as process:
         until(lambda: b" ready." in process.log.read_bytes(), 30)
-        children = Path(f"/proc/{process.popen.pid}/task/{process.popen.pid}/children").read_text().split()
+        children = children_of(process)
         assert len(children) >= 2
         process.popen.send_signal(signal.SIGTERM)
         assert process.popen.wait(30) == 0
         until(lambda: not any(Path("/proc", child).exists() for child in children))
+
+
+@contextmanager
+def afflicted(own: Settings, folder: Path, ailment: str, exit_code: int = 0) -> Iterator[Process]:
+    """A worker of its own, with Redis' database 4, and the tests beside it on the path."""
+    settings = own.model_copy(update={"redis_url": own.redis.rsplit("/", 1)[0] + "/4", "worker_concurrency": 1})
+    entry = ("tests.worker.afflicted", ailment)
+    with running(settings, folder, *entry, exit_codes=(exit_code,), PYTHONPATH=str(ROOT)) as process:
+        until(lambda: b" ready." in process.log.read_bytes(), 30)
+        yield process
+
+
+def test_a_fit_that_hears_nothing_is_ended_when_its_job_is_cancelled(
+    own: Settings, tmp_path: Path, series_id: str
+) -> None:
+    redis_url = own.redis.rsplit("/", 1)[0] + "/4"
+    switch = tmp_path / "afflicted"
+    switch.touch()
+    with (
+        afflicted(own, tmp_path, "sleeps") as process,
+        serving(own.model_copy(update={"redis_url": redis_url})) as api,
+    ):
+        job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+        until(switch.with_suffix(".now").exists)
+        switch.unlink()
+        following = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+        assert api.post(f"/jobs/{job_id}/cancel").json()["status"] == "cancelled"
+        assert api.get(f"/jobs/{following}?wait=20").json()["version"] == "1"
+        assert b"does not end" in process.log.read_bytes()
+        assert api.get(f"/jobs/{job_id}").json()["status"] == "cancelled"
+
+
+def test_a_worker_that_takes_no_messages_any_more_ends_itself(own: Settings, tmp_path: Path, series_id: str) -> None:
+    redis_url = own.redis.rsplit("/", 1)[0] + "/4"
+    with (
+        serving(own.model_copy(update={"redis_url": redis_url})) as api,
+        afflicted(own, tmp_path, "is-deaf", EXIT_CODE) as process,
+    ):
+        children = children_of(process)
+        (tmp_path / "afflicted").touch()
+        for _ in range(3):  # the call that waits already takes the first
+            api.post(f"/fit/{series_id}", json=ramp())
+        until(lambda: process.popen.poll() is not None, 20)
+    assert b"it takes none" in process.log.read_bytes()
+    until(lambda: not any(Path("/proc", child).exists() for child in children))

@@ -1,0 +1,49 @@
+"""The product's worker with an ailment that a test asked for: `python -m tests.worker.afflicted AILMENT`."""
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from shared.domain import detectors
+from shared.domain.detectors.contract import Detector
+from shared.transport import Channel
+from worker import listening, training
+
+SWITCH = Path("afflicted")  # in the folder of the process: the ailment is there while this is
+
+
+def sleeps() -> None:
+    """Fits that hear nothing of the world while they compute."""
+
+    def named(name: str) -> Detector[Any]:
+        detector = detectors.named(name)
+
+        def fit(*arguments: Any) -> Any:
+            if SWITCH.exists():
+                SWITCH.with_suffix(".now").touch()
+                time.sleep(600)
+            return detector.fit(*arguments)
+
+        return replace(detector, fit=fit)
+
+    training.named = named  # type: ignore[attr-defined]
+
+
+def is_deaf() -> None:
+    """A connection that seems well and asks for nothing."""
+    start = Channel._brpop_start  # noqa: SLF001
+
+    def brpop_start(channel: Channel, *arguments: Any, **options: Any) -> Any:
+        return None if SWITCH.exists() else start(channel, *arguments, **options)  # type: ignore[no-untyped-call]
+
+    Channel._brpop_start = brpop_start  # type: ignore[assignment] # noqa: SLF001
+    listening.LOOK_EVERY_S = 0.05
+
+
+AILMENTS = {"sleeps": sleeps, "is-deaf": is_deaf}
+
+if __name__ == "__main__":
+    AILMENTS[sys.argv[1]]()
+    import worker.__main__  # noqa: F401 - runs it
