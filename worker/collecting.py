@@ -1,13 +1,20 @@
-"""The collector: the only one who deletes artifacts, and only those that no row refers to or ever will."""
+"""The collector: the only one who deletes artifacts, and only those that no row refers to or ever will.
 
+The reconciler collects every minute. `python -m worker.collecting` collects once, `--dry-run` only lists.
+"""
+
+import argparse
 import logging
 import time
 from collections.abc import Iterator
 from itertools import islice
 
+from shared import logs
 from shared.artifacts import Artifacts, Key, LocalFolder
+from shared.errors import TsadError
+from shared.settings import Settings
 from shared.store import garbage
-from shared.store.engine import Sessions
+from shared.store.engine import Sessions, make_engine
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +30,15 @@ def collect(sessions: Sessions, artifacts: Artifacts, grace_s: float) -> int:
         for file in folder.abandoned(older_than=time.time() - grace_s):
             file.unlink(missing_ok=True)
     return sum(_delete(artifacts, names) for names in _ripe(sessions, grace_s))
+
+
+def ownerless(sessions: Sessions, artifacts: Artifacts) -> Iterator[str]:
+    """Names of artifacts that nothing refers to now, whatever their age. Changes nothing."""
+    for folder in (artifacts.data, artifacts.states):
+        for keys in _slices(folder):
+            with sessions.begin() as session:
+                names = garbage.ownerless(session, keys)
+            yield from names
 
 
 def _slices(folder: LocalFolder) -> Iterator[list[Key]]:
@@ -47,3 +63,25 @@ def _delete(artifacts: Artifacts, names: list[str]) -> int:
         artifacts.states.delete(name)
         logger.info("artifact %s had no owner and is deleted", name)
     return len(names)
+
+
+def main() -> None:
+    """Collect once, or list what has no owner."""
+    parser = argparse.ArgumentParser(prog="python -m worker.collecting", description=main.__doc__)
+    parser.add_argument("--dry-run", action="store_true", help="list what has no owner, and change nothing")
+    dry_run = parser.parse_args().dry_run
+    try:
+        settings = Settings.load()
+        logs.configure(settings)
+        sessions, artifacts = Sessions(make_engine(settings, "tsad-collector")), Artifacts.of(settings)
+        if dry_run:
+            for name in ownerless(sessions, artifacts):
+                print(name)
+        else:
+            print(f"{collect(sessions, artifacts, settings.garbage_grace_s)} artifacts deleted")
+    except TsadError as error:
+        raise SystemExit(error.detail) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ from shared.domain.jobs import Status
 from shared.errors import TsadError, UnavailableError
 from shared.queue import announce, make_celery, messages_waiting
 from shared.settings import Settings
-from shared.store import jobs, reconciliation
+from shared.store import changes, jobs, reconciliation
 from shared.store.engine import Sessions, make_engine
 from shared.telemetry import connect
 from worker import collecting
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 MOST_CRASHES = 3  # leases that ran out, after which a job is no victim but the cause
 ROWS_AT_A_TIME = 500
+SERIES_AT_A_TIME = 1000
 REPEAT_AFTER_S, REPEAT_DOUBLINGS = 10.0, 5  # how often a message is repeated that may still wait in Redis
 REPEAT_LOST_AFTER_S = 2.0  # the same while Redis holds no message at all
 COLLECT_EVERY_S = 60.0
@@ -59,6 +60,20 @@ class Reconciler:
             logger.warning("job %s: its worker was not heard of, now %s", job.job_id, job.status)
         self._publish(messages + self._next_of([job.series_id for job in reaped if job.status == Status.FAILED]))
 
+    def prune_versions(self) -> int:
+        """Remove versions beyond those that KEEP_VERSIONS keeps, series by series; return how many."""
+        keep, days, pruned, after = self.settings.keep_versions, self.settings.keep_versions_days, 0, ""
+        while keep:
+            with self.sessions.begin() as session:
+                series_ids = changes.series_slice(session, after, SERIES_AT_A_TIME)
+                if not series_ids:
+                    break
+                pruned += changes.prune_versions(session, series_ids, keep, days)
+            after = series_ids[-1]
+        if pruned:
+            logger.info("%d versions were older than the %d that are kept of each series", pruned, keep)
+        return pruned
+
     def _next_of(self, series_ids: list[str]) -> list[str]:
         if not series_ids:
             return []
@@ -79,6 +94,7 @@ def run(reconciler: Reconciler, stopping: Event) -> None:
         try:
             reconciler.round()
             if time.monotonic() >= collect_at:
+                reconciler.prune_versions()
                 collecting.collect(reconciler.sessions, reconciler.artifacts, reconciler.settings.garbage_grace_s)
                 collect_at = time.monotonic() + COLLECT_EVERY_S
         except UnavailableError as error:

@@ -20,6 +20,11 @@ SELECT c.key, c.series_id, c.job_id
 ON CONFLICT DO NOTHING
 """)
 
+_OWNERLESS = text("""
+SELECT c.key FROM unnest(CAST(:keys AS text[]), CAST(:job_ids AS uuid[])) AS c (key, job_id)
+ WHERE is_garbage(c.key, c.job_id) ORDER BY c.key
+""")
+
 # The grace is longer than the accept window: the artifact was there before noted_at, so its accept was asked before
 # that, and by now would be refused. One that was in time and is not committed yet holds the lock of its series: such
 # keys are left for the next round.
@@ -47,6 +52,12 @@ def note(session: Session, keys: Sequence[Key]) -> None:
             "job_ids": [key.job_id for key in keys],
         },
     )
+
+
+def ownerless(session: Session, keys: Sequence[Key]) -> list[str]:
+    """Those of the keys that nothing refers to now, without remembering them."""
+    names, job_ids = [key.name for key in keys], [key.job_id for key in keys]
+    return list(session.execute(_OWNERLESS, {"keys": names, "job_ids": job_ids}).scalars())
 
 
 def take(session: Session, grace_s: float, limit: int) -> tuple[int, list[str]]:

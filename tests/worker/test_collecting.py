@@ -11,7 +11,7 @@ from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
 from shared.store.schema import migrate
 from tests.points import ramp
-from tests.processes import new_database, serving
+from tests.processes import new_database, running, serving
 from worker.collecting import collect
 from worker.training import Training, run
 
@@ -122,3 +122,26 @@ def test_an_artifact_that_found_an_owner_meanwhile_is_kept(
     pass_the_grace(own_sessions)
     collect(own_sessions, stores, GRACE_S)
     assert key in files(stores)
+
+
+def test_a_dry_run_lists_what_has_no_owner_and_changes_nothing(
+    own: Settings, stores: Artifacts, versions: list[str], tmp_path: Path
+) -> None:
+    lost = data_key("a", str(uuid4()))
+    stores.data.put(lost, b"nobody's")
+    before = files(stores)
+    with running(own, tmp_path / "run", "worker.collecting", "--dry-run") as process:
+        process.popen.wait(20)
+    assert [line for line in process.log.read_text().splitlines() if " " not in line] == [lost]
+    assert files(stores) == before
+
+
+def test_collecting_by_hand_keeps_the_grace(
+    own: Settings, stores: Artifacts, versions: list[str], tmp_path: Path
+) -> None:
+    stores.data.put(data_key("a", str(uuid4())), b"nobody's")
+    before = files(stores)
+    with running(own, tmp_path / "run", "worker.collecting") as process:
+        process.popen.wait(20)
+    assert "0 artifacts deleted" in process.log.read_text()
+    assert files(stores) == before

@@ -159,3 +159,20 @@ def test_old_jobs_are_forgotten_and_young_ones_are_not(
     assert job(api, old)["code"] == "job_not_found"
     assert job(api, young)["status"] == "succeeded"
     assert api.get("/series/old/versions/1/data").status_code == 200
+
+
+def test_old_versions_are_kept_unless_a_number_is_set(
+    reconciler: Reconciler, own_training: Training, api: httpx.Client
+) -> None:
+    for _ in range(5):
+        run(own_training, fit(api))
+    run(own_training, fit(api, "b"))
+    api.put("/series/a/pin", json={"version": 1})
+    assert reconciler.prune_versions() == 0
+    tidy = replace(reconciler, settings=reconciler.settings.model_copy(update={"keep_versions": 2}))
+    young = replace(tidy, settings=tidy.settings.model_copy(update={"keep_versions_days": 1}))
+    assert young.prune_versions() == 0
+    assert tidy.prune_versions() == 2
+    kept = [version["version"] for version in api.get("/series/a/versions").json()["versions"]]
+    assert kept == ["5", "4", "1"]
+    assert api.get("/series/b").json()["versions"] == 1
