@@ -10,17 +10,16 @@ from sqlalchemy.orm import Session
 
 from shared.domain.jobs import Job, Status
 
-# The line is numbered once for all rows that are asked for: counting it anew for each would be slow in a long queue.
+# The place in the line is found in a sorted array, made at most once a statement and only if a queued job is shown:
+# counting the line anew for each job would be slow in a long queue.
 _JOBS = """
-WITH line AS MATERIALIZED (
-  SELECT id, row_number() OVER (ORDER BY seq) - 1 AS ahead FROM fit_jobs
-   WHERE status IN ('queued', 'running') AND status = 'queued'
-)
 SELECT CAST(j.id AS text) AS job_id, j.series_id, j.status, j.progress, j.detector, j.parameters, j.points, j.version,
        j.attempt AS attempts, j.worker, CAST(j.retry_of AS text) AS retry_of, j.error_code, j.error_detail,
-       j.created_at, j.started_at, j.finished_at, line.ahead AS queue_position,
-       j.data_key IS NOT NULL AS holds_data, j.revision, j.seq
-  FROM fit_jobs j LEFT JOIN line ON j.status = 'queued' AND line.id = j.id
+       j.created_at, j.started_at, j.finished_at, j.data_key IS NOT NULL AS holds_data, j.revision, j.seq,
+       CASE WHEN j.status = 'queued' THEN width_bucket(j.seq, (
+         SELECT array_agg(q.seq ORDER BY q.seq) FROM fit_jobs q
+          WHERE q.status IN ('queued', 'running') AND q.status = 'queued')) - 1 END AS queue_position
+  FROM fit_jobs j
 """
 _BY_ID = text(_JOBS + " WHERE j.id = ANY (CAST(:job_ids AS uuid[]))")
 _LAST_OF_SERIES = text(_JOBS + " WHERE j.series_id = :series_id ORDER BY j.created_at DESC, j.seq DESC LIMIT 1")
