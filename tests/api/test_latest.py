@@ -1,0 +1,169 @@
+"""What is latest, for many callers at once, on one connection that breaks now and then."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from shared.embedded.ports import free_port
+from shared.errors import Code, UnavailableError
+from shared.settings import Settings
+from shared.store import latest
+from shared.store.engine import Sessions
+from shared.store.latest import LatestVersions
+from tests.waiting import until
+
+END_CONNECTIONS = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND application_name IN ('tsad-latest', 'tsad-api')"
+)
+
+
+class Counted(LatestVersions):
+    """Says how many queries it made."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.queries = 0
+        self.asked_database = asyncio.Event()
+
+    async def _answer(self, connection: object) -> None:
+        self.queries += 1
+        self.asked_database.set()
+        await super()._answer(connection)
+
+
+@asynccontextmanager
+async def serving_latest(settings: Settings) -> AsyncIterator[Counted]:
+    made = Counted(settings)
+    made.start()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def end_connections(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        session.execute(END_CONNECTIONS)
+
+
+@pytest.fixture
+def nowhere(settings: Settings) -> Settings:
+    return settings.model_copy(update={"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"})
+
+
+@pytest.fixture
+def silent(settings: Settings) -> Iterator[Settings]:
+    """A database that lets callers in and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"postgresql://x@127.0.0.1:{listening.getsockname()[1]}/x"
+        yield settings.model_copy(update={"database_url": url})
+
+
+def test_a_thousand_series_that_are_asked_for_together_are_one_query(
+    settings: Settings, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+
+    async def ask() -> None:
+        async with serving_latest(settings) as served:
+            await served.resolve(series_id)
+            before = served.queries
+            asked = [served.resolve(f"{series_id}-{place}") for place in range(999)] + [served.resolve(series_id)]
+            assert await asyncio.gather(*asked) == [None] * 999 + [1]
+            assert served.queries == before + 1
+
+    asyncio.run(ask())
+
+
+def test_who_asks_while_a_query_runs_is_answered_by_the_next_one(settings: Settings, series_id: str) -> None:
+    async def ask() -> None:
+        async with serving_latest(settings) as served:
+            first = asyncio.create_task(served.resolve(series_id))
+            await served.asked_database.wait()
+            assert not first.done()
+            await asyncio.gather(first, served.resolve(series_id))
+            assert served.queries == 2
+
+    asyncio.run(ask())
+
+
+def test_a_lost_connection_is_replaced_before_anybody_notices(
+    settings: Settings, sessions: Sessions, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+
+    async def ask() -> None:
+        async with serving_latest(settings) as served:
+            for _ in range(3):
+                assert await served.resolve(series_id) == 1
+                await asyncio.to_thread(end_connections, sessions)
+
+    asyncio.run(ask())
+
+
+def test_connections_that_the_database_ends_cost_no_client_more_than_a_repetition(
+    api: httpx.Client, sessions: Sessions, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    point = {"timestamp": 1, "value": 1}
+    for path in (f"/predict/{series_id}", f"/predict/{series_id}/batch"):
+        body = point if path.endswith(series_id) else {"timestamps": [1], "values": [1]}
+        for _ in range(3):
+            end_connections(sessions)
+            answer = api.post(path, json=body)
+            assert answer.status_code in (200, 503)
+            until(lambda path=path, body=body: api.post(path, json=body).status_code == 200)  # type: ignore[misc]
+    for _ in range(3):
+        end_connections(sessions)
+        assert api.get(f"/series/{series_id}").status_code == 200  # a pooled connection is tried before it is used
+
+
+@pytest.mark.parametrize("kind", ["nowhere", "silent"])
+def test_a_database_that_does_not_answer_is_an_error_and_then_one_at_once(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(latest, "_ANSWER_WITHIN_S", 0.1)
+    settings = request.getfixturevalue(kind)
+
+    async def ask() -> None:
+        async with serving_latest(settings) as served:
+            for _ in range(3):
+                with pytest.raises(UnavailableError) as refused:
+                    await asyncio.wait_for(served.resolve("a"), 5)
+                assert refused.value.code == Code.DATABASE_UNAVAILABLE
+                assert refused.value.retry_after_s
+
+    asyncio.run(ask())
+
+
+def test_who_waits_when_the_process_stops_is_told_so(silent: Settings) -> None:
+    async def ask() -> None:
+        async with serving_latest(silent) as served:
+            waiting = asyncio.create_task(served.resolve("a"))
+            await asyncio.sleep(0)
+        with pytest.raises(UnavailableError):
+            await waiting
+
+    asyncio.run(ask())
+
+
+def test_a_caller_that_went_away_does_not_keep_others_from_their_answer(
+    settings: Settings, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+
+    async def ask() -> None:
+        async with serving_latest(settings) as served:
+            gone, waiting = (asyncio.create_task(served.resolve(series_id)) for _ in range(2))
+            await asyncio.sleep(0)
+            gone.cancel()
+            assert await waiting == 1
+            assert await served.resolve(series_id) == 1
+
+    asyncio.run(ask())

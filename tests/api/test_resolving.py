@@ -1,0 +1,257 @@
+"""Which state answers a prediction, when caches are small, rows go, files break and databases restart."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api import resolving
+from api.resolving import Resolver, parse_version
+from shared.artifacts import Artifacts, LocalFolder
+from shared.domain.versions import Artifact
+from shared.embedded import Embedded
+from shared.embedded.ports import free_port
+from shared.errors import Code, DamagedError, NotFoundError, UnavailableError
+from shared.settings import Settings
+from shared.store.engine import Sessions, make_engine
+from shared.store.latest import LatestVersions
+from shared.store.schema import migrate
+from tests.points import ramp
+from tests.processes import running, serving
+from tests.waiting import until
+from worker.training import Training, run
+
+POINT = {"timestamp": 1_800_000_000, "value": 2.5}
+
+
+class Counted(LocalFolder):
+    """A store that says how often it was read."""
+
+    reads = 0
+
+    def get(self, artifact: Artifact) -> bytes:
+        self.reads += 1
+        return super().get(artifact)
+
+
+@asynccontextmanager
+async def resolver_of(settings: Settings, cache_bytes: int = 10**6) -> AsyncIterator[tuple[Resolver, Counted]]:
+    latest = LatestVersions(settings)
+    latest.start()
+    sessions = Sessions(make_engine(settings, "tsad-tests"))
+    states = Counted(settings.model_state_folder)
+    try:
+        yield Resolver(latest, sessions, Artifacts(Artifacts.of(settings).data, states), cache_bytes), states
+    finally:
+        await latest.close()
+        sessions.engine.dispose()
+
+
+def test_the_cache_holds_as_many_bytes_as_it_may_and_forgets_what_was_used_longest_ago(
+    settings: Settings, series_id: str, fitted: Callable[..., str]
+) -> None:
+    for _ in range(3):
+        fitted(series_id)
+
+    async def look() -> None:
+        async with resolver_of(settings, cache_bytes=5000) as (resolver, states):  # two states of 2 kB and a little
+            for version, reads in ((1, 1), (2, 2), (1, 2), (3, 3), (1, 3), (2, 4), (2, 4), (3, 5)):
+                await resolver.resolve(series_id, version)
+                assert states.reads == reads, version
+
+    asyncio.run(look())
+
+
+def test_without_a_cache_every_state_is_read_and_nothing_is_kept(
+    settings: Settings, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+
+    async def look() -> None:
+        async with resolver_of(settings, cache_bytes=0) as (resolver, states):
+            for reads in (1, 2, 3):
+                await resolver.resolve(series_id, None)
+                assert states.reads == reads
+
+    asyncio.run(look())
+
+
+def test_requests_for_a_state_that_is_not_in_memory_yet_read_it_once(
+    settings: Settings, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+
+    async def look() -> None:
+        async with resolver_of(settings) as (resolver, states):
+            asked = [resolver.resolve(series_id, version) for version in (None, 1) for _ in range(50)]
+            assert {number for number, _ in await asyncio.gather(*asked)} == {1}
+            assert states.reads == 1
+
+    asyncio.run(look())
+
+
+def test_a_request_that_is_given_up_does_not_take_the_state_from_others(
+    settings: Settings, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+
+    async def look() -> None:
+        async with resolver_of(settings) as (resolver, states):
+            first = asyncio.create_task(resolver.resolve(series_id, 1))
+            second = asyncio.create_task(resolver.resolve(series_id, 1))
+            await asyncio.sleep(0)
+            first.cancel()
+            assert (await second)[0] == 1
+            assert states.reads == 1
+
+    asyncio.run(look())
+
+
+def test_a_deleted_version_is_served_no_longer_than_it_is_trusted(
+    settings: Settings,
+    api: httpx.Client,
+    series_id: str,
+    fitted: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert resolving.TRUST_NAMED_S <= 5
+    for _ in range(2):
+        fitted(series_id)
+
+    def delete(version: int) -> None:
+        assert api.delete(f"/series/{series_id}/versions/{version}").status_code == 204
+
+    async def look() -> None:
+        async with resolver_of(settings) as (resolver, states):
+            assert (await resolver.resolve(series_id, 1))[0] == 1
+            await asyncio.to_thread(delete, 1)
+            monkeypatch.setattr(resolving, "TRUST_NAMED_S", 0)
+            for _ in range(2):
+                with pytest.raises(NotFoundError) as refused:
+                    await resolver.resolve(series_id, 1)
+                assert refused.value.code == Code.VERSION_NOT_FOUND
+            assert (await resolver.resolve(series_id, None))[0] == 2
+            await resolver.resolve(series_id, 2)
+            assert states.reads == 2
+
+    asyncio.run(look())
+
+
+def test_a_damaged_state_is_an_error_until_the_file_is_restored(
+    settings: Settings, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    (state,) = (settings.model_state_folder / series_id).glob("*.json")
+    content = state.read_bytes()
+
+    async def look() -> None:
+        async with resolver_of(settings) as (resolver, _):
+            for damage in (content[:-1], content[:-1] + b" ", content + b" ", b"", None):
+                state.unlink() if damage is None else state.write_bytes(damage)
+                with pytest.raises(DamagedError) as refused:
+                    await resolver.resolve(series_id, None)
+                assert refused.value.code == Code.ARTIFACT_DAMAGED
+            state.write_bytes(content)
+            assert (await resolver.resolve(series_id, None))[0] == 1
+
+    asyncio.run(look())
+
+
+def test_without_a_database_only_a_named_version_in_memory_is_an_answer(
+    settings: Settings, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        fitted(series_id)
+    nowhere = settings.model_copy(update={"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"})
+
+    async def look() -> None:
+        async with resolver_of(settings) as (resolver, _), resolver_of(nowhere) as (cut_off, _):
+            await resolver.resolve(series_id, 1)
+            monkeypatch.setattr(resolver, "_sessions", cut_off._sessions)  # noqa: SLF001
+            monkeypatch.setattr(resolver, "_latest", cut_off._latest)  # noqa: SLF001
+            monkeypatch.setattr(resolving, "TRUST_NAMED_S", 0)
+            assert (await resolver.resolve(series_id, 1))[0] == 1
+            for version in (2, None):
+                with pytest.raises(UnavailableError):
+                    await resolver.resolve(series_id, version)
+
+    asyncio.run(look())
+
+
+@pytest.mark.parametrize("text", ["0", "v0", "V000", "latest", None])
+def test_these_are_all_the_latest(text: str | None) -> None:
+    assert parse_version(text) is None
+
+
+def test_a_database_that_restarts_costs_errors_that_say_when_to_come_back_and_no_restart_of_the_api(
+    settings: Settings, training: Training, session_folder: Path
+) -> None:
+    folder = session_folder / "restarting"
+    with Embedded(folder, durable=False, valkey=False) as server:
+        migrate(server.database_url)
+        own = settings.model_copy(
+            update={
+                "database_url": server.database_url,
+                "model_state_folder": folder / "models",
+                "training_data_folder": folder / "data",
+            }
+        )
+        sessions = Sessions(make_engine(own, "tsad-tests"))
+        fitting = replace(training, sessions=sessions, artifacts=Artifacts.of(own), settings=own)
+        with serving(own) as api:
+            for _ in range(2):
+                run(fitting, api.post("/fit/a", json=ramp()).json()["job_id"])
+            assert api.post("/predict/a?version=1", json=POINT).status_code == 200
+            assert api.post("/predict/a", json=POINT).json()["model_version"] == "2"
+            server.postgres.stop()
+            for path in ("/predict/a", "/fit/a", "/predict/b?version=1"):
+                answer = api.post(path, json=POINT if "predict" in path else ramp())
+                assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable"), path
+                assert int(answer.headers["Retry-After"]) >= 1
+            assert api.post("/predict/a?version=1", json=POINT).status_code == 200
+            assert api.get("/readyz").status_code == 503
+            assert api.get("/livez").status_code == 200
+            server.postgres.start()
+            until(lambda: api.post("/predict/a", json=POINT).status_code == 200)
+            assert api.post("/predict/a", json=POINT).json()["model_version"] == "2"
+            assert api.post("/fit/a", json=ramp()).status_code == 202
+            assert api.get("/readyz").status_code == 200
+        sessions.engine.dispose()
+
+
+@contextmanager
+def process(settings: Settings, folder: Path) -> Iterator[httpx.Client]:
+    """An API process of its own."""
+    port = free_port()
+    serve = ("uvicorn", "api.main:create_app", "--factory", f"--port={port}", "--no-access-log")
+    with (
+        running(settings, folder, *serve) as started,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client,
+    ):
+        until(lambda: b"running on" in started.log.read_bytes(), 20)
+        yield client
+
+
+def test_what_any_process_told_of_a_series_is_what_every_process_predicts_with(
+    settings: Settings, training: Training, series_id: str, tmp_path: Path
+) -> None:
+    with process(settings, tmp_path) as one, process(settings, tmp_path) as other:
+        for number in range(1, 201):
+            teller, asked = (one, other) if number % 2 else (other, one)
+            job_id = teller.post(f"/fit/{series_id}", json=ramp(3)).json()["job_id"]
+            run(training, job_id)
+            assert teller.get(f"/jobs/{job_id}").json()["version"] == str(number)
+            for client in (asked, teller):
+                assert client.post(f"/predict/{series_id}", json=POINT).json()["model_version"] == str(number)
+        assert one.put(f"/series/{series_id}/pin", json={"version": 7}).is_success
+        assert other.post(f"/predict/{series_id}", json=POINT).json()["model_version"] == "7"
+        assert one.delete(f"/series/{series_id}/pin").is_success
+        assert other.post(f"/predict/{series_id}", json=POINT).json()["model_version"] == "200"
+        assert one.delete(f"/series/{series_id}/versions/200").is_success
+        assert other.post(f"/predict/{series_id}", json=POINT).json()["model_version"] == "199"
+        assert one.delete(f"/series/{series_id}").is_success
+        assert other.post(f"/predict/{series_id}", json=POINT).json()["code"] == "series_not_found"
