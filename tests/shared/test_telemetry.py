@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.telemetry import Kind, Latencies, Latency, connect, report_alive, workers_alive
 from tests import naive
-from tests.shared.conftest import Gateway
+from tests.gateway import Gateway
 from tests.waiting import until
 
 KEEP = 5
