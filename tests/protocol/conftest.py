@@ -1,7 +1,7 @@
 """A database of the protocol's own, whose tables every test finds empty, and a folder for artifacts."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,14 +35,19 @@ def protocol_sessions(own_settings: Settings) -> Iterator[Sessions]:
 
 
 @pytest.fixture
-def own_sessions(own_settings: Settings, protocol_sessions: Sessions) -> Sessions:
-    with protocol_sessions.begin() as session:
-        session.execute(text("TRUNCATE fit_jobs, series, versions, garbage"))
-    for folder in (own_settings.training_data_folder, own_settings.model_state_folder):
-        shutil.rmtree(folder, ignore_errors=True)
-    return protocol_sessions
+def make_world(own_settings: Settings, protocol_sessions: Sessions) -> Callable[[], World]:
+    """Makes a world in which nothing has happened yet; the one before is no more."""
+
+    def make() -> World:
+        with protocol_sessions.begin() as session:
+            session.execute(text("TRUNCATE fit_jobs, series, versions, garbage"))
+        for folder in (own_settings.training_data_folder, own_settings.model_state_folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        return World.of(protocol_sessions, own_settings)
+
+    return make
 
 
 @pytest.fixture
-def world(own_sessions: Sessions, own_settings: Settings) -> World:
-    return World.of(own_sessions, own_settings)
+def world(make_world: Callable[[], World]) -> World:
+    return make_world()

@@ -9,6 +9,7 @@ from sqlalchemy import Row, text
 from shared.artifacts import state_key
 from shared.domain.versions import Artifact
 from shared.errors import DamagedError
+from shared.store import versions
 from tests.protocol.world import World
 
 FINAL = ("succeeded", "failed", "cancelled")
@@ -42,13 +43,16 @@ class History:
     versions: dict[tuple[str, int], Row[Any]] = field(default_factory=dict)
     now: dict[str, Row[Any]] = field(default_factory=dict)  # those that have a row now
     versions_now: dict[tuple[str, int], Row[Any]] = field(default_factory=dict)
+    pins: dict[str, int] = field(default_factory=dict)
 
     def observe(self) -> None:
         """Look at everything; raise `ViolationError` for what must not be."""
         with self.world.transaction() as session:
             self.now = {row.id: row for row in session.execute(_JOBS)}
             self.versions_now = {(row.series_id, row.version): row for row in session.execute(_VERSIONS)}
-            last_versions = {row.series_id: row.last_version for row in session.execute(_SERIES)}
+            series = list(session.execute(_SERIES))
+        last_versions = {row.series_id: row.last_version for row in series}
+        self.pins = {row.series_id: row.pinned_version for row in series if row.pinned_version}
         self._check_finality()
         self.jobs.update(self.now)
         self._check_versions_stay()
@@ -59,6 +63,7 @@ class History:
         self._check_line()
         self._check_artifacts()
         self._check_promises()
+        self._check_latest()
 
     def held(self) -> set[str]:
         """Keys that rows refer to."""
@@ -66,6 +71,10 @@ class History:
         return data | {
             key for row in self.versions_now.values() for key in (row.data_key, row.state_key, row.scores_key)
         }
+
+    def retryable(self) -> list[str]:
+        """Jobs whose data is kept after their end."""
+        return [job.id for job in self.now.values() if job.status in FINAL and job.data_key]
 
     def stored(self) -> set[str]:
         """Keys in the folder."""
@@ -152,3 +161,15 @@ class History:
     def _check_promises(self) -> None:
         if lost := self.world.promised - self.jobs.keys():
             raise violated("L1", f"jobs {sorted(lost)} were promised and have no row")
+
+    def _check_latest(self) -> None:
+        """What the store says is latest is the pinned version, else the highest that exists."""
+        highest = dict(sorted(self.versions_now))
+        with self.world.transaction() as session:
+            for series_id in {series_id for series_id, _ in self.versions}:
+                latest = versions.find(session, series_id, None)
+                expected = self.pins.get(series_id, highest.get(series_id))
+                if (latest and latest.version) != expected:
+                    raise violated("P2", f"latest of {series_id} is not {expected}")
+        if dangling := set(self.pins.items()) - self.versions_now.keys():
+            raise violated("P1", f"pinned, and not there: {sorted(dangling)}")

@@ -9,7 +9,7 @@ import pytest
 from tests.protocol.checker import check
 from tests.protocol.model import Bounds, Rules
 
-LONG = "TSAD_PROTOCOL_LONG" in os.environ
+LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 
 CRASHES = Bounds(posts=2, retries=0, workers=2, faults=2, chores=0)
 CHORES = Bounds(posts=1, retries=1, workers=1, faults=1, chores=3)

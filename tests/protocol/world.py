@@ -1,10 +1,11 @@
 """The store's own functions and a real folder, driven by simulated processes that crash, stall, repeat and forget.
 
-Everything happens in one thread, one transaction after another, but for one accept that may stay in flight. Time does
-not pass by itself: leases, the accept window and the grace are far longer than a test, and `pass_time` moves all
-moments back, those in the database and those that processes remember.
+Everything happens in one thread, one transaction after another, but for one accept that may stay in flight: what would
+have to wait for it gives up. Time does not pass by itself: leases, the accept window and the grace are far longer than
+a test, and `pass_time` moves all moments back, those in the database and those that processes remember.
 """
 
+import hashlib
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,12 +21,12 @@ from shared import artifacts as keys
 from shared.artifacts import Artifacts
 from shared.domain.jobs import Claim, NewJob
 from shared.domain.versions import NewVersion
+from shared.errors import UnavailableError
 from shared.settings import Settings
-from shared.store import changes, garbage, jobs, reconciliation, versions
+from shared.store import changes, jobs
 from shared.store.engine import Sessions
 
 LEASE_S, WINDOW_S, GRACE_S = 1_000.0, 2_000.0, 3_000.0
-MOST_CRASHES = 3
 EVERYTHING = 10_000
 
 _PASS_TIME = [
@@ -37,10 +38,12 @@ UPDATE fit_jobs SET available_at = available_at - make_interval(secs => :s),
 """),
     text("UPDATE garbage SET noted_at = noted_at - make_interval(secs => :s)"),
 ]
+_WAKE = text("UPDATE fit_jobs SET available_at = clock_timestamp() WHERE available_at > clock_timestamp()")
 _SILENCE = text("""
 UPDATE fit_jobs SET lease_until = clock_timestamp() - interval '1 s'
  WHERE id = CAST(:job_id AS uuid) AND status = 'running'
 """)
+_PATIENCE = text("SET LOCAL lock_timeout = '5ms'")
 
 
 class Commit(StrEnum):
@@ -52,7 +55,7 @@ class Commit(StrEnum):
 
 
 class UnansweredError(Exception):
-    """The connection broke while a transaction was committed."""
+    """The connection broke while a transaction was committed, or somebody else's lock was not to be had."""
 
 
 @dataclass
@@ -96,6 +99,19 @@ class World:
         if commit is Commit.UNANSWERED:
             raise UnansweredError
 
+    @contextmanager
+    def turn(self, commit: Commit = Commit.DONE) -> Iterator[Session]:
+        """A transaction that takes a series' lock, which the accept in flight may hold."""
+        try:
+            with self.transaction(commit) as session:
+                if self.in_flight:
+                    session.execute(_PATIENCE)
+                yield session
+        except UnavailableError as error:
+            if self.in_flight is None or "lock timeout" not in str(error.__cause__):
+                raise
+            raise UnansweredError from error
+
     # --- time -------------------------------------------------------------------------------------------------------
 
     def pass_time(self, seconds: float) -> None:
@@ -110,9 +126,14 @@ class World:
         with self.transaction() as session:
             session.execute(_SILENCE, {"job_id": worker.claimed.job_id})
 
+    def wake(self) -> None:
+        """Let every backoff be over."""
+        with self.transaction() as session:
+            session.execute(_WAKE)
+
     # --- the API ----------------------------------------------------------------------------------------------------
 
-    def ask(self, series_id: str) -> NewJob:
+    def ask(self, series_id: str, idempotency_key: str | None = None) -> NewJob:
         """Admission, and the training data into the store; the insert is yet to come."""
         job_id = self.new_id()
         with self.transaction() as session:
@@ -127,8 +148,9 @@ class World:
             data_key=data.key,
             data_sha256=data.sha256,
             data_size=data.size,
-            request_sha256=data.sha256,
+            request_sha256=hashlib.sha256(series_id.encode()).digest(),
             asked_at=asked_at,
+            idempotency_key=idempotency_key,
         )
         self.requests.append(request)
         return request
@@ -136,7 +158,7 @@ class World:
     def accept(self, requests: list[NewJob], commit: Commit = Commit.DONE) -> None:
         """Insert them in one transaction. Whoever gets no answer keeps its request, and may repeat it."""
         try:
-            with self.transaction(commit) as session:
+            with self.turn(commit) as session:
                 accepted = jobs.accept(session, requests, WINDOW_S)
                 for request in requests:
                     known = jobs.accepted_as(session, request)
@@ -178,7 +200,7 @@ class World:
     def retry(self, job_id: str, commit: Commit = Commit.DONE) -> str | None:
         """Retry a job; the id of the job that does."""
         try:
-            with self.transaction(commit) as session:
+            with self.turn(commit) as session:
                 retried = changes.retry(session, job_id, self.new_id(), "-", "")
                 known = retried or changes.open_retry(session, job_id)
         except UnansweredError:
@@ -195,11 +217,13 @@ class World:
         except changes.PinnedError:
             self.deleted.discard((series_id, version))
 
-    def delete_series(self, series_id: str) -> changes.Deleted:
-        with self.transaction() as session:
-            gone = changes.delete_series(session, series_id)
+    def delete_series(self, series_id: str) -> None:
+        try:
+            with self.turn() as session:
+                gone = changes.delete_series(session, series_id)
+        except UnansweredError:
+            return
         self.deleted |= {(series_id, version) for version in gone.versions}
-        return gone
 
     def pin(self, series_id: str, version: int) -> bool:
         with self.transaction() as session:
@@ -209,133 +233,10 @@ class World:
         with self.transaction() as session:
             changes.unpin(session, series_id)
 
-    # --- workers ----------------------------------------------------------------------------------------------------
-
-    def deliver(self, job_id: str, commit: Commit = Commit.DONE) -> Worker | None:
-        """A worker gets the message and claims the job, if it can."""
-        try:
-            with self.transaction(commit) as session:
-                claimed = jobs.claim(session, job_id, "worker", LEASE_S)
-        except UnansweredError:
-            return None
-        if claimed is None:
-            return None
-        self.workers.append(Worker(claimed))
-        return self.workers[-1]
-
-    def beat(self, worker: Worker) -> None:
-        with self.transaction() as session:
-            if not jobs.heartbeat(session, worker.claimed, 0.5, LEASE_S):
-                self.workers.remove(worker)
-
-    def store(self, worker: Worker) -> None:
-        """Load the data, and write the state and the scores. Their content tells whose they are."""
-        claimed, states = worker.claimed, self.artifacts.states
-        own = (claimed.series_id, claimed.job_id, claimed.attempt)
-        worker.new = NewVersion(
-            first_timestamp=0,
-            last_timestamp=60,
-            learnt={},
-            anomaly_share=0.0,
-            sparkline=[],
-            fit_ms=1.0,
-            state=states.put(keys.state_key(*own, ".json"), f"state of {own}".encode()),
-            scores=states.put(keys.scores_key(*own), f"scores of {own}".encode()),
-        )
-
-    def publish(self, worker: Worker, commit: Commit = Commit.DONE) -> int | None:
-        """Publish what is stored. A worker without an answer stays, and may publish again."""
-        assert worker.new is not None
-        try:
-            with self.transaction(commit) as session:
-                number = versions.publish(session, worker.claimed, worker.new)
-                if number is None:
-                    session.rollback()
-        except UnansweredError:
-            return None
-        self.workers.remove(worker)
-        self.announce_next(worker.claimed.series_id)
-        return number
-
-    def fail(self, worker: Worker, commit: Commit = Commit.DONE) -> None:
-        try:
-            with self.transaction(commit) as session:
-                jobs.fail(session, worker.claimed, "fit_failed", "These points cannot be fitted.")
-        except UnansweredError:
-            return
-        self.workers.remove(worker)
-        self.announce_next(worker.claimed.series_id)
-
-    def release(self, worker: Worker, backoff_s: float, commit: Commit = Commit.DONE) -> None:
-        try:
-            with self.transaction(commit) as session:
-                jobs.release(session, worker.claimed, backoff_s)
-        except UnansweredError:
-            return
-        self.workers.remove(worker)
-
-    def fit(self, job_id: str) -> int | None:
-        """All that a worker does when nothing goes wrong; the number of the version."""
-        worker = self.deliver(job_id)
-        if worker is None:
-            return None
-        self.store(worker)
-        return self.publish(worker)
+    # --- everybody --------------------------------------------------------------------------------------------------
 
     def announce_next(self, series_id: str) -> None:
+        """After a final status: send the message of the job that comes next."""
         with self.transaction() as session:
             following = jobs.next_of_series(session, series_id)
         self.messages += [following] if following else []
-
-    # --- the reconciler ---------------------------------------------------------------------------------------------
-
-    def reap(self) -> None:
-        with self.transaction() as session:
-            assert reconciliation.take_turn(session)
-            reaped = reconciliation.reap(session, MOST_CRASHES, settled_s=0)
-        for job in reaped:
-            if job.status == "failed":
-                self.announce_next(job.series_id)
-
-    def announce(self) -> None:
-        """Repeat messages that may be lost."""
-        with self.transaction() as session:
-            self.messages += reconciliation.to_announce(session, 10.0, 5, EVERYTHING)
-
-    def release_data(self) -> None:
-        with self.transaction() as session:
-            reconciliation.release_data(session, 0, EVERYTHING)
-
-    def prune_jobs(self) -> None:
-        with self.transaction() as session:
-            reconciliation.prune_jobs(session, 0, EVERYTHING)
-
-    def prune_versions(self, series_ids: list[str], keep: int) -> None:
-        with self.transaction() as session:
-            before = self.version_numbers(session)
-            changes.prune_versions(session, series_ids, keep, 0)
-            self.deleted |= before - self.version_numbers(session)
-
-    @staticmethod
-    def version_numbers(session: Session) -> set[tuple[str, int]]:
-        return {
-            (row.series_id, row.version) for row in session.execute(text("SELECT series_id, version FROM versions"))
-        }
-
-    # --- the collector ----------------------------------------------------------------------------------------------
-
-    def note(self) -> None:
-        for folder in (self.artifacts.data, self.artifacts.states):
-            with self.transaction() as session:
-                garbage.note(session, list(folder.keys()))
-
-    def take(self) -> None:
-        """Settle what is ripe. Its files are deleted later, or never, when the collector dies first."""
-        with self.transaction() as session:
-            self.doomed += garbage.take(session, GRACE_S, EVERYTHING)[1]
-
-    def delete_doomed(self) -> None:
-        for name in self.doomed:
-            self.artifacts.data.delete(name)
-            self.artifacts.states.delete(name)
-        self.doomed = []

@@ -1,0 +1,84 @@
+"""What the simulated workers do."""
+
+from shared import artifacts as keys
+from shared.domain.versions import NewVersion
+from shared.store import jobs, versions
+from tests.protocol.world import LEASE_S, Commit, UnansweredError, Worker, World
+
+
+def deliver(world: World, job_id: str, commit: Commit = Commit.DONE) -> Worker | None:
+    """A worker gets the message and claims the job, if it can."""
+    try:
+        with world.transaction(commit) as session:
+            claimed = jobs.claim(session, job_id, "worker", LEASE_S)
+    except UnansweredError:
+        return None
+    if claimed is None:
+        return None
+    world.workers.append(Worker(claimed))
+    return world.workers[-1]
+
+
+def beat(world: World, worker: Worker) -> None:
+    with world.transaction() as session:
+        if not jobs.heartbeat(session, worker.claimed, 0.5, LEASE_S):
+            world.workers.remove(worker)
+
+
+def store(world: World, worker: Worker) -> None:
+    """Load the data, and write the state and the scores. Their content tells whose they are."""
+    claimed, states = worker.claimed, world.artifacts.states
+    own = (claimed.series_id, claimed.job_id, claimed.attempt)
+    worker.new = NewVersion(
+        first_timestamp=0,
+        last_timestamp=60,
+        learnt={},
+        anomaly_share=0.0,
+        sparkline=[],
+        fit_ms=1.0,
+        state=states.put(keys.state_key(*own, ".json"), f"state of {own}".encode()),
+        scores=states.put(keys.scores_key(*own), f"scores of {own}".encode()),
+    )
+
+
+def publish(world: World, worker: Worker, commit: Commit = Commit.DONE) -> int | None:
+    """Publish what is stored. A worker without an answer stays, and may publish again."""
+    assert worker.new is not None
+    try:
+        with world.transaction(commit) as session:
+            number = versions.publish(session, worker.claimed, worker.new)
+            if number is None:
+                session.rollback()
+    except UnansweredError:
+        return None
+    world.workers.remove(worker)
+    world.announce_next(worker.claimed.series_id)
+    return number
+
+
+def fail(world: World, worker: Worker, commit: Commit = Commit.DONE) -> None:
+    try:
+        with world.transaction(commit) as session:
+            jobs.fail(session, worker.claimed, "fit_failed", "These points cannot be fitted.")
+    except UnansweredError:
+        return
+    world.workers.remove(worker)
+    world.announce_next(worker.claimed.series_id)
+
+
+def release(world: World, worker: Worker, backoff_s: float, commit: Commit = Commit.DONE) -> None:
+    try:
+        with world.transaction(commit) as session:
+            jobs.release(session, worker.claimed, backoff_s)
+    except UnansweredError:
+        return
+    world.workers.remove(worker)
+
+
+def fit(world: World, job_id: str) -> int | None:
+    """All that a worker does when nothing goes wrong; the number of the version."""
+    worker = deliver(world, job_id)
+    if worker is None:
+        return None
+    store(world, worker)
+    return publish(world, worker)

@@ -1,0 +1,125 @@
+"""Ways to break the store: rules taken out of its statements, or constraints out of the database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+
+import pytest
+from sqlalchemy import text
+
+from shared.store import garbage, jobs, reconciliation, versions
+from shared.store.engine import Sessions
+
+_FENCE = " AND attempt = :attempt AND status = 'running'"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Part of a statement, and what stands there instead."""
+
+    module: ModuleType
+    statement: str
+    rule: str
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """What is broken, and how the violation that follows begins."""
+
+    name: str
+    expected: str
+    cuts: tuple[Cut, ...] = ()
+    undo_and_redo: tuple[tuple[str, str], ...] = ()  # DDL
+
+    @contextmanager
+    def committed(self, sessions: Sessions) -> Iterator[None]:
+        """The database without its rules, the statements without theirs."""
+        with pytest.MonkeyPatch.context() as patch:
+            for cut in self.cuts:
+                whole = getattr(cut.module, cut.statement).text
+                assert cut.rule in whole, f"{cut.statement} does not say {cut.rule!r} any more"
+                patch.setattr(cut.module, cut.statement, text(whole.replace(cut.rule, cut.instead)))
+            self._execute(sessions, [undo for undo, _ in self.undo_and_redo])
+            try:
+                yield
+            finally:
+                self._execute(sessions, ["TRUNCATE fit_jobs, series, versions, garbage"])
+                self._execute(sessions, [redo for _, redo in self.undo_and_redo])
+
+    @staticmethod
+    def _execute(sessions: Sessions, statements: list[str]) -> None:
+        with sessions.begin() as session:
+            for statement in statements:
+                session.execute(text(statement))
+
+
+def _trigger(name: str, table: str) -> tuple[str, str]:
+    return f"ALTER TABLE {table} DISABLE TRIGGER {name}", f"ALTER TABLE {table} ENABLE TRIGGER {name}"
+
+
+def _is_garbage(*asked: str) -> str:
+    conditions = " AND ".join(f"NOT EXISTS (SELECT 1 FROM {where})" for where in asked)
+    return (
+        "CREATE OR REPLACE FUNCTION is_garbage(key text, job_id uuid) RETURNS boolean LANGUAGE sql STABLE AS "
+        f"$$ SELECT {conditions} $$"
+    )
+
+
+_JOB_DATA = "fit_jobs j WHERE j.data_key = $1"
+_VERSION_DATA = "versions v WHERE v.data_key = $1"
+_STATE = "versions v WHERE v.state_key = $1"
+_SCORES = "versions v WHERE v.scores_key = $1"
+_OPEN = "fit_jobs j WHERE j.id = $2 AND j.status IN ('queued', 'running')"
+_WHOLE = _is_garbage(_JOB_DATA, _VERSION_DATA, _STATE, _SCORES, _OPEN)
+_NOT_FENCED = (
+    Cut(versions, "_FENCE", _FENCE),
+    Cut(versions, "_VERSION", _FENCE),
+    Cut(versions, "_SUCCESS", _FENCE),
+)
+_NOT_UNIQUE = (
+    "ALTER TABLE versions DROP CONSTRAINT versions_job_id_key",
+    "ALTER TABLE versions ADD CONSTRAINT versions_job_id_key UNIQUE (job_id)",
+)
+_NOT_GUARDED = (_trigger("fit_jobs_guard_update", "fit_jobs"), _trigger("versions_guard_insert", "versions"))
+_LOCK = "pg_advisory_xact_lock(8243, hashtext(series_id))"
+_IN_TIME = " WHERE began < asked_at + make_interval(secs => :window_s)"
+_GRACE = "noted_at < statement_timestamp() - make_interval(secs => :grace_s)"
+_IN_FLIGHT = "pg_try_advisory_xact_lock(8243, hashtext(g.series_id))"
+_FIRST = """AND NOT EXISTS (SELECT 1 FROM fit_jobs o
+                    WHERE o.series_id = j.series_id AND o.status IN ('queued', 'running') AND o.seq < j.seq)"""
+_HIGHEST = "(SELECT coalesce(max(version), 0) + 1 FROM versions v WHERE v.series_id = s.series_id)"
+
+SABOTAGES = [
+    # accept
+    Sabotage("accept without a deadline", "S1", (Cut(jobs, "_ACCEPT", _IN_TIME, " WHERE :window_s > 0"),)),
+    Sabotage("accept without the lock of its series", "S", (Cut(jobs, "_ACCEPT", _LOCK, "0 AS lock"),)),
+    # order
+    Sabotage("claim does not look at the line", "S6", (Cut(jobs, "_CLAIM", _FIRST),)),
+    # publish
+    Sabotage("no fence", "S", _NOT_FENCED),
+    Sabotage("no fence, no unique job id, no guards", "S", _NOT_FENCED, (_NOT_UNIQUE, *_NOT_GUARDED)),
+    Sabotage("number from max(version)", "S5", (Cut(versions, "_NUMBER", "s.last_version + 1", _HIGHEST),)),
+    # progress
+    Sabotage("no reaper", "L1", (Cut(reconciliation, "_REAP", "lease_until < clock_timestamp()", "false"),)),
+    Sabotage("no second announcement", "L1", (Cut(reconciliation, "_ANNOUNCE", "q.status = 'queued'", "false"),)),
+    # collector
+    Sabotage("collector without grace", "S1", (Cut(garbage, "_RIPE", _GRACE, ":grace_s > 0"),)),
+    Sabotage("collector ignores accepts in flight", "S1", (Cut(garbage, "_RIPE", _IN_FLIGHT, "true"),)),
+    Sabotage(
+        "collector takes data of jobs",
+        "S1",
+        undo_and_redo=((_is_garbage(_VERSION_DATA, _STATE, _SCORES, _OPEN), _WHOLE),),
+    ),
+    Sabotage(
+        "collector takes data of versions",
+        "S1",
+        undo_and_redo=((_is_garbage(_JOB_DATA, _STATE, _SCORES, _OPEN), _WHOLE),),
+    ),
+    Sabotage(
+        "collector takes states of open jobs",
+        "S1",
+        undo_and_redo=((_is_garbage(_JOB_DATA, _VERSION_DATA, _STATE, _SCORES), _WHOLE),),
+    ),
+]

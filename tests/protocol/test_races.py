@@ -1,0 +1,208 @@
+"""Real threads on a real database: whoever comes first, the outcome is legal, and nobody waits for ever."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from shared.store import changes, jobs, reconciliation, versions
+from tests.protocol import fitting, upkeep
+from tests.protocol.history import History
+from tests.protocol.world import EVERYTHING, LEASE_S, WINDOW_S, Worker, World
+
+TIMES = 25
+
+
+@pytest.fixture
+def history(world: World) -> History:
+    return History(world)
+
+
+def race(*acts: Callable[[], Any]) -> list[Any]:
+    """Do these at the same moment; what each came to, an error included."""
+    start = Barrier(len(acts))
+
+    def run(act: Callable[[], Any]) -> Any:
+        start.wait()
+        return act()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return [future.result(30) for future in [pool.submit(run, act) for act in acts]]
+
+
+def accepted(world: World, series_id: str) -> str:
+    request = world.ask(series_id)
+    world.accept([request])
+    return request.job_id
+
+
+def ready(world: World, series_id: str) -> Worker:
+    """A worker that has fitted a job, and is about to publish."""
+    worker = fitting.deliver(world, accepted(world, series_id))
+    assert worker
+    fitting.store(world, worker)
+    return worker
+
+
+def publish(world: World, worker: Worker) -> int | None:
+    assert worker.new
+    with world.transaction() as session:
+        return versions.publish(session, worker.claimed, worker.new)
+
+
+def in_transaction(world: World, act: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    def run() -> Any:
+        with world.transaction() as session:
+            return act(session, *arguments)
+
+    return run
+
+
+@pytest.mark.parametrize("end", ["cancel", "delete the series", "reap"])
+def test_a_job_that_is_taken_away_while_it_is_published_is_one_or_the_other(
+    world: World, history: History, end: str
+) -> None:
+    for place in range(TIMES):
+        worker = ready(world, f"s{place}")
+        if end == "reap":
+            world.silence(worker)
+        acts: dict[str, Callable[[], Any]] = {
+            "cancel": in_transaction(world, changes.cancel, worker.claimed.job_id),
+            "delete the series": in_transaction(world, changes.delete_series, worker.claimed.series_id),
+            "reap": in_transaction(world, reconciliation.reap, 1, 0),
+        }
+        number, taken = race(lambda worker=worker: publish(world, worker), acts[end])  # type: ignore[misc]
+        if end == "delete the series":
+            world.deleted |= {(worker.claimed.series_id, version) for version in taken.versions}
+            taken = taken.cancelled_job_ids
+        assert (number == 1) != bool(taken)
+        if end != "delete the series":  # a version may have come and gone there before anybody looked
+            history.observe()
+
+
+def test_a_series_that_is_deleted_while_jobs_come_holds_nothing_of_before(world: World, history: History) -> None:
+    for place in range(TIMES):
+        series_id = f"s{place}"
+        failed = ready(world, series_id)
+        fitting.fail(world, failed)
+        request = world.ask(series_id)
+        gone, came, retried = race(
+            in_transaction(world, changes.delete_series, series_id),
+            in_transaction(world, jobs.accept, [request], WINDOW_S),
+            in_transaction(world, changes.retry, failed.claimed.job_id, world.new_id(), "-", ""),
+        )
+        world.requests.clear()
+        assert came == {request.job_id}
+        history.observe()
+        for job_id in (request.job_id, retried):
+            if job_id:
+                expected = "cancelled" if job_id in gone.cancelled_job_ids else "queued"
+                assert history.now[job_id].status == expected
+        assert history.now[failed.claimed.job_id].data_key is None
+
+
+def test_a_version_that_is_pinned_while_it_is_deleted_is_one_or_the_other(world: World, history: History) -> None:
+    def delete(series_id: str) -> bool:
+        try:
+            with world.transaction() as session:
+                return changes.delete_version(session, series_id, 1)
+        except changes.PinnedError:
+            return False
+
+    for place in range(TIMES):
+        series_id = f"s{place}"
+        assert fitting.fit(world, accepted(world, series_id)) == 1
+        history.observe()
+        pinned, deleted = race(in_transaction(world, changes.pin, series_id, 1), lambda s=series_id: delete(s))  # type: ignore[misc]
+        assert pinned != deleted
+        world.deleted |= {(series_id, 1)} if deleted else set()
+        history.observe()
+
+
+def test_of_many_claims_of_one_job_one_succeeds(world: World, history: History) -> None:
+    for place in range(TIMES):
+        job_id = accepted(world, f"s{place}")
+        claims = race(*[in_transaction(world, jobs.claim, job_id, f"w{i}", LEASE_S) for i in range(6)])
+        assert [claim.attempt for claim in claims if claim] == [1]
+        history.observe()
+
+
+def test_claims_of_all_jobs_of_a_series_give_it_to_the_first(world: World, history: History) -> None:
+    for place in range(TIMES):
+        job_ids = [accepted(world, f"s{place}") for _ in range(3)]
+        claims = race(*[in_transaction(world, jobs.claim, job_id, "w", LEASE_S) for job_id in job_ids * 2])
+        assert [claim.job_id for claim in claims if claim] == job_ids[:1]
+        history.observe()
+
+
+def test_of_many_retries_one_makes_a_job_and_the_others_find_it(world: World, history: History) -> None:
+    for place in range(TIMES):
+        failed = ready(world, f"s{place}")
+        fitting.fail(world, failed)
+        old = failed.claimed.job_id
+        made = race(*[in_transaction(world, changes.retry, old, world.new_id(), "-", "") for _ in range(4)])
+        new = [job_id for job_id in made if job_id]
+        assert len(new) == 1
+        with world.transaction() as session:
+            assert changes.open_retry(session, old) == new[0]
+        history.observe()
+
+
+def test_a_retry_and_the_release_of_its_data_leave_no_job_without_data(world: World, history: History) -> None:
+    for place in range(TIMES):
+        failed = ready(world, f"s{place}")
+        fitting.fail(world, failed)
+        race(
+            in_transaction(world, changes.retry, failed.claimed.job_id, world.new_id(), "-", ""),
+            in_transaction(world, reconciliation.release_data, 0, EVERYTHING),
+        )
+        upkeep.note(world)
+        world.pass_time(EVERYTHING)
+        upkeep.take(world)
+        upkeep.delete_doomed(world)
+        history.observe()
+
+
+def test_two_reconcilers_take_a_lease_back_once(world: World, history: History) -> None:
+    def reconcile() -> list[str]:
+        with world.transaction() as session:
+            if not reconciliation.take_turn(session):
+                return []
+            return [job.job_id for job in reconciliation.reap(session, 3, 0)]
+
+    for place in range(TIMES):
+        worker = ready(world, f"s{place}")
+        world.silence(worker)
+        reaped = race(reconcile, reconcile, reconcile)
+        assert [job_id for job_ids in reaped for job_id in job_ids] == [worker.claimed.job_id]
+        history.observe()
+
+
+def test_a_version_that_is_pinned_while_old_ones_are_pruned_stays_if_the_pin_was_set(
+    world: World, history: History
+) -> None:
+    for place in range(TIMES):
+        series_id = f"s{place}"
+        assert [fitting.fit(world, accepted(world, series_id)) for _ in range(3)] == [1, 2, 3]
+        history.observe()
+        pinned, pruned = race(
+            in_transaction(world, changes.pin, series_id, 1),
+            in_transaction(world, changes.prune_versions, [series_id], 1, 0),
+        )
+        with world.transaction() as session:
+            left = {number for name, number in upkeep.version_numbers(session) if name == series_id}
+        assert left == {1, 2, 3} - ({2} if pinned and pruned else set()) - ({1, 2} if not pinned else set())
+        assert pruned == 3 - len(left)
+        world.deleted |= {(series_id, number) for number in {1, 2, 3} - left}
+        history.observe()
+
+
+def test_groups_of_jobs_for_the_same_series_do_not_wait_for_each_other_for_ever(world: World, history: History) -> None:
+    for _ in range(TIMES):
+        groups = [[world.ask(series_id) for series_id in order] for order in ("abcd", "dcba", "bdac")]
+        came = race(*[in_transaction(world, jobs.accept, group, WINDOW_S) for group in groups])
+        assert [len(ids) for ids in came] == [4, 4, 4]
+        world.requests.clear()
+    history.observe()

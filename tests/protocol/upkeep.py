@@ -1,0 +1,67 @@
+"""What the simulated reconciler and collector do."""
+
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from shared.store import changes, garbage, reconciliation
+from tests.protocol.world import EVERYTHING, GRACE_S, WINDOW_S, World
+
+MOST_CRASHES = 3
+
+
+def reap(world: World) -> None:
+    with world.transaction() as session:
+        assert reconciliation.take_turn(session)
+        reaped = reconciliation.reap(session, MOST_CRASHES, settled_s=0)
+    for job in reaped:
+        if job.status == "failed":
+            world.announce_next(job.series_id)
+
+
+def announce(world: World) -> None:
+    """Repeat messages that may be lost."""
+    with world.transaction() as session:
+        world.messages += reconciliation.to_announce(session, 10.0, 5, EVERYTHING)
+
+
+def release_data(world: World) -> None:
+    with world.transaction() as session:
+        reconciliation.release_data(session, 0, EVERYTHING)
+
+
+def prune_jobs(world: World) -> None:
+    """Not before the accept window is over: until then, whoever got no answer may insert the same job again."""
+    with world.transaction() as session:
+        reconciliation.prune_jobs(session, WINDOW_S / timedelta(days=1).total_seconds(), EVERYTHING)
+
+
+def prune_versions(world: World) -> None:
+    with world.transaction() as session:
+        before = version_numbers(session)
+        changes.prune_versions(session, changes.series_slice(session, "", EVERYTHING), keep=1, days=0)
+        world.deleted |= before - version_numbers(session)
+
+
+def version_numbers(session: Session) -> set[tuple[str, int]]:
+    return {(row.series_id, row.version) for row in session.execute(text("SELECT series_id, version FROM versions"))}
+
+
+def note(world: World) -> None:
+    for folder in (world.artifacts.data, world.artifacts.states):
+        with world.transaction() as session:
+            garbage.note(session, list(folder.keys()))
+
+
+def take(world: World) -> None:
+    """Settle what is ripe. Its files are deleted later, or never, when the collector dies first."""
+    with world.transaction() as session:
+        world.doomed += garbage.take(session, GRACE_S, EVERYTHING)[1]
+
+
+def delete_doomed(world: World) -> None:
+    for name in world.doomed:
+        world.artifacts.data.delete(name)
+        world.artifacts.states.delete(name)
+    world.doomed = []
