@@ -1,0 +1,51 @@
+"""Rows without artifacts, in a database of their own."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from shared.domain.jobs import NewJob
+from shared.settings import Settings
+from shared.store.engine import Sessions, make_engine
+from shared.store.schema import migrate
+from tests.processes import new_database
+
+MakeJob = Callable[..., NewJob]
+
+
+@pytest.fixture(scope="module")
+def store(settings: Settings, server_url: str) -> Iterator[Sessions]:
+    """A database that no reconciler and no worker looks at."""
+    with new_database(server_url) as url:
+        migrate(url)
+        made = Sessions(make_engine(settings.model_copy(update={"database_url": url}), "tsad-tests"))
+        yield made
+        made.engine.dispose()
+
+
+@pytest.fixture
+def new_job(store: Sessions, series_id: str) -> MakeJob:
+    """Jobs that could be accepted now."""
+
+    def make(series: str = series_id, asked_at: datetime | None = None, **fields: object) -> NewJob:
+        with store.begin() as session:
+            now = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+        job_id = str(uuid4())
+        values: dict[str, object] = {
+            "job_id": job_id,
+            "series_id": series,
+            "detector": "baseline",
+            "parameters": {},
+            "points": 3,
+            "data_key": f"{series}/{job_id}.npz",
+            "data_sha256": bytes(32),
+            "data_size": 100,
+            "request_sha256": bytes(32),
+            "asked_at": asked_at or now,
+        }
+        return NewJob(**{**values, **fields})  # type: ignore[arg-type]
+
+    return make

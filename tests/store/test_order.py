@@ -1,0 +1,143 @@
+"""Accepting, claiming and publishing keep the order of a series, however many do it at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import cycle, islice
+from threading import Event
+
+from sqlalchemy import text
+
+from shared.store import jobs
+from shared.store.engine import Sessions
+from tests.store.conftest import MakeJob
+from tests.store.test_constraints import WINDOW_S, accepted, claimed, published
+
+
+def in_line(store: Sessions, series_id: str) -> list[str]:
+    with store.begin() as session:
+        found = session.execute(
+            text("SELECT CAST(id AS text) FROM fit_jobs WHERE series_id = :series_id ORDER BY seq"),
+            {"series_id": series_id},
+        )
+        return list(found.scalars())
+
+
+def test_an_accept_after_its_window_is_refused_by_the_database(store: Sessions, new_job: MakeJob) -> None:
+    late, in_time = new_job(), new_job()
+    late = new_job(asked_at=late.asked_at - timedelta(seconds=WINDOW_S + 1))
+    with store.begin() as session:
+        assert jobs.accept(session, [late, in_time], WINDOW_S) == {in_time.job_id}
+        assert jobs.accepted_as(session, late) is None
+
+
+def test_time_spent_waiting_for_the_series_counts_against_the_window(store: Sessions, new_job: MakeJob) -> None:
+    job = new_job()
+    waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+
+    def accept() -> set[str]:
+        with store.begin() as session:
+            return jobs.accept(session, [job], 0.2)
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.begin() as other:
+            other.execute(
+                text("SELECT pg_advisory_xact_lock(8243, hashtext(:series_id))"), {"series_id": job.series_id}
+            )
+            accepting = pool.submit(accept)
+            while not other.execute(waits).scalar():
+                assert not accepting.done()
+            other.execute(text("SELECT pg_sleep(0.25)"))
+        assert accepting.result() == set()
+
+
+def test_accepting_the_same_job_again_tells_that_it_was_accepted(store: Sessions, new_job: MakeJob) -> None:
+    job = new_job()
+    accepted(store, job)
+    with store.begin() as session:
+        assert jobs.accept(session, [job], WINDOW_S) == set()
+        known = jobs.accepted_as(session, job)
+    assert known
+    assert (known.job_id, known.mine) == (job.job_id, True)
+
+
+def test_five_hundred_jobs_are_accepted_in_their_order_in_one_transaction(
+    store: Sessions, new_job: MakeJob, series_id: str
+) -> None:
+    names = [f"{series_id}-{place}" for place in range(7)]
+    group = [new_job(name) for name in islice(cycle(names), jobs.ACCEPT_AT_MOST)]
+    with store.begin() as session:
+        assert len(jobs.accept(session, group, WINDOW_S)) == jobs.ACCEPT_AT_MOST == 500
+    for name in names:
+        assert in_line(store, name) == [job.job_id for job in group if job.series_id == name]
+
+
+def test_groups_that_share_series_do_not_lock_each_other_out(store: Sessions, new_job: MakeJob, series_id: str) -> None:
+    names = [f"{series_id}-{place}" for place in range(20)]
+    groups = [[new_job(name) for name in (names if turn % 2 else reversed(names))] for turn in range(16)]
+
+    def accept(turn: int) -> int:
+        with store.begin() as session:
+            return len(jobs.accept(session, groups[turn], WINDOW_S))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(accept, range(len(groups)))) == [20] * len(groups)
+
+
+def test_a_job_behind_another_cannot_be_claimed_until_that_has_ended(store: Sessions, new_job: MakeJob) -> None:
+    first, second = accepted(store, new_job()), accepted(store, new_job())
+    with store.begin() as session:
+        assert jobs.claim(session, second, "a worker", 60) is None
+    own = claimed(store, first)
+    with store.begin() as session:
+        assert jobs.claim(session, second, "a worker", 60) is None
+        assert jobs.claim(session, first, "another worker", 60) is None
+    assert published(store, own) == 1
+    assert published(store, claimed(store, second)) == 2
+
+
+def test_of_many_who_claim_a_job_at_once_one_gets_it(store: Sessions, new_job: MakeJob) -> None:
+    job_id = accepted(store, new_job())
+    begin = Event()
+
+    def claim(worker: int) -> bool:
+        begin.wait()
+        with store.begin() as session:
+            return jobs.claim(session, job_id, f"worker-{worker}", 60) is not None
+
+    with ThreadPoolExecutor(8) as pool:
+        claims = [pool.submit(claim, worker) for worker in range(8)]
+        begin.set()
+        assert sorted(one.result() for one in claims) == [False] * 7 + [True]
+
+
+def test_accepting_claiming_and_publishing_at_once_gives_versions_in_the_order_of_acceptance(
+    store: Sessions, new_job: MakeJob, series_id: str
+) -> None:
+    fits, workers, everything_accepted = 40, 6, Event()
+
+    def work() -> None:
+        while True:
+            done = everything_accepted.is_set()
+            with store.begin() as session:
+                job_id = jobs.next_of_series(session, series_id)
+            if job_id is None:
+                if done:
+                    return
+                continue
+            with store.begin() as session:
+                own = jobs.claim(session, job_id, "a worker", 60)
+            if own:
+                published(store, own)
+
+    with ThreadPoolExecutor(workers) as workers_pool, ThreadPoolExecutor(3) as clients:
+        working = [workers_pool.submit(work) for _ in range(workers)]
+        list(clients.map(lambda _: accepted(store, new_job()), range(fits)))
+        everything_accepted.set()
+        for one in working:
+            one.result(60)
+    with store.begin() as session:
+        found = session.execute(
+            text("SELECT version, status FROM fit_jobs WHERE series_id = :series_id ORDER BY seq"),
+            {"series_id": series_id},
+        ).all()
+    assert [tuple(row) for row in found] == [(number, "succeeded") for number in range(1, fits + 1)]
