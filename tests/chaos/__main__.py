@@ -1,0 +1,61 @@
+"""`python -m tests.chaos --seed N [--jobs N]`: break everything under load, then check every promise."""
+
+import argparse
+import sys
+import time
+
+from api.cli.supervising import one_interrupt
+from shared.errors import TsadError
+from tests.chaos.faults import FAULTS
+from tests.chaos.plan import Options
+from tests.chaos.running import keep_logs, new_home, run
+from tests.chaos.sabotage import BY_NAME
+
+
+def main() -> int:
+    """0: every promise was kept, 1: not, 2: it could not be found out."""
+    options = _options()
+    began = time.monotonic()
+    try:
+        with one_interrupt() as ignore_interrupts, new_home() as home:
+            try:
+                report = run(options, _say, home)
+            finally:
+                ignore_interrupts()
+            if not report.passed:
+                keep_logs(report, f"tsad-chaos-{options.seed}")
+            _say(report.text())
+            _say(f"{time.monotonic() - began:.0f} s in all; again: python3 run chaos {' '.join(sys.argv[1:])}")
+            return 0 if report.passed else 1
+    except TsadError as error:
+        _say(error.detail)
+        return 2
+    except KeyboardInterrupt:
+        _say("Stopped.")
+        return 130
+
+
+def _options() -> Options:
+    parser = argparse.ArgumentParser(
+        prog="python3 run chaos", description="Break everything under load, then check every promise."
+    )
+    parser.add_argument("--seed", type=int, default=1, help="what every random choice follows from (default 1)")
+    parser.add_argument("--jobs", type=int, default=300, help="how many fits to ask for (default 300)")
+    parser.add_argument("--quick", action="store_true", help="short leases and gaps: no measure of recovery times")
+    parser.add_argument(
+        "--fault", action="append", default=[], choices=sorted(FAULTS), help="only these, in this order"
+    )
+    parser.add_argument("--sabotage", default="", choices=sorted(BY_NAME), help="take a safeguard out: it must fail")
+    given = parser.parse_args()
+    if given.jobs < 10:
+        parser.error("--jobs must be at least 10")
+    return Options(given.seed, given.jobs, given.quick, tuple(given.fault), given.sabotage)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The product's processes with a world that fails: `python -m tests.chaos.entry MODULE [ARGUMENT …]`.
+
+Fits of certain sizes are slow, hopeless or deadly, and the artifact store fails while a file says so. All of it is
+wrapped round the product here; nothing in the product knows.
+"""
+
+import errno
+import os
+import runpy
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from shared.artifacts import LocalFolder
+from shared.domain.detectors import baseline
+from shared.domain.detectors.contract import ParameterValues, Progress
+from shared.domain.series import Series
+from tests.chaos import sabotage
+from tests.chaos.plan import HOPELESS_POINTS, POISON_POINTS, SLOW_POINTS
+
+STORE_SWITCH = "CHAOS_STORE_SWITCH"  # names a file that, while it exists, says how the store fails
+SABOTAGE = "CHAOS_SABOTAGE"
+FULL, TORN = "full", "torn"
+
+
+def fit(series: Series, parameters: ParameterValues, progress: Progress) -> baseline.Baseline:
+    """The baseline's fit, with an end or a duration that its number of points decides."""
+    points = len(series)
+    if points == POISON_POINTS:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if points == HOPELESS_POINTS:
+        raise ArithmeticError("these points are hopeless")
+    if points in SLOW_POINTS:
+        for step in range(points // 100):
+            progress(step * 100 / points)
+            time.sleep(0.1)
+    return baseline.fit(series, parameters, progress)
+
+
+class FailingFolder:
+    """`LocalFolder._write` on a disk that may be full, and may keep half of what was written."""
+
+    write = LocalFolder._write  # noqa: SLF001 - the one place where bytes meet the disk
+
+    def __init__(self, switch: Path) -> None:
+        self.switch = switch
+
+    def __call__(self, folder: LocalFolder, target: Path, content: bytes | memoryview) -> None:
+        try:
+            how = self.switch.read_text()
+        except FileNotFoundError:
+            FailingFolder.write(folder, target, content)
+            return
+        if how == TORN:
+            half = bytes(content)[: len(content) // 2]
+            target.with_name(f".part-{os.urandom(8).hex()}").write_bytes(half)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def main(module: str, *arguments: str) -> None:
+    baseline.DETECTOR = replace(baseline.DETECTOR, fit=fit)
+    failing = FailingFolder(Path(os.environ[STORE_SWITCH]))
+
+    def write(self: LocalFolder, target: Path, content: bytes | memoryview) -> None:
+        failing(self, target, content)
+
+    LocalFolder._write = write  # type: ignore[method-assign]  # noqa: SLF001
+    if kind := os.environ.get(SABOTAGE):
+        sabotage.BY_NAME[kind].patch()
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

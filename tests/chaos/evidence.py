@@ -1,0 +1,130 @@
+"""What the database and the store say after a run, as plain values."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import text
+
+from shared.artifacts import Artifacts
+from shared.domain.detectors import named
+from shared.domain.detectors.parameters import complete
+from shared.domain.detectors.states import Fitted, encode
+from shared.domain.series import Series
+from shared.domain.training_scores import TrainingScores
+from shared.domain.versions import Artifact
+from shared.errors import TsadError
+from shared.store.engine import Sessions
+from tests.chaos.plan import Order
+from worker import collecting
+
+_JOBS = text("""
+SELECT CAST(id AS text) AS job_id, seq, series_id, status, version, attempt, crashes, releases, points, request_id,
+       CAST(retry_of AS text) AS retry_of, worker, error_code, data_key, created_at, finished_at
+  FROM fit_jobs ORDER BY seq
+""")
+_VERSIONS = text("""
+SELECT series_id, version, CAST(job_id AS text) AS job_id, attempt, data_key, data_sha256, data_size,
+       state_key, state_sha256, state_size, scores_key, scores_sha256, scores_size
+  FROM versions ORDER BY series_id, version
+""")
+_SERIES = text("SELECT series_id, last_version FROM series")
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job's row, without what no verdict needs."""
+
+    job_id: str
+    seq: int
+    series_id: str
+    status: str
+    version: int | None = None
+    attempt: int = 1
+    request_id: str = ""
+    retry_of: str | None = None
+    error_code: str | None = None
+    data_key: str | None = None
+    whole: str = ""  # the row for people
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """A version's row."""
+
+    series_id: str
+    version: int
+    job_id: str
+    attempt: int = 1
+    keys: tuple[str, ...] = ()  # of its three artifacts
+
+
+@dataclass
+class Evidence:
+    """All rows, all files, and what is wrong with the content of artifacts, by job."""
+
+    jobs: dict[str, JobRow] = field(default_factory=dict)
+    versions: list[VersionRow] = field(default_factory=list)
+    last_versions: dict[str, int] = field(default_factory=dict)
+    files: set[str] = field(default_factory=set)  # after collection: artifacts by key, and anything else by its path
+    collected: int = 0
+    flaws: list[tuple[str, str]] = field(default_factory=list)  # job id and sentence
+
+
+def gather(sessions: Sessions, artifacts: Artifacts, orders: Mapping[str, Order]) -> Evidence:
+    """Collect garbage without a grace, then read everything. `orders` are those of jobs, by id or request id."""
+    evidence = Evidence(collected=collecting.collect(sessions, artifacts, 0.0))
+    with sessions.begin() as session:
+        for row in session.execute(_JOBS):
+            columns = row._asdict()
+            shown = ", ".join(f"{name}={value}" for name, value in columns.items() if value is not None)
+            chosen = {name: columns[name] for name in JobRow.__dataclass_fields__ if name != "whole"}
+            evidence.jobs[row.job_id] = JobRow(**chosen, whole=shown)
+        rows = list(session.execute(_VERSIONS))
+        evidence.last_versions = {row.series_id: row.last_version for row in session.execute(_SERIES)}
+    for row in rows:
+        kept = {
+            name: Artifact(
+                getattr(row, f"{name}_key"), bytes(getattr(row, f"{name}_sha256")), getattr(row, f"{name}_size")
+            )
+            for name in ("data", "state", "scores")
+        }
+        keys = tuple(artifact.key for artifact in kept.values())
+        evidence.versions.append(VersionRow(row.series_id, row.version, row.job_id, row.attempt, keys))
+        order = orders.get(row.job_id) or orders.get(evidence.jobs[row.job_id].request_id)
+        if order is not None:
+            evidence.flaws += [(row.job_id, flaw) for flaw in flaws(artifacts, order, **kept)]
+    for folder in (artifacts.data, artifacts.states):
+        evidence.files |= set(_files(folder.root))
+    return evidence
+
+
+def flaws(artifacts: Artifacts, order: Order, data: Artifact, state: Artifact, scores: Artifact) -> list[str]:
+    """What is wrong with the artifacts of a version of this order, compared with a fresh fit of the client's data."""
+    series = order.series()
+    detector = named("baseline")
+    fitted = Fitted(detector, detector.fit(series, complete(detector.parameters, order.parameters), lambda _: None))
+    fresh = TrainingScores.of(detector.score(fitted.state, series.values, series.timestamps, np.empty(0)))
+    found = []
+    try:
+        if not _same(Series.decode(artifacts.data.get(data)), series):
+            found.append(f"{data.key} is not the data that the client sent")
+        if artifacts.states.get(state) != encode(fitted)[0]:
+            found.append(f"{state.key} is not what a fresh fit learns")
+        if not _same(TrainingScores.decode(artifacts.states.get(scores)), fresh):
+            found.append(f"{scores.key} is not what a fresh fit scores")
+    except TsadError as error:
+        found.append(f"an artifact of {data.key} is damaged: {error.detail}")
+    return found
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two dataclasses hold equal arrays."""
+    names = type(one).__dataclass_fields__  # type: ignore[attr-defined]
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+
+
+def _files(root: Path) -> list[str]:
+    return [os.path.relpath(Path(folder, file), root) for folder, _, files in os.walk(root) for file in files]

@@ -1,0 +1,80 @@
+"""What the clients know: every promise they were given, and everything that should never have happened to them."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from shared.domain.jobs import Status
+from tests.chaos.plan import Order
+
+
+@dataclass(slots=True)
+class Promise:
+    """A job whose acceptance a client was told."""
+
+    job_id: str
+    order: Order
+    sent_at: float  # monotonic: when the request that was answered left
+    answered_at: float
+    retry_of: str | None = None
+    status: Status | None = None  # the final one, once told
+    version: int | None = None
+    cancel_asked: bool = False  # perhaps without ever hearing the answer
+    cancelled: bool = False  # an answer said so
+
+
+@dataclass
+class Ledger:
+    """Shared by all threads of the load. Whoever iterates does so after the load, or over a copy."""
+
+    promises: dict[str, Promise] = field(default_factory=dict)
+    unsettled: dict[str, Order] = field(default_factory=dict)  # by request id: it may have been accepted, or not
+    refused: set[str] = field(default_factory=set)  # request ids that were answered by a refusal
+    deleted: set[tuple[str, int]] = field(default_factory=set)  # versions, by series and number
+    maybe_deleted: set[tuple[str, int]] = field(default_factory=set)  # the answer was lost
+    newest: dict[str, int] = field(default_factory=dict)  # highest version a client was told of, by series
+    complaints: list[str] = field(default_factory=list)
+    wrong_refused: int = 0
+    submitted: int = 0
+    predictions: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def promised(self, job_id: str, order: Order, sent_at: float, answered_at: float, retry_of: str | None) -> None:
+        """A client was told 202. Told again, it must be of the same fit."""
+        with self._lock:
+            before = self.promises.setdefault(job_id, Promise(job_id, order, sent_at, answered_at, retry_of))
+            if before.order is not order:
+                self.complaints.append(f"job {job_id} stands for two fits, {before.order.number} and {order.number}")
+
+    def told(self, job_id: str, status: Status, version: int | None) -> None:
+        """A client was told a final status."""
+        with self._lock:
+            promise = self.promises[job_id]
+            if promise.status not in (None, status):
+                self.complaints.append(f"job {job_id} was {promise.status} and then {status}")
+            promise.status, promise.version = status, version
+            if version is not None:
+                series_id = promise.order.series_id
+                self.newest[series_id] = max(version, self.newest.get(series_id, 0))
+
+    def not_told(self, request_ids: Iterable[str], order: Order) -> None:
+        """The answers to these requests were lost."""
+        with self._lock:
+            self.unsettled.update(dict.fromkeys(request_ids, order))
+
+    def complain(self, sentence: str) -> None:
+        """Something happened that never should."""
+        with self._lock:
+            self.complaints.append(sentence)
+
+    def counted(self, *, submitted: int = 0, wrong_refused: int = 0, predictions: int = 0) -> None:
+        """Add to the counts."""
+        with self._lock:
+            self.submitted += submitted
+            self.wrong_refused += wrong_refused
+            self.predictions += predictions
+
+    def open_jobs(self) -> list[Promise]:
+        """Promises whose end no client was told of yet, oldest first."""
+        with self._lock:
+            return [promise for promise in self.promises.values() if promise.status is None]

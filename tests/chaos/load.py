@@ -1,0 +1,244 @@
+"""The load: threads that ask for fits, follow them, change their minds, and predict all the while."""
+
+import heapq
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from shared.domain.jobs import Status
+from tests.chaos.client import Client, StoppedError
+from tests.chaos.ledger import Ledger, Promise
+from tests.chaos.plan import LINES_OF_A_BULK, Afterwards, Order, Way
+from tests.chaos.predictions import Predictions
+
+SUBMITTERS = 6
+LOOK_EVERY_S = 0.03  # between two questions for a job
+
+
+@dataclass(order=True)
+class Errand:
+    """Something that a client does later."""
+
+    at: float
+    number: int
+    run: Callable[[Client], None] = field(compare=False)
+
+
+class Load:
+    """Clients at work from entering to leaving. `finished` tells when all fits are asked for."""
+
+    def __init__(self, addresses: Sequence[str], orders: Sequence[Order], ledger: Ledger, seed: int) -> None:
+        self.ledger = ledger
+        self.predictions = Predictions(ledger, seed)
+        self._addresses = addresses
+        self._orders = _grouped(orders)
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._errands: list[Errand] = []
+        self._numbers = itertools.count()
+        self._began = time.monotonic()
+        names = [*(f"submitter{place}" for place in range(SUBMITTERS)), "follower", "errands", "predictor"]
+        work = {"follower": self._follow, "errands": self._run_errands, "predictor": self.predictions.run}
+        self._threads = [
+            threading.Thread(target=self._work, args=(work.get(name, self._submit), f"{seed}-{name}"), name=name)
+            for name in names
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every fit was asked for, and every errand run."""
+        asking = any(thread.is_alive() for thread in self._threads[:SUBMITTERS])
+        return not asking and not self._errands
+
+    def _work(self, work: Callable[[Client], None], name: str) -> None:
+        client = Client(self._addresses, name, self.ledger, self._stopping)
+        try:
+            work(client)
+        except StoppedError:
+            pass
+        except Exception as error:  # noqa: BLE001 - a client that gives up must not be overlooked
+            self.ledger.complain(f"the client {name} gave up: {type(error).__name__}: {error}")
+        finally:
+            client.close()
+
+    # ------------------------------------------------------------------------------------------------------- asking
+
+    def _submit(self, client: Client) -> None:
+        while True:
+            with self._lock:
+                group = next(self._orders, None)
+            if group is None:
+                return
+            self._wait_until(self._began + group[0].due_s)
+            if len(group) > 1:
+                self._submit_bulk(client, group)
+            else:
+                self._submit_one(client, group[0])
+            self.ledger.counted(submitted=len(group))
+
+    def _submit_one(self, client: Client, order: Order) -> None:
+        path, body = f"/fit/{order.series_id}", order.body()
+        keyed = order.way in (Way.KEYED, Way.REPEATED)
+        headers = {"Idempotency-Key": f"key-{order.seed}-{order.number}"} if keyed else {}
+        exchange = client.call("POST", path, json=body, headers=headers)
+        self.ledger.not_told(exchange.unsettled, order)
+        self.ledger.refused.update(exchange.refused)
+        if order.way is Way.WRONG:
+            if exchange.answer.status_code != 422:
+                self.ledger.complain(f"a wrong fit was answered {exchange.answer.status_code}")
+            self.ledger.refused.add(exchange.request_id)
+            self.ledger.counted(wrong_refused=1)
+            return
+        if exchange.answer.status_code != 202:
+            self.ledger.complain(f"a good fit was answered {exchange.answer.status_code}: {exchange.answer.text[:200]}")
+            return
+        job_id = exchange.answer.json()["job_id"]
+        self._promised(job_id, order, exchange.sent_at, exchange.answered_at)
+        if order.way is Way.REPEATED:
+            again = client.call("POST", path, json=body, headers=headers).answer
+            if again.status_code != 202 or again.json()["job_id"] != job_id:
+                self.ledger.complain(f"job {job_id} repeated with its key was {again.status_code} {again.text[:200]}")
+
+    def _submit_bulk(self, client: Client, group: list[Order]) -> None:
+        """Lines without an answer are asked for again, one by one."""
+        lines = [json.dumps({"series_id": order.series_id, **order.body()}) for order in group]
+        request_id = f"bulk-{group[0].seed}-{group[0].number}"
+        sent_at = time.monotonic()
+        unanswered = dict(enumerate(group, 1))
+        try:
+            answer = client.send_once("POST", "/fit", request_id, content="\n".join(lines))
+            for line in answer.text.splitlines():
+                self._take_result(json.loads(line), unanswered, sent_at, request_id)
+        except OSError as error:
+            self.ledger.complain(f"a bulk fit failed: {error}")
+        except Exception as error:  # noqa: BLE001 - half an answer may break in many ways, and none is of use
+            reason = type(error).__name__
+            for number, order in unanswered.items():
+                self.ledger.not_told([f"{request_id}.{number}"], order)
+            if reason not in ("ConnectError", "ReadError", "RemoteProtocolError", "ReadTimeout", "WriteError"):
+                self.ledger.complain(f"the answer to a bulk fit cannot be read: {reason}")
+        for order in unanswered.values():
+            self._submit_one(client, order)
+
+    def _take_result(self, result: Any, unanswered: dict[int, Order], sent_at: float, request_id: str) -> None:
+        order = unanswered[result["line"]]
+        if "job_id" in result:
+            del unanswered[result["line"]]
+            self._promised(result["job_id"], order, sent_at, time.monotonic())
+        elif result["problem"]["code"] == "outcome_unknown":
+            self.ledger.not_told([f"{request_id}.{result['line']}"], order)
+        elif result["problem"]["status"] not in (429, 503):
+            self.ledger.complain(f"a good line was answered {result['problem']}")
+
+    def _promised(
+        self, job_id: str, order: Order, sent_at: float, answered_at: float, retry_of: str | None = None
+    ) -> None:
+        self.ledger.promised(job_id, order, sent_at, answered_at, retry_of)
+        if retry_of is None and order.afterwards in (Afterwards.CANCEL, Afterwards.CANCEL_AND_RETRY):
+            self._later(order.after_s, lambda client: self._cancel(client, self.ledger.promises[job_id]))
+
+    # -------------------------------------------------------------------------------------------------- changing minds
+
+    def _later(self, after_s: float, run: Callable[[Client], None]) -> None:
+        with self._lock:
+            heapq.heappush(self._errands, Errand(time.monotonic() + after_s, next(self._numbers), run))
+
+    def _run_errands(self, client: Client) -> None:
+        while not self._stopping.wait(0.02):
+            while self._errands and self._errands[0].at <= time.monotonic():
+                self._errands[0].run(client)
+                with self._lock:
+                    heapq.heappop(self._errands)
+
+    def _cancel(self, client: Client, promise: Promise) -> None:
+        promise.cancel_asked = True
+        answer = client.call("POST", f"/jobs/{promise.job_id}/cancel").answer
+        if answer.status_code == 200:
+            promise.cancelled = True
+            self.ledger.told(promise.job_id, Status(answer.json()["status"]), None)
+            if promise.order.afterwards is Afterwards.CANCEL_AND_RETRY:
+                self._retry(client, promise)
+        elif answer.status_code != 409:
+            self.ledger.complain(f"cancelling job {promise.job_id} was answered {answer.status_code}")
+
+    def _retry(self, client: Client, promise: Promise) -> None:
+        exchange = client.call("POST", f"/jobs/{promise.job_id}/retry")
+        self.ledger.not_told(exchange.unsettled, promise.order)
+        if exchange.answer.status_code != 202:
+            self.ledger.complain(f"retrying job {promise.job_id} was answered {exchange.answer.status_code}")
+            return
+        job_id = exchange.answer.json()["job_id"]
+        self._promised(job_id, promise.order, exchange.sent_at, exchange.answered_at, promise.job_id)
+
+    def _delete(self, client: Client, series_id: str, version: int) -> None:
+        self.ledger.maybe_deleted.add((series_id, version))
+        answer = client.call("DELETE", f"/series/{series_id}/versions/{version}").answer
+        if answer.status_code == 204:
+            self.ledger.deleted.add((series_id, version))
+        elif answer.status_code != 404:  # deleted by a try whose answer was lost, or by another client
+            self.ledger.complain(f"deleting version {version} of {series_id} was answered {answer.status_code}")
+
+    # ------------------------------------------------------------------------------------------------------ following
+
+    def _follow(self, client: Client) -> None:
+        """Ask for each open job in turn."""
+        while not self._stopping.wait(LOOK_EVERY_S):
+            for promise in self.ledger.open_jobs():
+                self._look(client, promise)
+                if self._stopping.wait(LOOK_EVERY_S):
+                    return
+
+    def _look(self, client: Client, promise: Promise) -> None:
+        answer = client.call("GET", f"/jobs/{promise.job_id}").answer
+        if answer.status_code != 200:
+            self.ledger.complain(f"the accepted job {promise.job_id} was answered {answer.status_code}")
+            return
+        job = answer.json()
+        status = Status(job["status"])
+        if not status.is_final:
+            return
+        version = int(job["version"]) if job["version"] else None
+        self.ledger.told(promise.job_id, status, version)
+        order = promise.order
+        if version and version > 1 and order.afterwards is Afterwards.DELETE_OLDER:
+            self._later(0, lambda client: self._delete(client, order.series_id, version - 1))
+        if status is Status.FAILED and order.afterwards is Afterwards.RETRY and promise.retry_of is None:
+            self._later(0, lambda client: self._retry(client, promise))
+
+    def _wait_until(self, moment: float) -> None:
+        if self._stopping.wait(max(0.0, moment - time.monotonic())):
+            raise StoppedError
+
+
+def _grouped(orders: Sequence[Order]) -> Iterator[list[Order]]:
+    """Orders that go out together: those for a bulk wait until there are some."""
+    bulk: list[Order] = []
+    groups: list[list[Order]] = []
+    for order in orders:
+        if order.way is not Way.BULK:
+            groups.append([order])
+            continue
+        bulk.append(order)
+        if len(bulk) == LINES_OF_A_BULK:
+            groups.append(bulk)
+            bulk = []
+    if bulk:
+        groups.append(bulk)
+    return iter(sorted(groups, key=lambda group: group[-1].due_s))

@@ -1,0 +1,91 @@
+"""A steady stream of predictions, each judged: was it answered, and by a version as new as the client knew of."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import httpx
+
+from tests.chaos.client import Client
+from tests.chaos.ledger import Ledger
+from tests.chaos.plan import seeded
+
+EVERY_S = 0.04
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A prediction that was not answered as it should be."""
+
+    sent_at: float  # monotonic
+    answered_at: float
+    api: int  # which address was asked
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A time in which one API process may refuse predictions: it, or PostgreSQL, was hit."""
+
+    begin: float
+    end: float
+    api: int | None  # None = all of them
+
+
+class Predictions:
+    """Asks about series that are known to have a version."""
+
+    def __init__(self, ledger: Ledger, seed: int) -> None:
+        self._ledger = ledger
+        self._rng = seeded(f"predictions {seed}")
+        self.refusals: list[Refusal] = []
+
+    def run(self, client: Client) -> None:
+        """Until the load ends."""
+        number = 0
+        while not client.stopping.wait(EVERY_S):
+            known = list(self._ledger.newest)
+            if known:
+                number += 1
+                self._ask(client, self._rng.choice(known), number)
+
+    def _ask(self, client: Client, series_id: str, number: int) -> None:
+        at_least = self._ledger.newest[series_id]
+        sent_at = time.monotonic()
+        try:
+            body = {"timestamp": 1_800_000_000, "value": 1.0}
+            answer = client.send_once("POST", f"/predict/{series_id}", f"predict-{number}", json=body)
+        except httpx.TransportError as error:
+            self._refused(client, sent_at, type(error).__name__)
+            return
+        self._ledger.counted(predictions=1)
+        if answer.status_code != 200:
+            code = answer.json().get("code")
+            if answer.status_code >= 500:
+                self._refused(client, sent_at, f"{answer.status_code} {code}")
+            else:
+                self._ledger.complain(f"a prediction for {series_id} was answered {answer.status_code} {code}")
+        elif int(answer.json()["model_version"]) < at_least:
+            self._ledger.complain(
+                f"a prediction for {series_id} was answered by version {answer.json()['model_version']}, although "
+                f"version {at_least} was known to be published before it was asked"
+            )
+
+    def _refused(self, client: Client, sent_at: float, how: str) -> None:
+        self.refusals.append(Refusal(sent_at, time.monotonic(), client.last_address, how))
+
+
+def unexcused(refusals: list[Refusal], outages: list[Outage]) -> list[str]:
+    """A sentence for each way in which predictions were refused outside of all outages of their process."""
+    ways: Counter[str] = Counter()
+    for refusal in refusals:
+        excused = any(
+            outage.begin <= refusal.answered_at and refusal.sent_at <= outage.end and outage.api in (None, refusal.api)
+            for outage in outages
+        )
+        if not excused:
+            ways[refusal.how] += 1
+    return [
+        f"{count} predictions were refused ({how}) while neither their API process nor PostgreSQL was hit"
+        for how, count in sorted(ways.items())
+    ]

@@ -1,0 +1,133 @@
+"""How long it takes until what a fault interrupted goes on, as the rows of jobs show it."""
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row, TextClause, text
+
+from shared.errors import UnavailableError
+from shared.store.engine import Sessions
+
+LOOK_EVERY_S = 0.25
+FINAL = ("succeeded", "failed", "cancelled")
+
+_RUNNING = text("""
+SELECT CAST(id AS text) AS job_id, attempt, crashes, points, announcements FROM fit_jobs
+ WHERE status = 'running' AND (CAST(:worker AS text) IS NULL OR worker = :worker)
+""")
+# First in line and due: one that has, or is about to have, a message in the queue.
+_WAITING = text("""
+SELECT CAST(id AS text) AS job_id, attempt, crashes, points, announcements FROM fit_jobs q
+ WHERE status = 'queued' AND available_at <= clock_timestamp()
+   AND NOT EXISTS (SELECT 1 FROM fit_jobs o
+                    WHERE o.series_id = q.series_id AND o.status IN ('queued', 'running') AND o.seq < q.seq)
+""")
+_LOOK = text("""
+SELECT CAST(id AS text) AS job_id, attempt, status, announcements FROM fit_jobs
+ WHERE id = ANY (CAST(:job_ids AS uuid[]))
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A job at the moment of a fault."""
+
+    job_id: str
+    attempt: int
+    crashes: int
+    points: int
+    announcements: int
+
+
+@dataclass(slots=True)
+class _Watch:
+    kind: str
+    at: float
+    seen: Seen
+    again: bool = False  # it runs again, and its end is awaited
+
+
+@dataclass(slots=True)
+class _LostQueue:
+    kind: str
+    at: float
+    seen: dict[str, Seen]
+
+
+@dataclass
+class Recoveries:
+    """Seconds by kind of fault: until a job ran again, until it ended, until a lost queue was worked on again."""
+
+    sessions: Sessions
+    again: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    ended: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    queues: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    _watches: list[_Watch] = field(default_factory=list)
+    _lost: list[_LostQueue] = field(default_factory=list)
+    _looked_at: float = 0.0
+
+    def running(self, worker: str | None = None) -> list[Seen]:
+        """Jobs that run now, on one worker or on all."""
+        return self._rows(_RUNNING, worker=worker)
+
+    def workers_hit(self, kind: str, jobs: list[Seen]) -> None:
+        """These jobs may have lost their worker just now; those that go on as if nothing had happened did not."""
+        self._watches += [_Watch(kind, time.monotonic(), job) for job in jobs]
+
+    def queue_lost(self, kind: str) -> None:
+        """The messages of all waiting jobs are about to be lost."""
+        if waiting := self._rows(_WAITING):
+            self._lost.append(_LostQueue(kind, time.monotonic(), {job.job_id: job for job in waiting}))
+
+    def look(self) -> None:
+        """Note what goes on again; asks the database at most four times a second."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_EVERY_S or not (self._watches or self._lost):
+            return
+        self._looked_at = now
+        job_ids = {watch.seen.job_id for watch in self._watches} | {id_ for lost in self._lost for id_ in lost.seen}
+        try:
+            with self.sessions.begin() as session:
+                rows = {row.job_id: row for row in session.execute(_LOOK, {"job_ids": list(job_ids)})}
+        except UnavailableError:
+            return
+        self._watches = [watch for watch in self._watches if self._goes_on(watch, rows.get(watch.seen.job_id))]
+        self._lost = [lost for lost in self._lost if self._still_lost(lost, rows)]
+
+    def _goes_on(self, watch: _Watch, row: Row[Any] | None) -> bool:
+        """Record what is new; whether there is more to wait for."""
+        if row is None:
+            return False
+        attempt, status = row.attempt, row.status
+        elapsed = time.monotonic() - watch.at
+        if attempt > watch.seen.attempt and not watch.again:
+            watch.again = True
+            self.again[watch.kind].append(elapsed)
+        if status in FINAL:
+            if watch.again and status == "succeeded":
+                self.ended[watch.kind].append(elapsed)
+            return False
+        return True
+
+    def _still_lost(self, lost: _LostQueue, rows: dict[str, Row[Any]]) -> bool:
+        open_jobs = 0
+        for job_id, seen in lost.seen.items():
+            row = rows.get(job_id)
+            if row is None:
+                continue
+            repeated = row.announcements > seen.announcements
+            claimed = row.attempt > seen.attempt
+            if claimed and repeated:
+                self.queues[lost.kind].append(time.monotonic() - lost.at)
+                return False
+            open_jobs += not claimed and row.status == "queued"
+        return open_jobs > 0
+
+    def _rows(self, statement: TextClause, **parameters: object) -> list[Seen]:
+        try:
+            with self.sessions.begin() as session:
+                return [Seen(*row) for row in session.execute(statement, parameters)]
+        except UnavailableError:
+            return []

@@ -1,0 +1,188 @@
+"""One run: start everything, load it, break it, wait for the end of every job, judge."""
+
+import random
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import httpx
+
+from api.cli.stack import is_ready
+from shared.artifacts import Artifacts
+from shared.errors import Code, UnavailableError
+from tests.chaos.evidence import gather
+from tests.chaos.faults import FAULTS, Field
+from tests.chaos.ledger import Ledger
+from tests.chaos.load import Load
+from tests.chaos.plan import Options, fault_kinds, orders
+from tests.chaos.predictions import Outage, unexcused
+from tests.chaos.recoveries import Recoveries
+from tests.chaos.report import Report
+from tests.chaos.stack import APIS, WORKERS, Stack, running_stack
+from tests.chaos.verdicts import Violation, violations
+
+TICK_S = 0.1
+PROGRESS_EVERY_S = 5.0
+READY_S = 60.0
+SETTLED_S = 2.5  # after an API process is ready: the longest backoff of its connection for latest versions
+LEAST_FAULTS = 15
+
+
+class Run:
+    """Everything that happens in the main thread, which alone may start processes."""
+
+    def __init__(self, stack: Stack, options: Options, say: Callable[[str], None]) -> None:
+        self.stack = stack
+        self.options = options
+        self.say = say
+        self.began = time.monotonic()
+        self.ledger = Ledger()
+        self.recoveries = Recoveries(stack.sessions)
+        self.field = Field(stack, self.recoveries, self.tick)
+        self.faults: Counter[str] = Counter()
+        self.skipped = 0
+        self.outages: list[Outage] = []
+        self._out: dict[int, float] = {}  # API processes that were hit and are not settled yet, and since when
+        self._probes = httpx.Client(timeout=1, trust_env=False)
+        self._said_at = 0.0
+
+    def close(self) -> None:
+        self.field.close()
+        self._probes.close()
+
+    def tick(self) -> None:
+        """Keep everything going: start again what died, end what lasted long enough, look, say something."""
+        self.stack.supervisor.check()
+        self.field.undo_due()
+        self.recoveries.look()
+        self._watch_outages()
+        if time.monotonic() - self._said_at > PROGRESS_EVERY_S:
+            self._said_at = time.monotonic()
+            promises, still_open = len(self.ledger.promises), len(self.ledger.open_jobs())
+            self.say(
+                f"{time.monotonic() - self.began:4.0f} s: {promises} accepted, {still_open} open, "
+                f"{self.ledger.predictions} predictions, {self.faults.total()} faults"
+            )
+
+    def until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Tick until it holds; False when it does not in time."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            self.tick()
+            time.sleep(TICK_S)
+        return True
+
+    def start(self) -> None:
+        """Wait until everything works for the first time."""
+        if not self.until(lambda: all(map(is_ready, self.stack.addresses)), READY_S):
+            raise UnavailableError(
+                Code.START_FAILED, f"The API is not ready. {self.stack.services['api-1'].log_tail()}"
+            )
+        logs = [self.stack.services[name].log for name in WORKERS]
+        if not self.until(lambda: all(b" ready." in log.read_bytes() for log in logs), READY_S):
+            raise UnavailableError(Code.START_FAILED, f"A worker is not ready. {logs[0].read_text()[-2000:]}")
+
+    def break_things(self, load: Load) -> None:
+        """A fault after every gap, until all fits are asked for and there were enough."""
+        least = len(self.options.faults) or LEAST_FAULTS
+        for kind, gap_s, rng in fault_kinds(self.options, list(FAULTS)):
+            over = time.monotonic() + gap_s
+            self.until(lambda over=over: time.monotonic() >= over, gap_s + 1)  # type: ignore[misc]
+            if load.finished and self.faults.total() >= least:
+                return
+            if self.options.faults and self.faults.total() + self.skipped >= least:
+                self.until(lambda: load.finished, self.options.drain_s)
+                return
+            self._fault(kind, rng)
+
+    def drain(self, load: Load) -> bool:
+        """Wait until every fault is undone and every promise has come to its end."""
+        self.until(lambda: not self.field.undos, READY_S)
+        return self.until(lambda: load.finished and not self.ledger.open_jobs(), self.options.drain_s)
+
+    def judge(self, load: Load) -> Report:
+        """Stop the product, then compare what it kept with what it promised."""
+        self.say("stopping the programs, collecting, verifying")
+        self.stack.stop_programs()
+        wanted = {job_id: promise.order for job_id, promise in self.ledger.promises.items()} | self.ledger.unsettled
+        evidence = gather(self.stack.sessions, Artifacts.of(self.stack.settings), wanted)
+        refusals = load.predictions.refusals
+        found = violations(self.ledger, evidence)
+        found += [Violation("predict", sentence) for sentence in unexcused(refusals, self.outages)]
+        return Report(
+            options=self.options,
+            ledger=self.ledger,
+            faults=self.faults,
+            skipped=self.skipped,
+            recoveries=self.recoveries,
+            evidence=evidence,
+            violations=found,
+            refused_predictions=len(refusals),
+            seconds=time.monotonic() - self.began,
+            logs=self.stack.home / "logs",
+        )
+
+    def _fault(self, kind: str, rng: random.Random) -> None:
+        began = time.monotonic()
+        hit = FAULTS[kind](self.field, rng)
+        if not hit:
+            self.skipped += 1
+            return
+        self.faults[kind] += 1
+        self.say(f"{time.monotonic() - self.began:4.0f} s: {kind} {hit}")
+        for api in self.field.hit_apis:
+            for place in range(len(APIS)) if api is None else [api]:
+                self._out.setdefault(place, began)
+        self.field.hit_apis.clear()
+
+    def _watch_outages(self) -> None:
+        for place, since in list(self._out.items()):
+            if time.monotonic() - since > 1.0 and self._is_ready(place):
+                self.outages.append(Outage(since, time.monotonic() + SETTLED_S, place))
+                del self._out[place]
+
+    def _is_ready(self, place: int) -> bool:
+        try:
+            return self._probes.get(f"{self.stack.addresses[place]}/readyz").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+def run(options: Options, say: Callable[[str], None], home: Path) -> Report:
+    """Do it all in this folder. Call it in the main thread."""
+    with ExitStack() as cleanup:
+        say(f"seed {options.seed}: starting PostgreSQL, Valkey, two API processes, two workers and the reconciler")
+        stack = cleanup.enter_context(running_stack(home, options, say))
+        this = cleanup.enter_context(closing(Run(stack, options, say)))
+        this.start()
+        with Load(stack.addresses, orders(options), this.ledger, options.seed) as load:
+            this.break_things(load)
+            say("no more faults: waiting for every job to end")
+            if not this.drain(load):
+                say("not every job has ended in time")
+        return this.judge(load)
+
+
+@contextmanager
+def new_home() -> Iterator[Path]:
+    """A folder that is removed unless somebody renamed what is in it."""
+    folder = Path(tempfile.mkdtemp(prefix="tsad-chaos-"))
+    folder.chmod(0o711)  # as root, the embedded servers run as another user
+    try:
+        yield folder / "home"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep_logs(report: Report, name: str) -> None:
+    """Move the logs out of a folder that is about to be removed."""
+    kept = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    for log in report.logs.glob("*.log"):
+        shutil.copy2(log, kept)
+    report.logs = kept

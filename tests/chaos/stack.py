@@ -1,0 +1,139 @@
+"""The product's processes under one supervisor: two API processes, two workers, reconciler, Valkey, PostgreSQL."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+
+from api.cli.stack import ONE_THREAD, Program
+from api.cli.supervising import Supervisor
+from shared.embedded import Embedded
+from shared.embedded.ports import LOCALHOST, free_port
+from shared.embedded.service import Service
+from shared.settings import Settings
+from shared.store.engine import Sessions, make_engine
+from shared.store.schema import migrate
+from tests.chaos.entry import SABOTAGE, STORE_SWITCH
+from tests.chaos.plan import Options
+from tests.chaos.sabotage import BY_NAME, Sabotage
+from tests.processes import make_settings
+
+PROJECT = Path(__file__).resolve().parents[2]
+APIS, WORKERS = ("api-1", "api-2"), ("worker-1", "worker-2")
+OURSELVES = "chaos"  # the application name of our own connections
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What is running."""
+
+    home: Path
+    services: Mapping[str, Service]
+    supervisor: Supervisor
+    settings: Settings
+    sessions: Sessions
+    addresses: tuple[str, ...]  # of the API processes, in the order of APIS
+    store_switch: Path
+
+    def pid(self, name: str) -> int | None:
+        """The process id of a service that lives."""
+        process = self.services[name].process
+        return process.pid if process is not None and process.poll() is None else None
+
+    def children(self, name: str) -> list[int]:
+        """Process ids of a service's children."""
+        pid = self.pid(name)
+        try:
+            return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        except (OSError, ValueError):
+            return []
+
+    def hostname(self, name: str) -> str:
+        """The name by which a worker's jobs know it."""
+        return f"fit-{self.pid(name)}@{socket.gethostname()}"
+
+    def stop_programs(self) -> None:
+        """End everything but PostgreSQL and Valkey, as a deploy does."""
+        for name in ("reconciler", *WORKERS, *APIS):
+            if name in self.services:
+                self.services[name].stop()
+
+
+@contextmanager
+def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> Iterator[Stack]:
+    """Everything, migrated and started, until the block ends; nothing is left of it then."""
+    sabotage = BY_NAME.get(options.sabotage, Sabotage())
+    embedded = Embedded(home, durable=True)
+    with closing(embedded.home):
+        env, switch = _environment(embedded, options)
+        ports = [free_port()]
+        ports.append(free_port(besides=ports))
+        named = {server.name: server for server in embedded.servers}
+        programs = [
+            Program(name, embedded.home, _entry(*_api(port)), env) for name, port in zip(APIS, ports, strict=True)
+        ]
+        programs += [Program(name, embedded.home, _entry("worker"), env) for name in WORKERS]
+        if sabotage.reconciler:
+            programs.append(Program("reconciler", embedded.home, _entry("worker.reconciling"), env))
+        settings = make_settings(**{name.lower(): value for name, value in env.items() if name in _SETTINGS})
+        with Supervisor(embedded.home, [*embedded.servers, *programs], say) as supervisor:
+            embedded.start()
+            migrate(env["DATABASE_URL"])
+            sessions = Sessions(make_engine(settings, OURSELVES))
+            with sessions.begin() as session:
+                session.execute(text("SET lock_timeout = '5s'"))
+                sabotage.apply(session)
+            supervisor.start()
+            try:
+                yield Stack(
+                    home=embedded.home.path,
+                    services=named | {program.name: program for program in programs},
+                    supervisor=supervisor,
+                    settings=settings,
+                    sessions=sessions,
+                    addresses=tuple(f"http://{LOCALHOST}:{port}" for port in ports),
+                    store_switch=switch,
+                )
+            finally:
+                sessions.engine.dispose()
+
+
+_SETTINGS = {name.upper() for name in Settings.model_fields}
+
+
+def _environment(embedded: Embedded, options: Options) -> tuple[dict[str, str], Path]:
+    home = embedded.home.path
+    switch = home / "store-fails"
+    env = {
+        "DATABASE_URL": embedded.database_url,
+        "REDIS_URL": embedded.redis_url,
+        "TRAINING_DATA_FOLDER": str(home / "artifacts/data"),
+        "MODEL_STATE_FOLDER": str(home / "artifacts/models"),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(PROJECT),
+        STORE_SWITCH: str(switch),
+        SABOTAGE: options.sabotage,
+        **ONE_THREAD,
+        **options.settings,
+    }
+    return env, switch
+
+
+def _entry(*arguments: str) -> tuple[str, ...]:
+    return ("tests.chaos.entry", *arguments)
+
+
+def _api(port: int) -> tuple[str, ...]:
+    listening = (f"--host={LOCALHOST}", f"--port={port}", "--no-access-log")
+    return ("uvicorn", "api.main:create_app", "--factory", *listening, "--timeout-graceful-shutdown=25")
+
+
+def signal_all(pids: list[int], number: int) -> None:
+    """Send a signal to processes, some of which may have ended."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
