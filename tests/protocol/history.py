@@ -119,7 +119,8 @@ class History:
         for job_id, before in self.jobs.items():
             after = self.now.get(job_id)
             if before.status in FINAL and after and (after.status, after.version) != (before.status, before.version):
-                raise violated("S4", f"{before.status} job {job_id} became {after.status}")
+                now = f"{after.status}, version {after.version}"
+                raise violated("S4", f"{before.status} job {job_id}, version {before.version}, became {now}")
             if before.status not in FINAL and not after:
                 raise violated("S4", f"{before.status} job {job_id} has no row any more")
 

@@ -1,6 +1,6 @@
 """Ways to break the store: rules taken out of its statements, or constraints out of the database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -10,6 +10,8 @@ from sqlalchemy import text
 
 from shared.store import garbage, jobs, reconciliation, versions
 from shared.store.engine import Sessions
+from tests.protocol import histories
+from tests.protocol.machine import ProtocolMachine
 
 _FENCE = " AND attempt = :attempt AND status = 'running'"
 
@@ -30,23 +32,24 @@ class Sabotage:
 
     name: str
     expected: str
+    history: Callable[[ProtocolMachine], None]  # in which it shows
     cuts: tuple[Cut, ...] = ()
-    undo_and_redo: tuple[tuple[str, str], ...] = ()  # DDL
+    ddl: tuple[tuple[str, str], ...] = ()  # to undo a rule, and to restore it
 
     @contextmanager
-    def committed(self, sessions: Sessions) -> Iterator[None]:
+    def done(self, sessions: Sessions) -> Iterator[None]:
         """The database without its rules, the statements without theirs."""
         with pytest.MonkeyPatch.context() as patch:
             for cut in self.cuts:
                 whole = getattr(cut.module, cut.statement).text
                 assert cut.rule in whole, f"{cut.statement} does not say {cut.rule!r} any more"
                 patch.setattr(cut.module, cut.statement, text(whole.replace(cut.rule, cut.instead)))
-            self._execute(sessions, [undo for undo, _ in self.undo_and_redo])
+            self._execute(sessions, [undo for undo, _ in self.ddl])
             try:
                 yield
             finally:
                 self._execute(sessions, ["TRUNCATE fit_jobs, series, versions, garbage"])
-                self._execute(sessions, [redo for _, redo in self.undo_and_redo])
+                self._execute(sessions, [redo for _, redo in self.ddl])
 
     @staticmethod
     def _execute(sessions: Sessions, statements: list[str]) -> None:
@@ -78,6 +81,16 @@ _NOT_FENCED = (
     Cut(versions, "_VERSION", _FENCE),
     Cut(versions, "_SUCCESS", _FENCE),
 )
+# A succeeded job has handed its data over: what would be copied then is no key.
+_NOT_FENCED_NOR_HELD = (
+    *_NOT_FENCED,
+    Cut(
+        versions,
+        "_VERSION",
+        "data_key, data_sha256, data_size, :state_key",
+        "coalesce(data_key, series_id || '/' || id || '.npz'), data_sha256, data_size, :state_key",
+    ),
+)
 _NOT_UNIQUE = (
     "ALTER TABLE versions DROP CONSTRAINT versions_job_id_key",
     "ALTER TABLE versions ADD CONSTRAINT versions_job_id_key UNIQUE (job_id)",
@@ -93,33 +106,94 @@ _HIGHEST = "(SELECT coalesce(max(version), 0) + 1 FROM versions v WHERE v.series
 
 SABOTAGES = [
     # accept
-    Sabotage("accept without a deadline", "S1", (Cut(jobs, "_ACCEPT", _IN_TIME, " WHERE :window_s > 0"),)),
-    Sabotage("accept without the lock of its series", "S", (Cut(jobs, "_ACCEPT", _LOCK, "0 AS lock"),)),
+    Sabotage(
+        "accept without a deadline",
+        "S1",
+        histories.an_api_sleeps_past_the_grace,
+        (Cut(jobs, "_ACCEPT", _IN_TIME, " WHERE :window_s > 0"),),
+    ),
+    Sabotage(
+        "accept without the lock of its series",
+        "S6",
+        histories.a_later_accept_overtakes_one_in_flight,
+        (Cut(jobs, "_ACCEPT", _LOCK, "0 AS lock"),),
+    ),
     # order
-    Sabotage("claim does not look at the line", "S6", (Cut(jobs, "_CLAIM", _FIRST),)),
+    Sabotage(
+        "claim does not look at the line",
+        "S6",
+        histories.the_second_message_comes_first,
+        (Cut(jobs, "_CLAIM", _FIRST),),
+    ),
     # publish
-    Sabotage("no fence", "S", _NOT_FENCED),
-    Sabotage("no fence, no unique job id, no guards", "S", _NOT_FENCED, (_NOT_UNIQUE, *_NOT_GUARDED)),
-    Sabotage("number from max(version)", "S5", (Cut(versions, "_NUMBER", "s.last_version + 1", _HIGHEST),)),
+    Sabotage("no fence", "S3", histories.a_sleeper_wakes_before_its_successor_publishes, _NOT_FENCED),
+    Sabotage(
+        "no fence, no unique job id, no guards",
+        "S4",
+        histories.a_sleeper_wakes_after_its_successor_has_published,
+        _NOT_FENCED_NOR_HELD,
+        (_NOT_UNIQUE, *_NOT_GUARDED),
+    ),
+    Sabotage(
+        "number from max(version)",
+        "S5",
+        histories.the_only_version_is_deleted_before_the_next_fit,
+        (Cut(versions, "_NUMBER", "s.last_version + 1", _HIGHEST),),
+    ),
     # progress
-    Sabotage("no reaper", "L1", (Cut(reconciliation, "_REAP", "lease_until < clock_timestamp()", "false"),)),
-    Sabotage("no second announcement", "L1", (Cut(reconciliation, "_ANNOUNCE", "q.status = 'queued'", "false"),)),
+    Sabotage(
+        "no reaper",
+        "L1",
+        histories.a_worker_dies,
+        (Cut(reconciliation, "_REAP", "lease_until < clock_timestamp()", "false"),),
+    ),
+    Sabotage(
+        "no second announcement",
+        "L1",
+        histories.all_messages_are_lost,
+        (Cut(reconciliation, "_ANNOUNCE", "q.status = 'queued'", "false"),),
+    ),
     # collector
-    Sabotage("collector without grace", "S1", (Cut(garbage, "_RIPE", _GRACE, ":grace_s > 0"),)),
-    Sabotage("collector ignores accepts in flight", "S1", (Cut(garbage, "_RIPE", _IN_FLIGHT, "true"),)),
+    Sabotage(
+        "collector without grace",
+        "S1",
+        histories.a_collection_comes_between_data_and_row,
+        (Cut(garbage, "_RIPE", _GRACE, ":grace_s > 0"),),
+    ),
+    Sabotage(
+        "collector ignores accepts in flight",
+        "S1",
+        histories.a_collection_meets_an_accept_in_flight,
+        (Cut(garbage, "_RIPE", _IN_FLIGHT, "true"),),
+    ),
     Sabotage(
         "collector takes data of jobs",
         "S1",
-        undo_and_redo=((_is_garbage(_VERSION_DATA, _STATE, _SCORES, _OPEN), _WHOLE),),
+        histories.a_collection_meets_a_failed_job,
+        ddl=((_is_garbage(_VERSION_DATA, _STATE, _SCORES, _OPEN), _WHOLE),),
     ),
     Sabotage(
         "collector takes data of versions",
         "S1",
-        undo_and_redo=((_is_garbage(_JOB_DATA, _STATE, _SCORES, _OPEN), _WHOLE),),
+        histories.a_collection_meets_a_version,
+        ddl=((_is_garbage(_JOB_DATA, _STATE, _SCORES, _OPEN), _WHOLE),),
+    ),
+    Sabotage(
+        "collector takes states of versions",
+        "S1",
+        histories.a_collection_meets_a_version,
+        ddl=((_is_garbage(_JOB_DATA, _VERSION_DATA, _SCORES, _OPEN), _WHOLE),),
+    ),
+    Sabotage(
+        "collector takes scores of versions",
+        "S1",
+        histories.a_collection_meets_a_version,
+        ddl=((_is_garbage(_JOB_DATA, _VERSION_DATA, _STATE, _OPEN), _WHOLE),),
     ),
     Sabotage(
         "collector takes states of open jobs",
         "S1",
-        undo_and_redo=((_is_garbage(_JOB_DATA, _VERSION_DATA, _STATE, _SCORES), _WHOLE),),
+        histories.a_collection_meets_a_fit_about_to_be_published,
+        ddl=((_is_garbage(_JOB_DATA, _VERSION_DATA, _STATE, _SCORES), _WHOLE),),
     ),
 ]

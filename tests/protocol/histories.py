@@ -1,0 +1,109 @@
+"""The shortest histories that show what each rule is for: nothing is wrong in them, unless the rule is missing."""
+
+from tests.protocol import upkeep
+from tests.protocol.machine import ProtocolMachine
+from tests.protocol.world import WINDOW_S, Commit
+
+DONE = Commit.DONE
+FIRST, SECOND = 1, 0  # of two, as `which`
+
+
+def fitted(machine: ProtocolMachine) -> None:
+    """A worker is about to publish version 1."""
+    machine.begin([("a", "waiting")])
+    machine.nothing_is_wrong()
+    machine.deliver_and_fit(0)
+
+
+def a_sleeper_wakes_before_its_successor_publishes(machine: ProtocolMachine) -> None:
+    fitted(machine)
+    machine.worker_is_taken_for_dead(0, "fits")
+    machine.publish(FIRST, DONE)
+
+
+def a_sleeper_wakes_after_its_successor_has_published(machine: ProtocolMachine) -> None:
+    fitted(machine)
+    machine.worker_is_taken_for_dead(0, "publishes")
+    machine.nothing_is_wrong()
+    machine.publish(0, DONE)
+
+
+def an_api_sleeps_past_the_grace(machine: ProtocolMachine) -> None:
+    machine.ask("a")
+    upkeep.note(machine.world)
+    machine.pass_time(WINDOW_S + 2_000)
+    machine.collect(upkeep.take)
+    machine.delete_doomed(dies=False)
+    machine.accept(0, together=False, commit=DONE)
+
+
+def a_collection_comes_between_data_and_row(machine: ProtocolMachine) -> None:
+    machine.ask("a")
+    machine.collect(upkeep.note)
+    machine.collect(upkeep.take)
+    upkeep.delete_doomed(machine.world)
+    machine.accept(0, together=False, commit=DONE)
+
+
+def a_collection_meets_an_accept_in_flight(machine: ProtocolMachine) -> None:
+    machine.ask("a")
+    machine.begin_accept(0)
+    machine.collect_through_the_grace()
+    machine.end_accept()
+
+
+def a_later_accept_overtakes_one_in_flight(machine: ProtocolMachine) -> None:
+    machine.ask("a")
+    machine.begin_accept(0)
+    machine.post("a", None, DONE)
+    for _ in machine.world.messages:
+        machine.nothing_is_wrong()
+        machine.deliver_and_fit(0)
+        machine.publish(0, DONE)
+    machine.end_accept()
+    machine.deliver_and_fit(0)
+    machine.nothing_is_wrong()
+    if machine.world.workers:
+        machine.publish(0, DONE)
+
+
+def the_second_message_comes_first(machine: ProtocolMachine) -> None:
+    machine.begin([("a", "waiting"), ("a", "waiting")])
+    machine.deliver(SECOND, repeated=False, commit=DONE)
+
+
+def the_only_version_is_deleted_before_the_next_fit(machine: ProtocolMachine) -> None:
+    machine.begin([("a", "published"), ("a", "waiting")])
+    machine.nothing_is_wrong()
+    machine.take_back("version", 0)
+    machine.nothing_is_wrong()
+    machine.deliver_and_fit(0)
+    machine.publish(0, DONE)
+
+
+def a_worker_dies(machine: ProtocolMachine) -> None:
+    fitted(machine)
+    machine.worker_dies(0)
+
+
+def all_messages_are_lost(machine: ProtocolMachine) -> None:
+    machine.begin([("a", "waiting")])
+    machine.lose_all_messages()
+
+
+def a_collection_meets_a_failed_job(machine: ProtocolMachine) -> None:
+    machine.begin([("a", "failed")])
+    machine.nothing_is_wrong()
+    machine.collect_through_the_grace()
+
+
+def a_collection_meets_a_version(machine: ProtocolMachine) -> None:
+    machine.begin([("a", "published")])
+    machine.nothing_is_wrong()
+    machine.collect_through_the_grace()
+
+
+def a_collection_meets_a_fit_about_to_be_published(machine: ProtocolMachine) -> None:
+    fitted(machine)
+    machine.collect_through_the_grace()
+    machine.publish(0, DONE)
