@@ -14,8 +14,25 @@ logger = logging.getLogger(__name__)
 _MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 
+class QoS(redis.QoS):
+    """Gives back the messages in hand when a channel closes, where Redis is still there to take them.
+
+    Kombu tries that with a connection that is lost too, and the error would end the worker and the fits of its children.
+    """
+
+    def restore_unacked(self, client: Any = None) -> None:
+        """As kombu does it, or not at all: what is lost is announced again."""
+        try:
+            super().restore_unacked(client)  # type: ignore[no-untyped-call]
+        except Exception as error:  # noqa: BLE001 - of Redis, of the socket, or of a connection half taken apart
+            logger.warning("%d messages in hand are not given back: %s", len(self._delivered), type(error).__name__)
+            self._delivered.clear()
+
+
 class Channel(redis.Channel):
     """Drops entries of the queue that are no messages, and goes on. Their jobs, if any, are announced again."""
+
+    QoS = QoS
 
     def _brpop_read(self, **options: Any) -> bool:
         try:
