@@ -35,6 +35,9 @@ class Way(StrEnum):
     WRONG = "with a body that breaks a rule"
 
 
+ACCEPTED_WAYS = (Way.PLAIN, Way.KEYED, Way.REPEATED, Way.BULK)
+
+
 class Afterwards(StrEnum):
     """What the client does with its job."""
 
@@ -141,11 +144,13 @@ def orders(options: Options) -> list[Order]:
         points = _points(rng)
         if number in poisoned:
             series_id, points = f"s{options.seed}-poison-{number}", POISON_POINTS
-        way = rng.choices(list(Way), (60, 12, 6, 19, 3))[0] if points < 10_000 else Way.PLAIN
+        way = rng.choices(list(ACCEPTED_WAYS), (62, 12, 6, 20))[0] if points < 10_000 else Way.PLAIN
         afterwards, after_s = _afterwards(rng, points)
         threshold = round(rng.uniform(1, 5), 3)
         seed = rng.getrandbits(32)
         made.append(Order(number, due_s, series_id, points, seed, threshold, way, afterwards, after_s))
+        if rng.random() < 0.03:
+            made.append(Order(-number, due_s, series_id, 10, seed, threshold, Way.WRONG))
     return made
 
 

@@ -73,8 +73,12 @@ class Recoveries:
         return self._rows(_RUNNING, worker=worker)
 
     def workers_hit(self, kind: str, jobs: list[Seen]) -> None:
-        """These jobs may have lost their worker just now; those that go on as if nothing had happened did not."""
-        self._watches += [_Watch(kind, time.monotonic(), job) for job in jobs]
+        """These jobs may have lost their worker just now; those that go on as if nothing had happened did not.
+
+        One that is waited for already lost it by an earlier fault, and its row does not know yet.
+        """
+        waited_for = {watch.seen.job_id for watch in self._watches if not watch.again}
+        self._watches += [_Watch(kind, time.monotonic(), job) for job in jobs if job.job_id not in waited_for]
 
     def queue_lost(self, kind: str) -> None:
         """The messages of all waiting jobs are about to be lost."""
