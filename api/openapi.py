@@ -1,11 +1,13 @@
 """The OpenAPI document: routes that read and write msgspec types, described as FastAPI describes its own."""
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
 
 from api import answers, requests
 from api.problems import MEDIA_TYPE
@@ -78,12 +80,14 @@ def operation(
     }
 
 
-def install(app: FastAPI) -> None:
-    """Add the msgspec types to the document that FastAPI makes."""
+def install(app: FastAPI, also: Sequence[BaseRoute]) -> None:
+    """Add the msgspec types, and routes that FastAPI does not serve itself, to the document that it makes."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            made = get_openapi(
+                title=app.title, version=app.version, description=app.description, routes=[*app.routes, *also]
+            )
             types = [kind for module in (answers, requests) for kind in _types_of(module)]
             _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
             for name in ("FitBody", "BulkLine", "PointsBody"):
