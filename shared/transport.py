@@ -17,7 +17,7 @@ _MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 class QoS(redis.QoS):
     """Gives back the messages in hand when a channel closes, where Redis is still there to take them.
 
-    Kombu tries that with a connection that is lost too, and the error would end the worker and the fits of its children.
+    Kombu tries that with a lost connection too, and the error would end the worker and the fits of its children.
     """
 
     def restore_unacked(self, client: Any = None) -> None:
