@@ -43,9 +43,11 @@ class Fit:
     """A fit that was asked for and breaks no rule."""
 
     series_id: str
-    series: Series
+    points: int
+    data: memoryview  # the training data as it is stored
     detector: str
     parameters: dict[str, Any]
+    digest: bytes  # of all of the above
     request_id: str
     idempotency_key: str | None
 
@@ -81,30 +83,40 @@ def read(series_id: str, body: FitBody, settings: Settings, request_id: str, ide
         fewest=max(settings.min_training_data_points, detector.min_points),
         most=settings.max_training_data_points,
     )
-    return Fit(series_id, series, detector.name, parameters, request_id, idempotency_key)
+    data = series.encode()
+    return Fit(
+        series_id=series_id,
+        points=len(series),
+        data=data,
+        detector=detector.name,
+        parameters=parameters,
+        digest=_digest(series_id, detector.name, parameters, data),
+        request_id=request_id,
+        idempotency_key=idempotency_key,
+    )
 
 
 def accept(services: Services, fits: Sequence[Fit]) -> list[Outcome]:
-    """Store the training data and the jobs of at most `ACCEPT_AT_MOST` fits, in one transaction; tell the workers.
+    """Store the training data and the jobs of at most `ACCEPT_AT_MOST` fits; tell the workers.
+
+    One transaction asks whether there is room, one stores all jobs: each COMMIT waits for the disk.
 
     One outcome for each fit, in their order. What is returned as accepted is durable. `UnavailableError` when none is.
     """
-    contents = [fit.series.encode() for fit in fits]
-    digests = [_digest(fit, content) for fit, content in zip(fits, contents, strict=True)]
-    outcomes: dict[int, Outcome] = _repeated(services, fits, digests)
+    outcomes: dict[int, Outcome] = _repeated(services, fits)
     new = [place for place in range(len(fits)) if place not in outcomes]
     if new:
         asked_at, room = admit(services, len(new))
         refusal = queue_full(services) if room < len(new) else None
+        if refusal:
+            outcomes |= dict.fromkeys(new[room:], refusal)
+        written = services.writers.map(lambda place: _with_data(services, fits[place], asked_at), new[:room])
         stored: dict[int, NewJob] = {}
-        for turn, place in enumerate(new):
-            if refusal and turn >= room:
-                outcomes[place] = refusal
-                continue
-            try:
-                stored[place] = _with_data(services, fits[place], contents[place], digests[place], asked_at)
-            except UnavailableError as error:
-                outcomes[place] = error
+        for place, job in zip(new[:room], written, strict=True):
+            if isinstance(job, NewJob):
+                stored[place] = job
+            else:
+                outcomes[place] = job
         outcomes |= dict(zip(stored, _insert(services, list(stored.values())), strict=True))
         for place in stored:
             if isinstance(outcome := outcomes[place], Accepted):
@@ -134,7 +146,7 @@ def queue_full(services: Services) -> BusyError:
     )
 
 
-def _repeated(services: Services, fits: Sequence[Fit], digests: Sequence[bytes]) -> dict[int, Outcome]:
+def _repeated(services: Services, fits: Sequence[Fit]) -> dict[int, Outcome]:
     """What became of fits whose idempotency key was used before, also when the queue is full by now."""
     keys = {fit.idempotency_key for fit in fits if fit.idempotency_key}
     if not keys:
@@ -142,8 +154,8 @@ def _repeated(services: Services, fits: Sequence[Fit], digests: Sequence[bytes])
     with services.sessions.begin() as session:
         known = jobs.accepted_by_key(session, ANYBODY, sorted(keys))
     return {
-        place: _as_accepted(known[fit.idempotency_key], digest, fit.series_id, len(fit.series))
-        for place, (fit, digest) in enumerate(zip(fits, digests, strict=True))
+        place: _as_accepted(known[fit.idempotency_key], fit.digest, fit.series_id, fit.points)
+        for place, fit in enumerate(fits)
         if fit.idempotency_key in known
     }
 
@@ -157,19 +169,22 @@ def _as_accepted(known: AcceptedAs, digest: bytes, series_id: str, points: int) 
     )
 
 
-def _with_data(services: Services, fit: Fit, content: memoryview, digest: bytes, asked_at: datetime) -> NewJob:
+def _with_data(services: Services, fit: Fit, asked_at: datetime) -> NewJob | UnavailableError:
     job_id = str(uuid.uuid4())
-    data = services.artifacts.data.put(data_key(fit.series_id, job_id), content)
+    try:
+        data = services.artifacts.data.put(data_key(fit.series_id, job_id), fit.data)
+    except UnavailableError as error:
+        return error
     return NewJob(
         job_id=job_id,
         series_id=fit.series_id,
         detector=fit.detector,
         parameters=fit.parameters,
-        points=len(fit.series),
+        points=fit.points,
         data_key=data.key,
         data_sha256=data.sha256,
         data_size=data.size,
-        request_sha256=digest,
+        request_sha256=fit.digest,
         asked_at=asked_at,
         request_id=fit.request_id,
         api_key_id=ANYBODY,
@@ -217,6 +232,6 @@ def _outcome_unknown() -> UnavailableError:
     )
 
 
-def _digest(fit: Fit, content: memoryview) -> bytes:
-    request = [fit.series_id, fit.detector, fit.parameters, hashlib.sha256(content).hexdigest()]
+def _digest(series_id: str, detector: str, parameters: dict[str, Any], data: memoryview) -> bytes:
+    request = [series_id, detector, parameters, hashlib.sha256(data).hexdigest()]
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()

@@ -6,6 +6,8 @@ import msgspec
 from fastapi import Depends, Path, Query, Request
 from starlette.responses import Response
 
+from api.accepting import Fit, Outcome
+from api.grouping import Grouped
 from api.problems import request_id_of
 from api.resolving import parse_version
 from api.services import Services
@@ -33,9 +35,14 @@ async def _content(request: Request) -> bytes:
     return await request.body()
 
 
+def _grouped_fits(request: Request) -> Grouped[Fit, Outcome]:
+    return request.app.state.grouped_fits  # type: ignore[no-any-return]
+
+
 ServicesOf = Annotated[Services, Depends(_services)]
 SeriesId = Annotated[str, Depends(_series_id)]
 VersionNumber = Annotated[int | None, Depends(_version)]
+GroupedFits = Annotated[Grouped[Fit, Outcome], Depends(_grouped_fits)]
 Content = Annotated[bytes, Depends(_content)]
 RequestId = Annotated[str, Depends(request_id_of)]
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="Entries of a page")]

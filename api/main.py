@@ -2,17 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api import middleware, openapi, problems
+from api.accepting import accept
+from api.grouping import Grouped
 from api.routes import fits, health, jobs, pages, predictions, series, versions
 from api.services import Services
 from api.stopping import when_stopping
 from shared import __version__, logs
 from shared.settings import Settings
+from shared.store.jobs import ACCEPT_AT_MOST
 
 DESCRIPTION = "Learns what is normal for many time series and says, point by point, what is not."
 
@@ -27,6 +31,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         current_default_thread_limiter().total_tokens = settings.database_pool_size
         services = Services.start(settings)
         app.state.services = services
+        app.state.grouped_fits = Grouped(partial(accept, services), ACCEPT_AT_MOST)
         when_stopping(services.watcher.close)
         try:
             yield

@@ -18,6 +18,7 @@ from shared.store.latest import LatestVersions
 from shared.telemetry import Latencies, connect
 
 BATCHES_AT_A_TIME = 2
+WRITERS = 8
 COUNT_KEPT_S = 5.0
 
 
@@ -34,6 +35,7 @@ class Services:
     latest: LatestVersions
     resolver: Resolver
     watcher: Watcher
+    writers: ThreadPoolExecutor  # training data, side by side: each file waits for the disk
     batches: ThreadPoolExecutor  # scoring large batches, beside the threads that serve other requests
     series_trained: "SeriesCount"
 
@@ -55,6 +57,7 @@ class Services:
             latest=latest,
             resolver=Resolver(latest, sessions, artifacts, settings.state_cache_bytes),
             watcher=Watcher(sessions),
+            writers=ThreadPoolExecutor(WRITERS, "writer"),
             batches=ThreadPoolExecutor(BATCHES_AT_A_TIME, "batch"),
             series_trained=SeriesCount(sessions),
         )
@@ -63,6 +66,7 @@ class Services:
         """End waits, publish what waits to be announced, let connections go."""
         self.watcher.close()
         await self.latest.close()
+        self.writers.shutdown(wait=True)
         self.batches.shutdown(wait=True, cancel_futures=True)
         self.announcer.close()
         self.latencies.close()

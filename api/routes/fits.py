@@ -8,17 +8,19 @@ from fastapi import APIRouter, Header
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.accepting import Accepted, accept, read
+from api.accepting import Accepted, Fit, accept, read
 from api.answers import AcceptedJob, BulkResult, JobAnswer
 from api.bodies import decode
 from api.bulk import BulkAnswer
-from api.dependencies import Content, RequestId, SeriesId, ServicesOf, answer
+from api.dependencies import Content, GroupedFits, RequestId, SeriesId, ServicesOf, answer
 from api.openapi import operation
 from api.requests import BulkLine, FitBody
 from api.routes.jobs import LONGEST_WAIT_S, find_job
-from api.services import Services
+from shared.settings import Settings
 
 router = APIRouter(tags=["fits"])
+
+SMALL_BODY_BYTES = 32 * 1024  # a thousand points, checked within a millisecond
 
 _BODY = msgspec.json.Decoder(FitBody)
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
@@ -32,6 +34,7 @@ Prefer = Annotated[str | None, Header(description="wait=N holds the answer until
 @router.post("/fit/{series_id}", **operation(AcceptedJob, status=202, body=FitBody))
 async def fit(
     services: ServicesOf,
+    grouped_fits: GroupedFits,
     series_id: SeriesId,
     content: Content,
     request_id: RequestId,
@@ -39,13 +42,19 @@ async def fit(
     prefer: Prefer = None,
 ) -> Response:
     """Learn what is normal for a series. Accepted at once as a job; follow it at its Location."""
-    accepted = await run_in_threadpool(_accept, services, series_id, content, request_id, idempotency_key)
+    arguments = (series_id, content, services.settings, request_id, idempotency_key)
+    if len(content) <= SMALL_BODY_BYTES:
+        outcome = await grouped_fits(_read(*arguments))
+    else:  # neither the event loop nor others should wait for it
+        (outcome,) = await run_in_threadpool(lambda: accept(services, [_read(*arguments)]))
+    if not isinstance(outcome, Accepted):
+        raise outcome
     if wait_s := _preferred_wait(prefer):
-        await services.watcher.wait(accepted.job_id, wait_s)
-        job = await run_in_threadpool(find_job, services, accepted.job_id)
+        await services.watcher.wait(outcome.job_id, wait_s)
+        job = await run_in_threadpool(find_job, services, outcome.job_id)
         if job.status.is_final:
             return answer(JobAnswer.of(job), 200, {"Location": f"/jobs/{job.job_id}", **_applied(wait_s)})
-    body = AcceptedJob.of(accepted.job_id, series_id, accepted.status, accepted.points)
+    body = AcceptedJob.of(outcome.job_id, series_id, outcome.status, outcome.points)
     return answer(body, 202, {"Location": body.links.self, "Retry-After": "1", **_applied(wait_s)})
 
 
@@ -55,11 +64,8 @@ async def fit_many(services: ServicesOf, request_id: RequestId) -> Response:
     return BulkAnswer(services, request_id)
 
 
-def _accept(services: Services, series_id: str, content: bytes, request_id: str, key: str | None) -> Accepted:
-    (outcome,) = accept(services, [read(series_id, decode(_BODY, content), services.settings, request_id, key)])
-    if isinstance(outcome, Accepted):
-        return outcome
-    raise outcome
+def _read(series_id: str, content: bytes, settings: Settings, request_id: str, key: str | None) -> Fit:
+    return read(series_id, decode(_BODY, content), settings, request_id, key)
 
 
 def _preferred_wait(prefer: str | None) -> int:

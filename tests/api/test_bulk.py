@@ -14,6 +14,7 @@ from shared.store import jobs
 from shared.store.engine import Sessions
 from tests.points import ramp
 from tests.processes import serving
+from tests.waiting import until
 from worker.training import Training, run
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -127,6 +128,7 @@ def test_a_bulk_fit_is_bounded_in_lines_and_bytes(settings: Settings, series_id:
 
         def chunks() -> Iterator[bytes]:
             yield line(f"{series_id}-first")
+            until(lambda: httpx.get(f"{api.base_url}/jobs?series_id={series_id}-first", trust_env=False).json()["jobs"])
             for _ in range(30):
                 yield b" " * 100
 
