@@ -2,9 +2,9 @@
 
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, model_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import Code, SetupError
@@ -81,9 +81,32 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             wrong = "; ".join(
-                f"{'_'.join(map(str, flaw['loc'])).upper() or 'settings'}: {flaw['msg']}" for flaw in error.errors()
+                ": ".join([*(str(name).upper() for name in flaw["loc"]), flaw["msg"].removeprefix("Value error, ")])
+                for flaw in error.errors()
             )
             raise SetupError(Code.CONFIGURATION, f"Settings are wrong: {wrong}") from None
+
+    @classmethod
+    def of_process(cls) -> Self:
+        """Read the settings of a process that needs both servers; what is wrong or missing ends it with a sentence."""
+        try:
+            settings = cls.load()
+            _ = settings.database, settings.redis
+        except SetupError as error:
+            raise SystemExit(error.detail) from None
+        return settings
+
+    @field_validator("database_url")
+    @classmethod
+    def check_database_url(cls, url: str) -> str:
+        """Refuse what is no address of PostgreSQL."""
+        return _checked(url, "postgresql", "postgres", "postgresql+psycopg2")
+
+    @field_validator("redis_url")
+    @classmethod
+    def check_redis_url(cls, url: str) -> str:
+        """Refuse what is no address of Redis."""
+        return _checked(url, "redis", "rediss")
 
     @model_validator(mode="after")
     def check(self) -> Self:
@@ -115,6 +138,19 @@ class Settings(BaseSettings):
         if not self.redis_url:
             raise SetupError(Code.CONFIGURATION, NO_SERVERS.format("REDIS_URL"))
         return self.redis_url
+
+
+def _checked(url: str, *schemes: str) -> str:
+    """The address, unless it cannot be one; the error does not repeat it, for it holds a password."""
+    if url:
+        address = urlsplit(url)
+        if address.scheme not in schemes:
+            raise ValueError(f"must begin with {schemes[0]}://")
+        try:
+            _ = address.port
+        except ValueError:
+            raise ValueError("has no port, or a password in which / : @ ? # are not written as %2F %3A …") from None
+    return url
 
 
 def with_psycopg2(url: str) -> str:

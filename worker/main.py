@@ -29,7 +29,7 @@ from worker.listening import Watchdog
 SHUTDOWN_GRACE_S = 15
 HARD_LIMIT_BEYOND_S = 60  # a fit deep in C code does not hear its deadline: then the process is ended
 
-settings = Settings.load()
+settings = Settings.of_process()
 app: Celery = make_celery(settings.redis, consumes=True)
 app.conf.update(
     worker_concurrency=settings.worker_concurrency,

@@ -156,7 +156,8 @@ def test_a_job_has_one_version_and_versions_never_change(store: Sessions, new_jo
     for other_job, reason in (("job_id", "versions_job_id_key"), ("gen_random_uuid()", "without a succeeded job")):
         again = (
             f"INSERT INTO versions (series_id, version, job_id, state_key, scores_key, {columns}) "
-            f"SELECT series_id, version + 1, {other_job}, 'other', 'another', {columns} FROM versions WHERE job_id = :id"
+            f"SELECT series_id, version + 1, {other_job}, 'other', 'another', {columns} "
+            "FROM versions WHERE job_id = :id"
         )
         with pytest.raises(DBAPIError, match=reason):
             change(store, again, job_id)

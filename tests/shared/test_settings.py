@@ -1,0 +1,161 @@
+"""What operators set, and what they are told when it cannot be."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg2.extensions
+import pytest
+from sqlalchemy.engine import make_url
+
+from shared.errors import SetupError
+from shared.settings import Settings, with_psycopg2
+from tests.processes import make_settings
+
+POSTGRES, REDIS = "postgresql://x@127.0.0.1:1/x", "redis://127.0.0.1:1/0"
+COMMANDS = {
+    "worker": ("worker",),
+    "reconciler": ("worker.reconciling",),
+    "migrate": ("api.cli.main", "migrate"),
+    "api": ("uvicorn", "api.main:create_app", "--factory", "--port=0"),
+}
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment in which nothing is set, and no `.env`."""
+    names = {alias.upper() for alias in Settings.model_fields} | {"DATA_FOLDER", "MODEL_FOLDER"}
+    for name in names & {name.upper() for name in os.environ}:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Settings.load()
+
+
+def test_without_servers_the_sentence_says_what_to_set_and_what_else_there_is() -> None:
+    settings = Settings.load()
+    for name in ("database", "redis"):
+        with pytest.raises(SetupError, match=f"^{name.upper()}_URL is not set.*python3 run up"):
+            getattr(settings, name)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+def test_the_driver_of_an_address_is_named(scheme: str) -> None:
+    given = f"{scheme}://u:p@h:1/n?sslmode=require"
+    assert make_settings(database_url=given).database == "postgresql+psycopg2://u:p@h:1/n?sslmode=require"
+    assert with_psycopg2(with_psycopg2(given)) == with_psycopg2(given)
+
+
+@pytest.mark.parametrize(
+    "password", ["plain", "p@ss", "a:b", "a/b", "a%b", "%41", "a#b?c&d=e", "ü ü", "[::1]", "'\"\\"]
+)
+def test_a_password_of_any_characters_reaches_the_driver(password: str) -> None:
+    own = make_settings(database_host="db", database_user="us@r", database_password=password).database
+    whole = make_settings(database_url=f"postgresql://us%40r:{quote(password, safe='')}@db:5432/tsad").database
+    for url in (make_url(own), make_url(whole)):
+        assert (url.username, url.password, url.host, url.port, url.database) == ("us@r", password, "db", 5432, "tsad")
+    psycopg2.extensions.parse_dsn(own.replace("+psycopg2", ""))
+
+
+def test_an_address_goes_before_its_parts() -> None:
+    assert make_settings(database_url=POSTGRES, database_host="elsewhere").database.endswith("127.0.0.1:1/x")
+
+
+def test_a_role_without_a_password_has_none() -> None:
+    assert make_settings(database_host="db").database == "postgresql+psycopg2://tsad@db:5432/tsad"
+
+
+@pytest.mark.parametrize(
+    ("name", "alias"), [("TRAINING_DATA_FOLDER", "DATA_FOLDER"), ("MODEL_STATE_FOLDER", "MODEL_FOLDER")]
+)
+def test_folders_have_two_names_and_the_longer_goes_first(
+    monkeypatch: pytest.MonkeyPatch, name: str, alias: str
+) -> None:
+    field = name.lower()
+    assert getattr(loaded(monkeypatch, **{alias: "/short"}), field) == Path("/short")
+    assert getattr(loaded(monkeypatch, **{name: "/long"}), field) == Path("/long")
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loaded(monkeypatch, MAX_BODY_BYTES="", TRAINING_DATA_FOLDER="", LOG_LEVEL="") == Settings()
+
+
+def test_the_file_is_read_and_the_environment_goes_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("LATENCY_HISTORY_LIMIT=7\nREDIS_URL=redis://file:1/0\nSOMETHING_ELSE=1\n")
+    settings = loaded(monkeypatch, REDIS_URL="redis://environment:1/0")
+    assert (settings.latency_history_limit, settings.redis) == (7, "redis://environment:1/0")
+
+
+BAD: list[tuple[dict[str, str], str]] = [
+    ({"LEASE_S": "soon"}, "LEASE_S"),
+    ({"LEASE_S": "-1"}, "LEASE_S"),
+    ({"LEASE_S": "nan"}, "LEASE_S"),
+    ({"MAX_BODY_BYTES": "64MB"}, "MAX_BODY_BYTES"),
+    ({"MAX_BODY_BYTES": "1"}, "MAX_BODY_BYTES"),
+    ({"MIN_TRAINING_DATA_POINTS": "1"}, "MIN_TRAINING_DATA_POINTS"),
+    ({"DATABASE_PORT": "five"}, "DATABASE_PORT"),
+    ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+    ({"LOG_FORMAT": "xml"}, "LOG_FORMAT"),
+    ({"WORKER_NICENESS": "20"}, "WORKER_NICENESS"),
+    ({"DATABASE_URL": "mysql://u:hunter2@h/x"}, "DATABASE_URL: must begin with postgresql://"),
+    ({"DATABASE_URL": "hunter2"}, "DATABASE_URL: must begin with postgresql://"),
+    ({"DATABASE_URL": "postgresql://u:hunter2/x@h:5432/n"}, "DATABASE_URL: has no port, or a password"),
+    ({"REDIS_URL": "http://u:hunter2@h"}, "REDIS_URL: must begin with redis://"),
+    ({"REDIS_URL": "redis://:hunter2@h:port/0"}, "REDIS_URL: has no port, or a password"),
+    ({"ACCEPT_WINDOW_S": "60", "GARBAGE_GRACE_S": "60"}, "ACCEPT_WINDOW_S must be shorter than GARBAGE_GRACE_S"),
+    ({"ACCEPT_WINDOW_S": "4000"}, "ACCEPT_WINDOW_S must be shorter than GARBAGE_GRACE_S"),
+    ({"HEARTBEAT_S": "10"}, "LEASE_S must be at least three times HEARTBEAT_S"),
+    ({"MAX_TRAINING_DATA_POINTS": "2"}, "MIN_TRAINING_DATA_POINTS must not exceed MAX_TRAINING_DATA_POINTS"),
+    ({"MAX_BODY_BYTES_IN_FLIGHT": "1024"}, "MAX_BODY_BYTES must not exceed MAX_BODY_BYTES_IN_FLIGHT"),
+]
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"), BAD, ids=[" ".join(wrong) + f"-{n}" for n, (wrong, _) in enumerate(BAD)]
+)
+def test_what_is_wrong_is_named_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(SetupError) as refused:
+        loaded(monkeypatch, **environment)
+    assert sentence in refused.value.detail
+    assert refused.value.detail.startswith("Settings are wrong: ")
+    assert "hunter2" not in refused.value.detail
+
+
+def test_everything_that_is_wrong_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SetupError, match=r"LEASE_S: .*; LOG_LEVEL: "):
+        loaded(monkeypatch, LEASE_S="x", LOG_LEVEL="y")
+
+
+def start(command: str, **environment: str) -> Any:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    return subprocess.run(
+        [sys.executable, "-m", *COMMANDS[command]],
+        env=clean | environment,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [({}, "DATABASE_URL"), ({"DATABASE_URL": POSTGRES, "REDIS_URL": REDIS, "LEASE_S": "soon"}, "LEASE_S")],
+    ids=["nothing-set", "wrong-value"],
+)
+def test_a_process_that_cannot_start_says_so_in_one_line(command: str, environment: dict[str, str], name: str) -> None:
+    ended = start(command, **environment)
+    output = (ended.stdout + ended.stderr).decode()
+    assert ended.returncode not in (0, -15)
+    assert name in output
+    assert "Traceback" not in output
+    assert len(output.strip().splitlines()) == 1, output
