@@ -27,8 +27,8 @@ def main() -> int:
                 report = run(options, _say, home)
             finally:
                 ignore_interrupts()
-            if not report.passed:
-                keep_logs(report, f"tsad-chaos-{options.seed}")
+            if options.logs or not report.passed:
+                keep_logs(report)
             _say(report.text())
             _say(f"{time.monotonic() - began:.0f} s in all; again: python3 run chaos {' '.join(sys.argv[1:])}")
             return 0 if report.passed else 1
@@ -51,10 +51,11 @@ def _options() -> Options:
         "--fault", action="append", default=[], choices=sorted(FAULTS), help="only these, in this order"
     )
     parser.add_argument("--sabotage", default="", choices=sorted(BY_NAME), help="take a safeguard out: it must fail")
+    parser.add_argument("--logs", help="where to keep the logs (default: a new folder, and only of a run that failed)")
     given = parser.parse_args()
     if given.jobs < 10:
         parser.error("--jobs must be at least 10")
-    return Options(given.seed, given.jobs, given.quick, tuple(given.fault), given.sabotage)
+    return Options(given.seed, given.jobs, given.quick, tuple(given.fault), given.sabotage, given.logs)
 
 
 def _say(line: str) -> None:

@@ -98,7 +98,7 @@ class Options:
     quick: bool = False
     faults: tuple[str, ...] = ()  # these, in this order, instead of shuffled decks of all kinds
     sabotage: str = ""
-    poison: bool = True
+    logs: str | None = None
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -137,7 +137,8 @@ def orders(options: Options) -> list[Order]:
     rng = seeded(f"orders {options.seed}")
     ids = [f"s{options.seed}-{place}" for place in range(max(8, options.jobs // 12))]
     weights = list(accumulate((place + 1) ** -0.8 for place in range(len(ids))))
-    poisoned = {rng.randrange(options.jobs // 5) for _ in range(1 + options.jobs // 1000)} if options.poison else set()
+    # Early, for it takes three leases until they have failed.
+    poisoned = {rng.randrange(options.jobs // 5) for _ in range(1 + options.jobs // 1000)}
     made: list[Order] = []
     for number, due_s in enumerate(_times(rng, options)):
         (series_id,) = rng.choices(ids, cum_weights=weights)

@@ -171,7 +171,7 @@ def run(options: Options, say: Callable[[str], None], home: Path) -> Report:
 
 @contextmanager
 def new_home() -> Iterator[Path]:
-    """A folder that is removed unless somebody renamed what is in it."""
+    """A folder that is removed with all that is in it."""
     folder = Path(tempfile.mkdtemp(prefix="tsad-chaos-"))
     folder.chmod(0o711)  # as root, the embedded servers run as another user
     try:
@@ -180,9 +180,10 @@ def new_home() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def keep_logs(report: Report, name: str) -> None:
-    """Move the logs out of a folder that is about to be removed."""
-    kept = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+def keep_logs(report: Report) -> None:
+    """Copy the logs out of a folder that is about to be removed."""
+    kept = Path(report.options.logs or tempfile.mkdtemp(prefix=f"tsad-chaos-{report.options.seed}-"))
+    kept.mkdir(parents=True, exist_ok=True)
     for log in report.logs.glob("*.log"):
         shutil.copy2(log, kept)
     report.logs = kept

@@ -1,0 +1,63 @@
+"""Whether artifacts are compared with the client's data, byte for byte where it matters."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.artifacts import Artifacts, LocalFolder
+from shared.domain.detectors import named
+from shared.domain.detectors.parameters import complete
+from shared.domain.detectors.states import Fitted, encode
+from shared.domain.training_scores import TrainingScores
+from shared.domain.versions import Artifact
+from tests.chaos.evidence import flaws
+from tests.chaos.plan import Order
+
+ORDER = Order(0, 0.0, "s", 50, seed=1, threshold=2.5)
+JOB = "00000000-0000-4000-8000-000000000000"
+Kept = dict[str, Artifact]
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Artifacts:
+    return Artifacts(LocalFolder(tmp_path / "data"), LocalFolder(tmp_path / "models"))
+
+
+def kept(artifacts: Artifacts, order: Order, suffix: str = "") -> Kept:
+    """What a worker stores for this order."""
+    series, detector = order.series(), named("baseline")
+    state = detector.fit(series, complete(detector.parameters, order.parameters), lambda _: None)
+    scores = TrainingScores.of(detector.score(state, series.values, series.timestamps, np.empty(0)))
+    return {
+        "data": artifacts.data.put(f"s{suffix}/{JOB}.npz", series.encode()),
+        "state": artifacts.states.put(f"s{suffix}/{JOB}.1.json", encode(Fitted(detector, state))[0]),
+        "scores": artifacts.states.put(f"s{suffix}/{JOB}.1.scores.npz", scores.encode()),
+    }
+
+
+def test_what_a_worker_stores_is_without_flaw(artifacts: Artifacts) -> None:
+    assert flaws(artifacts, ORDER, **kept(artifacts, ORDER)) == []
+
+
+@pytest.mark.parametrize("kind", ["data", "state", "scores"])
+def test_an_artifact_of_other_points_is_a_flaw(artifacts: Artifacts, kind: str) -> None:
+    others = kept(artifacts, Order(1, 0.0, "s", 50, seed=2, threshold=2.5), "-other")
+    (flaw,) = flaws(artifacts, ORDER, **kept(artifacts, ORDER) | {kind: others[kind]})
+    assert flaw.startswith(others[kind].key)
+
+
+def damaged(artifacts: Artifacts) -> Iterator[Path]:
+    yield artifacts.data.root / "s" / f"{JOB}.npz"
+    yield artifacts.states.root / "s" / f"{JOB}.1.json"
+    yield artifacts.states.root / "s" / f"{JOB}.1.scores.npz"
+
+
+def test_an_artifact_that_is_half_there_or_gone_is_a_flaw(artifacts: Artifacts) -> None:
+    for file in damaged(artifacts):
+        stored = kept(artifacts, ORDER)
+        file.write_bytes(file.read_bytes()[:-5])
+        assert "damaged" in flaws(artifacts, ORDER, **stored)[0]
+        file.unlink()
+        assert "damaged" in flaws(artifacts, ORDER, **stored)[0]

@@ -1,0 +1,160 @@
+"""The verification itself: a run without a flaw passes, and each flaw is named."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from shared.domain.jobs import Status
+from tests.chaos.evidence import Evidence, JobRow, VersionRow
+from tests.chaos.ledger import Ledger
+from tests.chaos.plan import HOPELESS_POINTS, Order
+from tests.chaos.predictions import Outage, Refusal, unexcused
+from tests.chaos.verdicts import violations
+
+Change = Callable[[Ledger, Evidence], None]
+
+
+def order(number: int, points: int = 20) -> Order:
+    return Order(number, 0.0, "s", points, seed=number, threshold=3.0)
+
+
+def keys(job_id: str) -> tuple[str, str, str]:
+    return f"s/{job_id}.npz", f"s/{job_id}.1.json", f"s/{job_id}.1.scores.npz"
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    """Two jobs, one after the other, that became versions 1 and 2, and one that was cancelled."""
+    made = Ledger()
+    for number, job_id in enumerate(("a", "b", "c")):
+        made.promised(job_id, order(number), 10.0 * number, 10.0 * number + 1, None)
+    made.told("a", Status.SUCCEEDED, 1)
+    made.told("b", Status.SUCCEEDED, 2)
+    made.told("c", Status.CANCELLED, None)
+    made.promises["c"].cancel_asked = made.promises["c"].cancelled = True
+    return made
+
+
+@pytest.fixture
+def evidence() -> Evidence:
+    """What the database and the store say then."""
+    rows = [
+        JobRow("a", 1, "s", "succeeded", 1, request_id="1"),
+        JobRow("b", 2, "s", "succeeded", 2, request_id="2"),
+        JobRow("c", 3, "s", "cancelled", request_id="3", data_key="s/c.npz"),
+    ]
+    versions = [VersionRow("s", 1, "a", keys=keys("a")), VersionRow("s", 2, "b", keys=keys("b"))]
+    return Evidence({row.job_id: row for row in rows}, versions, {"s": 2}, {*keys("a"), *keys("b"), "s/c.npz"})
+
+
+def changed(job_id: str, **columns: object) -> Change:
+    """A row that says otherwise."""
+
+    def change(_ledger: Ledger, evidence: Evidence) -> None:
+        evidence.jobs[job_id] = replace(evidence.jobs[job_id], **columns)  # type: ignore[arg-type]
+
+    return change
+
+
+def with_version(*versions: VersionRow) -> Change:
+    return lambda _ledger, evidence: evidence.versions.extend(versions)
+
+
+def with_job(row: JobRow) -> Change:
+    return lambda _ledger, evidence: evidence.jobs.update({row.job_id: row})
+
+
+def with_versions(numbers: dict[str, int]) -> Change:
+    """The jobs' versions, numbered otherwise in every row."""
+
+    def change(ledger: Ledger, evidence: Evidence) -> None:
+        for job_id, number in numbers.items():
+            evidence.jobs[job_id] = replace(evidence.jobs[job_id], version=number)
+            ledger.promises[job_id].version = number
+        evidence.versions = [replace(row, version=numbers[row.job_id]) for row in evidence.versions]
+
+    return change
+
+
+def without_version(_ledger: Ledger, evidence: Evidence) -> None:
+    del evidence.versions[0]
+    evidence.files -= set(keys("a"))
+
+
+def test_a_run_that_kept_every_promise_passes(ledger: Ledger, evidence: Evidence) -> None:
+    assert violations(ledger, evidence) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("lost", lambda _, evidence: evidence.jobs.pop("c")),
+        ("lost", changed("b", status="running", version=None)),
+        ("lost", changed("b", status="queued", version=None)),
+        ("answer", changed("a", series_id="other")),
+        ("answer", changed("c", status="failed", error_code="fit_failed")),
+        ("failed", changed("b", status="failed", version=None, error_code="worker_lost")),
+        ("cancelled", changed("c", status="succeeded", version=3)),
+        ("cancelled", changed("b", status="cancelled", version=None)),
+        ("doubled", with_version(VersionRow("s", 3, "b", keys=keys("b")))),
+        ("doubled", with_job(JobRow("d", 4, "s", "cancelled", request_id="2"))),
+        ("doubled", with_job(JobRow("d", 4, "s", "cancelled", request_id="4"))),
+        ("fenced", changed("b", attempt=2)),
+        ("version", with_version(VersionRow("s", 3, "c", keys=("s/c.npz",)))),
+        ("version", with_versions({"a": 1, "b": 3})),
+        ("version", lambda _, evidence: evidence.last_versions.update({"s": 3})),
+        ("version", lambda _, evidence: evidence.last_versions.update({"other": 1})),
+        ("version", without_version),
+        ("order", with_versions({"a": 2, "b": 1})),
+        ("artifact", lambda _, evidence: evidence.files.remove(keys("a")[2])),
+        ("artifact", lambda _, evidence: evidence.flaws.append(("a", "not what a fresh fit learns"))),
+        ("orphan", lambda _, evidence: evidence.files.add("s/d.npz")),
+        ("orphan", lambda _, evidence: evidence.files.add("s/.part-0123")),
+        ("answer", lambda ledger, _: ledger.complain("an answer of 500")),
+    ],
+)
+def test_a_flaw_is_named(ledger: Ledger, evidence: Evidence, kind: str, change: Change) -> None:
+    change(ledger, evidence)
+    assert kind in {violation.kind for violation in violations(ledger, evidence)}
+
+
+def test_a_deleted_version_leaves_a_hole_that_is_none(ledger: Ledger, evidence: Evidence) -> None:
+    without_version(ledger, evidence)
+    ledger.deleted.add(("s", 1))
+    assert violations(ledger, evidence) == []
+    ledger.deleted.add(("s", 2))
+    assert "version" in {violation.kind for violation in violations(ledger, evidence)}
+
+
+def test_a_job_of_a_request_whose_answer_was_lost_is_none_too_many(ledger: Ledger, evidence: Evidence) -> None:
+    evidence.jobs["d"] = JobRow("d", 4, "s", "failed", request_id="lost", error_code="fit_failed")
+    ledger.not_told(["lost"], order(3, HOPELESS_POINTS))
+    assert violations(ledger, evidence) == []
+
+
+def test_a_job_of_a_request_that_was_refused_is_one_too_many(ledger: Ledger, evidence: Evidence) -> None:
+    evidence.jobs["d"] = JobRow("d", 4, "s", "cancelled", request_id="refused")
+    ledger.refused.add("refused")
+    (violation,) = violations(ledger, evidence)
+    assert violation.kind == "doubled"
+    assert "that was refused" in violation.sentence
+
+
+def test_a_job_must_not_change_what_it_said_last(ledger: Ledger) -> None:
+    ledger.told("a", Status.FAILED, None)
+    assert ledger.complaints == ["job a was succeeded and then failed"]
+
+
+def test_one_job_must_not_stand_for_two_fits(ledger: Ledger) -> None:
+    ledger.promised("a", order(7), 50.0, 51.0, None)
+    assert ledger.complaints == ["job a stands for two fits, 0 and 7"]
+
+
+def test_predictions_may_be_refused_only_while_their_own_process_was_hit() -> None:
+    refusal = Refusal(sent_at=10.0, answered_at=11.0, api=1, how="503 database_unavailable")
+    assert unexcused([refusal], [Outage(10.5, 12.0, api=1)]) == []
+    assert unexcused([refusal], [Outage(5.0, 10.0, api=None)]) == []
+    for elsewhere in (Outage(11.5, 12.0, api=1), Outage(5.0, 9.0, api=None), Outage(9.0, 12.0, api=0)):
+        (sentence,) = unexcused([refusal], [elsewhere])
+        assert "1 predictions were refused (503 database_unavailable)" in sentence
