@@ -1,0 +1,133 @@
+"""Rules of the code that no linter knows."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from shared import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+PRODUCT = ("api", "worker", "shared", "migrations")
+MOST_LINES = 300
+CATALOGUES = {"api/answers.py"}  # one short class after the other
+READ_SETTINGS = {  # the composition roots
+    "api/main.py",
+    "api/cli/migrate.py",
+    "api/cli/stack.py",
+    "migrations/env.py",
+    "worker/collecting.py",  # a command of its own
+    "worker/main.py",
+    "worker/reconciling.py",
+}
+PRINT = re.compile(r"(api/cli/.*|run|benchmark/.*|worker/collecting\.py|tests/.*)")
+
+
+@cache
+def tracked() -> list[Path]:
+    names = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT).decode().split("\0")
+    return [ROOT / name for name in names if name.endswith(".py") and (ROOT / name).is_file()]
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    return {
+        str(path.relative_to(ROOT)): ast.parse(path.read_text(), feature_version=(3, 11))
+        for path in [*tracked(), ROOT / "run"]
+    }
+
+
+def product() -> dict[str, ast.Module]:
+    return {name: tree for name, tree in trees().items() if name.startswith(PRODUCT)}
+
+
+def calls(tree: ast.AST) -> Iterator[str]:
+    """The called names, as `name` or `….attribute`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name):
+                yield node.func.id
+            elif isinstance(node.func, ast.Attribute):
+                yield f"{ast.unparse(node.func.value)}.{node.func.attr}"
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _in_a_checkout() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("needs a checkout")
+
+
+def test_no_product_module_is_longer_than_a_reader_has_patience_for() -> None:
+    lengths = {name: len((ROOT / name).read_text().splitlines()) for name in product() if name not in CATALOGUES}
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_only_composition_roots_read_settings() -> None:
+    readers = {name for name, tree in product().items() if {"Settings.load", "Settings.of_process"} & set(calls(tree))}
+    assert readers == READ_SETTINGS
+
+
+def test_nothing_reads_the_environment_behind_the_back_of_the_settings() -> None:
+    outside = ("api/cli/", "shared/embedded/", "shared/settings.py", "worker/__main__.py")
+    assert [
+        name
+        for name, tree in product().items()
+        if not name.startswith(outside)
+        and any(
+            isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.getenv")
+            for node in ast.walk(tree)
+        )
+    ] == []
+
+
+def test_only_the_block_of_a_transaction_commits() -> None:
+    committing = {name for name, tree in product().items() if any(call.endswith(".commit") for call in calls(tree))}
+    assert committing <= {"migrations/env.py"}  # settings of its own connection, before any migration
+
+
+def test_nothing_is_pickled() -> None:
+    for name, tree in product().items():
+        assert not {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"} & set(imports(tree)), name
+        assert not [call for call in calls(tree) if call in ("eval", "exec")], name
+        for node in ast.walk(tree):
+            allowed = isinstance(node, ast.keyword) and node.arg == "allow_pickle"
+            assert not (allowed and ast.unparse(node.value) != "False"), name  # type: ignore[attr-defined]
+    loads = {name for name, tree in product().items() if {"np.load", "numpy.load"} & set(calls(tree))}
+    assert all("allow_pickle=False" in (ROOT / name).read_text() for name in loads)
+
+
+def test_only_what_talks_to_a_person_prints() -> None:
+    printing = {name for name, tree in trees().items() if "print" in set(calls(tree))}
+    assert {name for name in printing if not PRINT.fullmatch(name)} == set()
+
+
+def test_annotations_are_what_they_say_on_the_oldest_python() -> None:
+    """`from __future__ import annotations` would hide from FastAPI and msgspec what 3.11 cannot evaluate."""
+    futures = {name for name, tree in trees().items() if "__future__" in set(imports(tree))}
+    assert futures <= {"run", "shared/embedded/bootstrap.py"}  # `run` tells older versions that they are too old
+
+
+def test_the_version_stands_in_one_place() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "version" not in project
+    assert project["dynamic"] == ["version"]
+    named = [name for name in product() if f'"{__version__}"' in (ROOT / name).read_text()]
+    assert named == ["shared/__init__.py"]
+
+
+def test_no_module_is_a_drawer_for_the_rest() -> None:
+    drawers = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "managers", "core"}
+    assert [name for name in trees() if Path(name).stem in drawers] == []
