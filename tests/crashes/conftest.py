@@ -1,0 +1,47 @@
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from shared.settings import Settings
+from shared.store.engine import Sessions, make_engine
+from shared.store.schema import migrate
+from tests.crashes.stack import Stack
+from tests.processes import make_settings, new_database
+
+
+@pytest.fixture(scope="module")
+def quick(server_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Everything that is waited for takes a second or two."""
+    folder = tmp_path_factory.mktemp("crashes")
+    own_redis = redis_url.rsplit("/", 1)[0] + "/7"
+    client = redis.Redis.from_url(own_redis)
+    client.flushdb()
+    with new_database(server_url) as url:
+        migrate(url)
+        yield make_settings(
+            database_url=url,
+            redis_url=own_redis,
+            training_data_folder=folder / "artifacts/data",
+            model_state_folder=folder / "artifacts/models",
+            lease_s=2,
+            heartbeat_s=0.3,
+            reconcile_s=0.1,
+            accept_window_s=3,
+            garbage_grace_s=4,
+            keep_versions=100,
+            worker_concurrency=4,
+            worker_niceness=0,
+            database_pool_size=4,
+        )
+    client.flushdb()
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def stack(quick: Settings) -> Iterator[Stack]:
+    sessions = Sessions(make_engine(quick, "tsad-tests"))
+    made = Stack(quick, sessions, quick.training_data_folder.parents[1])
+    yield made
+    made.client.close()
+    sessions.engine.dispose()

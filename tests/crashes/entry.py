@@ -1,0 +1,184 @@
+"""`python -m tests.crashes.entry api PORT | worker | reconciler`: the product's own process, which dies where armed.
+
+A file in the folder ARMED names whose step it is (a job's id, or the process), and the step. Who reaches the step
+renames the file and kills itself, so that each death happens once. The API and the reconciler are started again.
+"""
+
+import ctypes
+import importlib
+import os
+import pathlib
+import runpy
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from shared.errors import Code, DamagedError, UnavailableError
+from tests.crashes.steps import IN_TRANSACTION, functions, moments
+
+ARMED = pathlib.Path(os.environ["ARMED"])
+AWAY = UnavailableError(Code.DATABASE_UNAVAILABLE, "Not at the moment.")
+DAMAGED = DamagedError(Code.ARTIFACT_DAMAGED, "What was stored is gone.")
+rename = pathlib.Path.rename
+lost_answers: list[int] = []
+whose = ""  # the job that is fitted, or the process
+
+
+def is_armed(function: str) -> bool:
+    return any((ARMED / f"{whose}~{function}~{moment}").exists() for moment in moments(function))
+
+
+def reach(function: str, moment: str) -> None:
+    """Die here, if that is wanted."""
+    name = f"{whose}~{function}~{moment}"
+    try:
+        rename(ARMED / name, ARMED / f"hit~{name}")
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+def provoke(function: str, session: Session | None) -> None:
+    """Some steps are reached only when something goes wrong before."""
+    if function == "artifacts.get":
+        while is_armed("jobs.heartbeat"):
+            time.sleep(0.01)
+        if is_armed("jobs.release"):
+            raise AWAY
+        if is_armed("jobs.fail"):
+            raise DAMAGED
+    if function == "versions.publish":
+        hold()
+        if is_armed("views.find"):
+            raise AWAY
+    if function == "jobs.accept" and is_armed("jobs.accepted_as") and not lost_answers:
+        event.listen(session, "after_commit", lose_the_answer, once=True)
+
+
+def hold() -> None:
+    """Wait as long as the test wants the fit to last, and say who waits."""
+    while (ARMED / "hold").exists():
+        writing = ARMED / f"{os.getpid()}"
+        writing.write_text(str(os.getpid()))
+        rename(writing, ARMED / f"holds~{whose}")
+        time.sleep(0.01)
+
+
+def lose_the_answer(_: Session) -> None:
+    lost_answers.append(1)
+    raise AWAY
+
+
+def wrapped(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(real)
+    def call(*arguments: Any, **named: Any) -> Any:
+        reach(name, "before")
+        session = arguments[0] if moments(name) == IN_TRANSACTION else None
+        provoke(name, session)
+        if session is not None:
+            event.listen(session, "after_commit", lambda _: reach(name, "committed"), once=True)
+        result = real(*arguments, **named)
+        reach(name, "after")
+        return result
+
+    return call
+
+
+def arm(process: str) -> None:
+    """Wrap every function that the process calls."""
+    for name in functions(process):
+        module, function = name.split(".")
+        owner: Any = importlib.import_module(
+            f"shared.{module}" if module in ("queue", "artifacts") else f"shared.store.{module}"
+        )
+        owner = owner.LocalFolder if module == "artifacts" else owner
+        setattr(owner, function, wrapped(name, getattr(owner, function)))
+
+    def renaming(path: pathlib.Path, target: Any) -> Any:
+        writing = path.name.startswith(".part-")
+        if writing:
+            reach("artifacts.put", "written")
+        result = rename(path, target)
+        if writing:
+            reach("artifacts.put", "renamed")
+        return result
+
+    pathlib.Path.rename = renaming  # type: ignore[method-assign, assignment]
+
+
+def end_with_parent() -> None:
+    """So that a test that fails leaves nothing behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def again_and_again(main: Callable[[], object]) -> None:
+    """Run it in a child of its own, and again whenever it was killed."""
+    child = 0
+
+    def stop(*_: object) -> None:
+        os.kill(child, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    while True:
+        child = os.fork()
+        if child == 0:
+            end_with_parent()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            main()
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code != -signal.SIGKILL:
+            sys.exit(0 if code == -signal.SIGTERM else code)
+
+
+def api(port: str) -> None:
+    import uvicorn  # noqa: PLC0415 - after the wrapping
+
+    from api.main import create_app  # noqa: PLC0415
+
+    listening = socket.create_server(("127.0.0.1", int(port)))
+    again_and_again(lambda: uvicorn.Server(uvicorn.Config(create_app(), log_config=None)).run([listening]))
+
+
+def worker() -> None:
+    from worker import training as trainings  # noqa: PLC0415 - after the wrapping
+    from worker.training import Training  # noqa: PLC0415
+
+    run = trainings.run
+
+    def fit(training: Training, job_id: str) -> None:
+        global whose  # noqa: PLW0603 - one job at a time in a child
+        whose = job_id
+        run(training, job_id)
+
+    trainings.run = fit
+    runpy.run_module("worker", run_name="__main__")
+
+
+def reconciler() -> None:
+    from worker import reconciling  # noqa: PLC0415 - after the wrapping
+
+    reconciling.COLLECT_EVERY_S = 0
+    again_and_again(reconciling.main)
+
+
+if __name__ == "__main__":
+    whose, *arguments = sys.argv[1:]
+    sys.argv[1:] = []
+    arm(whose)
+    if whose == "api":
+        api(*arguments)
+    elif whose == "worker":
+        worker()
+    else:
+        reconciler()

@@ -1,0 +1,111 @@
+"""A real process is killed at every step; the others bring everything to a legal end."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from tests.crashes.stack import PATIENCE_S, Stack
+from tests.crashes.steps import UNTRIED, VERBS, Step, functions, steps
+from tests.waiting import until
+
+API, WORKER, RECONCILER = (steps(process) for process in VERBS)
+AFTER_A_POISON_JOB = "jobs.next_of_series"
+WITH_VERSIONS = "changes.prune_versions"
+FAILED_FOR_GOOD = Step("jobs.fail", "committed")
+
+
+class Aftermath:
+    """What clients were told, by step, after all deaths have happened and all is settled."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.api: dict[Step, tuple[set[str | None], str]] = {}
+        self.worker: dict[Step, tuple[str, str]] = {}
+        self.reconciler: dict[Step, tuple[str, str]] = {}
+
+    def kill_the_api(self) -> None:
+        """The client that gets no answer asks again."""
+        for place, step in enumerate(API):
+            self.stack.arm("api", step)
+            answers: set[str | None] = set()
+            self._until_hit("api", step, partial(self._fit_once, f"api-{place}", f"key-{place}", answers))
+            self.api[step] = answers - {None}, self.stack.fit(f"api-{place}", f"key-{place}")
+
+    def kill_the_reconciler(self) -> None:
+        for _ in range(3):
+            self.stack.leave_orphans()
+        after_poison = [step for step in RECONCILER if step.function == AFTER_A_POISON_JOB]
+        for step in RECONCILER:
+            if step not in after_poison:
+                self.stack.arm("reconciler", step)
+        with self.stack.run("reconciler"):
+            self.kill_the_api()
+            self.stack.fit("waiting")  # for a message to repeat
+            for step in RECONCILER:
+                if step not in after_poison and step.function != WITH_VERSIONS:
+                    self._until_hit("reconciler", step)
+            for step in after_poison:
+                self.stack.arm("reconciler", step)
+                self.reconciler[step] = self.stack.poison(f"poison-{step.moment}")
+                self._until_hit("reconciler", step)
+            self.kill_workers()
+            until(lambda: not self.stack.orphans(), PATIENCE_S)
+
+    def _fit_once(self, series_id: str, key: str, answers: set[str | None]) -> None:
+        answers.add(self.stack.try_fit(series_id, key))
+
+    def _until_hit(self, whose: str, step: Step, meanwhile: Callable[[], object] = int) -> None:
+        until(lambda: self.stack.was_hit(whose, step), PATIENCE_S, meanwhile=meanwhile)
+
+    def kill_workers(self) -> None:
+        for place, step in enumerate(WORKER):
+            job_id = self.stack.fit(f"worker-{place}")
+            self.stack.arm(job_id, step)
+            self.worker[step] = job_id, self.stack.fit(f"worker-{place}")
+        with self.stack.run("worker"):
+            until(lambda: self.stack.open_jobs() == 0, PATIENCE_S)
+
+
+@pytest.fixture(scope="module")
+def aftermath(stack: Stack) -> Aftermath:
+    made = Aftermath(stack)
+    with stack.run("api"):
+        made.kill_the_reconciler()
+    return made
+
+
+def test_every_step_that_is_not_tried_is_a_step() -> None:
+    assert set().union(*map(functions, VERBS)) >= UNTRIED.keys()
+
+
+@pytest.mark.parametrize("step", API, ids=str)
+def test_a_fit_is_accepted_once_wherever_the_api_is_killed(aftermath: Aftermath, step: Step) -> None:
+    promised, job_id = aftermath.api[step]
+    assert promised <= {job_id}
+    assert aftermath.stack.jobs_of(f"api-{API.index(step)}") == [(job_id, "succeeded", 1)]
+
+
+@pytest.mark.parametrize("step", WORKER, ids=str)
+def test_a_job_is_fitted_once_wherever_its_worker_is_killed(aftermath: Aftermath, step: Step) -> None:
+    first, second = aftermath.worker[step]
+    assert aftermath.stack.was_hit(first, step)
+    expected = [(first, "failed", None), (second, "succeeded", 1)]
+    if step != FAILED_FOR_GOOD:
+        expected = [(first, "succeeded", 1), (second, "succeeded", 2)]
+    assert aftermath.stack.jobs_of(f"worker-{WORKER.index(step)}") == expected
+
+
+@pytest.mark.parametrize("step", RECONCILER, ids=str)
+def test_nothing_is_left_undone_wherever_the_reconciler_is_killed(aftermath: Aftermath, step: Step) -> None:
+    assert aftermath.stack.was_hit("reconciler", step)
+    if step in aftermath.reconciler:
+        poison, following = aftermath.reconciler[step]
+        expected = [(poison, "failed", None), (following, "succeeded", 1)]
+        assert aftermath.stack.jobs_of(f"poison-{step.moment}") == expected
+
+
+def test_after_all_deaths_rows_and_artifacts_are_what_they_must_be(aftermath: Aftermath) -> None:
+    assert aftermath.stack.orphans() == set()
+    assert aftermath.stack.open_jobs() == 0
+    assert [path.name for path in aftermath.stack.armed.iterdir() if not path.name.startswith("hit~")] == []

@@ -1,0 +1,75 @@
+"""A worker that sleeps longer than its lease, and wakes with a version of a job that is no longer its own."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from shared.store import changes
+from tests.crashes.stack import PATIENCE_S, Stack
+from tests.processes import Process
+from tests.waiting import until
+
+
+@pytest.fixture(scope="module")
+def worker(stack: Stack) -> Iterator[Process]:
+    """A worker with several children, and everything else beside it."""
+    with stack.run("api"), stack.run("reconciler"), stack.run("worker") as process:
+        until(lambda: b" ready." in process.log.read_bytes() or process.popen.poll() is not None, PATIENCE_S)
+        yield process
+
+
+@pytest.fixture
+def sleeper(stack: Stack, worker: Process, series_id: str) -> Iterator[tuple[str, int]]:
+    """A job, and the process that fell asleep just before it published the first attempt."""
+    (stack.armed / "hold").touch()
+    job_id = stack.fit(series_id)
+    until((stack.armed / f"holds~{job_id}").exists, PATIENCE_S)
+    pid = int((stack.armed / f"holds~{job_id}").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    (stack.armed / "hold").unlink()
+    yield job_id, pid
+    os.kill(pid, signal.SIGCONT)
+
+
+def wake(stack: Stack, worker: Process, job_id: str, pid: int) -> None:
+    """Let it go on, until it knows that it has lost."""
+    os.kill(pid, signal.SIGCONT)
+    until(lambda: f"job {job_id}: attempt 1 lost it" in worker.log.read_text(), PATIENCE_S)
+    until(lambda: not stack.orphans(), PATIENCE_S)
+
+
+def test_a_sleeper_whose_job_was_fitted_by_another_changes_nothing(
+    stack: Stack, worker: Process, series_id: str, sleeper: tuple[str, int]
+) -> None:
+    job_id, pid = sleeper
+    later = stack.fit(series_id)
+    until(lambda: stack.job(later)["status"] == "succeeded", PATIENCE_S)
+    before = stack.job(job_id)
+    assert (before["status"], before["version"], before["attempts"]) == ("succeeded", "1", 2)
+    wake(stack, worker, job_id, pid)
+    assert stack.job(job_id) == before
+    assert stack.jobs_of(series_id) == [(job_id, "succeeded", 1), (later, "succeeded", 2)]
+
+
+def test_a_sleeper_whose_job_was_cancelled_publishes_nothing(
+    stack: Stack, worker: Process, series_id: str, sleeper: tuple[str, int]
+) -> None:
+    job_id, pid = sleeper
+    with stack.sessions.begin() as session:
+        assert changes.cancel(session, job_id)
+    wake(stack, worker, job_id, pid)
+    assert stack.jobs_of(series_id) == [(job_id, "cancelled", None)]
+
+
+def test_a_sleeper_whose_series_was_deleted_publishes_nothing(
+    stack: Stack, worker: Process, series_id: str, sleeper: tuple[str, int]
+) -> None:
+    job_id, pid = sleeper
+    with stack.sessions.begin() as session:
+        assert changes.delete_series(session, series_id).cancelled_job_ids == [job_id]
+    following = stack.fit(series_id)
+    until(lambda: stack.job(following)["status"] == "succeeded", PATIENCE_S)
+    wake(stack, worker, job_id, pid)
+    assert stack.jobs_of(series_id) == [(job_id, "cancelled", None), (following, "succeeded", 1)]
