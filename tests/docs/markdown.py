@@ -1,0 +1,49 @@
+"""The project's documents as a reader takes them apart: sections, fenced blocks, tables."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(ROOT.glob("docs/*.md"))
+
+_FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    """A fenced block."""
+
+    language: str
+    content: str
+
+
+def section(document: Path, title: str) -> str:
+    """What stands below a heading of the second level, up to the next."""
+    _, found, rest = document.read_text().partition(f"\n## {title}\n")
+    assert found, f"{document.name} has no section {title!r}"
+    return rest.partition("\n## ")[0]
+
+
+def blocks(text: str) -> list[Block]:
+    """The fenced blocks of a text, in order."""
+    return [Block(match["language"], match["content"]) for match in _FENCE.finditer(text)]
+
+
+def without_blocks(text: str) -> str:
+    """The prose alone."""
+    return _FENCE.sub("", text)
+
+
+def rows(text: str) -> Iterator[list[str]]:
+    """The rows of all tables, without their heads."""
+    lines = text.splitlines()
+    for before, line in zip(["", *lines], lines, strict=False):
+        is_head = line == before or not before.startswith("|")
+        if line.startswith("|") and not is_head and not line.startswith("|-"):
+            yield [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def code(cell: str) -> list[str]:
+    """What stands between backticks."""
+    return re.findall(r"`([^`\n]+)`", cell)

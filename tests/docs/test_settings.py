@@ -1,0 +1,30 @@
+"""The README's tables of settings."""
+
+from shared.settings import Settings
+from tests.deploy.composition import variables
+from tests.deploy.test_env_example import as_documented, setting_names
+from tests.docs.markdown import ROOT, code, rows, section, without_blocks
+
+SETTINGS = section(ROOT / "README.md", "Settings")
+
+
+def listed() -> list[tuple[str, str, str]]:
+    return [(name.strip("`"), default.strip("`"), meaning) for name, default, meaning in rows(SETTINGS)]
+
+
+def test_every_setting_is_listed_in_order_with_its_default_and_meaning() -> None:
+    known = setting_names()
+    assert [row for row in listed() if row[0] in known] == [
+        as_documented(name, field) for name, field in Settings.model_fields.items()
+    ]
+
+
+def test_what_compose_reads_is_listed_with_its_default() -> None:
+    assert {name: default for name, default, _ in listed() if name not in setting_names()} == variables()
+
+
+def test_every_limit_and_setting_that_the_documents_name_exists() -> None:
+    known = setting_names() | variables().keys() | {"TSAD_HOME"}
+    for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"), ROOT / "CONTRIBUTING.md"):
+        named = {name for name in code(without_blocks(path.read_text())) if name.isupper() and "_" in name}
+        assert named - known == set(), path.name
