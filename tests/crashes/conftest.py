@@ -24,7 +24,7 @@ def quick(server_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFact
             redis_url=own_redis,
             training_data_folder=folder / "artifacts/data",
             model_state_folder=folder / "artifacts/models",
-            lease_s=2,
+            lease_s=3,
             heartbeat_s=0.3,
             reconcile_s=0.1,
             accept_window_s=3,
