@@ -1,0 +1,37 @@
+"""`python3 run bench`: the service beside what its framework can do, in one run on one machine."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+
+from benchmark import report
+from benchmark.comparing import Figure
+from benchmark.stack import Stack, running_stack
+from benchmark.work import fitting, predicting, showing
+
+WORK: dict[str, Callable[[Stack, int, float], Iterator[Figure]]] = {
+    "predicting": predicting.measure,
+    "fitting": fitting.measure,
+    "showing": showing.measure,
+}
+
+
+def main() -> int:
+    """Measure, print the table, write the results; 1 when a limit is missed."""
+    parser = argparse.ArgumentParser(prog="python3 run bench", description=__doc__)
+    parser.add_argument("--only", choices=WORK, nargs="+", default=list(WORK), help="part of the work")
+    parser.add_argument("--pairs", type=int, default=5, help="measurements of each, taken in turn with the ceiling's")
+    parser.add_argument("--seconds", type=float, default=2, help="length of each measurement under load")
+    options = parser.parse_args()
+    figures: list[Figure] = []
+    with running_stack() as stack:
+        for name in options.only:
+            print(f"{name} …", file=sys.stderr, flush=True)
+            figures += WORK[name](stack, options.pairs, options.seconds)
+    report.show(figures)
+    print(f"Written: {report.write(figures)}")
+    return 1 if any(figure.verdict == "missed" for figure in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

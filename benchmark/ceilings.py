@@ -1,0 +1,54 @@
+"""What the service is compared with: the same framework doing nothing but validate."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+app = FastAPI()
+
+
+class Point(BaseModel):
+    """The body of a prediction."""
+
+    timestamp: int
+    value: float
+
+
+class Verdict(BaseModel):
+    """The answer of a prediction."""
+
+    anomaly: bool
+    model_version: str
+    score: float
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    detector: str
+
+
+@app.post("/predict/{series_id}")
+async def predict(series_id: str, point: Point) -> Verdict:  # noqa: ARG001
+    """An empty endpoint: the body is validated, and so is the answer."""
+    return Verdict(
+        anomaly=point.value > 3,
+        model_version="1",
+        score=0.5,
+        expected=2.0,
+        lower=1.0,
+        upper=3.0,
+        detector="baseline",
+    )
+
+
+class Points(BaseModel):
+    """The body of a fit."""
+
+    timestamps: list[int]
+    values: list[float]
+
+
+@app.post("/fit/{series_id}", status_code=202)
+async def fit(series_id: str, points: Points) -> dict[str, Any]:
+    """An empty endpoint of the size of a fit."""
+    return {"job_id": "0", "series_id": series_id, "status": "queued", "points_used": len(points.values)}

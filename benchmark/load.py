@@ -1,0 +1,165 @@
+"""Load over HTTP/1.1, light enough to leave the other core to the server: prepared bytes out, little parsing in."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import cast
+from urllib.parse import urlsplit
+
+import uvloop
+
+Request = bytes
+
+
+@dataclass
+class Tally:
+    """What came back: seconds from the moment a request was due to its answer, and how many were no 2xx."""
+
+    latencies: list[float] = field(default_factory=list)
+    refused: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Successful answers a second."""
+        return len(self.latencies) / self.seconds
+
+
+def request(method: str, path: str, body: bytes = b"", **headers: str) -> Request:
+    """The bytes of a request."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}"]
+    if body:
+        lines.append("Content-Type: application/json")
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def closed_loop(address: str, requests: Iterable[Request], connections: int, seconds: float) -> Tally:
+    """Each connection sends its next request when the last is answered: what a server can do at most."""
+    return uvloop.run(_closed_loop(address, requests, connections, seconds))
+
+
+def open_loop(address: str, requests: Iterable[Request], connections: int, rate: float, seconds: float) -> Tally:
+    """Requests are due at a steady rate whether or not earlier ones are answered; waiting in line counts as latency."""
+    return uvloop.run(_open_loop(address, requests, connections, rate, seconds))
+
+
+class _Connection(asyncio.Protocol):
+    """One connection with at most one request under way."""
+
+    def __init__(self, tally: Tally, idle: Callable[["_Connection"], None]) -> None:
+        self._tally = tally
+        self._idle = idle
+        self._received = b""
+        self._missing = 0
+        self._due = 0.0
+        self._transport: asyncio.Transport
+        self.lost = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+        self.lost = True
+
+    def send(self, content: Request, due: float) -> None:
+        self._due = due
+        self._transport.write(content)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        if self._missing:
+            self._missing -= len(data)
+        else:
+            self._received += data
+            end = self._received.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            head = self._received[:end].lower()
+            length = head.index(b"content-length:") + 15
+            stop = head.find(b"\r", length)
+            size = int(head[length : stop if stop > 0 else None])
+            self._missing = size - (len(self._received) - end - 4)
+            if head[9:10] != b"2":
+                self._tally.refused += 1
+                self._due = 0.0
+        if self._missing == 0:
+            self._received = b""
+            if self._due:
+                self._tally.latencies.append(time.perf_counter() - self._due)
+            self._idle(self)
+
+
+async def _connect(
+    address: str, connections: int, tally: Tally, idle: Callable[[_Connection], None]
+) -> list[_Connection]:
+    url, loop = urlsplit(address), asyncio.get_running_loop()
+    made = [
+        await loop.create_connection(lambda: _Connection(tally, idle), str(url.hostname), url.port or 80)
+        for _ in range(connections)
+    ]
+    return [protocol for _, protocol in made]
+
+
+async def _closed_loop(address: str, requests: Iterable[Request], connections: int, seconds: float) -> Tally:
+    tally, queue, over = Tally(), cycle(requests), asyncio.Event()
+    ends_at = time.perf_counter() + seconds
+    open_ = connections
+
+    def idle(connection: _Connection) -> None:
+        nonlocal open_
+        now = time.perf_counter()
+        if now < ends_at:
+            connection.send(next(queue), now)
+            return
+        open_ -= 1
+        if not open_:
+            over.set()
+
+    pool = await _connect(address, connections, tally, idle)
+    began = time.perf_counter()
+    for connection in pool:
+        connection.send(next(queue), time.perf_counter())
+    await asyncio.wait_for(over.wait(), seconds + 30)
+    tally.seconds = time.perf_counter() - began
+    for connection in pool:
+        connection.close()
+    return tally
+
+
+async def _open_loop(address: str, requests: Iterable[Request], connections: int, rate: float, seconds: float) -> Tally:
+    tally, queue = Tally(), cycle(requests)
+    waiting: deque[float] = deque()  # when those that found no free connection were due
+    free: list[_Connection] = []
+    all_free = asyncio.Event()
+
+    def idle(connection: _Connection) -> None:
+        if waiting:
+            connection.send(next(queue), waiting.popleft())
+            return
+        free.append(connection)
+        if len(free) == connections:
+            all_free.set()
+
+    pool = await _connect(address, connections, tally, idle)
+    free += pool
+    began = time.perf_counter()
+    for place in range(int(rate * seconds)):
+        due = began + place / rate
+        if (pause := due - time.perf_counter()) > 0:
+            await asyncio.sleep(pause)
+        if free:
+            all_free.clear()
+            free.pop().send(next(queue), due)
+        else:
+            waiting.append(due)
+    await asyncio.wait_for(all_free.wait(), 60)
+    tally.seconds = time.perf_counter() - began
+    for connection in pool:
+        connection.close()
+    return tally

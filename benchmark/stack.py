@@ -1,0 +1,160 @@
+"""What is measured, and what it is measured beside: API, worker and the ceilings, on servers of their own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from shared.embedded import Embedded
+from shared.embedded.ports import free_port
+from shared.settings import Settings
+from shared.store.engine import Sessions, make_engine
+from shared.store.schema import migrate
+
+READY_S, FITTED_S = 60, 300
+ROOT = Path(__file__).resolve().parents[1]
+SERVE = ("--no-server-header", "--no-access-log", "--log-level=warning")  # the same for the service and its ceiling
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+
+
+@dataclass
+class Stack:
+    """Addresses, a client, and the means to start more."""
+
+    folder: Path
+    env: dict[str, str]
+    processes: ExitStack
+    api: str = ""
+    api_pid: int = 0
+    ceiling: str = ""
+    client: httpx.Client = field(default_factory=httpx.Client)
+
+    @property
+    def settings(self) -> Settings:
+        """As the processes read them."""
+        return Settings(_env_file=None, database_url=self.env["DATABASE_URL"], redis_url=self.env["REDIS_URL"])
+
+    def sessions(self) -> Sessions:
+        """The database, for rows that are generated."""
+        return Sessions(make_engine(self.settings, "tsad-benchmark"))
+
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """A Python module as a process that ends with the benchmark."""
+        return self.processes.enter_context(running(self.folder / f"{arguments[0]}.log", self.env, *arguments))
+
+    @contextmanager
+    def worker(self) -> Iterator["subprocess.Popen[bytes]"]:
+        """A worker for the time of the block; it is ready when the block begins."""
+        log = self.folder / "worker.log"
+        with running(log, self.env, "worker") as process:
+            wait_until(lambda: b" ready." in log.read_bytes())
+            yield process
+        log.unlink()
+
+    def fit(self, series_id: str, body: bytes) -> dict[str, Any]:
+        """Fit a series and return its job once it has succeeded."""
+        return self.succeeded(self.send(series_id, body))
+
+    def send(self, series_id: str, body: bytes) -> str:
+        """Send a fit and return its job's id."""
+        answer = self.client.post(f"/fit/{series_id}", content=body)
+        if answer.status_code != 202:
+            sys.exit(f"The fit was answered {answer.status_code}: {answer.text}")
+        return str(answer.json()["job_id"])
+
+    def succeeded(self, job_id: str) -> dict[str, Any]:
+        """Wait for a job to succeed."""
+        deadline = time.monotonic() + FITTED_S
+        while True:
+            job: dict[str, Any] = self.client.get(f"/jobs/{job_id}?wait=10").json()
+            if job["status"] == "succeeded":
+                return job
+            if job["finished_at"] or time.monotonic() > deadline:
+                sys.exit(f"The job did not succeed: {job}")
+
+
+@contextmanager
+def running_stack() -> Iterator[Stack]:
+    """One API process and the ceilings, on PostgreSQL and a Redis-compatible server of their own, durable as always."""
+    folder = Path(tempfile.mkdtemp(prefix="tsad-benchmark-"))
+    folder.chmod(0o711)  # as root, the servers run as another user
+    try:
+        with Embedded(folder / "home") as servers, ExitStack() as processes:
+            migrate(servers.database_url)
+            env = {
+                **os.environ,
+                **ONE_THREAD,
+                "DATABASE_URL": servers.database_url,
+                "REDIS_URL": servers.redis_url,
+                "TRAINING_DATA_FOLDER": str(folder / "data"),
+                "MODEL_STATE_FOLDER": str(folder / "models"),
+            }
+            stack = Stack(folder, env, processes)
+            start_api(stack)
+            port = free_port()
+            stack.start("uvicorn", "benchmark.ceilings:app", f"--port={port}", *SERVE)
+            stack.ceiling = f"http://127.0.0.1:{port}"
+            wait_until(lambda: answers(stack.ceiling + "/openapi.json"))
+            yield stack
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_api(stack: Stack) -> float:
+    """Start the API; return the seconds until it was ready."""
+    port = free_port()
+    began = time.perf_counter()
+    process = stack.start("uvicorn", "api.main:create_app", "--factory", f"--port={port}", *SERVE)
+    stack.api, stack.api_pid = f"http://127.0.0.1:{port}", process.pid
+    wait_until(lambda: answers(stack.api + "/readyz"))
+    seconds = time.perf_counter() - began
+    stack.client = stack.processes.enter_context(httpx.Client(base_url=stack.api, timeout=60, trust_env=False))
+    return seconds
+
+
+def body_of(timestamps: Sequence[int], values: Sequence[float]) -> bytes:
+    """The body of a fit, in the JSON that `json.dumps` makes."""
+    return json.dumps({"timestamps": list(timestamps), "values": list(values)}).encode()
+
+
+def answers(address: str) -> bool:
+    """Whether a GET is answered 200."""
+    try:
+        return httpx.get(address, trust_env=False, timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def wait_until(condition: Callable[[], object], seconds: float = READY_S) -> None:
+    """Return as soon as the condition holds; end the benchmark when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit("A process did not become ready.")
+        time.sleep(0.005)
+
+
+@contextmanager
+def running(log: Path, env: dict[str, str], *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """`python -m …`, ended with SIGTERM."""
+    with log.open("wb") as output:
+        process = subprocess.Popen([sys.executable, "-m", *arguments], env=env, cwd=ROOT, stdout=output, stderr=output)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=40)
+        finally:
+            process.kill()
+            process.wait()

@@ -1,0 +1,119 @@
+"""Fits: how many are accepted, how many are done, and what a large one takes."""
+
+import json
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter as clock
+
+import numpy as np
+import redis
+
+from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, paired, single
+from benchmark.load import closed_loop, request
+from benchmark.stack import Stack, body_of, running, wait_until
+from benchmark.work.predicting import CONNECTIONS, SMALL, checked
+from shared.queue import QUEUE, make_celery
+
+JOBS, SERIES = 2000, 500
+POINTS = 1_000_000
+MIB = 1024 * 1024
+
+
+def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
+    """All of them."""
+    fits = [request("POST", f"/fit/accepted-{place}", SMALL) for place in range(SERIES)]
+    yield paired(
+        "fits accepted, durable",
+        "answers/s",
+        lambda: checked(closed_loop(stack.api, fits, CONNECTIONS, seconds)).rate,
+        lambda: checked(closed_loop(stack.ceiling, fits, CONNECTIONS, seconds)).rate,
+        Target(AT_LEAST, 0.06, 0.1),
+        pairs,
+    )
+    cancel_all(stack)
+    yield paired(
+        f"drain of {JOBS:,} jobs over {SERIES} series",
+        "jobs/s",
+        lambda: drain(stack),
+        lambda: drain_of_nothing(stack),
+        Target(AT_LEAST, 0.25, 0.4),
+        pairs,
+    )
+    yield from large_fit(stack, pairs)
+
+
+def drain(stack: Stack) -> float:
+    """Jobs a second, from the first that a ready worker takes to the last version."""
+    lines = b"\n".join(
+        json.dumps({"series_id": f"drained-{place % SERIES}", **json.loads(SMALL)}).encode() for place in range(JOBS)
+    )
+    answer = stack.client.post("/fit", content=lines, timeout=300).text
+    assert answer.count('"job_id"') == JOBS, answer[:500]  # noqa: S101
+    with stack.worker():
+        began = clock()
+        wait_until(lambda: not stack.client.get("/jobs?status=queued&limit=1").json()["jobs"], 600)
+        wait_until(lambda: not stack.client.get("/jobs?status=running&limit=1").json()["jobs"], 600)
+        return JOBS / (clock() - began)
+
+
+def drain_of_nothing(stack: Stack) -> float:
+    """The same with the empty task."""
+    url = stack.env["REDIS_URL"].rsplit("/", 1)[0] + "/7"
+    app = make_celery(url, consumes=False)
+    for place in range(JOBS):
+        app.send_task("nothing", args=[str(place)], queue=QUEUE, ignore_result=True)
+    log = stack.folder / "nothing.log"
+    with redis.Redis.from_url(url) as client, running(log, stack.env, "benchmark.tasks"):
+        wait_until(lambda: b" ready." in log.read_bytes())
+        began = clock()
+        wait_until(lambda: log.read_bytes().count(b"succeeded in") == JOBS, 600)
+        seconds = clock() - began
+        client.flushdb()
+    app.close()
+    return JOBS / seconds
+
+
+def large_fit(stack: Stack, pairs: int) -> Iterator[Figure]:
+    """A million points: the time to 202 beside `json.loads`, memory beside the body, and the rest of the job."""
+    body = body_of(range(POINTS), np.random.default_rng(1).normal(20, 5, POINTS).tolist())
+    accepted, memory, rest = [], [], []
+    with stack.worker():
+        for _ in range(pairs):
+            loading = statistics.median(timed(json.loads, body) for _ in range(3))
+            idle = resident(stack.api_pid, "VmRSS")
+            Path(f"/proc/{stack.api_pid}/clear_refs").write_text("5")  # forgets the peak
+            began = clock()
+            job_id = stack.send("large", body)
+            to_202 = clock() - began
+            accepted.append(to_202 / loading)
+            memory.append((resident(stack.api_pid, "VmHWM") - idle) / len(body))
+            job = stack.succeeded(job_id)
+            version = stack.client.get(f"/series/large/versions/{job['version']}").json()
+            rest.append(clock() - began - to_202 - version["fit_ms"] / 1000)
+    mib = round(len(body) / MIB, 1)
+    work = f"fit of {POINTS:,} points"
+    yield single(f"{work}: 202 beside json.loads", "times", accepted, Target(AT_MOST, 1, 0.6), body_mib=mib)
+    yield single(f"{work}: peak memory beside the body", "times", memory, Target(AT_MOST, 6, 3), body_mib=mib)
+    yield single(f"{work}: from 202 to its version, less the fit", "s", rest, Target(AT_MOST, 1))
+
+
+def cancel_all(stack: Stack) -> None:
+    """Empty the queue, without the time it would take to fit."""
+    with stack.sessions().begin() as session:
+        session.connection().exec_driver_sql(
+            "UPDATE fit_jobs SET status = 'cancelled', finished_at = clock_timestamp() WHERE status = 'queued'"
+        )
+    with redis.Redis.from_url(stack.env["REDIS_URL"]) as client:
+        client.delete(QUEUE)
+
+
+def timed(call: object, argument: bytes) -> float:
+    began = clock()
+    call(argument)  # type: ignore[operator]
+    return clock() - began
+
+
+def resident(pid: int, name: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))

@@ -1,0 +1,149 @@
+"""Predictions: how many, how quickly, and how quickly while workers fit."""
+
+import json
+import random
+import statistics
+import sys
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from time import perf_counter as clock
+from uuid import uuid4
+
+import msgspec
+import numpy as np
+from sqlalchemy import text
+
+from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, paired, single
+from benchmark.load import Request, Tally, closed_loop, open_loop, request
+from benchmark.stack import Stack, body_of
+from shared.artifacts import scores_key, state_key
+
+CONNECTIONS = 16
+POINT = json.dumps({"timestamp": 1_700_000_000, "value": 2.5}).encode()
+SMALL = body_of(range(1, 7), [1, 2, 3, 1, 2, 3])
+MANY_SERIES, SERIES_A_CALL = 10_000, 1000
+BATCH_POINTS = 100_000
+BATCH = body_of(range(BATCH_POINTS), np.random.default_rng(1).normal(size=BATCH_POINTS).tolist())
+
+
+def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
+    """All of them, beside the empty endpoint."""
+    with stack.worker():
+        stack.fit("warm", SMALL)
+    beside = [request("POST", "/predict/warm", POINT)]
+
+    def rate(address: str, requests: list[Request]) -> float:
+        return checked(closed_loop(address, requests, CONNECTIONS, seconds)).rate
+
+    for work, path, target in (
+        ("predict, latest version", "/predict/warm", Target(AT_LEAST, 0.7, 1.0)),
+        ("predict, named version", "/predict/warm?version=1", Target(AT_LEAST, 0.8, 1.2)),
+    ):
+        ours = [request("POST", path, POINT)]
+        yield paired(
+            work,
+            "answers/s",
+            lambda ours=ours: rate(stack.api, ours),  # type: ignore[misc]
+            lambda: rate(stack.ceiling, beside),
+            target,
+            pairs,
+        )
+    copy_series(stack)
+    spread = [request("POST", f"/predict/copy-{place}", POINT) for place in range(MANY_SERIES)]
+    random.Random(1).shuffle(spread)  # noqa: S311
+    rate(stack.api, spread)  # until the cache holds what it can
+    yield paired(
+        f"predict across {MANY_SERIES:,} series",
+        "answers/s",
+        lambda: rate(stack.api, spread),
+        lambda: rate(stack.ceiling, beside),
+        Target(AT_LEAST, 0.5, 0.8),
+        pairs,
+    )
+    points = [{"series_id": f"copy-{place}", "timestamp": 1, "value": 2.5} for place in range(SERIES_A_CALL)]
+    many = [request("POST", "/predict", json.dumps({"points": points}).encode())]
+    verdicts = [SERIES_A_CALL * checked(closed_loop(stack.api, many, 2, seconds)).rate for _ in range(pairs)]
+    yield single(f"{SERIES_A_CALL:,} series in one call", "verdicts/s", verdicts, Target(AT_LEAST, 20_000))
+    yield batches(stack, pairs)
+    yield under_fits(stack, pairs, seconds)
+
+
+def batches(stack: Stack, pairs: int) -> Figure:
+    """A batch beside the parsing of its body and the serialising of its answer."""
+    answer = stack.client.post("/predict/warm/batch", content=BATCH).content
+    parsed = msgspec.json.decode(answer)
+    large = [request("POST", "/predict/warm/batch", BATCH)]
+
+    def ours() -> float:
+        return BATCH_POINTS * checked(closed_loop(stack.api, large, 1, 3)).rate
+
+    def theirs() -> float:
+        times = []
+        for _ in range(8):
+            began = clock()
+            body = msgspec.json.decode(BATCH)
+            np.array(body["timestamps"]), np.array(body["values"])
+            msgspec.json.encode(parsed)
+            times.append(clock() - began)
+        return BATCH_POINTS / statistics.median(times)
+
+    return paired(f"batch of {BATCH_POINTS:,} points", "points/s", ours, theirs, Target(AT_LEAST, 0.5, 0.8), pairs)
+
+
+def under_fits(stack: Stack, pairs: int, seconds: float) -> Figure:
+    """The 99th percentile at half of what the API can do, while both children of a worker fit, beside an idle one."""
+    requests = [request("POST", "/predict/warm", POINT)]
+    half = checked(closed_loop(stack.api, requests, CONNECTIONS, seconds)).rate / 2
+    large = body_of(range(200_000), np.random.default_rng(1).normal(size=200_000).tolist())
+    places = count()
+
+    def p99() -> float:
+        tally = checked(open_loop(stack.api, requests, 64, half, 2 * seconds))
+        return 1000 * statistics.quantiles(tally.latencies, n=100)[98]
+
+    def fitting() -> float:
+        job_ids = [stack.send(f"busy-{next(places)}", large) for _ in range(60)]
+        with stack.worker():
+            latency = p99()
+        for job_id in job_ids:
+            stack.client.post(f"/jobs/{job_id}/cancel")
+        return latency
+
+    work = "p99 while workers fit, open loop"
+    return paired(work, "ms", fitting, p99, Target(AT_MOST, 3, 1.5), pairs, rate=round(half))
+
+
+def copy_series(stack: Stack) -> None:
+    """Many series with files and rows of their own, copied from one: fitting them would take minutes."""
+    folder = Path(stack.env["MODEL_STATE_FOLDER"])
+    content = next(folder.glob("warm/*.1.json")).read_bytes()
+    rows = []
+    for place in range(MANY_SERIES):
+        series_id, job_id = f"copy-{place}", str(uuid4())
+        key = state_key(series_id, job_id, 1, ".json")
+        (folder / series_id).mkdir()
+        (folder / key).write_bytes(content)
+        rows.append({"series_id": series_id, "job_id": job_id, "key": key, "scores": scores_key(series_id, job_id, 1)})
+    with stack.sessions().begin() as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))  # no triggers: there are no jobs
+        session.execute(text("INSERT INTO series (series_id, last_version) VALUES (:series_id, 1)"), rows)
+        session.execute(COPY, rows)
+
+
+COPY = text("""
+INSERT INTO versions (series_id, version, job_id, attempt, detector, parameters, points, first_timestamp,
+  last_timestamp, learnt, anomaly_share, sparkline, fit_ms, data_key, data_sha256, data_size, state_key,
+  state_sha256, state_size, scores_key, scores_sha256, scores_size)
+SELECT :series_id, 1, CAST(:job_id AS uuid), 1, detector, parameters, points, first_timestamp, last_timestamp, learnt,
+  anomaly_share, sparkline, fit_ms, data_key, data_sha256, data_size, :key, state_sha256, state_size, :scores,
+  scores_sha256, scores_size
+FROM versions WHERE series_id = 'warm' AND version = 1
+""")
+
+
+def checked(tally: Tally) -> Tally:
+    """End the benchmark when requests were refused: their rate would mean nothing."""
+    if tally.refused:
+        sys.exit(f"{tally.refused} requests were not answered 2xx.")
+    return tally

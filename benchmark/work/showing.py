@@ -1,0 +1,139 @@
+"""Pages, starts, and what becomes of all of it as the tables grow."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from time import perf_counter as clock
+
+import httpx
+import numpy as np
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from benchmark.comparing import AT_MOST, Figure, Target, single
+from benchmark.stack import Stack, answers, body_of, running, wait_until
+from benchmark.work.fitting import POINTS
+from shared.embedded.ports import free_port
+from shared.store import jobs, versions, views
+from shared.store import series as series_store
+from shared.store.views import Wanted
+
+KIB = 1024
+GROWN_SERIES, GROWN_VERSIONS, GROWN_JOBS = 100_000, 1_000_000, 1_000_000
+
+
+def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:  # noqa: ARG001
+    """All of them; growth last, since the tables stay grown."""
+    yield from plots(stack, pairs)
+    yield from starts(stack, pairs)
+    yield from growth(stack)
+
+
+def plots(stack: Stack, pairs: int) -> Iterator[Figure]:
+    """The page of a million points."""
+    with stack.worker():
+        stack.fit("plotted", body_of(range(POINTS), np.random.default_rng(1).normal(20, 5, POINTS).tolist()))
+    seconds, sizes = [], []
+    for _ in range(pairs):
+        began = clock()
+        page = stack.client.get("/plot?series_id=plotted", headers={"Accept-Encoding": "identity"})
+        seconds.append(clock() - began)
+        sizes.append(len(page.content) / KIB)
+    yield single(f"plot of {POINTS:,} points: answer", "s", seconds, Target(AT_MOST, 0.5))
+    yield single(f"plot of {POINTS:,} points: page without the cached script", "KiB", sizes, Target(AT_MOST, 500))
+
+
+def starts(stack: Stack, pairs: int) -> Iterator[Figure]:
+    """From the command to readiness."""
+    serving, working = [], []
+    for _ in range(pairs):
+        port = free_port()
+        began = clock()
+        with running(
+            stack.folder / "start.log", stack.env, "uvicorn", "api.main:create_app", "--factory", f"--port={port}"
+        ):
+            wait_until(lambda port=port: answers(f"http://127.0.0.1:{port}/readyz"))  # type: ignore[misc]
+            serving.append(clock() - began)
+        began = clock()
+        with stack.worker():
+            working.append(clock() - began)
+    yield single("start of the API", "s", serving, Target(AT_MOST, 3))
+    yield single("start of a worker", "s", working, Target(AT_MOST, 4))
+
+
+def growth(stack: Stack) -> Iterator[Figure]:
+    """Queries of the hot paths with 100 series in the tables, and with as many rows as a large installation has."""
+    grow(stack, 100, 1000, 1000)
+    before = timed_queries(stack)
+    grow(stack, GROWN_SERIES, GROWN_VERSIONS, GROWN_JOBS)
+    after = timed_queries(stack)
+    for name, milliseconds in before.items():
+        facts = {"before_ms": round(milliseconds, 3), "after_ms": round(after[name], 3)}
+        yield single(f"growth: {name}", "times", [after[name] / milliseconds], Target(AT_MOST, 1.3), **facts)
+
+
+def timed_queries(stack: Stack) -> dict[str, float]:
+    """Median milliseconds, the HTTP round trip included for the prediction."""
+    sessions = stack.sessions()
+    queries: dict[str, Callable[[Session], object]] = {
+        "a version": lambda session: versions.find(session, "grown-7", None),
+        "a series": lambda session: series_store.find(session, "grown-7"),
+        "a page of series": lambda session: series_store.page(session, "grown-", "grown-5", 50),
+        "a page of jobs": lambda session: views.page(session, Wanted(), None, 50),
+        "a claim": lambda session: jobs.claim(session, "00000000-0000-4000-8000-000000000000", "nobody", 20),
+        "admission": lambda session: jobs.admission(session, 20_000),
+    }
+
+    def timed(query: Callable[[Session], object]) -> float:
+        times = []
+        for _ in range(200):
+            with sessions.begin() as session:
+                began = clock()
+                query(session)
+                times.append(clock() - began)
+        return 1000 * statistics.median(times)
+
+    figures = {name: timed(query) for name, query in queries.items()}
+    times = []
+    with httpx.Client(base_url=stack.api, trust_env=False) as client:
+        for _ in range(300):
+            began = clock()
+            client.post("/predict/plotted", json={"timestamp": 1, "value": 1})
+            times.append(clock() - began)
+    return figures | {"a prediction": 1000 * statistics.median(times)}
+
+
+def grow(stack: Stack, series: int, versions_: int, jobs_: int) -> None:
+    """Generate rows, as old ones would be, and let the database learn of them."""
+    numbers = {"series": series, "versions": versions_, "jobs": jobs_}
+    with stack.sessions().begin() as session:
+        session.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL session_replication_role = replica"))
+        for statement in ROWS:
+            session.execute(text(statement), numbers)
+    with stack.sessions().begin() as session:
+        session.execute(text("SET LOCAL statement_timeout = 0; ANALYZE"))
+    time.sleep(1)  # the tables' pages are written out
+
+
+ROWS = (
+    """
+    INSERT INTO series (series_id, last_version)
+    SELECT 'grown-' || i, CAST(:versions AS integer) / CAST(:series AS integer) FROM generate_series(0, :series - 1) i
+    ON CONFLICT (series_id) DO UPDATE SET last_version = EXCLUDED.last_version
+    """,
+    """
+    INSERT INTO versions (series_id, version, job_id, attempt, detector, parameters, points, first_timestamp,
+      last_timestamp, learnt, anomaly_share, sparkline, fit_ms, data_key, data_sha256, data_size, state_key,
+      state_sha256, state_size, scores_key, scores_sha256, scores_size)
+    SELECT 'grown-' || i % :series, 1 + i / :series, gen_random_uuid(), 1, 'baseline', '{}', 1000, 0, 999, '{}', 0,
+      array_fill(1.5::float8, ARRAY[60]), 1, 'd' || i, sha256('d'), 1, 's' || i, sha256('s'), 1, 'c' || i,
+      sha256('c'), 1
+    FROM generate_series(0, :versions - 1) i ON CONFLICT DO NOTHING
+    """,
+    """
+    INSERT INTO fit_jobs (id, series_id, detector, points, data_sha256, data_size, status, version, created_at,
+      finished_at)
+    SELECT gen_random_uuid(), 'grown-' || i % :series, 'baseline', 1000, sha256('d'), 1, 'succeeded', 1,
+      now() - interval '1 s' * i, now() - interval '1 s' * i FROM generate_series(1, :jobs) i
+    """,
+)
