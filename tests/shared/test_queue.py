@@ -1,0 +1,76 @@
+"""Messages: ids and nothing else, published soon or never, and never waited for."""
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+import redis
+from celery import Celery
+
+from shared.queue import QUEUE, Announcer, announce, make_celery, messages_waiting
+from tests.gateway import Gateway
+from tests.waiting import until
+
+
+@pytest.fixture
+def app(gateway: Gateway) -> Iterator[Celery]:
+    made = make_celery(gateway.url, consumes=False)
+    yield made
+    made.close()
+
+
+def test_a_message_is_the_id_of_the_job_and_nothing_else(app: Celery, gateway: Gateway, client: redis.Redis) -> None:
+    gateway.open()
+    job_id = str(uuid4())
+    assert announce(app, job_id)
+    assert messages_waiting(client) == 1
+    (raw,) = client.lrange(QUEUE, 0, -1)
+    message = json.loads(raw)
+    arguments, options, _ = json.loads(base64.b64decode(message["body"]))
+    assert (arguments, options) == ([job_id], {})
+    assert message["headers"]["id"] == job_id
+    assert message["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("state", ["shut", "silent"])
+def test_without_redis_publishing_gives_up_soon(app: Celery, gateway: Gateway, state: str) -> None:
+    if state == "silent":
+        gateway.silent()
+    began = time.monotonic()
+    assert announce(app, str(uuid4())) is False
+    assert time.monotonic() - began < 5
+
+
+def test_a_count_without_redis_is_none(gateway: Gateway) -> None:
+    with redis.Redis.from_url(gateway.url, socket_connect_timeout=0.25) as nowhere:
+        assert messages_waiting(nowhere) is None
+
+
+def test_the_announcer_publishes_what_waits_before_it_ends(app: Celery, gateway: Gateway, client: redis.Redis) -> None:
+    gateway.open()
+    announcer = Announcer(app)
+    for _ in range(50):
+        announcer.announce(str(uuid4()))
+    announcer.close()
+    assert messages_waiting(client) == 50
+
+
+def test_the_announcer_drops_what_does_not_fit_and_keeps_nobody_waiting(app: Celery, gateway: Gateway) -> None:
+    gateway.silent()
+    announcer = Announcer(app, at_most=5)
+    began = time.monotonic()
+    for _ in range(10_000):
+        announcer.announce(str(uuid4()))
+    assert time.monotonic() - began < 2
+    announcer.close()
+
+
+def test_the_announcer_works_again_when_redis_does(app: Celery, gateway: Gateway, client: redis.Redis) -> None:
+    announcer = Announcer(app)
+    announcer.announce(str(uuid4()))
+    gateway.open()
+    until(lambda: messages_waiting(client), meanwhile=lambda: announcer.announce(str(uuid4())))
+    announcer.close()
