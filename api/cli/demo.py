@@ -1,5 +1,6 @@
 """`tsad demo`: the whole pipeline once, on real series, with everything started and stopped by itself."""
 
+import os
 import re
 import tempfile
 import time
@@ -15,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from api import samples
 from api.cli.client import Client
 from api.cli.stack import running_stack
-from shared.errors import Code, FitError, TsadError, UnavailableError
+from shared.errors import Code, FitError, SetupError, TsadError, UnavailableError
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -31,6 +32,7 @@ def demo(
     output: Annotated[Path, typer.Option(help="Where to write the plot page.")] = Path("tsad-demo.html"),
 ) -> None:
     """Start everything in a temporary home, fit real series, predict, plot, stop. Works beside a running `tsad up`."""
+    check_writable(output)
     with tempfile.TemporaryDirectory(prefix="tsad-demo-") as folder:
         home = Path(folder)
         home.chmod(0o711)  # as root, the servers run as another user who has to pass through
@@ -46,6 +48,13 @@ def demo(
             finally:
                 client.close()
         console.print("Everything has stopped. [bold]python3 run up[/] starts it to stay.")
+
+
+def check_writable(output: Path) -> None:
+    """Raise `SetupError` before anything is started for a page that could not be written at the end."""
+    place = output if output.exists() else output.parent
+    if output.is_dir() or not os.access(place, os.W_OK):
+        raise SetupError(Code.START_FAILED, f"{output} cannot be written. Choose another file with --output.")
 
 
 def show(client: Client, sample: samples.Sample, check: Callable[[], object]) -> None:

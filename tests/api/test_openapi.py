@@ -1,0 +1,96 @@
+"""The OpenAPI document: what it says of the routes is what they answer."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+
+from api.problems import MEDIA_TYPE
+from shared import __version__
+from tests.points import ramp
+
+
+@pytest.fixture(scope="module")
+def document(api: httpx.Client) -> dict[str, Any]:
+    made: dict[str, Any] = api.get("/openapi.json").json()
+    return made
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def check(document: dict[str, Any], name: str, body: Any) -> None:
+    schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+    jsonschema.Draft202012Validator(schema).validate(body)
+
+
+def test_it_names_the_product_and_its_version(document: dict[str, Any]) -> None:
+    assert document["info"]["title"] == "tsad"
+    assert document["info"]["version"] == __version__
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    found = set(references(document))
+    assert found
+    for reference in found:
+        place: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            place = place[step]
+
+
+def test_every_route_is_described_with_its_parameters_and_the_one_shape_of_errors(document: dict[str, Any]) -> None:
+    names = []
+    for path, method, operation in operations(document):
+        where = f"{method} {path}"
+        assert operation["summary"], where
+        assert operation["description"].endswith("."), where
+        assert operation["responses"]["default"]["content"].keys() == {MEDIA_TYPE}, where
+        given = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
+        assert given == set(re.findall(r"{(\w+)}", path)), where
+        names.append(operation["operationId"])
+    assert len(set(names)) == len(names)
+
+
+def test_answers_are_as_the_document_says(
+    api: httpx.Client, document: dict[str, Any], series_id: str, fitted: Callable[..., str]
+) -> None:
+    job_id = fitted(series_id)
+    check(document, "AcceptedJob", api.post(f"/fit/{series_id}", json=ramp()).json())
+    check(document, "JobAnswer", api.get(f"/jobs/{job_id}").json())
+    check(document, "SeriesPage", api.get("/series").json())
+    check(document, "SeriesAnswer", api.get(f"/series/{series_id}").json())
+    check(document, "VersionPage", api.get(f"/series/{series_id}/versions").json())
+    check(document, "TrainingData", api.get(f"/series/{series_id}/versions/1/data").json())
+    check(document, "DetectorList", api.get("/detectors").json())
+    check(document, "Health", api.get("/healthcheck").json())
+    check(document, "Readiness", api.get("/readyz").json())
+    check(document, "Problem", api.get("/jobs/7").json())
+    point = {"timestamp": 1, "value": 1}
+    check(document, "Verdict", api.post(f"/predict/{series_id}?explain=1", json=point).json())
+    check(document, "BatchVerdicts", api.post(f"/predict/{series_id}/batch", json=ramp(3)).json())
+    many = {"points": [point | {"series_id": one} for one in (series_id, "never-fitted")]}
+    check(document, "ManyVerdicts", api.post("/predict", json=many).json())
+
+
+def test_bodies_that_are_sent_are_as_the_document_says(document: dict[str, Any]) -> None:
+    check(document, "FitBody", ramp(detector="baseline", parameters={"threshold": 3}))
+    check(document, "PredictBody", {"timestamp": "1705000010", "value": 13.0, "context": [1, 2]})
+    with pytest.raises(jsonschema.ValidationError):
+        check(document, "FitBody", {"timestamps": ["1"], "values": [1]})

@@ -1,0 +1,53 @@
+"""`tsad demo` as a process of its own."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api import samples
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="tsad-test-") as made:
+        Path(made).chmod(0o711)  # as root, the servers run as another user
+        yield Path(made)
+
+
+def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    clean = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    return subprocess.run(
+        [sys.executable, "-m", "api.cli.main", "demo", *arguments],
+        env={**clean, "TMPDIR": str(folder), "COLUMNS": "200"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def test_the_demo_fits_judges_and_plots_real_series_and_leaves_only_the_page(folder: Path) -> None:
+    ended = demo(folder, "--output=page.html")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for said in ("new-york-temperature", "seattle-wind", "anomaly", "normal", "2 series trained", "page.html"):
+        assert said in ended.stdout
+    page = (folder / "page.html").read_text()
+    assert samples.NAMES[0] in page
+    assert 'src="static/' not in page
+    assert [path.name for path in folder.iterdir()] == ["page.html"]
+
+
+@pytest.mark.parametrize("output", ["no/such/folder/page.html", "."])
+def test_a_page_that_could_not_be_written_is_an_error_before_anything_starts(folder: Path, output: str) -> None:
+    ended = demo(folder, f"--output={output}")
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert "--output" in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert list(folder.iterdir()) == []
