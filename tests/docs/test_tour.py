@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import httpx
 import pytest
+import redis
 
 from shared.settings import Settings
 from tests.docs.answers import Names, check, values
@@ -39,11 +40,12 @@ def stack(
 ) -> Iterator[Stack]:
     """What `python3 run up` starts, with the tests' servers and free ports."""
     folder = tmp_path_factory.mktemp("tour")
-    home, own_redis = folder / "home", redis_url.rsplit("/", 1)[0] + "/6"
+    home, own_redis = folder / "home", redis_url.rsplit("/", 1)[0] + "/2"
+    client = redis.Redis.from_url(own_redis)
     options = (f"--home={home}", "--port=0", "--flower-port=0")
     with new_database(server_url) as url:
         own = settings.model_copy(update={"database_url": url, "redis_url": own_redis})
-        with running(own, folder, "api.cli.main", "up", *options, exit_codes=(0, 130)) as process:
+        with running(own, folder, "api.cli.main", "up", *options, exit_codes=(0,)) as process:
             until(lambda: "ready: " in process.log.read_text() or process.popen.poll() is not None, 60)
             log = process.log.read_text()
             assert process.popen.poll() is None, log
@@ -52,6 +54,8 @@ def stack(
             found = Stack(addresses[2], addresses[1], home)
             until(lambda: sees_workers(found), 60)
             yield found
+    client.flushdb()
+    client.close()
 
 
 def sees_workers(stack: Stack) -> bool:

@@ -1,0 +1,28 @@
+"""docs/errors.md, the catalogue of errors."""
+
+from api.problems import STATUS
+from shared.errors import Code
+from tests.docs.markdown import ROOT, rows
+
+CATALOGUE = ROOT / "docs/errors.md"
+IN_JOBS = "in a job"
+ON_THE_COMMAND_LINE = "exit code 2 or 1"
+NEVER_ANSWERED = {
+    Code.FIT_FAILED: IN_JOBS,
+    Code.FIT_TIMEOUT: IN_JOBS,
+    Code.WORKER_LOST: IN_JOBS,
+    Code.CONFIGURATION: ON_THE_COMMAND_LINE,
+    Code.START_FAILED: ON_THE_COMMAND_LINE,
+}
+
+
+def test_every_code_is_listed_once_with_its_status() -> None:
+    listed = [(cells[0].strip("`"), cells[1]) for cells in rows(CATALOGUE.read_text())]
+    expected = [(str(code), NEVER_ANSWERED.get(code, str(STATUS[code][0]))) for code in Code]
+    assert sorted(listed) == sorted(expected)
+
+
+def test_every_code_says_when_it_is_given_and_what_to_do() -> None:
+    for cells in rows(CATALOGUE.read_text()):
+        assert len(cells) == 4, cells
+        assert all(cells), cells

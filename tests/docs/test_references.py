@@ -1,0 +1,80 @@
+"""What the documents refer to exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from api.main import create_app
+from tests.docs.markdown import DOCUMENTS, ROOT, blocks, code, without_blocks
+from tests.processes import make_settings
+
+FOLDERS = ("api", "worker", "shared", "migrations", "tests", "benchmark", "docs", ".ci", ".github")
+PATH = re.compile(rf"(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./*<>-]*")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+RUN = re.compile(r"python3 run (\w+)")
+ROUTE = re.compile(r"(GET|POST|PUT|DELETE) (/[\w{}./]*)")
+IDS = [document.name for document in DOCUMENTS]
+
+
+@pytest.fixture(scope="module")
+def routes() -> set[tuple[str, str]]:
+    """Methods and paths of the OpenAPI document."""
+    app = create_app(make_settings(database_url="postgresql://localhost/tsad", redis_url="redis://localhost"))
+    return {(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods}
+
+
+def anchors(document: Path) -> set[str]:
+    """What a link into the document may end in."""
+    headings = re.findall(r"^#+ (.+)$", without_blocks(document.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    for link in LINK.findall(document.read_text()):
+        if link.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = document.parent / name if name else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
+def test_every_file_that_is_named_exists(document: Path) -> None:
+    for name in code(without_blocks(document.read_text())):
+        if PATH.fullmatch(name) and "<" not in name:
+            assert list(ROOT.glob(name)), name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
+def test_every_command_of_run_exists(document: Path) -> None:
+    script, tsad = (ROOT / "run").read_text(), {file.stem for file in ROOT.glob("api/cli/*.py")}
+    for command in RUN.findall(document.read_text()):
+        assert f'"{command}": {command}' in script or command in tsad, command
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
+def test_every_route_that_is_named_is_served(document: Path, routes: set[tuple[str, str]]) -> None:
+    named = set(ROUTE.findall(document.read_text()))
+    assert named - routes == set()
+
+
+def test_the_readme_lists_every_route(routes: set[tuple[str, str]]) -> None:
+    assert routes - set(ROUTE.findall((ROOT / "README.md").read_text())) == set()
+
+
+def test_every_diagram_is_referred_to_and_is_a_sequence() -> None:
+    architecture = (ROOT / "docs/architecture.md").read_text()
+    diagrams = sorted(ROOT.glob("docs/*.mmd"))
+    assert len(diagrams) >= 5
+    for diagram in diagrams:
+        assert f"]({diagram.name})" in architecture, diagram.name
+        assert diagram.read_text().startswith("sequenceDiagram\n"), diagram.name
+
+
+def test_no_document_has_a_block_without_an_end() -> None:
+    for document in DOCUMENTS:
+        text = document.read_text()
+        assert text.count("\n```") == 2 * len(blocks(text)), document.name
