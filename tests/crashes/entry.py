@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from celery.signals import worker_process_init
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
@@ -162,6 +163,7 @@ def worker() -> None:
         run(training, job_id)
 
     trainings.run = fit
+    worker_process_init.connect(lambda **_: end_with_parent(), weak=False)
     runpy.run_module("worker", run_name="__main__")
 
 

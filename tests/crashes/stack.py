@@ -39,7 +39,7 @@ class Stack:
     def run(self, process: str) -> Iterator[Process]:
         arguments = (process, str(self.port)) if process == "api" else (process,)
         own = (self.settings, self.folder, "tests.crashes.entry", *arguments)
-        with running(*own, ARMED=str(self.armed), PYTHONPATH=str(ROOT)) as started:
+        with running(*own, exit_codes=(0, -15, -9), ARMED=str(self.armed), PYTHONPATH=str(ROOT)) as started:
             yield started
 
     # --- deaths -----------------------------------------------------------------------------------------------------

@@ -63,8 +63,9 @@ class Aftermath:
             job_id = self.stack.fit(f"worker-{place}")
             self.stack.arm(job_id, step)
             self.worker[step] = job_id, self.stack.fit(f"worker-{place}")
-        with self.stack.run("worker"):
+        with self.stack.run("worker") as worker:
             until(lambda: self.stack.open_jobs() == 0, PATIENCE_S)
+            worker.popen.kill()  # told to stop, it would wait for the child that it has just lost
 
 
 @pytest.fixture(scope="module")
