@@ -23,7 +23,7 @@ DESCRIPTION = "Learns what is normal for many time series and says, point by poi
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; settings come from the environment unless given."""
-    settings = settings or Settings.of_process()
+    settings = settings or Settings.of_process("database", "redis")
     logs.configure(settings)
 
     @asynccontextmanager

@@ -87,11 +87,12 @@ class Settings(BaseSettings):
             raise SetupError(Code.CONFIGURATION, f"Settings are wrong: {wrong}") from None
 
     @classmethod
-    def of_process(cls) -> Self:
-        """Read the settings of a process that needs both servers; what is wrong or missing ends it with a sentence."""
+    def of_process(cls, *servers: Literal["database", "redis"]) -> Self:
+        """Read the settings of a process that needs these servers; what is wrong or missing ends it with a sentence."""
         try:
             settings = cls.load()
-            _ = settings.database, settings.redis
+            for server in servers:
+                getattr(settings, server)
         except SetupError as error:
             raise SystemExit(error.detail) from None
         return settings
@@ -111,6 +112,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def check(self) -> Self:
         """Refuse combinations that would make the job protocol unsafe."""
+        if self.keep_jobs_days * 86_400 <= self.accept_window_s:
+            raise ValueError("KEEP_JOBS_DAYS must be longer than ACCEPT_WINDOW_S")
         if self.accept_window_s >= self.garbage_grace_s:
             raise ValueError("ACCEPT_WINDOW_S must be shorter than GARBAGE_GRACE_S")
         if self.heartbeat_s * 3 > self.lease_s:

@@ -21,6 +21,7 @@ READ_SETTINGS = {  # the composition roots
     "api/cli/migrate.py",
     "api/cli/stack.py",
     "migrations/env.py",
+    "worker/__main__.py",
     "worker/collecting.py",  # a command of its own
     "worker/main.py",
     "worker/reconciling.py",

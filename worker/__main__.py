@@ -8,7 +8,10 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 from shared.queue import QUEUE  # noqa: E402 - NumPy comes with it
+from shared.settings import Settings  # noqa: E402
 from worker.main import app  # noqa: E402
+
+Settings.of_process("database", "redis")
 
 app.worker_main(
     [

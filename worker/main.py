@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from functools import cache
 from threading import Timer
 from typing import Any
@@ -24,12 +25,13 @@ from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
 from shared.telemetry import Latencies, connect, report_alive
 from worker import training
-from worker.listening import Watchdog
+from worker.listening import Watchdog, end
 
 SHUTDOWN_GRACE_S = 15
+COLD_SHUTDOWN_GRACE_S = 5
 HARD_LIMIT_BEYOND_S = 60  # a fit deep in C code does not hear its deadline: then the process is ended
 
-settings = Settings.of_process()
+settings = Settings.of_process("redis")  # all that Flower is given
 app: Celery = make_celery(settings.redis, consumes=True)
 app.conf.update(
     worker_concurrency=settings.worker_concurrency,
@@ -87,8 +89,16 @@ def _watch(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def _hand_back_after_grace(how: str, **_: Any) -> None:
-    """Warm shutdown waits for running fits; after the grace a cold one follows, in which they hand their jobs back."""
+    """Warm shutdown waits for running fits; after the grace a cold one follows, in which they hand their jobs back.
+
+    Celery may wait for ever for a child that was killed or does not listen: then all of it is ended.
+    """
     if how == "Warm":
-        timer = Timer(SHUTDOWN_GRACE_S, os.kill, (os.getpid(), signal.SIGQUIT))
-        timer.daemon = True
-        timer.start()
+        _later(SHUTDOWN_GRACE_S, os.kill, os.getpid(), signal.SIGQUIT)
+        _later(SHUTDOWN_GRACE_S + COLD_SHUTDOWN_GRACE_S, end, "it was told to stop and did not")
+
+
+def _later(seconds: float, call: Callable[..., object], *arguments: object) -> None:
+    timer = Timer(seconds, call, arguments)
+    timer.daemon = True
+    timer.start()
