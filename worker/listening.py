@@ -57,7 +57,7 @@ class Watchdog:
 
 def end(reason: str) -> None:
     """End this process and its children at once: their jobs are taken back when their leases run out."""
-    logger.error("the worker ends itself, to be started again: %s", reason)
+    logger.error("the worker ends itself and its children: %s", reason)
     for child in billiard.active_children():
         os.kill(child.pid, signal.SIGKILL)
     os._exit(EXIT_CODE)

@@ -110,6 +110,7 @@ BAD: list[tuple[dict[str, str], str]] = [
     ({"REDIS_URL": "http://u:hunter2@h"}, "REDIS_URL: must begin with redis://"),
     ({"REDIS_URL": "redis://:hunter2@h:port/0"}, "REDIS_URL: has no port, or a password"),
     ({"ACCEPT_WINDOW_S": "60", "GARBAGE_GRACE_S": "60"}, "ACCEPT_WINDOW_S must be shorter than GARBAGE_GRACE_S"),
+    ({"KEEP_JOBS_DAYS": "0.0005"}, "KEEP_JOBS_DAYS must be longer than ACCEPT_WINDOW_S"),
     ({"ACCEPT_WINDOW_S": "4000"}, "ACCEPT_WINDOW_S must be shorter than GARBAGE_GRACE_S"),
     ({"HEARTBEAT_S": "10"}, "LEASE_S must be at least three times HEARTBEAT_S"),
     ({"MAX_TRAINING_DATA_POINTS": "2"}, "MIN_TRAINING_DATA_POINTS must not exceed MAX_TRAINING_DATA_POINTS"),

@@ -1,5 +1,6 @@
 """The product's worker with an ailment that a test asked for: `python -m tests.worker.afflicted AILMENT`."""
 
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Any
 from shared.domain import detectors
 from shared.domain.detectors.contract import Detector
 from shared.transport import Channel
-from worker import listening, training
+from worker import listening, main, training
 
 SWITCH = Path("afflicted")  # in the folder of the process: the ailment is there while this is
 
@@ -31,6 +32,19 @@ def sleeps() -> None:
     training.named = named  # type: ignore[attr-defined]
 
 
+def clings() -> None:
+    """Fits that neither end nor listen to any signal."""
+    sleeps()
+    sleep = time.sleep
+
+    def deaf_sleep(seconds: float) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        sleep(seconds)
+
+    time.sleep = deaf_sleep  # type: ignore[assignment]
+    main.SHUTDOWN_GRACE_S = main.COLD_SHUTDOWN_GRACE_S = 0.5  # type: ignore[assignment]
+
+
 def is_deaf() -> None:
     """A connection that seems well and asks for nothing."""
     start = Channel._brpop_start  # noqa: SLF001
@@ -42,7 +56,7 @@ def is_deaf() -> None:
     listening.LOOK_EVERY_S = 0.05
 
 
-AILMENTS = {"sleeps": sleeps, "is-deaf": is_deaf}
+AILMENTS = {"sleeps": sleeps, "clings": clings, "is-deaf": is_deaf}
 
 if __name__ == "__main__":
     AILMENTS[sys.argv[1]]()

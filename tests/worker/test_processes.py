@@ -146,3 +146,20 @@ def test_a_worker_that_takes_no_messages_any_more_ends_itself(own: Settings, tmp
         until(lambda: process.popen.poll() is not None, 20)
     assert b"it takes none" in process.log.read_bytes()
     until(lambda: not any(Path("/proc", child).exists() for child in children))
+
+
+def test_a_worker_whose_child_does_not_listen_stops_all_the_same(own: Settings, tmp_path: Path, series_id: str) -> None:
+    redis_url = own.redis.rsplit("/", 1)[0] + "/4"
+    switch = tmp_path / "afflicted"
+    switch.touch()
+    with (
+        serving(own.model_copy(update={"redis_url": redis_url})) as api,
+        afflicted(own, tmp_path, "clings", EXIT_CODE) as process,
+    ):
+        job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+        until(switch.with_suffix(".now").exists)
+        children = children_of(process)
+        process.popen.terminate()
+        process.popen.wait(20)
+        until(lambda: not any(Path("/proc", child).exists() for child in children))
+        assert api.get(f"/jobs/{job_id}").json()["status"] == "running"  # until its lease runs out
