@@ -1,6 +1,7 @@
 """What goes wrong: each kind of fault is a function here, named as the report names it."""
 
 import json
+import math
 import os
 import random
 import signal
@@ -18,14 +19,24 @@ from sqlalchemy import text
 from shared.errors import UnavailableError
 from shared.queue import QUEUE, TASK, announce, make_celery
 from tests.chaos.entry import FULL, TORN
-from tests.chaos.plan import POISON_POINTS
-from tests.chaos.recoveries import Recoveries
+from tests.chaos.plan import POISON_POINTS, SLOW_POINTS
+from tests.chaos.recoveries import Recoveries, Seen
 from tests.chaos.stack import APIS, OURSELVES, WORKERS, Stack, signal_all
 
-STOP_BEYOND_LEASE_S = 4.0
+STOP_BEYOND_LEASE_S = 8.0
 STORE_FAILS_S = (2.0, 5.0)
 MOST_CRASHES = 2  # a third one would fail the job, as a poisonous one should
-BUSY_WITHIN_S = 3.0
+BUSY_WITHIN_S = 6.0
+
+
+@dataclass(frozen=True)
+class Undo:
+    """The end of a fault that lasts."""
+
+    latest: float  # monotonic
+    run: Callable[[], None]
+    earliest: float = math.inf  # from then on, as soon as `early` holds
+    early: Callable[[], bool] = lambda: True
 
 
 @dataclass
@@ -37,7 +48,7 @@ class Field:
     tick: Callable[[], None]
     broker: redis.Redis = field(init=False)
     app: Celery = field(init=False)
-    undos: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    undos: list["Undo"] = field(default_factory=list)
     stopped: set[str] = field(default_factory=set)  # services that are stopped now
     hit_apis: list[int | None] = field(default_factory=list)  # since the last look; None = all
 
@@ -47,17 +58,18 @@ class Field:
 
     def close(self) -> None:
         """Undo what is still to be undone."""
-        for _, undo in self.undos:
-            undo()
+        for undo in self.undos:
+            undo.run()
         self.undos.clear()
         self.broker.close()
         self.app.close()
 
     def undo_due(self) -> None:
         """Undo what has lasted long enough."""
-        for entry in [entry for entry in self.undos if entry[0] <= time.monotonic()]:
-            self.undos.remove(entry)
-            entry[1]()
+        now = time.monotonic()
+        for undo in [undo for undo in self.undos if undo.latest <= now or (undo.earliest <= now and undo.early())]:
+            self.undos.remove(undo)
+            undo.run()
 
 
 # Returns what was hit, in words; nothing when there was nobody to hit.
@@ -84,7 +96,7 @@ def term_worker(here: Field, rng: random.Random) -> str:
 
 
 def stop_worker(here: Field, rng: random.Random) -> str:
-    """Stop a worker for longer than its lease; when it goes on, its jobs are somebody else's."""
+    """Stop a worker for longer than its lease; it goes on at the worst moment, when a job of it runs elsewhere."""
     name = _a_worker(here, rng, "stop_worker")
     if name is None:
         return ""
@@ -95,7 +107,11 @@ def stop_worker(here: Field, rng: random.Random) -> str:
         signal_all(pids, signal.SIGCONT)
         here.stopped.discard(name)
 
-    here.undos.append((time.monotonic() + here.stack.settings.lease_s + STOP_BEYOND_LEASE_S, go_on))
+    def moment() -> bool:
+        return here.recoveries.any_again("stop_worker")
+
+    expired = time.monotonic() + here.stack.settings.lease_s
+    here.undos.append(Undo(expired + STOP_BEYOND_LEASE_S, go_on, expired, moment))
     return name
 
 
@@ -266,7 +282,7 @@ def _a_worker(here: Field, rng: random.Random, kind: str) -> str | None:
             jobs = here.recoveries.running(here.stack.hostname(name))
             innocent = [job for job in jobs if job.points != POISON_POINTS]
             late = time.monotonic() >= deadline
-            if (innocent or late) and all(job.crashes < MOST_CRASHES for job in innocent):
+            if (any(map(_is_under_way, innocent)) or late) and all(job.crashes < MOST_CRASHES for job in innocent):
                 here.recoveries.workers_hit(kind, jobs)
                 return name
             signal_all(pids, signal.SIGCONT)
@@ -276,10 +292,15 @@ def _a_worker(here: Field, rng: random.Random, kind: str) -> str | None:
         time.sleep(0.1)
 
 
+def _is_under_way(job: Seen) -> bool:
+    """Whether a fit has come so far that one that begins now will not overtake it."""
+    return job.points in SLOW_POINTS and job.progress > 0.1
+
+
 def _fail_store(here: Field, rng: random.Random, how: str) -> str:
     here.stack.store_switch.write_text(how)
     end = time.monotonic() + rng.uniform(*STORE_FAILS_S)
-    here.undos.append((end, lambda: here.stack.store_switch.unlink(missing_ok=True)))
+    here.undos.append(Undo(end, lambda: here.stack.store_switch.unlink(missing_ok=True)))
     return how
 
 

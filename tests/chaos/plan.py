@@ -114,7 +114,7 @@ class Options:
     @property
     def load_s(self) -> float:
         """How long fits are asked for."""
-        return max(5.0 if self.quick else 70.0, self.jobs / 5.5)
+        return max(5.0 if self.quick else 70.0, self.jobs / 6.5)
 
     @property
     def gap_s(self) -> tuple[float, float]:
@@ -124,7 +124,7 @@ class Options:
     @property
     def drain_s(self) -> float:
         """How long jobs may take to end after the last fault."""
-        return 8 * self.lease_s if self.quick else 150.0
+        return 4 * self.lease_s if self.quick else 150.0 + self.jobs / 20
 
 
 def seeded(what: str) -> random.Random:
@@ -138,11 +138,12 @@ def orders(options: Options) -> list[Order]:
     ids = [f"s{options.seed}-{place}" for place in range(max(8, options.jobs // 12))]
     weights = list(accumulate((place + 1) ** -0.8 for place in range(len(ids))))
     # Early, for it takes three leases until they have failed.
-    poisoned = {rng.randrange(options.jobs // 5) for _ in range(1 + options.jobs // 1000)}
+    poisons = 0 if options.quick else 1 + options.jobs // 1000
+    poisoned = {rng.randrange(options.jobs // 5) for _ in range(poisons)}
     made: list[Order] = []
     for number, due_s in enumerate(_times(rng, options)):
         (series_id,) = rng.choices(ids, cum_weights=weights)
-        points = _points(rng)
+        points = _points(rng, quick=options.quick)
         if number in poisoned:
             series_id, points = f"s{options.seed}-poison-{number}", POISON_POINTS
         way = rng.choices(list(ACCEPTED_WAYS), (62, 12, 6, 20))[0] if points < 10_000 else Way.PLAIN
@@ -174,13 +175,13 @@ def _times(rng: random.Random, options: Options) -> list[float]:
     return sorted(times[: options.jobs])
 
 
-def _points(rng: random.Random) -> int:
-    roll = rng.random()
+def _points(rng: random.Random, *, quick: bool) -> int:
+    roll, slow = rng.random(), 0.4 if quick else 0.1
     if roll < 0.015:
         return HOPELESS_POINTS
-    if roll < 0.14:
-        return rng.randrange(SLOW_POINTS.start, SLOW_POINTS.stop)
-    if roll < 0.16:
+    if roll < 0.015 + slow:
+        return rng.randrange(3_000 if quick else SLOW_POINTS.start, SLOW_POINTS.stop)
+    if roll < 0.035 + slow:
         return rng.randint(20_000, 60_000)
     return rng.randint(3, 400)
 
@@ -190,7 +191,7 @@ def _afterwards(rng: random.Random, points: int) -> tuple[Afterwards, float]:
         return Afterwards.NOTHING, 0.0
     if points == HOPELESS_POINTS:
         return rng.choice((Afterwards.RETRY, Afterwards.NOTHING)), 0.0
-    share = 0.25 if points in SLOW_POINTS else 0.03  # the slow ones are caught while they run
+    share = 0.15 if points in SLOW_POINTS else 0.03  # the slow ones are caught while they run
     if rng.random() < share:
         return rng.choice((Afterwards.CANCEL, Afterwards.CANCEL_AND_RETRY)), rng.uniform(0, 2.5)
     return (Afterwards.DELETE_OLDER if rng.random() < 0.04 else Afterwards.NOTHING), 0.0

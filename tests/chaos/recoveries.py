@@ -9,17 +9,18 @@ from sqlalchemy import Row, TextClause, text
 
 from shared.errors import UnavailableError
 from shared.store.engine import Sessions
+from tests.chaos.plan import POISON_POINTS
 
 LOOK_EVERY_S = 0.25
 FINAL = ("succeeded", "failed", "cancelled")
 
 _RUNNING = text("""
-SELECT CAST(id AS text) AS job_id, attempt, crashes, points, announcements FROM fit_jobs
+SELECT CAST(id AS text) AS job_id, attempt, crashes, points, announcements, progress FROM fit_jobs
  WHERE status = 'running' AND (CAST(:worker AS text) IS NULL OR worker = :worker)
 """)
 # First in line and due: one that has, or is about to have, a message in the queue.
 _WAITING = text("""
-SELECT CAST(id AS text) AS job_id, attempt, crashes, points, announcements FROM fit_jobs q
+SELECT CAST(id AS text) AS job_id, attempt, crashes, points, announcements, progress FROM fit_jobs q
  WHERE status = 'queued' AND available_at <= clock_timestamp()
    AND NOT EXISTS (SELECT 1 FROM fit_jobs o
                     WHERE o.series_id = q.series_id AND o.status IN ('queued', 'running') AND o.seq < q.seq)
@@ -39,6 +40,7 @@ class Seen:
     crashes: int
     points: int
     announcements: int
+    progress: float
 
 
 @dataclass(slots=True)
@@ -75,10 +77,17 @@ class Recoveries:
     def workers_hit(self, kind: str, jobs: list[Seen]) -> None:
         """These jobs may have lost their worker just now; those that go on as if nothing had happened did not.
 
-        One that is waited for already lost it by an earlier fault, and its row does not know yet.
+        One that is waited for already lost it by an earlier fault, and its row does not know yet. A poisonous one ended
+        its worker itself.
         """
         waited_for = {watch.seen.job_id for watch in self._watches if not watch.again}
-        self._watches += [_Watch(kind, time.monotonic(), job) for job in jobs if job.job_id not in waited_for]
+        victims = [job for job in jobs if job.points != POISON_POINTS and job.job_id not in waited_for]
+        self._watches += [_Watch(kind, time.monotonic(), job) for job in victims]
+
+    def any_again(self, kind: str) -> bool:
+        """Whether a job that lost its worker by such a fault runs again, or none is left that could."""
+        hit = [watch for watch in self._watches if watch.kind == kind]
+        return not hit or any(watch.again for watch in hit)
 
     def queue_lost(self, kind: str) -> None:
         """The messages of all waiting jobs are about to be lost."""
