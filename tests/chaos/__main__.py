@@ -23,10 +23,7 @@ def main() -> int:
     began = time.monotonic()
     try:
         with one_interrupt() as ignore_interrupts, new_home() as home:
-            try:
-                report = run(options, _say, home)
-            finally:
-                ignore_interrupts()
+            report = run(options, _say, home, ignore_interrupts)
             if options.logs or not report.passed:
                 keep_logs(report)
             _say(report.text())

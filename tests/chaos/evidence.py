@@ -1,7 +1,7 @@
 """What the database and the store say after a run, as plain values."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from shared.errors import TsadError
 from shared.store.engine import Sessions
 from tests.chaos.plan import Order
 from worker import collecting
+
+SAY_EVERY = 500  # versions
 
 _JOBS = text("""
 SELECT CAST(id AS text) AS job_id, seq, series_id, status, version, attempt, crashes, releases, points, request_id,
@@ -73,7 +75,9 @@ class Evidence:
     flaws: list[tuple[str, str]] = field(default_factory=list)  # job id and sentence
 
 
-def gather(sessions: Sessions, artifacts: Artifacts, orders: Mapping[str, Order]) -> Evidence:
+def gather(
+    sessions: Sessions, artifacts: Artifacts, orders: Mapping[str, Order], say: Callable[[str], None]
+) -> Evidence:
     """Collect garbage without a grace, then read everything. `orders` are those of jobs, by id or request id."""
     evidence = Evidence(collected=collecting.collect(sessions, artifacts, 0.0))
     with sessions.begin() as session:
@@ -84,7 +88,9 @@ def gather(sessions: Sessions, artifacts: Artifacts, orders: Mapping[str, Order]
             evidence.jobs[row.job_id] = JobRow(**chosen, whole=shown)
         rows = list(session.execute(_VERSIONS))
         evidence.last_versions = {row.series_id: row.last_version for row in session.execute(_SERIES)}
-    for row in rows:
+    for number, row in enumerate(rows):
+        if number % SAY_EVERY == SAY_EVERY - 1:
+            say(f"{number + 1} of {len(rows)} versions are verified")
         kept = {
             name: Artifact(
                 getattr(row, f"{name}_key"), bytes(getattr(row, f"{name}_sha256")), getattr(row, f"{name}_size")

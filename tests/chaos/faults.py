@@ -1,7 +1,6 @@
 """What goes wrong: each kind of fault is a function here, named as the report names it."""
 
 import json
-import math
 import os
 import random
 import signal
@@ -9,67 +8,23 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import redis
-from celery import Celery
 from sqlalchemy import text
 
 from shared.errors import UnavailableError
-from shared.queue import QUEUE, TASK, announce, make_celery
+from shared.queue import QUEUE, TASK, announce
 from tests.chaos.entry import FULL, TORN
+from tests.chaos.field import Field, Undo
 from tests.chaos.plan import POISON_POINTS, SLOW_POINTS
-from tests.chaos.recoveries import Recoveries, Seen
-from tests.chaos.stack import APIS, OURSELVES, WORKERS, Stack, signal_all
+from tests.chaos.recoveries import Seen
+from tests.chaos.stack import APIS, OURSELVES, WORKERS, signal_all
 
 STOP_BEYOND_LEASE_S = 8.0
 STORE_FAILS_S = (2.0, 5.0)
 MOST_CRASHES = 2  # a third one would fail the job, as a poisonous one should
 BUSY_WITHIN_S = 6.0
-
-
-@dataclass(frozen=True)
-class Undo:
-    """The end of a fault that lasts."""
-
-    latest: float  # monotonic
-    run: Callable[[], None]
-    earliest: float = math.inf  # from then on, as soon as `early` holds
-    early: Callable[[], bool] = lambda: True
-
-
-@dataclass
-class Field:
-    """Where faults happen. `tick` keeps everything else going while one of them waits."""
-
-    stack: Stack
-    recoveries: Recoveries
-    tick: Callable[[], None]
-    broker: redis.Redis = field(init=False)
-    app: Celery = field(init=False)
-    undos: list["Undo"] = field(default_factory=list)
-    stopped: set[str] = field(default_factory=set)  # services that are stopped now
-    hit_apis: list[int | None] = field(default_factory=list)  # since the last look; None = all
-
-    def __post_init__(self) -> None:
-        self.broker = redis.Redis.from_url(self.stack.settings.redis, socket_timeout=2)
-        self.app = make_celery(self.stack.settings.redis, consumes=False)
-
-    def close(self) -> None:
-        """Undo what is still to be undone."""
-        for undo in self.undos:
-            undo.run()
-        self.undos.clear()
-        self.broker.close()
-        self.app.close()
-
-    def undo_due(self) -> None:
-        """Undo what has lasted long enough."""
-        now = time.monotonic()
-        for undo in [undo for undo in self.undos if undo.latest <= now or (undo.earliest <= now and undo.early())]:
-            self.undos.remove(undo)
-            undo.run()
 
 
 # Returns what was hit, in words; nothing when there was nobody to hit.

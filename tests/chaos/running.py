@@ -15,7 +15,8 @@ from api.cli.stack import is_ready
 from shared.artifacts import Artifacts
 from shared.errors import Code, UnavailableError
 from tests.chaos.evidence import gather
-from tests.chaos.faults import FAULTS, Field
+from tests.chaos.faults import FAULTS
+from tests.chaos.field import Field
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
 from tests.chaos.plan import Options, fault_kinds, orders
@@ -111,7 +112,7 @@ class Run:
         self.say("stopping the programs, collecting, verifying")
         self.stack.stop_programs()
         wanted = {job_id: promise.order for job_id, promise in self.ledger.promises.items()} | self.ledger.unsettled
-        evidence = gather(self.stack.sessions, Artifacts.of(self.stack.settings), wanted)
+        evidence = gather(self.stack.sessions, Artifacts.of(self.stack.settings), wanted, self.say)
         refusals = load.predictions.refusals
         found = violations(self.ledger, evidence)
         found += [Violation("predict", sentence) for sentence in unexcused(refusals, self.outages)]
@@ -154,12 +155,13 @@ class Run:
             return False
 
 
-def run(options: Options, say: Callable[[str], None], home: Path) -> Report:
-    """Do it all in this folder. Call it in the main thread."""
+def run(options: Options, say: Callable[[str], None], home: Path, ending: Callable[[], None]) -> Report:
+    """Do it all in this folder, and call `ending` before the processes are stopped. Call it in the main thread."""
     with ExitStack() as cleanup:
         say(f"seed {options.seed}: starting PostgreSQL, Valkey, two API processes, two workers and the reconciler")
         stack = cleanup.enter_context(running_stack(home, options, say))
         this = cleanup.enter_context(closing(Run(stack, options, say)))
+        cleanup.callback(ending)
         this.start()
         with Load(stack.addresses, orders(options), this.ledger, options.seed) as load:
             this.break_things(load)

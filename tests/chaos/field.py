@@ -1,0 +1,56 @@
+"""Where faults happen, and how those end that last."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import redis
+from celery import Celery
+
+from shared.queue import make_celery
+from tests.chaos.recoveries import Recoveries
+from tests.chaos.stack import Stack
+
+
+@dataclass(frozen=True)
+class Undo:
+    """The end of a fault that lasts."""
+
+    latest: float  # monotonic
+    run: Callable[[], None]
+    earliest: float = math.inf  # from then on, as soon as `early` holds
+    early: Callable[[], bool] = lambda: True
+
+
+@dataclass
+class Field:
+    """Where faults happen. `tick` keeps everything else going while one of them waits."""
+
+    stack: Stack
+    recoveries: Recoveries
+    tick: Callable[[], None]
+    broker: redis.Redis = field(init=False)
+    app: Celery = field(init=False)
+    undos: list["Undo"] = field(default_factory=list)
+    stopped: set[str] = field(default_factory=set)  # services that are stopped now
+    hit_apis: list[int | None] = field(default_factory=list)  # since the last look; None = all
+
+    def __post_init__(self) -> None:
+        self.broker = redis.Redis.from_url(self.stack.settings.redis, socket_timeout=2)
+        self.app = make_celery(self.stack.settings.redis, consumes=False)
+
+    def close(self) -> None:
+        """Undo what is still to be undone."""
+        for undo in self.undos:
+            undo.run()
+        self.undos.clear()
+        self.broker.close()
+        self.app.close()
+
+    def undo_due(self) -> None:
+        """Undo what has lasted long enough."""
+        now = time.monotonic()
+        for undo in [undo for undo in self.undos if undo.latest <= now or (undo.earliest <= now and undo.early())]:
+            self.undos.remove(undo)
+            undo.run()
