@@ -28,6 +28,11 @@ from worker import training as trainings
 TEST_REDIS_DATABASE = 9  # of a server that is not ours alone
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two, each with servers of its own; those of the environment are used by one alone."""
+    return 0 if os.environ.get("REDIS_URL") or os.environ.get("DATABASE_URL") else min(2, os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session")
 def session_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="tsad-tests-"))
