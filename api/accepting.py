@@ -83,6 +83,7 @@ def read(series_id: str, body: FitBody, settings: Settings, request_id: str, ide
         fewest=max(settings.min_training_data_points, detector.min_points),
         most=settings.max_training_data_points,
     )
+    series.without(parameters["exclude"]).check_learnable(detector.min_points)
     data = series.encode()
     return Fit(
         series_id=series_id,

@@ -135,6 +135,14 @@ class JobAnswer(Struct):
         )
 
 
+class Why(Struct):
+    """What a score is made of, for detectors that compare windows."""
+
+    component: str | None
+    similar_from: int | None
+    similar_distance: float | None
+
+
 class Verdict(Struct):
     """What a detector says of one point. `score` 1.0 is the decision boundary; null band edges are open."""
 
@@ -146,6 +154,7 @@ class Verdict(Struct):
     upper: float | None
     detector: str
     explanation: str | UnsetType = UNSET
+    why: Why | UnsetType = UNSET
 
 
 class BatchVerdicts(Struct):
@@ -153,8 +162,8 @@ class BatchVerdicts(Struct):
 
     model_version: str
     detector: str
-    anomaly: list[bool]
-    score: list[float]
+    anomaly: list[bool | None]  # null where a value is missing, or too little comes before it
+    score: list[float | None]
     expected: list[float | None]
     lower: list[float | None]
     upper: list[float | None]
@@ -228,7 +237,7 @@ class VersionAnswer(Struct):
     training_data_sha256: str
     state_sha256: str
     threshold: float | None
-    learnt: dict[str, float]
+    learnt: dict[str, float | str]
     anomaly_share: Fraction
     sparkline: list[float]
     fit_ms: float
@@ -248,7 +257,7 @@ class VersionAnswer(Struct):
             last_timestamp=version.last_timestamp,
             training_data_sha256=version.data.sha256.hex(),
             state_sha256=version.state.sha256.hex(),
-            threshold=version.learnt.get("threshold"),
+            threshold=threshold if isinstance(threshold := version.learnt.get("threshold"), int | float) else None,
             learnt=version.learnt,
             anomaly_share=version.anomaly_share,
             sparkline=version.sparkline,

@@ -42,6 +42,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.UNKNOWN_DETECTOR: (422, "No such detector"),
     Code.UNKNOWN_PARAMETER: (422, "No such parameter"),
     Code.INVALID_PARAMETER: (422, "Parameter out of range"),
+    Code.CONTEXT_REQUIRED: (422, "More context is needed"),
     Code.QUEUE_FULL: (429, "The queue is full"),
     Code.IDEMPOTENCY_KEY_REUSED: (422, "The idempotency key was used before"),
     Code.TOO_MANY_LINES: (422, "Too many lines"),

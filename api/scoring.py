@@ -5,16 +5,18 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from api.accepting import columns
-from api.answers import BatchVerdicts, Verdict
+from api.answers import BatchVerdicts, Verdict, Why
 from api.bodies import decode
 from api.requests import PointsBody
-from shared.domain.detectors.states import Fitted
+from shared.domain.detectors.contract import CAUSAL, Explanation, Fitted
 from shared.domain.series import Series, Values, check_timestamp
 from shared.errors import Code, Flaw, InputError
 
 _POINTS = msgspec.json.Decoder(PointsBody)
+_INTEGERS = msgspec.json.Decoder(list[int])
+_NULLABLE = msgspec.json.Decoder(list[float | None])
 _DIGITS = re.compile(r"[0-9]{1,15}")
 _NOTHING: Values = np.empty(0)
 
@@ -42,8 +44,9 @@ def verdict(
     number: int, fitted: Fitted, timestamp: int, value: float, context: list[float] | None, *, explain: bool = False
 ) -> Verdict:
     """Judge one point."""
-    recent = np.array(context) if context else _NOTHING
-    scores = fitted.detector.score(fitted.state, np.array([value]), np.array([timestamp]), recent)
+    detector, state = fitted.detector, fitted.state
+    point = (np.array([value]), np.array([timestamp]), _recent(fitted, timestamp, context))
+    scores = detector.score(state, *point)
     score = float(scores.score[0])
     judged = Verdict(
         anomaly=score > 1,
@@ -52,23 +55,43 @@ def verdict(
         expected=_first(scores.expected),
         lower=_first(scores.lower),
         upper=_first(scores.upper),
-        detector=fitted.detector.name,
+        detector=detector.name,
     )
     if explain:
-        judged.explanation = _explanation(value, judged)
+        why = detector.explain(state, *point) if detector.explain else Explanation()
+        if judged.expected is None:
+            judged.expected = why.expected
+        if detector.explain:
+            judged.why = Why(why.component, why.similar_from, why.similar_distance)
+        judged.explanation = _explanation(value, judged, why)
     return judged
 
 
-def batch(number: int, fitted: Fitted, content: bytes, most: int) -> bytes:
+def check_mode(fitted: Fitted, mode: str) -> None:
+    """Raise `InputError` for a way of scoring that the detector does not have."""
+    if mode != CAUSAL and mode not in fitted.detector.modes:
+        modes = ", ".join((CAUSAL, *fitted.detector.modes))
+        sentence = f"The modes of the detector {fitted.detector.name} are: {modes}."
+        raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "mode"), sentence)])
+
+
+def batch(number: int, fitted: Fitted, content: bytes, most: int, mode: str = CAUSAL) -> bytes:
     """Judge the points of a body; the encoded answer. Runs in a thread of its own."""
-    points = Series.checked(*columns(decode(_POINTS, content)), most=most)
-    scores = fitted.detector.score(fitted.state, points.values, points.timestamps, _NOTHING)
+    check_mode(fitted, mode)
+    points, missing = _with_gaps(decode(_POINTS, content), most)
+    detector, state = fitted.detector, fitted.state
+    if mode == CAUSAL:
+        scores = detector.score(state, points.values, points.timestamps, _NOTHING)
+        unknown = missing | (np.arange(len(points)) < detector.needs(state).points)
+    else:
+        scores = detector.modes[mode](state, points.values, points.timestamps)
+        unknown = missing
     return msgspec.json.encode(
         BatchVerdicts(
             model_version=str(number),
-            detector=fitted.detector.name,
-            anomaly=(scores.score > 1).tolist(),
-            score=scores.score.tolist(),
+            detector=detector.name,
+            anomaly=_known((scores.score > 1).tolist(), unknown),
+            score=_known(scores.score.tolist(), unknown),
             expected=_column(scores.expected, len(points)),
             lower=_column(scores.lower, len(points)),
             upper=_column(scores.upper, len(points)),
@@ -76,7 +99,40 @@ def batch(number: int, fitted: Fitted, content: bytes, most: int) -> bytes:
     )
 
 
-def _explanation(value: float, judged: Verdict) -> str:
+def _recent(fitted: Fitted, timestamp: int, context: list[float] | None) -> Values:
+    """The values before the point: those given, or the end of the training values where the point comes next."""
+    need = fitted.detector.needs(fitted.state)
+    if not context and need.points and need.met_by_tail(timestamp):
+        return need.tail
+    given = len(context or ())
+    if given < need.points:
+        raise InputError(
+            Code.CONTEXT_REQUIRED,
+            f"The detector {fitted.detector.name} judges a value by the {need.points:,} before it, and {given:,} were "
+            "given: send them in context, oldest first, or judge many points in a batch.",
+            flaws=[Flaw(("context",), f"must hold at least {need.points:,} values")],
+        )
+    return np.array(context, dtype=np.float64) if context else _NOTHING
+
+
+def _with_gaps(body: PointsBody, most: int) -> tuple[Series, NDArray[np.bool_]]:
+    """The points, and which of their values are missing; a straight line between its neighbours stands for those."""
+    given = np.array(decode(_NULLABLE, body.values, "values"), dtype=np.float64)
+    missing = np.isnan(given)
+    if missing.all() and len(given):
+        raise InputError(Code.TOO_FEW_POINTS, "Every value is missing.")
+    places = np.arange(len(given))
+    if missing.any():
+        given = np.interp(places, places[~missing], given[~missing])
+    return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), given, most=most), missing
+
+
+def _explanation(value: float, judged: Verdict, why: Explanation) -> str:
+    end = f"score {judged.score:.3g}, where more than 1 is an anomaly."
+    if judged.lower is None and judged.upper is None:
+        unlike = "unlike" if judged.anomaly else "like"
+        most = f"; most of it comes from {why.component}" if why.component else ""
+        return f"{value:.6g} ends a stretch {unlike} what was learnt{most}: {end}"
     edges = [
         "any low value" if judged.lower is None else f"{judged.lower:.6g}",
         "any high value" if judged.upper is None else f"{judged.upper:.6g}",
@@ -84,7 +140,7 @@ def _explanation(value: float, judged: Verdict) -> str:
     where = "outside" if judged.anomaly else "inside"
     return (
         f"{value:.6g} is {where} the normal band, {edges[0]} to {edges[1]}, around the expected {judged.expected:.6g}: "
-        f"score {judged.score:.3g}, where more than 1 is an anomaly."
+        f"{end}"
     )
 
 
@@ -94,3 +150,10 @@ def _first(column: Values | None) -> float | None:
 
 def _column(column: Values | None, length: int) -> list[Any]:
     return [None] * length if column is None else column.tolist()
+
+
+def _known(column: list[Any], unknown: NDArray[np.bool_]) -> list[Any]:
+    """The column with nothing said of the unknown."""
+    for place in np.flatnonzero(unknown):
+        column[place] = None
+    return column

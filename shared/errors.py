@@ -36,6 +36,7 @@ class Code(StrEnum):
     UNKNOWN_DETECTOR = "unknown_detector"
     UNKNOWN_PARAMETER = "unknown_parameter"
     INVALID_PARAMETER = "invalid_parameter"
+    CONTEXT_REQUIRED = "context_required"  # the detector judges a value by those before it, and too few were given
     # the queue
     QUEUE_FULL = "queue_full"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"  # the key stands for another request

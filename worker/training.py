@@ -5,13 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from shared import artifacts as keys
 from shared.artifacts import Artifacts
 from shared.domain import training_scores
-from shared.domain.detectors import named
-from shared.domain.detectors.states import Fitted, encode
+from shared.domain.detectors import learn, named
+from shared.domain.detectors.states import encode
 from shared.domain.jobs import Claim
 from shared.domain.series import Series
 from shared.domain.training_scores import TrainingScores
@@ -83,10 +81,9 @@ def _fit_and_publish(training: Training, claimed: Claim, lease: Lease) -> int:
 def _learn(training: Training, claimed: Claim, series: Series, lease: Lease) -> NewVersion:
     detector = named(claimed.detector)
     began = time.perf_counter()
-    fitted = Fitted(detector, detector.fit(series, claimed.parameters, lease.progress))
+    fitted = learn(detector, series, claimed.parameters, lease.progress)
     fit_ms = (time.perf_counter() - began) * 1000
-    scores = detector.score(fitted.state, series.values, series.timestamps, np.empty(0))
-    lease.check()
+    scores = training_scores.judged(fitted, series, lease.check)
     content, suffix = encode(fitted)
     own = (claimed.series_id, claimed.job_id, claimed.attempt)
     states = training.artifacts.states

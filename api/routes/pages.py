@@ -87,8 +87,11 @@ def _neighbours(services: Services, version: Version) -> dict[str, int | None]:
 
 
 def _facts(version: Version) -> list[tuple[str, Any]]:
-    given = [(name.replace("_", " "), value) for name, value in version.parameters.items()]
-    learnt = [(name.replace("_", " "), f"{value:.6g}") for name, value in version.learnt.items()]
+    given = [(name.replace("_", " "), value) for name, value in version.parameters.items() if value not in ([], "off")]
+    learnt = [
+        (name.replace("_", " "), value if isinstance(value, str) else f"{value:.6g}")
+        for name, value in version.learnt.items()
+    ]
     learnt = [fact for fact in learnt if fact[0] not in dict(given)]
     return [
         ("detector", version.detector),

@@ -19,6 +19,7 @@ from api.problems import problem, request_id_of
 from api.requests import ManyPointsBody, PointsBody, PredictBody, SeriesPoint
 from api.resolving import parse_version
 from api.services import Services
+from shared.domain.detectors.contract import CAUSAL
 from shared.domain.series import check_series_id
 from shared.errors import Code, Flaw, InputError, TsadError
 
@@ -50,13 +51,12 @@ async def predict_batch(request: Request) -> Response:
     services: Services = request.app.state.services
     series_id = check_series_id(request.path_params["series_id"])
     version = parse_version(request.query_params.get("version"))
-    if request.query_params.get("mode", "causal") != "causal":
-        raise _invalid_query("mode", "This detector has one mode: causal.")
+    mode = request.query_params.get("mode", CAUSAL)
     content = await request.body()
     number, fitted = await services.resolver.resolve(series_id, version)
     most = services.settings.max_batch_points
     encoded = await asyncio.get_running_loop().run_in_executor(
-        services.batches, scoring.batch, number, fitted, content, most
+        services.batches, scoring.batch, number, fitted, content, most, mode
     )
     return Response(encoded, media_type="application/json")
 

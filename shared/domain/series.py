@@ -70,22 +70,37 @@ class Series:
     ) -> Self:
         """Make a series that a detector can learn from; `InputError` if it is too short, constant or too large."""
         series = cls.checked(timestamps, values, most=most)
-        if len(series) < fewest:
+        series.check_learnable(fewest)
+        return series
+
+    def without(self, windows: Sequence[Sequence[int]]) -> "Series":
+        """The points outside all windows, pairs of timestamps that themselves belong to the window."""
+        if not windows:
+            return self
+        ends = np.sort(np.array(windows, dtype=np.int64), axis=1)
+        depth = np.zeros(len(self) + 1, dtype=np.int64)
+        np.add.at(depth, np.searchsorted(self.timestamps, ends[:, 0], "left"), 1)
+        np.add.at(depth, np.searchsorted(self.timestamps, ends[:, 1], "right"), -1)
+        outside = depth.cumsum()[:-1] == 0
+        return Series(self.timestamps[outside], self.values[outside])
+
+    def check_learnable(self, fewest: int) -> None:
+        """Raise `InputError` for a series that is too short, constant or too large to learn from."""
+        if len(self) < fewest:
             raise InputError(
-                Code.TOO_FEW_POINTS, f"{len(series):,} points are too few to learn from: at least {fewest:,}."
+                Code.TOO_FEW_POINTS, f"{len(self):,} points are too few to learn from: at least {fewest:,}."
             )
-        if series.values.min() == series.values.max():
+        if self.values.min() == self.values.max():
             raise InputError(
                 Code.CONSTANT_SERIES,
                 "All values are the same, so any other value would be infinitely unusual: nothing can be learnt.",
             )
         with np.errstate(over="ignore", invalid="ignore"):
-            spread = np.var(series.values)
+            spread = np.var(self.values)
         if not np.isfinite(spread):
             raise InputError(
                 Code.VALUES_TOO_LARGE, "The values are so large that their mean or spread overflows a 64-bit float."
             )
-        return series
 
     def encode(self) -> memoryview:
         """The training data artifact: an npz archive; the same series gives the same bytes."""

@@ -5,6 +5,7 @@ ever has to score training data and no event disappears.
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
@@ -12,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.domain.archives import unpacked
-from shared.domain.detectors.contract import Scores
-from shared.domain.series import Values
+from shared.domain.detectors.contract import Fitted, Scores
+from shared.domain.series import Series, Values
 from shared.errors import Code, DamagedError
 
 MOST_SCORES = 100_000
 SPARKLINE_POINTS = 60
+BLOCK = 50_000  # points judged without asking whether anybody still wants them
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,21 @@ class TrainingScores:
             return cls(arrays["index"], arrays["score"], *map(arrays.get, ("expected", "lower", "upper")))
         except (ValueError, KeyError) as error:
             raise DamagedError(Code.ARTIFACT_DAMAGED, f"The training scores cannot be read: {error}") from error
+
+
+def judged(fitted: Fitted, series: Series, check: Callable[[], object]) -> Scores:
+    """What the detector says of its training values, in blocks; `check` may raise to stop before the next."""
+    need = fitted.detector.needs(fitted.state).points
+    parts = []
+    for start in range(0, len(series), BLOCK):
+        check()
+        block = slice(start, start + BLOCK)
+        context = series.values[max(start - need, 0) : start]
+        parts.append(fitted.detector.score(fitted.state, series.values[block], series.timestamps[block], context))
+    check()
+    edges = ([getattr(part, name) for part in parts] for name in ("expected", "lower", "upper"))
+    columns = (None if column[0] is None else np.concatenate(column) for column in edges)
+    return Scores(np.concatenate([part.score for part in parts]), *columns)
 
 
 def anomaly_share(score: Values) -> float:

@@ -20,7 +20,7 @@ class NewVersion:
 
     first_timestamp: int
     last_timestamp: int
-    learnt: dict[str, float]
+    learnt: dict[str, float | str]
     anomaly_share: float  # of the training points, 0 to 1
     sparkline: list[float]
     fit_ms: float
@@ -40,7 +40,7 @@ class Version:
     points: int
     first_timestamp: int
     last_timestamp: int
-    learnt: dict[str, float]
+    learnt: dict[str, float | str]
     anomaly_share: float
     sparkline: list[float]
     fit_ms: float

@@ -23,7 +23,7 @@ def test_a_queued_job_says_what_it_is_and_how_many_are_ahead(api: httpx.Client, 
     assert job["status"] == "queued"
     assert job["series_id"] == series_id
     assert job["detector"] == "baseline"
-    assert job["parameters"] == {"threshold": 3.0, "direction": "both"}
+    assert job["parameters"] == {"threshold": 3.0, "direction": "both", "alarm_rate": "off", "exclude": []}
     assert job["points_used"] == 7
     assert job["progress"] == 0
     assert job["attempts"] == 0

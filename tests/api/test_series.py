@@ -36,7 +36,7 @@ def test_a_version_tells_what_it_was_learnt_from_and_what_was_learnt(
     job_id = fitted(series_id, ramp(21, values=values, parameters={"threshold": 4}))
     version = api.get(f"/series/{series_id}/versions/v1").json()
     assert (version["version"], version["job_id"], version["detector"]) == ("1", job_id, "baseline")
-    assert version["parameters"] == {"threshold": 4.0, "direction": "both"}
+    assert version["parameters"] == {"threshold": 4.0, "direction": "both", "alarm_rate": "off", "exclude": []}
     assert version["threshold"] == version["learnt"]["threshold"] == 4.0
     assert version["learnt"]["mean"] == pytest.approx(sum(values) / 21)
     assert version["anomaly_share"] == pytest.approx(1 / 21)

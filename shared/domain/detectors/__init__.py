@@ -6,7 +6,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from shared.domain.detectors.contract import Detector
+from shared.domain.detectors.contract import Detector, Fitted, ParameterValues, Progress
+from shared.domain.detectors.parameters import complete
+from shared.domain.series import Series
 from shared.errors import Code, InputError
 
 DEFAULT = "baseline"
@@ -28,3 +30,12 @@ def named(name: str) -> Detector[Any]:
         raise InputError(
             Code.UNKNOWN_DETECTOR, f"There is no such detector. There are: {', '.join(registry())}."
         ) from None
+
+
+def learn(detector: Detector[Any], series: Series, parameters: ParameterValues, progress: Progress) -> Fitted:
+    """Fit to the points outside the windows that the parameter `exclude` names.
+
+    A job accepted by an earlier release may not name every parameter that there is now.
+    """
+    chosen = complete(detector.parameters, parameters)
+    return Fitted(detector, detector.fit(series.without(chosen["exclude"]), chosen, progress))

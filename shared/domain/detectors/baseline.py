@@ -1,10 +1,11 @@
 """The baseline: a value is unusual when it is more than `threshold` standard deviations from the mean."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from shared.domain.detectors import alarms
 from shared.domain.detectors.contract import (
     LARGEST,
     Detector,
@@ -13,7 +14,7 @@ from shared.domain.detectors.contract import (
     Scores,
     clipped,
 )
-from shared.domain.detectors.parameters import Choice, Number
+from shared.domain.detectors.parameters import OFF, AlarmRate, Choice, Number, Windows
 from shared.domain.series import Series, Timestamps, Values
 
 
@@ -25,6 +26,7 @@ class Baseline:
     standard_deviation: float
     threshold: float  # in standard deviations
     direction: str
+    promise: str = ""  # of an alarm rate, where one was asked for
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Baseline:
@@ -41,12 +43,23 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Base
     correction = float(deviations.mean())
     spread = math.sqrt(max(float(np.dot(deviations, deviations)) / len(series) - correction**2, 0.0))
     progress(1.0)
-    return Baseline(
+    state = Baseline(
         mean=rough + correction * scale,
         standard_deviation=max(spread * scale, math.ulp(0.0)),
         threshold=parameters["threshold"],
         direction=parameters["direction"],
     )
+    share = alarms.share_of(parameters["alarm_rate"], alarms.interval_of(series.timestamps))
+    return state if share is None else _calibrated(state, series, share)
+
+
+def _calibrated(state: Baseline, series: Series, share: float) -> Baseline:
+    """The same with the threshold that this share of the training values exceeds.
+
+    Two numbers were learnt from all of them, so that their own residuals are as good as those of held-out values.
+    """
+    deviations = score(replace(state, threshold=1.0), series.values, series.timestamps, np.empty(0)).score
+    return replace(state, threshold=alarms.boundary(deviations, share), promise=alarms.promise(share, len(series)))
 
 
 def score(state: Baseline, values: Values, _timestamps: Timestamps, _context: Values) -> Scores:
@@ -69,13 +82,14 @@ def score(state: Baseline, values: Values, _timestamps: Timestamps, _context: Va
     )
 
 
-def learnt(state: Baseline) -> dict[str, float]:
-    """Mean, standard deviation and threshold."""
-    return {
+def learnt(state: Baseline) -> dict[str, float | str]:
+    """Mean, standard deviation and threshold, and what the alarm rate promises."""
+    told: dict[str, float | str] = {
         "mean": state.mean,
         "standard_deviation": state.standard_deviation,
         "threshold": state.threshold,
     }
+    return {**told, "promise": state.promise} if state.promise else told
 
 
 DETECTOR = Detector(
@@ -87,6 +101,8 @@ DETECTOR = Detector(
     parameters=(
         Number("threshold", 3.0, "How many standard deviations from the mean are still normal", above=0, most=1e6),
         Choice("direction", "both", "Which side of the mean can be unusual", options=("both", "above", "below")),
+        AlarmRate(OFF, purpose='Instead of a threshold: acceptable false alarms, "1 in 1000" points or "1 per day"'),
+        Windows(),
     ),
     state=Baseline,
     fit=fit,

@@ -1,15 +1,17 @@
-"""What a detector is: a frozen bundle of two pure functions, the type of their state, and words about them."""
+"""What a detector is: a frozen bundle of pure functions, the type of their state, and words about them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from shared.domain.detectors.parameters import Choice, Number
+from shared.domain.detectors.parameters import Parameter
 from shared.domain.series import Series, Timestamps, Values
 
 LARGEST = float(np.finfo(np.float64).max)
+CAUSAL, CENTRED, RETROSPECTIVE = "causal", "centred", "retrospective"
+FOLLOWS_WITHIN = 1.5  # intervals after the last training point that the next one may come
 
 State = TypeVar("State")
 Progress = Callable[[float], None]  # called with the share done, 0 to 1; may raise to stop the fit
@@ -26,6 +28,35 @@ class Scores:
     upper: Values | None
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What comes before a point that is to be judged, and the end of the training values, which may be just that."""
+
+    points: int = 0  # with fewer values before it, a point's score says too little
+    tail: Values = field(default_factory=lambda: np.empty(0))  # the last `points` training values
+    last_timestamp: int = 0
+    interval_s: float = 0.0
+
+    def met_by_tail(self, timestamp: int) -> bool:
+        """Whether a point at `timestamp` comes right after the training values."""
+        distance = timestamp - self.last_timestamp
+        return len(self.tail) >= self.points and 0 < distance <= FOLLOWS_WITHIN * self.interval_s
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a point got its score."""
+
+    expected: float | None = None
+    component: str | None = None  # what contributed most to the score
+    similar_from: int | None = None  # when the most similar window of the training values began
+    similar_distance: float | None = None  # from it, in units of the largest distance that is usual
+
+
+def _nothing(_state: Any) -> Need:
+    return Need()
+
+
 @dataclass(frozen=True)
 class Detector(Generic[State]):
     """One algorithm. Its file defines `DETECTOR`; the registry finds it there."""
@@ -34,14 +65,29 @@ class Detector(Generic[State]):
     purpose: str
     cost: str
     min_points: int  # fewest it can learn from
-    context_points: int  # how many recent values a prediction needs beside the point itself
-    parameters: tuple[Number | Choice, ...]
-    state: type[State]  # a frozen dataclass of numbers, strings and float64 arrays
+    context_points: int  # most values before a point that can bear upon its score
+    parameters: tuple[Parameter, ...]
+    state: type[State]  # a frozen dataclass of numbers, strings, arrays and `Fitted` of other detectors
     fit: Callable[[Series, ParameterValues, Progress], State]
     score: Callable[[State, Values, Timestamps, Values], Scores]  # state, values (n,), timestamps (n,), context (m,)
-    learnt: Callable[[State], dict[str, float]]  # the state's main numbers, for people
+    learnt: Callable[[State], dict[str, float | str]]  # the state's main numbers, for people
+    needs: Callable[[State], Need] = _nothing
+    modes: Mapping[str, Callable[[State, Values, Timestamps], Scores]] = field(default_factory=dict)  # beside causal
+    explain: Callable[[State, Values, Timestamps, Values], Explanation] | None = None  # of the last of the values
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A detector together with what it learnt."""
+
+    detector: Detector[Any]
+    state: Any
 
 
 def clipped(array: Values) -> Values:
     """The same with infinities replaced by the largest finite numbers."""
     return np.clip(array, -LARGEST, LARGEST)
+
+
+def ignore_progress(_share: float) -> None:
+    """Progress of a fit inside another."""

@@ -1,10 +1,16 @@
 """Parameters of detectors: one description gives the check, the defaults and the JSON schema."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from shared.domain.series import LAST_TIMESTAMP
 from shared.errors import Code, Flaw, InputError
+
+OFF = "off"
+ALARM_RATE = r"^([1-9][0-9]{0,5}) (?:in ([1-9][0-9]{0,8})|per (hour|day|week))$"
+MOST_WINDOWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,72 @@ class Choice:
         return {"type": "string", "enum": list(self.options), "default": self.default, "description": self.purpose}
 
 
-def complete(parameters: Sequence[Number | Choice], given: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class AlarmRate:
+    """How often a normal point may raise an alarm: "1 in 1000", "2 per week"; or off, where a detector can."""
+
+    default: str = "1 in 1000"
+    name: str = "alarm_rate"
+    purpose: str = 'False alarms that are acceptable: "1 in 1000" points, or "1 per day"'
+
+    def check(self, given: object) -> str:
+        """Return `given`; raise `ValueError` with what is allowed."""
+        if not isinstance(given, str) or not re.search(self._pattern, given):
+            off = f', or "{OFF}"' if self.default == OFF else ""
+            raise ValueError(f'must be like "1 in 1000", "1 per day" or "2 per week" (hour, day, week){off}')
+        return given
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of the value."""
+        return {"type": "string", "pattern": self._pattern, "default": self.default, "description": self.purpose}
+
+    @property
+    def _pattern(self) -> str:
+        return f"{ALARM_RATE}|^{OFF}$" if self.default == OFF else ALARM_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Spans of time, as pairs of timestamps; both ends belong to them."""
+
+    default: list[list[int]] = field(default_factory=list)
+    name: str = "exclude"
+    purpose: str = "Spans [from, to] in seconds that are not learnt from: past incidents, maintenance"
+
+    def check(self, given: object) -> list[list[int]]:
+        """Return the pairs; raise `ValueError` with what is allowed."""
+        if not isinstance(given, list) or len(given) > MOST_WINDOWS or not all(_is_window(pair) for pair in given):
+            raise ValueError(f"must be a list of at most {MOST_WINDOWS:,} pairs [from, to] of whole seconds since 1970")
+        return given
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of the value."""
+        end = {"type": "integer", "minimum": 0, "maximum": LAST_TIMESTAMP}
+        return {
+            "type": "array",
+            "maxItems": MOST_WINDOWS,
+            "items": {"type": "array", "minItems": 2, "maxItems": 2, "items": end},
+            "default": self.default,
+            "description": self.purpose,
+        }
+
+
+Parameter = Number | Choice | AlarmRate | Windows
+
+
+def _is_window(pair: object) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and all(_is_timestamp(end) for end in pair)
+
+
+def _is_timestamp(end: object) -> bool:
+    if isinstance(end, bool) or not isinstance(end, int | float):
+        return False
+    return 0 <= end <= LAST_TIMESTAMP and end == int(end)
+
+
+def complete(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
     """All parameters with the given values, or their defaults; raise `InputError` for an unknown or illegal one."""
     known = {parameter.name: parameter for parameter in parameters}
     if unknown := sorted(set(given) - set(known)):
@@ -79,7 +150,7 @@ def complete(parameters: Sequence[Number | Choice], given: Mapping[str, Any]) ->
     return values
 
 
-def schema(parameters: Sequence[Number | Choice]) -> dict[str, Any]:
+def schema(parameters: Sequence[Parameter]) -> dict[str, Any]:
     """JSON schema of an object of these parameters."""
     return {
         "type": "object",

@@ -2,44 +2,40 @@
 
 import io
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.domain.archives import unpacked
 from shared.domain.detectors import named
-from shared.domain.detectors.contract import Detector
+from shared.domain.detectors.contract import Fitted
 from shared.errors import Code, DamagedError, TsadError
+
+__all__ = ["Fitted", "decode", "encode"]
 
 FORMAT = 1
 
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A detector together with what it learnt."""
-
-    detector: Detector[Any]
-    state: Any
+Arrays = dict[str, NDArray[Any]]
 
 
 def encode(fitted: Fitted) -> tuple[bytes, str]:
     """The artifact's bytes and the suffix of its name, `.json` or `.npz`. The same state gives the same bytes."""
-    content = {field.name: getattr(fitted.state, field.name) for field in fields(fitted.state)}
-    arrays = {name: value for name, value in content.items() if isinstance(value, np.ndarray)}
-    plain = {name: value for name, value in content.items() if name not in arrays}
-    head = json.dumps({"format": FORMAT, "detector": fitted.detector.name, "state": plain}, allow_nan=False).encode()
+    arrays: Arrays = {}
+    head = json.dumps({"format": FORMAT, **_taken_apart(fitted, "", arrays)}, allow_nan=False).encode()
     if not arrays:
         return head, ".json"
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, head=np.frombuffer(head, dtype=np.uint8), **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, head=np.frombuffer(head, dtype=np.uint8), **arrays)
     return buffer.getvalue(), ".npz"
 
 
 def decode(content: bytes) -> Fitted:
     """Read what `encode` wrote; raise `DamagedError` for anything else."""
     try:
-        arrays: dict[str, Any] = {}
+        arrays: Arrays = {}
         if not content.startswith(b"{"):
             arrays = unpacked(content)
             content = arrays.pop("head").tobytes()
@@ -48,7 +44,31 @@ def decode(content: bytes) -> Fitted:
             raise DamagedError(
                 Code.ARTIFACT_DAMAGED, f"The state has format {head['format']}, this release reads {FORMAT}."
             )
-        detector = named(head["detector"])
-        return Fitted(detector, detector.state(**head["state"], **arrays))
-    except (ValueError, KeyError, TypeError, RecursionError, TsadError) as error:
+        return _put_together(head, "", arrays)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, TsadError) as error:
         raise DamagedError(Code.ARTIFACT_DAMAGED, f"The version's state cannot be read: {error}") from error
+
+
+def _taken_apart(fitted: Fitted, prefix: str, arrays: Arrays) -> dict[str, Any]:
+    """The detector's name and the state's plain fields; arrays go to `arrays`, named by the fields that lead there."""
+    plain: dict[str, Any] = {}
+    for field in fields(fitted.state):
+        value = getattr(fitted.state, field.name)
+        if isinstance(value, np.ndarray):
+            arrays[prefix + field.name] = value
+        elif isinstance(value, Fitted):
+            plain[field.name] = _taken_apart(value, f"{prefix}{field.name}.", arrays)
+        else:
+            plain[field.name] = value
+    return {"detector": fitted.detector.name, "state": plain}
+
+
+def _put_together(head: Mapping[str, Any], prefix: str, arrays: Arrays) -> Fitted:
+    detector = named(head["detector"])
+    content: dict[str, Any] = {
+        name: _put_together(value, f"{prefix}{name}.", arrays) if isinstance(value, dict) else value
+        for name, value in head["state"].items()
+    }
+    own = (name for name in arrays if name.startswith(prefix) and "." not in name[len(prefix) :])
+    content |= {name[len(prefix) :]: arrays[name] for name in own}
+    return Fitted(detector, detector.state(**content))

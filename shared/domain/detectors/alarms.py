@@ -1,0 +1,85 @@
+"""What an alarm rate means: the score that only so many held-out points exceed.
+
+Up to the rank that the held-out residuals reach, their own order decides, which promises the rate whatever their
+distribution is [Vovk, Gammerman, Shafer: Algorithmic learning in a random world, 2005]. Beyond it a generalised Pareto
+tail extrapolates [Pickands 1975]; its moments [Hosking, Wallis 1987] need no search, so the same residuals always
+give the same boundary.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.domain.detectors.parameters import ALARM_RATE, OFF
+from shared.domain.series import Timestamps, Values
+
+TAIL_SHARE = 0.02
+TAIL_POINTS = 10  # fewest that a tail is fitted to
+RAREST, MOST_FREQUENT = 1e-9, 0.5
+SECONDS = {"hour": 3_600, "day": 86_400, "week": 604_800}
+
+
+def share_of(alarm_rate: str, interval_s: float) -> float | None:
+    """The share of normal points that may raise an alarm; None for a rate that is off."""
+    if alarm_rate == OFF:
+        return None
+    found = re.search(ALARM_RATE, alarm_rate)
+    assert found is not None  # noqa: S101 - the parameter was checked
+    alarms, points, unit = found.groups()
+    share = int(alarms) / int(points) if points else int(alarms) * interval_s / SECONDS[unit]
+    return min(max(share, RAREST), MOST_FREQUENT)
+
+
+def interval_of(timestamps: Timestamps) -> float:
+    """The usual distance of two points in seconds; 1 where there is but one point."""
+    return float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The upper part of residuals: `share` of them exceed `start` by amounts of a generalised Pareto distribution."""
+
+    start: float
+    share: float
+    shape: float  # 0 to 0.5: no end point, and a finite variance
+    scale: float
+
+    @classmethod
+    def of(cls, residuals: Values) -> "Tail":
+        """Fit by moments; residuals (m,) are not negative."""
+        share = min(max(TAIL_SHARE, TAIL_POINTS / len(residuals)), 0.5)
+        start = float(np.quantile(residuals, 1 - share))
+        excess = residuals[residuals > start] - start
+        mean = float(excess.mean()) if len(excess) else 0.0
+        variance = float(excess.var()) if len(excess) else 0.0
+        if mean <= 0 or variance <= 0:
+            return cls(start, share, 0.0, max(mean, 1e-12))
+        shape = min(max((1 - mean * mean / variance) / 2, 0.0), 0.5)
+        return cls(start, share, shape, max(mean * (1 - shape), 1e-12))
+
+    def beyond(self, share: float) -> float:
+        """The residual that `share` (at most `self.share`) exceed."""
+        ratio = math.log(self.share / share)
+        if self.shape < 1e-6:
+            return self.start + self.scale * ratio
+        return self.start + self.scale * math.expm1(self.shape * ratio) / self.shape
+
+
+def boundary(residuals: Values, share: float) -> float:
+    """The value above which a new residual lies with probability `share`; residuals (m,) >= 0; always above 0."""
+    tail = Tail.of(residuals)
+    if share < tail.share:
+        return max(tail.beyond(share), 1e-9)
+    rank = min(math.ceil((1 - share) * (len(residuals) + 1)), len(residuals))
+    return max(float(np.sort(residuals)[rank - 1]), 1e-9)
+
+
+def promise(share: float, residuals: int) -> str:
+    """One sentence on what is promised, and how sure that can be with so many held-out residuals."""
+    asked = f"One false alarm in {1 / share:,.0f} points"
+    held_out = f"{residuals:,} held-out points"
+    if 1 / share <= residuals:
+        return f"{asked}, measured on {held_out}, while the future resembles them."
+    return f"{asked} is extrapolated: {held_out} are too few to promise less than 1 in {residuals:,}."

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from shared.domain.detectors import alarms
+
+
+@pytest.mark.parametrize(
+    ("rate", "interval_s", "share"),
+    [
+        ("1 in 1000", 60.0, 0.001),
+        ("3 in 100", 60.0, 0.03),
+        ("1 per day", 60.0, 1 / 1440),
+        ("2 per week", 3600.0, 2 / 168),
+        ("1 per hour", 86_400.0, 0.5),
+        ("off", 1.0, None),
+    ],
+)
+def test_a_rate_in_words_is_a_share_of_the_points(rate: str, interval_s: float, share: float | None) -> None:
+    assert alarms.share_of(rate, interval_s) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.1, 0.03])
+def test_a_frequent_rate_is_kept_whatever_the_distribution(share: float) -> None:
+    """The rank among n held-out residuals promises it exactly, on average over them."""
+    random = np.random.default_rng(7)
+    kept = []
+    for _ in range(300):
+        held_out, new = random.pareto(1.5, (2, 400))
+        kept.append((new > alarms.boundary(held_out, share)).mean())
+    assert np.mean(kept) == pytest.approx(share, rel=0.1)
+
+
+def test_a_rare_rate_is_extrapolated_from_the_tail() -> None:
+    random = np.random.default_rng(7)
+    thin, heavy = random.exponential(size=4096), random.pareto(4, 4096)
+    assert alarms.boundary(thin, 1e-5) == pytest.approx(-np.log(1e-5), rel=0.35)
+    assert alarms.boundary(heavy, 1e-5) == pytest.approx(1e-5 ** (-1 / 4) - 1, rel=0.35)
+
+
+def test_a_rarer_alarm_has_a_higher_boundary() -> None:
+    residuals = np.random.default_rng(7).normal(size=777) ** 2
+    boundaries = [alarms.boundary(residuals, share) for share in (0.5, 0.1, 0.021, 0.019, 1e-3, 1e-6, 1e-9)]
+    assert boundaries == sorted(boundaries)
+
+
+def test_residuals_that_are_all_the_same_still_have_a_boundary() -> None:
+    assert 0 < alarms.boundary(np.zeros(100), 1e-3) < 1e-6
+    assert alarms.boundary(np.ones(100), 1e-3) >= 1
+
+
+def test_too_few_points_are_owned_up_to() -> None:
+    assert alarms.promise(1e-3, 4000).startswith("One false alarm in 1,000 points, measured on 4,000")
+    assert "too few to promise less than 1 in 400" in alarms.promise(1e-3, 400)
