@@ -170,6 +170,12 @@ def data_gone(scene: Scene) -> httpx.Response:
     return scene.api.post(f"/jobs/{job_id}/retry")
 
 
+@request(Code.CONTEXT_REQUIRED)
+def context_required(scene: Scene) -> httpx.Response:
+    run(scene.training, scene.fit("windowed", points=100, detector="msnn"))
+    return scene.api.post("/predict/windowed", json=POINT)
+
+
 @request(Code.TOO_MANY_STREAMS)
 def too_many_streams(scene: Scene) -> httpx.Response:
     with pytest.MonkeyPatch.context() as patch:

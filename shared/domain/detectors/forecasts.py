@@ -1,0 +1,131 @@
+"""One-step forecasts from the values before: ridge regression on lags, straight or bent by random features.
+
+Random features [Rahimi, Recht 2007] are the tangents hyperbolic of fixed random combinations of the lags: enough to
+forecast a chaotic series, which no linear rule can, at the price of one small linear system.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from shared.domain.detectors.neighbours import Places
+from shared.domain.series import Values
+
+STRAIGHT_LAGS, BENT_LAGS, BENDS = 16, 32, 256
+FOLDS = 5
+RIDGES = (1e-6, 1e-4, 1e-2, 1.0, 10.0)
+ROWS = 8_192
+FARTHEST = 20.0  # standard deviations: lags beyond are taken for this far
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How to forecast a standardised value from the `lags` before it, oldest first."""
+
+    lags: int
+    bends: int  # random features; 0 = linear
+    weights: Values  # (1 + lags + bends,)
+
+    def of(self, values: Values) -> Values:
+        """Forecasts (m - lags + 1,) of what follows each `lags` of the standardised values (m,), m >= lags."""
+        windows = sliding_window_view(np.clip(values, -FARTHEST, FARTHEST), self.lags)
+        blocks = range(0, len(windows), ROWS)
+        return np.concatenate([_inputs(windows[at : at + ROWS], self.bends) @ self.weights for at in blocks])
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A forecast and how it did on points held out."""
+
+    forecast: Forecast
+    folds: tuple[Values, ...]  # weights learnt without each fifth of the points
+    residuals: Values  # absolute, of the points held out
+    skill: float  # share of the error that is taken away from "as the last one" and "as usual"; may be negative
+
+    def held_out(self, values: Values, start: int, total: int) -> Values:
+        """Absolute residuals of values[lags:] where values[lags] stands at `start` of `total` points of the series."""
+        forecast = self.forecast
+        windows = sliding_window_view(np.clip(values, -FARTHEST, FARTHEST), forecast.lags)[:-1]
+        fold = (start + np.arange(len(windows))) * FOLDS // total
+        out = np.empty(len(windows))
+        inputs = _inputs(windows, forecast.bends)
+        for each in np.unique(fold):
+            mine = fold == each
+            out[mine] = np.abs(_target(values[forecast.lags :][mine]) - inputs[mine] @ self.folds[each])
+        return out
+
+
+def best(values: Values, usable: NDArray[np.bool_]) -> Trial:
+    """The better of a linear and a bent forecast of standardised `values` (n,), n >= 32, by held-out error.
+
+    usable: (n,) whether a point may be learnt from (False after a gap).
+    """
+    trials = [trial(values, usable, STRAIGHT_LAGS, 0), trial(values, usable, BENT_LAGS, BENDS)]
+    return max(trials, key=lambda trial: trial.skill)
+
+
+def trial(values: Values, usable: NDArray[np.bool_], lags: int, bends: int) -> Trial:
+    """Fit with the ridge that forecasts held-out fifths best."""
+    lags = min(lags, len(values) // 8)
+    ends = _learnable(usable, lags)
+    windows = sliding_window_view(np.clip(values, -FARTHEST, FARTHEST), lags)
+    inputs, targets = _inputs(windows[ends - lags], bends), _target(values[ends])
+    fold = ends * FOLDS // len(values)
+    squares, products = [], []
+    for each in range(FOLDS):
+        part = inputs[fold == each]
+        squares.append(part.T @ part)
+        products.append(part.T @ targets[fold == each])
+    square, product = sum(squares[1:], squares[0]), sum(products[1:], products[0])
+    chosen: tuple[float, Values, tuple[Values, ...], Values] | None = None
+    for ridge in RIDGES:
+        penalty = ridge * len(ends) / 100 * np.eye(len(square))
+        folds = tuple(
+            np.linalg.solve(square - part + penalty, product - one) for part, one in zip(squares, products, strict=True)
+        )
+        residuals = np.abs(targets - np.einsum("ij,ij->i", inputs, np.array(folds)[fold]))
+        error = float(np.mean(np.minimum(residuals, np.quantile(residuals, 0.99)) ** 2))
+        if chosen is None or error < 0.999 * chosen[0]:
+            chosen = error, np.linalg.solve(square + penalty, product), folds, residuals
+    assert chosen is not None  # noqa: S101 - there are ridges
+    _, weights, folds, residuals = chosen
+    simple = min(np.abs(targets - _target(values[ends - 1])).mean(), np.abs(values).mean())
+    skill = 1 - float(residuals.mean()) / max(float(simple), 1e-12)
+    return Trial(Forecast(lags, bends, weights), folds, residuals, skill)
+
+
+def _learnable(usable: NDArray[np.bool_], lags: int) -> Places:
+    """At most `ROWS` places, evenly spaced, each with `lags` usable points before it and itself usable."""
+    broken = np.concatenate(([0], np.cumsum(~usable)))
+    places = np.arange(lags, len(usable))
+    whole = places[broken[lags + 1 :] == broken[: -lags - 1]]
+    places = whole if len(whole) >= 8 * FOLDS else places
+    return places[np.unique(np.linspace(0, len(places) - 1, min(ROWS, len(places))).astype(np.int64))]
+
+
+def _target(values: Values) -> Values:
+    return np.clip(values, -FARTHEST, FARTHEST)
+
+
+def _inputs(windows: Values, bends: int) -> Values:
+    """A row of 1, the lags and their random features for each window (m, lags)."""
+    ones = np.ones((len(windows), 1))
+    if bends == 0:
+        return np.concatenate([ones, windows], axis=1)
+    directions, offsets = _random(windows.shape[1], bends)
+    return np.concatenate([ones, windows, np.tanh(windows @ directions + offsets)], axis=1)
+
+
+@cache
+def _random(lags: int, bends: int) -> tuple[Values, Values]:
+    """Directions (lags, bends) and offsets (bends,), always the same: NumPy keeps PCG64's integers stable for good.
+
+    Sums of twelve uniform numbers are as good as normal ones here, and do not depend on how NumPy draws those.
+    """
+    bits = np.random.PCG64(0).random_raw(bends * (12 * lags + 1))
+    uniform = (bits >> np.uint64(11)) / 2.0**53
+    normal = uniform[bends:].reshape(lags, bends, 12).sum(axis=2) - 6
+    return normal / np.sqrt(lags), 2 * uniform[:bends] - 1

@@ -1,0 +1,72 @@
+"""Windows of a series as short vectors, and how far each is from the nearest of a bank of others.
+
+A window of `length` values becomes the means of at most 32 equal blocks of it, less the window's own mean, and 0.3 of
+that mean: Euclidean distance between such vectors compares shapes first and levels second. Windows are not divided by
+their own deviation: what is loud stays different from what is quiet.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.domain.series import Values
+
+BLOCKS = 32
+LEVEL = 0.3
+ROWS = 2_048  # of the distance matrix that exist at a time: with a bank of 512 windows, 4 MB
+
+Vectors = NDArray[np.float32]
+Places = NDArray[np.int64]
+
+
+def vector_length(length: int) -> int:
+    """How many numbers stand for a window of `length` values."""
+    return length // -(-length // BLOCKS) + 1
+
+
+def vectors(sums: Values, ends: Places, length: int) -> Vectors:
+    """The windows of `length` values that end at `ends` (m,), as (m, vector_length) float32.
+
+    sums: (n + 1,) the cumulative sums of the standardised values, from 0.
+    """
+    step = -(-length // BLOCKS)
+    blocks = length // step
+    edges = sums[ends[:, None] + 1 - step * np.arange(blocks, -1, -1)]
+    mean = (sums[ends + 1] - sums[ends + 1 - length]) / length
+    out = np.empty((len(ends), blocks + 1), dtype=np.float32)
+    out[:, :blocks] = (np.diff(edges, axis=1) / step - mean[:, None]) / np.sqrt(blocks)
+    out[:, blocks] = LEVEL * mean
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """Windows to compare with: `vectors` (m, k), increasing; `times` (m,) of their last points, increasing."""
+
+    vectors: Vectors
+    times: Places
+    factors: Vectors  # (k + 1, m): a vector with a 1 appended, times this, is a distance less a constant of its own
+
+    @classmethod
+    def of(cls, vectors: Vectors, times: Places) -> "Bank":
+        """Prepare the matrix."""
+        squares = np.einsum("ij,ij->i", vectors, vectors)
+        return cls(vectors, times, np.ascontiguousarray(np.concatenate([-2 * vectors, squares[:, None]], axis=1).T))
+
+    def nearest(self, wanted: Vectors, times: Places | None = None, reach: float = 0.0) -> tuple[Vectors, Places]:
+        """Distances (n,) of `wanted` (n, k) from the nearest windows, and their places in the bank.
+
+        With `times` (n,), windows of the bank nearer in time than `reach` do not count: they are the wanted one itself.
+        """
+        places = np.empty(len(wanted), dtype=np.int64)
+        for start in range(0, len(wanted), ROWS):
+            part = slice(start, start + ROWS)
+            ones = np.ones((len(wanted[part]), 1), dtype=np.float32)
+            matrix = np.concatenate([wanted[part], ones], axis=1) @ self.factors
+            if times is not None:
+                matrix[np.abs(times[part, None] - self.times[None, :]) < reach] = np.inf
+            places[part] = matrix.argmin(axis=1)
+        # the matrix is a difference of large numbers; the distance itself is taken once more, so that it is exact
+        difference = wanted - self.vectors[places]
+        return np.sqrt(np.einsum("ij,ij->i", difference, difference)), places

@@ -1,0 +1,93 @@
+"""What a series is like at large: its level and spread, its period, its gaps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.domain.series import Timestamps, Values
+
+FARTHEST = 1e6  # standardised values end here, so that every sum of squares is finite
+TOO_WILD, FEW = 30.0, 0.001  # deviations beyond which a training value is an error, if so few are
+WILD = 10.0  # robust deviations beyond which a training value does not widen the spread
+LONGEST_PERIOD = 400
+PERIOD_POINTS = 20_000
+GAP = 3.0  # usual intervals
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """A level and a spread, both robust against a few wild values."""
+
+    centre: float
+    spread: float
+
+    @classmethod
+    def of(cls, values: Values) -> "Standard":
+        """Median, and the standard deviation of the values drawn in to ten robust deviations around it."""
+        centre = float(np.median(values))
+        with np.errstate(over="ignore"):
+            reach = WILD * robust_spread(values)
+            drawn_in = np.clip(values, centre - reach, centre + reach)
+        largest = float(np.abs(drawn_in - centre).max())
+        if largest == 0.0:
+            return cls(centre, float(np.spacing(abs(centre))))
+        scaled = (drawn_in - centre) / largest
+        return cls(centre, max(float(scaled.std()) * largest, float(np.spacing(0.0))))
+
+    def standardised(self, values: Values) -> Values:
+        """Standardised values, at most `FARTHEST` from 0."""
+        with np.errstate(over="ignore"):
+            return np.clip((values - self.centre) / self.spread, -FARTHEST, FARTHEST)
+
+
+def robust_spread(values: Values) -> float:
+    """1.4826 of the median absolute deviation, or what comes nearest to it for values that mostly agree.
+
+    More than half of the values may be the same: then the middle 80 %, then the standard deviation says how wide.
+    """
+    median = np.median(values)
+    deviations = np.abs(values - median)
+    largest = float(deviations.max())
+    if largest == 0.0:
+        return 0.0
+    deviations /= largest
+    spread = 1.4826 * float(np.median(deviations))
+    low, high = np.quantile((values - median) / largest, (0.1, 0.9))
+    middle = float(high - low) / 2.563
+    if spread < 1e-3 * middle:
+        spread = middle
+    return (spread or float(np.sqrt(np.mean(deviations**2)))) * largest
+
+
+def without_wild(values: Values) -> Values:
+    """Standardised values with the few that are wild replaced by a straight line between their neighbours.
+
+    One wrong reading would otherwise stand in every window around it and make those what is usual. Where wild values
+    are not few, they are how this series is.
+    """
+    wild = np.abs(values) > TOO_WILD
+    if not wild.any() or wild.mean() > FEW:
+        return values
+    places = np.arange(len(values))
+    return np.interp(places, places[~wild], values[~wild])
+
+
+def period_of(values: Values) -> int:
+    """The lag, 4 to 400 points, of the highest local maximum of the autocorrelation; 0 where there is none."""
+    recent = values[-PERIOD_POINTS:]
+    longest = min(LONGEST_PERIOD, len(recent) // 3)
+    if longest < 5:
+        return 0
+    centred = recent - recent.mean()
+    spectrum = np.fft.rfft(centred, 1 << (2 * len(recent) - 1).bit_length())
+    correlation = np.fft.irfft(spectrum * spectrum.conj())[: longest + 1]
+    inner = correlation[4:longest]
+    peaks = np.flatnonzero((inner > correlation[3 : longest - 1]) & (inner > correlation[5 : longest + 1]))
+    return int(peaks[inner[peaks].argmax()]) + 4 if len(peaks) else 0
+
+
+def is_after_gap(timestamps: Timestamps) -> NDArray[np.bool_]:
+    """Whether a point (n,) comes later than three usual intervals after the one before it."""
+    distances = np.diff(timestamps)
+    return np.concatenate(([False], distances > GAP * np.median(distances)))

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from shared.domain.detectors import named
+from shared.domain.detectors.contract import CENTRED, Scores
+from shared.domain.detectors.msnn import Msnn
+from shared.domain.detectors.neighbours import Bank, vectors
+from shared.domain.detectors.parameters import complete
+from shared.domain.series import Series, Values
+from tests import naive
+
+MSNN = named("msnn")
+
+
+def wave(points: int, seed: int = 3) -> Values:
+    return np.sin(np.arange(points) * 2 * np.pi / 48) + 0.1 * np.random.default_rng(seed).normal(size=points)
+
+
+def learn(values: Values, rate: str = "1 in 1000", start: int = 0) -> Msnn:
+    timestamps = start + 60 * np.arange(len(values))
+    state: Msnn = MSNN.fit(Series(timestamps, values), complete(MSNN.parameters, {"alarm_rate": rate}), lambda _: None)
+    return state
+
+
+def later(values: Values) -> tuple[Values, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    return values, 10**8 + 60 * np.arange(len(values))
+
+
+def judge(state: Msnn, values: Values) -> Values:
+    scores: Scores = MSNN.score(state, *later(values), np.empty(0))
+    return scores.score
+
+
+@pytest.mark.parametrize("length", [4, 16, 32, 33, 64, 100, 128])
+def test_the_vector_of_a_window_is_what_its_definition_says(length: int) -> None:
+    values = np.random.default_rng(length).normal(size=300)
+    ends = np.array([length - 1, 150, 299])
+    fast = vectors(np.concatenate(([0.0], values.cumsum())), ends, length)
+    slow = [naive.window_vector(values[end + 1 - length : end + 1].tolist()) for end in ends]
+    np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=1e-6)
+
+
+def test_the_nearest_window_is_the_nearest_of_all_that_are_not_the_wanted_one() -> None:
+    random = np.random.default_rng(5)
+    bank_vectors, wanted = random.normal(size=(2, 60, 7)).astype(np.float32)
+    times = np.arange(60)
+    distances, places = Bank.of(bank_vectors, times).nearest(wanted, times, 10.0)
+    for place, (distance, nearest) in enumerate(zip(distances, places, strict=True)):
+        others = [other for other in range(60) if abs(other - place) >= 10]
+        slow = {other: float(np.linalg.norm(wanted[place] - bank_vectors[other])) for other in others}
+        assert slow[int(nearest)] == pytest.approx(min(slow.values()), rel=1e-5)
+        assert distance == pytest.approx(min(slow.values()), rel=1e-5)
+
+
+def test_scores_are_those_of_the_slow_twin() -> None:
+    values, new = wave(400), wave(200, seed=9)
+    new[120:140] = 0.0
+    state = learn(values)
+    slow = naive.msnn_scores(state, new.tolist())
+    np.testing.assert_allclose(judge(state, new), slow, rtol=1e-3, atol=1e-3)
+
+
+def test_a_window_of_the_training_values_is_not_compared_with_itself() -> None:
+    values = wave(3000)
+    values[1500:1520] += 2.0
+    state = learn(values)
+    scores: Values = MSNN.score(state, values, 60 * np.arange(3000), np.empty(0)).score
+    assert 1500 <= scores.argmax() < 1600
+
+
+def test_one_wild_value_does_not_widen_what_is_normal() -> None:
+    dirty = wave(2000) * 10 + 50
+    dirty[700] = 1e6
+    new = wave(600, seed=4) * 10 + 50
+    new[400:430] = 50.0
+    assert judge(learn(dirty), new)[400:440].max() > 1
+    assert learn(dirty).spread < 20
+
+
+def test_both_sides_find_the_middle_of_an_event() -> None:
+    new = wave(1000, seed=8)
+    new[500:520] = 0.0
+    scores: Values = MSNN.modes[CENTRED](learn(wave(2000)), *later(new)).score
+    assert 495 <= scores.argmax() <= 525
+
+
+def test_about_as_many_normal_points_raise_an_alarm_as_were_asked_for() -> None:
+    """Noise without memory: within a factor of 3."""
+    random = np.random.default_rng(0)
+    state = learn(random.normal(size=20_000), "1 in 100")
+    share = (judge(state, random.normal(size=20_000))[256:] > 1).mean()
+    assert 1 / 300 < share < 3 / 100
+
+
+def test_a_gap_does_not_make_windows_of_its_two_sides() -> None:
+    values = np.concatenate([np.zeros(500), np.ones(500)]) + wave(1000)
+    timestamps = 60 * np.arange(1000) + np.where(np.arange(1000) < 500, 0, 10**6)
+    state = MSNN.fit(Series(timestamps, values), complete(MSNN.parameters, {}), lambda _: None)
+    across = values[480:520]
+    assert len(across) == 40
+    ends = (state.times >= timestamps[500]) & (state.times < timestamps[500] + 60 * 14)
+    assert not ends.any()
