@@ -4,13 +4,15 @@ import os
 import signal
 from collections.abc import Callable
 from functools import cache
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any
 
+from billiard.exceptions import WorkerLostError
 from celery import Celery, current_task
 from celery.signals import (
     heartbeat_sent,
     setup_logging,
+    task_failure,
     task_received,
     worker_process_init,
     worker_ready,
@@ -85,6 +87,14 @@ def _watch(**_: Any) -> None:
     watchdog = Watchdog(_redis(), in_hand=lambda: bool(reserved_requests))
     task_received.connect(watchdog.heard, weak=False)
     watchdog.start()
+
+
+@task_failure.connect
+def _take_back(sender: Any, task_id: str, exception: Exception, **_: Any) -> None:
+    """A child that ended in the midst of a fit, as when memory runs out, is seen here, in its parent, at once."""
+    if isinstance(exception, WorkerLostError):
+        arguments = (settings, task_id, sender.request.hostname)
+        Thread(target=training.abandon, args=arguments, name="take-back", daemon=True).start()
 
 
 @worker_shutting_down.connect

@@ -1,6 +1,7 @@
 """One fit: claim the job, load its data, fit, publish the version. What Celery calls, and what tests call directly."""
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,13 +18,14 @@ from shared.domain.versions import Artifact, NewVersion
 from shared.errors import Code, DamagedError, FitError, InputError, UnavailableError
 from shared.settings import Settings
 from shared.store import jobs, versions, views
-from shared.store.engine import Sessions
+from shared.store.engine import Sessions, make_engine
 from shared.telemetry import Kind, Latencies
 from worker.leasing import Lease, LostError
 
 logger = logging.getLogger(__name__)
 
 RELEASE_BACKOFF_S = 1.0
+_JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class Training:
 
 def run(training: Training, job_id: str) -> None:
     """Fit the job if it can be claimed. Raises nothing that the job's row does not tell."""
+    if not _JOB_ID.fullmatch(job_id):
+        logger.warning("a message names no job: %r", job_id[:64])
+        return
     began = time.perf_counter()
     with training.sessions.begin() as session:
         claimed = jobs.claim(session, job_id, training.worker, training.settings.lease_s)
@@ -127,6 +132,18 @@ def _number_if_published(training: Training, claimed: Claim, lease: Lease) -> in
         if job is None or job.attempts != claimed.attempt or (job.status.is_final and job.version is None):
             raise LostError
         return job.version
+
+
+def abandon(settings: Settings, job_id: str, worker: str) -> None:
+    """Let the lease of a job whose process is gone run out now, so that the reconciler takes it back."""
+    sessions = Sessions(make_engine(settings, "tsad-worker"))
+    try:
+        with sessions.begin() as session:
+            jobs.abandon(session, job_id, worker)
+    except UnavailableError:
+        logger.warning("job %s: its process is gone, its lease will run out", job_id)
+    finally:
+        sessions.engine.dispose()
 
 
 def _release(training: Training, claimed: Claim, backoff_s: float) -> None:

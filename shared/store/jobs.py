@@ -93,6 +93,12 @@ UPDATE fit_jobs SET status = 'queued', lease_until = NULL, worker = NULL, releas
  WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running' RETURNING 1
 """)
 
+# Its process is gone, as the worker itself saw: the reconciler need not wait for the lease.
+_ABANDON = text("""
+UPDATE fit_jobs SET lease_until = clock_timestamp()
+ WHERE id = CAST(:job_id AS uuid) AND worker = :worker AND status = 'running' RETURNING 1
+""")
+
 # The data or the mathematics failed: final. The data stays for a retry.
 _FAIL = text("""
 UPDATE fit_jobs SET status = 'failed', error_code = :code, error_detail = left(:detail, 500), lease_until = NULL,
@@ -202,6 +208,11 @@ def heartbeat(session: Session, claimed: Claim, progress: float, lease_s: float)
 def release(session: Session, claimed: Claim, backoff_s: float) -> bool:
     """Put the job back into the line without counting a crash."""
     return _changed(session, _RELEASE, claimed, backoff_s=backoff_s)
+
+
+def abandon(session: Session, job_id: str, worker: str) -> bool:
+    """Let the lease of a job run out now, which counts as a crash; False when it is not this worker's."""
+    return session.execute(_ABANDON, {"job_id": job_id, "worker": worker}).first() is not None
 
 
 def fail(session: Session, claimed: Claim, code: str, detail: str) -> bool:

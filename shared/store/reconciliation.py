@@ -18,7 +18,8 @@ UPDATE fit_jobs AS j
        error_detail = CASE WHEN j.crashes + 1 >= :most_crashes
                            THEN format('%s workers ended while they fitted this series', j.crashes + 1) END,
        finished_at = CASE WHEN j.crashes + 1 >= :most_crashes THEN clock_timestamp() END,
-       available_at = clock_timestamp() + interval '1 s' * least(30, power(2, j.crashes))
+       available_at = clock_timestamp()
+                    + interval '1 s' * CASE WHEN j.crashes = 0 THEN 0 ELSE least(30, power(2, j.crashes)) END
  WHERE j.id = ANY (ARRAY(SELECT id FROM fit_jobs WHERE status = 'running' AND lease_until < clock_timestamp()
                             AND pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => :settled_s)
                           ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED))

@@ -1,5 +1,6 @@
 """Real worker processes."""
 
+import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -131,6 +132,26 @@ def test_a_fit_that_hears_nothing_is_ended_when_its_job_is_cancelled(
         assert api.get(f"/jobs/{following}?wait=20").json()["version"] == "1"
         assert b"does not end" in process.log.read_bytes()
         assert api.get(f"/jobs/{job_id}").json()["status"] == "cancelled"
+
+
+def test_a_job_whose_process_is_killed_is_taken_back_without_waiting_for_its_lease(
+    own: Settings, tmp_path: Path, series_id: str
+) -> None:
+    mine = own.model_copy(update={"redis_url": own.redis.rsplit("/", 1)[0] + "/4", "lease_s": 3600})
+    switch = tmp_path / "afflicted"
+    switch.touch()
+    with (
+        serving(mine) as api,
+        afflicted(mine, tmp_path, "sleeps") as process,
+        running(mine, tmp_path, "worker.reconciling"),
+    ):
+        job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+        until(switch.with_suffix(".now").exists)
+        switch.unlink()
+        for child in children_of(process):
+            os.kill(int(child), signal.SIGKILL)
+        job = api.get(f"/jobs/{job_id}?wait=20").json()
+        assert (job["status"], job["attempts"]) == ("succeeded", 2)
 
 
 def test_a_worker_that_takes_no_messages_any_more_ends_itself(own: Settings, tmp_path: Path, series_id: str) -> None:

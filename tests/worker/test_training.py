@@ -57,8 +57,9 @@ def test_a_second_delivery_of_the_same_job_changes_nothing(
     assert api.get(f"/series/{series_id}").json()["versions"] == 1
 
 
-def test_a_message_of_an_unknown_job_does_no_harm(training: Training) -> None:
-    run(training, "00000000-0000-4000-8000-000000000000")
+@pytest.mark.parametrize("job_id", ["00000000-0000-4000-8000-000000000000", "no job", "", "x" * 1000, "'; --"])
+def test_a_message_of_an_unknown_job_does_no_harm(training: Training, job_id: str) -> None:
+    run(training, job_id)
 
 
 def test_a_later_fit_of_a_series_waits_for_the_earlier_and_is_announced_after_it(
