@@ -1,0 +1,71 @@
+"""Robust: like the baseline, but half of the training values may be wrong without moving the band."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.domain.detectors import alarms
+from shared.domain.detectors.contract import LARGEST, Detector, ParameterValues, Progress, Scores, clipped
+from shared.domain.detectors.parameters import AlarmRate, Windows
+from shared.domain.detectors.standards import robust_spread
+from shared.domain.series import Series, Timestamps, Values
+
+WILD, FEW = 20.0, 0.01  # deviations beyond which a training value is an incident, if so few are
+
+
+@dataclass(frozen=True, slots=True)
+class Robust:
+    """Median and robust deviation of the training values, and where the band ends."""
+
+    median: float
+    deviation: float
+    threshold: float  # in deviations
+    promise: str
+
+
+def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Robust:
+    """Median, 1.4826 of the median absolute deviation, and the distance that the alarm rate allows."""
+    median = float(np.median(series.values))
+    deviation = max(robust_spread(series.values), float(np.spacing(0.0)))
+    share = alarms.share_of(parameters["alarm_rate"], alarms.interval_of(series.timestamps))
+    assert share is not None  # noqa: S101 - this detector's rate cannot be off
+    distances = np.abs(series.values - median) / deviation
+    # an incident must not choose its own boundary: what is wild is not asked
+    calm = distances[distances <= WILD] if (distances > WILD).mean() <= FEW else distances
+    progress(1.0)
+    return Robust(median, deviation, alarms.boundary(calm, share), alarms.promise(share, len(calm)))
+
+
+def score(state: Robust, values: Values, _timestamps: Timestamps, _context: Values) -> Scores:
+    """Distance from the median in units of the band's half width."""
+    with np.errstate(over="ignore"):
+        distance = np.abs(values - state.median) / state.deviation / state.threshold
+        half_width = np.float64(state.deviation) * state.threshold
+        lower = max(float(state.median - half_width), -LARGEST)
+        upper = min(float(state.median + half_width), LARGEST)
+    everywhere = np.ones(len(values))
+    return Scores(clipped(distance), everywhere * state.median, everywhere * lower, everywhere * upper)
+
+
+def learnt(state: Robust) -> dict[str, float | str]:
+    """Median, deviation and threshold, and what the alarm rate promises."""
+    return {
+        "median": state.median,
+        "deviation": state.deviation,
+        "threshold": state.threshold,
+        "promise": state.promise,
+    }
+
+
+DETECTOR = Detector(
+    name="robust",
+    purpose="A value far from the median. For series without rhythm whose training values hold incidents.",
+    cost="A sort of the training values; a prediction is one subtraction and a division.",
+    min_points=3,
+    context_points=0,
+    parameters=(AlarmRate(), Windows()),
+    state=Robust,
+    fit=fit,
+    score=score,
+    learnt=learnt,
+)
