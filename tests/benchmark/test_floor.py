@@ -1,6 +1,6 @@
 """Quality on generated series with known events: it may rise, and must not fall."""
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -8,6 +8,9 @@ import pytest
 from benchmark import measures
 from shared.domain.detectors import learn, registry
 from shared.domain.series import Series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def generated(seed: int) -> tuple[measures.Scores, measures.Labels]:
