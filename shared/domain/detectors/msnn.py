@@ -9,12 +9,12 @@ for it.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.domain.detectors import alarms, forecasts
+from shared.domain.detectors.calibration import held_out_ends, held_out_sums
 from shared.domain.detectors.contract import (
     CENTRED,
     RETROSPECTIVE,
@@ -26,20 +26,16 @@ from shared.domain.detectors.contract import (
     Scores,
     ignore_progress,
 )
-from shared.domain.detectors.forecasts import Forecast, Trial
-from shared.domain.detectors.neighbours import Bank, Places, vector_length, vectors
+from shared.domain.detectors.forecasts import Forecast
+from shared.domain.detectors.neighbours import Bank, Places, bank_ends, lengths_of, vector_length, vectors
 from shared.domain.detectors.parameters import AlarmRate, Windows
 from shared.domain.detectors.standards import FARTHEST, Standard, is_after_gap, period_of, without_wild
+from shared.domain.detectors.sums import RECENT, SMOOTHED, STRIDE, combined, covering, moving, tamed
 from shared.domain.series import Series, Timestamps, Values
 
-SCALES = (16, 32, 64, 128)
-BANK = 512
 FLOOR = 0.02  # added to what is usual, so that a noiseless series does not make rounding errors unusual
-SMOOTHED, STRIDE = 64, 8  # the mean over the last 64 points is taken from every 8th
-RECENT = 16  # points whose forecast errors are remembered
 AROUND = 32  # points whose forecast errors are gathered on both sides
 SELF_SHARE = 0.15  # of the series: windows nearer than this are no proof that something came back
-MOST_ENDS, RUNS, RUN = 6_000, 32, 64  # of calibration: all points, or runs of every 8th
 BLOCK = 16_384
 MIN_POINTS = 64
 LONGEST_PERIOD = 400
@@ -92,9 +88,6 @@ class Msnn:
         return Forecast(self.lags, self.bends, self.weights)
 
 
-# --------------------------------------------------------------------------------------------------------------- fit
-
-
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn:
     """Choose scales and banks, and learn on held-out windows what is usual."""
     standard = Standard.of(series.values)
@@ -102,25 +95,25 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn
     sums = np.concatenate(([0.0], values.cumsum()))
     after_gap = is_after_gap(series.timestamps)
     period = period_of(values)
-    scales = _scales(len(series), period)
-    ends = _calibration_ends(len(series), scales[-1])
+    scales = lengths_of(len(series), period)
+    ends = held_out_ends(len(series), scales[-1])
     nearby = SELF_SHARE * len(series)
     banks, usual, near = [], [], np.zeros(len(ends))
     for done, length in enumerate(scales):
-        bank_ends = _bank_ends(after_gap, length)
-        narrow = vectors(sums, bank_ends, length).astype(np.float16)
-        by_place = Bank.of(narrow.astype(np.float32), bank_ends)
+        kept = bank_ends(after_gap, length)
+        narrow = vectors(sums, kept, length).astype(np.float16)
+        by_place = Bank.of(narrow.astype(np.float32), kept)
         nearest, _ = by_place.nearest(vectors(sums, ends, length), ends, max(length, nearby))
         distances = nearest.astype(np.float64)
         usual.append(float(np.quantile(distances, 0.99)) + FLOOR)
-        near += _tamed(distances / usual[-1]) / len(scales)
-        banks.append((narrow, series.timestamps[bank_ends]))
+        near += tamed(distances / usual[-1]) / len(scales)
+        banks.append((narrow, series.timestamps[kept]))
         progress(0.5 * (done + 1) / len(scales))
     trial = forecasts.best(values, ~after_gap)
     progress(0.9)
     usual_error = float(np.quantile(trial.residuals, 0.99)) + 1e-3
     trust = min(1.0, 2 * max(trial.skill, 0.0))
-    sums_of_parts = _calibration_sums(near, ends, trial, values, trust, usual_error)
+    sums_of_parts = held_out_sums(near, ends, trial, values, trust, usual_error)
     share = alarms.share_of(parameters["alarm_rate"], interval := alarms.interval_of(series.timestamps))
     assert share is not None  # noqa: S101 - this detector's rate cannot be off
     need = scales[-1] - 1 + SMOOTHED - STRIDE
@@ -149,54 +142,6 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn
     )
 
 
-def _scales(points: int, period: int) -> list[int]:
-    lengths = {*SCALES, *((max(period // 2, 8), period, 2 * period) if period >= 4 else ())}
-    return sorted({min(length, max(points // 4, 4)) for length in lengths})
-
-
-def _bank_ends(after_gap: NDArray[np.bool_], length: int) -> Places:
-    """Evenly spaced ends of at most `BANK` windows, none of them across a gap unless there is no other way."""
-    ends = np.arange(length - 1, len(after_gap))
-    broken = np.concatenate(([0], np.cumsum(after_gap)))
-    whole = ends[broken[ends + 1] == broken[ends + 2 - length]]  # a gap before the first value does not matter
-    ends = whole if len(whole) >= 8 else ends
-    return ends[np.unique(np.linspace(0, len(ends) - 1, min(BANK, len(ends))).astype(np.int64))]
-
-
-def _calibration_ends(points: int, longest: int) -> Places:
-    """Ends of the windows that show what is usual: all of them, or every 8th of some runs, so that time is bounded."""
-    first = longest - 1
-    if points - first <= MOST_ENDS:
-        return np.arange(first, points)
-    starts = np.unique(np.linspace(first, points - RUN * STRIDE, RUNS).astype(np.int64))
-    return (starts[:, None] + STRIDE * np.arange(RUN)).ravel()
-
-
-def _calibration_sums(
-    near: Values, ends: Places, trial: Trial, values: Values, trust: float, usual_error: float
-) -> Values:
-    """The sums that new points would have had at the ends that have enough others before them."""
-    lags = trial.forecast.lags
-    dense = len(values) - ends[0] == len(ends)
-    runs = [(near, ends)] if dense else list(zip(near.reshape(-1, RUN), ends.reshape(-1, RUN), strict=True))
-    step, back = (STRIDE, SMOOTHED - STRIDE) if dense else (1, SMOOTHED // STRIDE - 1)
-    sums = []
-    for distances, places in runs:
-        if len(places) <= back:
-            back = 0
-        kept = np.arange(back, len(places))
-        smoothed = distances[kept[:, None] - np.arange(0, back + 1, step)].mean(axis=1)
-        start = max(int(places[0]), lags)
-        errors = trial.held_out(values[start - lags : places[-1] + 1], start, len(values)) / usual_error
-        recent = _moving(errors, RECENT, 0)
-        at = np.maximum(places[kept] - start, 0)
-        sums.append(_sum(distances[kept], smoothed, _tamed(errors)[at], recent[at], trust))
-    return np.concatenate(sums)
-
-
-# ------------------------------------------------------------------------------------------------------------- score
-
-
 def score(state: Msnn, values: Values, timestamps: Timestamps, context: Values) -> Scores:
     """Judge each value by itself and what came before it."""
     own = np.empty(len(values))
@@ -217,13 +162,14 @@ def _causal(state: Msnn, joined: Values, timestamps: Timestamps, back: int) -> V
     alone = count == 1
     ends = np.arange(first % STRIDE, first + 1, STRIDE) if alone else np.arange(max(first - back, 0), len(joined))
     ends = ends[ends >= first - back]
-    times = _times(state, timestamps, ends - first)
+    before = np.minimum(ends - first, 0)  # points whose times are not known are taken as evenly spaced
+    times = timestamps[np.maximum(ends - first, 0)] + (before * state.interval_s).astype(np.int64)
     near, scales = np.zeros(len(ends)), np.zeros(len(ends))
     sums = np.concatenate(([0.0], joined.cumsum()))
     for length, usual, bank in zip(state.scales.tolist(), state.usual.tolist(), state.banks, strict=True):
         full = int(np.searchsorted(ends, length - 1))
         if full < len(ends):
-            near[full:] += _tamed(_distances(bank, sums, ends[full:], length, times, state) / usual)
+            near[full:] += tamed(_distances(bank, sums, ends[full:], length, times, state) / usual)
             scales[full:] += 1
     near /= np.maximum(scales, 1)
     if alone:
@@ -235,7 +181,7 @@ def _causal(state: Msnn, joined: Values, timestamps: Timestamps, back: int) -> V
         smoothed = (near[np.maximum(steps, 0)] * (steps >= 0)).sum(axis=1) / (steps >= 0).sum(axis=1)
         newest = near[places]
     errors = _errors(state, joined[max(first - state.lags - RECENT + 1, 0) :])
-    return _sum(newest, smoothed, _tamed(errors[-count:]), _moving(errors, RECENT, 0)[-count:], state.trust)
+    return combined(newest, smoothed, tamed(errors[-count:]), moving(errors, RECENT, 0)[-count:], state.trust)
 
 
 def centred(state: Msnn, values: Values, timestamps: Timestamps) -> Scores:
@@ -265,10 +211,10 @@ def _centred(state: Msnn, values: Values, timestamps: Timestamps) -> Values:
             for part in _blocks(len(distances)):
                 ends = np.arange(part.start, part.stop) + length - 1
                 distances[part] = _distances(bank, sums, ends, length, timestamps[ends], state)
-            near += _covering(_tamed(distances / usual), length)
+            near += covering(tamed(distances / usual), length)
             scales += 1
     errors = _errors(state, joined)
-    gathered = 0.3 * _tamed(errors) + 1.2 * _moving(errors, AROUND // 2, AROUND // 2 + 1)
+    gathered = 0.3 * tamed(errors) + 1.2 * moving(errors, AROUND // 2, AROUND // 2 + 1)
     return near / max(scales, 1) + state.trust * gathered
 
 
@@ -286,12 +232,6 @@ def _distances(bank: Bank, sums: Values, ends: Places, length: int, times: Place
     return nearest.astype(np.float64)
 
 
-def _times(state: Msnn, timestamps: Timestamps, offsets: Places) -> Places:
-    """Times of the points at `offsets` from the first of the timestamps; those before it are taken as evenly spaced."""
-    known = timestamps[np.maximum(offsets, 0)]
-    return known + (np.minimum(offsets, 0) * state.interval_s).astype(np.int64)
-
-
 def _errors(state: Msnn, joined: Values) -> Values:
     """The forecast's errors (m,) in units of the usual; 0 for the first values, of which there is no forecast."""
     errors = np.zeros(len(joined))
@@ -299,38 +239,6 @@ def _errors(state: Msnn, joined: Values) -> Values:
         expected = state.forecast.of(joined[:-1])
         errors[state.lags :] = np.abs(np.clip(joined[state.lags :], -FARTHEST, FARTHEST) - expected) / state.usual_error
     return errors
-
-
-def _sum(near: Values, smoothed: Values, error: Values, recent: Values, trust: float) -> Values:
-    return 0.5 * near + 0.5 * smoothed + trust * (0.6 * error + 1.2 * recent)
-
-
-def _tamed(ratio: Values) -> Values:
-    """The same up to 10, then its logarithm: one wild value must not outweigh everything near it."""
-    return np.where(ratio <= 10, ratio, 10 + 10 * np.log(np.maximum(ratio, 10) / 10))
-
-
-def _moving(errors: Values, before: int, after: int) -> Values:
-    """Root mean square of the tamed errors over `before` points up to each (itself included) and `after` - 1 beyond."""
-    sums = np.concatenate(([0.0], (_tamed(errors) ** 2).cumsum()))
-    places = np.arange(len(errors))
-    low = np.maximum(places - (before if after else before - 1), 0)
-    high = np.minimum(places + max(after, 1), len(errors))
-    means: Values = np.sqrt(np.maximum(sums[high] - sums[low], 0) / (high - low))
-    return means
-
-
-def _covering(distances: Values, length: int) -> Values:
-    """For each point the mean over the windows it lies in; distances (n - length + 1,) by the windows' starts."""
-    sums = np.concatenate(([0.0], distances.cumsum()))
-    places = np.arange(len(distances) + length - 1)
-    low = np.maximum(places - length + 1, 0)
-    high = np.minimum(places + 1, len(distances))
-    means: Values = (sums[high] - sums[low]) / (high - low)
-    return means
-
-
-# ------------------------------------------------------------------------------------------------------------- words
 
 
 def explain(state: Msnn, values: Values, _timestamps: Timestamps, context: Values) -> Explanation:
@@ -362,14 +270,13 @@ def _need(state: Msnn) -> int:
 
 def learnt(state: Msnn) -> dict[str, float | str]:
     """Scales, period and what is promised."""
-    told: dict[str, Any] = {
+    return {
         "period_points": float(state.period),
         "longest_window_points": float(state.scales[-1]),
         "trust_in_forecast": state.trust,
         "false_alarm_share": state.share,
         "promise": state.promise,
     }
-    return told
 
 
 DETECTOR = Detector(

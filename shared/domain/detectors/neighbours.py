@@ -19,6 +19,9 @@ ROWS = 2_048  # of the distance matrix that exist at a time: with a bank of 512 
 Vectors = NDArray[np.float32]
 Places = NDArray[np.int64]
 
+SCALES = (16, 32, 64, 128)
+BANK = 512  # windows of each length
+
 
 def vector_length(length: int) -> int:
     """How many numbers stand for a window of `length` values."""
@@ -70,3 +73,18 @@ class Bank:
         # the matrix is a difference of large numbers; the distance itself is taken once more, so that it is exact
         difference = wanted - self.vectors[places]
         return np.sqrt(np.einsum("ij,ij->i", difference, difference)), places
+
+
+def bank_ends(after_gap: NDArray[np.bool_], length: int) -> Places:
+    """Evenly spaced ends of at most `BANK` windows, none of them across a gap unless there is no other way."""
+    ends = np.arange(length - 1, len(after_gap))
+    broken = np.concatenate(([0], np.cumsum(after_gap)))
+    whole = ends[broken[ends + 1] == broken[ends + 2 - length]]  # a gap before the first value does not matter
+    ends = whole if len(whole) >= 8 else ends
+    return ends[np.unique(np.linspace(0, len(ends) - 1, min(BANK, len(ends))).astype(np.int64))]
+
+
+def lengths_of(points: int, period: int) -> list[int]:
+    """Window lengths for so many points: some that always help, and half, one and two periods."""
+    lengths = {*SCALES, *((max(period // 2, 8), period, 2 * period) if period >= 4 else ())}
+    return sorted({min(length, max(points // 4, 4)) for length in lengths})
