@@ -124,7 +124,9 @@ class Series:
 
 def check_timestamp(timestamp: int) -> int:
     """Return the timestamp; raise `InputError` for one before 1970 or after the year 9999."""
-    _as_timestamps([timestamp])
+    if not 0 <= timestamp <= LAST_TIMESTAMP:
+        sentence = _timestamp_rule(timestamp)
+        raise InputError(Code.INVALID_TIMESTAMP, sentence, flaws=[Flaw(("timestamp",), sentence)])
     return timestamp
 
 
@@ -137,14 +139,13 @@ def _as_timestamps(timestamps: Sequence[int] | Timestamps) -> Timestamps:
         outside = np.fromiter((not 0 <= stamp <= LAST_TIMESTAMP for stamp in timestamps), dtype=bool)
     if outside.any():
         largest = max(int(timestamps[index]) for index in np.flatnonzero(outside)[:MAX_FLAWS])
-        hint = " This one looks like milliseconds: divide by 1000." if largest > LAST_TIMESTAMP else ""
-        _refuse(
-            outside,
-            "timestamps",
-            Code.INVALID_TIMESTAMP,
-            f"Timestamps are whole seconds since 1970, from 0 to {LAST_TIMESTAMP}.{hint}",
-        )
+        _refuse(outside, "timestamps", Code.INVALID_TIMESTAMP, _timestamp_rule(largest))
     return array
+
+
+def _timestamp_rule(broken_by: int) -> str:
+    hint = " This one looks like milliseconds: divide by 1000." if broken_by > LAST_TIMESTAMP else ""
+    return f"Timestamps are whole seconds since 1970, from 0 to {LAST_TIMESTAMP}.{hint}"
 
 
 def _refuse(wrong: NDArray[np.bool_], field: str, code: Code, sentence: str) -> None:

@@ -304,3 +304,10 @@ def test_without_a_database_there_is_no_verdict_that_might_be_stale(settings: Se
             answer = api.post(path, json=POINT)
             assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
             assert "Retry-After" in answer.headers
+
+
+def test_a_timestamp_that_is_none_is_named_as_the_body_names_it(api: httpx.Client, trained: str) -> None:
+    answer = api.post(f"/predict/{trained}", json={"timestamp": 1_700_000_000_000, "value": 1}).json()
+    assert answer["errors"][0]["loc"] == ["timestamp"]
+    assert "milliseconds" in answer["detail"]
+    assert "timestamps[" not in answer["detail"]
