@@ -1,74 +1,12 @@
-"""Answers. The OpenAPI document is made from these and from the bodies of requests."""
+"""Answers but for those about jobs. The OpenAPI document is made from these and from the bodies of requests."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
-from shared.domain import jobs
+from api.job_answers import Fraction, JobAnswer
 from shared.domain.versions import SeriesSummary, Version
-
-Fraction = Annotated[float, Meta(ge=0, le=1)]
-
-
-class JobLinks(Struct, omit_defaults=True):
-    """Where to go from a job, and what can be done with it now."""
-
-    self: str
-    series: str
-    events: str | None = None
-    cancel: str | None = None
-    retry: str | None = None
-    version: str | None = None
-    plot: str | None = None
-
-    @classmethod
-    def of(cls, job: jobs.Job) -> "JobLinks":
-        """Only those that lead somewhere."""
-        own = f"/jobs/{job.job_id}"
-        links = cls(self=own, series=f"/series/{job.series_id}")
-        if not job.status.is_final:
-            links.events, links.cancel = f"{own}/events", f"{own}/cancel"
-        elif job.holds_data:
-            links.retry = f"{own}/retry"
-        if job.version is not None:
-            links.version = f"/series/{job.series_id}/versions/{job.version}"
-            links.plot = f"/plot?series_id={job.series_id}&version={job.version}"
-        return links
-
-
-class AcceptedJob(Struct):
-    """A fit was accepted."""
-
-    job_id: str
-    series_id: str
-    status: str
-    points_used: int
-    links: JobLinks
-
-    @classmethod
-    def of(cls, job_id: str, series_id: str, status: str, points: int) -> "AcceptedJob":
-        """What the client needs to follow it."""
-        own = f"/jobs/{job_id}"
-        links = JobLinks(self=own, series=f"/series/{series_id}", events=f"{own}/events", cancel=f"{own}/cancel")
-        return cls(job_id, series_id, status, points, links)
-
-
-class BulkResult(Struct, omit_defaults=True):
-    """What became of one line: a job, or the problem that stands in its place."""
-
-    line: int
-    series_id: str | None = None
-    job_id: str | None = None
-    status: str | None = None
-    problem: dict[str, Any] | None = None
-
-
-class JobPage(Struct):
-    """Jobs, newest first; `next_cursor` asks for older ones."""
-
-    jobs: list["JobAnswer"]
-    next_cursor: str | None
 
 
 class DeletedSeries(Struct):
@@ -77,62 +15,6 @@ class DeletedSeries(Struct):
     series_id: str
     deleted_versions: int
     cancelled_jobs: list[str]
-
-
-class JobError(Struct):
-    """Why a job failed."""
-
-    code: str
-    detail: str
-    retryable: bool
-
-
-class JobAnswer(Struct):
-    """Where a fit job is."""
-
-    job_id: str
-    series_id: str
-    status: str
-    progress: Fraction
-    detector: str
-    parameters: dict[str, Any]
-    points_used: int
-    version: str | None
-    attempts: int
-    worker: str | None
-    retry_of: str | None
-    error: JobError | None
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    queue_position: int | None
-    links: JobLinks
-
-    @classmethod
-    def of(cls, job: jobs.Job) -> "JobAnswer":
-        """The job as clients see it."""
-        error = None
-        if job.error_code is not None:
-            error = JobError(job.error_code, job.error_detail or "", job.error_code in jobs.RETRYABLE)
-        return cls(
-            job_id=job.job_id,
-            series_id=job.series_id,
-            status=job.status,
-            progress=job.progress,
-            detector=job.detector,
-            parameters=job.parameters,
-            points_used=job.points,
-            version=None if job.version is None else str(job.version),
-            attempts=job.attempts,
-            worker=job.worker,
-            retry_of=job.retry_of,
-            error=error,
-            created_at=job.created_at,
-            started_at=job.started_at,
-            finished_at=job.finished_at,
-            queue_position=job.queue_position,
-            links=JobLinks.of(job),
-        )
 
 
 class Why(Struct):

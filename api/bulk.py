@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.accepting import Accepted, Outcome, accept, read
-from api.answers import BulkResult
 from api.bodies import decode
+from api.job_answers import BulkResult
 from api.problems import problem
 from api.requests import BulkLine
 from api.services import Services

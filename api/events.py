@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 import msgspec
 from starlette.responses import StreamingResponse
 
-from api.answers import JobAnswer
+from api.job_answers import JobAnswer
 from api.watching import Stream
 from shared.domain.jobs import Job
 

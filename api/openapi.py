@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
-from api import answers, requests
+from api import answers, job_answers, requests
 from api.problems import MEDIA_TYPE
 
 _COLUMNS = {
@@ -88,7 +88,7 @@ def install(app: FastAPI, also: Sequence[BaseRoute]) -> None:
             made = get_openapi(
                 title=app.title, version=app.version, description=app.description, routes=[*app.routes, *also]
             )
-            types = [kind for module in (answers, requests) for kind in _types_of(module)]
+            types = [kind for module in (answers, job_answers, requests) for kind in _types_of(module)]
             _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
             for name in ("FitBody", "BulkLine", "PointsBody"):
                 components[name]["properties"].update(_COLUMNS)

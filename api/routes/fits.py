@@ -9,10 +9,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.accepting import Accepted, Fit, accept, read
-from api.answers import AcceptedJob, BulkResult, JobAnswer
 from api.bodies import decode
 from api.bulk import BulkAnswer
 from api.dependencies import Content, GroupedFits, RequestId, SeriesId, ServicesOf, answer
+from api.job_answers import AcceptedJob, BulkResult, JobAnswer
 from api.openapi import operation
 from api.requests import BulkLine, FitBody
 from api.routes.jobs import LONGEST_WAIT_S, find_job

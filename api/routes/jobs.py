@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from api import events
 from api.accepting import ANYBODY, admit, queue_full
-from api.answers import AcceptedJob, JobAnswer, JobPage
 from api.dependencies import Cursor, Limit, RequestId, ServicesOf, answer, invalid_cursor
+from api.job_answers import AcceptedJob, JobAnswer, JobPage
 from api.openapi import operation
 from api.services import Services
 from shared.domain.jobs import Job, Status

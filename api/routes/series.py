@@ -4,9 +4,10 @@ import msgspec
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.answers import DeletedSeries, DetectorAnswer, DetectorList, JobAnswer, SeriesAnswer, SeriesPage
+from api.answers import DeletedSeries, DetectorAnswer, DetectorList, SeriesAnswer, SeriesPage
 from api.bodies import decode
 from api.dependencies import Content, Cursor, Limit, Prefix, SeriesId, ServicesOf, answer, invalid_cursor
+from api.job_answers import JobAnswer
 from api.openapi import operation
 from api.requests import PinBody
 from api.resolving import series_not_found, version_not_found
