@@ -135,13 +135,13 @@ def answers(address: str) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], object], seconds: float = READY_S) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = READY_S, pause_s: float = 0.005) -> None:
     """Return as soon as the condition holds; end the benchmark when it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             sys.exit("A process did not become ready.")
-        time.sleep(0.005)
+        time.sleep(pause_s)
 
 
 @contextmanager

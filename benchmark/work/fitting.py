@@ -52,8 +52,8 @@ def drain(stack: Stack) -> float:
     assert answer.count('"job_id"') == JOBS, answer[:500]  # noqa: S101
     with stack.worker():
         began = clock()
-        wait_until(lambda: not stack.client.get("/jobs?status=queued&limit=1").json()["jobs"], 600)
-        wait_until(lambda: not stack.client.get("/jobs?status=running&limit=1").json()["jobs"], 600)
+        wait_until(lambda: not stack.client.get("/jobs?status=queued&limit=1").json()["jobs"], 600, 0.1)
+        wait_until(lambda: not stack.client.get("/jobs?status=running&limit=1").json()["jobs"], 600, 0.1)
         return JOBS / (clock() - began)
 
 
@@ -67,7 +67,7 @@ def drain_of_nothing(stack: Stack) -> float:
     with redis.Redis.from_url(url) as client, running(log, stack.env, "benchmark.tasks"):
         wait_until(lambda: b" ready." in log.read_bytes())
         began = clock()
-        wait_until(lambda: log.read_bytes().count(b"succeeded in") == JOBS, 600)
+        wait_until(lambda: log.read_bytes().count(b"succeeded in") == JOBS, 600, 0.1)
         seconds = clock() - began
         client.flushdb()
     app.close()

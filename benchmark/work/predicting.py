@@ -23,6 +23,7 @@ CONNECTIONS = 16
 POINT = json.dumps({"timestamp": 1_700_000_000, "value": 2.5}).encode()
 SMALL = body_of(range(1, 7), [1, 2, 3, 1, 2, 3])
 MANY_SERIES, SERIES_A_CALL = 10_000, 1000
+FILLING_S = 15
 BATCH_POINTS = 100_000
 BATCH = body_of(range(BATCH_POINTS), np.random.default_rng(1).normal(size=BATCH_POINTS).tolist())
 
@@ -52,7 +53,7 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
     copy_series(stack)
     spread = [request("POST", f"/predict/copy-{place}", POINT) for place in range(MANY_SERIES)]
     random.Random(1).shuffle(spread)  # noqa: S311
-    rate(stack.api, spread)  # until the cache holds what it can
+    checked(closed_loop(stack.api, spread, CONNECTIONS, FILLING_S))  # until the cache holds what it can
     yield paired(
         f"predict across {MANY_SERIES:,} series",
         "answers/s",
