@@ -1,0 +1,111 @@
+"""What the contract suite of all detectors fits, scores and compares."""
+
+import math
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from shared.domain.detectors import registry
+from shared.domain.detectors.contract import LARGEST, Detector, Scores
+from shared.domain.detectors.parameters import AlarmRate, Choice, Number, Parameter, complete
+from shared.domain.detectors.states import Fitted
+from shared.domain.series import Series, Values
+
+AnyDetector = Detector[Any]
+
+POINTS = 200
+EXTREMES = np.array([0.0, -0.0, 5e-324, -5e-324, 1.0, -1.0, 1e154, -1e154, LARGEST, -LARGEST])
+
+
+def random_walk(points: int) -> Values:
+    return np.random.default_rng(points).normal(size=points).cumsum()
+
+
+SERIES: dict[str, Values] = {
+    "random walk": random_walk(POINTS),
+    "noise on a large offset": 1e12 + np.random.default_rng(1).normal(size=POINTS),
+    "neighbouring floats": np.where(np.arange(POINTS) % 3, 1e15, math.nextafter(1e15, math.inf)),
+    "tiny": 1e-300 * random_walk(POINTS),
+    "the smallest floats": np.array([0.0, 5e-324, 1e-323, 1.5e-323])[np.arange(POINTS) % 4],
+    "huge": 1e150 * np.tanh(random_walk(POINTS)),
+    "two values": (np.arange(POINTS) % 2).astype(np.float64),
+    "one outlier": np.where(np.arange(POINTS) == POINTS // 2, 1.0, 0.0),
+    "ramp": np.arange(POINTS) / 1.0,
+}
+
+
+def parameter_sets(detector: AnyDetector) -> Iterator[dict[str, Any]]:
+    """Every combination of choices and alarm rates with each number at its default, its smallest and its largest."""
+    for values in product(*map(alternatives, detector.parameters)):
+        yield complete(
+            detector.parameters,
+            {parameter.name: value for parameter, value in zip(detector.parameters, values, strict=True)},
+        )
+
+
+def alternatives(parameter: Parameter) -> Sequence[Any]:
+    if isinstance(parameter, Choice):
+        return parameter.options
+    if isinstance(parameter, Number):
+        return (parameter.default, math.nextafter(parameter.above, math.inf), parameter.most)
+    return (parameter.default, "1 in 7", "1 per week") if isinstance(parameter, AlarmRate) else (parameter.default,)
+
+
+def each(*, parameters: bool = False) -> pytest.MarkDecorator:
+    """Run the test for every detector, with its defaults or with all `parameter_sets`."""
+    cases = [
+        pytest.param(detector, given, id=f"{detector.name}-{'-'.join(map(str, given.values()))}")
+        for detector in registry().values()
+        for given in (parameter_sets(detector) if parameters else [complete(detector.parameters, {})])
+    ]
+    return pytest.mark.parametrize(("detector", "chosen"), cases)
+
+
+STEPS = st.lists(st.integers(-50, 50), min_size=5, max_size=40).filter(lambda steps: len(set(steps)) > 1)
+
+
+def long_enough(detector: AnyDetector, steps: list[int]) -> Values:
+    """Eighths; the steps again and again until the detector has enough of them."""
+    return np.resize(np.array(steps), max(len(steps), detector.min_points)) / 8
+
+
+every_series = pytest.mark.parametrize("values", SERIES.values(), ids=SERIES.keys())
+
+
+def fit(detector: AnyDetector, values: Values, chosen: dict[str, Any]) -> Any:
+    return detector.fit(Series(np.arange(len(values)) * 60, values), chosen, lambda _share: None)
+
+
+def score(detector: AnyDetector, state: Any, values: Values, context: Values | None = None) -> Scores:
+    return detector.score(state, values, np.arange(len(values)) * 60, np.empty(0) if context is None else context)
+
+
+def bits(state: Any) -> dict[str, Any]:
+    """The state's fields, with numbers as bytes: equal only where not a single bit differs."""
+    return {field.name: _bits(getattr(state, field.name)) for field in fields(state)}
+
+
+def _bits(value: Any) -> Any:
+    if isinstance(value, Fitted):
+        return value.detector.name, bits(value.state)
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}".encode() + value.tobytes()
+    return struct.pack("d", value) if isinstance(value, float) else repr(value)
+
+
+def columns(scores: Scores) -> list[Values]:
+    return [column for column in (scores.score, scores.expected, scores.lower, scores.upper) if column is not None]
+
+
+def around(values: Values) -> Values:
+    """Values in, near and far from a series, from low to high."""
+    middle, reach = values.mean(), np.ptp(values)
+    with np.errstate(over="ignore"):
+        wide: Values = np.clip(middle + reach * np.linspace(-9, 9, 181), -LARGEST, LARGEST)
+    return wide
