@@ -83,7 +83,7 @@ def running(
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
-            env={**os.environ, **own},
+            env={**os.environ, "TMPDIR": str(folder), **own},  # where a killed one leaves its temporary files
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -114,6 +114,7 @@ def _environment(embedded: Embedded, options: Options) -> tuple[dict[str, str], 
         "TRAINING_DATA_FOLDER": str(home / "artifacts/data"),
         "MODEL_STATE_FOLDER": str(home / "artifacts/models"),
         "PYTHONUNBUFFERED": "1",
+        "TMPDIR": str(home),  # where a killed process leaves its temporary files
         "PYTHONPATH": str(PROJECT),
         STORE_SWITCH: str(switch),
         SABOTAGE: options.sabotage,
