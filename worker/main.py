@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 from functools import cache
-from threading import Thread, Timer
+from threading import Timer
 from typing import Any
 
 from billiard.exceptions import WorkerLostError
@@ -91,10 +91,12 @@ def _watch(**_: Any) -> None:
 
 @task_failure.connect
 def _take_back(sender: Any, task_id: str, exception: Exception, **_: Any) -> None:
-    """A child that ended in the midst of a fit, as when memory runs out, is seen here, in its parent, at once."""
+    """A child that ended in the midst of a fit, as when memory runs out, is seen here, in its parent, at once.
+
+    Not in a thread: the parent forks the next child now, which would inherit whatever lock a thread holds.
+    """
     if isinstance(exception, WorkerLostError):
-        arguments = (settings, task_id, sender.request.hostname)
-        Thread(target=training.abandon, args=arguments, name="take-back", daemon=True).start()
+        training.abandon(settings, task_id, sender.request.hostname)
 
 
 @worker_shutting_down.connect
