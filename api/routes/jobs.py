@@ -20,6 +20,7 @@ from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
 from shared.errors import Code, NotFoundError, TsadError
 from shared.store import changes, jobs, views
+from shared.store.changes import OpenRetry
 from shared.store.views import Place, Wanted
 
 router = APIRouter(tags=["jobs"])
@@ -119,17 +120,17 @@ def retry(services: ServicesOf, job_id: JobId, request_id: RequestId) -> Respons
     """Fit the data of a failed or cancelled job again, as a new job. While that one is open, retrying finds it."""
     found = find_job(services, job_id)
     with services.sessions.begin() as session:
-        new_id = changes.open_retry(session, job_id)
-    if new_id is None:
+        retrying = changes.open_retry(session, job_id)
+    if retrying is None:
         if not admit(services, 1)[1]:
             raise queue_full(services)
         with services.sessions.begin() as session:
             new_id = changes.retry(session, job_id, str(uuid4()), ANYBODY, request_id)
-            new_id = new_id or changes.open_retry(session, job_id)
-    if new_id is None:
+            retrying = OpenRetry(new_id, Status.QUEUED) if new_id else changes.open_retry(session, job_id)
+    if retrying is None:
         raise _not_retryable(find_job(services, job_id))
-    services.announcer.announce(new_id)
-    body = AcceptedJob.of(new_id, found.series_id, Status.QUEUED, found.points)
+    services.announcer.announce(retrying.job_id)
+    body = AcceptedJob.of(retrying.job_id, found.series_id, retrying.status, found.points)
     return answer(body, 202, {"Location": body.links.self, "Retry-After": "1"})
 
 
@@ -150,7 +151,7 @@ def job_not_found() -> NotFoundError:
 def _not_retryable(job: Job) -> TsadError:
     if job.status in (Status.FAILED, Status.CANCELLED):
         return TsadError(Code.DATA_GONE, "The training data of this job was let go. Send the fit again.")
-    return TsadError(Code.JOB_NOT_RETRYABLE, f"The job is {job.status}. Only failed and cancelled jobs are retried.")
+    return TsadError(Code.JOB_NOT_RETRYABLE, f"Only failed and cancelled jobs are retried; this one is {job.status}.")
 
 
 def _newest(services: Services, wanted: Wanted) -> list[Job]:

@@ -5,11 +5,13 @@ Rows are locked in the order fit_jobs, series, versions, and the advisory lock o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from shared.domain.jobs import Status
 from shared.errors import Code, TsadError
 
 # --- jobs -----------------------------------------------------------------------------------------------------------
@@ -40,7 +42,8 @@ ON CONFLICT DO NOTHING
 RETURNING CAST(id AS text)
 """)
 _OPEN_RETRY = text("""
-SELECT CAST(id AS text) FROM fit_jobs WHERE retry_of = CAST(:job_id AS uuid) AND status IN ('queued', 'running')
+SELECT CAST(id AS text) AS job_id, status FROM fit_jobs
+ WHERE retry_of = CAST(:job_id AS uuid) AND status IN ('queued', 'running')
 """)
 
 # --- a series: these five in ONE transaction. Job rows stay as history, without data, and so does last_version. ------
@@ -110,6 +113,13 @@ class Cancelled:
     attempts: int
 
 
+class OpenRetry(NamedTuple):
+    """A job that does what another did not."""
+
+    job_id: str
+    status: Status
+
+
 @dataclass(frozen=True, slots=True)
 class Deleted:
     """What a series consisted of."""
@@ -139,9 +149,10 @@ def retry(session: Session, job_id: str, new_job_id: str, api_key_id: str, reque
     return session.execute(_RETRY, parameters).scalar()
 
 
-def open_retry(session: Session, job_id: str) -> str | None:
-    """The id of the queued or running job that retries this one."""
-    return session.execute(_OPEN_RETRY, {"job_id": job_id}).scalar()
+def open_retry(session: Session, job_id: str) -> OpenRetry | None:
+    """The queued or running job that retries this one."""
+    row = session.execute(_OPEN_RETRY, {"job_id": job_id}).first()
+    return OpenRetry(row.job_id, Status(row.status)) if row else None
 
 
 def delete_version(session: Session, series_id: str, version: int) -> bool:

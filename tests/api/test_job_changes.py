@@ -135,6 +135,15 @@ def test_many_quick_retries_give_one_open_job(api: httpx.Client, training: Train
     assert api.post(f"/jobs/{job_id}/retry").json()["job_id"] != new
 
 
+def test_retrying_again_says_where_the_open_retry_is(api: httpx.Client, sessions: Sessions, job_id: str) -> None:
+    api.post(f"/jobs/{job_id}/cancel")
+    new = api.post(f"/jobs/{job_id}/retry").json()["job_id"]
+    with sessions.begin() as session:
+        assert jobs.claim(session, new, "another", 60)
+    answer = api.post(f"/jobs/{job_id}/retry").json()
+    assert (answer["job_id"], answer["status"]) == (new, "running")
+
+
 def test_a_job_that_succeeded_or_is_open_is_not_retried(
     api: httpx.Client, fitted: Fitted, series_id: str, job_id: str
 ) -> None:

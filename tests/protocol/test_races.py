@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.domain.jobs import Status
 from shared.store import changes, jobs, reconciliation, versions
 from tests.protocol import fitting, upkeep
 from tests.protocol.history import History
@@ -146,7 +147,7 @@ def test_of_many_retries_one_makes_a_job_and_the_others_find_it(world: World, hi
         new = [job_id for job_id in made if job_id]
         assert len(new) == 1
         with world.transaction() as session:
-            assert changes.open_retry(session, old) == new[0]
+            assert changes.open_retry(session, old) == (new[0], Status.QUEUED)
         history.observe()
 
 

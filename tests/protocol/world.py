@@ -202,12 +202,12 @@ class World:
         try:
             with self.turn(commit) as session:
                 retried = changes.retry(session, job_id, self.new_id(), "-", "")
-                known = retried or changes.open_retry(session, job_id)
+                known = changes.open_retry(session, job_id)
         except UnansweredError:
             return None
         if retried:
             self._promise({retried})
-        return known
+        return known.job_id if known else None
 
     def delete_version(self, series_id: str, version: int) -> None:
         try:
