@@ -44,6 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         middleware=middleware.chain(settings),
+        redirect_slashes=False,  # to an address made of the Host header, and from a fit without a series to a bulk fit
         docs_url=None,  # served by routes/pages.py from the installed package, so that it works without a CDN
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,

@@ -66,13 +66,15 @@ def test_a_hostile_path_makes_no_log_line_of_its_own(lonely: httpx.Client, caplo
 
 @pytest.mark.parametrize("host", ["[", "a b", "x" * 5000, "::::", "user@host", "%00"])
 def test_a_hostile_host_header_is_no_server_error(lonely: httpx.Client, host: str) -> None:
-    for path, expected in (("/series", (400, 503)), ("/livez", (200, 400)), ("/livez/", (307, 400, 404))):
+    for path, expected in (("/series", (400, 503)), ("/livez", (200, 400)), ("/livez/", (400, 404))):
         with wired(lonely) as wire:
             wire.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
             assert wire.reply("GET").status in expected
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/fit/a/b/c", "/predict/a/b", "/series/a/versions/1/nothing", "/%2e"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/fit/", "/fit/a/b/c", "/predict/a/b", "/series/a/versions/1/nothing", "/livez/", "/%2e"]
+)
 def test_an_unknown_route_is_a_problem(api: httpx.Client, path: str) -> None:
     answer = api.get(path)
     assert (answer.status_code, answer.json()["code"]) == (404, "route_not_found")
