@@ -15,7 +15,7 @@ from typing import NoReturn, Self
 from api.cli import reaping
 from shared.embedded.home import Home
 from shared.embedded.locks import hold
-from shared.embedded.service import Service
+from shared.embedded.service import Server, Service
 from shared.errors import Code, TsadError, UnavailableError
 
 MOST_DEATHS = 5
@@ -34,6 +34,8 @@ class Watched:
 
 class Supervisor:
     """Starts services in the order given, starts again those that die, and stops them in the opposite order.
+
+    Programs are all asked to end before the first is waited for; servers are stopped when nothing needs them any more.
 
     All of it happens in the main thread, as `Service` demands. `first_wait_s` is the time from a death to the next
     start; it doubles with each further death within a minute.
@@ -65,6 +67,9 @@ class Supervisor:
             last_first.callback(self.reaper.communicate)
             for watched in self._watched:
                 last_first.callback(watched.service.stop)
+            for watched in self._watched:
+                if not isinstance(watched.service, Server):
+                    last_first.callback(watched.service.ask_to_end)
 
     def start(self) -> None:
         """Start the services that do not run yet."""

@@ -47,6 +47,7 @@ class Service(ABC):
         self.identity = identity
         self.log = home.logs / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self._asked_to_end = False
         self._pid_file = home.run / f"{name}.pid"
 
     @abstractmethod
@@ -75,6 +76,7 @@ class Service(ABC):
                     start_new_session=True,
                     pass_fds=(lock,),
                 )
+                self._asked_to_end = False
         finally:
             os.close(lock)
         self._pid_file.write_text(f"{self.process.pid}\n")
@@ -89,12 +91,18 @@ class Service(ABC):
         self._sweep(self.process)
         return True
 
+    def ask_to_end(self) -> None:
+        """Tell the process to end, once: some take a second time for impatience."""
+        if self.process is not None and self.process.poll() is None and not self._asked_to_end:
+            self._asked_to_end = True
+            self.process.send_signal(self.stop_signal)
+
     def stop(self) -> None:
         """Ask the process to end and wait; insist after `grace_s`. Nothing of it remains."""
         if self.process is None:
             return
+        self.ask_to_end()
         if self.process.poll() is None:
-            self.process.send_signal(self.stop_signal)
             for harder in self.insisting:
                 try:
                     self.process.wait(self.grace_s)

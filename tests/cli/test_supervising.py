@@ -13,7 +13,7 @@ import pytest
 from api.cli.supervising import Supervisor, one_interrupt
 from shared.embedded.home import Home
 from shared.embedded.identity import Identity
-from shared.embedded.service import Command, Service
+from shared.embedded.service import Command, Server, Service
 from shared.errors import Code, UnavailableError
 from tests.embedded.remains import living
 from tests.waiting import until
@@ -22,6 +22,16 @@ PROJECT = Path(__file__).resolve().parents[2]
 SERVE = "import signal; print('up', flush=True); signal.pause()"
 WITH_A_CHILD = "import os, signal; os.fork(); print('up', flush=True); signal.pause()"
 FAIL = "raise SystemExit('no luck')"
+# Asked to end, it waits for the others.
+LEAVE_TOGETHER = """
+import pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[1])
+signal.signal(signal.SIGTERM, lambda *_: pathlib.Path(folder, f"asked-{time.monotonic_ns()}").touch())
+print('up', flush=True)
+signal.pause()
+while len(list(folder.glob("asked-*"))) < 2:
+    time.sleep(0.01)
+"""
 
 
 class Child(Service):
@@ -30,12 +40,17 @@ class Child(Service):
         self.code = code
 
     def command(self) -> Command:
-        return Command((sys.executable, "-c", self.code), os.environ)
+        return Command((sys.executable, "-c", self.code, str(self.home.run)), os.environ)
 
     @property
     def pid(self) -> int:
         assert self.process is not None
         return self.process.pid
+
+
+class ChildServer(Child, Server):
+    def answers(self) -> bool:
+        return True
 
 
 @pytest.fixture
@@ -93,6 +108,15 @@ def test_the_children_of_a_child_that_died_end_before_it_is_started_again(home: 
         until(lambda: not living(first))
 
 
+def test_children_are_asked_to_end_together_and_once(home: Home) -> None:
+    children = [Child(name, home, LEAVE_TOGETHER) for name in ("one", "other")]
+    with supervised(home, [], *children) as supervisor:
+        supervisor.start()
+        until(lambda: all(says(child, "up") for child in children))
+    assert [child.process and child.process.returncode for child in children] == [0, 0]
+    assert len(list(home.run.glob("asked-*"))) == 2
+
+
 def test_five_deaths_within_a_minute_are_too_many(home: Home) -> None:
     said: list[str] = []
     unlucky, other = Child("unlucky", home, FAIL), Child("other", home, SERVE)
@@ -120,14 +144,15 @@ def test_a_child_that_cannot_be_started_again_counts_as_dead(home: Home) -> None
         run(supervised(home, [], Once("once", home, FAIL)))
 
 
-def test_children_are_stopped_in_the_opposite_order_of_their_start(home: Home) -> None:
+def test_servers_are_stopped_after_the_programs_in_the_opposite_order_of_their_start(home: Home) -> None:
     order = home.path / "order"
     note = f"import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(open({str(order)!r}, 'a').write("
-    children = [Child(name, home, f"{note}'{name} ') and 0)); {SERVE}") for name in ("first", "second", "third")]
+    kinds = {"first": ChildServer, "second": ChildServer, "program": Child}
+    children = [kind(name, home, f"{note}'{name} ') and 0)); {SERVE}") for name, kind in kinds.items()]
     with supervised(home, [], *children) as supervisor:
         supervisor.start()
         until(lambda: all(says(child, "up") for child in children))
-    assert order.read_text() == "third second first "
+    assert order.read_text() == "program second first "
     assert [child.process and child.process.returncode for child in children] == [0, 0, 0]
     assert list(home.run.glob("*.pid")) == []
 
