@@ -25,12 +25,18 @@ from tests.processes import make_settings, new_database, serving
 from tests.waiting import until
 from worker import training as trainings
 
+LONGEST = tuple(f"tests/{name}" for name in ("chaos/test_sabotage", "crashes", "cli", "worker", "protocol", "embedded"))
 TEST_REDIS_DATABASE = 9  # of a server that is not ours alone
 
 
 def pytest_xdist_auto_num_workers() -> int:
     """Two, each with servers of its own; those of the environment are used by one alone."""
     return 0 if os.environ.get("REDIS_URL") or os.environ.get("DATABASE_URL") else min(2, os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that neither process is left with a long module when the other is done."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(scope="session")
