@@ -142,7 +142,7 @@ def queue_full(services: Services) -> BusyError:
     wait_s = math.ceil(waiting / 20 * DRAIN_MEASURED_OVER_S / max(finished, 1))
     return BusyError(
         Code.QUEUE_FULL,
-        f"{waiting:,} fits are waiting already, which is as many as may. Those are unaffected.",
+        f"{waiting:,} fits are waiting already: as many, or with as much data, as may. Those are unaffected.",
         retry_after_s=min(max(wait_s, 1), LONGEST_RETRY_AFTER_S),
     )
 

@@ -1,6 +1,6 @@
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -201,16 +201,35 @@ def test_too_many_points_are_refused(settings: Settings, series_id: str) -> None
     assert (answer.status_code, answer.json()["code"]) == (422, "too_many_points")
 
 
-def test_a_full_queue_refuses_more_and_says_when_to_come_back(settings: Settings, server_url: str) -> None:
+@pytest.fixture
+def own_database(server_url: str) -> Iterator[str]:
+    """One in which nothing waits."""
     with new_database(server_url) as url:
         migrate(url)
-        with serving(settings.model_copy(update={"database_url": url, "max_queued_jobs": 2})) as api:
+        yield url
+
+
+def test_a_full_queue_refuses_more_and_says_when_to_come_back(settings: Settings, own_database: str) -> None:
+    with serving(settings.model_copy(update={"database_url": own_database, "max_queued_jobs": 2})) as api:
+        waits = []
+        for _ in range(3):  # the more jobs have ended in the last minute, the sooner there is room
             accepted = [api.post("/fit/full", json=ramp()) for _ in range(2)]
             answer = api.post("/fit/full", json=ramp())
             assert [first.status_code for first in accepted] == [202, 202]
             assert (answer.status_code, answer.json()["code"]) == (429, "queue_full")
-            assert 1 <= int(answer.headers["Retry-After"]) <= 600
             assert [api.get(first.headers["Location"]).json()["status"] for first in accepted] == ["queued"] * 2
+            waits.append(int(answer.headers["Retry-After"]))
+            for first in accepted:
+                api.post(f"{first.headers['Location']}/cancel")
+    assert waits == [6, 3, 2]
+
+
+def test_a_queue_that_holds_as_many_bytes_as_it_may_refuses_more(settings: Settings, own_database: str) -> None:
+    with serving(settings.model_copy(update={"database_url": own_database, "max_queued_bytes": 1})) as api:
+        first, second = (api.post("/fit/full", json=ramp()) for _ in range(2))
+        assert (first.status_code, second.status_code, second.json()["code"]) == (202, 429, "queue_full")
+        api.post(f"{first.headers['Location']}/cancel")
+        assert api.post("/fit/full", json=ramp()).status_code == 202
 
 
 def test_a_store_that_cannot_be_written_refuses_the_fit_and_keeps_no_job(
