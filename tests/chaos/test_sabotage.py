@@ -59,4 +59,4 @@ def test_the_product_as_it_is_passes(outcomes: Outcomes) -> None:
 def test_a_safeguard_that_is_taken_out_is_missed(outcomes: Outcomes, sabotage: str, violation: str) -> None:
     code, said = outcomes[sabotage].result()
     assert code == 1, said
-    assert re.search(violation, said)
+    assert re.search(violation, said), said
