@@ -83,7 +83,10 @@ def read(series_id: str, body: FitBody, settings: Settings, request_id: str, ide
         fewest=max(settings.min_training_data_points, detector.min_points),
         most=settings.max_training_data_points,
     )
-    series.without(parameters["exclude"]).check_learnable(detector.min_points)
+    learnable = series.without(parameters["exclude"])
+    _check_rest(len(learnable), len(series), detector.min_points)
+    learnable.check_learnable(detector.min_points)
+    detector.check(learnable, parameters)
     data = series.encode()
     return Fit(
         series_id=series_id,
@@ -95,6 +98,13 @@ def read(series_id: str, body: FitBody, settings: Settings, request_id: str, ide
         request_id=request_id,
         idempotency_key=idempotency_key,
     )
+
+
+def _check_rest(rest: int, points: int, fewest: int) -> None:
+    """Raise `InputError` where the windows to exclude leave too little."""
+    if rest < min(points, fewest):
+        reason = f"The windows leave {rest:,} of {points:,} points to learn from: at least {fewest:,} are needed."
+        raise InputError(Code.TOO_FEW_POINTS, reason, flaws=[Flaw(("parameters", "exclude"), reason)])
 
 
 def accept(services: Services, fits: Sequence[Fit]) -> list[Outcome]:

@@ -18,7 +18,7 @@ class DeletedSeries(Struct):
 
 
 class Why(Struct):
-    """What a score is made of, for detectors that compare windows."""
+    """What a score is made of: what contributed most, and the most similar window of detectors that compare windows."""
 
     component: str | None
     similar_from: int | None
@@ -169,8 +169,10 @@ class DetectorAnswer(Struct):
     name: str
     purpose: str
     cost: str
+    false_alarms: str
     min_points: int
     context_points: int
+    modes: list[str]
     default: bool
     parameters: dict[str, Any]
 

@@ -1,6 +1,7 @@
 """From a state and points to verdicts."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -19,6 +20,10 @@ _INTEGERS = msgspec.json.Decoder(list[int])
 _NULLABLE = msgspec.json.Decoder(list[float | None])
 _DIGITS = re.compile(r"[0-9]{1,15}")
 _NOTHING: Values = np.empty(0)
+
+MISSING_SHARE = 0.1  # of the values that a point is judged by, beyond which it is not
+
+Flags = NDArray[np.bool_]
 
 
 def timestamp_of(given: int | str) -> int:
@@ -58,11 +63,10 @@ def verdict(
         detector=detector.name,
     )
     if explain:
-        why = detector.explain(state, *point) if detector.explain else Explanation()
+        why = detector.explain(state, *point)
         if judged.expected is None:
             judged.expected = why.expected
-        if detector.explain:
-            judged.why = Why(why.component, why.similar_from, why.similar_distance)
+        judged.why = Why(why.component, why.similar_from, why.similar_distance)
         judged.explanation = _explanation(value, judged, why)
     return judged
 
@@ -78,11 +82,13 @@ def check_mode(fitted: Fitted, mode: str) -> None:
 def batch(number: int, fitted: Fitted, content: bytes, most: int, mode: str = CAUSAL) -> bytes:
     """Judge the points of a body; the encoded answer. Runs in a thread of its own."""
     check_mode(fitted, mode)
-    points, missing = _with_gaps(decode(_POINTS, content), most)
+    points, missing = _with_gaps(decode(_POINTS, content), most, mode)
     detector, state = fitted.detector, fitted.state
     if mode == CAUSAL:
-        scores = detector.score(state, points.values, points.timestamps, _NOTHING)
-        unknown = missing | (np.arange(len(points)) < detector.needs(state).points)
+        need = detector.needs(state)
+        context = need.tail if need.met_by_tail(int(points.timestamps[0])) else _NOTHING
+        scores = detector.score(state, points.values, points.timestamps, context)
+        unknown = missing | _too_little_before(missing, need.points, len(context))
     else:
         scores = detector.modes[mode](state, points.values, points.timestamps)
         unknown = missing
@@ -115,33 +121,56 @@ def _recent(fitted: Fitted, timestamp: int, context: list[float] | None) -> Valu
     return np.array(context, dtype=np.float64) if context else _NOTHING
 
 
-def _with_gaps(body: PointsBody, most: int) -> tuple[Series, NDArray[np.bool_]]:
-    """The points, and which of their values are missing; a straight line between its neighbours stands for those."""
+def _with_gaps(body: PointsBody, most: int, mode: str) -> tuple[Series, Flags]:
+    """The points, and which of their values are missing.
+
+    The last value before a missing one stands for it, so that no score depends on what comes later; in modes that look
+    both ways, a straight line between its neighbours.
+    """
     given = np.array(decode(_NULLABLE, body.values, "values"), dtype=np.float64)
     missing = np.isnan(given)
     if missing.all() and len(given):
         raise InputError(Code.TOO_FEW_POINTS, "Every value is missing.")
-    places = np.arange(len(given))
     if missing.any():
-        given = np.interp(places, places[~missing], given[~missing])
+        places = np.arange(len(given))
+        known = places[~missing]
+        if mode == CAUSAL:
+            given = given[known[np.maximum(np.searchsorted(known, places, "right") - 1, 0)]]
+        else:
+            given = np.interp(places, known, given[known])
     return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), given, most=most), missing
+
+
+def _too_little_before(missing: Flags, needed: int, context: int) -> Flags:
+    """Which points have fewer than `needed` before them, `context` among those, or too many missing ones there."""
+    places = np.arange(len(missing))
+    known = np.concatenate(([0], np.cumsum(~missing)))
+    gaps = places - known[:-1] - np.maximum(places - needed, 0) + known[np.maximum(places - needed, 0)]
+    return (places + context < needed) | (gaps > MISSING_SHARE * needed)
 
 
 def _explanation(value: float, judged: Verdict, why: Explanation) -> str:
     end = f"score {judged.score:.3g}, where more than 1 is an anomaly."
     if judged.lower is None and judged.upper is None:
         unlike = "unlike" if judged.anomaly else "like"
-        most = f"; most of it comes from {why.component}" if why.component else ""
-        return f"{value:.6g} ends a stretch {unlike} what was learnt{most}: {end}"
+        most = f", by {why.component} above all" if why.component else ""
+        return f"{value:.6g} ends a stretch {unlike} what was learnt{most}{_similar(why)}: {end}"
     edges = [
         "any low value" if judged.lower is None else f"{judged.lower:.6g}",
         "any high value" if judged.upper is None else f"{judged.upper:.6g}",
     ]
     where = "outside" if judged.anomaly else "inside"
     return (
-        f"{value:.6g} is {where} the normal band, {edges[0]} to {edges[1]}, around the expected {judged.expected:.6g}: "
-        f"{end}"
+        f"{value:.6g} is {where} the normal band, {edges[0]} to {edges[1]}, around the expected {judged.expected:.6g}, "
+        f"judged by {why.component}: {end}"
     )
+
+
+def _similar(why: Explanation) -> str:
+    if why.similar_from is None:
+        return ""
+    began = datetime.fromtimestamp(why.similar_from, UTC)
+    return f"; the most similar began at {began:%Y-%m-%d %H:%M:%S} UTC, {why.similar_distance:.3g} of the usual away"
 
 
 def _first(column: Values | None) -> float | None:

@@ -89,14 +89,15 @@ def _learn(training: Training, claimed: Claim, series: Series, lease: Lease) -> 
     fitted = learn(detector, series, claimed.parameters, lease.progress)
     fit_ms = (time.perf_counter() - began) * 1000
     scores = training_scores.judged(fitted, series, lease.check)
+    share = training_scores.anomaly_share(scores.score)
     content, suffix = encode(fitted)
     own = (claimed.series_id, claimed.job_id, claimed.attempt)
     states = training.artifacts.states
     return NewVersion(
         first_timestamp=int(series.timestamps[0]),
         last_timestamp=int(series.timestamps[-1]),
-        learnt=detector.learnt(fitted.state),
-        anomaly_share=training_scores.anomaly_share(scores.score),
+        learnt={**detector.learnt(fitted.state), "train_anomaly_fraction": share},
+        anomaly_share=share,
         sparkline=training_scores.sparkline(series.values),
         fit_ms=round(fit_ms, 3),
         state=states.put(keys.state_key(*own, suffix), content),

@@ -12,6 +12,7 @@ from api.openapi import operation
 from api.requests import PinBody
 from api.resolving import series_not_found, version_not_found
 from shared.domain import detectors
+from shared.domain.detectors.contract import CAUSAL
 from shared.domain.detectors.parameters import schema
 from shared.domain.series import check_series_id
 from shared.domain.versions import SeriesSummary
@@ -88,8 +89,10 @@ def list_detectors() -> Response:
                     name=detector.name,
                     purpose=detector.purpose,
                     cost=detector.cost,
+                    false_alarms=detector.false_alarms,
                     min_points=detector.min_points,
                     context_points=detector.context_points,
+                    modes=[CAUSAL, *detector.modes],
                     default=detector.name == detectors.DEFAULT,
                     parameters=schema(detector.parameters),
                 )

@@ -9,13 +9,18 @@ from shared.domain.detectors import alarms
 from shared.domain.detectors.contract import (
     LARGEST,
     Detector,
+    Explanation,
     ParameterValues,
     Progress,
     Scores,
     clipped,
 )
+from shared.domain.detectors.incidents import calm, without_incidents
 from shared.domain.detectors.parameters import OFF, AlarmRate, Choice, Number, Windows
 from shared.domain.series import Series, Timestamps, Values
+
+SQUARABLE = (1e-100, 1e100)
+SUSPICIOUS = 8.0  # deviations of the farthest value, below which no value can be an incident among so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +35,32 @@ class Baseline:
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Baseline:
-    """Learn mean and population standard deviation in two passes.
-
-    The values are first shifted by their own mean, whose rounding error the second mean takes away, and scaled by
-    their largest deviation, so that neither a large offset (1e12 + noise) nor a tiny scale (1e-200) loses digits
-    [Chan, Golub, LeVeque: Algorithms for computing the sample variance, 1983].
-    """
-    rough = float(series.values.mean())
-    deviations = series.values - rough
-    scale = float(np.abs(deviations).max())
-    deviations /= scale  # not all values are equal, so it is not 0
-    correction = float(deviations.mean())
-    spread = math.sqrt(max(float(np.dot(deviations, deviations)) / len(series) - correction**2, 0.0))
+    """Learn mean and standard deviation of the training values, less incidents where there seem to be some."""
+    mean, deviation, farthest = _moments(series.values)
+    if farthest > SUSPICIOUS * deviation:
+        mean, deviation, _ = _moments(without_incidents(series.values))
     progress(1.0)
-    state = Baseline(
-        mean=rough + correction * scale,
-        standard_deviation=max(spread * scale, math.ulp(0.0)),
-        threshold=parameters["threshold"],
-        direction=parameters["direction"],
-    )
+    state = Baseline(mean, deviation, parameters["threshold"], parameters["direction"])
     share = alarms.share_of(parameters["alarm_rate"], alarms.interval_of(series.timestamps))
     return state if share is None else _calibrated(state, series, share)
+
+
+def _moments(values: Values) -> tuple[float, float, float]:
+    """Mean, population standard deviation, in two passes, and the largest distance from the mean.
+
+    The values are first shifted by their own mean, whose rounding error the second mean takes away, and scaled by
+    their largest deviation where its square leaves the range of float64, so that neither a large offset (1e12 + noise)
+    nor a tiny scale (1e-200) loses digits [Chan, Golub, LeVeque: Algorithms for computing the sample variance, 1983].
+    """
+    rough = float(values.mean())
+    deviations = values - rough
+    farthest = max(float(values.max()) - rough, rough - float(values.min()))
+    scale = 1.0 if SQUARABLE[0] < farthest < SQUARABLE[1] else farthest
+    if scale != 1.0:
+        deviations /= scale  # not all values are equal, so it is not 0
+    correction = float(deviations.mean())
+    spread = math.sqrt(max(float(np.dot(deviations, deviations)) / len(values) - correction**2, 0.0))
+    return rough + correction * scale, max(spread * scale, math.ulp(0.0)), farthest
 
 
 def _calibrated(state: Baseline, series: Series, share: float) -> Baseline:
@@ -59,7 +69,8 @@ def _calibrated(state: Baseline, series: Series, share: float) -> Baseline:
     Two numbers were learnt from all of them, so that their own residuals are as good as those of held-out values.
     """
     deviations = score(replace(state, threshold=1.0), series.values, series.timestamps, np.empty(0)).score
-    return replace(state, threshold=alarms.boundary(deviations, share), promise=alarms.promise(share, len(series)))
+    residuals = calm(deviations)
+    return replace(state, threshold=alarms.boundary(residuals, share), promise=alarms.promise(share, len(residuals)))
 
 
 def score(state: Baseline, values: Values, _timestamps: Timestamps, _context: Values) -> Scores:
@@ -82,6 +93,11 @@ def score(state: Baseline, values: Values, _timestamps: Timestamps, _context: Va
     )
 
 
+def explain(_state: Baseline, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:
+    """There is one component."""
+    return Explanation(component="the distance from the mean")
+
+
 def learnt(state: Baseline) -> dict[str, float | str]:
     """Mean, standard deviation and threshold, and what the alarm rate promises."""
     told: dict[str, float | str] = {
@@ -96,6 +112,7 @@ DETECTOR = Detector(
     name="baseline",
     purpose="A value far from the mean of the training values. For series without trend or rhythm.",
     cost="One pass over the training values; a prediction is one subtraction and a division.",
+    false_alarms="Of normally distributed values 1 in 370 at threshold 3; with alarm_rate, what that says.",
     min_points=2,
     context_points=0,
     parameters=(
@@ -108,4 +125,5 @@ DETECTOR = Detector(
     fit=fit,
     score=score,
     learnt=learnt,
+    explain=explain,
 )

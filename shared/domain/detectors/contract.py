@@ -47,14 +47,18 @@ class Need:
 class Explanation:
     """Why a point got its score."""
 
-    expected: float | None = None
-    component: str | None = None  # what contributed most to the score
+    expected: float | None = None  # where the detector has no band
+    component: str | None = None  # what contributed most to the score: a window, a forecast, a phase
     similar_from: int | None = None  # when the most similar window of the training values began
     similar_distance: float | None = None  # from it, in units of the largest distance that is usual
 
 
 def _nothing(_state: Any) -> Need:
     return Need()
+
+
+def _no_objection(_series: Series, _parameters: ParameterValues) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Detector(Generic[State]):
     name: str
     purpose: str
     cost: str
+    false_alarms: str  # which share of points raises an alarm although nothing is wrong
     min_points: int  # fewest it can learn from
     context_points: int  # most values before a point that can bear upon its score
     parameters: tuple[Parameter, ...]
@@ -71,9 +76,10 @@ class Detector(Generic[State]):
     fit: Callable[[Series, ParameterValues, Progress], State]
     score: Callable[[State, Values, Timestamps, Values], Scores]  # state, values (n,), timestamps (n,), context (m,)
     learnt: Callable[[State], dict[str, float | str]]  # the state's main numbers, for people
+    explain: Callable[[State, Values, Timestamps, Values], Explanation]  # of the last of the values
     needs: Callable[[State], Need] = _nothing
+    check: Callable[[Series, ParameterValues], None] = _no_objection  # `InputError` for a series it cannot learn from
     modes: Mapping[str, Callable[[State, Values, Timestamps], Scores]] = field(default_factory=dict)  # beside causal
-    explain: Callable[[State, Values, Timestamps, Values], Explanation] | None = None  # of the last of the values
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,15 @@ class Fitted:
 
     detector: Detector[Any]
     state: Any
+
+
+def banded(values: Values, expected: Values, half_width: Values) -> Scores:
+    """Scores of a band (n,) around what is expected (n,): the distance in units of its half width."""
+    half_width = np.maximum(half_width, np.spacing(0.0))  # of tiny values it may have been rounded to 0
+    with np.errstate(over="ignore"):
+        distance = np.abs(values - expected) / half_width
+        lower, upper = expected - half_width, expected + half_width
+    return Scores(clipped(distance), expected, clipped(lower), clipped(upper))
 
 
 def clipped(array: Values) -> Values:

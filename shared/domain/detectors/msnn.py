@@ -37,8 +37,7 @@ FLOOR = 0.02  # added to what is usual, so that a noiseless series does not make
 AROUND = 32  # points whose forecast errors are gathered on both sides
 SELF_SHARE = 0.15  # of the series: windows nearer than this are no proof that something came back
 BLOCK = 16_384
-MIN_POINTS = 64
-LONGEST_PERIOD = 400
+MIN_POINTS, LONGEST_PERIOD = 64, 400
 
 
 @dataclass(frozen=True)  # without slots: the banks are prepared once, on first use
@@ -51,6 +50,7 @@ class Msnn:
     counts: NDArray[np.int64]  # (s,) windows in the bank of each
     vectors: NDArray[np.float16]  # all banks one after another
     times: NDArray[np.int64]  # of the last point of each window, one bank after another
+    lasts: Values  # the value of that point
     usual: Values  # (s,) the distance that one in a hundred windows exceeds
     lags: int
     bends: int
@@ -107,7 +107,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn
         distances = nearest.astype(np.float64)
         usual.append(float(np.quantile(distances, 0.99)) + FLOOR)
         near += tamed(distances / usual[-1]) / len(scales)
-        banks.append((narrow, series.timestamps[kept]))
+        banks.append((narrow, kept))
         progress(0.5 * (done + 1) / len(scales))
     trial = forecasts.best(values, ~after_gap)
     progress(0.9)
@@ -122,9 +122,10 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn
         centre=standard.centre,
         spread=standard.spread,
         scales=np.array(scales, dtype=np.int64),
-        counts=np.array([len(times) for _, times in banks], dtype=np.int64),
+        counts=np.array([len(kept) for _, kept in banks], dtype=np.int64),
         vectors=np.concatenate([narrow.ravel() for narrow, _ in banks]),
-        times=np.concatenate([times for _, times in banks]),
+        times=np.concatenate([series.timestamps[kept] for _, kept in banks]),
+        lasts=np.concatenate([series.values[kept] for _, kept in banks]),
         usual=np.array(usual),
         lags=trial.forecast.lags,
         bends=trial.forecast.bends,
@@ -242,21 +243,23 @@ def _errors(state: Msnn, joined: Values) -> Values:
 
 
 def explain(state: Msnn, values: Values, _timestamps: Timestamps, context: Values) -> Explanation:
-    """The scale that contributes most to the last value's score, and the most similar window of the training values."""
+    """The scale that contributes most to the last value's score, and the most similar window, whose end is expected."""
     joined = state.standard.standardised(np.concatenate([context[-_need(state) :], values]))
     sums = np.concatenate(([0.0], joined.cumsum()))
     end = np.array([len(joined) - 1])
-    found = []
+    found, first = [], 0
     for length, usual, bank in zip(state.scales.tolist(), state.usual.tolist(), state.banks, strict=True):
         if length <= len(joined):
             distance, place = bank.nearest(vectors(sums, end, length))
-            found.append((float(distance[0]) / usual, length, int(bank.times[place[0]])))
+            found.append((float(distance[0]) / usual, length, first + int(place[0])))
+        first += len(bank.times)
     if not found:
         return Explanation()
-    ratio, length, time = max(found)
-    error = state.trust * 1.8 * float(_errors(state, joined)[-1])
-    component = "the one-step forecast" if error > ratio else f"the window of {length} points"
-    return Explanation(None, component, round(time - (length - 1) * state.interval_s), ratio)
+    ratio, length, nearest = max(found)
+    by_forecast = state.trust * 1.8 * float(_errors(state, joined)[-1]) > ratio
+    component = "the one-step forecast" if by_forecast else f"the window of {length} points"
+    began = round(int(state.times[nearest]) - (length - 1) * state.interval_s)
+    return Explanation(float(state.lasts[nearest]), component, began, ratio)
 
 
 def needs(state: Msnn) -> Need:
@@ -283,6 +286,7 @@ DETECTOR = Detector(
     name="msnn",
     purpose="A stretch of values unlike any in the training values, at several lengths. The best for most series.",
     cost="A fraction of a second to fit at any length; a prediction takes about half a millisecond.",
+    false_alarms="The share of training windows, each compared with those far from it, that were as unlike all others.",
     min_points=MIN_POINTS,
     context_points=2 * LONGEST_PERIOD - 1 + SMOOTHED - STRIDE,
     parameters=(AlarmRate(), Windows()),

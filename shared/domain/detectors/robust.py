@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.domain.detectors import alarms
-from shared.domain.detectors.contract import LARGEST, Detector, ParameterValues, Progress, Scores, clipped
+from shared.domain.detectors.contract import Detector, Explanation, ParameterValues, Progress, Scores, banded
+from shared.domain.detectors.incidents import calm
 from shared.domain.detectors.parameters import AlarmRate, Windows
 from shared.domain.detectors.standards import robust_spread
 from shared.domain.series import Series, Timestamps, Values
-
-WILD, FEW = 20.0, 0.01  # deviations beyond which a training value is an incident, if so few are
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +29,22 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Robu
     share = alarms.share_of(parameters["alarm_rate"], alarms.interval_of(series.timestamps))
     assert share is not None  # noqa: S101 - this detector's rate cannot be off
     distances = np.abs(series.values - median) / deviation
-    # an incident must not choose its own boundary: what is wild is not asked
-    calm = distances[distances <= WILD] if (distances > WILD).mean() <= FEW else distances
+    residuals = calm(distances)
     progress(1.0)
-    return Robust(median, deviation, alarms.boundary(calm, share), alarms.promise(share, len(calm)))
+    return Robust(median, deviation, alarms.boundary(residuals, share), alarms.promise(share, len(residuals)))
 
 
 def score(state: Robust, values: Values, _timestamps: Timestamps, _context: Values) -> Scores:
     """Distance from the median in units of the band's half width."""
-    with np.errstate(over="ignore"):
-        distance = np.abs(values - state.median) / state.deviation / state.threshold
-        half_width = np.float64(state.deviation) * state.threshold
-        lower = max(float(state.median - half_width), -LARGEST)
-        upper = min(float(state.median + half_width), LARGEST)
     everywhere = np.ones(len(values))
-    return Scores(clipped(distance), everywhere * state.median, everywhere * lower, everywhere * upper)
+    with np.errstate(over="ignore"):
+        half_width = everywhere * state.deviation * state.threshold
+    return banded(values, everywhere * state.median, half_width)
+
+
+def explain(_state: Robust, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:
+    """There is one component."""
+    return Explanation(component="the distance from the median")
 
 
 def learnt(state: Robust) -> dict[str, float | str]:
@@ -61,6 +61,7 @@ DETECTOR = Detector(
     name="robust",
     purpose="A value far from the median. For series without rhythm whose training values hold incidents.",
     cost="A sort of the training values; a prediction is one subtraction and a division.",
+    false_alarms="The share of the training values outside the band; two numbers were learnt from all of them.",
     min_points=3,
     context_points=0,
     parameters=(AlarmRate(), Windows()),
@@ -68,4 +69,5 @@ DETECTOR = Detector(
     fit=fit,
     score=score,
     learnt=learnt,
+    explain=explain,
 )

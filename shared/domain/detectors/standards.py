@@ -60,14 +60,14 @@ def robust_spread(values: Values) -> float:
     return (spread or float(np.sqrt(np.mean(deviations**2)))) * largest
 
 
-def without_wild(values: Values) -> Values:
+def without_wild(values: Values, few: float = FEW) -> Values:
     """Standardised values with the few that are wild replaced by a straight line between their neighbours.
 
     One wrong reading would otherwise stand in every window around it and make those what is usual. Where wild values
     are not few, they are how this series is.
     """
     wild = np.abs(values) > TOO_WILD
-    if not wild.any() or wild.mean() > FEW:
+    if not wild.any() or wild.mean() > few:
         return values
     places = np.arange(len(values))
     return np.interp(places, places[~wild], values[~wild])
