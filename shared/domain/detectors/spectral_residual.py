@@ -1,0 +1,139 @@
+"""Spectral residual: a value is unusual when its window is salient just there.
+
+The window's amplitude spectrum less its own moving average leaves what the window's own regularities do not explain;
+transformed back, it is the saliency of each point [Ren et al.: Time-series anomaly detection service at Microsoft,
+2019].
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from shared.domain.detectors import alarms
+from shared.domain.detectors.contract import Detector, Explanation, Need, ParameterValues, Progress, Scores
+from shared.domain.detectors.incidents import calm
+from shared.domain.detectors.parameters import AlarmRate, Windows
+from shared.domain.detectors.standards import Standard, without_wild
+from shared.domain.series import Series, Timestamps, Values
+
+AHEAD = 5  # estimated points after the newest, so that it does not stand at the edge; the paper's number too
+LONGEST, SHORTEST = 128, 32  # of the transform: window and estimated points
+AVERAGED = 3  # neighbours of a frequency, in the paper's moving average of the log spectrum
+BEFORE = 0.5  # of the transform: points whose mean saliency the newest is compared with
+FAINTEST = 1e-3  # added to amplitudes and saliencies, so that rounding errors in a calm window are none
+ROWS = 4_096
+SAMPLE = 8_192  # held-out windows at most
+MIN_POINTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SpectralResidual:
+    """The length of the transform, and how salient a point may be."""
+
+    centre: float
+    spread: float
+    length: int  # of the transform
+    boundary: float  # the saliency, in units of that of the points before, at which the score is 1
+    promise: str
+    last_timestamp: int
+    interval_s: float
+    tail: Values
+
+    @property
+    def standard(self) -> Standard:
+        """How values are made comparable."""
+        return Standard(self.centre, self.spread)
+
+
+def fit(series: Series, parameters: ParameterValues, progress: Progress) -> SpectralResidual:
+    """Nothing is learnt but what saliency is usual; each window is judged by itself."""
+    standard = Standard.of(series.values)
+    values = without_wild(standard.standardised(series.values))
+    length = min(LONGEST, max(SHORTEST, 1 << (len(series) // 4).bit_length()))
+    windows = sliding_window_view(values, length - AHEAD)
+    places = np.unique(np.linspace(0, len(windows) - 1, min(SAMPLE, len(windows))).astype(np.int64))
+    found = saliency(windows[places], length)
+    progress(0.9)
+    share = alarms.share_of(parameters["alarm_rate"], interval := alarms.interval_of(series.timestamps))
+    assert share is not None  # noqa: S101 - this detector's rate cannot be off
+    residuals = calm(found)
+    progress(1.0)
+    return SpectralResidual(
+        centre=standard.centre,
+        spread=standard.spread,
+        length=length,
+        boundary=alarms.boundary(residuals, share),
+        promise=alarms.promise(share, len(residuals)),
+        last_timestamp=int(series.timestamps[-1]),
+        interval_s=interval,
+        tail=series.values[-(length - AHEAD - 1) :].copy(),
+    )
+
+
+def saliency(windows: Values, length: int) -> Values:
+    """Saliency (m,) of the last value of each window (m, length - AHEAD), in units of the mean of those before it."""
+    parts = (windows[at : at + ROWS] for at in range(0, len(windows), ROWS))
+    return np.concatenate([_saliency(part, length) for part in parts])
+
+
+def _saliency(windows: Values, length: int) -> Values:
+    # the newest value has no part in the estimate: a spike must not become a step
+    before = windows[:, -AHEAD - 2 : -2]
+    slopes = (windows[:, -2:-1] - before) / np.arange(AHEAD, 0, -1)
+    ahead = before[:, 1:2] + slopes.sum(axis=1, keepdims=True)
+    extended = np.concatenate((windows, np.repeat(ahead, AHEAD, axis=1)), axis=1)
+    spectrum = np.fft.rfft(extended - extended.mean(axis=1, keepdims=True), axis=1)
+    logs = np.log(np.abs(spectrum) + FAINTEST)
+    logs[:, 0] = logs[:, 1]  # the mean was taken away: that hole is no feature of the window
+    edges = np.pad(logs, ((0, 0), (AVERAGED // 2, AVERAGED // 2)), mode="edge")
+    average = sliding_window_view(edges, AVERAGED, axis=1).mean(axis=2)
+    salient = np.abs(np.fft.irfft(spectrum * np.exp(-average), n=length, axis=1))
+    last = length - AHEAD - 1
+    own: Values = salient[:, last] / (salient[:, last - int(BEFORE * length) : last].mean(axis=1) + FAINTEST)
+    return own
+
+
+def score(state: SpectralResidual, values: Values, _timestamps: Timestamps, context: Values) -> Scores:
+    """Judge each value by the window that ends there; the first known value stands for those before it."""
+    size = state.length - AHEAD
+    before = context[-(size - 1) :]
+    known = state.standard.standardised(np.concatenate((before, values)))
+    joined = np.concatenate((np.full(size - 1 - len(before), known[0]), known))
+    return Scores(saliency(sliding_window_view(joined, size), state.length) / state.boundary, None, None, None)
+
+
+def explain(state: SpectralResidual, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:
+    """There is one window."""
+    return Explanation(component=f"the saliency in the window of {state.length - AHEAD} points")
+
+
+def needs(state: SpectralResidual) -> Need:
+    """The window."""
+    return Need(state.length - AHEAD - 1, state.tail, state.last_timestamp, state.interval_s)
+
+
+def learnt(state: SpectralResidual) -> dict[str, float | str]:
+    """Window, boundary and what is promised."""
+    return {
+        "window_points": float(state.length - AHEAD),
+        "threshold": state.boundary,
+        "promise": state.promise,
+    }
+
+
+DETECTOR = Detector(
+    name="spectral_residual",
+    purpose="A value that stands out in the window before it. For series whose level and rhythm keep changing.",
+    cost="Some hundredths of a second to fit at any length; a prediction is one short Fourier transform.",
+    false_alarms="The share of training windows whose last point was as salient.",
+    min_points=MIN_POINTS,
+    context_points=LONGEST - AHEAD - 1,
+    parameters=(AlarmRate(), Windows()),
+    state=SpectralResidual,
+    fit=fit,
+    score=score,
+    learnt=learnt,
+    needs=needs,
+    explain=explain,
+)
