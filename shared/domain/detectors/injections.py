@@ -1,0 +1,91 @@
+"""Anomalies made on purpose, in values that a detector has not learnt from; and how well its scores find them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.domain.series import Series, Values
+
+Flags = NDArray[np.bool_]
+
+LEARNT_SHARE = 0.7
+MOST_POINTS, MOST_HELD_OUT = 20_000, 3_000  # so that time is bounded at any length
+EVENTS = 6  # of a kind
+ROOM = 200  # points for each event of a copy
+SHORTEST, LONGEST = 8, 100  # points of an event
+AROUND = 2.0  # lengths of an event: points beside it, which count neither as normal nor as anomalous
+KINDS = ("spike", "shift", "flat", "noise", "faster", "elsewhere")
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """Values (m,) with events of one kind."""
+
+    kind: str
+    values: Values
+    inside: Flags  # points of events, which must score high
+    outside: Flags  # points far from all events, which must not
+
+
+def split(series: Series) -> tuple[Series, Series]:
+    """The part of the newest points to learn from, and the part after it to judge."""
+    recent = slice(max(len(series) - MOST_POINTS, 0), len(series))
+    timestamps, values = series.timestamps[recent], series.values[recent]
+    cut = max(int(LEARNT_SHARE * len(values)), len(values) - MOST_HELD_OUT)
+    return Series(timestamps[:cut], values[:cut]), Series(timestamps[cut:], values[cut:])
+
+
+def injections(values: Values, spread: float, period: int) -> Iterator[Injected]:
+    """Copies of the values (m,), each with events of one kind, of a size that `spread` and a length that `period` sets.
+
+    The shorter they are, the fewer events a copy has, and the more copies there are. Nothing is drawn at random, so
+    that the same series is always judged alike.
+    """
+    together = min(max(len(values) // ROOM, 1), EVENTS)
+    slot = len(values) // together
+    length = min(max(period or LONGEST // 3, SHORTEST), LONGEST, max(slot // 6, 1))
+    for kind in KINDS:
+        for copy in range(EVENTS // together):
+            changed, inside, outside = values.copy(), np.zeros(len(values), bool), np.ones(len(values), bool)
+            for number in range(together):
+                size = 1 if kind == "spike" else length
+                free = slot - size
+                start = number * slot + free * (2 * copy + 1) * together // (2 * EVENTS)
+                part = slice(start, start + size)
+                changed[part] = _event(kind, values, part, spread if (number + copy) % 2 else -spread)
+                inside[part] = True
+                outside[max(start - int(AROUND * length), 0) : start + size + int(AROUND * length)] = False
+            yield Injected(kind, changed, inside, outside)
+
+
+def _event(kind: str, values: Values, part: slice, size: float) -> Values:
+    own: Values = values[part]
+    changed: Values
+    count = np.arange(len(own))
+    if kind == "spike":
+        changed = own + 3 * size
+    elif kind == "shift":
+        changed = own + size
+    elif kind == "flat":
+        changed = np.full(len(own), own[0])
+    elif kind == "noise":  # ragged: fractional parts of multiples of the golden ratio
+        changed = own + 1.7 * size * (2 * np.mod(count * 0.6180339887498949, 1) - 1)
+    elif kind == "faster":
+        changed = np.interp(2.0 * count, np.arange(len(values) - part.start), values[part.start :])
+    else:
+        changed = values[(part.start + len(values) // 3 + count) % len(values)]
+    return changed
+
+
+def precision(scores: Values, events: Injected) -> float:
+    """Average precision: the mean, over the points of events, of the share of events among those that score as high."""
+    counted = events.inside | events.outside
+    inside = events.inside[counted]
+    order = np.argsort(-scores[counted], kind="stable")
+    ranked = inside[order]
+    hits = np.cumsum(ranked)
+    # points that score alike are reached together
+    last = np.searchsorted(-scores[counted][order], -scores[counted][order], side="right") - 1
+    return float((hits[last] / (last + 1))[ranked].mean())
