@@ -1,5 +1,6 @@
 """Obviously correct, slow twins of what the product computes fast."""
 
+import cmath
 import math
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
@@ -8,7 +9,15 @@ from itertools import pairwise
 
 import numpy as np
 
+from shared.domain.detectors.ar import Autoregression
+from shared.domain.detectors.baseline import Baseline
+from shared.domain.detectors.contract import LARGEST
+from shared.domain.detectors.ensemble import RARITIES, Ensemble
 from shared.domain.detectors.msnn import Msnn
+from shared.domain.detectors.robust import Robust
+from shared.domain.detectors.seasonal import Seasonal
+from shared.domain.detectors.spectral_residual import SpectralResidual
+from shared.domain.detectors.states import Fitted
 
 DIGITS = 60
 
@@ -97,3 +106,91 @@ def _forecast_error(state: Msnn, values: Sequence[float], place: int) -> float:
 
 def _tamed(ratio: float) -> float:
     return ratio if ratio <= 10 else 10 + 10 * math.log(ratio / 10)
+
+
+def scores(fitted: Fitted, values: Sequence[float], timestamps: Sequence[int]) -> list[float]:
+    """Those of any detector, for values of which nothing before is known."""
+    places = range(len(values))
+    match fitted.state:
+        case Baseline() as state:
+            found = [_baseline_score(state, value) for value in values]
+        case Robust() as state:
+            found = [_distance(value, state.median, state.deviation * state.threshold) for value in values]
+        case Seasonal() as state:
+            found = [_seasonal_score(state, values[place], timestamps[place]) for place in places]
+        case Autoregression() as state:
+            found = [_forecast_score(state, values, place) for place in places]
+        case SpectralResidual() as state:
+            found = [_salience(state, values[: place + 1]) / state.boundary for place in places]
+        case Msnn() as state:
+            found = msnn_scores(state, values)
+        case Ensemble() as state:
+            stretch, level = (scores(witness, values, timestamps) for witness in (state.stretch, state.level))
+            rare = [_rarity(score, state.stretch_scores.tolist()) for score in stretch]
+            far = [_rarity(score, state.level_scores.tolist()) for score in level]
+            found = [(one + other) / state.boundary for one, other in zip(rare, far, strict=True)]
+        case state:
+            found = scores(state.chosen, values, timestamps)
+    return [min(score, LARGEST) for score in found]
+
+
+def _distance(value: float, expected: float, half_width: float) -> float:
+    return abs(value - expected) / max(half_width, 5e-324)
+
+
+def _baseline_score(state: Baseline, value: float) -> float:
+    deviations = (value - state.mean) / state.standard_deviation
+    one_sided = {"both": abs(deviations), "above": max(deviations, 0.0), "below": max(-deviations, 0.0)}
+    return one_sided[state.direction] / state.threshold
+
+
+def _seasonal_score(state: Seasonal, value: float, timestamp: int) -> float:
+    """The last bin that has begun by then is the point's."""
+    bins = len(state.level)
+    since = math.fmod(timestamp - state.start, state.seconds) if bins > 1 else 0.0
+    mine = max(number for number in range(bins) if number * state.seconds <= since * bins)
+    return _distance(value, float(state.level[mine]), float(state.spread[mine]) * state.threshold)
+
+
+def _forecast_score(state: Autoregression, values: Sequence[float], place: int) -> float:
+    standard = [max(min((value - state.centre) / state.spread, 1e6), -1e6) for value in values[:place]]
+    known = [max(min(value, 20.0), -20.0) for value in standard[-state.lags :]]
+    lags = [*known[:1] * (state.lags - len(known)), *known]
+    constant, *weights = state.weights.tolist()
+    expected = constant + math.fsum(weight * lag for weight, lag in zip(weights, lags, strict=True)) if known else 0.0
+    half_width = state.spread * state.deviation * state.threshold
+    return _distance(values[place], state.centre + state.spread * expected, half_width)
+
+
+def _salience(state: SpectralResidual, values: Sequence[float]) -> float:
+    """By the sums of the discrete Fourier transform themselves."""
+    length, size = state.length, state.length - 5
+    window = [max(min((value - state.centre) / state.spread, 1e6), -1e6) for value in values[-size:]]
+    window = [window[0]] * (size - len(window)) + window
+    slope = math.fsum((window[-2] - window[-2 - back]) / back for back in range(1, 6)) / 5
+    window += [window[-6] + 5 * slope] * 5
+    middle = math.fsum(window) / length
+    turns = [cmath.exp(-2j * cmath.pi * step / length) for step in range(length)]
+    half = range(length // 2 + 1)
+    spectrum = [
+        sum((value - middle) * turns[frequency * at % length] for at, value in enumerate(window)) for frequency in half
+    ]
+    logs = [math.log(abs(amplitude) + 1e-3) for amplitude in spectrum]
+    logs[0] = logs[1]
+    edged = [logs[0], *logs, logs[-1]]
+    kept = [amplitude * math.exp(-math.fsum(edged[at : at + 3]) / 3) for at, amplitude in enumerate(spectrum)]
+    whole = kept + [kept[length - at].conjugate() for at in range(length // 2 + 1, length)]
+    salient = [
+        abs(sum(amplitude * turns[-frequency * at % length] for frequency, amplitude in enumerate(whole))) / length
+        for at in range(size - 1 - length // 2, size)
+    ]
+    return salient[-1] / (math.fsum(salient[:-1]) / (length // 2) + 1e-3)
+
+
+def _rarity(score: float, table: Sequence[float]) -> float:
+    """Between two entries, as far along as the score is."""
+    steps = list(pairwise(zip([0.0, *table], [0.0, *RARITIES.tolist()], strict=True)))
+    for (low, rare), (high, rarer) in steps:
+        if low <= score < high:
+            return float(rare + (rarer - rare) * (score - low) / (high - low))
+    return float(RARITIES[-1])

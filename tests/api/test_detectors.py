@@ -1,0 +1,128 @@
+"""The detectors as users of the API meet them: listed, refused before the 202, explained."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+
+from shared.domain.detectors import registry
+from tests.points import ramp
+
+DETECTORS = sorted(registry())
+MONDAY = 1_704_067_200  # 2024-01-01
+
+
+def hourly(days: int, **fields: Any) -> dict[str, Any]:
+    """A rhythm of working hours, with a little noise."""
+    hours = range(24 * days)
+    values = [100.0 * (8 <= hour % 24 < 18 and hour // 24 % 7 < 5) + hour * 7 % 5 for hour in hours]
+    return {"timestamps": [MONDAY + 3_600 * hour for hour in hours], "values": values, **fields}
+
+
+def test_detectors_say_what_they_are_for_and_what_they_need(api: httpx.Client) -> None:
+    listed = {detector["name"]: detector for detector in api.get("/detectors").json()["detectors"]}
+    assert sorted(listed) == DETECTORS
+    for detector in listed.values():
+        assert all(detector[words].endswith(".") for words in ("purpose", "cost", "false_alarms"))
+        jsonschema.Draft202012Validator.check_schema(detector["parameters"])
+        assert {"alarm_rate", "exclude"} <= set(detector["parameters"]["properties"])
+    assert listed["seasonal"]["context_points"] == 0
+    assert listed["ar"]["context_points"] == 16
+    assert listed["msnn"]["modes"] == ["causal", "centred", "retrospective"]
+
+
+@pytest.mark.parametrize("detector", [name for name in DETECTORS if registry()[name].min_points > 3])
+def test_a_series_too_short_for_a_detector_is_refused_with_the_length_it_needs(
+    api: httpx.Client, series_id: str, detector: str
+) -> None:
+    fewest = registry()[detector].min_points
+    answer = api.post(f"/fit/{series_id}", json=ramp(fewest - 1, detector=detector))
+    assert (answer.status_code, answer.json()["code"]) == (422, "too_few_points")
+    assert f"at least {fewest}" in answer.json()["detail"]
+    assert api.post(f"/fit/{series_id}", json=ramp(fewest, detector=detector)).status_code == 202
+
+
+def test_windows_that_leave_too_little_are_refused_with_what_they_leave(api: httpx.Client, series_id: str) -> None:
+    body = ramp(60)
+    everything = [body["timestamps"][0], body["timestamps"][-1]]
+    for window, left in ((everything, 0), ([everything[0], everything[1] - 60], 1)):
+        answer = api.post(f"/fit/{series_id}", json={**body, "parameters": {"exclude": [window]}})
+        assert (answer.status_code, answer.json()["code"]) == (422, "too_few_points")
+        assert f"leave {left} of 60 points" in answer.json()["detail"]
+        assert answer.json()["errors"][0]["loc"] == ["parameters", "exclude"]
+
+
+def test_a_cycle_is_refused_where_it_is_not_there_twice(api: httpx.Client, series_id: str) -> None:
+    week = {"detector": "seasonal", "parameters": {"cycle": "week"}}
+    answer = api.post(f"/fit/{series_id}", json=hourly(10, **week))
+    assert (answer.status_code, answer.json()["code"]) == (422, "too_few_points")
+    assert "at least 2 times a week" in answer.json()["detail"]
+    assert api.post(f"/fit/{series_id}", json=hourly(15, **week)).status_code == 202
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_every_verdict_can_be_explained(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str], detector: str
+) -> None:
+    body = hourly(28, detector=detector)
+    fitted(series_id, body)
+    point = {"timestamp": body["timestamps"][-1] + 3_600, "value": 450.0}
+    verdict = api.post(f"/predict/{series_id}?explain=true", json=point).json()
+    assert verdict["anomaly"] is True
+    why = verdict["why"]
+    assert why["component"] in verdict["explanation"]
+    assert f"{verdict['score']:.3g}" in verdict["explanation"]
+    if verdict["upper"] is not None:
+        assert verdict["lower"] <= verdict["expected"] <= verdict["upper"] < 450
+        assert f"{verdict['upper']:.6g}" in verdict["explanation"]
+    assert (why["similar_from"] is None) == (why["similar_distance"] is None)
+    assert (why["similar_from"] is None) == ("most similar" not in verdict["explanation"])
+
+
+def test_a_seasonal_explanation_names_the_time_that_the_point_was_compared_with(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id, hourly(28, detector="seasonal", parameters={"cycle": "week"}))
+    for weekday, anomaly in ((0, False), (6, True)):
+        point = {"timestamp": MONDAY + 86_400 * (56 + weekday) + 3_600 * 9, "value": 102.0}
+        verdict = api.post(f"/predict/{series_id}?explain=true", json=point).json()
+        assert verdict["anomaly"] is anomaly
+        assert ("Mondays 09:00 UTC", "Sundays 09:00 UTC")[anomaly] in verdict["explanation"]
+
+
+def test_an_explanation_by_windows_shows_the_most_similar_one(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    body = hourly(28, detector="msnn")
+    fitted(series_id, body)
+    point = {"timestamp": body["timestamps"][-1] + 3_600, "value": 0.0}
+    verdict = api.post(f"/predict/{series_id}?explain=true", json=point).json()
+    assert body["timestamps"][0] <= verdict["why"]["similar_from"] < body["timestamps"][-1]
+    assert verdict["expected"] in body["values"]
+    assert "expected" in api.post(f"/predict/{series_id}", json=point).json()
+    assert api.post(f"/predict/{series_id}", json=point).json()["expected"] is None
+
+
+def test_a_version_tells_what_it_promises_and_how_much_of_its_history_it_flags(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    body = hourly(28, detector="robust", parameters={"alarm_rate": "1 in 100"})
+    body["values"][100:104] = [5000.0] * 4
+    fitted(series_id, body)
+    version = api.get(f"/series/{series_id}/versions/1").json()
+    assert version["learnt"]["promise"].startswith("One false alarm in 100 points")
+    assert version["learnt"]["train_anomaly_fraction"] == version["anomaly_share"]
+    assert 4 / 672 <= version["anomaly_share"] < 0.05
+
+
+def test_an_automatic_choice_says_what_it_chose_and_why(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id, hourly(28, detector="auto"))
+    learnt = api.get(f"/series/{series_id}/versions/1").json()["learnt"]
+    assert learnt["chosen"] in DETECTORS
+    assert learnt["why"].startswith(f"{learnt['chosen']}: ")
+    assert "672 points" in learnt["why"]
+    assert learnt[f"precision_{learnt['chosen']}"] > 0
