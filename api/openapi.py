@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 
 from api import answers, job_answers, requests
 from api.problems import MEDIA_TYPE
+from shared.domain.detectors.contract import CAUSAL, CENTRED, RETROSPECTIVE
 
 _COLUMNS = {
     "timestamps": {
@@ -45,7 +46,7 @@ _MODE = {
     "in": "query",
     "required": False,
     "description": "Which points a score may depend on; detectors differ in the modes they have",
-    "schema": {"type": "string", "enum": ["causal"], "default": "causal"},
+    "schema": {"type": "string", "enum": [CAUSAL, CENTRED, RETROSPECTIVE], "default": CAUSAL},
 }
 
 

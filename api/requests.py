@@ -54,6 +54,7 @@ class SeriesPoint(Body):
     timestamp: int | str
     value: float
     version: str | int | None = None
+    context: list[float] | None = None
 
 
 class ManyPointsBody(Body):

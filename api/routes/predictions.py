@@ -76,9 +76,10 @@ async def _one_of_many(services: Services, point: SeriesPoint, request_id: str) 
     try:
         series_id = check_series_id(point.series_id)
         version = None if point.version is None else parse_version(str(point.version))
+        scoring.check_context(point.context, services.settings.max_context_points)
         timestamp = scoring.timestamp_of(point.timestamp)
         number, fitted = await services.resolver.resolve(series_id, version)
-        return PointVerdict(series_id, scoring.verdict(number, fitted, timestamp, point.value, None))
+        return PointVerdict(series_id, scoring.verdict(number, fitted, timestamp, point.value, point.context))
     except TsadError as error:
         return PointVerdict(point.series_id[:128], problem=problem(error, request_id))
 

@@ -171,69 +171,6 @@ def test_a_batch_has_bounds_and_modes(api: httpx.Client, settings: Settings, tra
         assert (answer.status_code, answer.json()["code"]) == (422, "too_many_points")
 
 
-@pytest.fixture
-def windowed(series_id: str, fitted: Callable[..., str]) -> str:
-    fitted(series_id, ramp(300, detector="msnn"))
-    return series_id
-
-
-RHYTHM = [float(place % 5) for place in range(300)]
-
-
-def test_a_detector_of_windows_says_how_many_values_it_needs_before_a_point(api: httpx.Client, windowed: str) -> None:
-    answer = api.post(f"/predict/{windowed}", json={**POINT, "context": RHYTHM[:20]})
-    assert (answer.status_code, answer.json()["code"]) == (422, "context_required")
-    assert "20 were given" in answer.json()["detail"]
-    assert api.post("/predict", json={"points": [{"series_id": windowed, **POINT}]}).json()["results"][0]["problem"]
-
-
-def test_with_context_a_rhythm_is_normal_and_its_break_is_not(api: httpx.Client, windowed: str) -> None:
-    for value, anomaly in ((0.0, False), (40.0, True)):
-        body = {**POINT, "value": value, "context": RHYTHM}
-        verdict = api.post(f"/predict/{windowed}?explain=true", json=body).json()
-        assert verdict["anomaly"] is anomaly
-        assert (verdict["lower"], verdict["upper"]) == (None, None)
-        assert str(verdict["why"]["component"]) in verdict["explanation"]
-        first = ramp()["timestamps"][0]
-        assert first <= verdict["why"]["similar_from"] < first + 300 * 60
-
-
-def test_the_point_after_the_training_values_needs_no_context(api: httpx.Client, windowed: str) -> None:
-    after = ramp(301)["timestamps"][-1]
-    assert api.post(f"/predict/{windowed}", json={"timestamp": after, "value": 0.0}).json()["anomaly"] is False
-    assert api.post(f"/predict/{windowed}", json={"timestamp": after, "value": 40.0}).json()["anomaly"] is True
-    later = {"timestamp": after + 60, "value": 0.0}
-    assert api.post(f"/predict/{windowed}", json=later).json()["code"] == "context_required"
-
-
-def test_a_batch_says_nothing_of_points_with_too_little_before_them(api: httpx.Client, windowed: str) -> None:
-    batch = api.post(f"/predict/{windowed}/batch", json=ramp(300)).json()
-    unknown = [score is None for score in batch["score"]]
-    needed = unknown.count(True)
-    assert 0 < needed < 300
-    assert unknown == [True] * needed + [False] * (300 - needed)
-    assert [anomaly is None for anomaly in batch["anomaly"]] == unknown
-
-
-@pytest.mark.parametrize("mode", ["centred", "retrospective"])
-def test_modes_that_look_both_ways_judge_every_point(api: httpx.Client, windowed: str, mode: str) -> None:
-    body = ramp(300)
-    body["timestamps"] = [stamp + 10**7 for stamp in body["timestamps"]]
-    body["values"][150:155] = [9.0] * 5
-    batch = api.post(f"/predict/{windowed}/batch?mode={mode}", json=body).json()
-    assert None not in batch["score"]
-    assert 120 < batch["score"].index(max(batch["score"])) < 180
-
-
-def test_a_missing_value_is_no_verdict_and_no_error(api: httpx.Client, trained: str) -> None:
-    body = {"timestamps": [1, 2, 3], "values": [2.0, None, 13.0]}
-    batch = api.post(f"/predict/{trained}/batch", json=body).json()
-    assert batch["anomaly"] == [False, None, True]
-    assert batch["score"][1] is None
-    nothing = api.post(f"/predict/{trained}/batch", json={"timestamps": [1], "values": [None]})
-    assert nothing.json()["code"] == "too_few_points"
-
-
 def test_what_is_excluded_is_not_learnt(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
     body = ramp(60)
     body["values"][20:25] = [1e6] * 5

@@ -1,0 +1,122 @@
+"""What is known of the values before a point, and what is said where that is too little."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.points import ramp
+
+POINT = {"timestamp": 1_800_000_000, "value": 2.5}
+
+
+@pytest.fixture
+def windowed(series_id: str, fitted: Callable[..., str]) -> str:
+    fitted(series_id, ramp(300, detector="msnn"))
+    return series_id
+
+
+RHYTHM = [float(place % 5) for place in range(300)]
+
+
+def test_a_detector_of_windows_says_how_many_values_it_needs_before_a_point(api: httpx.Client, windowed: str) -> None:
+    answer = api.post(f"/predict/{windowed}", json={**POINT, "context": RHYTHM[:20]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "context_required")
+    assert "20 were given" in answer.json()["detail"]
+    assert api.post("/predict", json={"points": [{"series_id": windowed, **POINT}]}).json()["results"][0]["problem"]
+
+
+def test_with_context_a_rhythm_is_normal_and_its_break_is_not(api: httpx.Client, windowed: str) -> None:
+    for value, anomaly in ((0.0, False), (40.0, True)):
+        body = {**POINT, "value": value, "context": RHYTHM}
+        verdict = api.post(f"/predict/{windowed}", json=body).json()
+        assert verdict["anomaly"] is anomaly
+        assert (verdict["lower"], verdict["upper"]) == (None, None)
+
+
+def test_the_point_after_the_training_values_needs_no_context(api: httpx.Client, windowed: str) -> None:
+    after = ramp(301)["timestamps"][-1]
+    assert api.post(f"/predict/{windowed}", json={"timestamp": after, "value": 0.0}).json()["anomaly"] is False
+    assert api.post(f"/predict/{windowed}", json={"timestamp": after, "value": 40.0}).json()["anomaly"] is True
+    later = {"timestamp": after + 60, "value": 0.0}
+    assert api.post(f"/predict/{windowed}", json=later).json()["code"] == "context_required"
+
+
+def test_a_batch_says_nothing_of_points_with_too_little_before_them(api: httpx.Client, windowed: str) -> None:
+    batch = api.post(f"/predict/{windowed}/batch", json=ramp(300)).json()
+    unknown = [score is None for score in batch["score"]]
+    needed = unknown.count(True)
+    assert 0 < needed < 300
+    assert unknown == [True] * needed + [False] * (300 - needed)
+    assert [anomaly is None for anomaly in batch["anomaly"]] == unknown
+
+
+@pytest.mark.parametrize("mode", ["centred", "retrospective"])
+def test_modes_that_look_both_ways_judge_every_point(api: httpx.Client, windowed: str, mode: str) -> None:
+    body = ramp(300)
+    body["timestamps"] = [stamp + 10**7 for stamp in body["timestamps"]]
+    body["values"][150:155] = [9.0] * 5
+    batch = api.post(f"/predict/{windowed}/batch?mode={mode}", json=body).json()
+    assert None not in batch["score"]
+    assert 120 < batch["score"].index(max(batch["score"])) < 180
+
+
+def test_a_missing_value_is_no_verdict_and_no_error(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    body = {"timestamps": [1, 2, 3], "values": [2.0, None, 13.0]}
+    batch = api.post(f"/predict/{series_id}/batch", json=body).json()
+    assert batch["anomaly"] == [False, None, True]
+    assert batch["score"][1] is None
+    nothing = api.post(f"/predict/{series_id}/batch", json={"timestamps": [1], "values": [None]})
+    assert nothing.json()["code"] == "too_few_points"
+
+
+@pytest.fixture
+def forecast(series_id: str, fitted: Callable[..., str]) -> str:
+    """Fitted by a detector that needs the 16 values before a point."""
+    fitted(series_id, ramp(300, detector="ar"))
+    return series_id
+
+
+def later(values: list[float | None]) -> dict[str, list[Any]]:
+    return {"timestamps": [1_800_000_000 + 60 * place for place in range(len(values))], "values": values}
+
+
+def test_a_batch_that_follows_the_training_values_goes_on_from_them(api: httpx.Client, forecast: str) -> None:
+    whole = ramp(310)
+    rest = {name: column[300:] for name, column in whole.items()}
+    assert None not in api.post(f"/predict/{forecast}/batch", json=rest).json()["score"]
+    rest["timestamps"] = [stamp + 3_600 for stamp in rest["timestamps"]]
+    assert api.post(f"/predict/{forecast}/batch", json=rest).json()["score"] == [None] * 10
+
+
+def test_a_point_after_too_many_missing_values_is_not_judged(api: httpx.Client, forecast: str) -> None:
+    values: list[float | None] = [*RHYTHM[:40]]
+    values[20] = None
+    one = api.post(f"/predict/{forecast}/batch", json=later(values)).json()["score"]
+    assert [score is None for score in one] == [True] * 16 + [False] * 4 + [True] + [False] * 19
+    values[22] = None
+    two = api.post(f"/predict/{forecast}/batch", json=later(values)).json()["score"]
+    assert [score is None for score in two] == [True] * 16 + [False] * 4 + [True, False, True] + [True] * 14 + [
+        False
+    ] * 3
+
+
+def test_what_comes_later_does_not_fill_a_missing_value(api: httpx.Client, forecast: str) -> None:
+    values = RHYTHM[:40]
+    missing = api.post(f"/predict/{forecast}/batch", json=later([*values[:30], None, 1000.0])).json()
+    repeated = api.post(f"/predict/{forecast}/batch", json=later([*values[:30], values[29], 1000.0])).json()
+    assert missing["score"][30] is None
+    assert missing["score"][31] == repeated["score"][31]
+
+
+def test_a_point_of_many_series_may_carry_context(api: httpx.Client, forecast: str) -> None:
+    point = {"series_id": forecast, **POINT, "value": 0.0}
+    points = [point, {**point, "context": RHYTHM}, {**point, "context": [0.0] * 5_000}]
+    without, carried, long = api.post("/predict", json={"points": points}).json()["results"]
+    assert without["problem"]["code"] == "context_required"
+    assert carried["verdict"]["anomaly"] is False
+    assert long["problem"]["code"] == "too_many_points"
