@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(2, ge=1, description="Fits at a time in one worker")
     worker_niceness: int = Field(10, ge=0, le=19, description="Priority the fits give way with")
 
+    flower_url: str = Field("", description="Where the pages' link to Flower leads; without, there is none")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line to log")
     log_format: Literal["text", "json"] = Field("text", description="Lines for people or for machines")
 
@@ -108,6 +109,12 @@ class Settings(BaseSettings):
     def check_redis_url(cls, url: str) -> str:
         """Refuse what is no address of Redis."""
         return _checked(url, "redis", "rediss")
+
+    @field_validator("flower_url")
+    @classmethod
+    def check_flower_url(cls, url: str) -> str:
+        """Refuse what no browser should be led to."""
+        return _checked(url, "http", "https")
 
     @model_validator(mode="after")
     def check(self) -> Self:

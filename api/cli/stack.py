@@ -75,7 +75,7 @@ def running_stack(
             flower(embedded.home, flower_port, env),
             Program("reconciler", embedded.home, ("worker.reconciling",), env),
             Program("worker", embedded.home, ("worker",), env),
-            api(embedded.home, port, api_processes, env),
+            api(embedded.home, port, api_processes, {"FLOWER_URL": f"http://{LOCALHOST}:{flower_port}", **env}),
         ]
         with Supervisor(embedded.home, [*embedded.servers, *programs], say) as supervisor:
             stack = Stack(
@@ -120,6 +120,8 @@ def environment(embedded: Embedded, settings: Settings, concurrency: int | None)
         "PYTHONUNBUFFERED": "1",
         **ONE_THREAD,
     }
+    if settings.flower_url:
+        env["FLOWER_URL"] = settings.flower_url
     if "training_data_folder" not in settings.model_fields_set:
         env["TRAINING_DATA_FOLDER"] = str(artifacts / "data")
     if "model_state_folder" not in settings.model_fields_set:

@@ -192,7 +192,10 @@ def test_what_compose_knows_cannot_be_overruled_by_settings_meant_for_elsewhere(
     }
     service = services()[name]
     assert service["env_file"] == [{"path": ".env", "required": False}]
-    assert servers | {"REDIS_URL", "TRAINING_DATA_FOLDER", "MODEL_STATE_FOLDER"} == service["environment"].keys()
+    assert (
+        servers | {"REDIS_URL", "FLOWER_URL", "TRAINING_DATA_FOLDER", "MODEL_STATE_FOLDER"}
+        == service["environment"].keys()
+    )
 
 
 def test_passwords_are_never_part_of_a_command() -> None:
