@@ -19,6 +19,13 @@ class FitBody(Body):
     parameters: dict[str, Any] = {}
 
 
+class RefitBody(Body):
+    """How to learn from a version's points again."""
+
+    detector: str = "baseline"
+    parameters: dict[str, Any] = {}
+
+
 class BulkLine(FitBody, kw_only=True):
     """One fit of many."""
 

@@ -2,27 +2,36 @@
 
 import re
 from typing import Annotated
+from uuid import uuid4
 
 import msgspec
 from fastapi import APIRouter, Header
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.accepting import Accepted, Fit, accept, read
+from api.accepting import ANYBODY, Accepted, Fit, accept, admit, queue_full, read
 from api.bodies import decode
 from api.bulk import BulkAnswer
-from api.dependencies import Content, GroupedFits, RequestId, SeriesId, ServicesOf, answer
+from api.dependencies import Content, GroupedFits, RequestId, SeriesId, ServicesOf, VersionNumber, answer
 from api.job_answers import AcceptedJob, BulkResult, JobAnswer
 from api.openapi import operation
-from api.requests import BulkLine, FitBody
+from api.requests import BulkLine, FitBody, RefitBody
+from api.resolving import version_not_found
 from api.routes.jobs import LONGEST_WAIT_S, find_job
+from api.routes.versions import find_version
+from shared.domain import detectors
+from shared.domain.detectors.parameters import complete
+from shared.domain.jobs import Status
+from shared.domain.series import Series
 from shared.settings import Settings
+from shared.store import changes
 
 router = APIRouter(tags=["fits"])
 
 SMALL_BODY_BYTES = 32 * 1024  # a thousand points, checked within a millisecond
 
 _BODY = msgspec.json.Decoder(FitBody)
+_REFIT_BODY = msgspec.json.Decoder(RefitBody)
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
 
 IdempotencyKey = Annotated[
@@ -56,6 +65,28 @@ async def fit(
             return answer(JobAnswer.of(job), 200, {"Location": f"/jobs/{job.job_id}", **_applied(wait_s)})
     body = AcceptedJob.of(outcome.job_id, series_id, outcome.status, outcome.points)
     return answer(body, 202, {"Location": body.links.self, "Retry-After": "1", **_applied(wait_s)})
+
+
+@router.post("/series/{series_id}/versions/{version}/fit", **operation(AcceptedJob, status=202, body=RefitBody))
+def fit_again(
+    services: ServicesOf, series_id: SeriesId, version: VersionNumber, content: Content, request_id: RequestId
+) -> Response:
+    """Learn from a version's own points again, with another detector or other parameters."""
+    body = decode(_REFIT_BODY, content)
+    detector = detectors.named(body.detector)
+    parameters = complete(detector.parameters, body.parameters)
+    found = find_version(services, series_id, version)
+    points = Series.decode(services.artifacts.data.get(found.data))
+    points.without(parameters["exclude"]).check_learnable(detector.min_points)
+    if not admit(services, 1)[1]:
+        raise queue_full(services)
+    job_id = str(uuid4())
+    with services.sessions.begin() as session:
+        if not changes.refit(session, found, job_id, detector.name, parameters, ANYBODY, request_id):
+            raise version_not_found()
+    services.announcer.announce(job_id)
+    accepted = AcceptedJob.of(job_id, series_id, Status.QUEUED, found.points)
+    return answer(accepted, 202, {"Location": accepted.links.self, "Retry-After": "1"})
 
 
 @router.post("/fit", **operation(BulkResult, body=BulkLine, lines=True))

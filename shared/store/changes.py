@@ -3,15 +3,17 @@
 Rows are locked in the order fit_jobs, series, versions, and the advisory lock of a series before all of them.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shared.domain.jobs import Status
+from shared.domain.versions import Version
 from shared.errors import Code, TsadError
 
 # --- jobs -----------------------------------------------------------------------------------------------------------
@@ -39,6 +41,18 @@ SELECT CAST(:new_job_id AS uuid), old.series_id, old.detector, old.parameters, o
          SELECT * FROM fit_jobs f
           WHERE f.id = turn.id AND f.status IN ('failed', 'cancelled') AND f.data_key IS NOT NULL FOR SHARE) AS old
 ON CONFLICT DO NOTHING
+RETURNING CAST(id AS text)
+""")
+# A version's data fitted again. FOR KEY SHARE keeps the version, and its hold on the data, until the new row is
+# committed; the lock of the series comes first for the same reason as in a retry.
+_REFIT = text("""
+WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(8243, hashtext(:series_id)))
+INSERT INTO fit_jobs (id, series_id, detector, parameters, points, data_key, data_sha256, data_size,
+                      api_key_id, request_id)
+SELECT CAST(:new_job_id AS uuid), kept.series_id, :detector, CAST(:parameters AS jsonb), kept.points, kept.data_key,
+       kept.data_sha256, kept.data_size, :api_key_id, :request_id
+  FROM turn, LATERAL (
+         SELECT * FROM versions v WHERE v.series_id = :series_id AND v.version = :version FOR KEY SHARE) AS kept
 RETURNING CAST(id AS text)
 """)
 _OPEN_RETRY = text("""
@@ -147,6 +161,28 @@ def retry(session: Session, job_id: str, new_job_id: str, api_key_id: str, reque
     """
     parameters = {"job_id": job_id, "new_job_id": new_job_id, "api_key_id": api_key_id, "request_id": request_id}
     return session.execute(_RETRY, parameters).scalar()
+
+
+def refit(
+    session: Session,
+    version: Version,
+    new_job_id: str,
+    detector: str,
+    parameters: Mapping[str, Any],
+    api_key_id: str,
+    request_id: str,
+) -> bool:
+    """Accept a fit of a version's data under the new id; False when the version is gone, and its data with it."""
+    own = {
+        "series_id": version.series_id,
+        "version": version.version,
+        "new_job_id": new_job_id,
+        "detector": detector,
+        "parameters": json.dumps(parameters),
+        "api_key_id": api_key_id,
+        "request_id": request_id,
+    }
+    return session.execute(_REFIT, own).first() is not None
 
 
 def open_retry(session: Session, job_id: str) -> OpenRetry | None:

@@ -166,6 +166,33 @@ def test_a_retry_and_the_release_of_its_data_leave_no_job_without_data(world: Wo
         history.observe()
 
 
+def test_a_version_that_is_fitted_again_while_it_is_deleted_leaves_no_job_without_data(
+    world: World, history: History
+) -> None:
+    for place in range(TIMES):
+        series_id = f"s{place}"
+        assert fitting.fit(world, accepted(world, series_id)) == 1
+        history.observe()
+        with world.transaction() as session:
+            version = versions.find(session, series_id, 1)
+        assert version
+        job_id = world.new_id()
+        made, deleted = race(
+            in_transaction(world, changes.refit, version, job_id, "robust", {}, "-", ""),
+            in_transaction(world, changes.delete_version, series_id, 1),
+        )
+        assert deleted
+        world.deleted.add((series_id, 1))
+        upkeep.note(world)
+        world.pass_time(EVERYTHING)
+        upkeep.take(world)
+        upkeep.delete_doomed(world)
+        history.observe()
+        assert (job_id in history.now) is made
+        if made:
+            assert world.artifacts.data.get(version.data)
+
+
 def test_two_reconcilers_take_a_lease_back_once(world: World, history: History) -> None:
     def reconcile() -> list[str]:
         with world.transaction() as session:
