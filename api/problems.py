@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.pages import render
 from shared.errors import Code, Flaw, TsadError
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,12 @@ def response(error: TsadError, request_id: str) -> Response:
     return Response(msgspec.json.encode(body), body["status"], headers, MEDIA_TYPE)
 
 
+def page(request: Request, error: TsadError) -> Response:
+    """The same for a person, who came by a link or an address."""
+    body = problem(error, request_id_of(request))
+    return render(request, "problem.html", status_code=body["status"], problem=body)
+
+
 def install(app: FastAPI) -> None:
     """Answer every error in this shape."""
     app.add_exception_handler(TsadError, _known)
@@ -106,7 +113,7 @@ def request_id_of(request: Request) -> str:
 
 async def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, TsadError)  # noqa: S101 - what the handler is registered for
-    answer = response(error, request_id_of(request))
+    answer = _answer(request, error)
     if answer.status_code >= 500:
         logger.warning("%s: %r: %s: %s", request_id_of(request), request.scope["path"], error.code, error.detail)
     return answer
@@ -115,9 +122,8 @@ async def _known(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     flaws = [Flaw(tuple(flaw["loc"]), str(flaw["msg"])) for flaw in _bounded(error.errors())]
-    return response(
-        TsadError(Code.INVALID_REQUEST, "A parameter is missing or not as documented.", flaws=flaws),
-        request_id_of(request),
+    return _answer(
+        request, TsadError(Code.INVALID_REQUEST, "A parameter is missing or not as documented.", flaws=flaws)
     )
 
 
@@ -129,9 +135,14 @@ async def _http(request: Request, error: Exception) -> Response:
         known = TsadError(Code.ROUTE_NOT_FOUND, "There is no such route. See /docs.")
     else:
         known = TsadError(Code.INVALID_REQUEST, "The request cannot be read.")
-    answer = response(known, request_id_of(request))
+    answer = _answer(request, known)
     answer.headers.update(error.headers or {})
     return answer
+
+
+def _answer(request: Request, error: TsadError) -> Response:
+    by_browser = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    return page(request, error) if by_browser else response(error, request_id_of(request))
 
 
 def _bounded(errors: Sequence[Any]) -> Sequence[Any]:

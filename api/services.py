@@ -1,15 +1,19 @@
 """What one API process holds: made when it starts, closed when it stops."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Self
 
 import redis
 
+from api.comparing import Band, read_band
 from api.resolving import Resolver
 from api.watching import Watcher
 from shared.artifacts import Artifacts
+from shared.domain.versions import Artifact
 from shared.queue import Announcer, make_celery
 from shared.settings import Settings
 from shared.store import series
@@ -20,6 +24,7 @@ from shared.telemetry import Latencies, connect
 BATCHES_AT_A_TIME = 2
 WRITERS = 8
 COUNT_KEPT_S = 5.0
+BANDS_KEPT = 10_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Services:
     writers: ThreadPoolExecutor  # training data, side by side: each file waits for the disk
     batches: ThreadPoolExecutor  # scoring large batches, beside the threads that serve other requests
     series_trained: "SeriesCount"
+    bands: Callable[[Artifact], Band | None]
 
     @classmethod
     def start(cls, settings: Settings) -> Self:
@@ -60,6 +66,7 @@ class Services:
             writers=ThreadPoolExecutor(WRITERS, "writer"),
             batches=ThreadPoolExecutor(BATCHES_AT_A_TIME, "batch"),
             series_trained=SeriesCount(sessions),
+            bands=lru_cache(BANDS_KEPT)(partial(read_band, artifacts.states)),
         )
 
     async def close(self) -> None:

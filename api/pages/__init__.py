@@ -15,6 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from api.pages import writing
+
 MEDIA_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 
 templates = Environment(
@@ -31,7 +33,7 @@ class Asset:
     fingerprint: str
 
 
-def render(request: Request, template: str, *, status: int = 200, **content: object) -> HTMLResponse:
+def render(request: Request, template: str, *, status_code: int = 200, **content: object) -> HTMLResponse:
     """The page. Its scripts and styles are those it was sent with: nothing else runs, loads or is sent elsewhere."""
     nonce = token_urlsafe(16)
     below = request.scope["path"].removeprefix(request.scope.get("root_path", "")).count("/") - 1
@@ -42,7 +44,9 @@ def render(request: Request, template: str, *, status: int = 200, **content: obj
         flower_url=request.app.state.services.settings.flower_url,
         **content,
     )
-    return HTMLResponse(page, status, {"Content-Security-Policy": policy(nonce), "Cache-Control": "private, no-cache"})
+    return HTMLResponse(
+        page, status_code, {"Content-Security-Policy": policy(nonce), "Cache-Control": "private, no-cache"}
+    )
 
 
 def policy(nonce: str) -> str:
@@ -82,3 +86,4 @@ def _own() -> dict[str, bytes]:
 
 
 templates.globals["address"] = address
+templates.filters.update(writing.FILTERS)

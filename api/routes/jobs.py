@@ -61,11 +61,11 @@ def list_jobs(
 ) -> Response:
     """Jobs, newest first."""
     dated = Wanted(wanted.series_id, wanted.status, _with_zone(created_after), _with_zone(created_before))
-    older_than = None if cursor is None else _place(cursor)
+    older_than = None if cursor is None else place_of(cursor)
     with services.sessions.begin() as session:
         found = views.page(session, dated, older_than, limit + 1)
     page = found[:limit]
-    more = _cursor(page[-1][1]) if len(found) > limit else None
+    more = cursor_of(page[-1][1]) if len(found) > limit else None
     return answer(JobPage([JobAnswer.of(job) for job, _ in page], more))
 
 
@@ -163,11 +163,13 @@ def _with_zone(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
-def _cursor(place: Place) -> str:
+def cursor_of(place: Place) -> str:
+    """What asks for the jobs behind that place."""
     return f"{(place.moment - _EPOCH) // timedelta(microseconds=1)}-{place.seq}"
 
 
-def _place(cursor: str) -> Place:
+def place_of(cursor: str) -> Place:
+    """The place that a cursor stands for; `InputError` for what no page gave."""
     match = _CURSOR.fullmatch(cursor)
     if not match:
         raise invalid_cursor()

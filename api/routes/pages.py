@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from api import charts
 from api.dependencies import ServicesOf
@@ -60,12 +60,6 @@ async def documentation(request: Request) -> Response:
         swagger_favicon_url="data:,",
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
     )
-
-
-@router.get("/", include_in_schema=False)
-async def start() -> Response:
-    """Lead to the documentation."""
-    return RedirectResponse("docs")
 
 
 @router.get("/static/{fingerprint}/{name}", include_in_schema=False)

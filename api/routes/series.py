@@ -28,7 +28,7 @@ _PIN = msgspec.json.Decoder(PinBody)
 @router.get("/series", **operation(SeriesPage))
 def list_series(services: ServicesOf, prefix: Prefix = "", limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Series that have versions, in the order of their ids."""
-    after = "" if cursor is None else _series_cursor(cursor)
+    after = "" if cursor is None else series_cursor(cursor)
     with services.sessions.begin() as session:
         found = series_store.page(session, prefix, after, limit + 1)
     page = found[:limit]
@@ -102,7 +102,8 @@ def list_detectors() -> Response:
     )
 
 
-def _series_cursor(cursor: str) -> str:
+def series_cursor(cursor: str) -> str:
+    """The id behind which a page begins; `InputError` for what no page gave."""
     try:
         return check_series_id(cursor)
     except InputError:

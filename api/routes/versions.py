@@ -28,7 +28,7 @@ POINTS_AT_A_TIME = 10_000
 @router.get("/series/{series_id}/versions", **operation(VersionPage))
 def list_versions(services: ServicesOf, series_id: SeriesId, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """The versions of a series, newest first."""
-    below = None if cursor is None else _version_cursor(cursor)
+    below = None if cursor is None else version_cursor(cursor)
     with services.sessions.begin() as session:
         found = versions.page(session, series_id, below, limit + 1)
         if not found and series_store.find(session, series_id) is None:
@@ -103,7 +103,8 @@ def _csv(points: Series) -> Iterator[str]:
         yield rows.getvalue()
 
 
-def _version_cursor(cursor: str) -> int:
+def version_cursor(cursor: str) -> int:
+    """The version below which a page begins; `InputError` for what no page gave."""
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 9:
         raise invalid_cursor()
     return int(cursor)

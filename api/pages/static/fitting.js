@@ -1,0 +1,47 @@
+// The form that fits a version's points again: the fields of the chosen detector, and what they hold as JSON.
+import { ROOT, call } from "./api.js";
+
+const form = document.getElementById("fit-form");
+
+function showParameters() {
+  for (const set of form.querySelectorAll("fieldset")) {
+    const chosen = set.dataset.detector === form.elements.detector.value;
+    set.hidden = !chosen;
+    set.disabled = !chosen;
+  }
+}
+
+function valueOf({ value, name, dataset }) {
+  if (dataset.type === "number") return Number(value);
+  if (dataset.type === "string") return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    throw new Error(`${name} is no JSON.`);
+  }
+}
+
+async function fit() {
+  const fields = form.querySelectorAll("fieldset:enabled [name]");
+  const parameters = Object.fromEntries([...fields].map((field) => [field.name, valueOf(field)]));
+  const { version, detector } = form.elements;
+  const path = `series/${form.dataset.series}/versions/${version.value}/fit`;
+  const accepted = await call("POST", path, { detector: detector.value, parameters });
+  location.assign(new URL(`ui/jobs/${accepted.job_id}`, ROOT));
+}
+
+form?.addEventListener("change", showParameters);
+form?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const notice = form.querySelector(".notice");
+  notice.hidden = true;
+  event.submitter.disabled = true;
+  try {
+    await fit();
+  } catch (error) {
+    notice.textContent = error.message;
+    notice.hidden = false;
+  } finally {
+    event.submitter.disabled = false;
+  }
+});

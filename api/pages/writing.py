@@ -1,0 +1,77 @@
+"""How pages write numbers, times and small pictures."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 28
+
+
+def moment(when: datetime) -> str:
+    """A moment to the second."""
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def date(timestamp: int) -> str:
+    """The UTC day of seconds since 1970."""
+    return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d}"
+
+
+def share(fraction: float) -> str:
+    """A share of points in percent; what is not nothing is never written as 0."""
+    percent = 100 * fraction
+    if 0 < percent < 0.01:
+        return "< 0.01 %"
+    return f"{percent:.2g} %" if percent < 10 else f"{percent:.0f} %"
+
+
+def number(value: float) -> str:
+    """A value in six digits."""
+    return f"{value:.6g}"
+
+
+def duration(seconds: float) -> str:
+    """A span of time in its two largest units."""
+    if seconds < 1:
+        return f"{1000 * seconds:.3g} ms"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    whole = round(seconds)
+    for size, unit, smaller_size, smaller in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // smaller_size
+            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{whole} s"
+
+
+def parameter(value: Any) -> str:
+    """A detector's parameter as people would write it."""
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, list):
+        return f"{len(value)} spans" if len(value) != 1 else "1 span"
+    return str(value)
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Points of a polyline in a box of `SPARKLINE_WIDTH` by `SPARKLINE_HEIGHT`, whole numbers to stay small."""
+    lowest, highest = min(values), max(values)
+    # halved first: the spread of two finite numbers may be infinite
+    spread = highest / 2 - lowest / 2 or 1.0
+    step = SPARKLINE_WIDTH / max(len(values) - 1, 1)
+    top, room = 2, SPARKLINE_HEIGHT - 4
+    return " ".join(
+        f"{place * step:.0f},{top + room * (1 - (value / 2 - lowest / 2) / spread):.0f}"
+        for place, value in enumerate(values)
+    )
+
+
+FILTERS = {
+    "moment": moment,
+    "date": date,
+    "share": share,
+    "number": number,
+    "duration": duration,
+    "parameter": parameter,
+    "sparkline": sparkline,
+}

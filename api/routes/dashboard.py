@@ -1,0 +1,157 @@
+"""The pages that tell what is going on: all series, all jobs, one job, one series."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api import samples
+from api.comparing import timeline
+from api.dependencies import Cursor, SeriesId, ServicesOf, answer
+from api.openapi import operation
+from api.pages import render
+from api.resolving import series_not_found
+from api.routes.jobs import JobId, cursor_of, find_job, place_of
+from api.routes.series import series_cursor
+from api.routes.versions import version_cursor
+from api.services import Services
+from shared.domain import detectors
+from shared.domain.detectors.parameters import schema
+from shared.domain.jobs import Job, Status
+from shared.domain.series import check_series_id
+from shared.errors import Code, NotFoundError
+from shared.store import jobs as job_store
+from shared.store import series as series_store
+from shared.store import versions, views
+from shared.store.views import Wanted
+from shared.telemetry import Kind, Latency
+
+router = APIRouter(tags=["pages"])
+
+SERIES_OF_A_PAGE, JOBS_OF_A_PAGE, VERSIONS_OF_A_PAGE = 30, 50, 10
+JOBS_BESIDE = 10  # of a series, shown beside what the page is about
+RUNNING_SHOWN, FAILED_SHOWN = 8, 5
+MOST_COUNTED = 10_000  # open jobs: counting more would take longer than it tells
+
+_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
+_TITLES = {Kind.INFERENCE: "Prediction", Kind.TRAINING: "Fit"}
+
+
+@router.get("/", **operation("text/html"))
+def start(
+    request: Request,
+    services: ServicesOf,
+    prefix: Annotated[str, Query(max_length=200, description="How the ids begin")] = "",
+    cursor: Cursor = None,
+) -> Response:
+    """The series with their latest versions, what runs, what failed, and how the service is."""
+    prefix = prefix.strip()
+    after = "" if cursor is None else series_cursor(cursor)
+    with services.sessions.begin() as session:
+        found = series_store.page(session, prefix, after, SERIES_OF_A_PAGE + 1) if _PREFIX.fullmatch(prefix) else []
+        open_jobs = job_store.admission(session, MOST_COUNTED).open_jobs
+        running = views.page(session, Wanted(status=Status.RUNNING), None, RUNNING_SHOWN)
+        failed = views.page(session, Wanted(status=Status.FAILED), None, FAILED_SHOWN)
+    return render(
+        request,
+        "start.html",
+        now=datetime.now(UTC),
+        url=request.base_url,
+        prefix=prefix,
+        cursor=cursor,
+        series=found[:SERIES_OF_A_PAGE],
+        more=found[SERIES_OF_A_PAGE - 1].series_id if len(found) > SERIES_OF_A_PAGE else None,
+        trained=services.series_trained.read(),
+        open_jobs=open_jobs,
+        most_counted=MOST_COUNTED,
+        latencies=_latencies(services),
+        running=_jobs(running),
+        failed=_jobs(failed),
+    )
+
+
+@router.get("/ui/jobs", **operation("text/html"))
+def jobs_page(
+    request: Request,
+    services: ServicesOf,
+    status: Annotated[Status | None, Query(description="Only jobs of this status")] = None,
+    series_id: Annotated[str, Query(max_length=200, description="Only jobs of this series")] = "",
+    cursor: Cursor = None,
+) -> Response:
+    """Jobs, newest first, as they come and go."""
+    wanted = Wanted(check_series_id(series_id) if series_id.strip() else None, status)
+    with services.sessions.begin() as session:
+        found = views.page(session, wanted, place_of(cursor) if cursor else None, JOBS_OF_A_PAGE + 1)
+    shown = {"status": wanted.status, "series_id": wanted.series_id}
+    return render(
+        request,
+        "jobs.html",
+        now=datetime.now(UTC),
+        statuses=list(Status),
+        status=wanted.status or "",
+        series_id=wanted.series_id or "",
+        query=urlencode({name: value for name, value in shown.items() if value}),
+        cursor=cursor,
+        jobs=_jobs(found[:JOBS_OF_A_PAGE]),
+        more=cursor_of(found[JOBS_OF_A_PAGE - 1][1]) if len(found) > JOBS_OF_A_PAGE else None,
+    )
+
+
+@router.get("/ui/jobs/{job_id}", **operation("text/html"))
+def job_page(request: Request, services: ServicesOf, job_id: JobId) -> Response:
+    """One job: what was asked for, and what became of it."""
+    job = find_job(services, job_id)
+    with services.sessions.begin() as session:
+        others = views.page(session, Wanted(job.series_id), None, JOBS_BESIDE)
+    return render(request, "job.html", now=datetime.now(UTC), job=job, others=_jobs(others))
+
+
+@router.get("/ui/series/{series_id}", **operation("text/html"))
+def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cursor: Cursor = None) -> Response:
+    """One series: its versions, what changed from one to the next, and its newest jobs."""
+    below = None if cursor is None else version_cursor(cursor)
+    with services.sessions.begin() as session:
+        summary = series_store.find(session, series_id)
+        found = versions.page(session, series_id, below, VERSIONS_OF_A_PAGE + 1)
+        jobs = _jobs(views.page(session, Wanted(series_id), None, JOBS_BESIDE))
+    if summary is None and not any(job.holds_data for job in jobs):  # or it was deleted
+        raise series_not_found()
+    entries = timeline(found, services.bands)[:VERSIONS_OF_A_PAGE]
+    return render(
+        request,
+        "series.html",
+        now=datetime.now(UTC),
+        series_id=series_id,
+        summary=summary,
+        entries=entries,
+        cursor=cursor,
+        more=entries[-1].version.version if len(found) > VERSIONS_OF_A_PAGE else None,
+        jobs=jobs,
+        detectors=[
+            {"name": one.name, "purpose": one.purpose, "parameters": schema(one.parameters)["properties"]}
+            for one in detectors.registry().values()
+        ],
+    )
+
+
+@router.get("/ui/samples/{name}", include_in_schema=False)
+def sample(name: str) -> Response:
+    """The body of a fit of a series that ships with the project."""
+    if name not in samples.NAMES:
+        raise NotFoundError(Code.ROUTE_NOT_FOUND, f"There is no such sample. There are: {', '.join(samples.NAMES)}.")
+    found = samples.load(name)
+    return answer({"timestamps": found.timestamps, "values": found.values})
+
+
+def _latencies(services: Services) -> dict[str, Latency]:
+    latencies = services.latencies.read()
+    if latencies is None:
+        return {}
+    return {title: latencies.get(kind, Latency.of([])) for kind, title in _TITLES.items()}
+
+
+def _jobs(page: list[tuple[Job, views.Place]]) -> list[Job]:
+    return [job for job, _ in page]
