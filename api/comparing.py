@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +33,7 @@ class Band(NamedTuple):
         return f"above {lower}" if lower else f"below {upper}"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """Something that differs between two versions, in words."""
 
     name: str
@@ -44,38 +43,35 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A version in the timeline of its series."""
+    """A version in the timeline of its series, beside the one before it."""
 
     version: Version
     band: Band | None
-    before: int | None  # the version it is compared with
-    changes: list[Change]
+    older: "Entry | None"
+
+    @property
+    def changes(self) -> list[Change]:
+        """What differs from the version before, the causes first."""
+        if self.older is None:
+            return []
+        old, new = self.older.version, self.version
+        shared = sorted(old.parameters.keys() & new.parameters.keys())  # other ones belong to another detector
+        compared = [
+            Change("detector", old.detector, new.detector),
+            *(Change(name.replace("_", " "), *_written(old.parameters[name], new.parameters[name])) for name in shared),
+            Change("points", f"{old.points:,}", f"{new.points:,}"),
+            Change("normal band", str(self.older.band or "none"), str(self.band or "none")),
+            Change("anomalous", writing.share(old.anomaly_share), writing.share(new.anomaly_share)),
+        ]
+        return [change for change in compared if change.before != change.after]
 
 
 def timeline(versions: Sequence[Version], band_of: Callable[[Artifact], Band | None]) -> list[Entry]:
-    """The versions, newest first, each compared with the one that follows in the list."""
-    bands = [_band(version, band_of) for version in versions]
-    older = [*zip(versions[1:], bands[1:], strict=True), None]
-    return [
-        Entry(version, band, before[0].version, changes(*before, version, band))
-        if before
-        else Entry(version, band, None, [])
-        for version, band, before in zip(versions, bands, older, strict=True)
-    ]
-
-
-def changes(older: Version, older_band: Band | None, newer: Version, newer_band: Band | None) -> list[Change]:
-    """What differs, the causes first."""
-    compared = [("detector", older.detector, newer.detector)]
-    for name in sorted(older.parameters.keys() & newer.parameters.keys()):  # other ones belong to another detector
-        before, after = (writing.parameter(one.parameters[name]) for one in (older, newer))
-        compared.append((name.replace("_", " "), before, after))
-    compared += [
-        ("points", f"{older.points:,}", f"{newer.points:,}"),
-        ("normal band", str(older_band or "none"), str(newer_band or "none")),
-        ("anomalous", writing.share(older.anomaly_share), writing.share(newer.anomaly_share)),
-    ]
-    return [Change(*one) for one in compared if one[1] != one[2]]
+    """The versions, newest first, each beside the one that follows in the list."""
+    entries: list[Entry] = []
+    for version in reversed(versions):
+        entries.insert(0, Entry(version, _band(version, band_of), entries[0] if entries else None))
+    return entries
 
 
 def read_band(states: LocalFolder, scores: Artifact) -> Band | None:
@@ -88,3 +84,7 @@ def _band(version: Version, band_of: Callable[[Artifact], Band | None]) -> Band 
         return band_of(version.scores)
     except TsadError:  # a page about versions opens also when a file of one is damaged, or the store is away
         return None
+
+
+def _written(old: Any, new: Any) -> tuple[str, str]:
+    return writing.parameter(old), writing.parameter(new)
