@@ -108,7 +108,7 @@ function show(job) {
   if (shown.length ? [...shown].some((part) => part.dataset.status !== job.status) : isNew) refreshSoon();
   for (const part of shown) {
     part.querySelector("progress")?.setAttribute("value", job.progress);
-    for (const text of part.querySelectorAll("[data-percent]")) text.textContent = `${Math.round(100 * job.progress)} %`;
+    for (const text of part.querySelectorAll("[data-percent]")) text.textContent = `${Math.floor(100 * job.progress)} %`;
   }
 }
 
