@@ -43,11 +43,12 @@ def new_database(server_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[httpx.Client]:
-    """The API on a real socket, with a client for it."""
+def serving(settings: Settings, port: int = 0, **options: Any) -> Iterator[httpx.Client]:
+    """The API on a real socket, with a client for it; options are uvicorn's."""
     listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=5)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # it may serve where another has just stopped
+    listening.bind(("127.0.0.1", port))
+    config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=5, **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()

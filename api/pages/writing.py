@@ -12,6 +12,11 @@ def moment(when: datetime) -> str:
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def minute(when: datetime) -> str:
+    """A moment of this year to the minute, as long as what replaces it: "59 min ago"."""
+    return f"{when.astimezone(UTC):%m-%d %H:%M}"
+
+
 def date(timestamp: int) -> str:
     """The UTC day of seconds since 1970."""
     return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d}"
@@ -49,7 +54,7 @@ def parameter(value: Any) -> str:
     if isinstance(value, float):
         return number(value)
     if isinstance(value, list):
-        return f"{len(value)} spans" if len(value) != 1 else "1 span"
+        return {0: "none", 1: "1 span"}.get(len(value), f"{len(value)} spans")
     return str(value)
 
 
@@ -68,6 +73,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 FILTERS = {
     "moment": moment,
+    "minute": minute,
     "date": date,
     "share": share,
     "number": number,

@@ -7,28 +7,24 @@
 import { ROOT, call } from "./api.js";
 import { refresh } from "./live.js";
 
-const problem = document.getElementById("problem");
-
-export function tell(error) {
-  problem.textContent = error.message;
-  problem.hidden = false;
-  problem.scrollIntoView({ block: "nearest" });
-}
-
 function go(path) {
   location.assign(new URL(path, ROOT));
 }
 
-export async function act(button, work) {
-  button.disabled = true;
-  problem.hidden = true;
+// Does what the button is for; what went wrong is told in a sentence, where the page has a place for it.
+export async function act(button, work, notice = document.getElementById("problem")) {
+  if (button.ariaDisabled) return; // it is at work; a disabled button would lose the focus
+  button.ariaDisabled = "true";
+  notice.hidden = true;
   try {
     await work();
   } catch (error) {
-    tell(error);
+    notice.textContent = error.message;
+    notice.hidden = false;
+    notice.scrollIntoView({ block: "nearest" });
   } finally {
-    button.closest("dialog")?.close();
-    button.disabled = false;
+    if (!button.closest("dialog")?.contains(notice)) button.closest("dialog")?.close();
+    button.ariaDisabled = null;
   }
 }
 

@@ -1,4 +1,5 @@
 // The form that fits a version's points again: the fields of the chosen detector, and what they hold as JSON.
+import { act } from "./actions.js";
 import { ROOT, call } from "./api.js";
 
 const form = document.getElementById("fit-form");
@@ -31,17 +32,7 @@ async function fit() {
 }
 
 form?.addEventListener("change", showParameters);
-form?.addEventListener("submit", async (event) => {
+form?.addEventListener("submit", (event) => {
   event.preventDefault();
-  const notice = form.querySelector(".notice");
-  notice.hidden = true;
-  event.submitter.disabled = true;
-  try {
-    await fit();
-  } catch (error) {
-    notice.textContent = error.message;
-    notice.hidden = false;
-  } finally {
-    event.submitter.disabled = false;
-  }
+  act(event.submitter, fit, form.querySelector(".notice"));
 });

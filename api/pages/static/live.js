@@ -51,32 +51,32 @@ function replaceParts(fresh) {
 }
 
 function replaceChildren(now, then) {
-  const focused = now.contains(document.activeElement) ? document.activeElement : null;
   const known = new Map([...now.children].map((part) => [part.id, part]));
-  let place = now.firstElementChild;
+  let last = null;
   for (const part of [...then.children]) {
     const html = part.outerHTML;
-    const old = known.get(part.id);
+    let shown = known.get(part.id);
     known.delete(part.id);
-    if (old && served.get(old) === html) {
-      if (old === place) place = place.nextElementSibling;
-      else now.insertBefore(old, place);
-      continue;
-    }
-    const fresh = document.importNode(part, true);
-    served.set(fresh, html);
-    if (old === place && old) place = place.nextElementSibling;
-    if (old) old.replaceWith(fresh);
-    else now.insertBefore(fresh, place);
+    if (served.get(shown) !== html) shown = replace(shown, document.importNode(part, true), html);
+    const place = last ? last.nextElementSibling : now.firstElementChild;
+    if (shown !== place) now.insertBefore(shown, place);
+    last = shown;
   }
-  for (const gone of known.values()) gone.remove();
-  if (focused && !focused.isConnected) focusAgain(now, focused);
+  for (const gone of known.values()) {
+    if (gone.contains(document.activeElement)) document.getElementById("main").focus({ preventScroll: true });
+    gone.remove();
+  }
 }
 
-function focusAgain(container, lost) {
-  const { path } = lost.dataset;
-  const same = path ? container.querySelector(`[data-path="${CSS.escape(path)}"]`) : null;
-  (same ?? document.getElementById("main")).focus({ preventScroll: true });
+function replace(old, fresh, html) {
+  const focused = old?.contains(document.activeElement) ? document.activeElement : null;
+  served.set(fresh, html);
+  old?.replaceWith(fresh);
+  if (focused) {
+    const same = [...fresh.querySelectorAll("[data-path]")].find((one) => one.dataset.path === focused.dataset.path);
+    (same ?? fresh.querySelector("button, a") ?? document.getElementById("main")).focus({ preventScroll: true });
+  }
+  return fresh;
 }
 
 // ------------------------------------------------------------------------------------------------------- the stream

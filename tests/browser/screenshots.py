@@ -1,0 +1,130 @@
+"""The pictures in `docs/images`, and the table of sizes and times in `docs/pages.md`: `python3 run screenshots`."""
+
+import math
+import random
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from api import samples
+from shared.settings import Settings
+from shared.store import jobs
+from shared.store.engine import Sessions
+from tests.browser.test_dashboard import long_fit
+from tests.processes import serving
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs/pages.md"
+IMAGES = DOCUMENT.parent / "images"
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 800}
+ON_A_PHONE = ("start", "jobs")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SERIES = "boiler.north"
+OTHERS = ("cold-store.temperature", "edge-01.latency", "line-3.current", "pump-7.pressure", "solar.roof", "water.main")
+MOST_BYTES = 150_000
+TIMES = 5  # each page is opened; its quickest time tells least of what else the machine does
+MEASURES = """
+() => {
+  const [page] = performance.getEntriesByType("navigation");
+  const files = performance.getEntriesByType("resource").filter((file) => file.initiatorType !== "fetch");
+  const plotly = files.filter((file) => file.name.includes("plotly"));
+  const size = (entries) => entries.reduce((total, entry) => total + entry.encodedBodySize, 0);
+  const sizes = [page.encodedBodySize, size(files) - size(plotly), size(plotly)];
+  return { sizes, times: [page.responseEnd, page.domContentLoadedEventEnd] };
+}
+"""
+
+
+def wave(level: float, *, points: int = 480, incidents: tuple[int, ...] = (), **fields: Any) -> dict[str, Any]:
+    """A body for a fit: days of a rhythm with noise, hour by hour."""
+    noise = random.Random(level)  # noqa: S311 - a picture
+    values = [level + level / 6 * math.sin(hour / 12 * math.pi) + noise.gauss(0, level / 60) for hour in range(points)]
+    for place in incidents:
+        values[place] += level
+    return {"timestamps": [1_767_225_600 + 3600 * hour for hour in range(points)], "values": values, **fields}
+
+
+@pytest.fixture(scope="session")
+def api(settings: Settings) -> Iterator[httpx.Client]:
+    with serving(settings.model_copy(update={"flower_url": "http://127.0.0.1:5555"})) as client:
+        yield client
+
+
+@pytest.fixture
+def addresses(api: httpx.Client, sessions: Sessions, fitted: Callable[..., str]) -> dict[str, str]:
+    """A small installation, with what is worth a picture in each state."""
+    for place, series_id in enumerate(OTHERS):
+        fitted(series_id, wave(8 + 5 * place, incidents=(200,) if place % 3 == 1 else ()))
+    sample = samples.load("seattle-wind")
+    fitted(sample.name, {"timestamps": sample.timestamps, "values": sample.values})
+    fitted(SERIES, wave(60, incidents=(100, 300)))
+    fitted(SERIES, wave(60, points=600, incidents=(100, 300), detector="robust"))
+    fitted(SERIES, wave(62, points=720, incidents=(500,), detector="robust", parameters={"alarm_rate": "1 in 200"}))
+    api.put(f"/series/{SERIES}/pin", json={"version": 2})
+    for _ in range(20):  # until the worker is not quicker than we
+        lost = str(api.post("/fit/pump-8.pressure", json=wave(9)).json()["job_id"])
+        with sessions.begin() as session:
+            claimed = jobs.claim(session, lost, "fit-212@edge", 20)
+            sentence = "The workers of this job were lost three times: it may need more memory than they have."
+            if claimed and jobs.fail(session, claimed, "worker_lost", sentence):
+                break
+    return {
+        "start": "/",
+        "jobs": "/ui/jobs",
+        "job": f"/ui/jobs/{lost}",
+        "series": f"/ui/series/{SERIES}",
+        "plot": f"/plot?series_id={SERIES}",
+    }
+
+
+@contextmanager
+def opened(browser: Browser, api: httpx.Client, theme: Literal["light", "dark"]) -> Iterator[Page]:
+    context = browser.new_context(base_url=str(api.base_url), color_scheme=theme, viewport=WIDE)
+    yield context.new_page()
+    context.close()
+
+
+def take(page: Page, name: str) -> None:
+    file = IMAGES / f"{name}.png"
+    page.screenshot(path=file)
+    assert file.stat().st_size <= MOST_BYTES, file
+
+
+def measured(page: Page, path: str) -> tuple[list[int], list[float]]:
+    """Bytes of the page, of its styles and scripts and of Plotly; milliseconds until it is read and is ready."""
+    found = []
+    for _ in range(TIMES):
+        page.goto(path)
+        found.append(page.evaluate(MEASURES))
+    return found[0]["sizes"], [min(times) for times in zip(*(one["times"] for one in found), strict=True)]
+
+
+def test_take_the_pictures_and_measure_the_pages(
+    browser: Browser, api: httpx.Client, addresses: dict[str, str]
+) -> None:
+    IMAGES.mkdir(exist_ok=True)
+    lines = ["| page | HTML | styles and scripts | Plotly | read | ready |", "|---|---|---|---|---|---|"]
+    with opened(browser, api, "light") as page:
+        for name, path in addresses.items():
+            sizes, times = measured(page, path)
+            cells = [name, *(f"{size / 1000:.1f} kB" for size in sizes), *(f"{time:.0f} ms" for time in times)]
+            lines.append(f"| {' | '.join(cells)} |")
+    for series_id in ("turbine-1.speed", "turbine-2.speed", "turbine-3.speed"):
+        api.post(f"/fit/{series_id}", json=long_fit())
+    for name, path in addresses.items():
+        for theme in THEMES:
+            with opened(browser, api, theme) as page:
+                page.goto(path, wait_until="networkidle" if name == "plot" else "load")
+                if name != "plot":
+                    expect(page.locator("#live")).to_have_text("Live")
+                take(page, f"{name}-{theme}")
+                if name in ON_A_PHONE:
+                    page.set_viewport_size(PHONE)
+                    take(page, f"{name}-phone-{theme}")
+    DOCUMENT.write_text(re.sub(r"(?m)^\| page \|(.*\n)+?(?=\n)", "\n".join(lines) + "\n", DOCUMENT.read_text()))

@@ -1,0 +1,72 @@
+"""Every page, light and dark: nothing that keeps people out, and nothing that jumps while it loads."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.chromium import Watch
+from tests.points import ramp
+
+PAGES = {
+    "start": "/",
+    "search without a result": "/?prefix=nobody-",
+    "jobs": "/ui/jobs",
+    "job": "/ui/jobs/{job_id}",
+    "series": "/ui/series/{series_id}",
+    "problem": "/ui/series/nobody-knows",
+}
+SHIFTS = """
+() => new Promise((resolve) => {
+  new PerformanceObserver((list) => resolve(list.getEntries().reduce((sum, shift) => sum + shift.value, 0)))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve(0), 300);
+})
+"""
+
+
+@pytest.fixture
+def path(request: pytest.FixtureRequest, fitted: Callable[..., str], api: httpx.Client, series_id: str) -> str:
+    """The address of the page of that name, of a series with two versions, one of them pinned."""
+    fitted(series_id)
+    job_id = fitted(series_id, ramp(60, values=[*ramp(59)["values"], 90.0]))
+    api.put(f"/series/{series_id}/pin", json={"version": 1})
+    return PAGES[request.param].format(series_id=series_id, job_id=job_id)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES, indirect=True)
+def test_a_page_keeps_nobody_out(page: Page, watch: Watch, path: str, theme: str) -> None:
+    watch.expected.append("404")
+    page.goto(path)
+    for dialog in page.locator("dialog").all():
+        dialog.evaluate("(dialog) => dialog.showModal()")
+        assert serious(page) == []
+        dialog.evaluate("(dialog) => dialog.close()")
+    assert serious(page) == []
+
+
+@pytest.mark.parametrize("path", ["start", "jobs", "job", "series"], indirect=True)
+def test_nothing_jumps_while_a_page_loads(page: Page, path: str) -> None:
+    page.goto(path)
+    assert page.evaluate(SHIFTS) < 0.02
+
+
+@pytest.mark.parametrize("path", ["start", "jobs", "job", "series"], indirect=True)
+def test_no_page_is_wider_than_a_phone(page: Page, path: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def serious(page: Page) -> list[Any]:
+    """What axe finds, with where."""
+    found = Axe().run(page).response["violations"]
+    return [
+        (one["id"], one["help"], [node["html"] for node in one["nodes"]][:3])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]

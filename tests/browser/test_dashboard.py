@@ -1,0 +1,233 @@
+"""The pages as a person uses them."""
+
+from collections.abc import Callable
+
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from shared.settings import Settings
+from shared.store import jobs
+from shared.store.engine import Sessions
+from shared.store.schema import migrate
+from tests.browser.chromium import Watch
+from tests.points import ramp
+from tests.processes import new_database, serving
+
+HOSTILE = (
+    """<script>document.title = "taken"</script><img src=x onerror="document.title = 'taken'"> {{ 7*7 }} 'q' "q" &lt;"""
+)
+LONG = 150_000  # points that msnn compares for longer than any test looks
+
+
+def long_fit() -> dict[str, object]:
+    """A fit that goes on until it is cancelled."""
+    values = np.random.default_rng(1).normal(0, 1, LONG)
+    return {"timestamps": list(range(LONG)), "values": values.tolist(), "detector": "msnn"}
+
+
+def failed(api: httpx.Client, sessions: Sessions, series_id: str) -> str:
+    """A job that failed with a sentence full of markup; tried again when the worker was quicker than we."""
+    for _ in range(20):
+        job_id = str(api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"])
+        with sessions.begin() as session:
+            claimed = jobs.claim(session, job_id, "in-test", 20)
+            if claimed and jobs.fail(session, claimed, "fit_failed", HOSTILE):
+                return job_id
+    raise AssertionError("the worker was always quicker")
+
+
+def live(page: Page, path: str) -> Page:
+    """The page at this address, as soon as its stream is open."""
+    page.goto(path)
+    expect(page.locator("#live")).to_have_text("Live")
+    return page
+
+
+def test_a_new_installation_fits_its_sample_by_a_button(browser: Browser, settings: Settings, server_url: str) -> None:
+    with new_database(server_url) as url:
+        migrate(url)
+        with serving(settings.model_copy(update={"database_url": url})) as client:
+            context = browser.new_context(base_url=str(client.base_url))
+            watch = Watch(str(client.base_url))
+            watch.over(context)
+            page = context.new_page()
+            page.goto("/")
+            expect(page.get_by_text("Nothing has been fitted yet")).to_be_visible()
+            expect(page.locator("pre")).to_contain_text(f"{client.base_url}/fit/boiler")
+            page.get_by_role("button", name="Fit the sample").click()
+            expect(page.get_by_role("heading", level=1)).to_have_text("Fit of seattle-wind")
+            assert client.get("/jobs?series_id=seattle-wind").json()["jobs"]
+            context.close()
+            assert watch.complaints == []
+
+
+def test_a_jobs_progress_moves_without_a_reload_and_a_button_cancels_it(
+    page: Page, api: httpx.Client, series_id: str
+) -> None:
+    live(page, f"/ui/jobs?series_id={series_id}").evaluate("window.stayed = true")
+    job_id = api.post(f"/fit/{series_id}", json=long_fit()).json()["job_id"]
+    row = page.locator(f'[data-job="{job_id}"]')
+    expect(row.locator(".badge")).to_have_text("running")
+    shares = set[str]()
+    while len(shares) < 3:
+        shares.add(row.locator("[data-percent]").inner_text())
+    row.get_by_role("button", name="Cancel").click()
+    expect(row.locator(".badge")).to_have_text("cancelled")
+    assert api.get(f"/jobs/{job_id}").json()["status"] == "cancelled"
+    expect(row.get_by_role("button", name="Retry")).to_be_visible()
+    assert page.evaluate("window.stayed")
+
+
+def test_a_job_leaves_the_list_of_its_state_when_it_ends_and_the_address_keeps_the_filter(
+    page: Page, api: httpx.Client, series_id: str
+) -> None:
+    live(page, "/ui/jobs")
+    page.get_by_role("searchbox").fill(series_id)
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("link", name="Running", exact=True).click()
+    expect(page.get_by_text(f"There is no running job of {series_id}")).to_be_visible()
+    assert f"/ui/jobs?status=running&series_id={series_id}" in page.url
+    job_id = api.post(f"/fit/{series_id}", json=long_fit()).json()["job_id"]
+    expect(page.locator(f'[data-job="{job_id}"]')).to_be_visible()
+    api.post(f"/jobs/{job_id}/cancel")
+    expect(page.get_by_text(f"There is no running job of {series_id}")).to_be_visible()
+
+
+def test_a_list_is_complete_again_after_the_server_was_away(
+    browser: Browser, settings: Settings, sessions: Sessions, series_id: str
+) -> None:
+    with serving(settings) as client:
+        port = client.base_url.port
+        page = browser.new_page(base_url=str(client.base_url))
+        live(page, f"/ui/jobs?series_id={series_id}").evaluate("window.stayed = true")
+    assert port
+    expect(page.locator("#live")).to_have_text("Reconnecting")
+    with serving(settings) as elsewhere:
+        job_id = elsewhere.post(f"/fit/{series_id}?", json=ramp()).json()["job_id"]
+        elsewhere.get(f"/jobs/{job_id}?wait=10")
+    with serving(settings, port):
+        expect(page.locator(f'[data-job="{job_id}"] .badge')).to_have_text("succeeded", timeout=30_000)
+        expect(page.locator("#live")).to_have_text("Live")
+        assert page.evaluate("window.stayed")
+        page.close()
+
+
+def test_a_new_series_appears_on_the_start_page_by_itself(page: Page, api: httpx.Client, series_id: str) -> None:
+    live(page, f"/?prefix={series_id}")
+    expect(page.get_by_text("No series begins with")).to_be_visible()
+    api.post(f"/fit/{series_id}", json=ramp())
+    expect(page.get_by_role("link", name=series_id, exact=True)).to_be_visible()
+
+
+def test_a_version_is_pinned_and_unpinned(
+    page: Page, api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    fitted(series_id, ramp(30))
+    live(page, f"/ui/series/{series_id}")
+    older = page.locator("#version-1")
+    older.get_by_role("button", name="Pin version 1").click()
+    expect(older.locator(".badge")).to_have_text(["latest", "pinned"])
+    assert api.get(f"/series/{series_id}").json()["latest_version"] == "1"
+    expect(older.get_by_role("button", name="Unpin version 1")).to_be_focused()
+    expect(older.get_by_role("button", name="Delete version 1")).to_be_disabled()
+    older.get_by_role("button", name="Unpin version 1").click()
+    expect(page.locator("#version-2 .badge")).to_have_text(["latest"])
+    assert api.get(f"/series/{series_id}").json()["pinned_version"] is None
+
+
+def test_deleting_asks_first(page: Page, api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
+    fitted(series_id)
+    fitted(series_id)
+    live(page, f"/ui/series/{series_id}")
+    page.get_by_role("button", name="Delete version 1").click()
+    page.get_by_role("button", name="Keep it").click()
+    assert len(api.get(f"/series/{series_id}/versions").json()["versions"]) == 2
+    page.get_by_role("button", name="Delete version 1").click()
+    page.get_by_role("button", name="Delete the version").click()
+    expect(page.locator("#version-1")).to_have_count(0)
+    assert [one["version"] for one in api.get(f"/series/{series_id}/versions").json()["versions"]] == ["2"]
+    page.get_by_role("button", name="Delete …", exact=True).click()
+    page.get_by_role("button", name="Delete the series").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Series")
+    assert api.get(f"/series/{series_id}").status_code == 404
+
+
+def test_a_version_is_fitted_again_with_another_detector(
+    page: Page, api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    live(page, f"/ui/series/{series_id}")
+    page.get_by_role("button", name="Fit again").click()
+    page.get_by_label("Detector", exact=True).select_option("robust")
+    page.get_by_role("textbox", name="alarm rate").fill("1 in 50")
+    page.get_by_role("button", name="Fit", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Fit of {series_id}")
+    expect(page.locator("#job .badge")).to_have_text("succeeded")
+    version = api.get(f"/series/{series_id}").json()["latest_version"]
+    assert api.get(f"/series/{series_id}/versions/{version}").json()["parameters"]["alarm_rate"] == "1 in 50"
+
+
+def test_a_refusal_is_told_in_a_sentence(
+    page: Page, watch: Watch, api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    watch.expected += ["422", "409"]  # Chromium logs what is answered so
+    fitted(series_id)
+    live(page, f"/ui/series/{series_id}")
+    page.get_by_role("button", name="Fit again").click()
+    page.get_by_label("Detector", exact=True).select_option("msnn")
+    page.get_by_role("button", name="Fit", exact=True).click()
+    expect(page.locator("#fit .notice")).to_contain_text("points are too few to learn from")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    api.put(f"/series/{series_id}/pin", json={"version": 1})
+    page.get_by_role("button", name="Delete version 1").click()
+    page.get_by_role("button", name="Delete the version").click()
+    expect(page.locator("#problem")).to_have_text("Version 1 is pinned. Remove the pin, then delete it.")
+
+
+def test_what_came_from_outside_stays_text(
+    page: Page, api: httpx.Client, sessions: Sessions, series_id: str, watch: Watch
+) -> None:
+    watch.expected.append("404")
+    job_id = failed(api, sessions, series_id)
+    for path in ("/", f"/ui/jobs?series_id={series_id}", f"/ui/jobs/{job_id}", f"/ui/series/{series_id}"):
+        live(page, path)
+        expect(page.get_by_text(HOSTILE).first).to_be_visible()
+        assert "taken" not in page.title()
+    page.goto("/?prefix=" + "%3Cscript%3Edocument.title%3D'taken'%3C/script%3E")
+    expect(page.get_by_text("No series begins with <script>")).to_be_visible()
+    page.goto("/ui/series/%3Cscript%3Edocument.title='taken'%3C%2Fscript%3E")
+    assert "taken" not in page.title()
+
+
+def test_everything_is_reached_by_keyboard(page: Page, series_id: str, fitted: Callable[..., str]) -> None:
+    fitted(series_id)
+    live(page, f"/ui/series/{series_id}")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Plot", exact=True)).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Fit again")).to_be_focused()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_theme_follows_the_system_until_one_is_chosen(page: Page, theme: str) -> None:
+    other = {"light": "dark", "dark": "light"}[theme]
+    root = page.locator("html")
+    page.goto("/")
+    expect(root).to_have_attribute("data-theme", theme)
+    page.get_by_role("button", name="Dark theme").click()
+    page.goto("/ui/jobs")
+    expect(root).to_have_attribute("data-theme", other)
+    page.get_by_role("button", name="Dark theme").click()
+    page.emulate_media(color_scheme="dark" if other == "dark" else "light")
+    expect(root).to_have_attribute("data-theme", other)
