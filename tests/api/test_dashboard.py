@@ -207,6 +207,12 @@ def test_every_address_of_a_page_is_relative_and_leads_somewhere(
         assert api.get(address).status_code == 200, address
 
 
+def test_a_page_is_right_also_below_a_prefix_that_the_server_knows_of(settings: Settings) -> None:
+    with serving(settings, root_path="/tsad") as client:
+        assert 'href="../static/' in client.get("/ui/jobs").text
+        assert 'href="./static/' in client.get("/").text
+
+
 def test_all_but_plotly_that_a_page_needs_is_small(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:

@@ -50,6 +50,9 @@ function open({ opens, version }) {
   dialog.showModal();
 }
 
+// What to copy must name this server as it is reached from here, through whatever proxy.
+for (const text of document.querySelectorAll("[data-root]")) text.textContent = ROOT.href;
+
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("button");
   if (!button) return;

@@ -13,6 +13,8 @@ let retryMs = 1000;
 let missed = false; // the stream was away for a while
 let resting = false; // after a refresh, so that a busy installation is not asked all the time
 let wanted = false;
+let asked = 0; // how often the page was fetched again, and which of the answers it shows
+let shown = 0;
 
 for (const part of document.querySelectorAll("[data-live] > *")) served.set(part, part.outerHTML);
 
@@ -20,9 +22,14 @@ for (const part of document.querySelectorAll("[data-live] > *")) served.set(part
 
 export async function refresh() {
   const began = performance.now();
+  asked += 1;
+  const mine = asked;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (answer.ok) replaceParts(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const html = await answer.text();
+    if (!answer.ok || mine < shown) return performance.now() - began; // a later one may have been quicker
+    shown = mine;
+    replaceParts(new DOMParser().parseFromString(html, "text/html"));
   } catch {
     missed = true; // the stream will tell when the server is back
   }
@@ -55,12 +62,12 @@ function replaceChildren(now, then) {
   let last = null;
   for (const part of [...then.children]) {
     const html = part.outerHTML;
-    let shown = known.get(part.id);
+    let kept = known.get(part.id);
     known.delete(part.id);
-    if (served.get(shown) !== html) shown = replace(shown, document.importNode(part, true), html);
+    if (served.get(kept) !== html) kept = replace(kept, document.importNode(part, true), html);
     const place = last ? last.nextElementSibling : now.firstElementChild;
-    if (shown !== place) now.insertBefore(shown, place);
-    last = shown;
+    if (kept !== place) now.insertBefore(kept, place);
+    last = kept;
   }
   for (const gone of known.values()) {
     if (gone.contains(document.activeElement)) document.getElementById("main").focus({ preventScroll: true });
@@ -102,11 +109,11 @@ function connect() {
 }
 
 function show(job) {
-  const shown = document.querySelectorAll(`[data-job="${CSS.escape(job.job_id)}"]`);
+  const parts = document.querySelectorAll(`[data-job="${CSS.escape(job.job_id)}"]`);
   const changed = Date.parse(job.finished_at ?? job.started_at ?? job.created_at);
   const isNew = changed > Date.parse(state.dataset.now) - CLOCKS_DIFFER_MS;
-  if (shown.length ? [...shown].some((part) => part.dataset.status !== job.status) : isNew) refreshSoon();
-  for (const part of shown) {
+  if (parts.length ? [...parts].some((part) => part.dataset.status !== job.status) : isNew) refreshSoon();
+  for (const part of parts) {
     part.querySelector("progress")?.setAttribute("value", job.progress);
     for (const text of part.querySelectorAll("[data-percent]")) text.textContent = `${Math.floor(100 * job.progress)} %`;
   }
