@@ -104,13 +104,28 @@ def test_a_list_is_complete_again_after_the_server_was_away(
     assert port
     expect(page.locator("#live")).to_have_text("Reconnecting")
     with serving(settings) as elsewhere:
-        job_id = elsewhere.post(f"/fit/{series_id}?", json=ramp()).json()["job_id"]
+        job_id = elsewhere.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         elsewhere.get(f"/jobs/{job_id}?wait=10")
-    with serving(settings, port):
+    with serving(settings, port=port):
         expect(page.locator(f'[data-job="{job_id}"] .badge')).to_have_text("succeeded", timeout=30_000)
         expect(page.locator("#live")).to_have_text("Live")
         assert page.evaluate("window.stayed")
         page.close()
+
+
+def test_a_hidden_page_lets_go_of_its_stream_and_is_right_when_it_is_seen_again(
+    page: Page, api: httpx.Client, series_id: str
+) -> None:
+    turn = "(hidden) => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); "
+    turn += "document.dispatchEvent(new Event('visibilitychange')); }"
+    live(page, f"/ui/jobs?series_id={series_id}")
+    with page.expect_event("requestfailed"):  # the stream
+        page.evaluate(turn, True)  # noqa: FBT003 - JavaScript's
+    job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+    api.get(f"/jobs/{job_id}?wait=10")
+    assert page.locator(f'[data-job="{job_id}"]').count() == 0
+    page.evaluate(turn, False)  # noqa: FBT003
+    expect(page.locator(f'[data-job="{job_id}"] .badge')).to_have_text("succeeded")
 
 
 def test_a_page_whose_stream_is_refused_asks_again(page: Page, watch: Watch, series_id: str) -> None:

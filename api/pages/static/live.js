@@ -89,21 +89,22 @@ function replace(old, fresh, html) {
 // ------------------------------------------------------------------------------------------------------- the stream
 
 function connect() {
-  source = new EventSource(new URL(state.dataset.stream, ROOT));
-  source.addEventListener("open", () => {
+  const mine = new EventSource(new URL(state.dataset.stream, ROOT));
+  source = mine;
+  mine.addEventListener("open", () => {
     retryMs = 1000;
     state.textContent = "Live";
     state.classList.add("on");
     if (missed) refreshSoon();
     missed = false;
   });
-  source.addEventListener("job", (event) => show(JSON.parse(event.data)));
-  source.addEventListener("error", () => {
+  mine.addEventListener("job", (event) => show(JSON.parse(event.data)));
+  mine.addEventListener("error", () => {
     missed = true;
     state.textContent = "Reconnecting";
     state.classList.remove("on");
-    if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
-    setTimeout(connect, retryMs);
+    if (mine.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    setTimeout(() => mine === source && connect(), retryMs);
     retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
   });
 }
