@@ -7,9 +7,9 @@ for every request.
 import asyncio
 import re
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 
+from api.caching import Cache
 from shared.artifacts import Artifacts
 from shared.domain.detectors.states import Fitted, decode
 from shared.domain.versions import Version
@@ -49,8 +49,7 @@ class Resolver:
         self._latest = latest
         self._sessions = sessions
         self._artifacts = artifacts
-        self._cache: OrderedDict[tuple[str, int], _Cached] = OrderedDict()
-        self._bytes_left = cache_bytes
+        self._cache: Cache[tuple[str, int], _Cached] = Cache(cache_bytes)
         self._loading: dict[tuple[str, int], asyncio.Task[_Cached]] = {}
 
     async def resolve(self, series_id: str, version: int | None) -> tuple[int, Fitted]:
@@ -71,7 +70,7 @@ class Resolver:
         except UnavailableError:
             return cached  # the state is right whatever became of its row
         except NotFoundError:
-            self._forget((series_id, version))
+            self._cache.forget((series_id, version))
             raise
         cached.seen_at = time.monotonic()
         return cached
@@ -79,7 +78,6 @@ class Resolver:
     async def _state(self, series_id: str, version: int) -> _Cached:
         key = (series_id, version)
         if cached := self._cache.get(key):
-            self._cache.move_to_end(key)
             return cached
         if key not in self._loading:
             self._loading[key] = asyncio.create_task(self._load(key))
@@ -90,7 +88,7 @@ class Resolver:
             cached = await asyncio.to_thread(self._read, *key)
         finally:
             del self._loading[key]
-        self._remember(key, cached)
+        self._cache.put(key, cached, cached.size)
         return cached
 
     def _read(self, series_id: str, version: int) -> _Cached:
@@ -106,16 +104,6 @@ class Resolver:
                     raise series_not_found()
                 raise version_not_found()
         return row
-
-    def _remember(self, key: tuple[str, int], cached: _Cached) -> None:
-        self._cache[key] = cached
-        self._bytes_left -= cached.size
-        while self._bytes_left < 0 and self._cache:
-            self._forget(next(iter(self._cache)))
-
-    def _forget(self, key: tuple[str, int]) -> None:
-        if cached := self._cache.pop(key, None):
-            self._bytes_left += cached.size
 
 
 def series_not_found() -> NotFoundError:

@@ -1,0 +1,43 @@
+"""What never changes, kept in memory up to a number of bytes."""
+
+from collections import OrderedDict
+from threading import Lock
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Cache(Generic[Key, Value]):
+    """Values by key. When they outgrow their bytes, the longest unused goes first. Threads may share it."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._bytes_left = most_bytes
+        self._entries: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Key) -> Value | None:
+        """The value, if it is kept."""
+        with self._lock:
+            if key not in self._entries:
+                return None
+            self._entries.move_to_end(key)
+            return self._entries[key][0]
+
+    def put(self, key: Key, value: Value, size: int) -> None:
+        """Keep a value of `size` bytes, and let others go for it."""
+        with self._lock:
+            self._drop(key)
+            self._entries[key] = value, size
+            self._bytes_left -= size
+            while self._bytes_left < 0:
+                self._drop(next(iter(self._entries)))
+
+    def forget(self, key: Key) -> None:
+        """Let the value go, if it is kept."""
+        with self._lock:
+            self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        if key in self._entries:
+            self._bytes_left += self._entries.pop(key)[1]

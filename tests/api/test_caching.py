@@ -1,0 +1,39 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.caching import Cache
+
+
+def test_what_was_used_longest_ago_goes_first() -> None:
+    cache: Cache[str, int] = Cache(30)
+    for name in ("a", "b", "c"):
+        cache.put(name, 1, 10)
+    assert cache.get("a") == 1
+    cache.put("d", 1, 10)
+    assert [name for name in "abcd" if cache.get(name)] == ["a", "c", "d"]
+
+
+def test_what_is_larger_than_the_cache_is_not_kept() -> None:
+    cache: Cache[str, int] = Cache(30)
+    cache.put("large", 1, 31)
+    assert cache.get("large") is None
+    cache.put("small", 1, 30)
+    assert cache.get("small") == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 40), st.booleans()), max_size=60))
+def test_no_more_bytes_are_kept_than_allowed_and_none_is_lost_count_of(steps: list[tuple[int, int, bool]]) -> None:
+    cache: Cache[int, int] = Cache(100)
+    sizes: dict[int, int] = {}
+    for key, size, forget in steps:
+        if forget:
+            cache.forget(key)
+        else:
+            cache.put(key, key, size)
+            sizes[key] = size
+        assert sum(sizes[kept] for kept in range(6) if cache.get(kept) is not None) <= 100
+    for key in range(6):
+        cache.forget(key)
+    for key in range(10):
+        cache.put(key, key, 10)
+    assert all(cache.get(key) == key for key in range(10))
