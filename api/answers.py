@@ -163,6 +163,22 @@ class TrainingData(Struct):
     values: list[float]
 
 
+class PointsAnswer(Struct):
+    """A span of a version's training data with what the version says of it: the points that a chart has room for."""
+
+    series_id: str
+    version: str
+    detector: str
+    points: int  # in the span, shown or not
+    anomalies: int  # among them; a long series counts one for each block of points
+    timestamps: list[int]
+    values: list[float]
+    score: list[float | None]  # null where a long series keeps the score of a neighbour that is higher
+    expected: list[float | None]
+    lower: list[float | None]
+    upper: list[float | None]
+
+
 class DetectorAnswer(Struct):
     """A detector and its parameters, as a JSON schema."""
 

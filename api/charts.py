@@ -1,109 +1,138 @@
 """Charts: pure functions from data to a figure."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from shared.domain.series import Series, Timestamps, Values
-from shared.domain.thinning import extremes
-from shared.domain.training_scores import TrainingScores
+from api.histories import Excerpt, nullable
+from shared.domain.series import Timestamps, Values
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-MOST_POINTS = 4_000
-MOST_MARKS = 2_000
-
-LINE, BAND, ANOMALY = "#2f6f9f", "rgba(47, 111, 159, 0.16)", "#c4432b"
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """Points called anomalous, with their scores."""
-
-    timestamps: Timestamps
-    values: Values
-    score: Values
+MOST_OF_BAND = 1_000
+FEW = 200  # points that are told apart by dots
+TIME = "%{x|%Y-%m-%d %H:%M:%S} UTC"
 
 
-def anomalies(series: Series, scores: TrainingScores) -> Marks:
-    """The points with the highest scores above 1, in order of time."""
-    above = np.flatnonzero(scores.score > 1)
-    if len(above) > MOST_MARKS:
-        above = np.sort(above[np.argsort(scores.score[above])[-MOST_MARKS:]])
-    index = scores.index[above]
-    return Marks(series.timestamps[index], series.values[index], scores.score[above].astype(np.float64))
+def training(excerpt: Excerpt) -> "Figure":
+    """A version's training data: the line, the normal band, what was expected, and the points it calls anomalous.
 
+    Traces are known by their names to the page's scripts, which colour them as the theme asks, give them finer points
+    where the reader looks closer, and fill the last with points that are tried out.
+    """
+    from plotly import graph_objects as go  # noqa: PLC0415 - takes long to import: only who draws pays for it
 
-def training(series: Series, scores: TrainingScores) -> "Figure":
-    """A version's training data: the line with every extreme, the normal band, the points it calls anomalous."""
-    from plotly import graph_objects as go  # noqa: PLC0415 - takes a second to import: only who draws pays for it
-
-    figure = go.Figure()
-    for trace in _band(series, scores):
-        figure.add_trace(go.Scatter(**trace))
-    shown = extremes(series.values, MOST_POINTS)
-    figure.add_trace(
-        go.Scatter(
-            x=_milliseconds(series.timestamps[shown]),
-            y=series.values[shown],
-            customdata=series.timestamps[shown],
-            mode="lines+markers" if len(shown) <= 200 else "lines",
-            line={"color": LINE, "width": 1.5},
-            marker={"size": 4},
-            name="value",
-            hovertemplate="%{y}<br>%{x|%Y-%m-%d %H:%M:%S} UTC<br>%{customdata}<extra></extra>",
-        )
+    figure = go.Figure(
+        [go.Scatter(trace) for trace in [*_band(excerpt), _line(excerpt), _anomalies(excerpt), _tried()]]
     )
-    marks = anomalies(series, scores)
-    figure.add_trace(
-        go.Scatter(
-            x=_milliseconds(marks.timestamps),
-            y=marks.values,
-            customdata=np.column_stack((marks.timestamps, marks.score)),
-            mode="markers",
-            marker={"color": ANOMALY, "symbol": "diamond", "size": 9, "line": {"color": "white", "width": 1}},
-            name="anomaly",
-            hovertemplate="%{y}<br>score %{customdata[1]:.3g}<br>%{x|%Y-%m-%d %H:%M:%S} UTC"
-            "<br>%{customdata[0]:d}<extra></extra>",
-        )
-    )
+    edges = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 1, "dash": "dash"}}
+    ends = _milliseconds(excerpt.timestamps[[0, -1]]).tolist()
     figure.update_layout(
-        template="plotly_white",
-        margin={"l": 56, "r": 24, "t": 24, "b": 40},
-        legend={"orientation": "h", "y": 1.06},
+        template="none",
+        paper_bgcolor="rgba(0, 0, 0, 0)",
+        plot_bgcolor="rgba(0, 0, 0, 0)",
+        margin={"l": 56, "r": 16, "t": 8, "b": 32},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         hovermode="closest",
-        xaxis={"type": "date", "rangeslider": {"visible": True, "thickness": 0.08}},
+        xaxis={"type": "date", "rangeslider": {"visible": True, "thickness": 0.1}, "showgrid": False},
+        yaxis={"zeroline": False, "automargin": True},
+        shapes=[{**edges, "x0": end, "x1": end} for end in ends],
+        annotations=[
+            {
+                "x": ends[1],
+                "y": 1,
+                "yref": "paper",
+                "xanchor": "right",
+                "yanchor": "top",
+                "text": "end of the training data",
+                "showarrow": False,
+                "font": {"size": 11},
+            }
+        ],
     )
     return figure
 
 
-def _band(series: Series, scores: TrainingScores) -> list[dict[str, Any]]:
-    """Expected value and band; an open side reaches to the farthest value, so that the shading shows what is normal."""
-    shown = np.unique(np.linspace(0, len(scores.index) - 1, min(len(scores.index), MOST_POINTS // 4)).astype(int))
-    x = _milliseconds(series.timestamps[scores.index[shown]])
+def band_places(excerpt: Excerpt) -> NDArray[np.intp]:
+    """Where (m,) the band has to be drawn: not between points where it stays the same; at most `MOST_OF_BAND`."""
+    told = np.flatnonzero(~np.isnan(excerpt.score))
+    if len(told) > 2:
+        columns = np.nan_to_num(np.stack([excerpt.expected, excerpt.lower, excerpt.upper])[:, told])
+        steady = (np.diff(columns) == 0).all(axis=0)
+        told = told[~np.concatenate(([False], steady[:-1] & steady[1:], [False]))]
+    return told[np.unique(np.linspace(0, len(told) - 1, min(len(told), MOST_OF_BAND)).astype(np.intp))]
+
+
+def band_edges(excerpt: Excerpt, places: NDArray[np.intp]) -> tuple[Values, Values] | None:
+    """Lower and upper edge (m,) there. An open side reaches to the farthest value, so that the shading shows normal."""
+    lower, upper = excerpt.lower[places], excerpt.upper[places]
+    if np.isnan(lower).all() and np.isnan(upper).all():
+        return None
+    return np.where(np.isnan(lower), excerpt.values.min(), lower), np.where(
+        np.isnan(upper), excerpt.values.max(), upper
+    )
+
+
+def _band(excerpt: Excerpt) -> list[dict[str, Any]]:
+    places = band_places(excerpt)
+    x = _milliseconds(excerpt.timestamps[places]).tolist()
+    quiet = {"x": x, "mode": "lines", "hoverinfo": "skip"}
     traces: list[dict[str, Any]] = []
-    if scores.lower is not None or scores.upper is not None:
-        floor, ceiling = (np.full(len(shown), edge) for edge in (series.values.min(), series.values.max()))
-        lower = floor if scores.lower is None else scores.lower[shown]
-        upper = ceiling if scores.upper is None else scores.upper[shown]
-        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-        traces.append({"x": x, "y": lower, "showlegend": False, **edge})
-        traces.append({"x": x, "y": upper, "fill": "tonexty", "fillcolor": BAND, "name": "normal band", **edge})
-    if scores.expected is not None:
-        dashes = {"color": LINE, "width": 1, "dash": "dot"}
-        traces.append(
-            {
-                "x": x,
-                "y": scores.expected[shown],
-                "mode": "lines",
-                "line": dashes,
-                "name": "expected",
-                "hoverinfo": "skip",
-            }
-        )
+    if edges := band_edges(excerpt, places):
+        lower, upper = (edge.tolist() for edge in edges)
+        traces.append({**quiet, "y": lower, "name": "lower edge", "line": {"width": 0}, "showlegend": False})
+        traces.append({**quiet, "y": upper, "name": "normal band", "line": {"width": 0}, "fill": "tonexty"})
+    expected = excerpt.expected[places]
+    if not np.isnan(expected).any():
+        traces.append({**quiet, "y": expected.tolist(), "name": "expected", "line": {"width": 1, "dash": "dot"}})
     return traces
+
+
+def _line(excerpt: Excerpt) -> dict[str, Any]:
+    return {
+        "x": _milliseconds(excerpt.timestamps).tolist(),
+        "y": excerpt.values.tolist(),
+        "customdata": _with_scores(excerpt, np.arange(len(excerpt.timestamps))),
+        "mode": "lines+markers" if len(excerpt.timestamps) <= FEW else "lines",
+        "name": "value",
+        "line": {"width": 1.5},
+        "marker": {"size": 4},
+        "hovertemplate": f"%{{y}}<br>{TIME}<br>%{{customdata[0]:d}}<extra></extra>",
+    }
+
+
+def _anomalies(excerpt: Excerpt) -> dict[str, Any]:
+    above = np.flatnonzero(excerpt.score > 1)
+    return {
+        "x": _milliseconds(excerpt.timestamps[above]).tolist(),
+        "y": excerpt.values[above].tolist(),
+        "customdata": _with_scores(excerpt, above),
+        "mode": "markers",
+        "name": "anomaly",
+        "marker": {"symbol": "diamond", "size": 9, "line": {"width": 1}},
+        "hovertemplate": f"%{{y}}<br>score %{{customdata[1]:.3g}}<br>{TIME}<br>%{{customdata[0]:d}}<extra></extra>",
+    }
+
+
+def _tried() -> dict[str, Any]:
+    """Points that the reader tries out: none yet."""
+    return {
+        "x": [],
+        "y": [],
+        "customdata": [],
+        "mode": "markers",
+        "name": "tried",
+        "showlegend": False,
+        "marker": {"size": 11, "line": {"width": 2}},
+        "hovertemplate": f"%{{y}}, tried<br>%{{customdata[1]}}<br>{TIME}<br>%{{customdata[0]:d}}<extra></extra>",
+    }
+
+
+def _with_scores(excerpt: Excerpt, places: NDArray[np.intp]) -> list[tuple[int, float | None]]:
+    """For each point its time in seconds and its score, None where none is stored."""
+    return list(zip(excerpt.timestamps[places].tolist(), nullable(excerpt.score[places]), strict=True))
 
 
 def _milliseconds(timestamps: Timestamps) -> Timestamps:

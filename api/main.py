@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from api import middleware, openapi, problems
 from api.accepting import accept
 from api.grouping import Grouped
-from api.routes import dashboard, fits, health, jobs, pages, predictions, series, versions
+from api.routes import dashboard, fits, health, jobs, pages, plots, predictions, series, versions
 from api.services import Services
 from api.stopping import when_stopping
 from shared import __version__, logs
@@ -55,6 +55,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for route in predictions.router.routes:
         assert isinstance(route, APIRoute)  # noqa: S101
         app.add_route(route.path, route.endpoint, methods=sorted(route.methods or ()))
-    for routes in (fits, jobs, series, versions, health, dashboard, pages):
+    for routes in (fits, jobs, series, versions, health, dashboard, plots, pages):
         app.include_router(routes.router)
     return app

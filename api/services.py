@@ -10,6 +10,7 @@ from typing import Self
 import redis
 
 from api.comparing import Band, read_band
+from api.histories import Histories
 from api.resolving import Resolver
 from api.watching import Watcher
 from shared.artifacts import Artifacts
@@ -39,6 +40,7 @@ class Services:
     announcer: Announcer
     latest: LatestVersions
     resolver: Resolver
+    histories: Histories
     watcher: Watcher
     writers: ThreadPoolExecutor  # training data, side by side: each file waits for the disk
     batches: ThreadPoolExecutor  # scoring large batches, beside the threads that serve other requests
@@ -62,6 +64,7 @@ class Services:
             announcer=Announcer(make_celery(settings.redis, consumes=False)),
             latest=latest,
             resolver=Resolver(latest, sessions, artifacts, settings.state_cache_bytes),
+            histories=Histories(artifacts, settings.chart_cache_bytes),
             watcher=Watcher(sessions),
             writers=ThreadPoolExecutor(WRITERS, "writer"),
             batches=ThreadPoolExecutor(BATCHES_AT_A_TIME, "batch"),

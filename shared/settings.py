@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     max_queued_jobs: int = Field(20_000, ge=1, description="Open jobs, beyond which a fit is answered 429")
     max_queued_bytes: int = Field(10 * 1024 * MIB, ge=1, description="Training data of open jobs, likewise")
     state_cache_bytes: int = Field(128 * MIB, ge=0, description="Detector states one API process keeps in memory")
+    chart_cache_bytes: int = Field(64 * MIB, ge=0, description="Training data one API process keeps for charts")
     latency_history_limit: int = Field(100, ge=1, description="Latencies kept for /healthcheck, of each kind")
 
     lease_s: float = Field(20, gt=0, description="How long a job belongs to a worker that is not heard of")

@@ -53,6 +53,11 @@ def extremes(values: Sequence[float], edges: Sequence[int]) -> list[int]:
     return sorted(kept)
 
 
+def peaks(values: Sequence[float], edges: Sequence[int]) -> list[int]:
+    """Of each slice between two edges the first largest value's index."""
+    return [max(range(start, end), key=lambda place: values[place]) for start, end in pairwise(edges)]
+
+
 def block_maxima(scores: Sequence[float], block: int) -> list[int]:
     """The first index of each block's largest score."""
     return [

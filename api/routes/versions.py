@@ -9,14 +9,15 @@ import msgspec
 from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
-from api.answers import TrainingData, VersionAnswer, VersionPage
+from api.answers import PointsAnswer, TrainingData, VersionAnswer, VersionPage
 from api.dependencies import Cursor, Limit, SeriesId, ServicesOf, VersionNumber, answer, invalid_cursor
+from api.histories import FEWEST_SHOWN, MOST_SHOWN, USUALLY_SHOWN, nullable
 from api.openapi import operation
 from api.resolving import series_not_found, version_not_found
 from api.services import Services
-from shared.domain.series import Series
+from shared.domain.series import LAST_TIMESTAMP, Series
 from shared.domain.versions import Version
-from shared.errors import Code, InputError
+from shared.errors import Code, Flaw, InputError
 from shared.store import changes, versions
 from shared.store import series as series_store
 
@@ -60,6 +61,40 @@ def training_data(
             _csv(points), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
         )
     return StreamingResponse(_json(points), media_type="application/json")
+
+
+@router.get("/series/{series_id}/versions/{version}/points", **operation(PointsAnswer))
+def points_to_show(
+    services: ServicesOf,
+    series_id: SeriesId,
+    version: VersionNumber,
+    from_: Annotated[int, Query(alias="from", ge=0, le=LAST_TIMESTAMP, description="First second of the span")] = 0,
+    to: Annotated[int, Query(ge=0, le=LAST_TIMESTAMP, description="Last second of the span")] = LAST_TIMESTAMP,
+    max_points: Annotated[
+        int, Query(ge=FEWEST_SHOWN, le=MOST_SHOWN, description="Points a chart has room for")
+    ] = USUALLY_SHOWN,
+) -> Response:
+    """A span of the training data, thinned for a chart: extremes stay, and anomalies that can be told apart."""
+    if from_ > to:
+        sentence = "A span ends after it begins."
+        raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "to"), sentence)])
+    found = find_version(services, series_id, version)
+    shown = services.histories.of(found).excerpt(from_, to, max_points)
+    return answer(
+        PointsAnswer(
+            series_id=series_id,
+            version=str(found.version),
+            detector=found.detector,
+            points=shown.points,
+            anomalies=shown.anomalies,
+            timestamps=shown.timestamps.tolist(),
+            values=shown.values.tolist(),
+            score=nullable(shown.score),
+            expected=nullable(shown.expected),
+            lower=nullable(shown.lower),
+            upper=nullable(shown.upper),
+        )
+    )
 
 
 @router.delete("/series/{series_id}/versions/{version}", **operation(None, status=204))

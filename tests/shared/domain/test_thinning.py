@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.thinning import extremes
+from shared.domain.thinning import extremes, peaks
 from tests import naive
 
 VALUES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=300)  # a few sizes only: ties everywhere
@@ -49,3 +49,12 @@ def test_a_long_series_is_thinned_the_same_way(points: int) -> None:
     values = np.random.default_rng(points).normal(size=points)
     edges = [int(edge) for edge in np.linspace(0, points, 2000)]
     assert extremes(values, 4000).tolist() == naive.extremes(values.tolist(), edges)
+
+
+@given(VALUES, st.integers(1, 80))
+def test_the_peaks_are_those_of_their_slow_twin(values: list[float], at_most: int) -> None:
+    kept = peaks(np.array(values), at_most).tolist()
+    if len(values) <= at_most:
+        assert kept == list(range(len(values)))
+    else:
+        assert kept == naive.peaks(values, [int(edge) for edge in np.linspace(0, len(values), at_most + 1)])
