@@ -1,13 +1,14 @@
-"""A version's training data as people look at it."""
+"""A version's training data as people look at it: a page and a static picture."""
 
+import hashlib
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from api import charts
+from api import charts, pictures
 from api.dependencies import ServicesOf
 from api.histories import USUALLY_SHOWN
 from api.openapi import operation
@@ -15,6 +16,7 @@ from api.pages import templates
 from api.resolving import parse_version
 from api.routes.versions import find_version
 from api.services import Services
+from shared import __version__
 from shared.domain.series import LAST_TIMESTAMP, check_series_id
 from shared.domain.versions import Version
 from shared.store import series as series_store
@@ -41,6 +43,28 @@ def plot(services: ServicesOf, series_id: Named, version: Numbered = None) -> Re
         **_neighbours(services, found),
     )
     return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/plot.svg", **operation("image/svg+xml"))
+def picture(
+    request: Request,
+    services: ServicesOf,
+    series_id: Named,
+    version: Numbered = None,
+    width: Annotated[int, Query(ge=200, le=4000, description="Pixels")] = 960,
+    height: Annotated[int, Query(ge=120, le=2000, description="Pixels")] = 360,
+    theme: Annotated[Literal["light", "dark"], Query(description="light or dark")] = "light",
+) -> Response:
+    """The same as a static picture, for chats, mails and wikis."""
+    found = find_version(services, check_series_id(series_id), parse_version(version))
+    looks = f"{__version__} {found.scores.key} {found.version} {width} {height} {theme}"
+    tag = f'"{hashlib.sha256(looks.encode()).hexdigest()[:32]}"'
+    headers = {"Cache-Control": "no-cache", "ETag": tag}  # kept, but asked for again: what is latest changes
+    if tag in request.headers.get("If-None-Match", ""):
+        return Response(status_code=304, headers=headers)
+    excerpt = services.histories.of(found).excerpt(0, LAST_TIMESTAMP, 2 * width)
+    drawn = pictures.training(found, excerpt, width, height, theme)
+    return Response(drawn, media_type="image/svg+xml", headers=headers)
 
 
 def _neighbours(services: Services, version: Version) -> dict[str, int | None]:

@@ -1,0 +1,61 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api import ticks
+from shared.domain.series import LAST_TIMESTAMP
+
+MOMENTS = st.integers(0, LAST_TIMESTAMP)
+
+
+def at(*moment: int) -> int:
+    return int(datetime(*moment, tzinfo=UTC).timestamp())  # type: ignore[arg-type,misc]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (-0.3, 10.4, ["0", "2", "4", "6", "8", "10"]),
+        (0.11, 0.19, ["0.12", "0.14", "0.16", "0.18"]),
+        (1e9, 1e9 + 0.4, ["1000000000", "1000000000.1", "1000000000.2", "1000000000.3", "1000000000.4"]),
+        (-4000, 8000, ["-4000", "-2000", "0", "2000", "4000", "6000", "8000"]),
+    ],
+)
+def test_values_are_marked_at_round_numbers_that_can_be_told_apart(low: float, high: float, labels: list[str]) -> None:
+    assert [label for _, label in ticks.numbers(low, high, 6)] == labels
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+def test_any_range_of_values_has_a_few_ticks_inside(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    found = ticks.numbers(low, high, 5)
+    slack = high / 1e9 - low / 1e9
+    assert 1 <= len(found) <= 11
+    assert all(low - slack <= value <= high + slack for value, _ in found)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "labels"),
+    [
+        (at(2024, 1, 1), at(2024, 1, 1, 0, 0, 4), ["1 Jan", "00:00:01", "00:00:02", "00:00:03", "00:00:04"]),
+        (at(2024, 1, 1, 20), at(2024, 1, 2, 4), ["20:00", "22:00", "2 Jan", "02:00", "04:00"]),
+        (at(2023, 12, 30), at(2024, 1, 4), ["30 Dec", "31 Dec", "1 Jan 2024", "2 Jan", "3 Jan", "4 Jan"]),
+        (at(2024, 5, 1), at(2024, 6, 5), ["6 May", "13 May", "20 May", "27 May", "3 Jun"]),
+        (at(2024, 1, 2), at(2024, 8, 2), ["Mar 2024", "May 2024", "Jul 2024"]),
+        (at(1999, 6, 1), at(2009, 6, 1), ["2000", "2002", "2004", "2006", "2008"]),
+        (0, LAST_TIMESTAMP, ["2000", "4000", "6000", "8000"]),
+    ],
+)
+def test_times_are_marked_where_people_count_from(first: int, last: int, labels: list[str]) -> None:
+    assert [label for _, label in ticks.times(first, last, 5)] == labels
+
+
+@given(MOMENTS, MOMENTS, st.integers(1, 40))
+def test_ticks_of_time_are_in_order_inside_and_not_many_more_than_fit(one: int, other: int, at_most: int) -> None:
+    first, last = sorted((one, other))
+    moments = [moment for moment, _ in ticks.times(first, last, at_most)]
+    assert moments == sorted(set(moments))
+    assert all(first <= moment <= last for moment in moments)
+    assert len(moments) <= at_most + 2
