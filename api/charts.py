@@ -11,6 +11,10 @@ from shared.domain.series import Timestamps, Values
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+# Numbers of Python: Plotly looks at each item of a list, and packs an array of floats into bytes, which the scripts of
+# the page would have to unpack.
+Column = NDArray[np.object_]
+
 MOST_OF_BAND = 1_000
 FEW = 200  # points that are told apart by dots
 TIME = "%{x|%Y-%m-%d %H:%M:%S} UTC"
@@ -28,14 +32,15 @@ def training(excerpt: Excerpt) -> "Figure":
         [go.Scatter(trace) for trace in [*_band(excerpt), _line(excerpt), _anomalies(excerpt), _tried()]]
     )
     edges = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 1, "dash": "dash"}}
-    ends = _milliseconds(excerpt.timestamps[[0, -1]]).tolist()
+    ends = _milliseconds(excerpt.timestamps[[0, -1]])
     figure.update_layout(
         template="none",
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
         margin={"l": 56, "r": 16, "t": 8, "b": 32},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        legend={"orientation": "h", "traceorder": "normal", "x": 0, "y": 1.02, "yanchor": "bottom"},
         hovermode="closest",
+        hoverdistance=100,
         xaxis={"type": "date", "rangeslider": {"visible": True, "thickness": 0.1}, "showgrid": False},
         yaxis={"zeroline": False, "automargin": True},
         shapes=[{**edges, "x0": end, "x1": end} for end in ends],
@@ -77,23 +82,26 @@ def band_edges(excerpt: Excerpt, places: NDArray[np.intp]) -> tuple[Values, Valu
 
 def _band(excerpt: Excerpt) -> list[dict[str, Any]]:
     places = band_places(excerpt)
-    x = _milliseconds(excerpt.timestamps[places]).tolist()
+    x = _milliseconds(excerpt.timestamps[places])
     quiet = {"x": x, "mode": "lines", "hoverinfo": "skip"}
     traces: list[dict[str, Any]] = []
     if edges := band_edges(excerpt, places):
-        lower, upper = (edge.tolist() for edge in edges)
-        traces.append({**quiet, "y": lower, "name": "lower edge", "line": {"width": 0}, "showlegend": False})
-        traces.append({**quiet, "y": upper, "name": "normal band", "line": {"width": 0}, "fill": "tonexty"})
+        lower, upper = (
+            {**quiet, "y": edge.astype(object), "line": {"width": 0}, "meta": {"is_open": bool(np.isnan(column).all())}}
+            for edge, column in zip(edges, (excerpt.lower, excerpt.upper), strict=True)
+        )
+        traces.append({**lower, "name": "lower edge", "showlegend": False})
+        traces.append({**upper, "name": "normal band", "fill": "tonexty"})
     expected = excerpt.expected[places]
     if not np.isnan(expected).any():
-        traces.append({**quiet, "y": expected.tolist(), "name": "expected", "line": {"width": 1, "dash": "dot"}})
+        traces.append({**quiet, "y": expected.astype(object), "name": "expected", "line": {"width": 1, "dash": "dot"}})
     return traces
 
 
 def _line(excerpt: Excerpt) -> dict[str, Any]:
     return {
-        "x": _milliseconds(excerpt.timestamps).tolist(),
-        "y": excerpt.values.tolist(),
+        "x": _milliseconds(excerpt.timestamps),
+        "y": excerpt.values.astype(object),
         "customdata": _with_scores(excerpt, np.arange(len(excerpt.timestamps))),
         "mode": "lines+markers" if len(excerpt.timestamps) <= FEW else "lines",
         "name": "value",
@@ -106,8 +114,8 @@ def _line(excerpt: Excerpt) -> dict[str, Any]:
 def _anomalies(excerpt: Excerpt) -> dict[str, Any]:
     above = np.flatnonzero(excerpt.score > 1)
     return {
-        "x": _milliseconds(excerpt.timestamps[above]).tolist(),
-        "y": excerpt.values[above].tolist(),
+        "x": _milliseconds(excerpt.timestamps[above]),
+        "y": excerpt.values[above].astype(object),
         "customdata": _with_scores(excerpt, above),
         "mode": "markers",
         "name": "anomaly",
@@ -130,10 +138,11 @@ def _tried() -> dict[str, Any]:
     }
 
 
-def _with_scores(excerpt: Excerpt, places: NDArray[np.intp]) -> list[tuple[int, float | None]]:
+def _with_scores(excerpt: Excerpt, places: NDArray[np.intp]) -> Column:
     """For each point its time in seconds and its score, None where none is stored."""
-    return list(zip(excerpt.timestamps[places].tolist(), nullable(excerpt.score[places]), strict=True))
+    scores = np.array(nullable(excerpt.score[places]), dtype=object)
+    return np.column_stack((excerpt.timestamps[places].astype(object), scores))
 
 
-def _milliseconds(timestamps: Timestamps) -> Timestamps:
-    return timestamps * 1000
+def _milliseconds(timestamps: Timestamps) -> Column:
+    return (timestamps * 1000).astype(object)

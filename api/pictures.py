@@ -8,7 +8,7 @@ import numpy as np
 from api import ticks
 from api.charts import band_edges, band_places
 from api.histories import Excerpt
-from api.pages import templates
+from api.pages import templates, writing
 from shared.domain.series import Timestamps, Values
 from shared.domain.versions import Version
 
@@ -134,8 +134,8 @@ def _summary(version: Version) -> str:
         f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M}"
         for moment in (version.first_timestamp, version.last_timestamp)
     )
-    share = f"{100 * version.anomaly_share:.3g} % anomalous"
-    return f"{version.points:,} points, {share}, {first} to {last} UTC"
+    share = writing.share(version.anomaly_share)
+    return f"{version.points:,} points, {share} anomalous, {first} to {last} UTC"
 
 
 def _shortened(text: str, room: int) -> str:

@@ -20,8 +20,10 @@ from shared.errors import Code, FitError, SetupError, TsadError, UnavailableErro
 
 console = Console(highlight=False, soft_wrap=True)
 
-_STYLE = re.compile(r'<link rel="stylesheet" href="(static/[^"]+)">')
-_SCRIPT = re.compile(r'<script src="(static/[^"]+)" defer></script>')
+_STYLE = re.compile(r'<link rel="stylesheet" nonce="[^"]+" href="\./(static/[^"]+)">')
+_SCRIPT = re.compile(r'<script nonce="[^"]+" src="\./(static/[^"]+)"( type="module")?[^>]*></script>')
+_ADDRESS = re.compile(r' (?:href|src|srcset)="\./[^"]*"')
+_WITHOUT_SERVER = "<style>header.top nav, .title nav a, #under a, .columns, footer { display: none; }</style>"
 LONGEST_FIT_S = 120
 LONGEST_TELEMETRY_S = 5
 A_DAY = 86_400
@@ -127,11 +129,12 @@ def show_health(client: Client) -> None:
 
 
 def write_plot(client: Client, series_id: str, output: Path) -> None:
-    """Save the plot page with its style and scripts inside, so that the file can be opened anywhere."""
+    """Save the plot page with its style and scripts inside, but for those that need the server: it opens anywhere."""
     page = client.text(f"/plot?series_id={series_id}")
-    scripts = [client.text(f"/{source}") for source in _SCRIPT.findall(page)]
+    sources = [found for found in _SCRIPT.findall(page) if not found[0].endswith("/plot.js")]
     page = _SCRIPT.sub("", _STYLE.sub(lambda link: f"<style>{client.text('/' + link[1])}</style>", page))
-    inline = "".join(f"<script>{script}</script>\n" for script in scripts)
+    page = _ADDRESS.sub("", page.replace("</head>", f"{_WITHOUT_SERVER}</head>"))
+    inline = "".join(f"<script{kind}>{client.text(f'/{source}')}</script>\n" for source, kind in sources)
     try:
         output.write_text(page.replace("</body>", f"{inline}</body>"), encoding="utf-8")
     except OSError as error:

@@ -7,7 +7,7 @@ where `/` is.
 import gzip
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from secrets import token_urlsafe
 
@@ -29,8 +29,13 @@ class Asset:
     """A file that browsers may keep for a year."""
 
     media_type: str
-    compressed: bytes
+    content: bytes
     fingerprint: str
+
+    @cached_property
+    def compressed(self) -> bytes:
+        """As it is sent; made for the first who asks, so that pages which merely name the file need not wait."""
+        return gzip.compress(self.content, 6, mtime=0)
 
 
 def render(request: Request, template: str, *, status_code: int = 200, **content: object) -> HTMLResponse:
@@ -68,7 +73,7 @@ def asset(name: str) -> Asset:
         content = _own()[name]
     return Asset(
         media_type=MEDIA_TYPES[name.rsplit(".", 1)[1]],
-        compressed=gzip.compress(content, 6, mtime=0),
+        content=content,
         # modules import each other by relative addresses, so that our own files share one fingerprint
         fingerprint=hashlib.sha256(b"".join(_own().values()) if name in _own() else content).hexdigest()[:12],
     )

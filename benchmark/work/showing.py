@@ -39,6 +39,16 @@ def plots(stack: Stack, pairs: int) -> Iterator[Figure]:
         page = stack.client.get("/plot?series_id=plotted", headers={"Accept-Encoding": "identity"})
         seconds.append(clock() - began)
         sizes.append(len(page.content) / KIB)
+    pictures, points = [], []
+    for _ in range(pairs):
+        began = clock()
+        stack.client.get("/plot.svg?series_id=plotted")
+        pictures.append(clock() - began)
+        began = clock()
+        stack.client.get("/series/plotted/versions/latest/points?from=1000&to=500000")
+        points.append(clock() - began)
+    yield single(f"plot of {POINTS:,} points: static picture", "s", pictures, Target(AT_MOST, 0.2))
+    yield single(f"plot of {POINTS:,} points: a closer look", "s", points, Target(AT_MOST, 0.2))
     yield single(f"plot of {POINTS:,} points: answer", "s", seconds, Target(AT_MOST, 0.5))
     yield single(f"plot of {POINTS:,} points: page without the cached script", "KiB", sizes, Target(AT_MOST, 500))
 

@@ -33,7 +33,7 @@ def test_a_picture_shows_values_anomalies_and_what_they_are(api: httpx.Client, s
     picture = parsed(answer.text)
     assert (picture.get("width"), picture.get("height")) == ("800", "300")
     assert f"{series_id} · version 1 · baseline"[:60] in texts(answer.text)[0]
-    assert "60 points, 1.67 % anomalous, 2023-11-14 22:13 to 2023-11-14 23:12 UTC" in texts(answer.text)[1]
+    assert "60 points, 1.7 % anomalous, 2023-11-14 22:13 to 2023-11-14 23:12 UTC" in texts(answer.text)[1]
     assert {"0", "50", "22:20", "23:00"} <= set(texts(answer.text))
     (line,) = (path for path in paths(answer.text) if path.count("L") == 59)
     x, y = line.rpartition("L")[2].split()

@@ -24,7 +24,7 @@ def test_a_plot_shows_values_band_and_anomalies(api: httpx.Client, series_id: st
     assert answer.headers["content-type"].startswith("text/html")
     names = [trace.get("name") for trace in figure_of(answer.text)["data"]]
     assert {"value", "normal band", "expected", "anomaly"} <= set(names)
-    assert "1 anomalies" in answer.text
+    assert 'over time with the normal band; anomalies: 1"' in answer.text
     assert "2023-11-14 22:13:20 UTC (1700000000)" in answer.text
 
 
@@ -67,7 +67,7 @@ def test_a_plot_of_many_points_is_small_and_keeps_every_extreme(
 
 def test_ids_in_pages_are_text_whatever_they_are(api: httpx.Client, fitted: Callable[..., str]) -> None:
     fitted("a.b_c-d")
-    assert "<h1>a.b_c-d</h1>" in api.get("/plot?series_id=a.b_c-d").text
+    assert ">a.b_c-d</a></h1>" in api.get("/plot?series_id=a.b_c-d").text
 
 
 def test_the_figure_holds_the_points_and_what_the_version_says_of_them(

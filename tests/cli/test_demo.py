@@ -1,6 +1,7 @@
 """`tsad demo` as a process of its own."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -39,7 +40,9 @@ def test_the_demo_fits_judges_and_plots_real_series_and_leaves_only_the_page(fol
         assert said in ended.stdout
     page = (folder / "page.html").read_text()
     assert samples.NAMES[0] in page
-    assert 'src="static/' not in page
+    assert not re.findall(r'(?:src|srcset|href)="\.', page[: page.index("<script")]), "it refers to no other file"
+    assert page.count("<script>") == 2
+    assert page.count('<script type="module">') == 1
     assert [path.name for path in folder.iterdir()] == ["page.html"]
 
 

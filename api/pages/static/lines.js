@@ -1,0 +1,40 @@
+// Lines that people type or paste, read as points.
+const SEPARATOR = /\s*[,;\t]\s*/;
+
+// [[seconds, value], …] in order of time; throws an Error that says which line is wrong.
+export function pointsOf(text) {
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  const points = [];
+  for (const [place, line] of lines.entries()) {
+    if (line === "") continue;
+    const fields = line.split(SEPARATOR);
+    if (points.length === 0 && isHeading(fields) && lines.slice(place + 1).some(Boolean)) continue;
+    points.push(pointOf(fields, place + 1));
+  }
+  if (points.length === 0) throw new Error("Type a point first: its time and its value, as in the example.");
+  points.sort(([one], [other]) => one - other);
+  const twice = points.findIndex(([at], place) => place > 0 && at === points[place - 1][0]);
+  if (twice > 0) throw new Error(`Two points have the time ${points[twice][0]}: a series has one value at a time.`);
+  return points;
+}
+
+const isHeading = (fields) => fields.every((field) => /^"?[A-Za-z_][\w ]*"?$/.test(field));
+
+function pointOf(fields, line) {
+  if (fields.length !== 2) throw new Error(`Line ${line} needs a time and a value with a comma between them.`);
+  const [time, value] = fields.map((field) => field.replace(/^"(.*)"$/, "$1"));
+  const seconds = secondsOf(time);
+  if (!Number.isSafeInteger(seconds)) {
+    throw new Error(`Line ${line}: "${short(time)}" is no time. Write whole seconds since 1970, or 2026-01-31T18:00:00Z.`);
+  }
+  if (value === "" || !Number.isFinite(Number(value))) throw new Error(`Line ${line}: "${short(value)}" is no number.`);
+  return [seconds, Number(value)];
+}
+
+function secondsOf(time) {
+  if (/^[0-9]+$/.test(time)) return Number(time);
+  const iso = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.0+)?)?)(Z|[+-]\d\d:?\d\d)?)?$/i.exec(time);
+  return iso ? Date.parse(`${iso[1]}T${iso[2] ?? "00:00"}${iso[3] ?? "Z"}`) / 1000 : NaN; // without a zone it is UTC
+}
+
+const short = (text) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
