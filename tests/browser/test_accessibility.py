@@ -17,6 +17,7 @@ PAGES = {
     "jobs": "/ui/jobs",
     "job": "/ui/jobs/{job_id}",
     "series": "/ui/series/{series_id}",
+    "plot": "/plot?series_id={series_id}",
     "problem": "/ui/series/nobody-knows",
 }
 SHIFTS = """
@@ -49,13 +50,13 @@ def test_a_page_keeps_nobody_out(page: Page, watch: Watch, path: str, theme: str
     assert serious(page) == []
 
 
-@pytest.mark.parametrize("path", ["start", "jobs", "job", "series"], indirect=True)
+@pytest.mark.parametrize("path", ["start", "jobs", "job", "series", "plot"], indirect=True)
 def test_nothing_jumps_while_a_page_loads(page: Page, path: str) -> None:
     page.goto(path)
     assert page.evaluate(SHIFTS) < 0.02
 
 
-@pytest.mark.parametrize("path", ["start", "jobs", "job", "series"], indirect=True)
+@pytest.mark.parametrize("path", ["start", "jobs", "job", "series", "plot"], indirect=True)
 def test_no_page_is_wider_than_a_phone(page: Page, path: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(path)
