@@ -64,6 +64,8 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.INTERNAL_ERROR: (500, "Internal error"),
     Code.CONFIGURATION: (500, "Configuration"),
     Code.START_FAILED: (500, "Start failed"),
+    Code.API_UNREACHABLE: (500, "The API does not answer"),
+    Code.INVALID_FILE: (422, "Not a file of points"),
 }
 
 

@@ -61,6 +61,8 @@ class Code(StrEnum):
     # the command line
     CONFIGURATION = "configuration"
     START_FAILED = "start_failed"
+    API_UNREACHABLE = "api_unreachable"
+    INVALID_FILE = "invalid_file"  # points cannot be read from it
 
 
 class Flaw(NamedTuple):

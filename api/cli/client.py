@@ -1,18 +1,36 @@
 """The API as the command line talks to it."""
 
-from typing import Any
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
+import msgspec
 
-from shared.errors import Code, TsadError, UnavailableError
+from shared.errors import BusyError, Code, Flaw, InputError, NotFoundError, TsadError, UnavailableError
+
+_UNREADABLE = "{} {} was answered {}, by something that is not this API."
+_CLASSES: dict[int, type[TsadError]] = {
+    HTTPStatus.NOT_FOUND: NotFoundError,
+    HTTPStatus.TOO_MANY_REQUESTS: BusyError,
+    HTTPStatus.BAD_GATEWAY: UnavailableError,
+    HTTPStatus.SERVICE_UNAVAILABLE: UnavailableError,
+    HTTPStatus.GATEWAY_TIMEOUT: UnavailableError,
+}
+_LINES = msgspec.json.Decoder()
 
 
 class Client:
     """Calls routes; an answer that is no success is a `TsadError` with the sentence the API gave."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, key: str = "") -> None:
         self.address = address
-        self._client = httpx.Client(base_url=address, timeout=60, trust_env=False)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        try:
+            self._client = httpx.Client(base_url=address, headers=headers, timeout=60, trust_env=False)
+        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+            raise InputError(Code.INVALID_REQUEST, f"{address} is no address, or the key no key: {error}.") from None
 
     def get(self, path: str, **query: object) -> Any:
         """Answer of a GET, decoded."""
@@ -22,6 +40,32 @@ class Client:
         """Answer of a POST, decoded."""
         return self._call("POST", path, json=body, params=query).json()
 
+    def put(self, path: str, body: object) -> Any:
+        """Answer of a PUT, decoded."""
+        return self._call("PUT", path, json=body).json()
+
+    def delete(self, path: str) -> Any:
+        """Answer of a DELETE, decoded; None where there is nothing to say."""
+        content = self._call("DELETE", path).content
+        return msgspec.json.decode(content) if content else None
+
+    def post_lines(self, path: str, lines: Iterable[bytes]) -> list[Any]:
+        """Answers to a POST of one JSON object a line, one for each line, decoded."""
+        answer = self._call("POST", path, content=b"\n".join(lines), headers={"Content-Type": "application/x-ndjson"})
+        return _LINES.decode_lines(answer.content)
+
+    def listed(self, path: str, name: str, limit: int | None, **query: object) -> Iterator[Any]:
+        """Entries of a list, page after page, as far as they are asked for."""
+        page_query = {key: value for key, value in query.items() if value not in (None, "")}
+        while limit is None or limit > 0:
+            page = self.get(path, limit=min(limit or 200, 200), **page_query)
+            yield from page[name]
+            if limit is not None:
+                limit -= len(page[name])
+            if not page["next_cursor"]:
+                return
+            page_query["cursor"] = page["next_cursor"]
+
     def text(self, path: str) -> str:
         """Answer of a GET, as it is."""
         return self._call("GET", path).text
@@ -30,18 +74,41 @@ class Client:
         """Close its connections."""
         self._client.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:
             answer = self._client.request(method, path, **arguments)
-        except httpx.HTTPError as error:
-            raise UnavailableError(
-                Code.START_FAILED, f"{self.address} does not answer: {type(error).__name__}."
-            ) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            reason = str(error) or type(error).__name__
+            raise UnavailableError(Code.API_UNREACHABLE, f"{self.address} does not answer: {reason}") from error
         if answer.is_success:
             return answer
-        try:
-            problem = answer.json()
-            code, detail = Code(problem["code"]), str(problem["detail"])
-        except (ValueError, KeyError, TypeError):
-            code, detail = Code.INTERNAL_ERROR, f"{method} {path} was answered {answer.status_code}."
-        raise TsadError(code, detail)
+        raise _problem(answer, _UNREADABLE.format(method, path, answer.status_code))
+
+
+def segment(text: str) -> str:
+    """A part of a path, whatever somebody typed."""
+    return quote(text, safe="")
+
+
+def _problem(answer: httpx.Response, otherwise: str) -> TsadError:
+    """The error that an answer stands for. A code that only a newer API knows keeps its sentence."""
+    kind = _CLASSES.get(answer.status_code, InputError if answer.is_client_error else TsadError)
+    try:
+        problem = answer.json()
+        detail, code = str(problem["detail"]), problem["code"]
+        flaws = [Flaw(tuple(flaw["loc"]), str(flaw["msg"])) for flaw in problem["errors"]]
+    except (ValueError, KeyError, TypeError):
+        return kind(Code.INTERNAL_ERROR, otherwise)
+    retry_after = answer.headers.get("Retry-After", "")
+    return kind(
+        Code(code) if code in list(Code) else Code.INTERNAL_ERROR,
+        detail,
+        flaws=flaws,
+        retry_after_s=int(retry_after) if retry_after.isdecimal() else None,
+    )

@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api import samples
 from api.cli.client import Client
+from api.cli.following import follow, succeeded
 from api.cli.stack import running_stack
-from shared.errors import Code, FitError, SetupError, TsadError, UnavailableError
+from shared.errors import Code, SetupError, TsadError
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -64,7 +64,7 @@ def show(client: Client, sample: samples.Sample, check: Callable[[], object]) ->
     days = (sample.timestamps[-1] - sample.timestamps[0]) // A_DAY + 1
     console.print(f"\n[bold]{sample.name}[/]: {len(sample.values):,} points over {days:,} days")
     accepted = client.post(f"/fit/{sample.name}", {"timestamps": sample.timestamps, "values": sample.values})
-    job = follow(client, accepted["job_id"], check)
+    job = succeeded(follow(client, accepted["job_id"], console, LONGEST_FIT_S, check))
     version = client.get(f"/series/{sample.name}/versions/{job['version']}")
     band = client.post(f"/predict/{sample.name}", {"timestamp": sample.timestamps[-1] + A_DAY, "value": 0})
     console.print(
@@ -75,29 +75,6 @@ def show(client: Client, sample: samples.Sample, check: Callable[[], object]) ->
     width = band["upper"] - band["lower"]
     for value, anomalous in ((band["expected"], False), (band["upper"] + width, True)):
         judge(client, sample, round(value, 1), anomalous=anomalous)
-
-
-def follow(client: Client, job_id: str, check: Callable[[], object]) -> dict[str, Any]:
-    """Poll the job until it has ended, with a progress bar; raise `FitError` unless it succeeded."""
-    columns = (
-        TextColumn("  {task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    job: dict[str, Any] = {}
-    deadline = time.monotonic() + LONGEST_FIT_S
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task(f"job {job_id[:8]} queued", total=1.0)
-        while not job.get("finished_at"):
-            job = client.get(f"/jobs/{job_id}", wait=0.2)
-            progress.update(bar, completed=job["progress"], description=f"job {job_id[:8]} {job['status']}")
-            check()
-            if time.monotonic() > deadline:
-                raise UnavailableError(Code.START_FAILED, f"The job is still {job['status']} after {LONGEST_FIT_S} s.")
-    if job["status"] != "succeeded":
-        raise FitError(Code.FIT_FAILED, f"The job {job['status']}: {(job['error'] or {}).get('detail', 'no reason')}")
-    return job
 
 
 def judge(client: Client, sample: samples.Sample, value: float, *, anomalous: bool) -> None:

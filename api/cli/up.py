@@ -17,7 +17,11 @@ def up(
     flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Flower; 0 picks a free one.")] = 5555,
     home: Annotated[
         Path | None,
-        typer.Option(envvar="TSAD_HOME", help="Folder for everything it writes.", show_default=str(default_home())),
+        typer.Option(
+            envvar="TSAD_HOME",
+            help="Folder for everything it writes.",
+            show_default="~/.local/state/tsad, or /var/lib/tsad for root",
+        ),
     ] = None,
     concurrency: Annotated[
         int | None, typer.Option(min=1, help="Fits at a time.", show_default="WORKER_CONCURRENCY, else 2")

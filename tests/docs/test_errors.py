@@ -6,13 +6,15 @@ from tests.docs.markdown import ROOT, rows
 
 CATALOGUE = ROOT / "docs/errors.md"
 IN_JOBS = "in a job"
-ON_THE_COMMAND_LINE = "exit code 2 or 1"
+ON_THE_COMMAND_LINE = "exit code"
 NEVER_ANSWERED = {
     Code.FIT_FAILED: IN_JOBS,
     Code.FIT_TIMEOUT: IN_JOBS,
     Code.WORKER_LOST: IN_JOBS,
     Code.CONFIGURATION: ON_THE_COMMAND_LINE,
     Code.START_FAILED: ON_THE_COMMAND_LINE,
+    Code.API_UNREACHABLE: ON_THE_COMMAND_LINE,
+    Code.INVALID_FILE: ON_THE_COMMAND_LINE,
 }
 
 

@@ -27,7 +27,7 @@ def test_what_compose_reads_is_listed_with_its_default() -> None:
 
 
 def test_every_limit_and_setting_that_the_documents_name_exists() -> None:
-    known = setting_names() | variables().keys() | {"TSAD_HOME"}
+    known = setting_names() | variables().keys() | {"TSAD_HOME", "TSAD_URL", "TSAD_API_KEY"}
     for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"), ROOT / "CONTRIBUTING.md"):
         named = {name for name in code(without_blocks(path.read_text())) if SETTING.fullmatch(name)}
         assert named - known == set(), path.name

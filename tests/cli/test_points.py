@@ -1,0 +1,139 @@
+"""Points from files: what is guessed, what is told, what is refused."""
+
+import gzip
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from api.cli.points import Choices, Doubled, Points, read
+from api.cli.times import Unit
+from shared.errors import InputError
+
+START = 1_767_225_600  # 2026-01-01T00:00:00Z
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "points"
+
+
+def of(file: Path, content: str | bytes, **choices: object) -> Points:
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read(str(file), Choices(**choices))  # type: ignore[arg-type]
+
+
+def pairs(points: Points) -> list[tuple[int, float]]:
+    return list(zip(points.timestamps.tolist(), points.values.tolist(), strict=True))
+
+
+EXPECTED = [(START, 1.5), (START + 60, -2.0)]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (f"timestamp,value\n{START},1.5\n{START + 60},-2\n", "'timestamp' (unix times in s), values from 'value'"),
+        (f"{START},1.5\r\n{START + 60},-2", "'column 1' (unix times in s), values from 'column 2'"),
+        (f"\ufeffTS;Host;Y\n{START};a;1.5\n{START + 60};b;-2\n", "'TS' (unix times in s), values from 'Y'"),
+        (f"v\twhen\n1.5\t{START}000\n-2\t{START + 60}000\n", "'when' (unix times in ms), values from 'v'"),
+        (f"time,x\n{START}000000,1.5\n{START + 60}000000,-2\n", "unix times in µs"),
+        (f"time,x\n{START}000000000,1.5\n{START + 60}999999999,-2\n", "unix times in ns"),
+        (f"time,x\n{START}.25,1.5\n{START + 60}.75,-2\n", "unix times in s"),
+        ("x,day\n1.5,2026-01-01\n-2,2026-01-01 00:01\n", "'day' (dates without a zone, taken for UTC)"),
+        ("a,b\n2026-01-01T01:00:00+01:00,1.5\n2026-01-01T00:01:00Z,-2\n", "'a' (dates with their zone)"),
+        (
+            f'{{"ts": {START}, "value": 1.5}}\n\n{{"value": -2, "ts": {START + 60}, "more": 7}}',
+            "'ts' (unix times in s)",
+        ),
+        (json.dumps({"timestamps": [START, START + 60], "values": [1.5, -2]}, indent=1), "values from 'values'"),
+        (f"is_anomaly,value,time\n0,1.5,{START}\n1,-2,{START + 60}\n", "values from 'value'"),
+    ],
+)
+def test_columns_and_units_are_guessed_and_told(file: Path, content: str, told: str) -> None:
+    points = of(file, content)
+    assert pairs(points) == EXPECTED
+    assert told in points.told[0]
+
+
+def test_a_packed_file_is_read_as_its_content(file: Path) -> None:
+    assert pairs(of(file, gzip.compress(f"t,v\n{START},1.5\n{START + 60},-2\n".encode()))) == EXPECTED
+
+
+def test_parquet_is_read_with_times_of_any_resolution(file: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    moments = [datetime.fromtimestamp(moment, UTC) for moment, _ in EXPECTED]
+    for resolution in ("ms", "ns"):
+        column = pyarrow.array(moments, pyarrow.timestamp(resolution, "UTC"))
+        parquet.write_table(pyarrow.table({"when": column, "value": [1.5, -2.0]}), file)
+        assert pairs(read(str(file))) == EXPECTED
+
+
+def test_a_column_alone_is_numbered(file: Path) -> None:
+    points = of(file, "Data,Label\n5,0\n6,0\n7,1\n")
+    assert pairs(points) == [(0, 5.0), (1, 6.0), (2, 7.0)]
+    assert "no column of times" in points.told[0]
+
+
+def test_what_is_named_is_not_guessed(file: Path) -> None:
+    content = f"time,value,other,stamp\n1,5,1.5,{START}000\n2,6,-2,{START + 60}000\n"
+    assert pairs(of(file, content, time_column="stamp", value_column="other")) == EXPECTED
+    assert pairs(of(file, "t,v\n5000,1\n6000,2\n", unit=Unit.MS)) == [(5, 1.0), (6, 2.0)]
+
+
+def test_rows_in_any_order_are_sorted_and_those_without_a_value_left_out_and_that_is_told(file: Path) -> None:
+    points = of(file, f"t,v\n{START + 60},-2\n{START + 30},\n{START},1.5\n{START + 90},NaN\n")
+    assert pairs(points) == EXPECTED
+    assert points.told[1:] == [
+        "2 rows without a value are left out",
+        "the rows were not in the order of time and are sorted",
+    ]
+
+
+def test_several_values_for_a_second_are_refused_unless_one_is_chosen(file: Path) -> None:
+    content = "t,v\n5,1\n5,3\n6,7\n"
+    with pytest.raises(InputError, match="several values for the second 5"):
+        of(file, content)
+    for doubled, value in ((Doubled.FIRST, 1.0), (Doubled.LAST, 3.0), (Doubled.MEAN, 2.0)):
+        points = of(file, content, doubled=doubled)
+        assert pairs(points) == [(5, value), (6, 7.0)]
+        assert points.told[1].startswith("1 rows with the second of another")
+
+
+def test_a_repeated_row_is_left_out_and_told(file: Path) -> None:
+    points = of(file, "t,v\n5,1\n5,1\n6,7\n")
+    assert pairs(points) == [(5, 1.0), (6, 7.0)]
+    assert "left out" in points.told[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "holds no points"),
+        (b"a,b\n", "holds no points"),
+        (b"\xff\xfe\x00", "neither UTF-8 text nor Parquet"),
+        (b"PAR1 and no more", "Parquet file cannot be read"),
+        (b"\x1f\x8b and no more", "cannot be read"),
+        (b"t,v\n1,2\n3\n", "Row 3 has 1 cells"),
+        (b"t,v\n1,2\n3,high\n", "'high', value number 2 of 'v', is no number"),
+        (b"t,v\n2026-01-01,2\ntomorrow,3\n", "'tomorrow', time number 2"),
+        (b"t,v\n1,2\n2,inf\n", "'inf', value number 2"),
+        (b"name,town\nann,rome\n", "No column holds numbers"),
+        (b'{"t": 1, "v": 2}\n[1]\n', "Line 2"),
+        (b'{"t": 1, "v": ', "not JSON"),
+        (b'{"t": [1, 2], "v": [1]}', "differ in length"),
+        (b"t,v\n1e300,2\n2e300,3\n", "too large to be a time"),
+    ],
+)
+def test_what_is_no_file_of_points_is_a_sentence(file: Path, content: bytes, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        of(file, content)
+
+
+def test_a_column_that_is_not_there_is_named_with_those_that_are(file: Path) -> None:
+    with pytest.raises(InputError, match=r"No column 'x'\. There are: 't', 'v'"):
+        of(file, "t,v\n1,2\n", value_column="x")
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        read(str(file.with_name("nowhere")))

@@ -1,0 +1,16 @@
+"""docs/cli.md, the command line."""
+
+from api.cli.main import EXIT_CODES
+from api.cli.predict import ANOMALY_FOUND
+from tests.docs.markdown import rows, section
+from tests.docs.reference import DOCUMENT, HEAD, reference
+
+
+def test_the_reference_is_what_the_commands_say_of_themselves() -> None:
+    _, _, written = DOCUMENT.read_text().partition(HEAD)
+    assert written == reference(), "run `.venv/bin/python -m tests.docs.reference`"
+
+
+def test_every_exit_code_is_listed() -> None:
+    listed = {int(code.strip("`")) for code, *_ in rows(section(DOCUMENT, "Exit codes"))}
+    assert listed == {0, 130, ANOMALY_FOUND, *EXIT_CODES}
