@@ -17,6 +17,7 @@ PRODUCT = ("api", "worker", "shared", "migrations")
 MOST_LINES = 300
 READ_SETTINGS = {  # the composition roots
     "api/main.py",
+    "api/cli/installation.py",
     "api/cli/migrate.py",
     "api/cli/stack.py",
     "migrations/env.py",

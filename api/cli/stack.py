@@ -11,6 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar
 
+from api.cli.installation import folders
 from api.cli.supervising import POLL_S, Supervisor, one_interrupt
 from shared.embedded import Embedded
 from shared.embedded.home import Home
@@ -112,7 +113,6 @@ def flower(home: Home, port: int, env: Mapping[str, str]) -> Program:
 def environment(embedded: Embedded, settings: Settings, concurrency: int | None) -> dict[str, str]:
     """Return what the programs are told beside what they read themselves."""
     servers = {server.name for server in embedded.servers}
-    artifacts = embedded.home.path / "artifacts"
     env = {
         "DATABASE_URL": embedded.database_url if "postgres" in servers else settings.database,
         "REDIS_URL": embedded.redis_url if "valkey" in servers else settings.redis,
@@ -120,13 +120,7 @@ def environment(embedded: Embedded, settings: Settings, concurrency: int | None)
         "PYTHONUNBUFFERED": "1",
         **ONE_THREAD,
     }
-    if settings.flower_url:
-        env["FLOWER_URL"] = settings.flower_url
-    if "training_data_folder" not in settings.model_fields_set:
-        env["TRAINING_DATA_FOLDER"] = str(artifacts / "data")
-    if "model_state_folder" not in settings.model_fields_set:
-        env["MODEL_STATE_FOLDER"] = str(artifacts / "models")
-    return env
+    return env | {name.upper(): str(folder) for name, folder in folders(settings, embedded.home.path).items()}
 
 
 def chosen_ports(api: int, flower: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from shared.embedded.ports import free_port, is_free
 from shared.errors import Code, SetupError
 
 ENDING_S = 30  # how long the processes of a killed run may take to end
+STATE_FILE = "state.json"
 OTHER_FOLDER = "Choose another folder with --home or TSAD_HOME."
 
 
@@ -40,7 +41,7 @@ class Home:
         self.path = path.expanduser().resolve()
         self.servers = servers
         self.logs, self.run = self.path / "logs", self.path / "run"
-        self._state_file = self.path / "state.json"
+        self._state_file = self.path / STATE_FILE
         try:
             self._open_up()
             self._lock = self._take()
@@ -52,7 +53,7 @@ class Home:
             for folder in (self.logs, self.run):
                 self.folder(folder.name, Identity.ourselves())
             self._wait_for_the_last_run()
-            self._state = self._load()
+            self._state = read_state(self.path)
         except BaseException:
             self.close()
             raise
@@ -127,19 +128,6 @@ class Home:
                     f"The process {lock.stem} of an earlier run in {self.path} does not end: stop it. {OTHER_FOLDER}",
                 ) from None
 
-    def _load(self) -> State:
-        try:
-            state: State = json.loads(self._state_file.read_text())
-            return {"ports": state["ports"], "secrets": state["secrets"]}
-        except FileNotFoundError:
-            return {"ports": {}, "secrets": {}}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SetupError(
-                Code.START_FAILED,
-                f"{self._state_file} holds the passwords of the databases beside it and cannot be read: {error}. "
-                f"Restore it. {OTHER_FOLDER}",
-            ) from error
-
     def _save(self) -> None:
         # Written beside and renamed: losing it would lock us out of the databases.
         new = self._state_file.with_suffix(".new")
@@ -149,6 +137,35 @@ class Home:
             file.flush()
             os.fsync(file.fileno())
         new.replace(self._state_file)
+
+
+def read_state(path: Path) -> State:
+    """What a home has noted so far, also of one that others use now."""
+    file = path / STATE_FILE
+    try:
+        state: State = json.loads(file.read_text())
+        return {"ports": state["ports"], "secrets": state["secrets"]}
+    except FileNotFoundError:
+        return {"ports": {}, "secrets": {}}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SetupError(
+            Code.START_FAILED,
+            f"{file} holds the passwords of the databases beside it and cannot be read: {error}. "
+            f"Restore it. {OTHER_FOLDER}",
+        ) from error
+
+
+def is_used(path: Path) -> bool:
+    """Whether somebody runs a stack in this home."""
+    try:
+        os.close(hold(path / "lock"))
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise SetupError(
+            Code.START_FAILED, f"{path} cannot be used: {error.strerror or error}. {OTHER_FOLDER}"
+        ) from error
+    return False
 
 
 def user_name(uid: int) -> str:

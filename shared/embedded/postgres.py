@@ -25,6 +25,11 @@ NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": 
 LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
+def address(port: int, password: str) -> str:
+    """Where its only database is."""
+    return f"postgresql+psycopg2://{NAME}:{password}@{LOCALHOST}:{port}/{NAME}"
+
+
 class Postgres(Server):
     """The server in a home. `durable=False` saves the waits for the disk, for tests: a power cut ruins the data."""
 
@@ -40,7 +45,7 @@ class Postgres(Server):
 
     @property
     def url(self) -> str:
-        return f"postgresql+psycopg2://{NAME}:{self.password}@{LOCALHOST}:{self.port}/{NAME}"
+        return address(self.port, self.password)
 
     def command(self) -> Command:
         binaries = postgres_binaries(self.home, self.identity)

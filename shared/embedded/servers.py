@@ -4,10 +4,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from shared.embedded.home import Home
+from shared.embedded.home import Home, read_state
 from shared.embedded.identity import Identity
 from shared.embedded.postgres import Postgres
+from shared.embedded.postgres import address as postgres_address
 from shared.embedded.valkey import Valkey
+from shared.embedded.valkey import address as valkey_address
+
+
+def known_addresses(path: Path) -> dict[str, str]:
+    """Where the servers of a home answer while they run; nothing for a home that never had any."""
+    state = read_state(path)
+    return {
+        name: address(state["ports"][server], state["secrets"][server])
+        for name, server, address in (
+            ("database_url", "postgres", postgres_address),
+            ("redis_url", "valkey", valkey_address),
+        )
+        if server in state["ports"] and server in state["secrets"]
+    }
 
 
 class Embedded:

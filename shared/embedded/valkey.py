@@ -12,6 +12,11 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 ANSWER_S = 3
 
 
+def address(port: int, password: str) -> str:
+    """Where it answers."""
+    return f"redis://:{password}@{LOCALHOST}:{port}/0"
+
+
 class Valkey(Server):
     """The server in a home. `durable=False` keeps everything in memory, for tests."""
 
@@ -23,7 +28,7 @@ class Valkey(Server):
 
     @property
     def url(self) -> str:
-        return f"redis://:{self.password}@{LOCALHOST}:{self.port}/0"
+        return address(self.port, self.password)
 
     def command(self) -> Command:
         binary = valkey_binary(self.home, self.identity)

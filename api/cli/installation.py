@@ -1,0 +1,66 @@
+"""The installation that operators' commands work on: that of the settings, or what `tsad up` keeps in its home."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared.embedded import Embedded, default_home
+from shared.embedded.home import is_used
+from shared.embedded.servers import known_addresses
+from shared.settings import Settings
+
+LONGEST_TRANSACTION_S = 24 * 3600.0
+
+OfHome = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        envvar="TSAD_HOME",
+        help="The folder of `tsad up`, where DATABASE_URL is not set.",
+        show_default="~/.local/state/tsad, or /var/lib/tsad for root",
+    ),
+]
+
+
+@contextmanager
+def installation(home: Path | None, *, start: bool = False) -> Iterator[Settings]:
+    """Settings that say where everything is.
+
+    With `start`, the PostgreSQL of a home in which nothing runs is started for the block, and made if there is none.
+    """
+    settings = Settings.load()
+    path = (home or default_home()).expanduser().resolve()
+    if settings.database_url or settings.database_host:
+        yield settings
+    elif start and not (path.exists() and is_used(path)):
+        with Embedded(path, valkey=False) as embedded:
+            yield _completed(settings, path, {"database_url": embedded.database_url})
+    else:
+        yield _completed(settings, path, known_addresses(path))
+
+
+def folders(settings: Settings, home: Path) -> dict[str, Path]:
+    """Where a home has the artifacts, unless the operator keeps them elsewhere."""
+    own = {"training_data_folder": "data", "model_state_folder": "models"}
+    return {name: home / "artifacts" / folder for name, folder in own.items() if name not in settings.model_fields_set}
+
+
+def patient_with(settings: Settings) -> Settings:
+    """The same for transactions in which many files are read or written."""
+    return settings.model_copy(update={"database_statement_timeout_s": LONGEST_TRANSACTION_S})
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Of a program that works on the same installation."""
+    names = ("database_url", "redis_url", "training_data_folder", "model_state_folder")
+    values = {name.upper(): str(value) for name in names if (value := getattr(settings, name))}
+    return {**os.environ, **values}
+
+
+def _completed(settings: Settings, home: Path, addresses: dict[str, str]) -> Settings:
+    unset = {name: address for name, address in addresses.items() if not getattr(settings, name)}
+    return settings.model_copy(update=unset | (folders(settings, home) if addresses else {}))

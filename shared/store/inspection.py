@@ -1,0 +1,86 @@
+"""How the installation is, for operators: the queue, the artifacts that rows refer to, the clock."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from shared.domain.versions import Artifact
+
+_CLOCK = text("SELECT clock_timestamp()")
+_QUEUE = text("""
+SELECT count(*) FILTER (WHERE status = 'queued') AS queued,
+       count(*) FILTER (WHERE status = 'running') AS running,
+       count(*) FILTER (WHERE status = 'running' AND lease_until < clock_timestamp()) AS expired,
+       coalesce(sum(data_size), 0) AS bytes,
+       coalesce(extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE status = 'queued')), 0)
+         AS oldest_queued_s
+  FROM fit_jobs WHERE status IN ('queued', 'running')
+""")
+_DATA_OF_JOBS = text("""
+SELECT CAST(id AS text) AS place, data_key, data_sha256, data_size FROM fit_jobs
+ WHERE data_key IS NOT NULL AND id > CAST(:after AS uuid) ORDER BY id LIMIT :limit
+""")
+_OF_VERSIONS = text("""
+SELECT series_id, version, data_key, data_sha256, data_size, state_key, state_sha256, state_size,
+       scores_key, scores_sha256, scores_size
+  FROM versions WHERE (series_id, version) > (:series_id, :version) ORDER BY series_id, version LIMIT :limit
+""")
+_FIRST_ID = "00000000-0000-0000-0000-000000000000"
+_ROWS_AT_A_TIME = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The open jobs."""
+
+    queued: int
+    running: int
+    expired: int  # running ones whose worker was not heard of in time
+    bytes: int  # of training data
+    oldest_queued_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An artifact that a row refers to."""
+
+    artifact: Artifact
+    of_state: bool  # a state or training scores, else training data
+    owner: str  # as people name it
+
+
+def clock(session: Session) -> datetime:
+    """The database's."""
+    now: datetime = session.execute(_CLOCK).scalar_one()
+    return now
+
+
+def queue(session: Session) -> Queue:
+    """Count the open jobs."""
+    row = session.execute(_QUEUE).one()
+    return Queue(row.queued, row.running, row.expired, int(row.bytes), float(row.oldest_queued_s))
+
+
+def references(session: Session) -> Iterator[Reference]:
+    """Every artifact that a row refers to; those of versions first, one that two rows share twice."""
+    place: tuple[str, int] | None = ("", 0)
+    while place:
+        rows = session.execute(_OF_VERSIONS, {"series_id": place[0], "version": place[1], "limit": _ROWS_AT_A_TIME})
+        place = None
+        for row in rows.all():
+            place = (row.series_id, row.version)
+            owner = f"version {row.version} of {row.series_id}"
+            yield Reference(Artifact(row.data_key, bytes(row.data_sha256), row.data_size), False, owner)  # noqa: FBT003
+            yield Reference(Artifact(row.state_key, bytes(row.state_sha256), row.state_size), True, owner)  # noqa: FBT003
+            yield Reference(Artifact(row.scores_key, bytes(row.scores_sha256), row.scores_size), True, owner)  # noqa: FBT003
+    after: str | None = _FIRST_ID
+    while after:
+        rows = session.execute(_DATA_OF_JOBS, {"after": after, "limit": _ROWS_AT_A_TIME})
+        after = None
+        for row in rows.all():
+            after = row.place
+            data = Artifact(row.data_key, bytes(row.data_sha256), row.data_size)
+            yield Reference(data, False, f"job {row.place}")  # noqa: FBT003
