@@ -15,6 +15,7 @@ from api.routes import dashboard, fits, health, jobs, pages, plots, predictions,
 from api.services import Services
 from api.stopping import when_stopping
 from shared import __version__, logs
+from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.store.jobs import ACCEPT_AT_MOST
 
@@ -25,11 +26,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; settings come from the environment unless given."""
     settings = settings or Settings.of_process("database", "redis")
     logs.configure(settings)
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = settings.database_pool_size
-        services = Services.start(settings)
+        services = Services.start(settings, metrics)
         app.state.services = services
         app.state.grouped_fits = Grouped(partial(accept, services), ACCEPT_AT_MOST)
         when_stopping(services.watcher.close)
@@ -43,8 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        middleware=middleware.chain(settings),
-        redirect_slashes=False,  # to an address made of the Host header, and from a fit without a series to a bulk fit
+        middleware=middleware.chain(settings, metrics),
         docs_url=None,  # served by routes/pages.py from the installed package, so that it works without a CDN
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,

@@ -8,6 +8,7 @@ import re
 import time
 from secrets import token_hex
 
+from prometheus_client import Counter, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
@@ -16,20 +17,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.bodies import Budget, LimitedBody
 from api.problems import response, unexpected
 from shared.errors import Code, InputError, TsadError
+from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.telemetry import Kind
 
 logger = logging.getLogger(__name__)
 
+CLIENT_WENT_AWAY = 499  # no answer was sent: a status that only the metrics show
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def chain(settings: Settings) -> list[Middleware]:
+def chain(settings: Settings, metrics: Metrics) -> list[Middleware]:
     """The slots in their order. Authentication and rate limits are still to come, between limits and telemetry."""
     return [
         Middleware(RequestId),
         Middleware(Limits, settings=settings),
-        Middleware(Telemetry),
+        Middleware(Telemetry, metrics=metrics),
     ]
 
 
@@ -101,14 +105,16 @@ class Limits:
 
 
 class Telemetry:
-    """Times the predict requests that were answered 2xx."""
+    """Counts and times all requests, and those for predictions that were answered 2xx once more for /healthcheck."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
+        self.metrics = metrics
+        self._bound: dict[tuple[object, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; for a prediction, remember how long it took."""
-        if scope["type"] != "http" or not scope["path"].startswith("/predict"):
+        """Pass on, and remember how long it took."""
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
@@ -120,9 +126,33 @@ class Telemetry:
                 status = message["status"]
             await send(message)
 
-        await self.app(scope, receive, send_seeing_status)
-        if 200 <= status < 300:
-            scope["app"].state.services.latencies.record(Kind.INFERENCE, (time.perf_counter() - began) * 1000)
+        try:
+            await self.app(scope, receive, send_seeing_status)
+        except ClientDisconnect:
+            status = CLIENT_WENT_AWAY
+            raise
+        finally:
+            elapsed_s = time.perf_counter() - began
+            counter, histogram = self._children(scope, status)
+            counter.inc()
+            histogram.observe(elapsed_s)
+        if 200 <= status < 300 and scope["path"].startswith("/predict"):
+            scope["app"].state.services.latencies.record(Kind.INFERENCE, elapsed_s * 1000)
+
+    def _children(self, scope: Scope, status: int) -> tuple[Counter, Histogram]:
+        """Those of a route, bound once. Labels are of a known set, whatever a client sends."""
+        endpoint = scope.get("endpoint")
+        key = (endpoint, scope["method"] if scope["method"] in _METHODS else "other", status)
+        if key not in self._bound:
+            route = scope.get("route") or next(
+                (known for known in scope["app"].routes if getattr(known, "endpoint", None) is endpoint), None
+            )
+            labels = (key[1], getattr(route, "path", "none") if endpoint else "none")
+            self._bound[key] = (
+                self.metrics.requests.labels(*labels, status),
+                self.metrics.request_seconds.labels(*labels),
+            )
+        return self._bound[key]
 
 
 def _given_id(scope: Scope) -> str | None:

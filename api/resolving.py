@@ -14,6 +14,7 @@ from shared.artifacts import Artifacts
 from shared.domain.detectors.states import Fitted, decode
 from shared.domain.versions import Version
 from shared.errors import Code, InputError, NotFoundError, UnavailableError
+from shared.metrics import Metrics
 from shared.store import versions
 from shared.store.engine import Sessions
 from shared.store.latest import LatestVersions
@@ -45,11 +46,15 @@ class _Cached:
 class Resolver:
     """Finds states for predictions. Belongs to one event loop."""
 
-    def __init__(self, latest: LatestVersions, sessions: Sessions, artifacts: Artifacts, cache_bytes: int) -> None:
+    def __init__(
+        self, latest: LatestVersions, sessions: Sessions, artifacts: Artifacts, cache_bytes: int, metrics: Metrics
+    ) -> None:
         self._latest = latest
         self._sessions = sessions
         self._artifacts = artifacts
-        self._cache: Cache[tuple[str, int], _Cached] = Cache(cache_bytes)
+        self._cache: OrderedDict[tuple[str, int], _Cached] = OrderedDict()
+        self._bytes_left = cache_bytes
+        self._metrics = metrics
         self._loading: dict[tuple[str, int], asyncio.Task[_Cached]] = {}
 
     async def resolve(self, series_id: str, version: int | None) -> tuple[int, Fitted]:
@@ -78,7 +83,10 @@ class Resolver:
     async def _state(self, series_id: str, version: int) -> _Cached:
         key = (series_id, version)
         if cached := self._cache.get(key):
+            self._cache.move_to_end(key)
+            self._metrics.hits.inc()
             return cached
+        self._metrics.misses.inc()
         if key not in self._loading:
             self._loading[key] = asyncio.create_task(self._load(key))
         return await asyncio.shield(self._loading[key])

@@ -3,9 +3,8 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from typing import Self
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
 
 import redis
 
@@ -14,18 +13,18 @@ from api.histories import Histories
 from api.resolving import Resolver
 from api.watching import Watcher
 from shared.artifacts import Artifacts
-from shared.domain.versions import Artifact
+from shared.metrics import Metrics, Publisher
 from shared.queue import Announcer, make_celery
 from shared.settings import Settings
-from shared.store import series
+from shared.store import inspection, series
 from shared.store.engine import Sessions, make_engine
 from shared.store.latest import LatestVersions
 from shared.telemetry import Latencies, connect
 
 BATCHES_AT_A_TIME = 2
 WRITERS = 8
-COUNT_KEPT_S = 5.0
-BANDS_KEPT = 10_000
+SERIES_KEPT_S = 5.0
+HOLDINGS_KEPT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,8 @@ class Services:
     artifacts: Artifacts
     redis: redis.Redis
     latencies: Latencies
+    metrics: Metrics
+    publisher: Publisher
     announcer: Announcer
     latest: LatestVersions
     resolver: Resolver
@@ -44,11 +45,11 @@ class Services:
     watcher: Watcher
     writers: ThreadPoolExecutor  # training data, side by side: each file waits for the disk
     batches: ThreadPoolExecutor  # scoring large batches, beside the threads that serve other requests
-    series_trained: "SeriesCount"
-    bands: Callable[[Artifact], Band | None]
+    series_trained: "Count[int]"
+    holdings: "Count[inspection.Holdings]"
 
     @classmethod
-    def start(cls, settings: Settings) -> Self:
+    def start(cls, settings: Settings, metrics: Metrics) -> Self:
         """Make everything; nothing waits for a server to be there. Needs a running event loop."""
         sessions = Sessions(make_engine(settings, "tsad-api"))
         artifacts = Artifacts.of(settings)
@@ -61,15 +62,16 @@ class Services:
             artifacts=artifacts,
             redis=client,
             latencies=Latencies(client, settings.latency_history_limit),
+            metrics=metrics,
+            publisher=Publisher(metrics, client),
             announcer=Announcer(make_celery(settings.redis, consumes=False)),
             latest=latest,
-            resolver=Resolver(latest, sessions, artifacts, settings.state_cache_bytes),
-            histories=Histories(artifacts, settings.chart_cache_bytes),
+            resolver=Resolver(latest, sessions, artifacts, settings.state_cache_bytes, metrics),
             watcher=Watcher(sessions),
             writers=ThreadPoolExecutor(WRITERS, "writer"),
             batches=ThreadPoolExecutor(BATCHES_AT_A_TIME, "batch"),
-            series_trained=SeriesCount(sessions),
-            bands=lru_cache(BANDS_KEPT)(partial(read_band, artifacts.states)),
+            series_trained=Count(sessions, series.count, SERIES_KEPT_S),
+            holdings=Count(sessions, inspection.holdings, HOLDINGS_KEPT_S),
         )
 
     async def close(self) -> None:
@@ -80,21 +82,27 @@ class Services:
         self.batches.shutdown(wait=True, cancel_futures=True)
         self.announcer.close()
         self.latencies.close()
+        self.publisher.close()
         self.sessions.engine.dispose()
 
 
+Counted = TypeVar("Counted")
+
+
 @dataclass
-class SeriesCount:
-    """How many series have versions, counted at most every `COUNT_KEPT_S` seconds."""
+class Count(Generic[Counted]):
+    """What takes long to count, counted at most every `keep_s` seconds."""
 
     sessions: Sessions
-    _count: int = 0
-    _counted_at: float = field(default=-COUNT_KEPT_S)
+    count: Callable[[Any], Counted]  # of a session
+    keep_s: float
+    _known: Counted | None = None
+    _counted_at: float = 0.0
 
-    def read(self) -> int:
+    def read(self) -> Counted:
         """The count; `UnavailableError` when it has to be taken and the database is away."""
-        if time.monotonic() - self._counted_at >= COUNT_KEPT_S:
+        if self._known is None or time.monotonic() - self._counted_at >= self.keep_s:
             with self.sessions.begin() as session:
-                self._count = series.count(session)
+                self._known = self.count(session)
             self._counted_at = time.monotonic()
-        return self._count
+        return self._known

@@ -15,6 +15,7 @@ import redis
 
 from shared.artifacts import Artifacts
 from shared.embedded import Embedded
+from shared.metrics import Metrics, Publisher
 from shared.queue import announce, make_celery
 from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
@@ -115,11 +116,14 @@ def not_here() -> None:
 def training(settings: Settings, sessions: Sessions, artifacts: Artifacts) -> Iterator[trainings.Training]:
     """What a worker has, for tests that fit in this very process."""
     latencies = Latencies(connect(settings.redis), settings.latency_history_limit)
+    metrics = Metrics()
+    publisher = Publisher(metrics, connect(settings.redis))
     app = make_celery(settings.redis, consumes=False)
     yield trainings.Training(
-        sessions, artifacts, latencies, lambda job_id: announce(app, job_id), settings, "in-test", not_here
+        sessions, artifacts, latencies, metrics, lambda job_id: announce(app, job_id), settings, "in-test", not_here
     )
     latencies.close()
+    publisher.close()
     app.close()
 
 

@@ -22,6 +22,7 @@ from celery.worker.state import reserved_requests
 
 from shared import logs
 from shared.artifacts import Artifacts
+from shared.metrics import Metrics, Publisher
 from shared.queue import TASK, announce, make_celery
 from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
@@ -45,10 +46,13 @@ app.conf.update(
 @cache
 def tools() -> training.Training:
     """What fits need, made in the child that runs them: connections do not survive a fork."""
+    metrics = Metrics()
+    Publisher(metrics, connect(settings.redis))
     return training.Training(
         sessions=Sessions(make_engine(settings, "tsad-worker")),
         artifacts=Artifacts.of(settings),
         latencies=Latencies(connect(settings.redis), settings.latency_history_limit),
+        metrics=metrics,
         announce=lambda job_id: announce(app, job_id),
         settings=settings,
         worker=current_task.request.hostname or "unknown",

@@ -17,6 +17,7 @@ from shared import logs
 from shared.artifacts import Artifacts
 from shared.domain.jobs import Status
 from shared.errors import TsadError, UnavailableError
+from shared.metrics import Metrics, Publisher
 from shared.queue import announce, make_celery, messages_waiting
 from shared.settings import Settings
 from shared.store import changes, jobs, reconciliation
@@ -42,6 +43,7 @@ class Reconciler:
     artifacts: Artifacts
     app: Celery
     redis: redis.Redis
+    metrics: Metrics
     settings: Settings
 
     def round(self) -> None:
@@ -58,6 +60,7 @@ class Reconciler:
             reconciliation.prune_jobs(session, self.settings.keep_jobs_days, ROWS_AT_A_TIME)
         for job in reaped:
             logger.warning("job %s: its worker was not heard of, now %s", job.job_id, job.status)
+            self.metrics.rescues.labels(job.status).inc()
         self._publish(messages + self._next_of([job.series_id for job in reaped if job.status == Status.FAILED]))
 
     def prune_versions(self) -> int:
@@ -85,6 +88,7 @@ class Reconciler:
         for job_id in job_ids:
             if not announce(self.app, job_id):
                 return  # Redis is away: a later round repeats the rest
+            self.metrics.messages_repeated.inc()
 
 
 def run(reconciler: Reconciler, stopping: Event) -> None:
@@ -95,7 +99,9 @@ def run(reconciler: Reconciler, stopping: Event) -> None:
             reconciler.round()
             if time.monotonic() >= collect_at:
                 reconciler.prune_versions()
-                collecting.collect(reconciler.sessions, reconciler.artifacts, reconciler.settings.garbage_grace_s)
+                grace_s = reconciler.settings.garbage_grace_s
+                collected = collecting.collect(reconciler.sessions, reconciler.artifacts, grace_s)
+                reconciler.metrics.artifacts_collected.inc(collected)
                 collect_at = time.monotonic() + COLLECT_EVERY_S
         except UnavailableError as error:
             logger.warning("%s", error.detail)
@@ -113,10 +119,12 @@ def main() -> None:
             artifacts=Artifacts.of(settings),
             app=make_celery(settings.redis, consumes=False),
             redis=connect(settings.redis),
+            metrics=Metrics(),
             settings=settings,
         )
     except TsadError as error:
         raise SystemExit(error.detail) from None
+    publisher = Publisher(reconciler.metrics, connect(settings.redis))
     stopping = Event()
 
     def stop(*_: Any) -> None:
@@ -126,6 +134,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, stop)
     logger.info("reconciling every %g s", settings.reconcile_s)
     run(reconciler, stopping)
+    publisher.close()
 
 
 if __name__ == "__main__":

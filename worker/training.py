@@ -16,6 +16,7 @@ from shared.domain.series import Series
 from shared.domain.training_scores import TrainingScores
 from shared.domain.versions import Artifact, NewVersion
 from shared.errors import Code, DamagedError, FitError, InputError, UnavailableError
+from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.store import jobs, versions, views
 from shared.store.engine import Sessions, make_engine
@@ -35,6 +36,7 @@ class Training:
     sessions: Sessions
     artifacts: Artifacts
     latencies: Latencies
+    metrics: Metrics
     announce: Callable[[str], object]  # publishes the message of a job id
     settings: Settings
     worker: str  # the name jobs show
@@ -52,17 +54,21 @@ def run(training: Training, job_id: str) -> None:
     if claimed is None:
         logger.info("job %s: nothing to claim", job_id)
         return
+    outcome = "released"
     try:
         with Lease(training.sessions, claimed, training.settings, training.give_up) as lease:
             number = _fit_and_publish(training, claimed, lease)
     except LostError:
+        outcome = "lost"
         logger.info("job %s: attempt %d lost it", job_id, claimed.attempt)
     except UnavailableError as error:
         logger.warning("job %s: back into the line: %s", job_id, error.detail)
         _release(training, claimed, RELEASE_BACKOFF_S)
     except (InputError, FitError, DamagedError) as error:
+        outcome = "failed"
         _fail(training, claimed, error.code, error.detail)
     except Exception:
+        outcome = "failed"
         logger.exception("job %s: the detector failed", job_id)
         _fail(
             training, claimed, Code.FIT_FAILED, f"The detector {claimed.detector} could not be fitted to these points."
@@ -71,8 +77,11 @@ def run(training: Training, job_id: str) -> None:
         _release(training, claimed, 0.0)
         raise
     else:
+        outcome = "succeeded"
         training.latencies.record(Kind.TRAINING, (time.perf_counter() - began) * 1000)
         logger.info("job %s: published version %d of %s", job_id, number, claimed.series_id)
+    finally:
+        training.metrics.job_seconds.labels(claimed.detector, outcome).observe(time.perf_counter() - began)
     _announce_next(training, claimed.series_id)
 
 
@@ -116,6 +125,7 @@ def _publish(training: Training, claimed: Claim, new: NewVersion, lease: Lease) 
             if number is None:
                 continue
         if number is None:
+            training.metrics.fencing_rejections.inc()
             raise LostError
         return number
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from api import measuring
 from api.answers import Health, LatencyAnswer, Liveness, Readiness
 from api.dependencies import ServicesOf, answer
 from api.openapi import operation
@@ -32,6 +33,12 @@ def healthcheck(services: ServicesOf) -> Response:
             telemetry="unavailable" if latencies is None else None,
         )
     )
+
+
+@router.get("/metrics", **operation("text/plain"))
+def metrics(services: ServicesOf) -> Response:
+    """Figures of all processes together, for Prometheus: scrape one address, not each process."""
+    return Response(measuring.exposition(services), media_type=measuring.MEDIA_TYPE)
 
 
 @router.get("/livez", **operation(Liveness))

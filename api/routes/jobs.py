@@ -129,8 +129,9 @@ def retry(services: ServicesOf, job_id: JobId, request_id: RequestId) -> Respons
             retrying = OpenRetry(new_id, Status.QUEUED) if new_id else changes.open_retry(session, job_id)
     if retrying is None:
         raise _not_retryable(find_job(services, job_id))
-    services.announcer.announce(retrying.job_id)
-    body = AcceptedJob.of(retrying.job_id, found.series_id, retrying.status, found.points)
+    services.metrics.retries.inc()
+    services.announcer.announce(new_id)
+    body = AcceptedJob.of(new_id, found.series_id, Status.QUEUED, found.points)
     return answer(body, 202, {"Location": body.links.self, "Retry-After": "1"})
 
 

@@ -19,6 +19,11 @@ SELECT count(*) FILTER (WHERE status = 'queued') AS queued,
          AS oldest_queued_s
   FROM fit_jobs WHERE status IN ('queued', 'running')
 """)
+_HOLDINGS = text("""
+SELECT count(*) AS versions, coalesce(sum(data_size), 0) AS data_bytes,
+       coalesce(sum(state_size), 0) AS state_bytes, coalesce(sum(scores_size), 0) AS scores_bytes
+  FROM versions
+""")
 _DATA_OF_JOBS = text("""
 SELECT CAST(id AS text) AS place, data_key, data_sha256, data_size FROM fit_jobs
  WHERE data_key IS NOT NULL AND id > CAST(:after AS uuid) ORDER BY id LIMIT :limit
@@ -44,6 +49,16 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Holdings:
+    """All versions together."""
+
+    versions: int
+    data_bytes: int  # data that two versions share counts twice
+    state_bytes: int
+    scores_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """An artifact that a row refers to."""
 
@@ -62,6 +77,12 @@ def queue(session: Session) -> Queue:
     """Count the open jobs."""
     row = session.execute(_QUEUE).one()
     return Queue(row.queued, row.running, row.expired, int(row.bytes), float(row.oldest_queued_s))
+
+
+def holdings(session: Session) -> Holdings:
+    """Count what versions hold; walks over all of them."""
+    row = session.execute(_HOLDINGS).one()
+    return Holdings(row.versions, int(row.data_bytes), int(row.state_bytes), int(row.scores_bytes))
 
 
 def references(session: Session) -> Iterator[Reference]:

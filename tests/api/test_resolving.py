@@ -16,6 +16,7 @@ from shared.domain.versions import Artifact
 from shared.embedded import Embedded
 from shared.embedded.ports import free_port
 from shared.errors import Code, DamagedError, NotFoundError, UnavailableError
+from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
 from shared.store.latest import LatestVersions
@@ -45,7 +46,7 @@ async def resolver_of(settings: Settings, cache_bytes: int = 10**6) -> AsyncIter
     sessions = Sessions(make_engine(settings, "tsad-tests"))
     states = Counted(settings.model_state_folder)
     try:
-        yield Resolver(latest, sessions, Artifacts(Artifacts.of(settings).data, states), cache_bytes), states
+        yield Resolver(latest, sessions, Artifacts(Artifacts.of(settings).data, states), cache_bytes, Metrics()), states
     finally:
         await latest.close()
         sessions.engine.dispose()

@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from shared.artifacts import Artifacts
+from shared.metrics import Metrics
 from shared.queue import QUEUE, make_celery
 from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
@@ -84,7 +85,7 @@ def test_the_backlog_is_announced_when_redis_returns(
     with sessions.begin() as session:
         overdue = "UPDATE fit_jobs SET announced_at = NULL WHERE status = 'queued'"
         session.connection().exec_driver_sql(overdue)
-    reconciler = Reconciler(Sessions(make_engine(own, "tsad-tests")), Artifacts.of(own), app, client, own)
+    reconciler = Reconciler(Sessions(make_engine(own, "tsad-tests")), Artifacts.of(own), app, client, Metrics(), own)
     until(lambda: job_ids <= set(re.findall(UUID, str(client.lrange(QUEUE, 0, -1)))), meanwhile=reconciler.round)
     reconciler.sessions.engine.dispose()
     app.close()

@@ -8,6 +8,7 @@ import redis
 from sqlalchemy import text
 
 from shared.artifacts import Artifacts
+from shared.metrics import Metrics
 from shared.queue import QUEUE, make_celery, messages_waiting
 from shared.settings import Settings
 from shared.store import jobs, reconciliation
@@ -40,7 +41,7 @@ def api(quiet: Settings) -> Iterator[httpx.Client]:
 def reconciler(quiet: Settings) -> Iterator[Reconciler]:
     sessions = Sessions(make_engine(quiet, "tsad-tests"))
     app = make_celery(quiet.redis, consumes=False)
-    yield Reconciler(sessions, Artifacts.of(quiet), app, connect(quiet.redis), quiet)
+    yield Reconciler(sessions, Artifacts.of(quiet), app, connect(quiet.redis), Metrics(), quiet)
     sessions.engine.dispose()
     app.close()
 
@@ -71,6 +72,9 @@ def abandon(reconciler: Reconciler, job_id: str) -> None:
         assert jobs.claim(session, job_id, "doomed", 0.0)
 
 
+INTO = ("queued", "failed")
+
+
 def test_the_job_of_a_dead_worker_is_queued_again_and_announced(
     reconciler: Reconciler, own_training: Training, api: httpx.Client
 ) -> None:
@@ -97,6 +101,10 @@ def test_a_job_whose_workers_keep_dying_fails_and_lets_the_next_of_its_series_th
     assert (failed["status"], failed["error"]["code"], failed["error"]["retryable"]) == ("failed", "worker_lost", True)
     waiting = [message for message in reconciler.redis.lrange(QUEUE, 0, -1) if following.encode() in message]
     assert waiting
+    rescues = {
+        into: reconciler.metrics.registry.get_sample_value("tsad_rescues_total", {"into": into}) for into in INTO
+    }
+    assert rescues == {"queued": MOST_CRASHES - 1, "failed": 1}
     run(own_training, following)
     assert job(api, following)["version"] == "1"
 

@@ -10,6 +10,7 @@ import pytest
 from shared.domain import detectors
 from shared.domain.training_scores import TrainingScores
 from shared.errors import Code, FitError, UnavailableError
+from shared.metrics import Metrics
 from shared.store import jobs, versions, views
 from shared.store.engine import Sessions
 from tests.points import ramp
@@ -33,10 +34,22 @@ def status_of(api: httpx.Client, job_id: str) -> dict[str, Any]:
     return job
 
 
+def ended(training: Training) -> dict[str, float]:
+    """How often the jobs of a worker ended how, as its metrics tell."""
+    return {
+        sample.labels["outcome"]: sample.value
+        for metric in training.metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name == "tsad_job_seconds_count" and sample.labels["detector"] == "baseline"
+    }
+
+
 def test_a_fit_publishes_a_version_with_state_and_training_scores(
     training: Training, api: httpx.Client, series_id: str, job_id: str
 ) -> None:
-    run(training, job_id)
+    counting = replace(training, metrics=Metrics())
+    run(counting, job_id)
+    assert ended(counting) == {"succeeded": 1}
     with training.sessions.begin() as session:
         version = versions.find(session, series_id, None)
     assert version is not None
@@ -116,7 +129,9 @@ def test_damaged_training_data_end_the_job_with_a_sentence(
     training: Training, api: httpx.Client, series_id: str, job_id: str
 ) -> None:
     (training.artifacts.data.root / series_id / f"{job_id}.npz").write_bytes(b"not what was stored")
-    run(training, job_id)
+    counting = replace(training, metrics=Metrics())
+    run(counting, job_id)
+    assert ended(counting) == {"failed": 1}
     job = status_of(api, job_id)
     assert (job["status"], job["error"]["code"]) == ("failed", "artifact_damaged")
 
@@ -129,7 +144,9 @@ def test_infrastructure_that_fails_puts_the_job_back_and_never_fails_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(type(training.artifacts.states), "put", full)
-        run(training, job_id)
+        counting = replace(training, metrics=Metrics())
+        run(counting, job_id)
+        assert ended(counting) == {"released": 1}
     job = status_of(api, job_id)
     assert (job["status"], job["error"], job["attempts"]) == ("queued", None, 1)
     until(lambda: status_of(api, job_id)["status"] == "succeeded", meanwhile=lambda: run(training, job_id))
@@ -170,8 +187,11 @@ def test_an_attempt_that_lost_its_job_publishes_nothing(
             assert jobs.claim(session, job_id, "another", 60)
         return real(*arguments)
 
+    counting = replace(training, metrics=Metrics())
     with fitting(monkeypatch, slow):
-        run(training, job_id)
+        run(counting, job_id)
+    assert ended(counting) == {"lost": 1}
+    assert counting.metrics.registry.get_sample_value("tsad_fencing_rejections_total") == 1
     job = status_of(api, job_id)
     assert (job["status"], job["worker"], job["attempts"]) == ("running", "another", 2)
     assert api.get(f"/series/{series_id}").json()["versions"] == 0

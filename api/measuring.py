@@ -1,0 +1,80 @@
+"""What GET /metrics shows: the sums of all processes, and how queue, versions and artifacts are now."""
+
+from collections.abc import Iterable, Iterator
+
+import redis
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from api.services import Services
+from shared import __version__
+from shared.errors import UnavailableError
+from shared.metrics import sums
+from shared.queue import messages_waiting
+from shared.store import inspection
+from shared.telemetry import workers_alive
+
+MEDIA_TYPE = CONTENT_TYPE_LATEST
+
+
+class _Now(Collector):
+    """Everything at the moment of a scrape. A server that is away costs its own figures, not the others'."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterable[Metric]:
+        yield _gauge("tsad_build_info", "The release", {"version": __version__}, 1)
+        try:
+            yield from sums(self._services.redis)
+            yield from _of_redis(self._services.redis)
+            redis_up = 1
+        except redis.RedisError:
+            redis_up = 0
+        try:
+            yield from _of_database(self._services)
+            database_up = 1
+        except UnavailableError:
+            database_up = 0
+        up = GaugeMetricFamily("tsad_server_up", "Whether a server answered this scrape", labels=["server"])
+        up.add_metric(["redis"], redis_up)
+        up.add_metric(["database"], database_up)
+        yield up
+
+
+def exposition(services: Services) -> bytes:
+    """The text that Prometheus reads."""
+    registry = CollectorRegistry()
+    registry.register(_Now(services))
+    return generate_latest(registry)
+
+
+def _of_redis(client: redis.Redis) -> Iterator[Metric]:
+    yield _gauge("tsad_messages_waiting", "Messages that no worker has taken yet", {}, messages_waiting(client) or 0)
+    yield _gauge("tsad_workers_alive", "Workers that were heard of lately", {}, workers_alive(client) or 0)
+
+
+def _of_database(services: Services) -> Iterator[Metric]:
+    with services.sessions.begin() as session:
+        queue = inspection.queue(session)
+    jobs = GaugeMetricFamily("tsad_open_jobs", "Jobs that have not ended", labels=["status"])
+    jobs.add_metric(["queued"], queue.queued)
+    jobs.add_metric(["running"], queue.running)
+    yield jobs
+    yield _gauge("tsad_oldest_queued_seconds", "How long the oldest queued job waits", {}, queue.oldest_queued_s)
+    yield _gauge("tsad_expired_leases", "Running jobs whose worker is silent", {}, queue.expired)
+    yield _gauge("tsad_open_data_bytes", "Training data of open jobs", {}, queue.bytes)
+    held = services.holdings.read()
+    yield _gauge("tsad_series", "Series that have versions", {}, services.series_trained.read())
+    yield _gauge("tsad_versions", "Versions", {}, held.versions)
+    stored = GaugeMetricFamily("tsad_artifact_bytes", "Bytes that versions hold in the store", labels=["kind"])
+    for kind, size in (("data", held.data_bytes), ("state", held.state_bytes), ("scores", held.scores_bytes)):
+        stored.add_metric([kind], size)
+    yield stored
+
+
+def _gauge(name: str, documentation: str, labels: dict[str, str], value: float) -> Metric:
+    family = GaugeMetricFamily(name, documentation, labels=list(labels))
+    family.add_metric(list(labels.values()), value)
+    return family

@@ -1,0 +1,130 @@
+"""What each process counts for Prometheus. A thread adds what is new to sums in Redis, off every request's path.
+
+So GET /metrics tells of all processes on all machines, whichever answers it, and a process that ends takes nothing
+with it but its last seconds. Scrape one address, not each process: all give the same sums.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from threading import Event, Thread
+
+import redis
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.metrics_core import Metric
+
+logger = logging.getLogger(__name__)
+
+_SUMS = "tsad:metrics"
+_FLUSH_EVERY_S = 2.0
+_REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
+_JOB_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
+
+
+class Metrics:
+    """Counts of one process. Children are bound once, where they are counted often."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "tsad_requests", "Requests that were answered", ["method", "route", "status"], registry=self.registry
+        )
+        self.request_seconds = Histogram(
+            "tsad_request_seconds",
+            "From the head of a request to the end of its answer, waits and streams included",
+            ["method", "route"],
+            buckets=_REQUEST_BUCKETS,
+            registry=self.registry,
+        )
+        self.cached_states = Counter(
+            "tsad_state_lookups", "States that predictions asked for", ["result"], registry=self.registry
+        )
+        self.hits, self.misses = (self.cached_states.labels(result) for result in ("hit", "miss"))
+        self.retries = Counter("tsad_retries", "Jobs that users fitted again", registry=self.registry)
+        self.job_seconds = Histogram(
+            "tsad_job_seconds",
+            "From the claim of a job to its end: succeeded, failed, released (back into the line) or lost",
+            ["detector", "outcome"],
+            buckets=_JOB_BUCKETS,
+            registry=self.registry,
+        )
+        self.fencing_rejections = Counter(
+            "tsad_fencing_rejections", "Versions that came too late to be published", registry=self.registry
+        )
+        self.rescues = Counter(
+            "tsad_rescues",
+            "Jobs whose worker was not heard of: queued again, or failed",
+            ["into"],
+            registry=self.registry,
+        )
+        self.messages_repeated = Counter(
+            "tsad_messages_repeated", "Messages that may have been lost, sent again", registry=self.registry
+        )
+        self.artifacts_collected = Counter(
+            "tsad_artifacts_collected", "Artifacts without an owner that were deleted", registry=self.registry
+        )
+
+
+class Publisher:
+    """Adds the counts of a process to the sums. What Redis does not take is added later."""
+
+    def __init__(self, metrics: Metrics, client: redis.Redis) -> None:
+        self._registry = metrics.registry
+        self._client = client
+        self._added: dict[str, float] = {}  # what of each sample is in the sums
+        self._closing = Event()
+        self._thread = Thread(target=self._run, name="metrics", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Add what is new, then stop."""
+        self._closing.set()
+        self._thread.join(timeout=2)
+
+    def _run(self) -> None:
+        while not self._closing.wait(_FLUSH_EVERY_S):
+            self.flush()
+        self.flush()
+
+    def flush(self) -> None:
+        """Add what is new."""
+        now = {
+            json.dumps([sample.name, sample.labels]): sample.value
+            for metric in self._registry.collect()
+            for sample in metric.samples
+            if not sample.name.endswith("_created")
+        }
+        changed = {field: value for field, value in now.items() if value != self._added.get(field, 0.0)}
+        if not changed:
+            return
+        try:
+            with self._client.pipeline(transaction=True) as pipeline:
+                for field, value in changed.items():
+                    pipeline.hincrbyfloat(_SUMS, field, value - self._added.get(field, 0.0))
+                pipeline.execute()
+        except redis.RedisError as error:
+            logger.warning("the metrics are not added yet: %s", type(error).__name__)
+        else:
+            self._added.update(changed)
+
+
+def sums(client: redis.Redis) -> Iterator[Metric]:
+    """The sums of all processes; `RedisError` when they cannot be read."""
+    families = {family.name: Metric(family.name, family.documentation, family.type) for family in _known()}
+    for field, value in sorted(client.hgetall(_SUMS).items(), key=lambda item: _order(item[0])):
+        name, labels = json.loads(field)
+        family = name.removesuffix("_total").removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
+        if family in families:  # a process of another release may count something else
+            families[family].add_sample(name, labels, float(value))
+    yield from families.values()
+
+
+def _known() -> Iterator[Metric]:
+    return iter(Metrics().registry.collect())
+
+
+def _order(field: bytes | str) -> tuple[str, str, float]:
+    """Buckets of one histogram by their bound, as the format wants them."""
+    name, labels = json.loads(field)
+    bound = float(labels.pop("le", "inf"))
+    return name, json.dumps(labels), bound

@@ -1,0 +1,121 @@
+"""GET /metrics: the sums of all processes, and how things are now."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import redis
+from prometheus_client.parser import text_string_to_metric_families
+
+from shared.embedded.ports import free_port
+from shared.metrics import Metrics, Publisher
+from shared.settings import Settings
+from tests.points import ramp
+from tests.processes import serving
+from tests.waiting import until
+
+Fitted = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def own(settings: Settings, redis_url: str) -> Iterator[Settings]:
+    """A Redis database in which nobody else counts."""
+    own_redis = redis_url.rsplit("/", 1)[0] + "/3"
+    with redis.Redis.from_url(own_redis) as client:
+        client.flushdb()
+        yield settings.model_copy(update={"redis_url": own_redis})
+        client.flushdb()
+
+
+@pytest.fixture(scope="module")
+def two(own: Settings) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """Two API processes, as far as Redis can tell."""
+    with serving(own) as one, serving(own) as other:
+        yield one, other
+
+
+def value(client: httpx.Client, name: str, **labels: Any) -> float | None:
+    """What a scrape says of one sample."""
+    wanted = {key: str(label) for key, label in labels.items()}
+    samples = (
+        sample
+        for family in text_string_to_metric_families(client.get("/metrics").text)
+        for sample in family.samples
+        if sample.name == name and wanted.items() <= sample.labels.items()
+    )
+    return next((sample.value for sample in samples), None)
+
+
+def test_requests_to_all_processes_are_counted_together_by_route_and_status(
+    two: tuple[httpx.Client, httpx.Client], fitted: Fitted, series_id: str
+) -> None:
+    fitted(series_id)
+    for client in two:
+        for place in range(3):
+            client.post(f"/predict/{series_id}", json={"timestamp": place, "value": 1.0})
+        client.post(f"/predict/{series_id}", json={"timestamp": 1})
+        client.get(f"/series/{series_id}")
+    predict = {"method": "POST", "route": "/predict/{series_id}"}
+    until(lambda: value(two[0], "tsad_requests_total", **predict, status=200) == 6)
+    until(lambda: value(two[0], "tsad_requests_total", **predict, status=422) == 2)
+    until(lambda: value(two[0], "tsad_requests_total", method="GET", route="/series/{series_id}", status=200) == 2)
+    for client in two:
+        assert value(client, "tsad_request_seconds_count", **predict) == 8
+        assert value(client, "tsad_request_seconds_bucket", **predict, le="+Inf") == 8
+        assert value(client, "tsad_state_lookups_total", result="miss") == 2
+        assert value(client, "tsad_state_lookups_total", result="hit") == 4
+
+
+def test_whatever_a_client_sends_the_labels_are_of_a_known_set(two: tuple[httpx.Client, httpx.Client]) -> None:
+    client, _ = two
+    for method in ("PURGE", "PROPFIND", "PATCH"):
+        client.get(f"/nowhere/{method}")
+        client.request(method, "/series")
+    until(lambda: value(client, "tsad_requests_total", method="GET", route="none", status=404) == 3)
+    until(lambda: value(client, "tsad_requests_total", method="other", status=405) == 3)
+    assert "PURGE" not in client.get("/metrics").text
+
+
+def test_the_queue_and_what_versions_hold_are_told(
+    two: tuple[httpx.Client, httpx.Client], fitted: Fitted, series_id: str
+) -> None:
+    client, _ = two
+    fitted(series_id)
+    before = value(client, "tsad_open_jobs", status="queued")
+    assert before is not None
+    job_id = client.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+    assert value(client, "tsad_open_jobs", status="queued") == before + 1
+    assert (value(client, "tsad_oldest_queued_seconds") or 0) > 0
+    for kind in ("data", "state", "scores"):
+        assert (value(client, "tsad_artifact_bytes", kind=kind) or 0) > 0
+    client.post(f"/jobs/{job_id}/cancel")
+    client.post(f"/jobs/{job_id}/retry")
+    until(lambda: value(client, "tsad_retries_total") == 1)
+    assert client.delete(f"/series/{series_id}").is_success
+
+
+def test_a_server_that_is_away_costs_only_its_own_figures(own: Settings) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    for name, url, gone, kept in (
+        ("database", f"postgresql://{nowhere}/tsad", "tsad_open_jobs", "tsad_messages_waiting"),
+        ("redis", f"redis://{nowhere}/0", "tsad_messages_waiting", "tsad_open_jobs"),
+    ):
+        with serving(own.model_copy(update={f"{name}_url": url})) as client:
+            assert value(client, "tsad_server_up", server=name) == 0
+            assert value(client, gone) is None
+            assert value(client, kept) is not None
+
+
+def test_what_redis_did_not_take_is_added_later_and_nothing_twice(own: Settings) -> None:
+    metrics = Metrics()
+    with redis.Redis.from_url(own.redis) as client, serving(own) as api:
+        client.set("tsad:metrics", "no hash, so that nothing can be added")
+        publisher = Publisher(metrics, client)
+        metrics.fencing_rejections.inc(3)
+        publisher.flush()
+        client.delete("tsad:metrics")
+        metrics.fencing_rejections.inc()
+        publisher.flush()
+        publisher.close()
+        assert value(api, "tsad_fencing_rejections_total") == 4
