@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import math
 import re
 import time
@@ -26,6 +27,8 @@ from shared.errors import BusyError, Code, Flaw, InputError, TsadError, Unavaila
 from shared.settings import Settings
 from shared.store import jobs
 from shared.store.jobs import AcceptedAs
+
+logger = logging.getLogger(__name__)
 
 SETTLE_WITHIN_S = 3.0
 RETRY_AFTER_S = 0.2
@@ -131,6 +134,8 @@ def accept(services: Services, fits: Sequence[Fit]) -> list[Outcome]:
         outcomes |= dict(zip(stored, _insert(services, list(stored.values())), strict=True))
         for place in stored:
             if isinstance(outcome := outcomes[place], Accepted):
+                own = {"request_id": fits[place].request_id, "job_id": outcome.job_id}
+                logger.info("job %s of %s is accepted", outcome.job_id, outcome.series_id, extra=own)
                 services.announcer.announce(outcome.job_id)
     return [outcomes[place] for place in range(len(fits))]
 

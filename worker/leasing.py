@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from threading import Event, Thread
 from types import TracebackType
 from typing import Self
@@ -40,7 +41,7 @@ class Lease:
         self._lost = Event()
         self._ended = Event()
         self._deadline = time.monotonic() + settings.fit_time_limit_s
-        self._thread = Thread(target=self._run, name="lease", daemon=True)
+        self._thread = Thread(target=copy_context().run, args=(self._run,), name="lease", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from structlog.contextvars import bound_contextvars
+
 from shared import artifacts as keys
 from shared.artifacts import Artifacts
 from shared.domain import training_scores
@@ -54,7 +56,14 @@ def run(training: Training, job_id: str) -> None:
     if claimed is None:
         logger.info("job %s: nothing to claim", job_id)
         return
-    outcome = "released"
+    with bound_contextvars(job_id=job_id, request_id=claimed.request_id or "-"):
+        _attempt(training, claimed, began)
+        _announce_next(training, claimed.series_id)
+
+
+def _attempt(training: Training, claimed: Claim, began: float) -> None:
+    """Fit and publish, and see to it that the row tells what became of it."""
+    job_id, outcome = claimed.job_id, "released"
     try:
         with Lease(training.sessions, claimed, training.settings, training.give_up) as lease:
             number = _fit_and_publish(training, claimed, lease)
@@ -82,7 +91,6 @@ def run(training: Training, job_id: str) -> None:
         logger.info("job %s: published version %d of %s", job_id, number, claimed.series_id)
     finally:
         training.metrics.job_seconds.labels(claimed.detector, outcome).observe(time.perf_counter() - began)
-    _announce_next(training, claimed.series_id)
 
 
 def _fit_and_publish(training: Training, claimed: Claim, lease: Lease) -> int:

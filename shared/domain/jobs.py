@@ -92,3 +92,4 @@ class Claim:
     data_key: str
     data_sha256: bytes
     data_size: int
+    request_id: str | None = None  # of the request that asked for the fit, for log lines

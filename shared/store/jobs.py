@@ -74,7 +74,8 @@ UPDATE fit_jobs AS j
  WHERE j.id = CAST(:job_id AS uuid) AND j.status = 'queued' AND j.available_at <= clock_timestamp()
    AND NOT EXISTS (SELECT 1 FROM fit_jobs o
                     WHERE o.series_id = j.series_id AND o.status IN ('queued', 'running') AND o.seq < j.seq)
-RETURNING j.attempt, j.series_id, j.detector, j.parameters, j.points, j.data_key, j.data_sha256, j.data_size
+RETURNING j.attempt, j.series_id, j.detector, j.parameters, j.points, j.data_key, j.data_sha256, j.data_size,
+          j.request_id
 """)
 
 # No row = cancelled or lost: stop. Its interval is how long a cancelled fit goes on.
@@ -197,6 +198,7 @@ def claim(session: Session, job_id: str, worker: str, lease_s: float) -> Claim |
         data_key=row.data_key,
         data_sha256=bytes(row.data_sha256),
         data_size=row.data_size,
+        request_id=row.request_id,
     )
 
 

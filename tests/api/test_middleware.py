@@ -12,6 +12,7 @@ from api import problems
 from api.main import create_app
 from api.middleware import chain
 from shared.embedded.ports import free_port
+from shared.metrics import Metrics
 from shared.settings import Settings
 from tests.processes import serving
 from tests.waiting import until
@@ -147,6 +148,6 @@ def test_a_client_that_goes_away_leaves_a_line_and_no_stack_trace(
 
 
 def test_the_slots_of_the_chain_stand_in_their_order(settings: Settings) -> None:
-    names = [getattr(slot.cls, "__name__", "") for slot in chain(settings)]
+    names = [getattr(slot.cls, "__name__", "") for slot in chain(settings, Metrics())]
     assert names[:2] == ["RequestId", "Limits"]
     assert names[-1] == "Telemetry"

@@ -35,6 +35,8 @@ INTERNAL = {
     Code.INTERNAL_ERROR: "a defect; test_middleware.py makes one",
     Code.CONFIGURATION: "ends a command",
     Code.START_FAILED: "ends a command",
+    Code.API_UNREACHABLE: "ends a command",
+    Code.INVALID_FILE: "ends a command",
 }
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from structlog.contextvars import bound_contextvars
 
 from shared import logs
 from tests.processes import make_settings
@@ -14,9 +15,9 @@ from tests.processes import make_settings
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level, converter = root.handlers[:], root.level, logging.Formatter.converter
+    handlers, level = root.handlers[:], root.level
     yield
-    root.handlers[:], logging.Formatter.converter = handlers, converter
+    root.handlers[:] = handlers
     root.setLevel(level)
 
 
@@ -59,3 +60,46 @@ def test_configuring_twice_does_not_double_lines(capsys: pytest.CaptureFixture[s
         logs.configure(make_settings())
     logging.getLogger("a.b").warning("once")
     assert capsys.readouterr().err.count("once") == 1
+
+
+HOSTILE = "a\r\nb\x1b[2J\x00\u2028\u202ec\ud800"
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_an_event_is_one_line_of_plain_characters_whatever_is_in_it(
+    capsys: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    logs.configure(make_settings(log_format=log_format))
+    with bound_contextvars(request_id=HOSTILE):
+        logging.getLogger("a.b").warning("got %s", HOSTILE)
+        try:
+            int(HOSTILE)
+        except ValueError:
+            logging.getLogger("a.b").exception("failed")
+    err = capsys.readouterr().err
+    assert err.count("\n") == 2
+    assert not set(err.splitlines()[0]) & set("\r\x1b\x00\u2028\u202e")
+    assert len(err.splitlines()) == 2
+    assert "ValueError" in err.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("log_format", "shown"),
+    [("text", "is 7 request_id=abc job_id=9"), ("json", '"message": "is 7", "request_id": "abc", "job_id": "9"}')],
+)
+def test_what_is_bound_stands_in_every_line_until_the_block_ends(
+    capsys: pytest.CaptureFixture[str], log_format: str, shown: str
+) -> None:
+    logs.configure(make_settings(log_format=log_format))
+    with bound_contextvars(request_id="abc"):
+        logging.getLogger("a.b").warning("is %d", 7, extra={"job_id": "9", "other": "left out"})
+    logging.getLogger("a.b").warning("is 8")
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith(shown)
+    assert "abc" not in second
+
+
+def test_what_the_message_says_is_not_said_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(make_settings())
+    logging.getLogger("a.b").warning("job %s ends", "j-1", extra={"job_id": "j-1"})
+    assert capsys.readouterr().err.endswith("job j-1 ends\n")

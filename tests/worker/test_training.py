@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -7,6 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
+from shared import logs
 from shared.domain import detectors
 from shared.domain.training_scores import TrainingScores
 from shared.errors import Code, FitError, UnavailableError
@@ -279,3 +281,16 @@ def test_artifacts_of_a_fit_lie_under_its_attempt(training: Training, series_id:
     run(training, job_id)
     states: Path = training.artifacts.states.root / series_id
     assert {file.name for file in states.iterdir()} == {f"{job_id}.1.json", f"{job_id}.1.scores.npz"}
+
+
+def test_the_lines_of_a_fit_name_the_request_that_asked_for_it(
+    training: Training, api: httpx.Client, series_id: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(training.settings.model_copy(update={"log_format": "json"}))
+    asked = api.post(f"/fit/{series_id}", json=ramp(), headers={"X-Request-ID": "follow-me"})
+    job_id = asked.json()["job_id"]
+    run(training, job_id)
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "follow-me" in line]
+    said = {line["logger"]: line["message"] for line in lines if line.get("job_id") == job_id}
+    assert said["api.accepting"] == f"job {job_id} of {series_id} is accepted"
+    assert said["worker.training"] == f"job {job_id}: published version 1 of {series_id}"
