@@ -11,7 +11,10 @@ from shared import __version__
 from shared.errors import BusyError, InputError, NotFoundError, SetupError, TsadError, UnavailableError
 
 # Each is a function, or an app with commands of its own, in the module of `api.cli` that is called like it.
-COMMANDS = ("up", "demo", "fit", "fit-many", "predict", "watch", "jobs", "series", "doctor", "gc", "migrate")
+COMMANDS = (
+    *("up", "demo", "fit", "fit-many", "predict", "watch", "jobs", "series"),
+    *("doctor", "gc", "backup", "restore", "migrate"),
+)
 EXIT_CODES: dict[int, tuple[type[TsadError], ...]] = {
     2: (InputError, SetupError),
     3: (BusyError, UnavailableError),
