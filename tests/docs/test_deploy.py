@@ -1,0 +1,88 @@
+"""Alerts, dashboard and table of metrics name what exists."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from shared.metrics import Metrics
+from tests.docs.markdown import ROOT, code, rows
+
+DEPLOY = ROOT / "docs/deploy"
+ALERTS = yaml.safe_load((DEPLOY / "alerts.yaml").read_text())
+DASHBOARD = json.loads((DEPLOY / "grafana.json").read_text())
+SELECTOR = re.compile(r"\b(tsad_\w+)(?:\{((?:[^{}\"]|\"[^\"]*\")*)\})?")
+MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"")
+GROUPING = re.compile(r"\bby \(([^)]*)\)")
+
+
+def expressions() -> Iterator[str]:
+    for group in ALERTS["groups"]:
+        yield from (rule["expr"] for rule in group["rules"])
+    for panel in DASHBOARD["panels"]:
+        yield from (target["expr"] for target in panel["targets"])
+
+
+@pytest.fixture(scope="module")
+def labels(api: httpx.Client) -> dict[str, set[str]]:
+    """The labels of each metric, as its samples are called: what processes count, and what a scrape adds."""
+    counted = {
+        f"{family.name}{suffix}": set(metric._labelnames) | ({"le"} if suffix == "_bucket" else set())  # noqa: SLF001
+        for metric in vars(Metrics()).values()
+        if hasattr(metric, "_labelnames")
+        for family in metric.describe()
+        for suffix in (("_total",) if family.type == "counter" else ("_bucket", "_sum", "_count"))
+    }
+    scraped = {
+        sample.name: set(sample.labels)
+        for family in text_string_to_metric_families(api.get("/metrics").text)
+        if family.type == "gauge"
+        for sample in family.samples
+    }
+    return counted | scraped
+
+
+def test_every_expression_names_metrics_and_labels_that_exist(labels: dict[str, set[str]]) -> None:
+    found = list(expressions())
+    assert len(found) > 30
+    for expression in found:
+        named = SELECTOR.findall(expression)
+        assert named or expression.startswith("up{"), expression
+        for name, matchers in named:
+            assert name in labels, expression
+            assert set(MATCHER.findall(matchers)) <= labels[name], expression
+        grouped = {label.strip() for group in GROUPING.findall(expression) for label in group.split(",")}
+        assert grouped <= set().union(*(labels[name] for name, _ in named)), expression
+
+
+def test_every_expression_ends_what_it_begins() -> None:
+    for expression in expressions():
+        bare = re.sub(r'"[^"]*"', "", expression)
+        for begin, end in ("()", "{}", "[]"):
+            assert bare.count(begin) == bare.count(end), expression
+
+
+def test_every_legend_shows_a_label_that_the_expression_keeps() -> None:
+    for panel in DASHBOARD["panels"]:
+        for target in panel["targets"]:
+            for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
+                kept = " ".join(GROUPING.findall(target["expr"])) or "kind status server"
+                assert label in kept, target
+
+
+def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
+    for group in ALERTS["groups"]:
+        for rule in group["rules"]:
+            assert rule["labels"]["severity"] in ("warning", "critical"), rule
+            assert rule["annotations"].keys() == {"summary", "action"}, rule
+
+
+def test_the_table_lists_every_metric_with_its_labels(labels: dict[str, set[str]]) -> None:
+    listed = {name: set(code(of)) for names, of, *_ in rows((DEPLOY / "README.md").read_text()) for name in code(names)}
+    ends = re.compile(r"_(bucket|sum|count)$")
+    existing = {ends.sub("", name): own - {"le"} for name, own in labels.items()}
+    assert listed == existing
