@@ -23,7 +23,7 @@ def gc(
     """
     # A process of its own: only the collector, a part of the worker, deletes files.
     command = [sys.executable, "-m", "worker.collecting", *(["--dry-run"] if dry_run else [])]
-    with installation(home, start=True) as settings:
+    with installation(home) as settings:
         ended = subprocess.run(command, env=environment(settings), capture_output=True, text=True, check=False)
     if ended.returncode != 0:
         raise UnavailableError(Code.START_FAILED, ended.stderr.strip() or "The collector could not be started.")

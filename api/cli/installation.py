@@ -27,20 +27,23 @@ OfHome = Annotated[
 
 
 @contextmanager
-def installation(home: Path | None, *, start: bool = False) -> Iterator[Settings]:
+def installation(home: Path | None, *, make: bool = False) -> Iterator[Settings]:
     """Settings that say where everything is.
 
-    With `start`, the PostgreSQL of a home in which nothing runs is started for the block, and made if there is none.
+    The PostgreSQL of a home in which nothing runs is started for the block; with `make`, also that of a new home.
     """
     settings = Settings.load()
     path = (home or default_home()).expanduser().resolve()
     if settings.database_url or settings.database_host:
         yield settings
-    elif start and not (path.exists() and is_used(path)):
-        with Embedded(path, valkey=False) as embedded:
-            yield _completed(settings, path, {"database_url": embedded.database_url})
-    else:
+    elif not (make or known_addresses(path)):
+        yield settings  # which say by themselves what is missing
+    elif path.exists() and is_used(path):
         yield _completed(settings, path, known_addresses(path))
+    else:
+        with Embedded(path, valkey=False) as embedded:
+            addresses = {"database_url": embedded.database_url, "redis_url": embedded.redis_url}
+            yield _completed(settings, path, addresses)
 
 
 def folders(settings: Settings, home: Path) -> dict[str, Path]:
@@ -63,4 +66,4 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def _completed(settings: Settings, home: Path, addresses: dict[str, str]) -> Settings:
     unset = {name: address for name, address in addresses.items() if not getattr(settings, name)}
-    return settings.model_copy(update=unset | (folders(settings, home) if addresses else {}))
+    return settings.model_copy(update=unset | folders(settings, home))

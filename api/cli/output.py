@@ -17,6 +17,7 @@ Key = Annotated[
     str,
     typer.Option("--key", envvar="TSAD_API_KEY", help="API key, better from the environment.", show_default=False),
 ]
+WIDEST = 10_000  # columns: a terminal wraps long lines itself, and nothing is cut off for other programs
 DEFAULT_URL = "http://127.0.0.1:8000"
 STYLES = {
     "succeeded": "green",
@@ -47,7 +48,7 @@ def show_json(answer: object) -> None:
 
 def show(what: RenderableType) -> None:
     """An answer for people."""
-    Console(highlight=False, soft_wrap=True).print(what)
+    Console(highlight=False, soft_wrap=True, width=WIDEST).print(what)
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:

@@ -30,7 +30,7 @@ def restore(
     [bold]tsad restore /backups/2026-01-31 --home /srv/tsad[/]
     """
     manifest = checked_manifest(folder)
-    with installation(home, start=True) as settings, connected(settings) as sessions:
+    with installation(home, make=True) as settings, connected(settings) as sessions:
         if schema.current_revision(sessions) is None:
             schema.migrate(settings.database, manifest["revision"])
         check_revision(sessions, manifest["revision"])

@@ -30,7 +30,7 @@ Tsad = Callable[..., Ended]
 
 def run(*arguments: str, stdin: str | bytes = "", **environment: str) -> Ended:
     """Run `tsad` with these arguments."""
-    runner = CliRunner(env={"COLUMNS": "400", "NO_COLOR": "1", **environment})
+    runner = CliRunner(env={"COLUMNS": "80", "NO_COLOR": "1", **environment})
     ended = runner.invoke(command_line(list(arguments)), list(arguments), input=stdin, prog_name="tsad")
     error = ended.exception
     if isinstance(error, TsadError):

@@ -182,8 +182,12 @@ def test_a_backup_comes_into_a_new_home_whose_servers_do_not_run(
     with tempfile.TemporaryDirectory(prefix="tsad-test-") as folder:  # pytest's own are closed to the servers' user
         Path(folder).chmod(0o711)
         home = {"TSAD_HOME": f"{folder}/home", "DATABASE_URL": "", "TRAINING_DATA_FOLDER": "", "MODEL_STATE_FOLDER": ""}
+        nothing = operate(own, "backup", str(tmp_path / "nothing"), **home)
+        assert (nothing.code, Path(folder, "home").exists()) == (2, False)
         assert operate(own, "restore", str(tmp_path / "backup"), **home).code == 0
         assert len(list(Path(folder).glob("home/artifacts/*/*/*.*"))) == 8
+        looked = operate(own, "doctor", "--json", **home)
+        assert "8 of 8 are there and whole" in looked.out
         ended = operate(own, "backup", str(tmp_path / "again"), "--json", **home)
         assert ended.code == 0, ended.told
         first = json.loads((tmp_path / "backup" / "manifest.json").read_text())
