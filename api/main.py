@@ -18,6 +18,7 @@ from shared import __version__, logs
 from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.store.jobs import ACCEPT_AT_MOST
+from shared.tracing import start as start_tracing
 
 DESCRIPTION = "Learns what is normal for many time series and says, point by point, what is not."
 
@@ -26,7 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; settings come from the environment unless given."""
     settings = settings or Settings.of_process("database", "redis")
     logs.configure(settings)
-    metrics = Metrics()
+    metrics, tracing = Metrics(), start_tracing(settings, "tsad-api")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -39,13 +40,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield
         finally:
             await services.close()
+            if tracing:
+                tracing.close()
 
     app = FastAPI(
         title="tsad",
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        middleware=middleware.chain(settings, metrics),
+        middleware=middleware.chain(settings, metrics, tracing),
         docs_url=None,  # served by routes/pages.py from the installed package, so that it works without a CDN
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,

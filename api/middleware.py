@@ -16,11 +16,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from api.bodies import Budget, LimitedBody
+from api.matching import route_of
 from api.problems import response, unexpected
+from api.tracing import Traced
 from shared.errors import Code, InputError, TsadError
 from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.telemetry import Kind
+from shared.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +32,10 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def chain(settings: Settings, metrics: Metrics) -> list[Middleware]:
+def chain(settings: Settings, metrics: Metrics, tracing: Tracing | None = None) -> list[Middleware]:
     """The slots in their order. Authentication and rate limits are still to come, between limits and telemetry."""
     return [
+        *([Middleware(Traced, tracing=tracing)] if tracing else []),
         Middleware(RequestId),
         Middleware(Limits, settings=settings),
         Middleware(Telemetry, metrics=metrics),
@@ -52,8 +56,8 @@ class RequestId:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _given_id(scope) or token_hex(8)
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        request_id = state["request_id"] = _given_id(scope) or state.get("span") or token_hex(8)
         started = False
 
         async def send_with_id(message: Message) -> None:
@@ -143,13 +147,9 @@ class Telemetry:
 
     def _children(self, scope: Scope, status: int) -> tuple[Counter, Histogram]:
         """Those of a route, bound once. Labels are of a known set, whatever a client sends."""
-        endpoint = scope.get("endpoint")
-        key = (endpoint, scope["method"] if scope["method"] in _METHODS else "other", status)
+        key = (scope.get("endpoint"), scope["method"] if scope["method"] in _METHODS else "other", status)
         if key not in self._bound:
-            route = scope.get("route") or next(
-                (known for known in scope["app"].routes if getattr(known, "endpoint", None) is endpoint), None
-            )
-            labels = (key[1], getattr(route, "path", "none") if endpoint else "none")
+            labels = (key[1], route_of(scope))
             self._bound[key] = (
                 self.metrics.requests.labels(*labels, status),
                 self.metrics.request_seconds.labels(*labels),

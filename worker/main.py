@@ -27,6 +27,7 @@ from shared.queue import TASK, announce, make_celery
 from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
 from shared.telemetry import Latencies, connect, report_alive
+from shared.tracing import start as start_tracing
 from worker import training
 from worker.listening import Watchdog, end
 
@@ -55,6 +56,7 @@ def tools() -> training.Training:
         metrics=metrics,
         announce=lambda job_id: announce(app, job_id),
         settings=settings,
+        tracing=start_tracing(settings, "tsad-worker"),
         worker=current_task.request.hostname or "unknown",
         give_up=lambda: os.kill(os.getpid(), signal.SIGKILL),  # the parent starts another child
     )

@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from structlog.contextvars import bound_contextvars
@@ -23,6 +24,7 @@ from shared.settings import Settings
 from shared.store import jobs, versions, views
 from shared.store.engine import Sessions, make_engine
 from shared.telemetry import Kind, Latencies
+from shared.tracing import Tracing
 from worker.leasing import Lease, LostError
 
 logger = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ class Training:
     settings: Settings
     worker: str  # the name jobs show
     give_up: Callable[[], object]  # ends this process, with a fit that nobody waits for any more
+    tracing: Tracing | None = None
 
 
 def run(training: Training, job_id: str) -> None:
@@ -57,8 +60,16 @@ def run(training: Training, job_id: str) -> None:
         logger.info("job %s: nothing to claim", job_id)
         return
     with bound_contextvars(job_id=job_id, request_id=claimed.request_id or "-"):
-        _attempt(training, claimed, began)
+        with _traced(training, claimed):
+            _attempt(training, claimed, began)
         _announce_next(training, claimed.series_id)
+
+
+def _traced(training: Training, claimed: Claim) -> AbstractContextManager[None]:
+    if training.tracing is None:
+        return nullcontext()
+    own: dict[str, str | int] = {"job_id": claimed.job_id, "detector": claimed.detector, "points": claimed.points}
+    return training.tracing.fit(claimed.request_id, {f"tsad.{name}": value for name, value in own.items()})
 
 
 def _attempt(training: Training, claimed: Claim, began: float) -> None:

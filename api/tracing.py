@@ -1,0 +1,32 @@
+"""The span of each request: the first slot of the chain, and there only when traces are sent."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.matching import route_of
+from shared.tracing import Tracing, place
+
+
+class Traced:
+    """Wraps a request in its span, whose place in the trace becomes the request's id unless it brings one."""
+
+    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
+        self.app = app
+        self.tracing = tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on within the span."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        with self.tracing.request(scope["method"], headers) as span:
+            scope.setdefault("state", {})["span"] = place(span)
+
+            async def send_seeing_status(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    span.set_attribute("http.response.status_code", message["status"])
+                    span.set_attribute("tsad.request_id", scope["state"]["request_id"])
+                await send(message)
+
+            await self.app(scope, receive, send_seeing_status)
+            span.update_name(f"{scope['method']} {route_of(scope)}")

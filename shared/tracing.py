@@ -1,0 +1,86 @@
+"""Spans of requests and fits, sent to a collector when the settings name one. Needs the extra `tracing`.
+
+The message to the worker holds the job's id alone. What joins a fit to the request that asked for it is the id of the
+request, which the job's row keeps: one that brings none gets the place of its span in its trace as its id.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from shared import __version__
+from shared.settings import Settings
+
+_PLACE = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})(?:\.[0-9]+)?")  # the end is a line of a bulk fit
+_SEND_EVERY_MS = 1000
+
+
+class Tracing:
+    """Makes spans, and sends them in the background."""
+
+    def __init__(self, service: str, exporter: Any) -> None:
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - an extra that need not be there
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+        self._provider = TracerProvider(
+            resource=Resource.create({"service.name": service, "service.version": __version__})
+        )
+        self._provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=_SEND_EVERY_MS))
+        self._tracer = self._provider.get_tracer("tsad")
+
+    @contextmanager
+    def request(self, method: str, headers: Mapping[str, str]) -> Iterator[Any]:
+        """The span of a request, in the trace that its headers name, if they do."""
+        from opentelemetry.trace import SpanKind  # noqa: PLC0415
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
+
+        parent = TraceContextTextMapPropagator().extract(headers)
+        with self._tracer.start_as_current_span(method, parent, SpanKind.SERVER) as span:
+            span.set_attribute("http.request.method", method)
+            yield span
+
+    @contextmanager
+    def fit(self, request_id: str | None, attributes: Mapping[str, str | int]) -> Iterator[None]:
+        """The span of a fit, in the trace of the request that asked for it, where its id tells."""
+        from opentelemetry.trace import SpanKind  # noqa: PLC0415
+
+        with self._tracer.start_as_current_span("fit", _context(request_id), SpanKind.CONSUMER, dict(attributes)):
+            yield
+
+    def close(self) -> None:
+        """Send what waits, then stop."""
+        self._provider.shutdown()
+
+
+def start(settings: Settings, service: str) -> Tracing | None:
+    """Tracing, if the settings name a collector; ends the process with a sentence when the extra is not installed."""
+    endpoint = settings.otel_exporter_otlp_endpoint.rstrip("/")
+    if not endpoint:
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    except ImportError:
+        raise SystemExit(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set: install tsad with its extra `tracing`, or unset it."
+        ) from None
+    return Tracing(service, OTLPSpanExporter(f"{endpoint}/v1/traces"))
+
+
+def place(span: Any) -> str:
+    """Where a span stands: its trace and itself, as an id for a request."""
+    context = span.get_span_context()
+    return f"{context.trace_id:032x}-{context.span_id:016x}"
+
+
+def _context(request_id: str | None) -> Any:
+    from opentelemetry import trace  # noqa: PLC0415
+
+    match = _PLACE.fullmatch(request_id or "")
+    if not match:
+        return None
+    of_request = trace.SpanContext(
+        int(match[1], 16), int(match[2], 16), is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED)
+    )
+    return trace.set_span_in_context(trace.NonRecordingSpan(of_request))
