@@ -13,7 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from api.bodies import Budget, LimitedBody
 from api.matching import route_of
@@ -67,16 +67,16 @@ class RequestId:
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
-        with bound_contextvars(request_id=request_id):
-            try:
-                await self.app(scope, receive, send_with_id)
-            except ClientDisconnect:
-                logger.info("%s: the client went away before its request was complete", request_id)
-            except Exception:
-                logger.exception("%s: %s %r failed", request_id, scope["method"], scope["path"])
-                if started:
-                    raise  # the server breaks off the answer, so that nobody takes it for complete
-                await response(unexpected(), request_id)(scope, receive, send_with_id)
+        bind_contextvars(request_id=request_id)  # in the context of this request's task alone, which ends with it
+        try:
+            await self.app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            logger.info("%s: the client went away before its request was complete", request_id)
+        except Exception:
+            logger.exception("%s: %s %r failed", request_id, scope["method"], scope["path"])
+            if started:
+                raise  # the server breaks off the answer, so that nobody takes it for complete
+            await response(unexpected(), request_id)(scope, receive, send_with_id)
 
 
 class Limits:

@@ -127,11 +127,11 @@ def retry(services: ServicesOf, job_id: JobId, request_id: RequestId) -> Respons
         with services.sessions.begin() as session:
             new_id = changes.retry(session, job_id, str(uuid4()), ANYBODY, request_id)
             retrying = OpenRetry(new_id, Status.QUEUED) if new_id else changes.open_retry(session, job_id)
+        services.metrics.retries.inc(new_id is not None)
     if retrying is None:
         raise _not_retryable(find_job(services, job_id))
-    services.metrics.retries.inc()
-    services.announcer.announce(new_id)
-    body = AcceptedJob.of(new_id, found.series_id, Status.QUEUED, found.points)
+    services.announcer.announce(retrying.job_id)
+    body = AcceptedJob.of(retrying.job_id, found.series_id, retrying.status, found.points)
     return answer(body, 202, {"Location": body.links.self, "Retry-After": "1"})
 
 
