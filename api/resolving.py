@@ -52,8 +52,7 @@ class Resolver:
         self._latest = latest
         self._sessions = sessions
         self._artifacts = artifacts
-        self._cache: OrderedDict[tuple[str, int], _Cached] = OrderedDict()
-        self._bytes_left = cache_bytes
+        self._cache: Cache[tuple[str, int], _Cached] = Cache(cache_bytes)
         self._metrics = metrics
         self._loading: dict[tuple[str, int], asyncio.Task[_Cached]] = {}
 
@@ -83,7 +82,6 @@ class Resolver:
     async def _state(self, series_id: str, version: int) -> _Cached:
         key = (series_id, version)
         if cached := self._cache.get(key):
-            self._cache.move_to_end(key)
             self._metrics.hits.inc()
             return cached
         self._metrics.misses.inc()

@@ -98,8 +98,7 @@ def running_stack(
 
 def api(home: Home, port: int, processes: int, env: Mapping[str, str]) -> Program:
     listening = (f"--host={LOCALHOST}", f"--port={port}", f"--workers={processes}")
-    quiet = ("--no-server-header", "--no-access-log")
-    arguments = ("uvicorn", "api.main:create_app", "--factory", *listening, *quiet, "--timeout-graceful-shutdown=25")
+    arguments = ("api", *listening)
     return Program("api", home, arguments, env)
 
 
@@ -120,6 +119,8 @@ def environment(embedded: Embedded, settings: Settings, concurrency: int | None)
         "PYTHONUNBUFFERED": "1",
         **ONE_THREAD,
     }
+    if settings.flower_url:
+        env["FLOWER_URL"] = settings.flower_url
     return env | {name.upper(): str(folder) for name, folder in folders(settings, embedded.home.path).items()}
 
 
