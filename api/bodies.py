@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 import zlib
 from typing import TypeVar
 
@@ -14,6 +15,8 @@ T = TypeVar("T")
 
 WAIT_FOR_BUDGET_S = 5.0
 LONGEST_PAUSE_S = 30.0  # between two parts of a body: who holds memory has to go on
+PATIENCE_S = 60.0  # with all of a body, and a second more for every so many bytes of it
+SLOWEST_BYTES_PER_S = 4096
 _SMALL_BYTES = 64 * 1024  # not counted, so that a prediction never waits for large uploads
 _PIECE_BYTES = 256 * 1024  # expanded at a time
 _AT = re.compile(r" - at `(?P<path>\$[^`]*)`$")
@@ -103,6 +106,8 @@ class LimitedBody:
         self._budget = budget
         self._gunzip = Gunzip() if gzipped else None
         self._arriving = True
+        self._came = 0  # bytes, as they were sent
+        self._waited_s = 0.0  # for them
         self._held = 0
         self._taken = 0
 
@@ -135,13 +140,19 @@ class LimitedBody:
     async def _arrived(self) -> Message:
         if not self._arriving:  # only the end of the connection can follow, however late
             return await self._receive()
+        left_s = PATIENCE_S + self._came / SLOWEST_BYTES_PER_S - self._waited_s
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(LONGEST_PAUSE_S):
-                return await self._receive()
+            async with asyncio.timeout(max(min(left_s, LONGEST_PAUSE_S), 0)):
+                message = await self._receive()
         except TimeoutError:
             raise InputError(
-                Code.BODY_TOO_SLOW, f"Nothing of the body has arrived for {LONGEST_PAUSE_S:g} s, so it is given up."
+                Code.BODY_TOO_SLOW,
+                f"The body arrives more slowly than {SLOWEST_BYTES_PER_S:,} bytes a second, so it is given up.",
             ) from None
+        self._waited_s += time.monotonic() - began
+        self._came += len(message.get("body", b""))
+        return message
 
     async def _hold(self, size: int) -> None:
         self._held += size

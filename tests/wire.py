@@ -34,7 +34,7 @@ class Wire:
     def head(self, method: str, path: str, **headers: object) -> None:
         """Send a request's head; underscores in a header's name stand for dashes."""
         lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        self.send("\r\n".join([f"{method} {path} HTTP/1.1", "Host: test", *lines, "", ""]).encode("latin-1"))
+        self.send("\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode("latin-1"))
 
     def chunk(self, part: bytes) -> None:
         """Send a part of a chunked body; an empty one ends it."""

@@ -1,0 +1,106 @@
+"""What comes before a body is bounded too."""
+
+import select
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from api import bodies, connections
+from shared.settings import Settings
+from tests.processes import serving
+from tests.waiting import until
+from tests.wire import Wire, wired
+
+
+def ended(wire: Wire) -> bool:
+    """Whether the server has hung up."""
+    readable, _, _ = select.select([wire.connection], [], [], 0)
+    return bool(readable) and wire.connection.recv(1) == b""
+
+
+def status(api: httpx.Client) -> int:
+    """The answer on a connection of its own."""
+    with wired(api) as wire:
+        wire.head("GET", "/livez")
+        return wire.reply("GET").status
+
+
+@pytest.mark.parametrize("part", [b"X-Padding: " + b"x" * 1000 + b"\r\n", b"x" * 1000])
+def test_a_head_without_an_end_is_refused(api: httpx.Client, part: bytes) -> None:
+    with wired(api) as wire:
+        wire.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+        for _ in range(200):
+            readable, _, _ = select.select([wire.connection], [], [], 0)
+            if readable:
+                break
+            wire.send(part)
+        reply = wire.reply("GET")
+    assert (reply.status, reply.problem["code"]) == (431, "head_too_large")
+    assert reply.headers["Connection"] == "close"
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_head_of_usual_size_passes_however_it_is_cut(api: httpx.Client) -> None:
+    with wired(api) as wire:
+        for _ in range(3):  # on one connection
+            for byte in b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 2000 + b"\r\n\r\n":
+                wire.send(bytes([byte]))
+            assert wire.reply("GET").status == 200
+
+
+def test_a_large_body_is_no_head_nor_is_one_before_the_next_head(api: httpx.Client) -> None:
+    body = b" " * 300_000
+    request = b"POST /predict/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with wired(api) as wire:
+        for _ in range(2):
+            wire.send(request + request)
+            assert [wire.reply().status for _ in range(2)] == [422, 422]
+
+
+def test_a_head_that_does_not_end_in_time_is_given_up(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.2)
+    for begun in (b"", b"GET /livez HT"):
+        with wired(api) as wire:
+            wire.send(begun)
+            until(lambda wire=wire: ended(wire))  # type: ignore[misc]
+
+
+def test_a_request_after_a_pause_on_a_kept_connection_has_its_time_too(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.2)
+    with wired(api) as wire:
+        wire.head("GET", "/livez")
+        assert wire.reply("GET").status == 200
+        wire.send(b"GET /li")
+        until(lambda: ended(wire))
+
+
+def test_connections_beyond_the_bound_are_answered_so(settings: Settings) -> None:
+    with serving(settings.model_copy(update={"max_connections": 3})) as api, ExitStack() as stack:
+        kept = [stack.enter_context(wired(api)) for _ in range(3)]
+        for wire in kept:
+            wire.head("GET", "/livez")
+            assert wire.reply("GET").status == 200
+        with wired(api) as refused:
+            reply = refused.reply("GET")
+        assert (reply.status, reply.problem["code"]) == (503, "overloaded")
+        assert reply.headers["Retry-After"] == "5"
+        kept[0].connection.close()
+        until(lambda: status(api) == 200)
+
+
+def test_a_body_that_trickles_is_given_up_although_it_never_pauses(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE_S", 0.2)
+    for path in ("/fit/a", "/fit", "/predict/a"):
+        with wired(api) as wire:
+            wire.head("POST", path, Transfer_Encoding="chunked")
+            until(lambda: select.select([wire.connection], [], [], 0)[0], meanwhile=lambda: wire.chunk(b" "))
+            reply = wire.reply()
+        if path != "/fit":  # a bulk fit has begun its answer
+            assert (reply.status, reply.problem["code"]) == (408, "body_too_slow")
+        else:
+            assert b"body_too_slow" in reply.body
