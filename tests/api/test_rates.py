@@ -1,0 +1,78 @@
+"""How often a key may ask, and how many jobs it may have open."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from shared.embedded.ports import free_port
+from shared.settings import Settings
+from tests.keys import Key, MakeKey
+from tests.points import ramp
+from tests.processes import serving
+
+POINT = {"timestamp": 1, "value": 1}
+
+
+@pytest.fixture(scope="module")
+def limited(own: Settings, root: Key) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """Two processes that share what keys may ask."""
+    few = own.model_copy(update={"fit_rate_per_minute": 3, "predict_rate_per_minute": 5, "max_queued_jobs_per_key": 2})
+    with serving(few) as one, serving(few) as other:
+        yield one, other
+
+
+def test_a_key_that_asks_too_often_is_told_when_it_may_again(
+    limited: tuple[httpx.Client, httpx.Client], make_key: MakeKey
+) -> None:
+    key = make_key()
+    for turn in range(5):
+        assert limited[turn % 2].post("/predict/never-fitted", json=POINT, auth=key).status_code == 404
+    for api in limited:
+        refused = api.post("/predict/never-fitted", json=POINT, auth=key)
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert 1 <= int(refused.headers["Retry-After"]) <= 12
+        for other in ("/predict", "/predict/never-fitted/batch"):
+            assert api.post(other, json={}, auth=key).status_code == 429
+
+
+def test_fits_predictions_and_keys_are_counted_apart(
+    limited: tuple[httpx.Client, httpx.Client], make_key: MakeKey
+) -> None:
+    api, key = limited[0], make_key()
+    for _ in range(3):
+        assert api.post("/fit/a", content=b"{", auth=key).status_code == 422
+    for path in ("/fit/a", "/fit", "/series/a/versions/1/fit"):
+        assert api.post(path, content=b"{", auth=key).status_code == 429
+    assert api.get("/series", auth=key).status_code == 200
+    assert api.post("/predict/never-fitted", json=POINT, auth=key).status_code == 404
+    assert api.post("/fit/a", content=b"{", auth=make_key()).status_code == 422
+
+
+def test_without_redis_each_process_counts_by_itself(own: Settings, make_key: MakeKey) -> None:
+    alone = {"predict_rate_per_minute": 2, "redis_url": f"redis://127.0.0.1:{free_port()}/0"}
+    key = make_key()
+    for _ in range(2):
+        with serving(own.model_copy(update=alone)) as api:
+            answers = [api.post("/predict/never-fitted", json=POINT, auth=key).status_code for _ in range(4)]
+        assert answers == [404, 404, 429, 429]
+
+
+def test_unless_a_rate_is_set_nothing_is_counted(keyed: httpx.Client, root: Key) -> None:
+    answers = {keyed.post("/predict/never-fitted", json=POINT, auth=root).status_code for _ in range(50)}
+    assert answers == {404}
+
+
+def test_a_key_has_no_more_open_jobs_than_it_may(
+    limited: tuple[httpx.Client, httpx.Client], keyed: httpx.Client, make_key: MakeKey, series_id: str
+) -> None:
+    key = make_key()
+    sent = [limited[0].post(f"/fit/{series_id}-{number}", json=ramp(), auth=key) for number in range(3)]
+    assert [answer.status_code for answer in sent] == [202, 202, 429]
+    assert sent[2].json()["code"] == "queue_full"
+    assert "key" in sent[2].json()["detail"]
+    job_id = sent[0].json()["job_id"]
+    assert keyed.post(f"/jobs/{job_id}/cancel", auth=key).status_code == 200
+    assert limited[1].post(f"/jobs/{job_id}/retry", auth=make_key()).status_code == 202
+    lines = b"\n".join(b'{"series_id":"%b-%d"}' % (series_id.encode(), number) for number in range(2))
+    assert limited[1].post("/fit", content=lines, auth=make_key()).status_code == 200
