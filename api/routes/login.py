@@ -1,0 +1,90 @@
+"""Signing in and out of the pages: a key for a cookie."""
+
+import secrets
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from api.authentication import is_https, session_token
+from api.dependencies import ServicesOf
+from api.openapi import operation
+from api.pages import SESSION_COOKIE, render
+from api.services import Services
+from shared.domain.access import Caller, digest
+from shared.errors import Code, InputError
+from shared.store import keys
+
+router = APIRouter(tags=["pages"])
+
+LASTS = timedelta(hours=12)
+MOST_BYTES = 10_000  # of the form: whoever sends it has shown no key yet
+
+
+@router.get("/ui/login", **operation("text/html", scope=None))
+async def ask(
+    request: Request, next_: Annotated[str, Query(alias="next", max_length=2000, description="Where to go then")] = ""
+) -> Response:
+    """Ask for a key. Its form is answered with a cookie."""
+    return render(request, "login.html", next=next_, wrong=False)
+
+
+@router.post("/ui/login", include_in_schema=False)
+async def sign_in(request: Request, services: ServicesOf) -> Response:
+    """Take a key, and give a cookie that lasts for some hours, and no longer than the key."""
+    form = await _form(request)
+    token, place = form.get("key", [""])[0].strip(), form.get("next", [""])[0]
+    caller = await services.keyring.find(token) if token else None
+    if caller is None:
+        return render(request, "login.html", status_code=401, next=place, wrong=True)
+    session = secrets.token_urlsafe(32)
+    await run_in_threadpool(_open, services, session, caller)
+    answer = RedirectResponse(_inside(request, place), 303)
+    answer.set_cookie(
+        SESSION_COOKIE,
+        session,
+        max_age=int(LASTS.total_seconds()),
+        httponly=True,
+        samesite="strict",
+        secure=is_https(request.scope, services.settings),
+    )
+    return answer
+
+
+@router.post("/ui/logout", include_in_schema=False)
+async def sign_out(request: Request, services: ServicesOf) -> Response:
+    """End the session everywhere, and forget its cookie."""
+    if token := session_token(dict(request.scope["headers"])):
+        await run_in_threadpool(_end, services, token)
+    answer = RedirectResponse(_inside(request, "/ui/login"), 303)
+    answer.delete_cookie(SESSION_COOKIE)
+    return answer
+
+
+async def _form(request: Request) -> dict[str, list[str]]:
+    content = b""
+    async for part in request.stream():
+        content += part
+        if len(content) > MOST_BYTES:
+            raise InputError(Code.BODY_TOO_LARGE, "The form is larger than a key can be.")
+    return parse_qs(content.decode("latin-1"))
+
+
+def _open(services: Services, token: str, caller: Caller) -> None:
+    with services.sessions.begin() as session:
+        keys.open_session(session, digest(token), caller.key_id, LASTS)
+
+
+def _end(services: Services, token: str) -> None:
+    with services.sessions.begin() as session:
+        keys.end_session(session, digest(token))
+
+
+def _inside(request: Request, place: str) -> str:
+    """The place where it is one of ours; browsers take two slashes, of either kind, for another host."""
+    root: str = request.scope["root_path"]
+    ours = place.startswith("/") and place[1:2] not in ("/", "\\") and place.isprintable()
+    return place if ours and place.startswith(root) else f"{root}/"

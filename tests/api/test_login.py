@@ -1,0 +1,161 @@
+"""Signing in to the pages: a key for a cookie, which other sites cannot use."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from api.authentication import CSRF_HEADER
+from api.routes import login
+from shared.domain.access import new_token
+from shared.settings import Settings
+from shared.store import keys
+from shared.store.engine import Sessions
+from tests.keys import Key, MakeKey
+from tests.points import ramp
+from tests.processes import serving
+from tests.waiting import until
+
+PAGE = {"Accept": "text/html,*/*"}
+
+
+def sign_in(api: httpx.Client, key: Key, **form: str) -> httpx.Response:
+    return api.post("/ui/login", data={"key": key.token, **form})
+
+
+@pytest.fixture
+def browser(keyed: httpx.Client) -> Iterator[httpx.Client]:
+    """A client with a jar for cookies of its own."""
+    with httpx.Client(base_url=keyed.base_url, timeout=30, trust_env=False) as client:
+        yield client
+
+
+def test_a_page_without_a_key_leads_to_the_sign_in_and_back(browser: httpx.Client, root: Key) -> None:
+    refused = browser.get("/ui/jobs?status=failed", headers=PAGE)
+    assert (refused.status_code, refused.headers["Location"]) == (303, "/ui/login?next=%2Fui%2Fjobs%3Fstatus%3Dfailed")
+    form = browser.get(refused.headers["Location"], headers=PAGE)
+    assert form.status_code == 200
+    assert 'value="/ui/jobs?status=failed"' in form.text
+    signed_in = sign_in(browser, root, next="/ui/jobs?status=failed")
+    assert (signed_in.status_code, signed_in.headers["Location"]) == (303, "/ui/jobs?status=failed")
+    assert browser.get("/ui/jobs", headers=PAGE).status_code == 200
+    assert "Sign out" in browser.get("/", headers=PAGE).text
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites_and_is_no_key(
+    browser: httpx.Client, root: Key, database: Sessions
+) -> None:
+    cookie = sign_in(browser, root).headers["Set-Cookie"]
+    for part in ("HttpOnly", "SameSite=strict", "Path=/", f"Max-Age={12 * 3600}"):
+        assert part in cookie
+    assert "Secure" not in cookie  # this connection is none
+    assert root.token not in cookie
+    value = browser.cookies["tsad_session"]
+    with database.begin() as session:
+        assert value not in str(keys.read(session))
+    assert browser.get("/series", auth=Key("", new_token())).status_code == 401
+
+
+def test_behind_tls_the_cookie_is_for_tls_alone(own: Settings, root: Key) -> None:
+    with serving(own.model_copy(update={"behind_tls": True})) as api:
+        assert "Secure" in sign_in(api, root).headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize("key", ["", "x", "tsad_" + "x" * 43, "ü" * 40, "x" * 9000])
+def test_a_wrong_key_is_told_and_gives_no_cookie(browser: httpx.Client, key: str) -> None:
+    answer = browser.post("/ui/login", data={"key": key})
+    assert answer.status_code == 401
+    assert "This is no key" in answer.text
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_a_large_form_is_refused(browser: httpx.Client) -> None:
+    assert browser.post("/ui/login", data={"key": "x" * 20_000}).json()["code"] == "body_too_large"
+
+
+@pytest.mark.parametrize("place", ["https://evil.example/", "//evil.example", "/\\evil.example", "evil", "/\tx", ""])
+def test_signing_in_never_leads_to_another_site(browser: httpx.Client, root: Key, place: str) -> None:
+    assert sign_in(browser, root, next=place).headers["Location"] == "/"
+
+
+def test_a_cookie_changes_nothing_without_the_header_of_our_pages(
+    browser: httpx.Client, root: Key, series_id: str
+) -> None:
+    sign_in(browser, root)
+    assert browser.get("/series").status_code == 200
+    refused = browser.post(f"/fit/{series_id}", json=ramp())
+    assert (refused.status_code, refused.json()["code"]) == (403, "foreign_origin")
+    assert browser.post(f"/fit/{series_id}", json=ramp(), headers={CSRF_HEADER: "tsad"}).status_code == 202
+
+
+def test_signing_out_ends_the_session_for_whoever_kept_the_cookie(browser: httpx.Client, root: Key) -> None:
+    sign_in(browser, root)
+    kept = {"Cookie": f"tsad_session={browser.cookies['tsad_session']}"}
+    assert browser.post("/ui/logout").status_code == 303
+    assert "tsad_session" not in browser.cookies
+    until(lambda: browser.get("/series", headers=kept).status_code == 401, 5)
+
+
+def test_a_session_ends_with_its_key(browser: httpx.Client, make_key: MakeKey, database: Sessions) -> None:
+    key = make_key("read")
+    sign_in(browser, key)
+    assert browser.get("/series").status_code == 200
+    with database.begin() as session:
+        keys.revoke(session, key.key_id)
+    until(lambda: browser.get("/series").status_code == 401, 5)
+
+
+def test_a_session_lasts_for_its_time(browser: httpx.Client, root: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login, "LASTS", login.LASTS / 43_200)  # a second
+    sign_in(browser, root)
+    kept = {"Cookie": f"tsad_session={browser.cookies.get('tsad_session') or ''}"}
+    until(lambda: browser.get("/series", headers=kept).status_code == 401, 5)
+
+
+def test_a_session_has_the_scopes_and_series_of_its_key(browser: httpx.Client, make_key: MakeKey) -> None:
+    sign_in(browser, make_key("read", prefix="nothing."))
+    assert browser.get("/series").json()["series"] == []
+    assert browser.delete("/series/a", headers={CSRF_HEADER: "tsad"}).status_code == 403
+
+
+FOREIGN: list[dict[str, Any]] = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1:1"},
+    {"Origin": "http://["},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_pages_of_other_sites_change_nothing_in_any_mode(
+    api: httpx.Client, keyed: httpx.Client, root: Key, series_id: str, headers: dict[str, str]
+) -> None:
+    for client, auth in ((api, httpx.Auth()), (keyed, root)):
+        for path in (f"/fit/{series_id}", "/ui/login", "/ui/logout"):
+            answer = client.post(path, json=ramp(), headers=headers, auth=auth)
+            assert (answer.status_code, answer.json()["code"]) == (403, "foreign_origin")
+        assert client.get("/series", headers=headers, auth=auth).status_code == 200
+
+
+def test_our_own_pages_and_named_sites_may(settings: Settings, series_id: str) -> None:
+    named = "https://grafana.example:3000"
+    with serving(settings.model_copy(update={"cors_origins": named})) as api:
+        for origin in (named, str(api.base_url)):
+            answer = api.post(
+                f"/fit/{series_id}", json=ramp(), headers={"Origin": origin, "Sec-Fetch-Site": "same-site"}
+            )
+            assert answer.status_code == 202
+        asked = {"Origin": named, "Access-Control-Request-Method": "POST"}
+        allowed = api.options(f"/fit/{series_id}", headers=asked)
+        assert allowed.headers["Access-Control-Allow-Origin"] == named
+        assert "Access-Control-Allow-Credentials" not in allowed.headers
+        asked["Origin"] = "https://evil.example"
+        assert "Access-Control-Allow-Origin" not in api.options(f"/fit/{series_id}", headers=asked).headers
+
+
+def test_no_site_is_named_unless_it_is_set(api: httpx.Client) -> None:
+    answer = api.get("/series", headers={"Origin": "https://grafana.example"})
+    assert not [name for name in answer.headers if name.startswith("access-control")]
