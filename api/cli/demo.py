@@ -41,7 +41,7 @@ def demo(
         console.print("Starting PostgreSQL, a Redis-compatible server, API, worker, reconciler and Flower …")
         with running_stack(home, say=console.print) as stack:
             console.print(f"API    [bold]{stack.api_url}[/]\nFlower [bold]{stack.flower_url}[/]")
-            client = Client(stack.api_url)
+            client = Client(stack.api_url, os.environ.get("TSAD_API_KEY", ""))
             try:
                 for name in samples.NAMES:
                     show(client, samples.load(name), stack.supervisor.check)

@@ -13,7 +13,7 @@ from shared.errors import BusyError, InputError, NotFoundError, SetupError, Tsad
 # Each is a function, or an app with commands of its own, in the module of `api.cli` that is called like it.
 COMMANDS = (
     *("up", "demo", "fit", "fit-many", "predict", "watch", "jobs", "series"),
-    *("doctor", "gc", "backup", "restore", "migrate"),
+    *("doctor", "gc", "backup", "restore", "keys", "migrate"),
 )
 EXIT_CODES: dict[int, tuple[type[TsadError], ...]] = {
     2: (InputError, SetupError),

@@ -88,6 +88,8 @@ def test_what_is_restored_is_what_was_backed_up_and_goes_on_from_there(
         "series": 1,
         "versions": 2,
         "garbage": 0,
+        "api_keys": 0,
+        "browser_sessions": 0,
     }
     restored = operate(elsewhere, "restore", str(backup))
     assert restored.code == 0, restored.told

@@ -1,0 +1,176 @@
+"""`tsad keys`: make, list, rotate and revoke API keys."""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from api.cli.installation import OfHome, installation
+from api.cli.output import AsJson, note, show, show_json, table
+from shared.domain.access import ApiKey, Scope, check_token, digest, new_token
+from shared.errors import Code, InputError, NotFoundError, SetupError
+from shared.store import keys as store
+from shared.store.engine import Sessions, make_engine
+
+keys = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
+
+FROM_ENVIRONMENT = "TSAD_API_KEY"
+_DURATION = re.compile(r"(\d{1,5})([dhm])")
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
+
+KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `tsad keys list` shows it.")]
+
+
+@keys.command()
+def create(
+    *,
+    name: Annotated[str, typer.Option(help="Whose key it is, for people.")],
+    scopes: Annotated[str, typer.Option(help="What it allows: read, fit, admin, with commas between.")] = "read",
+    series_prefix: Annotated[str, typer.Option(help="It sees only series whose ids begin so.")] = "",
+    expires: Annotated[str, typer.Option(help="When it ends: 90d, 12h, or a day as in 2027-01-31.")] = "",
+    first: Annotated[
+        bool,
+        typer.Option("--first", help=f"Only if there is none, and the token of {FROM_ENVIRONMENT} where that is set."),
+    ] = False,
+    home: OfHome = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key. Its token is shown now and never again: only a hash of it is kept.
+
+    With the first key it ends for good that whoever is on this machine needs none.
+    """
+    wanted, ends = parse_scopes(scopes), parse_end(expires)
+    if not 1 <= len(name) <= 100 or not _PREFIX.fullmatch(series_prefix):
+        raise InputError(Code.CONFIGURATION, "A name has 1 to 100 characters; a prefix those of series ids.")
+    given = secret_token() if first else ""
+    token, key_id = check_token(given) if given else new_token(), secrets.token_hex(6)
+    with sessions(home) as opened, opened.begin() as session:
+        needless = first and not given and store.all_keys(session)
+        made = not needless and store.create(session, key_id, name, wanted, series_prefix, digest(token), ends)
+    if made:
+        show_token(key_id, "" if given else token, as_json=as_json)
+    else:
+        note("There is such a key already. Nothing was changed.")
+
+
+@keys.command("list")
+def show_all(*, home: OfHome = None, as_json: AsJson = False) -> None:
+    """Show every key there ever was, without its token."""
+    with sessions(home) as opened, opened.begin() as session:
+        found = store.all_keys(session)
+    if as_json:
+        for key in found:
+            show_json(msgspec.to_builtins(key))
+        return
+    columns = ("id", "name", "scopes", "series", "made", "state")
+    show(table(columns, map(cells, found)))
+
+
+@keys.command()
+def rotate(
+    key_id: KeyId,
+    *,
+    overlap: Annotated[str, typer.Option(help="How long the token of now goes on: 1d, 12h, 30m.")] = "0m",
+    home: OfHome = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a key another token, which is shown now and never again. Jobs and idempotency keys stay the key's own."""
+    token = new_token()
+    with sessions(home) as opened, opened.begin() as session:
+        if not store.rotate(session, key_id, digest(token), parse_duration(overlap)):
+            raise no_such_key(key_id)
+    show_token(key_id, token, as_json=as_json)
+
+
+@keys.command()
+def revoke(key_id: KeyId, *, home: OfHome = None) -> None:
+    """End a key for good, within 5 seconds on every process, and the browser sessions that were opened with it."""
+    with sessions(home) as opened, opened.begin() as session:
+        if not store.revoke(session, key_id):
+            raise no_such_key(key_id)
+    note(f"{key_id} is revoked.")
+
+
+def parse_scopes(text: str) -> list[Scope]:
+    """Scopes with commas between; `InputError` for none or an unknown one."""
+    try:
+        return [Scope(word.strip()) for word in text.split(",")]
+    except ValueError:
+        raise InputError(Code.CONFIGURATION, f"Scopes are {', '.join(Scope)}, with commas between.") from None
+
+
+def parse_duration(text: str) -> timedelta:
+    """Days, hours or minutes, as in 90d; `InputError` otherwise."""
+    if not (match := _DURATION.fullmatch(text)):
+        raise InputError(Code.CONFIGURATION, f"{text!r} is no duration: write days, hours or minutes as 90d, 12h, 30m.")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def parse_end(text: str) -> datetime | None:
+    """When a key ends; nothing is never. `InputError` for a moment that is over."""
+    if not text:
+        return None
+    try:
+        ends = datetime.fromisoformat(text)
+    except ValueError:
+        ends = datetime.now(UTC) + parse_duration(text)
+    ends = ends if ends.tzinfo else ends.replace(tzinfo=UTC)
+    if ends <= datetime.now(UTC):
+        raise InputError(Code.CONFIGURATION, f"{text} is over already.")
+    return ends
+
+
+def state_of(key: ApiKey) -> str:
+    if key.revoked_at:
+        return f"revoked {key.revoked_at:%Y-%m-%d}"
+    if key.expires_at:
+        return f"{'until' if key.active else 'expired'} {key.expires_at:%Y-%m-%d}"
+    return "active"
+
+
+def cells(key: ApiKey) -> tuple[str, ...]:
+    """A row of the list."""
+    series = f"{key.series_prefix}…" if key.series_prefix else "all"
+    return (key.key_id, key.name, ",".join(key.scopes), series, f"{key.created_at:%Y-%m-%d}", state_of(key))
+
+
+def show_token(key_id: str, token: str, *, as_json: bool) -> None:
+    """Print what was made; no token where it came from a secret that the caller has."""
+    if as_json:
+        show_json({"key_id": key_id, "token": token or None})
+    elif token:
+        print(token, flush=True)
+    note(f"That is the key {key_id}. It is not shown again." if token else f"{key_id} is made of {FROM_ENVIRONMENT}.")
+
+
+def secret_token() -> str:
+    """The token that the environment holds, or names the file of; empty without."""
+    if path := os.environ.get(f"{FROM_ENVIRONMENT}_FILE"):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SetupError(Code.CONFIGURATION, f"The file of {FROM_ENVIRONMENT} cannot be read: {error}") from None
+    return os.environ.get(FROM_ENVIRONMENT, "")
+
+
+def no_such_key(key_id: str) -> NotFoundError:
+    return NotFoundError(Code.CONFIGURATION, f"There is no key {key_id} that could be changed. See `tsad keys list`.")
+
+
+@contextmanager
+def sessions(home: Path | None) -> Iterator[Sessions]:
+    """Transactions on the database of the installation."""
+    with installation(home, start=True) as settings:
+        opened = Sessions(make_engine(settings, "tsad-keys"))
+        try:
+            yield opened
+        finally:
+            opened.engine.dispose()
