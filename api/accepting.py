@@ -7,6 +7,7 @@ import math
 import re
 import time
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +35,6 @@ SETTLE_WITHIN_S = 3.0
 RETRY_AFTER_S = 0.2
 DRAIN_MEASURED_OVER_S = 60
 LONGEST_RETRY_AFTER_S = 600
-ANYBODY = "-"  # the scope of idempotency keys, and the owner of jobs, while callers are not told apart
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _INTEGERS = msgspec.json.Decoder(list[int])
@@ -52,6 +52,7 @@ class Fit:
     parameters: dict[str, Any]
     digest: bytes  # of all of the above
     request_id: str
+    api_key_id: str
     idempotency_key: str | None
 
 
@@ -74,7 +75,9 @@ def columns(body: Any) -> tuple[list[int], "np.ndarray[Any, np.dtype[np.float64]
     return decode(_INTEGERS, body.timestamps, "timestamps"), values
 
 
-def read(series_id: str, body: FitBody, settings: Settings, request_id: str, idempotency_key: str | None) -> Fit:
+def read(
+    series_id: str, body: FitBody, settings: Settings, request_id: str, api_key_id: str, idempotency_key: str | None
+) -> Fit:
     """The fit that a body asks for; `InputError` where a rule is broken."""
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         reason = "An idempotency key is 1 to 255 visible ASCII characters."
@@ -99,6 +102,7 @@ def read(series_id: str, body: FitBody, settings: Settings, request_id: str, ide
         parameters=parameters,
         digest=_digest(series_id, detector.name, parameters, data),
         request_id=request_id,
+        api_key_id=api_key_id,
         idempotency_key=idempotency_key,
     )
 
@@ -119,6 +123,8 @@ def accept(services: Services, fits: Sequence[Fit]) -> list[Outcome]:
     """
     outcomes: dict[int, Outcome] = _repeated(services, fits)
     new = [place for place in range(len(fits)) if place not in outcomes]
+    outcomes |= _over_quota(services, {place: fits[place].api_key_id for place in new})
+    new = [place for place in new if place not in outcomes]
     if new:
         asked_at, room = admit(services, len(new))
         refusal = queue_full(services) if room < len(new) else None
@@ -149,6 +155,28 @@ def admit(services: Services, wanted: int) -> tuple[datetime, int]:
     return admission.asked_at, min(max(room, 0), wanted)
 
 
+def check_quota(services: Services, api_key_id: str) -> None:
+    """Raise `BusyError` when the key has as many open jobs as it may."""
+    for refusal in _over_quota(services, {0: api_key_id}).values():
+        raise refusal
+
+
+def _over_quota(services: Services, owners: Mapping[int, str]) -> dict[int, BusyError]:
+    """The refusals, by place, where keys would have more open jobs than they may."""
+    most = services.settings.max_queued_jobs_per_key
+    if not (most and owners):
+        return {}
+    with services.sessions.begin() as session:
+        taken = Counter(jobs.open_of_keys(session, set(owners.values())))
+    refused = {}
+    for place, key_id in owners.items():
+        taken[key_id] += 1
+        if taken[key_id] > most:
+            sentence = f"This key has {most:,} open jobs, which is as many as it may. Those are unaffected."
+            refused[place] = BusyError(Code.QUEUE_FULL, sentence, retry_after_s=5)
+    return refused
+
+
 def queue_full(services: Services) -> BusyError:
     """The refusal, with the time that a twentieth of the queue takes at the pace of the last minute."""
     with services.sessions.begin() as session:
@@ -164,15 +192,15 @@ def queue_full(services: Services) -> BusyError:
 
 def _repeated(services: Services, fits: Sequence[Fit]) -> dict[int, Outcome]:
     """What became of fits whose idempotency key was used before, also when the queue is full by now."""
-    keys = {fit.idempotency_key for fit in fits if fit.idempotency_key}
+    keys = sorted({(fit.api_key_id, fit.idempotency_key) for fit in fits if fit.idempotency_key})
     if not keys:
         return {}
     with services.sessions.begin() as session:
-        known = jobs.accepted_by_key(session, ANYBODY, sorted(keys))
+        known = jobs.accepted_by_key(session, keys)
     return {
-        place: _as_accepted(known[fit.idempotency_key], fit.digest, fit.series_id, fit.points)
+        place: _as_accepted(known[key], fit.digest, fit.series_id, fit.points)
         for place, fit in enumerate(fits)
-        if fit.idempotency_key in known
+        if (key := (fit.api_key_id, fit.idempotency_key)) in known
     }
 
 
@@ -203,7 +231,7 @@ def _with_data(services: Services, fit: Fit, asked_at: datetime) -> NewJob | Una
         request_sha256=fit.digest,
         asked_at=asked_at,
         request_id=fit.request_id,
-        api_key_id=ANYBODY,
+        api_key_id=fit.api_key_id,
         idempotency_key=fit.idempotency_key,
     )
 

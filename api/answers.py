@@ -219,7 +219,7 @@ class Readiness(Struct):
     """Whether requests can be served, and what is missing."""
 
     status: str
-    checks: dict[str, str]
+    checks: dict[str, str] | UnsetType = UNSET
 
 
 class Liveness(Struct):

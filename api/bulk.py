@@ -15,12 +15,14 @@ from starlette.types import Receive, Scope, Send
 
 from api.accepting import Accepted, Outcome, accept, read
 from api.bodies import decode
+from api.dependencies import visible
 from api.job_answers import BulkResult
 from api.problems import problem
 from api.requests import BulkLine
 from api.services import Services
+from shared.domain.access import Caller
 from shared.domain.series import check_series_id
-from shared.errors import Code, InputError, TsadError
+from shared.errors import AccessError, Code, InputError, TsadError
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +37,11 @@ Line = tuple[int, bytes]
 class BulkAnswer(Response):
     """Reads the request while it answers it. What was accepted stays so when the client goes away."""
 
-    def __init__(self, services: Services, request_id: str) -> None:
+    def __init__(self, services: Services, request_id: str, caller: Caller) -> None:
         super().__init__()
         self._services = services
         self._request_id = request_id
+        self._caller = caller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One result a line, in their order."""
@@ -58,6 +61,7 @@ class BulkAnswer(Response):
                 for start in range(0, len(lines), LINES_AT_A_TIME):
                     group = list(enumerate(lines[start : start + LINES_AT_A_TIME], number + 1))
                     self._check_number(group[-1][0])
+                    self._check_caller()
                     results.put_nowait(await run_in_threadpool(self._accept, group))
                     number = group[-1][0]
         except ClientDisconnect:
@@ -78,10 +82,9 @@ class BulkAnswer(Response):
             body = None
             try:
                 body = decode(_LINE, line)
-                series_id = check_series_id(body.series_id)
-                fits[number] = read(
-                    series_id, body, self._services.settings, f"{self._request_id}.{number}", body.idempotency_key
-                )
+                series_id = visible(check_series_id(body.series_id), self._caller)
+                own = (f"{self._request_id}.{number}", self._caller.key_id, body.idempotency_key)
+                fits[number] = read(series_id, body, self._services.settings, *own)
             except TsadError as error:
                 outcomes[number] = (None if body is None else body.series_id[:128], error)
         try:
@@ -98,6 +101,11 @@ class BulkAnswer(Response):
         else:
             result.problem = problem(outcome, f"{self._request_id}.{line}")
         return msgspec.json.encode(result) + b"\n"
+
+    def _check_caller(self) -> None:
+        """A request may go on for hours, and its key end meanwhile."""
+        if not self._services.keyring.still_knows(self._caller):
+            raise AccessError(Code.UNAUTHENTICATED, "The key ended while its fits were sent. The lines before stand.")
 
     def _check_number(self, number: int) -> None:
         most = self._services.settings.max_bulk_lines

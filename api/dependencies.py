@@ -7,10 +7,12 @@ from fastapi import Depends, Path, Query, Request
 from starlette.responses import Response
 
 from api.accepting import Fit, Outcome
+from api.authentication import caller_of
 from api.grouping import Grouped
 from api.problems import request_id_of
-from api.resolving import parse_version
+from api.resolving import parse_version, series_not_found
 from api.services import Services
+from shared.domain.access import Caller
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
 
@@ -22,9 +24,10 @@ def _services(request: Request) -> Services:
 
 
 def _series_id(
+    caller: Annotated[Caller, Depends(caller_of)],
     series_id: Annotated[str, Path(description="1 to 128 letters, digits, dots, dashes, underscores")],
 ) -> str:
-    return check_series_id(series_id)
+    return visible(check_series_id(series_id), caller)
 
 
 def _version(version: Annotated[str, Path(description="A version (3, v3) or latest")]) -> int | None:
@@ -39,7 +42,15 @@ def _grouped_fits(request: Request) -> Grouped[Fit, Outcome]:
     return request.app.state.grouped_fits  # type: ignore[no-any-return]
 
 
+def visible(series_id: str, caller: Caller) -> str:
+    """Return the id; `NotFoundError` for a series that the caller's key does not show."""
+    if not caller.sees(series_id):
+        raise series_not_found()
+    return series_id
+
+
 ServicesOf = Annotated[Services, Depends(_services)]
+CallerOf = Annotated[Caller, Depends(caller_of)]
 SeriesId = Annotated[str, Depends(_series_id)]
 VersionNumber = Annotated[int | None, Depends(_version)]
 GroupedFits = Annotated[Grouped[Fit, Outcome], Depends(_grouped_fits)]

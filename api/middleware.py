@@ -1,4 +1,4 @@
-"""The chain every request passes: request id, limits, authentication, rate, telemetry, route. All of it pure ASGI.
+"""The chain every request passes, from headers and request id to the route. All of it pure ASGI.
 
 `BaseHTTPMiddleware` would cost two thirds of the throughput of a small request.
 """
@@ -11,13 +11,17 @@ from secrets import token_hex
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
+from api.authentication import Authentication
 from api.bodies import Budget, LimitedBody
+from api.headers import Headers, TrustedHosts
 from api.matching import route_of
-from api.problems import response, unexpected
+from api.problems import refusal, response, unexpected
+from api.rates import Rate
 from api.tracing import Traced
 from shared.errors import Code, InputError, TsadError
 from shared.metrics import Metrics
@@ -33,11 +37,23 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def chain(settings: Settings, metrics: Metrics, tracing: Tracing | None = None) -> list[Middleware]:
-    """The slots in their order. Authentication and rate limits are still to come, between limits and telemetry."""
+    """The slots in their order."""
+    cross_origin = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=("GET", "POST", "PUT", "DELETE"),
+        allow_headers=("Authorization", "Content-Encoding", "Content-Type", "Idempotency-Key", "Prefer"),
+        expose_headers=("Location", "Retry-After", "X-Request-ID"),
+    )
     return [
         *([Middleware(Traced, tracing=tracing)] if tracing else []),
+        Middleware(Headers, settings=settings),
         Middleware(RequestId),
+        *([Middleware(TrustedHosts, settings=settings)] if settings.hosts else []),
+        *([cross_origin] if settings.origins else []),
         Middleware(Limits, settings=settings),
+        Middleware(Authentication, settings=settings),
+        *([Middleware(Rate, settings=settings)] if settings.has_rates else []),
         Middleware(Telemetry, metrics=metrics),
     ]
 
@@ -101,7 +117,7 @@ class Limits:
         elif declared.isdigit() and int(declared[:20]) > self.most:
             refused = InputError(Code.BODY_TOO_LARGE, f"The body is larger than {self.most:,} bytes.")
         if refused:
-            await response(refused, scope["state"]["request_id"])(scope, receive, send)
+            await refusal(refused, Request(scope))(scope, receive, send)
             return
         body = LimitedBody(receive, self.most, self.budget, gzipped=encoding == b"gzip")
         try:

@@ -5,14 +5,18 @@ from types import ModuleType
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from api import answers, job_answers, requests
+from api.authentication import requires
 from api.problems import MEDIA_TYPE
+from shared.domain.access import Scope
 from shared.domain.detectors.contract import CAUSAL, CENTRED, RETROSPECTIVE
 
+SCOPE = "x-scope"
 _COLUMNS = {
     "timestamps": {
         "type": "array",
@@ -53,12 +57,15 @@ _MODE = {
 def operation(
     answer: type[msgspec.Struct] | str | None,
     *,
+    scope: Scope | None,
     status: int = 200,
     body: type[msgspec.Struct] | None = None,
     lines: bool = False,
     raw_parameters: str = "",
 ) -> dict[str, Any]:
     """Arguments for a route's decorator. `answer` is a type, a media type that is not JSON, or nothing.
+
+    `scope` is what the caller's key must have; None lets everybody in, where the authentication does too.
 
     With `lines`, request and answer are one JSON object a line. `raw_parameters` names those that the route reads from
     the request itself, for speed.
@@ -73,12 +80,21 @@ def operation(
     known = {"series_id": _SERIES_ID, "version": _VERSION, "explain": _EXPLAIN, "mode": _MODE}
     if raw_parameters:
         extra["parameters"] = [known[name] for name in raw_parameters.split()]
+    if scope:
+        extra |= {"security": [{"key": []}], SCOPE: scope.value}
     problem = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": _reference(answers.Problem)}}}
     return {
         "status_code": status,
         "responses": {status: success, "default": problem},
         "openapi_extra": extra,
+        "dependencies": [Depends(requires(scope))] if scope else [],
     }
+
+
+def scope_of(route: APIRoute) -> Scope | None:
+    """The scope that a route declares."""
+    declared = (route.openapi_extra or {}).get(SCOPE)
+    return Scope(declared) if declared else None
 
 
 def install(app: FastAPI, also: Sequence[BaseRoute]) -> None:
@@ -94,6 +110,7 @@ def install(app: FastAPI, also: Sequence[BaseRoute]) -> None:
             for name in ("FitBody", "BulkLine", "PointsBody"):
                 components[name]["properties"].update(_COLUMNS)
             made.setdefault("components", {}).setdefault("schemas", {}).update(components)
+            made["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             app.openapi_schema = made
         return app.openapi_schema
 

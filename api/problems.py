@@ -22,10 +22,16 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.INVALID_JSON: (422, "The body is not JSON"),
     Code.INVALID_REQUEST: (422, "The request is not as documented"),
     Code.INVALID_ENCODING: (415, "The body's encoding cannot be read"),
+    Code.HEAD_TOO_LARGE: (431, "Address and headers are too large"),
     Code.BODY_TOO_LARGE: (413, "The body is too large"),
     Code.BODY_TOO_SLOW: (408, "The body did not arrive"),
+    Code.UNKNOWN_HOST: (421, "Not a name of this service"),
     Code.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
     Code.ROUTE_NOT_FOUND: (404, "No such route"),
+    Code.UNAUTHENTICATED: (401, "Who are you?"),
+    Code.FORBIDDEN: (403, "The key does not allow this"),
+    Code.FOREIGN_ORIGIN: (403, "Another site asked for this"),
+    Code.RATE_LIMITED: (429, "Too many requests"),
     Code.INVALID_SERIES_ID: (422, "Not a series id"),
     Code.INVALID_VERSION: (422, "Not a version"),
     Code.INVALID_CURSOR: (422, "Not a cursor"),
@@ -87,7 +93,17 @@ def response(error: TsadError, request_id: str) -> Response:
     """The answer to a request that ended in this error."""
     body = problem(error, request_id)
     headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else {}
+    if body["status"] == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return Response(msgspec.json.encode(body), body["status"], headers, MEDIA_TYPE)
+
+
+def refusal(error: TsadError, request: Request) -> Response:
+    """The answer to a request that ended in this error, with a line in the log where the fault is ours."""
+    answer = _answer(request, error)
+    if answer.status_code >= 500:
+        logger.warning("%s: %r: %s: %s", request_id_of(request), request.scope["path"], error.code, error.detail)
+    return answer
 
 
 def page(request: Request, error: TsadError) -> Response:
@@ -115,10 +131,7 @@ def request_id_of(request: Request) -> str:
 
 async def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, TsadError)  # noqa: S101 - what the handler is registered for
-    answer = _answer(request, error)
-    if answer.status_code >= 500:
-        logger.warning("%s: %r: %s: %s", request_id_of(request), request.scope["path"], error.code, error.detail)
-    return answer
+    return refusal(error, request)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -3,16 +3,20 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Generic, Self, TypeVar
 
 import redis
 
 from api.comparing import Band, read_band
 from api.histories import Histories
+from api.keyring import Keyring
+from api.rates import Rates
 from api.resolving import Resolver
 from api.watching import Watcher
 from shared.artifacts import Artifacts
+from shared.domain.versions import Artifact
 from shared.metrics import Metrics, Publisher
 from shared.queue import Announcer, make_celery
 from shared.settings import Settings
@@ -25,6 +29,7 @@ BATCHES_AT_A_TIME = 2
 WRITERS = 8
 SERIES_KEPT_S = 5.0
 HOLDINGS_KEPT_S = 60.0
+BANDS_KEPT = 10_000
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Services:
     sessions: Sessions
     artifacts: Artifacts
     redis: redis.Redis
+    keyring: Keyring
+    rates: Rates | None
     latencies: Latencies
     metrics: Metrics
     publisher: Publisher
@@ -47,6 +54,7 @@ class Services:
     batches: ThreadPoolExecutor  # scoring large batches, beside the threads that serve other requests
     series_trained: "Count[int]"
     holdings: "Count[inspection.Holdings]"
+    bands: Callable[[Artifact], Band | None]
 
     @classmethod
     def start(cls, settings: Settings, metrics: Metrics) -> Self:
@@ -56,27 +64,36 @@ class Services:
         client = connect(settings.redis)
         latest = LatestVersions(settings)
         latest.start()
+        keyring = Keyring(sessions, off=settings.auth == "off")
+        keyring.start()
         return cls(
             settings=settings,
             sessions=sessions,
             artifacts=artifacts,
             redis=client,
+            keyring=keyring,
+            rates=Rates(settings.redis) if settings.has_rates else None,
             latencies=Latencies(client, settings.latency_history_limit),
             metrics=metrics,
             publisher=Publisher(metrics, client),
             announcer=Announcer(make_celery(settings.redis, consumes=False)),
             latest=latest,
             resolver=Resolver(latest, sessions, artifacts, settings.state_cache_bytes, metrics),
+            histories=Histories(artifacts, settings.chart_cache_bytes),
             watcher=Watcher(sessions),
             writers=ThreadPoolExecutor(WRITERS, "writer"),
             batches=ThreadPoolExecutor(BATCHES_AT_A_TIME, "batch"),
             series_trained=Count(sessions, series.count, SERIES_KEPT_S),
             holdings=Count(sessions, inspection.holdings, HOLDINGS_KEPT_S),
+            bands=lru_cache(BANDS_KEPT)(partial(read_band, artifacts.states)),
         )
 
     async def close(self) -> None:
         """End waits, publish what waits to be announced, let connections go."""
         self.watcher.close()
+        await self.keyring.close()
+        if self.rates:
+            await self.rates.close()
         await self.latest.close()
         self.writers.shutdown(wait=True)
         self.batches.shutdown(wait=True, cancel_futures=True)
@@ -94,15 +111,14 @@ class Count(Generic[Counted]):
     """What takes long to count, counted at most every `keep_s` seconds."""
 
     sessions: Sessions
-    count: Callable[[Any], Counted]  # of a session
+    count: Callable[..., Counted]  # of a session, and what it is asked about
     keep_s: float
-    _known: Counted | None = None
-    _counted_at: float = 0.0
+    _known: dict[tuple[str, ...], tuple[Counted, float]] = field(default_factory=dict)  # and when, monotonic
 
-    def read(self) -> Counted:
+    def read(self, *about: str) -> Counted:
         """The count; `UnavailableError` when it has to be taken and the database is away."""
-        if self._known is None or time.monotonic() - self._counted_at >= self.keep_s:
+        if about not in self._known or time.monotonic() - self._known[about][1] >= self.keep_s:
             with self.sessions.begin() as session:
-                self._known = self.count(session)
-            self._counted_at = time.monotonic()
-        return self._known
+                counted = self.count(session, *about)
+            self._known[about] = (counted, time.monotonic())
+        return self._known[about][0]

@@ -12,10 +12,17 @@ class Code(StrEnum):
     INVALID_JSON = "invalid_json"  # the body is not JSON
     INVALID_REQUEST = "invalid_request"  # a field is missing, unknown or of the wrong type
     INVALID_ENCODING = "invalid_encoding"  # a Content-Encoding other than gzip, or damaged gzip
+    HEAD_TOO_LARGE = "head_too_large"  # address and headers
     BODY_TOO_LARGE = "body_too_large"
     BODY_TOO_SLOW = "body_too_slow"  # it stopped arriving before its end
+    UNKNOWN_HOST = "unknown_host"  # asked under a name that is not ours
     METHOD_NOT_ALLOWED = "method_not_allowed"
     ROUTE_NOT_FOUND = "route_not_found"
+    # the caller
+    UNAUTHENTICATED = "unauthenticated"  # no key, or one that is unknown, revoked or expired
+    FORBIDDEN = "forbidden"  # the key lacks the scope
+    FOREIGN_ORIGIN = "foreign_origin"  # a page of another site asked for a change
+    RATE_LIMITED = "rate_limited"  # the key asks more often than it may
     # names
     INVALID_SERIES_ID = "invalid_series_id"
     INVALID_VERSION = "invalid_version"  # neither latest, 0, a number nor v and a number
@@ -87,6 +94,10 @@ class TsadError(Exception):
 
 class InputError(TsadError):
     """What the caller sent cannot be accepted; sending it again changes nothing."""
+
+
+class AccessError(TsadError):
+    """The caller is unknown, or may not do this."""
 
 
 class NotFoundError(TsadError):

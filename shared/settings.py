@@ -1,8 +1,10 @@
 """Settings from the environment or `.env`. Only the composition roots (API, worker, reconciler, CLI) read them."""
 
+import os
+import re
 from pathlib import Path
-from typing import Literal, Self
-from urllib.parse import quote, urlsplit
+from typing import Any, Literal, Self
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -10,6 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.errors import Code, SetupError
 
 MIB = 1024 * 1024
+SECRETS = ("database_url", "database_password", "redis_url")  # also read from the file that NAME_FILE names
+KNOWN_PASSWORD = "tsad"  # noqa: S105 - what compose uses unless told otherwise
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?")
 NO_SERVERS = (
     "{} is not set. Set DATABASE_URL and REDIS_URL, use docker compose, "
     "or let `python3 run up` start PostgreSQL and a Redis-compatible server itself."
@@ -23,17 +28,19 @@ class Settings(BaseSettings):
         env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True, frozen=True
     )
 
-    database_url: str = Field("", description="PostgreSQL, as postgresql://user:password@host:port/name")
+    database_url: str = Field("", repr=False, description="PostgreSQL, as postgresql://user:password@host:port/name")
     database_host: str = Field("", description="Instead of DATABASE_URL, together with the four below")
     database_port: int = Field(5432, description="Port of DATABASE_HOST")
     database_name: str = Field("tsad", description="Database on DATABASE_HOST")
     database_user: str = Field("tsad", description="Role on DATABASE_HOST")
-    database_password: str = Field("", description="Password of DATABASE_USER")
+    database_password: str = Field("", repr=False, description="Password of DATABASE_USER")
     database_pool_size: int = Field(10, ge=1, le=1000, description="Connections of one process, and API threads")
     database_pool_timeout_s: float = Field(5, gt=0, description="How long a request waits for a connection")
     database_connect_timeout_s: int = Field(3, ge=1, description="How long connecting may take")
     database_statement_timeout_s: float = Field(15, gt=0, description="Longest statement the database runs for us")
-    redis_url: str = Field("", description="Redis 6.2 or newer, or Valkey, as redis://:password@host:port/0")
+    redis_url: str = Field(
+        "", repr=False, description="Redis 6.2 or newer, or Valkey, as redis://:password@host:port/0"
+    )
 
     training_data_folder: Path = Field(
         Path("data/data"),
@@ -53,6 +60,7 @@ class Settings(BaseSettings):
     max_bulk_lines: int = Field(10_000, ge=1, description="Most fits one bulk request accepts")
     max_body_bytes: int = Field(64 * MIB, ge=1024, description="Largest request body, after decompression")
     max_body_bytes_in_flight: int = Field(256 * MIB, ge=1024, description="All bodies one process holds at a time")
+    max_connections: int = Field(2000, ge=1, description="Connections of clients to one process")
     max_queued_jobs: int = Field(20_000, ge=1, description="Open jobs, beyond which a fit is answered 429")
     max_queued_bytes: int = Field(10 * 1024 * MIB, ge=1, description="Training data of open jobs, likewise")
     state_cache_bytes: int = Field(128 * MIB, ge=0, description="Detector states one API process keeps in memory")
@@ -72,6 +80,16 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(2, ge=1, description="Fits at a time in one worker")
     worker_niceness: int = Field(10, ge=0, le=19, description="Priority the fits give way with")
 
+    environment: Literal["development", "production"] = Field(
+        "development", description="In production, passwords that everybody knows are refused"
+    )
+    auth: Literal["keys", "off"] = Field("keys", description="Whether callers need an API key")
+    fit_rate_per_minute: int = Field(0, ge=0, description="Fit requests of one key in a minute; 0 is no limit")
+    predict_rate_per_minute: int = Field(0, ge=0, description="Predict requests of one key likewise")
+    max_queued_jobs_per_key: int = Field(0, ge=0, description="Open jobs of one key; 0 is no limit")
+    allowed_hosts: str = Field("", description="Names of this service, with commas between; others are refused")
+    behind_tls: bool = Field(False, description="Whether a proxy makes it HTTPS: cookies are Secure, HSTS is sent")  # noqa: FBT003
+    cors_origins: str = Field("", description="Other sites whose pages may call: https://name,https://name")
     flower_url: str = Field("", description="Where the pages' link to Flower leads; without, there is none")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line to log")
     log_format: Literal["text", "json"] = Field("text", description="Lines for people or for machines")
@@ -81,7 +99,7 @@ class Settings(BaseSettings):
     def load(cls) -> Self:
         """Read the settings; raise `SetupError` that names each setting that is wrong."""
         try:
-            return cls()
+            return cls(**_from_files())
         except ValidationError as error:
             wrong = "; ".join(
                 ": ".join([*(str(name).upper() for name in flaw["loc"]), flaw["msg"].removeprefix("Value error, ")])
@@ -112,6 +130,15 @@ class Settings(BaseSettings):
         """Refuse what is no address of Redis."""
         return _checked(url, "redis", "rediss")
 
+    @field_validator("cors_origins")
+    @classmethod
+    def check_cors_origins(cls, origins: str) -> str:
+        """Refuse what no browser would send; every site at once is never meant."""
+        for origin in _listed(origins):
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError("lists origins, as in https://grafana.example.com,http://localhost:3000")
+        return origins
+
     @field_validator("flower_url")
     @classmethod
     def check_flower_url(cls, url: str) -> str:
@@ -131,7 +158,15 @@ class Settings(BaseSettings):
             raise ValueError("MIN_TRAINING_DATA_POINTS must not exceed MAX_TRAINING_DATA_POINTS")
         if self.max_body_bytes > self.max_body_bytes_in_flight:
             raise ValueError("MAX_BODY_BYTES must not exceed MAX_BODY_BYTES_IN_FLIGHT")
+        if self.environment == "production":
+            self._check_production()
         return self
+
+    def _check_production(self) -> None:
+        if unquote(urlsplit(self.database_url).password or self.database_password) == KNOWN_PASSWORD:
+            raise ValueError("the database's password is one that everybody knows: set POSTGRES_PASSWORD")
+        if os.environ.get("FLOWER_BASIC_AUTH", "").endswith(f":{KNOWN_PASSWORD}"):
+            raise ValueError("Flower's password is one that everybody knows: set FLOWER_PASSWORD")
 
     @property
     def database(self) -> str:
@@ -145,11 +180,39 @@ class Settings(BaseSettings):
         return with_psycopg2(url)
 
     @property
+    def has_rates(self) -> bool:
+        """Whether requests of a key are counted."""
+        return bool(self.fit_rate_per_minute or self.predict_rate_per_minute)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names of ALLOWED_HOSTS."""
+        return _listed(self.allowed_hosts.lower())
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The sites of CORS_ORIGINS."""
+        return _listed(self.cors_origins)
+
+    @property
     def redis(self) -> str:
         """The address of Redis."""
         if not self.redis_url:
             raise SetupError(Code.CONFIGURATION, NO_SERVERS.format("REDIS_URL"))
         return self.redis_url
+
+
+def _from_files() -> dict[str, Any]:
+    """The secrets that are kept in files, as container platforms provide them."""
+    files = {name: path for name in SECRETS if (path := os.environ.get(f"{name.upper()}_FILE"))}
+    try:
+        return {name: Path(path).read_text(encoding="utf-8").strip() for name, path in files.items()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(Code.CONFIGURATION, f"A file that holds a secret cannot be read: {error}") from None
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _checked(url: str, *schemes: str) -> str:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,9 @@ from typing import Any
 import httpx
 import psycopg2
 import uvicorn
+from fastapi import FastAPI
 
+from api.connections import Connection
 from api.main import create_app
 from shared.settings import Settings
 from tests.waiting import until
@@ -43,12 +45,27 @@ def new_database(server_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def serving(settings: Settings, port: int = 0, **options: Any) -> Iterator[httpx.Client]:
-    """The API on a real socket, with a client for it; options are uvicorn's."""
+def serving(
+    settings: Settings, port: int = 0, change: Callable[[FastAPI], object] = id, **options: Any
+) -> Iterator[httpx.Client]:
+    """The API on a real socket, with a client for it; changed before it starts, where a test wants more of it.
+
+    Options are uvicorn's.
+    """
+    app = create_app(settings)
+    change(app)
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # it may serve where another has just stopped
     listening.bind(("127.0.0.1", port))
-    config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=5, **options)
+    given: dict[str, Any] = {
+        "http": Connection,
+        "limit_concurrency": settings.max_connections,
+        "log_config": None,
+        "proxy_headers": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": 5,
+    }
+    config = uvicorn.Config(app, **given | options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()

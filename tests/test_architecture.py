@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = ("api", "worker", "shared", "migrations")
 MOST_LINES = 300
 READ_SETTINGS = {  # the composition roots
+    "api/__main__.py",
     "api/main.py",
     "api/cli/installation.py",
     "api/cli/migrate.py",

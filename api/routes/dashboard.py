@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api import samples
 from api.comparing import timeline
-from api.dependencies import Cursor, SeriesId, ServicesOf, answer
+from api.dependencies import CallerOf, Cursor, SeriesId, ServicesOf, answer
 from api.openapi import operation
 from api.pages import render
 from api.resolving import series_not_found
@@ -19,6 +19,7 @@ from api.routes.series import series_cursor
 from api.routes.versions import version_cursor
 from api.services import Services
 from shared.domain import detectors
+from shared.domain.access import Scope
 from shared.domain.detectors.parameters import schema
 from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
@@ -40,10 +41,11 @@ _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
 _TITLES = {Kind.INFERENCE: "Prediction", Kind.TRAINING: "Fit"}
 
 
-@router.get("/", **operation("text/html"))
+@router.get("/", **operation("text/html", scope=Scope.READ))
 def start(
     request: Request,
     services: ServicesOf,
+    caller: CallerOf,
     prefix: Annotated[str, Query(max_length=200, description="How the ids begin")] = "",
     cursor: Cursor = None,
 ) -> Response:
@@ -51,10 +53,14 @@ def start(
     prefix = prefix.strip()
     after = "" if cursor is None else series_cursor(cursor)
     with services.sessions.begin() as session:
-        found = series_store.page(session, prefix, after, SERIES_OF_A_PAGE + 1) if _PREFIX.fullmatch(prefix) else []
+        found = (
+            series_store.page(session, prefix, after, SERIES_OF_A_PAGE + 1, caller.series_prefix)
+            if _PREFIX.fullmatch(prefix)
+            else []
+        )
         open_jobs = job_store.admission(session, MOST_COUNTED).open_jobs
-        running = views.page(session, Wanted(status=Status.RUNNING), None, RUNNING_SHOWN)
-        failed = views.page(session, Wanted(status=Status.FAILED), None, FAILED_SHOWN)
+        running = views.page(session, Wanted(status=Status.RUNNING, within=caller.series_prefix), None, RUNNING_SHOWN)
+        failed = views.page(session, Wanted(status=Status.FAILED, within=caller.series_prefix), None, FAILED_SHOWN)
     return render(
         request,
         "start.html",
@@ -64,7 +70,7 @@ def start(
         cursor=cursor,
         series=found[:SERIES_OF_A_PAGE],
         more=found[SERIES_OF_A_PAGE - 1].series_id if len(found) > SERIES_OF_A_PAGE else None,
-        trained=services.series_trained.read(),
+        trained=services.series_trained.read(caller.series_prefix),
         open_jobs=open_jobs,
         most_counted=MOST_COUNTED,
         latencies=_latencies(services),
@@ -73,16 +79,17 @@ def start(
     )
 
 
-@router.get("/ui/jobs", **operation("text/html"))
+@router.get("/ui/jobs", **operation("text/html", scope=Scope.READ))
 def jobs_page(
     request: Request,
     services: ServicesOf,
+    caller: CallerOf,
     status: Annotated[Status | None, Query(description="Only jobs of this status")] = None,
     series_id: Annotated[str, Query(max_length=200, description="Only jobs of this series")] = "",
     cursor: Cursor = None,
 ) -> Response:
     """Jobs, newest first, as they come and go."""
-    wanted = Wanted(check_series_id(series_id) if series_id.strip() else None, status)
+    wanted = Wanted(check_series_id(series_id) if series_id.strip() else None, status, within=caller.series_prefix)
     with services.sessions.begin() as session:
         found = views.page(session, wanted, place_of(cursor) if cursor else None, JOBS_OF_A_PAGE + 1)
     shown = {"status": wanted.status, "series_id": wanted.series_id}
@@ -100,16 +107,16 @@ def jobs_page(
     )
 
 
-@router.get("/ui/jobs/{job_id}", **operation("text/html"))
-def job_page(request: Request, services: ServicesOf, job_id: JobId) -> Response:
+@router.get("/ui/jobs/{job_id}", **operation("text/html", scope=Scope.READ))
+def job_page(request: Request, services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
     """One job: what was asked for, and what became of it."""
-    job = find_job(services, job_id)
+    job = find_job(services, caller, job_id)
     with services.sessions.begin() as session:
         others = views.page(session, Wanted(job.series_id), None, JOBS_BESIDE)
     return render(request, "job.html", now=datetime.now(UTC), job=job, others=_jobs(others))
 
 
-@router.get("/ui/series/{series_id}", **operation("text/html"))
+@router.get("/ui/series/{series_id}", **operation("text/html", scope=Scope.READ))
 def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cursor: Cursor = None) -> Response:
     """One series: its versions, what changed from one to the next, and its newest jobs."""
     below = None if cursor is None else version_cursor(cursor)

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Header
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.accepting import ANYBODY, Accepted, Fit, accept, admit, queue_full, read
+from api.accepting import Accepted, Fit, accept, admit, check_quota, queue_full, read
 from api.bodies import decode
 from api.bulk import BulkAnswer
-from api.dependencies import Content, GroupedFits, RequestId, SeriesId, ServicesOf, VersionNumber, answer
+from api.dependencies import CallerOf, Content, GroupedFits, RequestId, SeriesId, ServicesOf, VersionNumber, answer
 from api.job_answers import AcceptedJob, BulkResult, JobAnswer
 from api.openapi import operation
 from api.requests import BulkLine, FitBody, RefitBody
@@ -20,6 +20,7 @@ from api.resolving import version_not_found
 from api.routes.jobs import LONGEST_WAIT_S, find_job
 from api.routes.versions import find_version
 from shared.domain import detectors
+from shared.domain.access import Scope
 from shared.domain.detectors.parameters import complete
 from shared.domain.jobs import Status
 from shared.domain.series import Series
@@ -40,9 +41,10 @@ IdempotencyKey = Annotated[
 Prefer = Annotated[str | None, Header(description="wait=N holds the answer until the job has ended, at most 30 s")]
 
 
-@router.post("/fit/{series_id}", **operation(AcceptedJob, status=202, body=FitBody))
+@router.post("/fit/{series_id}", **operation(AcceptedJob, scope=Scope.FIT, status=202, body=FitBody))
 async def fit(
     services: ServicesOf,
+    caller: CallerOf,
     grouped_fits: GroupedFits,
     series_id: SeriesId,
     content: Content,
@@ -51,7 +53,7 @@ async def fit(
     prefer: Prefer = None,
 ) -> Response:
     """Learn what is normal for a series. Accepted at once as a job; follow it at its Location."""
-    arguments = (series_id, content, services.settings, request_id, idempotency_key)
+    arguments = (series_id, content, services.settings, request_id, caller.key_id, idempotency_key)
     if len(content) <= SMALL_BODY_BYTES:
         outcome = await grouped_fits(_read(*arguments))
     else:  # neither the event loop nor others should wait for it
@@ -60,16 +62,23 @@ async def fit(
         raise outcome
     if wait_s := _preferred_wait(prefer):
         await services.watcher.wait(outcome.job_id, wait_s)
-        job = await run_in_threadpool(find_job, services, outcome.job_id)
+        job = await run_in_threadpool(find_job, services, caller, outcome.job_id)
         if job.status.is_final:
             return answer(JobAnswer.of(job), 200, {"Location": f"/jobs/{job.job_id}", **_applied(wait_s)})
     body = AcceptedJob.of(outcome.job_id, series_id, outcome.status, outcome.points)
     return answer(body, 202, {"Location": body.links.self, "Retry-After": "1", **_applied(wait_s)})
 
 
-@router.post("/series/{series_id}/versions/{version}/fit", **operation(AcceptedJob, status=202, body=RefitBody))
+@router.post(
+    "/series/{series_id}/versions/{version}/fit", **operation(AcceptedJob, scope=Scope.FIT, status=202, body=RefitBody)
+)
 def fit_again(
-    services: ServicesOf, series_id: SeriesId, version: VersionNumber, content: Content, request_id: RequestId
+    services: ServicesOf,
+    caller: CallerOf,
+    series_id: SeriesId,
+    version: VersionNumber,
+    content: Content,
+    request_id: RequestId,
 ) -> Response:
     """Learn from a version's own points again, with another detector or other parameters."""
     body = decode(_REFIT_BODY, content)
@@ -78,25 +87,26 @@ def fit_again(
     found = find_version(services, series_id, version)
     points = Series.decode(services.artifacts.data.get(found.data))
     points.without(parameters["exclude"]).check_learnable(detector.min_points)
+    check_quota(services, caller.key_id)
     if not admit(services, 1)[1]:
         raise queue_full(services)
     job_id = str(uuid4())
     with services.sessions.begin() as session:
-        if not changes.refit(session, found, job_id, detector.name, parameters, ANYBODY, request_id):
+        if not changes.refit(session, found, job_id, detector.name, parameters, caller.key_id, request_id):
             raise version_not_found()
     services.announcer.announce(job_id)
     accepted = AcceptedJob.of(job_id, series_id, Status.QUEUED, found.points)
     return answer(accepted, 202, {"Location": accepted.links.self, "Retry-After": "1"})
 
 
-@router.post("/fit", **operation(BulkResult, body=BulkLine, lines=True))
-async def fit_many(services: ServicesOf, request_id: RequestId) -> Response:
+@router.post("/fit", **operation(BulkResult, scope=Scope.FIT, body=BulkLine, lines=True))
+async def fit_many(services: ServicesOf, caller: CallerOf, request_id: RequestId) -> Response:
     """Fit many series: one JSON object a line, with its series_id; one result a line, in their order."""
-    return BulkAnswer(services, request_id)
+    return BulkAnswer(services, request_id, caller)
 
 
-def _read(series_id: str, content: bytes, settings: Settings, request_id: str, key: str | None) -> Fit:
-    return read(series_id, decode(_BODY, content), settings, request_id, key)
+def _read(series_id: str, content: bytes, settings: Settings, *own: *tuple[str, str, str | None]) -> Fit:
+    return read(series_id, decode(_BODY, content), settings, *own)
 
 
 def _preferred_wait(prefer: str | None) -> int:

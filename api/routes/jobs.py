@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated
 from uuid import UUID, uuid4
 
@@ -11,11 +13,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api import events
-from api.accepting import ANYBODY, admit, queue_full
-from api.dependencies import Cursor, Limit, RequestId, ServicesOf, answer, invalid_cursor
+from api.accepting import admit, check_quota, queue_full
+from api.dependencies import CallerOf, Cursor, Limit, RequestId, ServicesOf, answer, invalid_cursor
 from api.job_answers import AcceptedJob, JobAnswer, JobPage
 from api.openapi import operation
 from api.services import Services
+from shared.domain.access import Caller, Scope
 from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
 from shared.errors import Code, NotFoundError, TsadError
@@ -39,10 +42,11 @@ def _job_id(job_id: str) -> str:
 
 
 def _wanted(
+    caller: CallerOf,
     series_id: Annotated[str | None, Query(description="Only jobs of this series")] = None,
     status: Annotated[Status | None, Query(description="Only jobs of this status")] = None,
 ) -> Wanted:
-    return Wanted(None if series_id is None else check_series_id(series_id), status)
+    return Wanted(None if series_id is None else check_series_id(series_id), status, within=caller.series_prefix)
 
 
 JobId = Annotated[str, Depends(_job_id)]
@@ -50,7 +54,7 @@ WantedJobs = Annotated[Wanted, Depends(_wanted)]
 Moment = Annotated[datetime | None, Query(description="As in 2026-01-31T12:00:00Z, or seconds since 1970")]
 
 
-@router.get("/jobs", **operation(JobPage))
+@router.get("/jobs", **operation(JobPage, scope=Scope.READ))
 def list_jobs(
     services: ServicesOf,
     wanted: WantedJobs,
@@ -60,7 +64,7 @@ def list_jobs(
     cursor: Cursor = None,
 ) -> Response:
     """Jobs, newest first."""
-    dated = Wanted(wanted.series_id, wanted.status, _with_zone(created_after), _with_zone(created_before))
+    dated = replace(wanted, created_after=_with_zone(created_after), created_before=_with_zone(created_before))
     older_than = None if cursor is None else place_of(cursor)
     with services.sessions.begin() as session:
         found = views.page(session, dated, older_than, limit + 1)
@@ -69,39 +73,41 @@ def list_jobs(
     return answer(JobPage([JobAnswer.of(job) for job, _ in page], more))
 
 
-@router.get("/jobs/events", **operation("text/event-stream"))
-async def stream_jobs(services: ServicesOf, wanted: WantedJobs) -> Response:
+@router.get("/jobs/events", **operation("text/event-stream", scope=Scope.READ))
+async def stream_jobs(services: ServicesOf, caller: CallerOf, wanted: WantedJobs) -> Response:
     """Server-sent events: the newest jobs, then a snapshot of each whenever it changes."""
     stream = services.watcher.stream(wanted)
     first = await run_in_threadpool(_newest, services, wanted)
-    return events.respond(stream, first)
+    return events.respond(stream, first, partial(services.keyring.still_knows, caller))
 
 
-@router.get("/jobs/{job_id}", **operation(JobAnswer))
+@router.get("/jobs/{job_id}", **operation(JobAnswer, scope=Scope.READ))
 async def job(
     services: ServicesOf,
+    caller: CallerOf,
     job_id: JobId,
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for the job to end")] = 0,
 ) -> Response:
     """Where a fit job is. With `wait`, the answer is held until the job has ended or the time is over."""
-    found = await asyncio.to_thread(find_job, services, job_id)
+    found = await asyncio.to_thread(find_job, services, caller, job_id)
     if wait and not found.status.is_final:
         await services.watcher.wait(job_id, wait)
-        found = await asyncio.to_thread(find_job, services, job_id)
+        found = await asyncio.to_thread(find_job, services, caller, job_id)
     return answer(JobAnswer.of(found))
 
 
-@router.get("/jobs/{job_id}/events", **operation("text/event-stream"))
-async def stream_job(services: ServicesOf, job_id: JobId) -> Response:
+@router.get("/jobs/{job_id}/events", **operation("text/event-stream", scope=Scope.READ))
+async def stream_job(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
     """Server-sent events: a snapshot of the job now and whenever it changes, until it has ended."""
     stream = services.watcher.stream(Wanted(), job_id)
-    first = await run_in_threadpool(find_job, services, job_id)
-    return events.respond(stream, [first])
+    first = await run_in_threadpool(find_job, services, caller, job_id)
+    return events.respond(stream, [first], partial(services.keyring.still_knows, caller))
 
 
-@router.post("/jobs/{job_id}/cancel", **operation(JobAnswer))
-def cancel(services: ServicesOf, job_id: JobId) -> Response:
+@router.post("/jobs/{job_id}/cancel", **operation(JobAnswer, scope=Scope.FIT))
+def cancel(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
     """Stop a job. Once the answer says cancelled, it publishes nothing any more. Cancelling again changes nothing."""
+    find_job(services, caller, job_id)
     with services.sessions.begin() as session:
         cancelled = changes.cancel(session, job_id)
     if cancelled:
@@ -109,37 +115,38 @@ def cancel(services: ServicesOf, job_id: JobId) -> Response:
             following = jobs.next_of_series(session, cancelled.series_id)
         if following:
             services.announcer.announce(following)
-    found = find_job(services, job_id)
+    found = find_job(services, caller, job_id)
     if found.status is not Status.CANCELLED:
         raise TsadError(Code.JOB_FINISHED, f"The job has {found.status} already. It can no longer be cancelled.")
     return answer(JobAnswer.of(found))
 
 
-@router.post("/jobs/{job_id}/retry", **operation(AcceptedJob, status=202))
-def retry(services: ServicesOf, job_id: JobId, request_id: RequestId) -> Response:
+@router.post("/jobs/{job_id}/retry", **operation(AcceptedJob, scope=Scope.FIT, status=202))
+def retry(services: ServicesOf, caller: CallerOf, job_id: JobId, request_id: RequestId) -> Response:
     """Fit the data of a failed or cancelled job again, as a new job. While that one is open, retrying finds it."""
-    found = find_job(services, job_id)
+    found = find_job(services, caller, job_id)
     with services.sessions.begin() as session:
         retrying = changes.open_retry(session, job_id)
     if retrying is None:
+        check_quota(services, caller.key_id)
         if not admit(services, 1)[1]:
             raise queue_full(services)
         with services.sessions.begin() as session:
-            new_id = changes.retry(session, job_id, str(uuid4()), ANYBODY, request_id)
+            new_id = changes.retry(session, job_id, str(uuid4()), caller.key_id, request_id)
             retrying = OpenRetry(new_id, Status.QUEUED) if new_id else changes.open_retry(session, job_id)
         services.metrics.retries.inc(new_id is not None)
     if retrying is None:
-        raise _not_retryable(find_job(services, job_id))
+        raise _not_retryable(find_job(services, caller, job_id))
     services.announcer.announce(retrying.job_id)
     body = AcceptedJob.of(retrying.job_id, found.series_id, retrying.status, found.points)
     return answer(body, 202, {"Location": body.links.self, "Retry-After": "1"})
 
 
-def find_job(services: Services, job_id: str) -> Job:
-    """The job; `NotFoundError` when there is none."""
+def find_job(services: Services, caller: Caller, job_id: str) -> Job:
+    """The job; `NotFoundError` when there is none, or of a series that the caller does not see."""
     with services.sessions.begin() as session:
         found = views.find(session, [job_id]).get(job_id)
-    if found is None:
+    if found is None or not caller.sees(found.series_id):
         raise job_not_found()
     return found
 

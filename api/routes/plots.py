@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from markupsafe import Markup
 from starlette.responses import Response
 
 from api import charts, pictures
-from api.dependencies import ServicesOf
+from api.dependencies import CallerOf, ServicesOf, visible
 from api.histories import SCALES, USUALLY_SHOWN, Excerpt, History
 from api.openapi import operation
 from api.pages import render, writing
@@ -19,6 +19,7 @@ from api.resolving import parse_version
 from api.routes.versions import find_version
 from api.services import Services
 from shared import __version__
+from shared.domain.access import Scope
 from shared.domain.detectors import named
 from shared.domain.detectors.parameters import OFF
 from shared.domain.series import LAST_TIMESTAMP, Series, check_series_id
@@ -28,14 +29,18 @@ from shared.store import versions
 
 router = APIRouter(tags=["pages"])
 
-Named = Annotated[str, Query(description="The series")]
+
+def _named(caller: CallerOf, series_id: Annotated[str, Query(description="The series")]) -> str:
+    return visible(check_series_id(series_id), caller)
+
+
+Named = Annotated[str, Depends(_named)]
 Numbered = Annotated[str | None, Query(description="A version (3, v3); 0, latest or nothing for the latest")]
 
 
-@router.get("/plot", **operation("text/html"))
+@router.get("/plot", **operation("text/html", scope=Scope.READ))
 def plot(request: Request, services: ServicesOf, series_id: Named, version: Numbered = None) -> Response:
     """A version's training data with the normal band and the points it calls anomalous."""
-    series_id = check_series_id(series_id)
     found = find_version(services, series_id, parse_version(version))
     history = services.histories.of(found)
     excerpt = history.excerpt(0, LAST_TIMESTAMP, USUALLY_SHOWN)
@@ -58,7 +63,7 @@ def plot(request: Request, services: ServicesOf, series_id: Named, version: Numb
     )
 
 
-@router.get("/plot.svg", **operation("image/svg+xml"))
+@router.get("/plot.svg", **operation("image/svg+xml", scope=Scope.READ))
 def picture(
     request: Request,
     services: ServicesOf,
@@ -69,7 +74,7 @@ def picture(
     theme: Annotated[Literal["light", "dark"], Query(description="light or dark")] = "light",
 ) -> Response:
     """The same as a static picture, for chats, mails and wikis."""
-    found = find_version(services, check_series_id(series_id), parse_version(version))
+    found = find_version(services, series_id, parse_version(version))
     looks = f"{__version__} {found.scores.key} {found.version} {width} {height} {theme}"
     tag = f'"{hashlib.sha256(looks.encode()).hexdigest()[:32]}"'
     headers = {"Cache-Control": "no-cache", "ETag": tag}  # kept, but asked for again: what is latest changes

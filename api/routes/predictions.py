@@ -12,13 +12,15 @@ from starlette.responses import Response
 
 from api import scoring
 from api.answers import BatchVerdicts, ManyVerdicts, PointVerdict, Verdict
+from api.authentication import caller_of
 from api.bodies import decode
-from api.dependencies import answer
+from api.dependencies import answer, visible
 from api.openapi import operation
 from api.problems import problem, request_id_of
 from api.requests import ManyPointsBody, PointsBody, PredictBody, SeriesPoint
 from api.resolving import parse_version
 from api.services import Services
+from shared.domain.access import Caller, Scope
 from shared.domain.detectors.contract import CAUSAL
 from shared.domain.series import check_series_id
 from shared.errors import Code, Flaw, InputError, TsadError
@@ -29,11 +31,14 @@ _POINT = msgspec.json.Decoder(PredictBody)
 _MANY = msgspec.json.Decoder(ManyPointsBody)
 
 
-@router.post("/predict/{series_id}", **operation(Verdict, body=PredictBody, raw_parameters="series_id version explain"))
+@router.post(
+    "/predict/{series_id}",
+    **operation(Verdict, scope=Scope.READ, body=PredictBody, raw_parameters="series_id version explain"),
+)
 async def predict(request: Request) -> Response:
     """Judge one point by the latest or a named version."""
     services: Services = request.app.state.services
-    series_id = check_series_id(request.path_params["series_id"])
+    series_id = visible(check_series_id(request.path_params["series_id"]), caller_of(request))
     version = parse_version(request.query_params.get("version"))
     explain = _flag(request, "explain")
     body = decode(_POINT, await request.body())
@@ -44,12 +49,13 @@ async def predict(request: Request) -> Response:
 
 
 @router.post(
-    "/predict/{series_id}/batch", **operation(BatchVerdicts, body=PointsBody, raw_parameters="series_id version mode")
+    "/predict/{series_id}/batch",
+    **operation(BatchVerdicts, scope=Scope.READ, body=PointsBody, raw_parameters="series_id version mode"),
 )
 async def predict_batch(request: Request) -> Response:
     """Judge many points of one series, column by column."""
     services: Services = request.app.state.services
-    series_id = check_series_id(request.path_params["series_id"])
+    series_id = visible(check_series_id(request.path_params["series_id"]), caller_of(request))
     version = parse_version(request.query_params.get("version"))
     mode = request.query_params.get("mode", CAUSAL)
     content = await request.body()
@@ -61,20 +67,20 @@ async def predict_batch(request: Request) -> Response:
     return Response(encoded, media_type="application/json")
 
 
-@router.post("/predict", **operation(ManyVerdicts, body=ManyPointsBody))
+@router.post("/predict", **operation(ManyVerdicts, scope=Scope.READ, body=ManyPointsBody))
 async def predict_many(request: Request) -> Response:
     """Judge points of up to 1,000 series in one call: a verdict or a problem for each, in their order."""
     services: Services = request.app.state.services
     body = decode(_MANY, await request.body())
-    request_id = request_id_of(request)
-    results = await asyncio.gather(*(_one_of_many(services, point, request_id) for point in body.points))
+    own = (caller_of(request), request_id_of(request))
+    results = await asyncio.gather(*(_one_of_many(services, point, *own) for point in body.points))
     return answer(ManyVerdicts(results))
 
 
-async def _one_of_many(services: Services, point: SeriesPoint, request_id: str) -> PointVerdict:
+async def _one_of_many(services: Services, point: SeriesPoint, caller: Caller, request_id: str) -> PointVerdict:
     """All of them wait in the same turn of the event loop, so that one query finds every latest version."""
     try:
-        series_id = check_series_id(point.series_id)
+        series_id = visible(check_series_id(point.series_id), caller)
         version = None if point.version is None else parse_version(str(point.version))
         scoring.check_context(point.context, services.settings.max_context_points)
         timestamp = scoring.timestamp_of(point.timestamp)

@@ -6,12 +6,13 @@ from starlette.responses import Response
 
 from api.answers import DeletedSeries, DetectorAnswer, DetectorList, SeriesAnswer, SeriesPage
 from api.bodies import decode
-from api.dependencies import Content, Cursor, Limit, Prefix, SeriesId, ServicesOf, answer, invalid_cursor
+from api.dependencies import CallerOf, Content, Cursor, Limit, Prefix, SeriesId, ServicesOf, answer, invalid_cursor
 from api.job_answers import JobAnswer
 from api.openapi import operation
 from api.requests import PinBody
 from api.resolving import series_not_found, version_not_found
 from shared.domain import detectors
+from shared.domain.access import Scope
 from shared.domain.detectors.contract import CAUSAL
 from shared.domain.detectors.parameters import schema
 from shared.domain.series import check_series_id
@@ -25,18 +26,20 @@ router = APIRouter(tags=["series"])
 _PIN = msgspec.json.Decoder(PinBody)
 
 
-@router.get("/series", **operation(SeriesPage))
-def list_series(services: ServicesOf, prefix: Prefix = "", limit: Limit = 50, cursor: Cursor = None) -> Response:
+@router.get("/series", **operation(SeriesPage, scope=Scope.READ))
+def list_series(
+    services: ServicesOf, caller: CallerOf, prefix: Prefix = "", limit: Limit = 50, cursor: Cursor = None
+) -> Response:
     """Series that have versions, in the order of their ids."""
     after = "" if cursor is None else series_cursor(cursor)
     with services.sessions.begin() as session:
-        found = series_store.page(session, prefix, after, limit + 1)
+        found = series_store.page(session, prefix, after, limit + 1, caller.series_prefix)
     page = found[:limit]
     more = page[-1].series_id if len(found) > limit else None
     return answer(SeriesPage([SeriesAnswer.of(one) for one in page], more))
 
 
-@router.get("/series/{series_id}", **operation(SeriesAnswer))
+@router.get("/series/{series_id}", **operation(SeriesAnswer, scope=Scope.READ))
 def one_series(services: ServicesOf, series_id: SeriesId) -> Response:
     """One series and its last job, also while its first fit is still under way."""
     with services.sessions.begin() as session:
@@ -49,7 +52,7 @@ def one_series(services: ServicesOf, series_id: SeriesId) -> Response:
     return answer(one)
 
 
-@router.delete("/series/{series_id}", **operation(DeletedSeries))
+@router.delete("/series/{series_id}", **operation(DeletedSeries, scope=Scope.ADMIN))
 def delete_series(services: ServicesOf, series_id: SeriesId) -> Response:
     """Delete all versions of a series and cancel its open jobs. The next fit continues the version numbers."""
     with services.sessions.begin() as session:
@@ -59,7 +62,7 @@ def delete_series(services: ServicesOf, series_id: SeriesId) -> Response:
     return answer(DeletedSeries(series_id, len(deleted.versions), deleted.cancelled_job_ids))
 
 
-@router.put("/series/{series_id}/pin", **operation(SeriesAnswer, body=PinBody))
+@router.put("/series/{series_id}/pin", **operation(SeriesAnswer, scope=Scope.ADMIN, body=PinBody))
 def pin(services: ServicesOf, series_id: SeriesId, content: Content) -> Response:
     """Make a version what latest means, until the pin is removed: new fits are published, but not latest."""
     version = decode(_PIN, content).version
@@ -70,7 +73,7 @@ def pin(services: ServicesOf, series_id: SeriesId, content: Content) -> Response
     return answer(_shown(found))
 
 
-@router.delete("/series/{series_id}/pin", **operation(SeriesAnswer))
+@router.delete("/series/{series_id}/pin", **operation(SeriesAnswer, scope=Scope.ADMIN))
 def unpin(services: ServicesOf, series_id: SeriesId) -> Response:
     """Make the newest version latest again."""
     with services.sessions.begin() as session:
@@ -79,7 +82,7 @@ def unpin(services: ServicesOf, series_id: SeriesId) -> Response:
     return answer(_shown(found))
 
 
-@router.get("/detectors", **operation(DetectorList))
+@router.get("/detectors", **operation(DetectorList, scope=Scope.READ))
 def list_detectors() -> Response:
     """The detectors a fit may ask for, with their parameters."""
     return answer(

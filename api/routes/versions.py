@@ -15,6 +15,7 @@ from api.histories import FEWEST_SHOWN, MOST_SHOWN, USUALLY_SHOWN, nullable
 from api.openapi import operation
 from api.resolving import series_not_found, version_not_found
 from api.services import Services
+from shared.domain.access import Scope
 from shared.domain.series import LAST_TIMESTAMP, Series
 from shared.domain.versions import Version
 from shared.errors import Code, Flaw, InputError
@@ -26,7 +27,7 @@ router = APIRouter(tags=["versions"])
 POINTS_AT_A_TIME = 10_000
 
 
-@router.get("/series/{series_id}/versions", **operation(VersionPage))
+@router.get("/series/{series_id}/versions", **operation(VersionPage, scope=Scope.READ))
 def list_versions(services: ServicesOf, series_id: SeriesId, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """The versions of a series, newest first."""
     below = None if cursor is None else version_cursor(cursor)
@@ -39,13 +40,13 @@ def list_versions(services: ServicesOf, series_id: SeriesId, limit: Limit = 50, 
     return answer(VersionPage([VersionAnswer.of(version) for version in page], more))
 
 
-@router.get("/series/{series_id}/versions/{version}", **operation(VersionAnswer))
+@router.get("/series/{series_id}/versions/{version}", **operation(VersionAnswer, scope=Scope.READ))
 def one_version(services: ServicesOf, series_id: SeriesId, version: VersionNumber) -> Response:
     """What a version was learnt from, and what was learnt."""
     return answer(VersionAnswer.of(find_version(services, series_id, version)))
 
 
-@router.get("/series/{series_id}/versions/{version}/data", **operation(TrainingData))
+@router.get("/series/{series_id}/versions/{version}/data", **operation(TrainingData, scope=Scope.READ))
 def training_data(
     services: ServicesOf,
     series_id: SeriesId,
@@ -63,7 +64,7 @@ def training_data(
     return StreamingResponse(_json(points), media_type="application/json")
 
 
-@router.get("/series/{series_id}/versions/{version}/points", **operation(PointsAnswer))
+@router.get("/series/{series_id}/versions/{version}/points", **operation(PointsAnswer, scope=Scope.READ))
 def points_to_show(
     services: ServicesOf,
     series_id: SeriesId,
@@ -97,7 +98,7 @@ def points_to_show(
     )
 
 
-@router.delete("/series/{series_id}/versions/{version}", **operation(None, status=204))
+@router.delete("/series/{series_id}/versions/{version}", **operation(None, scope=Scope.ADMIN, status=204))
 def delete_version(services: ServicesOf, series_id: SeriesId, version: VersionNumber) -> Response:
     """Delete one version, which must be named by its number and not be pinned. Its number is never used again."""
     if version is None:

@@ -4,7 +4,7 @@ Everything assumes READ COMMITTED. Rows are locked in the order fit_jobs, series
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,11 @@ from shared.domain.jobs import Claim, NewJob, Status
 _ADMISSION = text("""
 SELECT clock_timestamp() AS asked_at, count(*) AS open_jobs, coalesce(sum(data_size), 0) AS open_bytes
   FROM (SELECT data_size FROM fit_jobs WHERE status IN ('queued', 'running') LIMIT :limit) AS open_jobs
+""")
+
+_OPEN_OF_KEYS = text("""
+SELECT api_key_id, count(*) AS open_jobs FROM fit_jobs
+ WHERE status IN ('queued', 'running') AND api_key_id = ANY (CAST(:api_key_ids AS text[])) GROUP BY api_key_id
 """)
 
 _FINISHED_LATELY = text("""
@@ -59,8 +64,9 @@ SELECT CAST(id AS text) AS job_id, id = CAST(:job_id AS uuid) AS mine, request_s
  WHERE id = CAST(:job_id AS uuid) OR (api_key_id = :api_key_id AND idempotency_key = :idempotency_key)
 """)
 _ACCEPTED_BY_KEY = text("""
-SELECT idempotency_key, CAST(id AS text) AS job_id, request_sha256, status FROM fit_jobs
- WHERE api_key_id = :api_key_id AND idempotency_key = ANY (CAST(:keys AS text[]))
+SELECT api_key_id, idempotency_key, CAST(id AS text) AS job_id, request_sha256, status FROM fit_jobs
+ WHERE (api_key_id, idempotency_key) IN (
+   SELECT * FROM unnest(CAST(:api_key_ids AS text[]), CAST(:keys AS text[])))
 """)
 
 # --- the worker -----------------------------------------------------------------------------------------------------
@@ -138,6 +144,12 @@ def admission(session: Session, count_at_most: int) -> Admission:
     return Admission(row.asked_at, row.open_jobs, int(row.open_bytes))
 
 
+def open_of_keys(session: Session, api_key_ids: Collection[str]) -> dict[str, int]:
+    """How many open jobs each key has; nothing for one that has none."""
+    rows = session.execute(_OPEN_OF_KEYS, {"api_key_ids": list(api_key_ids)})
+    return {row.api_key_id: row.open_jobs for row in rows}
+
+
 def finished_lately(session: Session, seconds: float) -> int:
     """How many jobs got a final status in the last seconds."""
     return int(session.execute(_FINISHED_LATELY, {"seconds": seconds}).scalar_one())
@@ -174,11 +186,14 @@ def accepted_as(session: Session, job: NewJob) -> AcceptedAs | None:
     return AcceptedAs(row.job_id, row.mine, bytes(row.request_sha256), Status(row.status)) if row else None
 
 
-def accepted_by_key(session: Session, api_key_id: str, keys: Sequence[str]) -> dict[str, AcceptedAs]:
-    """The jobs that idempotency keys stand for already."""
-    rows = session.execute(_ACCEPTED_BY_KEY, {"api_key_id": api_key_id, "keys": list(keys)})
+def accepted_by_key(session: Session, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str | None], AcceptedAs]:
+    """The jobs that idempotency keys, each in the scope of an API key, stand for already."""
+    api_key_ids, idempotency_keys = zip(*keys, strict=True)
+    rows = session.execute(_ACCEPTED_BY_KEY, {"api_key_ids": list(api_key_ids), "keys": list(idempotency_keys)})
     return {
-        row.idempotency_key: AcceptedAs(row.job_id, False, bytes(row.request_sha256), Status(row.status))  # noqa: FBT003
+        (row.api_key_id, row.idempotency_key): AcceptedAs(
+            row.job_id, mine=False, request_sha256=bytes(row.request_sha256), status=Status(row.status)
+        )
         for row in rows
     }
 

@@ -21,10 +21,15 @@ _PAGE = text(
     _SUMMARY
     + """
  WHERE s.series_id > :after AND s.series_id >= :prefix AND s.series_id < :prefix || '~'
+   AND s.series_id >= :within AND s.series_id < :within || '~'
  ORDER BY s.series_id LIMIT :limit
 """
 )
-_COUNT = text("SELECT count(*) FROM series s WHERE EXISTS (SELECT 1 FROM versions v WHERE v.series_id = s.series_id)")
+_COUNT = text("""
+SELECT count(*) FROM series s
+ WHERE s.series_id >= :within AND s.series_id < :within || '~'
+   AND EXISTS (SELECT 1 FROM versions v WHERE v.series_id = s.series_id)
+""")
 
 
 def find(session: Session, series_id: str) -> SeriesSummary | None:
@@ -33,15 +38,18 @@ def find(session: Session, series_id: str) -> SeriesSummary | None:
     return _summary(row) if row else None
 
 
-def page(session: Session, prefix: str, after: str, limit: int) -> list[SeriesSummary]:
-    """Series that have versions, in the order of their ids, beginning behind the id `after`."""
-    rows = session.execute(_PAGE, {"prefix": prefix, "after": after, "limit": limit})
+def page(session: Session, prefix: str, after: str, limit: int, within: str = "") -> list[SeriesSummary]:
+    """Series that have versions, in the order of their ids, beginning behind the id `after`.
+
+    Only those whose ids begin with both: the prefix asked for, and the one that the caller may see.
+    """
+    rows = session.execute(_PAGE, {"prefix": prefix, "after": after, "limit": limit, "within": within})
     return [_summary(row) for row in rows]
 
 
-def count(session: Session) -> int:
-    """How many series have versions."""
-    return int(session.execute(_COUNT).scalar_one())
+def count(session: Session, within: str = "") -> int:
+    """How many series whose ids begin so have versions."""
+    return int(session.execute(_COUNT, {"within": within}).scalar_one())
 
 
 def _summary(row: Row[Any]) -> SeriesSummary:

@@ -183,3 +183,32 @@ garbage = Table(  # the collector's notes: keys seen in the store while nothing 
     Column("job_id", Uuid, nullable=False),
     Column("noted_at", _moment(), nullable=False, server_default=CLOCK, index=True),
 )
+
+api_keys = Table(  # rows are never deleted: that there was a key ends for good that none is needed
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("series_prefix", SERIES_ID, nullable=False, server_default=text("''")),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("previous_sha256", LargeBinary),  # of the token before the last rotation
+    Column("previous_until", _moment()),
+    Column("created_at", _moment(), nullable=False, server_default=CLOCK),
+    Column("expires_at", _moment()),
+    Column("revoked_at", _moment()),
+    CheckConstraint("length(name) BETWEEN 1 AND 100", name="name"),
+    CheckConstraint("cardinality(scopes) > 0 AND scopes <@ '{read,fit,admin}'::text[]", name="scopes"),
+    CheckConstraint("series_prefix ~ '^[A-Za-z0-9._-]{0,128}$'", name="series_prefix"),
+    CheckConstraint("octet_length(sha256) = 32 AND octet_length(previous_sha256) = 32", name="digests"),
+    CheckConstraint("(previous_sha256 IS NULL) = (previous_until IS NULL)", name="previous_ends"),
+)
+
+browser_sessions = Table(
+    "browser_sessions",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("key_id", Text, ForeignKey("api_keys.id"), nullable=False),
+    Column("expires_at", _moment(), nullable=False, index=True),
+    CheckConstraint("octet_length(sha256) = 32", name="sha256"),
+)

@@ -29,6 +29,7 @@ _CONDITIONS = {
     "status": "j.status = :status",
     "created_after": "j.created_at > :created_after",
     "created_before": "j.created_at < :created_before",
+    "within": "j.series_id >= :within AND j.series_id < :within || '~'",
     "older_than": "(j.created_at, j.seq) < (:moment, :seq)",
 }
 
@@ -60,10 +61,12 @@ class Wanted:
     status: Status | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    within: str = ""  # how the ids of series that may be seen begin
 
     def includes(self, job: Job) -> bool:
         """Whether a job that just changed belongs to a stream of these."""
-        return self.series_id in (None, job.series_id) and self.status in (None, job.status)
+        seen = job.series_id.startswith(self.within)
+        return seen and self.series_id in (None, job.series_id) and self.status in (None, job.status)
 
 
 class Revision(NamedTuple):
@@ -93,6 +96,7 @@ def page(session: Session, wanted: Wanted, older_than: Place | None, limit: int)
         "status": wanted.status,
         "created_after": wanted.created_after,
         "created_before": wanted.created_before,
+        "within": wanted.within or None,
         "older_than": older_than,
     }
     conditions = [_CONDITIONS[name] for name, value in given.items() if value is not None]

@@ -90,7 +90,7 @@ def test_a_key_makes_a_line_repeatable(api: httpx.Client, series_id: str) -> Non
 
 def test_results_come_while_lines_are_still_being_sent(api: httpx.Client, series_id: str) -> None:
     with socket.create_connection((api.base_url.host, api.base_url.port or 80), 10) as connection:
-        connection.sendall(b"POST /fit HTTP/1.1\r\nHost: tsad\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(b"POST /fit HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         received = b""
         for place in range(3):
             part = line(f"{series_id}-{place}")
@@ -111,7 +111,8 @@ def test_what_was_accepted_from_a_client_that_goes_away_stays_accepted(api: http
     part = line(series_id) + b'{"series_id": "half'
     with socket.create_connection((api.base_url.host, api.base_url.port or 80), 10) as connection:
         connection.sendall(
-            b"POST /fit HTTP/1.1\r\nHost: tsad\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(part), part)
+            b"POST /fit HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n"
+            % (len(part), part)
         )
         while b'"job_id"' not in connection.recv(65536):
             pass

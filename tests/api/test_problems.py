@@ -32,6 +32,10 @@ INTERNAL = {
     Code.FIT_FAILED: "stands in the error of a job",
     Code.FIT_TIMEOUT: "stands in the error of a job",
     Code.WORKER_LOST: "stands in the error of a job",
+    Code.HEAD_TOO_LARGE: "test_connections.py sends one",
+    Code.RATE_LIMITED: "test_rates.py asks too often",
+    Code.UNAUTHENTICATED: "test_keys.py has many",
+    Code.FORBIDDEN: "test_keys.py asks for it on every route",
     Code.INTERNAL_ERROR: "a defect; test_middleware.py makes one",
     Code.CONFIGURATION: "ends a command",
     Code.START_FAILED: "ends a command",
@@ -81,6 +85,7 @@ REQUESTS: dict[Code, Callable[[Scene], httpx.Response]] = {
     Code.INVALID_ENCODING: asking("POST", "/fit/a", content=b"{}", headers={"Content-Encoding": "br"}),
     Code.METHOD_NOT_ALLOWED: asking("GET", "/fit/a"),
     Code.ROUTE_NOT_FOUND: asking("GET", "/nothing"),
+    Code.FOREIGN_ORIGIN: asking("POST", "/fit/a", headers={"Origin": "https://evil.example"}),
     Code.INVALID_SERIES_ID: asking("GET", "/series/a..b"),
     Code.INVALID_VERSION: asking("GET", "/series/{trained}/versions/newest"),
     Code.INVALID_CURSOR: asking("GET", "/series/{trained}/versions?cursor=x"),
@@ -122,6 +127,12 @@ def read_through(api: httpx.Client, send: Callable[[Any], None]) -> httpx.Respon
         send(wire)
         reply = wire.reply()
     return httpx.Response(reply.status, headers=list(reply.headers.items()), content=reply.body)
+
+
+@request(Code.UNKNOWN_HOST)
+def unknown_host(scene: Scene) -> httpx.Response:
+    with changed(scene, allowed_hosts="tsad.example") as api:
+        return api.get("/series")
 
 
 @request(Code.BODY_TOO_LARGE)
@@ -311,6 +322,6 @@ def test_no_body_is_echoed(scene: Scene, path: str) -> None:
 def test_tables_that_are_not_there_are_no_reason_to_show_sql(settings: Settings, server_url: str) -> None:
     with new_database(server_url) as url, serving(settings.model_copy(update={"database_url": url})) as api:
         answer = api.get("/series")
-        assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         assert "SELECT" not in answer.text
         assert api.post("/predict/a", json=POINT).status_code == 503

@@ -129,8 +129,8 @@ def _entry(*arguments: str) -> tuple[str, ...]:
 
 
 def _api(port: int) -> tuple[str, ...]:
-    listening = (f"--host={LOCALHOST}", f"--port={port}", "--no-access-log")
-    return ("uvicorn", "api.main:create_app", "--factory", *listening, "--timeout-graceful-shutdown=25")
+    listening = (f"--host={LOCALHOST}", f"--port={port}")
+    return ("api", *listening)
 
 
 def signal_all(pids: list[int], number: int) -> None:

@@ -1,6 +1,5 @@
 import importlib
 import re
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from tests.deploy.test_env_example import setting_names
 
 OURS = [name for name, service in services().items() if "build" in service]
 OPERATED = [name for name in services() if name != "tests"]
-PASSWORDS = {"POSTGRES_PASSWORD", "FLOWER_PASSWORD"}
+PASSWORDS = {"POSTGRES_PASSWORD", "FLOWER_PASSWORD", "TSAD_API_KEY"}
+ONCE = ("migrate", "keys")  # what ends by itself
 
 # What this file uses of the Compose specification, and nothing else: a misspelt key is an error.
 TEXT: dict[str, Any] = {"type": "string"}
@@ -83,11 +83,6 @@ def has_healthcheck(service: Service) -> bool:
     return bool(own or ("build" in service and built(service).healthcheck))
 
 
-def option(command: list[str], name: str) -> str:
-    """The value that follows an option."""
-    return dict(pairwise(command))[name]
-
-
 def test_the_file_follows_the_specification() -> None:
     jsonschema.Draft202012Validator.check_schema(FILE)
     jsonschema.validate(compose() | {"services": services()}, FILE)
@@ -95,7 +90,7 @@ def test_the_file_follows_the_specification() -> None:
 
 def test_every_variable_has_a_default_so_that_a_fresh_clone_starts() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
-    assert len(re.findall(r"\$", text)) == len(re.findall(r"\$\{\w+:-[^}]+\}", text))
+    assert len(re.findall(r"\$", text)) == len(re.findall(r"\$\{\w+:-[^}]*\}", text))
 
 
 @every_service
@@ -109,7 +104,12 @@ def test_a_service_waits_for_services_that_can_become_what_it_waits_for(name: st
             assert awaited["restart"] == "no"
 
 
-@pytest.mark.parametrize("name", ["api", "worker", "reconciler"])
+def test_the_api_waits_for_the_first_key() -> None:
+    assert services()["api"]["depends_on"]["keys"]["condition"] == "service_completed_successfully"
+    assert "--first" in services()["keys"]["command"]
+
+
+@pytest.mark.parametrize("name", ["api", "worker", "reconciler", "keys"])
 def test_whatever_uses_the_tables_waits_for_the_migration(name: str) -> None:
     assert services()[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
@@ -120,7 +120,7 @@ def test_the_api_starts_without_redis() -> None:
 
 @pytest.mark.parametrize("name", OPERATED)
 def test_what_serves_is_started_again_and_what_has_an_end_is_not(name: str) -> None:
-    assert services()[name]["restart"] == ("no" if name == "migrate" else "unless-stopped")
+    assert services()[name]["restart"] == ("no" if name in ONCE else "unless-stopped")
 
 
 def test_every_volume_is_declared_and_used() -> None:
@@ -177,6 +177,8 @@ def test_images_that_are_not_built_here_have_a_full_tag_of_the_default_registry(
 def test_every_variable_is_one_that_the_process_reads(name: str) -> None:
     flower = importlib.import_module("flower.options").default_options
     read = setting_names() | {f"FLOWER_{option.upper()}" for option in flower}
+    if name == "keys":
+        read.add("TSAD_API_KEY")
     if name == "tests":
         read.add("PGPASSWORD")  # libpq's: the tests are given an address, in which a password would have to be quoted
     assert services()[name]["environment"].keys() <= read
@@ -222,8 +224,8 @@ def test_flower_only_shows_and_asks_for_a_password() -> None:
 
 def test_every_process_has_the_time_it_takes_to_end() -> None:
     margin = 5
-    requests = float(option(built(services()["api"]).command, "--timeout-graceful-shutdown"))
-    assert seconds(services()["api"]["stop_grace_period"]) >= requests + margin
+    (requests,) = re.findall(r"^GRACE_S = (\d+)", (ROOT / "api/__main__.py").read_text(), re.MULTILINE)
+    assert seconds(services()["api"]["stop_grace_period"]) >= float(requests) + margin
     (fits,) = re.findall(r"^SHUTDOWN_GRACE_S = (\d+)", (ROOT / "worker/main.py").read_text(), re.MULTILINE)
     assert seconds(services()["worker"]["stop_grace_period"]) >= float(fits) + margin
     statement = Settings.model_fields["database_statement_timeout_s"].default

@@ -37,6 +37,7 @@ class Stack:
     database: dict[str, str]
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     unpacked: set[Path] = field(default_factory=set)
+    first_key: str = ""
 
     def local(self, text: str) -> str:
         for inside, here in self.replaced.items():
@@ -162,6 +163,9 @@ def started(stack: Stack) -> Stack:
     """The stack after `docker compose up`."""
     migration = stack.run("migrate", stack.command("migrate"))
     assert migration.returncode == 0, migration.stderr
+    first = stack.run("keys", stack.command("keys"))
+    assert first.returncode == 0, first.stderr
+    stack.first_key = first.stdout.strip()
     for name in PROCESSES:
         stack.start(name)
     for name in PROCESSES:
@@ -171,7 +175,8 @@ def started(stack: Stack) -> Stack:
 
 @pytest.fixture(scope="module")
 def api(started: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=started.local("http://127.0.0.1:8000"), timeout=30, trust_env=False) as client:
+    address, headers = started.local("http://127.0.0.1:8000"), {"Authorization": f"Bearer {started.first_key}"}
+    with httpx.Client(base_url=address, headers=headers, timeout=30, trust_env=False) as client:
         yield client
 
 
@@ -219,6 +224,13 @@ def test_the_worker_publishes_what_the_api_accepts(api: httpx.Client) -> None:
     assert api.get(f"/jobs/{job}").json()["status"] == "succeeded"
     point = {"timestamp": 1_700_002_000, "value": 2.0}
     assert api.post("/predict/in-compose", json=point).json()["model_version"] == "1"
+
+
+def test_the_api_asks_for_the_key_that_was_made_first(api: httpx.Client, started: Stack) -> None:
+    assert api.get("/series").status_code == 200
+    assert httpx.get(f"{api.base_url}/series", trust_env=False).status_code == 401
+    again = started.run("keys", started.command("keys"))
+    assert (again.returncode, again.stdout) == (0, "")
 
 
 def test_flower_asks_for_the_password(started: Stack) -> None:

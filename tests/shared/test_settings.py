@@ -20,7 +20,7 @@ COMMANDS = {
     "worker": ("worker",),
     "reconciler": ("worker.reconciling",),
     "migrate": ("api.cli.main", "migrate"),
-    "api": ("uvicorn", "api.main:create_app", "--factory", "--port=0"),
+    "api": ("api", "--port=0"),
 }
 
 
@@ -160,3 +160,39 @@ def test_a_process_that_cannot_start_says_so_in_one_line(command: str, environme
     assert name in output
     assert "Traceback" not in output
     assert len(output.strip().splitlines()) == 1, output
+
+
+def test_a_secret_can_be_kept_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("p@ss\n")
+    read = loaded(monkeypatch, DATABASE_PASSWORD_FILE=str(tmp_path / "secret"), DATABASE_HOST="db")
+    assert make_url(read.database).password == "p@ss"
+    with pytest.raises(SetupError, match=r"cannot be read.*nowhere"):
+        loaded(monkeypatch, REDIS_URL_FILE=str(tmp_path / "nowhere"))
+
+
+def test_secrets_are_not_shown() -> None:
+    secret = "hunter2-hunter2"
+    made = make_settings(
+        database_url=f"postgresql://x:{secret}@h/x", database_password=secret, redis_url=f"redis://:{secret}@h/0"
+    )
+    assert secret not in repr(made) + str(made)
+
+
+def test_production_refuses_passwords_that_everybody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"DATABASE_HOST": "db", "DATABASE_PASSWORD": "tsad"}
+    assert loaded(monkeypatch, **known).database
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    with pytest.raises(SetupError, match="POSTGRES_PASSWORD"):
+        Settings.load()
+    with pytest.raises(SetupError, match="POSTGRES_PASSWORD"):
+        loaded(monkeypatch, DATABASE_URL="postgresql://tsad:tsad@db/tsad")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://tsad:another@db/tsad")
+    assert Settings.load().database
+    with pytest.raises(SetupError, match="FLOWER_PASSWORD"):
+        loaded(monkeypatch, FLOWER_BASIC_AUTH="tsad:tsad")
+
+
+@pytest.mark.parametrize("origins", ["*", "https://a/", "a.example", "null", "https://a,*"])
+def test_origins_are_sites_and_never_all_of_them(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
+    with pytest.raises(SetupError, match="CORS_ORIGINS"):
+        loaded(monkeypatch, CORS_ORIGINS=origins)

@@ -1,0 +1,128 @@
+"""API keys and the sessions of browsers. Only hashes of what callers present are stored."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import Session
+
+from shared.domain.access import ApiKey, Caller, Scope
+from shared.errors import Code, UnavailableError
+
+_IS_ACTIVE = "revoked_at IS NULL AND coalesce(expires_at, 'infinity') > clock_timestamp()"
+
+_CREATE = text("""
+INSERT INTO api_keys (id, name, scopes, series_prefix, sha256, expires_at)
+VALUES (:key_id, :name, CAST(:scopes AS text[]), :series_prefix, :sha256, :expires_at)
+ON CONFLICT (sha256) DO NOTHING RETURNING id
+""")
+_LIST = text(f"""
+SELECT id AS key_id, name, scopes, series_prefix, created_at, expires_at, revoked_at, {_IS_ACTIVE} AS active
+  FROM api_keys ORDER BY created_at, id
+""")
+# The token of before goes on for a while, so that whoever uses it can be told the new one.
+_ROTATE = text(f"""
+UPDATE api_keys SET previous_sha256 = sha256, previous_until = clock_timestamp() + :overlap, sha256 = :sha256
+ WHERE id = :key_id AND {_IS_ACTIVE} RETURNING 1
+""")
+_REVOKE = text("""
+UPDATE api_keys SET revoked_at = clock_timestamp() WHERE id = :key_id AND revoked_at IS NULL RETURNING 1
+""")
+
+# One statement, so that all of it is of one moment.
+_READ = text(f"""
+WITH active AS (SELECT * FROM api_keys WHERE {_IS_ACTIVE}), valid AS (
+  SELECT id, scopes, series_prefix, sha256 AS digest, expires_at AS ends_at FROM active
+  UNION ALL
+  SELECT id, scopes, series_prefix, previous_sha256, least(previous_until, expires_at)
+    FROM active WHERE previous_until > clock_timestamp()
+  UNION ALL
+  SELECT id, scopes, series_prefix, b.sha256, least(b.expires_at, active.expires_at)
+    FROM active JOIN browser_sessions b ON b.key_id = active.id WHERE b.expires_at > clock_timestamp()
+)
+SELECT EXISTS (SELECT 1 FROM api_keys) AS any_made, id, scopes, series_prefix, digest,
+       CAST(extract(epoch FROM ends_at - clock_timestamp()) AS double precision) AS valid_for_s
+  FROM (SELECT 1) AS always LEFT JOIN valid ON true
+""")
+
+_OPEN_SESSION = text("""
+WITH over AS (DELETE FROM browser_sessions WHERE expires_at < clock_timestamp())
+INSERT INTO browser_sessions (sha256, key_id, expires_at) VALUES (:sha256, :key_id, clock_timestamp() + :lasts)
+""")
+_END_SESSION = text("DELETE FROM browser_sessions WHERE sha256 = :sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a caller may present: a token of a key, or the session of a browser."""
+
+    digest: bytes
+    caller: Caller
+    valid_for_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """All that are valid now."""
+
+    any_made: bool  # whether there ever was a key
+    valid: list[Credential]
+
+
+def create(
+    session: Session,
+    key_id: str,
+    name: str,
+    scopes: Collection[Scope],
+    prefix: str,
+    sha256: bytes,
+    ends: datetime | None,
+) -> bool:
+    """Store a new key; False when its token is one already."""
+    row = {"key_id": key_id, "name": name, "scopes": sorted(scopes), "series_prefix": prefix, "sha256": sha256}
+    return session.execute(_CREATE, row | {"expires_at": ends}).first() is not None
+
+
+def all_keys(session: Session) -> list[ApiKey]:
+    """Every key there ever was, the oldest first."""
+    return [ApiKey(**row._asdict()) for row in session.execute(_LIST)]
+
+
+def rotate(session: Session, key_id: str, sha256: bytes, overlap: timedelta) -> bool:
+    """Give an active key another token, the one of now being valid a while longer; False when there is none."""
+    row = {"key_id": key_id, "sha256": sha256, "overlap": overlap}
+    return session.execute(_ROTATE, row).first() is not None
+
+
+def revoke(session: Session, key_id: str) -> bool:
+    """End a key for good; False when there is none that was not revoked."""
+    return session.execute(_REVOKE, {"key_id": key_id}).first() is not None
+
+
+def read(session: Session) -> Credentials:
+    """What callers may present; `UnavailableError` where the schema is older than keys are."""
+    try:
+        rows = session.execute(_READ).all()
+    except ProgrammingError:
+        raise UnavailableError(
+            Code.DATABASE_UNAVAILABLE, "The database's schema is not of this release.", retry_after_s=5
+        ) from None
+    return Credentials(rows[0].any_made, [_credential(row) for row in rows if row.id is not None])
+
+
+def open_session(session: Session, sha256: bytes, key_id: str, lasts: timedelta) -> None:
+    """Store a browser's session, and forget those that are over."""
+    session.execute(_OPEN_SESSION, {"sha256": sha256, "key_id": key_id, "lasts": lasts})
+
+
+def end_session(session: Session, sha256: bytes) -> None:
+    """Forget a browser's session."""
+    session.execute(_END_SESSION, {"sha256": sha256})
+
+
+def _credential(row: Row[Any]) -> Credential:
+    caller = Caller(row.id, frozenset(map(Scope, row.scopes)), row.series_prefix)
+    return Credential(bytes(row.digest), caller, row.valid_for_s)

@@ -1,0 +1,130 @@
+"""A key with a series prefix: for it, other series do not exist."""
+
+import json
+from dataclasses import replace
+from secrets import token_hex
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from shared.settings import Settings
+from shared.store.engine import Sessions
+from tests.keys import Key, MakeKey
+from tests.points import ramp
+from tests.waiting import until
+from worker.training import Training, run
+
+POINT = {"timestamp": 1, "value": 1}
+
+
+class Scene(NamedTuple):
+    """Two series, and a key that sees one of them."""
+
+    api: httpx.Client
+    key: Key
+    root: Key
+    prefix: str
+    mine: str
+    others: str
+    others_job: str
+
+
+@pytest.fixture(scope="module")
+def trained(own: Settings, database: Sessions, training: Training) -> Training:
+    return replace(training, sessions=database, settings=own, announce=lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def scene(keyed: httpx.Client, root: Key, make_key: MakeKey, trained: Training) -> Scene:
+    plant = token_hex(4)
+    mine, others, jobs = f"{plant}.pump", f"other-{plant}.pump", {}
+    for series_id in (mine, others):
+        jobs[series_id] = keyed.post(f"/fit/{series_id}", json=ramp(), auth=root).json()["job_id"]
+        run(trained, jobs[series_id])
+    return Scene(keyed, make_key(prefix=f"{plant}."), root, f"{plant}.", mine, others, jobs[others])
+
+
+ON_A_SERIES = [
+    ("POST", "/fit/{}", ramp()),
+    ("POST", "/predict/{}", POINT),
+    ("POST", "/predict/{}?version=1", POINT),
+    ("POST", "/predict/{}/batch", ramp(3)),
+    ("GET", "/series/{}", None),
+    ("GET", "/series/{}/versions", None),
+    ("GET", "/series/{}/versions/1", None),
+    ("GET", "/series/{}/versions/1/data", None),
+    ("PUT", "/series/{}/pin", {"version": 1}),
+    ("DELETE", "/series/{}/pin", None),
+    ("DELETE", "/series/{}/versions/1", None),
+    ("DELETE", "/series/{}", None),
+    ("GET", "/series/{}/versions/1/points", None),
+    ("GET", "/plot?series_id={}", None),
+    ("GET", "/plot.svg?series_id={}", None),
+    ("GET", "/ui/series/{}", None),
+    ("POST", "/series/{}/versions/1/fit", {"detector": "robust"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ON_A_SERIES)
+def test_other_series_do_not_exist(scene: Scene, method: str, path: str, body: Any) -> None:
+    answers = [
+        scene.api.request(method, path.format(series_id), json=body, auth=scene.key)
+        for series_id in (scene.others, "never-fitted")
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(404, "series_not_found")] * 2
+    assert answers[0].json()["detail"] == answers[1].json()["detail"]
+    assert scene.api.get(f"/series/{scene.others}", auth=scene.root).json()["versions"] == 1
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [one for one in ON_A_SERIES if one[0] != "DELETE"])
+def test_its_own_do(scene: Scene, method: str, path: str, body: Any) -> None:
+    assert scene.api.request(method, path.format(scene.mine), json=body, auth=scene.key).is_success
+
+
+@pytest.mark.parametrize(("method", "end"), [("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("POST", "/retry")])
+def test_jobs_of_other_series_do_not_exist(scene: Scene, method: str, end: str) -> None:
+    answer = scene.api.request(method, f"/jobs/{scene.others_job}{end}", auth=scene.key)
+    assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
+
+
+def test_an_open_job_of_another_series_is_not_cancelled(scene: Scene) -> None:
+    job = scene.api.post(f"/fit/{scene.others}", json=ramp(), auth=scene.root).json()["job_id"]
+    assert scene.api.post(f"/jobs/{job}/cancel", auth=scene.key).status_code == 404
+    assert scene.api.get(f"/jobs/{job}", auth=scene.root).json()["status"] == "queued"
+
+
+def test_lists_and_counts_hold_its_own_series_alone(scene: Scene) -> None:
+    for asked in ("", scene.prefix, scene.prefix[:2]):
+        page = scene.api.get("/series", params={"prefix": asked}, auth=scene.key).json()
+        assert [one["series_id"] for one in page["series"]] == [scene.mine]
+    assert scene.api.get("/series", params={"prefix": "other"}, auth=scene.key).json()["series"] == []
+    jobs = scene.api.get("/jobs", auth=scene.key).json()["jobs"]
+    assert {job["series_id"] for job in jobs} == {scene.mine}
+    assert scene.api.get("/jobs", params={"series_id": scene.others}, auth=scene.key).json()["jobs"] == []
+    assert scene.api.get("/healthcheck", auth=scene.key).json()["series_trained"] == 1
+
+
+def test_a_bulk_fit_is_refused_line_by_line(scene: Scene) -> None:
+    lines = [json.dumps({"series_id": series_id, **ramp()}) for series_id in (scene.others, scene.mine)]
+    answer = scene.api.post("/fit", content="\n".join(lines), auth=scene.key)
+    refused, accepted = [json.loads(line) for line in answer.text.splitlines()]
+    assert refused["problem"]["code"] == "series_not_found"
+    assert accepted["status"] == "queued"
+
+
+def test_a_point_of_another_series_is_refused_among_many(scene: Scene) -> None:
+    points = [POINT | {"series_id": series_id} for series_id in (scene.others, scene.mine)]
+    refused, judged = scene.api.post("/predict", json={"points": points}, auth=scene.key).json()["results"]
+    assert refused["problem"]["code"] == "series_not_found"
+    assert judged["verdict"]["model_version"] == "1"
+
+
+def test_a_stream_shows_its_own_series_alone(scene: Scene) -> None:
+    with scene.api.stream("GET", "/jobs/events", auth=scene.key) as stream:
+        lines = stream.iter_lines()
+        sent = [scene.api.post(f"/fit/{one}", json=ramp(), auth=scene.root) for one in (scene.others, scene.mine)]
+        wanted = sent[1].json()["job_id"]
+        shown: list[str] = []
+        until(lambda: wanted in shown[-1], meanwhile=lambda: shown.append(next(lines)))
+    assert not [line for line in shown if scene.others in line]
