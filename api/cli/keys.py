@@ -168,7 +168,7 @@ def no_such_key(key_id: str) -> NotFoundError:
 @contextmanager
 def sessions(home: Path | None) -> Iterator[Sessions]:
     """Transactions on the database of the installation."""
-    with installation(home, start=True) as settings:
+    with installation(home) as settings:
         opened = Sessions(make_engine(settings, "tsad-keys"))
         try:
             yield opened
