@@ -134,10 +134,10 @@ def _learn(training: Training, claimed: Claim, series: Series, lease: Lease) -> 
 
 
 def _publish(training: Training, claimed: Claim, new: NewVersion, lease: Lease) -> int:
-    """One transaction. When nobody knows whether it was committed, the row does, as soon as it can be read again."""
+    """When nobody knows whether it was committed, the row does, as soon as it can be read again."""
     while True:
         try:
-            with training.sessions.begin() as session:
+            with training.sessions.statement() as session:
                 number = versions.publish(session, claimed, new)
         except UnavailableError:
             number = _number_if_published(training, claimed, lease)

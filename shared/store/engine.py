@@ -1,7 +1,7 @@
 """Connections to PostgreSQL. A transaction is `with sessions.begin() as session:` at the verb; nobody else commits."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -40,12 +40,20 @@ class Sessions:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def begin(self) -> AbstractContextManager[Session]:
+        """One transaction: commits at the end of the block, rolls back when an error leaves it."""
+        return self._begin(self.engine)
+
+    def statement(self) -> AbstractContextManager[Session]:
+        """For one statement, which is a transaction by itself: BEGIN and COMMIT would be round trips of their own."""
+        return self._begin(self._autocommit)
 
     @contextmanager
-    def begin(self) -> Iterator[Session]:
-        """One transaction: commits at the end of the block, rolls back when an error leaves it."""
+    def _begin(self, engine: Engine) -> Iterator[Session]:
         try:
-            with Session(self.engine) as session, session.begin():
+            with Session(engine) as session, session.begin():
                 yield session
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             if isinstance(error, OperationalError) and getattr(error.orig, "pgcode", None) == _REFUSED_BY_GUARD:

@@ -9,33 +9,36 @@ from sqlalchemy.orm import Session
 from shared.domain.jobs import Claim
 from shared.domain.versions import Artifact, NewVersion, Version
 
-# --- publish: write the artifacts, then these four in ONE transaction -----------------------------------------------
+# --- publish: write the artifacts, then this ONE statement, which is one transaction --------------------------------
 
-# No row = the job was reaped, cancelled, deleted, or published already: roll back.
-_FENCE = text("""
-SELECT 1 FROM fit_jobs WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running' FOR UPDATE
-""")
-_NUMBER = text("""
-INSERT INTO series AS s (series_id, last_version) VALUES (:series_id, 1)
-ON CONFLICT (series_id) DO UPDATE SET last_version = s.last_version + 1 RETURNING last_version
-""")
-# The version takes over the job's hold on the training data.
-_VERSION = text("""
-INSERT INTO versions (series_id, version, job_id, attempt, detector, parameters, points,
-                      first_timestamp, last_timestamp, learnt, anomaly_share, sparkline, fit_ms,
-                      data_key, data_sha256, data_size, state_key, state_sha256, state_size,
-                      scores_key, scores_sha256, scores_size)
-SELECT series_id, :version, id, attempt, detector, parameters, points,
-       :first_timestamp, :last_timestamp, CAST(:learnt AS jsonb), :anomaly_share,
-       CAST(:sparkline AS double precision[]), :fit_ms,
-       data_key, data_sha256, data_size, :state_key, :state_sha256, :state_size,
-       :scores_key, :scores_sha256, :scores_size
-  FROM fit_jobs WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running'
-""")
-_SUCCESS = text("""
-UPDATE fit_jobs SET status = 'succeeded', version = :version, data_key = NULL, progress = 1, lease_until = NULL,
-       finished_at = clock_timestamp()
- WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running'
+# First the fence: no row = the job was reaped, cancelled, deleted, or published already, and nothing happens. A
+# heartbeat in flight is waited for and does no harm. Then the number, the version, which takes over the job's hold on
+# the training data, and the end of the job: each part needs the rows of the one before, so that rows are locked in the
+# order fit_jobs, series, versions, and the guard of the job's success sees the version.
+_PUBLISH = text("""
+WITH fenced AS MATERIALIZED (
+  SELECT * FROM fit_jobs
+   WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running' FOR UPDATE
+), numbered AS (
+  INSERT INTO series AS s (series_id, last_version) SELECT series_id, 1 FROM fenced
+  ON CONFLICT (series_id) DO UPDATE SET last_version = s.last_version + 1 RETURNING last_version
+), published AS (
+  INSERT INTO versions (series_id, version, job_id, attempt, detector, parameters, points,
+                        first_timestamp, last_timestamp, learnt, anomaly_share, sparkline, fit_ms,
+                        data_key, data_sha256, data_size, state_key, state_sha256, state_size,
+                        scores_key, scores_sha256, scores_size)
+  SELECT series_id, last_version, id, attempt, detector, parameters, points,
+         :first_timestamp, :last_timestamp, CAST(:learnt AS jsonb), :anomaly_share,
+         CAST(:sparkline AS double precision[]), :fit_ms,
+         data_key, data_sha256, data_size, :state_key, :state_sha256, :state_size,
+         :scores_key, :scores_sha256, :scores_size
+    FROM fenced, numbered
+  RETURNING version
+)
+UPDATE fit_jobs SET status = 'succeeded', version = published.version, data_key = NULL, progress = 1,
+       lease_until = NULL, finished_at = clock_timestamp()
+  FROM published
+ WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running' RETURNING published.version
 """)
 
 # --- read -----------------------------------------------------------------------------------------------------------
@@ -65,27 +68,18 @@ _LARGEST_NUMBER = 2**31 - 1
 
 
 def publish(session: Session, claimed: Claim, new: NewVersion) -> int | None:
-    """Publish the version and end its job as succeeded; None when the job is no longer this attempt's: roll back."""
+    """Publish the version and end its job as succeeded; None when the job is no longer this attempt's."""
+    learnt = {
+        "first_timestamp": new.first_timestamp,
+        "last_timestamp": new.last_timestamp,
+        "learnt": json.dumps(new.learnt),
+        "anomaly_share": new.anomaly_share,
+        "sparkline": new.sparkline,
+        "fit_ms": new.fit_ms,
+    }
     own = {"job_id": claimed.job_id, "attempt": claimed.attempt}
-    if session.execute(_FENCE, own).first() is None:
-        return None
-    number: int = session.execute(_NUMBER, {"series_id": claimed.series_id}).scalar_one()
-    session.execute(
-        _VERSION,
-        own
-        | {
-            "version": number,
-            "first_timestamp": new.first_timestamp,
-            "last_timestamp": new.last_timestamp,
-            "learnt": json.dumps(new.learnt),
-            "anomaly_share": new.anomaly_share,
-            "sparkline": new.sparkline,
-            "fit_ms": new.fit_ms,
-        }
-        | _artifact_columns("state", new.state)
-        | _artifact_columns("scores", new.scores),
-    )
-    session.execute(_SUCCESS, own | {"version": number})
+    artifacts = _artifact_columns("state", new.state) | _artifact_columns("scores", new.scores)
+    number: int | None = session.execute(_PUBLISH, own | learnt | artifacts).scalar()
     return number
 
 

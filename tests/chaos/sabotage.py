@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from shared.store import jobs, versions
@@ -35,17 +35,15 @@ def unfence() -> None:
         return True
 
     jobs.heartbeat = deaf_heartbeat  # type: ignore[assignment]
-    for name in ("_FENCE", "_SUCCESS"):
-        statement: TextClause = getattr(versions, name)
-        assert _FENCED in statement.text
-        setattr(versions, name, text(statement.text.replace(_FENCED, "")))
-    columns, select = versions._VERSION.text.split("SELECT ", 1)  # noqa: SLF001
-    assert _FENCED in select
+    statement = versions._PUBLISH.text  # noqa: SLF001
+    assert statement.count(_FENCED) == 2
+    statement = statement.replace(_FENCED, "")
     # Its own attempt, not the row's; and after another attempt's publication only that version knows the data.
-    select = select.replace("attempt,", ":attempt,", 1).replace(_FENCED, "")
-    taken_over = "(SELECT v.data_key FROM versions v WHERE v.job_id = fit_jobs.id LIMIT 1)"
+    numbered, select = statement.split("SELECT series_id, last_version", 1)
+    select = select.replace(" attempt,", " :attempt,", 1)
+    taken_over = "(SELECT v.data_key FROM versions v WHERE v.job_id = fenced.id LIMIT 1)"
     select = select.replace(" data_key,", f" coalesce(data_key, {taken_over}),", 1)
-    versions._VERSION = text(f"{columns}SELECT {select}")  # noqa: SLF001
+    versions._PUBLISH = text(f"{numbered}SELECT series_id, last_version{select}")  # noqa: SLF001
 
 
 NO_GUARD = "ALTER TABLE fit_jobs DISABLE TRIGGER fit_jobs_guard_update"

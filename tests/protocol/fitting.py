@@ -47,8 +47,6 @@ def publish(world: World, worker: Worker, commit: Commit = Commit.DONE) -> int |
     try:
         with world.transaction(commit) as session:
             number = versions.publish(session, worker.claimed, worker.new)
-            if number is None:
-                session.rollback()
     except UnansweredError:
         return None
     world.workers.remove(worker)

@@ -76,17 +76,13 @@ _STATE = "versions v WHERE v.state_key = $1"
 _SCORES = "versions v WHERE v.scores_key = $1"
 _OPEN = "fit_jobs j WHERE j.id = $2 AND j.status IN ('queued', 'running')"
 _WHOLE = _is_garbage(_JOB_DATA, _VERSION_DATA, _STATE, _SCORES, _OPEN)
-_NOT_FENCED = (
-    Cut(versions, "_FENCE", _FENCE),
-    Cut(versions, "_VERSION", _FENCE),
-    Cut(versions, "_SUCCESS", _FENCE),
-)
+_NOT_FENCED = (Cut(versions, "_PUBLISH", _FENCE),)
 # A succeeded job has handed its data over: what would be copied then is no key.
 _NOT_FENCED_NOR_HELD = (
     *_NOT_FENCED,
     Cut(
         versions,
-        "_VERSION",
+        "_PUBLISH",
         "data_key, data_sha256, data_size, :state_key",
         "coalesce(data_key, series_id || '/' || id || '.npz'), data_sha256, data_size, :state_key",
     ),
@@ -138,7 +134,7 @@ SABOTAGES = [
         "number from max(version)",
         "S5",
         histories.the_only_version_is_deleted_before_the_next_fit,
-        (Cut(versions, "_NUMBER", "s.last_version + 1", _HIGHEST),),
+        (Cut(versions, "_PUBLISH", "s.last_version + 1", _HIGHEST),),
     ),
     # progress
     Sabotage(

@@ -61,6 +61,15 @@ def in_transaction(world: World, act: Callable[..., Any], *arguments: Any) -> Ca
     return run
 
 
+def test_a_heartbeat_beside_it_does_not_keep_a_version_from_being_published(world: World, history: History) -> None:
+    for place in range(TIMES):
+        worker = ready(world, f"s{place}")
+        beat = in_transaction(world, jobs.heartbeat, worker.claimed, 0.5, LEASE_S)
+        number, *_ = race(lambda worker=worker: publish(world, worker), beat, beat)  # type: ignore[misc]
+        assert number == 1
+        history.observe()
+
+
 @pytest.mark.parametrize("end", ["cancel", "delete the series", "reap"])
 def test_a_job_that_is_taken_away_while_it_is_published_is_one_or_the_other(
     world: World, history: History, end: str

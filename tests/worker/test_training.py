@@ -251,9 +251,9 @@ def test_an_unknown_commit_is_settled_by_reading_the_row(
 
     class Breaking(Sessions):
         @contextmanager
-        def begin(self) -> Iterator[Any]:
+        def statement(self) -> Iterator[Any]:
             publishing = False
-            with super().begin() as session:
+            with super().begin() as session:  # of which the statement's own transaction is made, to be broken
                 yield session
                 publishing = lost[-1:] == ["now"]
                 if publishing and not committed:
