@@ -54,8 +54,7 @@ def run(training: Training, job_id: str) -> None:
         logger.warning("a message names no job: %r", job_id[:64])
         return
     began = time.perf_counter()
-    with training.sessions.begin() as session:
-        claimed = jobs.claim(session, job_id, training.worker, training.settings.lease_s)
+    claimed = _claim(training, job_id)
     if claimed is None:
         logger.info("job %s: nothing to claim", job_id)
         return
@@ -102,6 +101,24 @@ def _attempt(training: Training, claimed: Claim, began: float) -> None:
         logger.info("job %s: published version %d of %s", job_id, number, claimed.series_id)
     finally:
         training.metrics.job_seconds.labels(claimed.detector, outcome).observe(time.perf_counter() - began)
+
+
+def _claim(training: Training, job_id: str) -> Claim | None:
+    """Take the job. Where it is not its turn, say that its message is spent, and look again.
+
+    The job before it may have ended in between: whoever ended it looked for a message too, and has seen one.
+    """
+    claimed = _try_to_claim(training, job_id)
+    if claimed is None:
+        with training.sessions.statement() as session:
+            waits = jobs.message_spent(session, job_id)
+        claimed = _try_to_claim(training, job_id) if waits else None
+    return claimed
+
+
+def _try_to_claim(training: Training, job_id: str) -> Claim | None:
+    with training.sessions.statement() as session:
+        return jobs.claim(session, job_id, training.worker, training.settings.lease_s)
 
 
 def _fit_and_publish(training: Training, claimed: Claim, lease: Lease) -> int:
@@ -195,7 +212,7 @@ def _fail(training: Training, claimed: Claim, code: Code, detail: str) -> None:
 
 def _announce_next(training: Training, series_id: str) -> None:
     try:
-        with training.sessions.begin() as session:
+        with training.sessions.statement() as session:
             job_id = jobs.next_of_series(session, series_id)
     except UnavailableError:
         return  # the reconciler will

@@ -113,9 +113,18 @@ UPDATE fit_jobs SET status = 'failed', error_code = :code, error_detail = left(:
  WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running' RETURNING 1
 """)
 
-# After every final status, in a transaction of its own: send this job's message.
+# announced_at is NULL while no message can be on its way. One that came too early, while a job before it is open, has
+# done its duty: whoever ends that job sends another.
+_MESSAGE_SPENT = text("""
+UPDATE fit_jobs SET announced_at = NULL WHERE id = CAST(:job_id AS uuid) AND status = 'queued' RETURNING 1
+""")
+
+# After every final status, in a transaction of its own: send this job's message. No row = none waits, or one whose
+# message is on its way. Where that was lost, the reconciler sends it again.
 _NEXT_OF_SERIES = text("""
-SELECT CAST(id AS text) FROM fit_jobs WHERE series_id = :series_id AND status = 'queued' ORDER BY seq LIMIT 1
+UPDATE fit_jobs SET announced_at = clock_timestamp()
+ WHERE id = (SELECT id FROM fit_jobs WHERE series_id = :series_id AND status = 'queued' ORDER BY seq LIMIT 1)
+   AND status = 'queued' AND announced_at IS NULL RETURNING CAST(id AS text)
 """)
 
 
@@ -237,8 +246,13 @@ def fail(session: Session, claimed: Claim, code: str, detail: str) -> bool:
     return _changed(session, _FAIL, claimed, code=code, detail=detail)
 
 
+def message_spent(session: Session, job_id: str) -> bool:
+    """Note that the job's message came before its turn; False when the job does not wait any more."""
+    return session.execute(_MESSAGE_SPENT, {"job_id": job_id}).first() is not None
+
+
 def next_of_series(session: Session, series_id: str) -> str | None:
-    """The job that a final status of another one lets through."""
+    """The job that a final status of another one lets through, if its message has to be sent."""
     return session.execute(_NEXT_OF_SERIES, {"series_id": series_id}).scalar()
 
 

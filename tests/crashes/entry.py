@@ -83,6 +83,8 @@ def wrapped(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any, **named: Any) -> Any:
         reach(name, "before")
         session = arguments[0] if moments(name) == IN_TRANSACTION else None
+        if name == "jobs.claim" and is_armed("jobs.message_spent"):
+            return None
         provoke(name, session)
         if session is not None:
             event.listen(session, "after_commit", lambda _: reach(name, "committed"), once=True)

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from shared.store import jobs
 from tests.crashes.stack import PATIENCE_S, Stack
 from tests.crashes.steps import UNTRIED, VERBS, Step, functions, steps
 from tests.waiting import until
@@ -62,7 +63,10 @@ class Aftermath:
         for place, step in enumerate(WORKER):
             job_id = self.stack.fit(f"worker-{place}")
             self.stack.arm(job_id, step)
-            self.worker[step] = job_id, self.stack.fit(f"worker-{place}")
+            following = self.stack.fit(f"worker-{place}")
+            with self.stack.sessions.begin() as session:
+                assert jobs.message_spent(session, following)  # as when another worker was too early
+            self.worker[step] = job_id, following
         with self.stack.run("worker") as worker:
             until(lambda: self.stack.open_jobs() == 0, PATIENCE_S)
             worker.popen.kill()  # told to stop, it would wait for the child that it has just lost

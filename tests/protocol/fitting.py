@@ -14,6 +14,8 @@ def deliver(world: World, job_id: str, commit: Commit = Commit.DONE) -> Worker |
     except UnansweredError:
         return None
     if claimed is None:
+        with world.transaction() as session:
+            jobs.message_spent(session, job_id)
         return None
     world.workers.append(Worker(claimed))
     return world.workers[-1]

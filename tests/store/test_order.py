@@ -95,6 +95,30 @@ def test_a_job_behind_another_cannot_be_claimed_until_that_has_ended(store: Sess
     assert published(store, claimed(store, second)) == 2
 
 
+def test_a_job_whose_message_is_on_its_way_is_not_announced_again(store: Sessions, new_job: MakeJob) -> None:
+    first, second = accepted(store, new_job()), accepted(store, new_job())
+    own = claimed(store, first)
+    published(store, own)
+    with store.begin() as session:
+        assert jobs.next_of_series(session, own.series_id) is None
+    assert claimed(store, second).attempt == 1
+
+
+def test_a_job_whose_message_came_too_early_is_announced_once_by_whoever_ends_the_one_before(
+    store: Sessions, new_job: MakeJob
+) -> None:
+    first, second = accepted(store, new_job()), accepted(store, new_job())
+    own = claimed(store, first)
+    with store.begin() as session:
+        assert jobs.message_spent(session, second)
+        assert not jobs.message_spent(session, first)
+    published(store, own)
+    with store.begin() as session:
+        assert jobs.next_of_series(session, own.series_id) == second
+    with store.begin() as session:
+        assert jobs.next_of_series(session, own.series_id) is None
+
+
 def test_of_many_who_claim_a_job_at_once_one_gets_it(store: Sessions, new_job: MakeJob) -> None:
     job_id = accepted(store, new_job())
     begin = Event()
@@ -114,12 +138,15 @@ def test_accepting_claiming_and_publishing_at_once_gives_versions_in_the_order_o
     store: Sessions, new_job: MakeJob, series_id: str
 ) -> None:
     fits, workers, everything_accepted = 40, 6, Event()
+    first = text(
+        "SELECT CAST(id AS text) FROM fit_jobs WHERE series_id = :series_id AND status = 'queued' ORDER BY seq LIMIT 1"
+    )
 
     def work() -> None:
         while True:
             done = everything_accepted.is_set()
             with store.begin() as session:
-                job_id = jobs.next_of_series(session, series_id)
+                job_id = session.execute(first, {"series_id": series_id}).scalar()
             if job_id is None:
                 if done:
                     return

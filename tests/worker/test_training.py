@@ -90,6 +90,24 @@ def test_a_later_fit_of_a_series_waits_for_the_earlier_and_is_announced_after_it
     assert status_of(api, later)["version"] == "2"
 
 
+def test_a_message_that_comes_while_the_job_before_it_ends_is_not_lost(
+    training: Training, api: httpx.Client, job_id: str, series_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+    real = jobs.message_spent
+    announced: list[str] = []
+
+    def ended_first(*arguments: Any) -> bool:
+        monkeypatch.undo()
+        run(replace(training, announce=announced.append), job_id)
+        return real(*arguments)
+
+    monkeypatch.setattr(jobs, "message_spent", ended_first)
+    run(training, later)
+    assert announced == []
+    assert status_of(api, later)["version"] == "2"
+
+
 @contextmanager
 def fitting(monkeypatch: pytest.MonkeyPatch, fit: Any) -> Iterator[None]:
     """The baseline with another fit."""
