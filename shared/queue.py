@@ -1,6 +1,7 @@
 """Celery on Redis carries job ids from the API to the workers. PostgreSQL knows the jobs; a message only says: look."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, Full, Queue
 from threading import Thread
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 TASK = "fit"
 QUEUE = "fit"
+_PUBLISHED_AT_ONCE = 500
 
 # Publishing gives up at once: otherwise it hangs for seconds when Redis is down, and the reconciler repeats it anyway.
 _PUBLISH_OPTIONS = {"max_retries": 0, "socket_connect_timeout": 0.25, "socket_timeout": 0.5}
@@ -60,12 +62,14 @@ def make_celery(redis_url: str, *, consumes: bool) -> Celery:
     return app
 
 
-def announce(app: Celery, job_id: str) -> bool:
-    """Publish the job's message; False when Redis does not take it, which the reconciler makes good."""
+def announce(app: Celery, job_ids: Sequence[str]) -> bool:
+    """Publish the jobs' messages in one go; False when Redis does not take them, which the reconciler makes good."""
     try:
-        app.send_task(TASK, args=[job_id], task_id=job_id, queue=QUEUE, ignore_result=True)
+        with app.producer_pool.acquire(block=True) as producer, producer.batch():
+            for job_id in job_ids:
+                app.send_task(TASK, args=[job_id], task_id=job_id, queue=QUEUE, ignore_result=True, producer=producer)
     except (OperationalError, redis.RedisError, OSError) as error:
-        logger.warning("job %s is not announced yet: %s", job_id, type(error).__name__)
+        logger.warning("%d jobs are not announced yet: %s", len(job_ids), type(error).__name__)
         return False
     return True
 
@@ -99,9 +103,16 @@ class Announcer:
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        while (job_id := self._waiting.get()) is not None:
-            if not announce(self._app, job_id):
-                self._drop_waiting()  # each would run into the same timeout
+        ending = False
+        while not ending:
+            taken = [self._waiting.get()]
+            with suppress(Empty):
+                while len(taken) < _PUBLISHED_AT_ONCE:
+                    taken.append(self._waiting.get_nowait())
+            job_ids = [job_id for job_id in taken if job_id is not None]
+            ending = len(job_ids) < len(taken)
+            if job_ids and not announce(self._app, job_ids):
+                self._drop_waiting()  # they would run into the same timeout
 
     def _drop_waiting(self) -> None:
         with suppress(Empty):

@@ -120,7 +120,7 @@ def training(settings: Settings, sessions: Sessions, artifacts: Artifacts) -> It
     publisher = Publisher(metrics, connect(settings.redis))
     app = make_celery(settings.redis, consumes=False)
     yield trainings.Training(
-        sessions, artifacts, latencies, metrics, lambda job_id: announce(app, job_id), settings, "in-test", not_here
+        sessions, artifacts, latencies, metrics, lambda job_id: announce(app, [job_id]), settings, "in-test", not_here
     )
     latencies.close()
     publisher.close()

@@ -54,7 +54,7 @@ def tools() -> training.Training:
         artifacts=Artifacts.of(settings),
         latencies=Latencies(connect(settings.redis), settings.latency_history_limit),
         metrics=metrics,
-        announce=lambda job_id: announce(app, job_id),
+        announce=lambda job_id: announce(app, [job_id]),
         settings=settings,
         tracing=start_tracing(settings, "tsad-worker"),
         worker=current_task.request.hostname or "unknown",

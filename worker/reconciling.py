@@ -15,12 +15,11 @@ from celery import Celery
 
 from shared import logs
 from shared.artifacts import Artifacts
-from shared.domain.jobs import Status
 from shared.errors import TsadError, UnavailableError
 from shared.metrics import Metrics, Publisher
 from shared.queue import announce, make_celery, messages_waiting
 from shared.settings import Settings
-from shared.store import changes, jobs, reconciliation
+from shared.store import changes, reconciliation
 from shared.store.engine import Sessions, make_engine
 from shared.telemetry import connect
 from worker import collecting
@@ -61,7 +60,8 @@ class Reconciler:
         for job in reaped:
             logger.warning("job %s: its worker was not heard of, now %s", job.job_id, job.status)
             self.metrics.rescues.labels(job.status).inc()
-        self._publish(messages + self._next_of([job.series_id for job in reaped if job.status == Status.FAILED]))
+        if messages and announce(self.app, messages):  # where Redis is away, a later round repeats them
+            self.metrics.messages_repeated.inc(len(messages))
 
     def prune_versions(self) -> int:
         """Remove versions beyond those that KEEP_VERSIONS keeps, series by series; return how many."""
@@ -76,19 +76,6 @@ class Reconciler:
         if pruned:
             logger.info("%d versions were older than the %d that are kept of each series", pruned, keep)
         return pruned
-
-    def _next_of(self, series_ids: list[str]) -> list[str]:
-        if not series_ids:
-            return []
-        with self.sessions.begin() as session:
-            following = [jobs.next_of_series(session, series_id) for series_id in series_ids]
-        return [job_id for job_id in following if job_id]
-
-    def _publish(self, job_ids: list[str]) -> None:
-        for job_id in job_ids:
-            if not announce(self.app, job_id):
-                return  # Redis is away: a later round repeats the rest
-            self.metrics.messages_repeated.inc()
 
 
 def run(reconciler: Reconciler, stopping: Event) -> None:

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 # False = another one is at it. Held until COMMIT; messages are sent after that.
 _LOCK = text("SELECT pg_try_advisory_xact_lock(8244, 0)")
 
-# Leases that ran out. Too many crashes fail the job, whose next of series is then announced. A database that has just
-# started lets the workers renew their leases first: they lived, it did not.
+# Leases that ran out. Too many crashes fail the job, and let the next of its series be first in line. A database that
+# has just started lets the workers renew their leases first: they lived, it did not.
 _REAP = text("""
 UPDATE fit_jobs AS j
    SET crashes = j.crashes + 1, worker = NULL, lease_until = NULL, announced_at = NULL, announcements = 0,
@@ -23,10 +23,10 @@ UPDATE fit_jobs AS j
  WHERE j.id = ANY (ARRAY(SELECT id FROM fit_jobs WHERE status = 'running' AND lease_until < clock_timestamp()
                             AND pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => :settled_s)
                           ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED))
-RETURNING CAST(j.id AS text) AS job_id, j.status, j.series_id
+RETURNING CAST(j.id AS text) AS job_id, j.status
 """)
 
-# First in line, due, and without a message as far as one can know.
+# First in line, due, and without a message as far as one can know: at once where the row says that it has none.
 _ANNOUNCE = text("""
 UPDATE fit_jobs SET announced_at = clock_timestamp(), announcements = announcements + 1
  WHERE id = ANY (ARRAY(
@@ -62,7 +62,6 @@ class Reaped:
 
     job_id: str
     status: str  # queued again, or failed
-    series_id: str
 
 
 def take_turn(session: Session) -> bool:

@@ -145,7 +145,7 @@ def strange_messages(here: Field, rng: random.Random) -> str:
             known[status] = list(session.execute(statement, {"status": status}).scalars())
     late_or_repeated = [job_id for jobs in known.values() for job_id in rng.sample(jobs, min(len(jobs), 4))]
     for job_id in [*late_or_repeated, str(uuid.UUID(int=rng.getrandbits(128), version=4)), "no-id"]:
-        announce(here.app, job_id)
+        announce(here.app, [job_id])
     with suppress(redis.RedisError):
         template = json.loads(_a_message(here))
         for garbage in (

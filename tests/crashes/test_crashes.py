@@ -11,7 +11,6 @@ from tests.crashes.steps import UNTRIED, VERBS, Step, functions, steps
 from tests.waiting import until
 
 API, WORKER, RECONCILER = (steps(process) for process in VERBS)
-AFTER_A_POISON_JOB = "jobs.next_of_series"
 WITH_VERSIONS = "changes.prune_versions"
 FAILED_FOR_GOOD = Step("jobs.fail", "committed")
 
@@ -23,7 +22,7 @@ class Aftermath:
         self.stack = stack
         self.api: dict[Step, tuple[set[str | None], str]] = {}
         self.worker: dict[Step, tuple[str, str]] = {}
-        self.reconciler: dict[Step, tuple[str, str]] = {}
+        self.poison = ("", "")
 
     def kill_the_api(self) -> None:
         """The client that gets no answer asks again."""
@@ -36,20 +35,15 @@ class Aftermath:
     def kill_the_reconciler(self) -> None:
         for _ in range(3):
             self.stack.leave_orphans()
-        after_poison = [step for step in RECONCILER if step.function == AFTER_A_POISON_JOB]
         for step in RECONCILER:
-            if step not in after_poison:
-                self.stack.arm("reconciler", step)
+            self.stack.arm("reconciler", step)
         with self.stack.run("reconciler"):
             self.kill_the_api()
             self.stack.fit("waiting")  # for a message to repeat
             for step in RECONCILER:
-                if step not in after_poison and step.function != WITH_VERSIONS:
+                if step.function != WITH_VERSIONS:
                     self._until_hit("reconciler", step)
-            for step in after_poison:
-                self.stack.arm("reconciler", step)
-                self.reconciler[step] = self.stack.poison(f"poison-{step.moment}")
-                self._until_hit("reconciler", step)
+            self.poison = self.stack.poison("poison")
             self.kill_workers()
             until(lambda: not self.stack.orphans(), PATIENCE_S)
 
@@ -104,10 +98,11 @@ def test_a_job_is_fitted_once_wherever_its_worker_is_killed(aftermath: Aftermath
 @pytest.mark.parametrize("step", RECONCILER, ids=str)
 def test_nothing_is_left_undone_wherever_the_reconciler_is_killed(aftermath: Aftermath, step: Step) -> None:
     assert aftermath.stack.was_hit("reconciler", step)
-    if step in aftermath.reconciler:
-        poison, following = aftermath.reconciler[step]
-        expected = [(poison, "failed", None), (following, "succeeded", 1)]
-        assert aftermath.stack.jobs_of(f"poison-{step.moment}") == expected
+
+
+def test_a_job_that_kills_its_workers_fails_and_lets_the_next_through(aftermath: Aftermath) -> None:
+    poison, following = aftermath.poison
+    assert aftermath.stack.jobs_of("poison") == [(poison, "failed", None), (following, "succeeded", 1)]
 
 
 def test_after_all_deaths_rows_and_artifacts_are_what_they_must_be(aftermath: Aftermath) -> None:

@@ -14,10 +14,7 @@ MOST_CRASHES = 3
 def reap(world: World) -> None:
     with world.transaction() as session:
         assert reconciliation.take_turn(session)
-        reaped = reconciliation.reap(session, MOST_CRASHES, settled_s=0)
-    for job in reaped:
-        if job.status == "failed":
-            world.announce_next(job.series_id)
+        reconciliation.reap(session, MOST_CRASHES, settled_s=0)
 
 
 def announce(world: World) -> None:

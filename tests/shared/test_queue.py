@@ -25,7 +25,7 @@ def app(gateway: Gateway) -> Iterator[Celery]:
 def test_a_message_is_the_id_of_the_job_and_nothing_else(app: Celery, gateway: Gateway, client: redis.Redis) -> None:
     gateway.open()
     job_id = str(uuid4())
-    assert announce(app, job_id)
+    assert announce(app, [job_id])
     assert messages_waiting(client) == 1
     (raw,) = client.lrange(QUEUE, 0, -1)
     message = json.loads(raw)
@@ -40,7 +40,7 @@ def test_without_redis_publishing_gives_up_soon(app: Celery, gateway: Gateway, s
     if state == "silent":
         gateway.silent()
     began = time.monotonic()
-    assert announce(app, str(uuid4())) is False
+    assert announce(app, [str(uuid4())]) is False
     assert time.monotonic() - began < 5
 
 

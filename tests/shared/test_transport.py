@@ -42,7 +42,7 @@ def test_what_is_no_message_is_dropped_and_what_comes_after_it_is_received(
     job_ids = [str(uuid4()) for _ in FOREIGN]
     for foreign, job_id in zip(FOREIGN, job_ids, strict=True):
         client.lpush(QUEUE, foreign)
-        assert announce(app, job_id)
+        assert announce(app, [job_id])
     try:
         assert [found for found in received(app, 2 * len(FOREIGN)) if found in job_ids] == job_ids
         assert client.llen(QUEUE) == 0

@@ -93,6 +93,7 @@ def test_a_job_whose_workers_keep_dying_fails_and_lets_the_next_of_its_series_th
     reconciler: Reconciler, own_training: Training, api: httpx.Client
 ) -> None:
     poison, following = fit(api), fit(api)
+    run(own_training, following)  # comes too early
     for _ in range(MOST_CRASHES):
         abandon(reconciler, poison)
         reconciler.redis.flushdb()
