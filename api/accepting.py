@@ -90,8 +90,9 @@ def read(
         most=settings.max_training_data_points,
     )
     learnable = series.without(parameters["exclude"])
-    _check_rest(len(learnable), len(series), detector.min_points)
-    learnable.check_learnable(detector.min_points)
+    if learnable is not series:
+        _check_rest(len(learnable), len(series), detector.min_points)
+        learnable.check_learnable(detector.min_points)
     detector.check(learnable, parameters)
     data = series.encode()
     return Fit(
@@ -117,7 +118,8 @@ def _check_rest(rest: int, points: int, fewest: int) -> None:
 def accept(services: Services, fits: Sequence[Fit]) -> list[Outcome]:
     """Store the training data and the jobs of at most `ACCEPT_AT_MOST` fits; tell the workers.
 
-    One transaction asks whether there is room, one stores all jobs: each COMMIT waits for the disk.
+    What waits for the disk: each file, and its folder's entry, several beside each other; then one COMMIT for all jobs,
+    a single statement, which is the promise. Asking whether there is room writes nothing.
 
     One outcome for each fit, in their order. What is returned as accepted is durable. `UnavailableError` when none is.
     """
@@ -149,7 +151,7 @@ def accept(services: Services, fits: Sequence[Fit]) -> list[Outcome]:
 def admit(services: Services, wanted: int) -> tuple[datetime, int]:
     """When the accept window of these fits began, and how many of them the queue has room for."""
     most_jobs, most_bytes = services.settings.max_queued_jobs, services.settings.max_queued_bytes
-    with services.sessions.begin() as session:
+    with services.sessions.statement() as session:
         admission = jobs.admission(session, most_jobs)
     room = most_jobs - admission.open_jobs if admission.open_bytes < most_bytes else 0
     return admission.asked_at, min(max(room, 0), wanted)
@@ -195,7 +197,7 @@ def _repeated(services: Services, fits: Sequence[Fit]) -> dict[int, Outcome]:
     keys = sorted({(fit.api_key_id, fit.idempotency_key) for fit in fits if fit.idempotency_key})
     if not keys:
         return {}
-    with services.sessions.begin() as session:
+    with services.sessions.statement() as session:
         known = jobs.accepted_by_key(session, keys)
     return {
         place: _as_accepted(known[key], fit.digest, fit.series_id, fit.points)
@@ -242,9 +244,9 @@ def _insert(services: Services, new: Sequence[NewJob]) -> list[Outcome]:
     unknown = False
     while new:
         try:
-            with services.sessions.begin() as session:
+            with services.sessions.statement() as session:
                 inserted = jobs.accept(session, new, services.settings.accept_window_s)
-                others = {job.job_id: jobs.accepted_as(session, job) for job in new if job.job_id not in inserted}
+            others = _others(services, [job for job in new if job.job_id not in inserted])
             return [_inserted(services, job, others) for job in new]
         except UnavailableError as error:
             if time.monotonic() > deadline:
@@ -254,6 +256,14 @@ def _insert(services: Services, new: Sequence[NewJob]) -> list[Outcome]:
             unknown = True
             time.sleep(RETRY_AFTER_S)
     return []
+
+
+def _others(services: Services, refused: Sequence[NewJob]) -> dict[str, AcceptedAs | None]:
+    """What stands where jobs were not inserted."""
+    if not refused:
+        return {}
+    with services.sessions.begin() as session:
+        return {job.job_id: jobs.accepted_as(session, job) for job in refused}
 
 
 def _inserted(services: Services, job: NewJob, others: Mapping[str, AcceptedAs | None]) -> Outcome:

@@ -6,9 +6,7 @@ import msgspec
 from fastapi import Depends, Path, Query, Request
 from starlette.responses import Response
 
-from api.accepting import Fit, Outcome
 from api.authentication import caller_of
-from api.grouping import Grouped
 from api.problems import request_id_of
 from api.resolving import parse_version, series_not_found
 from api.services import Services
@@ -38,10 +36,6 @@ async def _content(request: Request) -> bytes:
     return await request.body()
 
 
-def _grouped_fits(request: Request) -> Grouped[Fit, Outcome]:
-    return request.app.state.grouped_fits  # type: ignore[no-any-return]
-
-
 def visible(series_id: str, caller: Caller) -> str:
     """Return the id; `NotFoundError` for a series that the caller's key does not show."""
     if not caller.sees(series_id):
@@ -53,7 +47,6 @@ ServicesOf = Annotated[Services, Depends(_services)]
 CallerOf = Annotated[Caller, Depends(caller_of)]
 SeriesId = Annotated[str, Depends(_series_id)]
 VersionNumber = Annotated[int | None, Depends(_version)]
-GroupedFits = Annotated[Grouped[Fit, Outcome], Depends(_grouped_fits)]
 Content = Annotated[bytes, Depends(_content)]
 RequestId = Annotated[str, Depends(request_id_of)]
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="Entries of a page")]

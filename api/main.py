@@ -58,9 +58,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
     )
     problems.install(app)
-    openapi.install(app, also=predictions.router.routes)
+    raw = [*predictions.router.routes, *fits.raw.routes]
+    openapi.install(app, also=raw)
     # Matched first, and by Starlette alone: what FastAPI does for a route costs a third of a prediction.
-    for route in predictions.router.routes:
+    for route in raw:
         assert isinstance(route, APIRoute)  # noqa: S101
         app.add_route(route.path, permitted(route), methods=sorted(route.methods or ()))
     for routes in (fits, jobs, series, versions, health, dashboard, login, plots, pages):

@@ -52,6 +52,28 @@ _MODE = {
     "description": "Which points a score may depend on; detectors differ in the modes they have",
     "schema": {"type": "string", "enum": [CAUSAL, CENTRED, RETROSPECTIVE], "default": CAUSAL},
 }
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Repeating a request with its key gives the job of the first time",
+    "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
+}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "wait=N holds the answer until the job has ended, at most 30 s",
+    "schema": {"type": "string"},
+}
+_RAW = {
+    "series_id": _SERIES_ID,
+    "version": _VERSION,
+    "explain": _EXPLAIN,
+    "mode": _MODE,
+    "idempotency_key": _IDEMPOTENCY_KEY,
+    "prefer": _PREFER,
+}
 
 
 def operation(
@@ -77,9 +99,8 @@ def operation(
     extra: dict[str, Any] = {}
     if body:
         extra["requestBody"] = {"required": True, "content": {media_type: {"schema": _reference(body)}}}
-    known = {"series_id": _SERIES_ID, "version": _VERSION, "explain": _EXPLAIN, "mode": _MODE}
     if raw_parameters:
-        extra["parameters"] = [known[name] for name in raw_parameters.split()]
+        extra["parameters"] = [_RAW[name] for name in raw_parameters.split()]
     if scope:
         extra |= {"security": [{"key": []}], SCOPE: scope.value}
     problem = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": _reference(answers.Problem)}}}

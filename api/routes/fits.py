@@ -1,20 +1,22 @@
 """Fits: one series, or many as lines of one request."""
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.accepting import Accepted, Fit, accept, admit, check_quota, queue_full, read
+from api.authentication import caller_of
 from api.bodies import decode
 from api.bulk import BulkAnswer
-from api.dependencies import CallerOf, Content, GroupedFits, RequestId, SeriesId, ServicesOf, VersionNumber, answer
+from api.dependencies import CallerOf, Content, RequestId, SeriesId, ServicesOf, VersionNumber, answer, visible
 from api.job_answers import AcceptedJob, BulkResult, JobAnswer
 from api.openapi import operation
+from api.problems import request_id_of
 from api.requests import BulkLine, FitBody, RefitBody
 from api.resolving import version_not_found
 from api.routes.jobs import LONGEST_WAIT_S, find_job
@@ -23,11 +25,17 @@ from shared.domain import detectors
 from shared.domain.access import Scope
 from shared.domain.detectors.parameters import complete
 from shared.domain.jobs import Status
-from shared.domain.series import Series
+from shared.domain.series import Series, check_series_id
 from shared.settings import Settings
 from shared.store import changes
 
+if TYPE_CHECKING:
+    from api.accepting import Outcome
+    from api.grouping import Grouped
+    from api.services import Services
+
 router = APIRouter(tags=["fits"])
+raw = APIRouter(tags=["fits"])  # read the request themselves, as predictions do
 
 SMALL_BODY_BYTES = 32 * 1024  # a thousand points, checked within a millisecond
 
@@ -35,32 +43,33 @@ _BODY = msgspec.json.Decoder(FitBody)
 _REFIT_BODY = msgspec.json.Decoder(RefitBody)
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
 
-IdempotencyKey = Annotated[
-    str | None, Header(max_length=255, description="Repeating a request with its key gives the job of the first time")
-]
-Prefer = Annotated[str | None, Header(description="wait=N holds the answer until the job has ended, at most 30 s")]
 
-
-@router.post("/fit/{series_id}", **operation(AcceptedJob, scope=Scope.FIT, status=202, body=FitBody))
-async def fit(
-    services: ServicesOf,
-    caller: CallerOf,
-    grouped_fits: GroupedFits,
-    series_id: SeriesId,
-    content: Content,
-    request_id: RequestId,
-    idempotency_key: IdempotencyKey = None,
-    prefer: Prefer = None,
-) -> Response:
+@raw.post(
+    "/fit/{series_id}",
+    **operation(
+        AcceptedJob,
+        scope=Scope.FIT,
+        status=202,
+        body=FitBody,
+        raw_parameters="series_id idempotency_key prefer",
+    ),
+)
+async def fit(request: Request) -> Response:
     """Learn what is normal for a series. Accepted at once as a job; follow it at its Location."""
-    arguments = (series_id, content, services.settings, request_id, caller.key_id, idempotency_key)
+    services: Services = request.app.state.services
+    caller = caller_of(request)
+    series_id = visible(check_series_id(request.path_params["series_id"]), caller)
+    content = await request.body()
+    key = request.headers.get("idempotency-key")
+    arguments = (series_id, content, services.settings, request_id_of(request), caller.key_id, key)
     if len(content) <= SMALL_BODY_BYTES:
+        grouped_fits: Grouped[Fit, Outcome] = request.app.state.grouped_fits
         outcome = await grouped_fits(_read(*arguments))
     else:  # neither the event loop nor others should wait for it
         (outcome,) = await run_in_threadpool(lambda: accept(services, [_read(*arguments)]))
     if not isinstance(outcome, Accepted):
         raise outcome
-    if wait_s := _preferred_wait(prefer):
+    if wait_s := _preferred_wait(request.headers.get("prefer")):
         await services.watcher.wait(outcome.job_id, wait_s)
         job = await run_in_threadpool(find_job, services, caller, outcome.job_id)
         if job.status.is_final:
