@@ -7,21 +7,26 @@ for every request.
 import asyncio
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.caching import Cache
+from api.grouping import Grouped
 from shared.artifacts import Artifacts
 from shared.domain.detectors.states import Fitted, decode
-from shared.domain.versions import Version
-from shared.errors import Code, InputError, NotFoundError, UnavailableError
+from shared.domain.versions import Artifact, Version
+from shared.errors import Code, InputError, NotFoundError, TsadError, UnavailableError
 from shared.metrics import Metrics
 from shared.store import versions
 from shared.store.engine import Sessions
 from shared.store.latest import LatestVersions
 
 TRUST_NAMED_S = 5.0  # how long a named version is served after it was last seen to exist
+READ_AT_ONCE = 100  # states; the others wait for the next group
 _OVERHEAD_BYTES = 2_000  # a small state as Python objects
 _VERSION = re.compile(r"[vV]?([0-9]{1,10})")
+
+_Key = tuple[str, int]  # series id and version
 
 
 def parse_version(text: str | None) -> int | None:
@@ -52,9 +57,10 @@ class Resolver:
         self._latest = latest
         self._sessions = sessions
         self._artifacts = artifacts
-        self._cache: Cache[tuple[str, int], _Cached] = Cache(cache_bytes)
+        self._cache: Cache[_Key, _Cached] = Cache(cache_bytes)
         self._metrics = metrics
-        self._loading: dict[tuple[str, int], asyncio.Task[_Cached]] = {}
+        self._loading: dict[_Key, asyncio.Task[_Cached]] = {}
+        self._read_together = Grouped(self._read, READ_AT_ONCE)
 
     async def resolve(self, series_id: str, version: int | None) -> tuple[int, Fitted]:
         """The number and the state; `NotFoundError` when there is none, `UnavailableError` without a database."""
@@ -89,18 +95,28 @@ class Resolver:
             self._loading[key] = asyncio.create_task(self._load(key))
         return await asyncio.shield(self._loading[key])
 
-    async def _load(self, key: tuple[str, int]) -> _Cached:
+    async def _load(self, key: _Key) -> _Cached:
         try:
-            cached = await asyncio.to_thread(self._read, *key)
+            cached = await self._read_together(key)
         finally:
             del self._loading[key]
+        if isinstance(cached, TsadError):
+            raise cached
         self._cache.put(key, cached, cached.size)
         return cached
 
-    def _read(self, series_id: str, version: int) -> _Cached:
-        row = self._find(series_id, version)
-        content = self._artifacts.states.get(row.state)
-        return _Cached(decode(content), len(content) + _OVERHEAD_BYTES, time.monotonic())
+    def _read(self, keys: Sequence[_Key]) -> list[_Cached | TsadError]:
+        """One query and one thread for all that are missing at this moment."""
+        with self._sessions.statement() as session:
+            states = versions.states(session, keys)
+        return [self._decoded(key, states.get(key)) for key in keys]
+
+    def _decoded(self, key: _Key, state: Artifact | None) -> _Cached | TsadError:
+        try:
+            content = self._artifacts.states.get(state or self._find(*key).state)
+            return _Cached(decode(content), len(content) + _OVERHEAD_BYTES, time.monotonic())
+        except TsadError as error:
+            return error
 
     def _find(self, series_id: str, version: int) -> Version:
         with self._sessions.begin() as session:

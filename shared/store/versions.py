@@ -1,6 +1,7 @@
 """Versions: publish and read."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -59,6 +60,11 @@ WHERE v.series_id = :series_id
                            (SELECT max(o.version) FROM versions o WHERE o.series_id = :series_id))
 """
 )
+_STATES = text("""
+SELECT series_id, version, state_key, state_sha256, state_size
+  FROM unnest(CAST(:series_ids AS text[]), CAST(:versions AS integer[])) AS wanted (series_id, version)
+  JOIN versions USING (series_id, version)
+""")
 _PAGE = text(_VERSIONS + " WHERE v.series_id = :series_id AND v.version < :below ORDER BY v.version DESC LIMIT :limit")
 _NEIGHBOURS = text("""
 SELECT (SELECT max(version) FROM versions WHERE series_id = :series_id AND version < :version) AS before,
@@ -92,6 +98,16 @@ def find(session: Session, series_id: str, version: int | None) -> Version | Non
     else:
         row = session.execute(_ONE, {"series_id": series_id, "version": version}).first()
     return _version(row) if row else None
+
+
+def states(session: Session, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Artifact]:
+    """Where the states of these versions are, each a series id and a number; without those that do not exist."""
+    possible = [one for one in wanted if one[1] <= _LARGEST_NUMBER]
+    columns = {"series_ids": [series_id for series_id, _ in possible], "versions": [number for _, number in possible]}
+    return {
+        (row.series_id, row.version): Artifact(row.state_key, bytes(row.state_sha256), row.state_size)
+        for row in session.execute(_STATES, columns)
+    }
 
 
 def page(session: Session, series_id: str, below: int | None, limit: int) -> list[Version]:

@@ -15,7 +15,7 @@ from shared.artifacts import Artifacts, LocalFolder
 from shared.domain.versions import Artifact
 from shared.embedded import Embedded
 from shared.embedded.ports import free_port
-from shared.errors import Code, DamagedError, NotFoundError, UnavailableError
+from shared.errors import Code, DamagedError, NotFoundError, TsadError, UnavailableError
 from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
@@ -91,6 +91,31 @@ def test_requests_for_a_state_that_is_not_in_memory_yet_read_it_once(
             asked = [resolver.resolve(series_id, version) for version in (None, 1) for _ in range(50)]
             assert {number for number, _ in await asyncio.gather(*asked)} == {1}
             assert states.reads == 1
+
+    asyncio.run(look())
+
+
+def test_states_that_are_read_together_are_those_that_are_read_one_by_one(
+    settings: Settings, series_id: str, fitted: Callable[..., str]
+) -> None:
+    for _ in range(3):
+        fitted(series_id)
+    damaged = fitted(f"{series_id}-damaged")
+    (settings.model_state_folder / f"{series_id}-damaged/{damaged}.1.json").write_bytes(b"{}")
+    asked: list[tuple[str, int | None]] = [(series_id, version) for version in (1, None, 2, 3, 4, 2**31, 9_999_999_999)]
+    asked += [(f"{series_id}-damaged", None), (f"{series_id}-damaged", 2), ("never-fitted", 1), ("never-fitted", None)]
+
+    async def outcome(resolver: Resolver, series_id: str, version: int | None) -> object:
+        try:
+            return await resolver.resolve(series_id, version)
+        except TsadError as error:
+            return error.code
+
+    async def look() -> None:
+        async with resolver_of(settings) as (together, _), resolver_of(settings) as (one_by_one, _):
+            outcomes = await asyncio.gather(*(outcome(together, *one) for one in asked * 2))
+            assert outcomes == [await outcome(one_by_one, *one) for one in asked] * 2
+            assert len({code for code in outcomes if isinstance(code, Code)}) == 3
 
     asyncio.run(look())
 
