@@ -148,7 +148,10 @@ def wait_until(condition: Callable[[], object], seconds: float = READY_S, pause_
 def running(log: Path, env: dict[str, str], *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
     """`python -m …`, ended with SIGTERM."""
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-m", *arguments], env=env, cwd=ROOT, stdout=output, stderr=output)
+        command = [sys.executable, "-m", *arguments]
+        process = subprocess.Popen(  # in a session of its own, as `run up` starts it
+            command, env=env, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+        )
     try:
         yield process
     finally:

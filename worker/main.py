@@ -3,7 +3,9 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from threading import Timer
 from typing import Any
 
@@ -33,6 +35,7 @@ from worker.listening import Watchdog, end
 
 SHUTDOWN_GRACE_S = 15
 COLD_SHUTDOWN_GRACE_S = 5
+AUTOGROUP = Path("/proc/self/autogroup")
 HARD_LIMIT_BEYOND_S = 60  # a fit deep in C code does not hear its deadline: then the process is ended
 
 settings = Settings.of_process("redis")  # all that Flower is given
@@ -75,7 +78,15 @@ def _configure_logs(**_: Any) -> None:
 
 @worker_process_init.connect
 def _give_way(**_: Any) -> None:
+    """Let the API have the processor first.
+
+    Linux may share it between sessions before it looks at the niceness of their processes. Then the session has a
+    niceness too; it is the worker's to set when the worker, the parent of this child, began it.
+    """
     os.nice(settings.worker_niceness)
+    if os.getsid(0) == os.getppid():
+        with suppress(OSError):  # another system, or sessions are not grouped
+            AUTOGROUP.write_text(str(settings.worker_niceness))
 
 
 @cache

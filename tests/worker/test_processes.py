@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -49,6 +51,27 @@ def worker(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def children_of(process: Process) -> list[str]:
     return Path(f"/proc/{process.popen.pid}/task/{process.popen.pid}/children").read_text().split()
+
+
+GIVES_WAY = """
+import os, pathlib
+from worker import main
+child = os.fork()
+if child == 0:
+    main._give_way()
+    print(os.getpriority(os.PRIO_PROCESS, 0), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+session = pathlib.Path("/proc/self/autogroup")
+print(session.read_text().split()[-1] if session.exists() else 7)
+"""
+
+
+def test_a_child_gives_way_and_so_does_the_session_that_its_worker_began(own: Settings) -> None:
+    environment = {**os.environ, "REDIS_URL": str(own.redis_url), "WORKER_NICENESS": "7"}
+    command = [sys.executable, "-c", GIVES_WAY]
+    said = subprocess.check_output(command, env=environment, cwd=ROOT, start_new_session=True, text=True)
+    assert said.split() == ["7", "7"]
 
 
 def test_twenty_simultaneous_fits_of_a_series_give_versions_one_to_twenty_in_order_of_acceptance(
