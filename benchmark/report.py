@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from plotly import graph_objects as go
+from plotly.offline import get_plotlyjs
 from rich.console import Console
 from rich.table import Table
 
-from benchmark.comparing import Figure
+from benchmark.comparing import AT_LEAST, Figure
 
 RESULTS = Path(__file__).resolve().parent / "results"
 COLOURS = {"stretch": "green", "met": "green", "undecided": "yellow", "missed": "red"}
@@ -21,11 +23,10 @@ COLOURS = {"stretch": "green", "met": "green", "undecided": "yellow", "missed": 
 def show(figures: Sequence[Figure]) -> None:
     """Print the table."""
     table = Table(title="Beside what the framework itself can do", title_justify="left")
-    for name in ("work", "ours", "ceiling", "unit", "median", "spread", "target", "verdict"):
+    for name in ("work", "ours", "ceiling", "unit", "median", "spread", "target", "stretch", "verdict"):
         table.add_column(name, justify="left" if name in ("work", "unit", "verdict") else "right")
     for figure in figures:
         target = figure.target
-        stretch = "" if target.stretch is None else f" ({target.stretch:g})"
         table.add_row(
             figure.work,
             f"{figure.ours:,.4g}" if figure.ours < 1000 else f"{figure.ours:,.0f}",
@@ -37,10 +38,13 @@ def show(figures: Sequence[Figure]) -> None:
             figure.unit,
             readable(figure.median),
             f"{readable(min(figure.values))}…{readable(max(figure.values))}",
-            f"{target.sense} {target.limit:g}{stretch}",
+            f"{target.sense} {target.limit:g}",
+            "" if target.stretch is None else f"{target.sense} {target.stretch:g}",
             f"[{COLOURS[figure.verdict]}]{figure.verdict}[/]",
         )
-    Console(width=150).print(table)
+    console = Console(width=160)
+    console.print(table)
+    console.print(", ".join(f"{name} {fact}" for name, fact in machine().items()))
 
 
 def readable(number: float) -> str:
@@ -55,35 +59,50 @@ def write(figures: Sequence[Figure]) -> Path:
     document = {"machine": facts, "figures": [figure.as_json() for figure in figures]}
     (RESULTS / "bench.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     page = RESULTS / "bench.html"
-    page.write_text(chart(figures, facts).to_html(include_plotlyjs="directory", full_html=True))
+    margins, spread = (chart.to_html(full_html=False, include_plotlyjs=False) for chart in charts(figures, facts))
+    script = get_plotlyjs()
+    page.write_text(
+        f"<!doctype html><meta charset=utf-8><title>Speed</title><script>{script}</script>{margins}{spread}"
+    )
     return page
 
 
-def chart(figures: Sequence[Figure], facts: dict[str, Any]) -> Any:
-    """How far each figure is on the right side of its limit: 1 is the limit."""
-    from plotly import graph_objects as go  # noqa: PLC0415 - the table needs none
+def charts(figures: Sequence[Figure], facts: dict[str, Any]) -> tuple[go.Figure, go.Figure]:
+    """How far each figure is on the right side of its limit, 1 being the limit: the medians, and all that was taken."""
+    work = [figure.work for figure in figures]
+    medians = [better_by(figure, figure.median) for figure in figures]
+    margins = go.Figure(
+        go.Bar(
+            x=medians,
+            y=work,
+            orientation="h",
+            marker_color=["#2f7d4f" if margin >= 1 else "#b8402c" for margin in medians],
+            text=[readable(figure.median) for figure in figures],
+        )
+    )
+    spread = go.Figure(
+        [
+            go.Box(x=[better_by(figure, value) for value in figure.values], name=figure.work, boxpoints="all")
+            for figure in figures
+        ]
+    )
+    told = f"{facts['cpu']}, {facts['cores']} cores · {facts['at']}"
+    for chart, title in ((margins, "Times better than the limit"), (spread, "The same of each measurement")):
+        chart.update_layout(
+            title=f"{title} · {told}",
+            xaxis={"type": "log", "title": "1 = the limit"},
+            yaxis={"autorange": "reversed"},
+            height=120 + 32 * len(figures),
+            margin={"l": 420},
+            showlegend=False,
+        )
+        chart.add_vline(x=1, line_dash="dot")
+    return margins, spread
 
-    margins = [figure.median / figure.target.limit for figure in figures]
-    margins = [
-        margin if figure.target.sense == "≥" else 1 / margin for figure, margin in zip(figures, margins, strict=True)
-    ]
-    bars = go.Bar(
-        x=margins,
-        y=[figure.work for figure in figures],
-        orientation="h",
-        marker_color=["#2f7d4f" if margin >= 1 else "#b8402c" for margin in margins],
-        text=[f"{figure.median:.3g}" for figure in figures],
-    )
-    layout = go.Layout(
-        title=f"Times better than the limit · {facts['cpu']}, {facts['cores']} cores · {facts['at']}",
-        xaxis={"type": "log", "title": "1 = the limit"},
-        yaxis={"autorange": "reversed"},
-        height=120 + 32 * len(figures),
-        margin={"l": 420},
-    )
-    figure = go.Figure([bars], layout)
-    figure.add_vline(x=1, line_dash="dot")
-    return figure
+
+def better_by(figure: Figure, value: float) -> float:
+    """How many times better than its limit a value is."""
+    return value / figure.target.limit if figure.target.sense == AT_LEAST else figure.target.limit / value
 
 
 def machine() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Pages, starts, and what becomes of all of it as the tables grow."""
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from time import perf_counter as clock
@@ -11,12 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from benchmark.comparing import AT_MOST, Figure, Target, single
+from benchmark.plans import HOT, plan, whole_tables
 from benchmark.stack import Stack, answers, body_of, running, wait_until
 from benchmark.work.fitting import POINTS
 from shared.embedded.ports import free_port
-from shared.store import jobs, versions, views
-from shared.store import series as series_store
-from shared.store.views import Wanted
 
 KIB = 1024
 GROWN_SERIES, GROWN_VERSIONS, GROWN_JOBS = 100_000, 1_000_000, 1_000_000
@@ -77,22 +76,15 @@ def growth(stack: Stack) -> Iterator[Figure]:
     before = timed_queries(stack)
     grow(stack, GROWN_SERIES, GROWN_VERSIONS, GROWN_JOBS)
     after = timed_queries(stack)
+    lines = plans(stack)
     for name, milliseconds in before.items():
-        facts = {"before_ms": round(milliseconds, 3), "after_ms": round(after[name], 3)}
+        facts = {"before_ms": round(milliseconds, 3), "after_ms": round(after[name], 3), "plan": lines.get(name, [])}
         yield single(f"growth: {name}", "times", [after[name] / milliseconds], Target(AT_MOST, 1.3), **facts)
 
 
 def timed_queries(stack: Stack) -> dict[str, float]:
     """Median milliseconds, the HTTP round trip included for the prediction."""
     sessions = stack.sessions()
-    queries: dict[str, Callable[[Session], object]] = {
-        "a version": lambda session: versions.find(session, "grown-7", None),
-        "a series": lambda session: series_store.find(session, "grown-7"),
-        "a page of series": lambda session: series_store.page(session, "grown-", "grown-5", 50),
-        "a page of jobs": lambda session: views.page(session, Wanted(), None, 50),
-        "a claim": lambda session: jobs.claim(session, "00000000-0000-4000-8000-000000000000", "nobody", 20),
-        "admission": lambda session: jobs.admission(session, 20_000),
-    }
 
     def timed(query: Callable[[Session], object]) -> float:
         times = []
@@ -103,7 +95,7 @@ def timed_queries(stack: Stack) -> dict[str, float]:
                 times.append(clock() - began)
         return 1000 * statistics.median(times)
 
-    figures = {name: timed(query) for name, query in queries.items()}
+    figures = {name: timed(query) for name, query in HOT.items()}
     times = []
     with httpx.Client(base_url=stack.api, trust_env=False) as client:
         for _ in range(300):
@@ -111,6 +103,18 @@ def timed_queries(stack: Stack) -> dict[str, float]:
             client.post("/predict/plotted", json={"timestamp": 1, "value": 1})
             times.append(clock() - began)
     return figures | {"a prediction": 1000 * statistics.median(times)}
+
+
+def plans(stack: Stack) -> dict[str, list[str]]:
+    """How each query is carried out; ends the benchmark where one reads a whole table."""
+    found = {}
+    for name, query in HOT.items():
+        with stack.sessions().begin() as session:
+            found[name] = plan(session, query)
+        print("\n".join([f"  {name}:", *(f"    {line}" for line in found[name])]), file=sys.stderr)
+        if tables := whole_tables(found[name]):
+            sys.exit(f"The query of {name} reads all of {', '.join(tables)}.")
+    return found
 
 
 def grow(stack: Stack, series: int, versions_: int, jobs_: int) -> None:

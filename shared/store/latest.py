@@ -18,7 +18,7 @@ from shared.store.engine import unavailable
 
 logger = logging.getLogger(__name__)
 
-_LATEST = """
+LATEST = """
 SELECT s.series_id,
        coalesce(s.pinned_version, (SELECT max(v.version) FROM versions v WHERE v.series_id = s.series_id))
   FROM series s WHERE s.series_id = ANY (%s)
@@ -101,7 +101,7 @@ class LatestVersions:
         taken = self._take()
         try:
             with connection.cursor() as cursor:
-                cursor.execute(_LATEST, (list(taken),))
+                cursor.execute(LATEST, (list(taken),))
                 await _ready(connection)
                 latest = dict(cursor.fetchall())
         except BaseException:

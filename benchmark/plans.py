@@ -1,0 +1,59 @@
+"""The queries of the hot paths, and how PostgreSQL means to carry them out."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from shared.domain.jobs import Claim
+from shared.domain.versions import Artifact, NewVersion
+from shared.store import jobs, latest, reconciliation, series, versions, views
+from shared.store.views import Wanted
+
+SERIES = "grown-7"
+JOB = "00000000-0000-4000-8000-000000000000"  # there is none
+CLAIM = Claim(JOB, 1, SERIES, "baseline", {}, 3, f"{SERIES}/{JOB}.npz", bytes(32), 1)
+NEW = NewVersion(0, 1, {}, 0.0, [], 1.0, Artifact("s", bytes(32), 1), Artifact("c", bytes(32), 1))
+
+HOT: dict[str, Callable[[Session], object]] = {
+    "latest versions": lambda session: session.connection().exec_driver_sql(latest.LATEST, ([SERIES],)),
+    "states": lambda session: versions.states(session, [(SERIES, 1), (SERIES, 2)]),
+    "a version": lambda session: versions.find(session, SERIES, None),
+    "a page of versions": lambda session: versions.page(session, SERIES, None, 50),
+    "a series": lambda session: series.find(session, SERIES),
+    "a page of series": lambda session: series.page(session, "grown-", "grown-5", 50),
+    "a page of jobs": lambda session: views.page(session, Wanted(), None, 50),
+    "admission": lambda session: jobs.admission(session, 20_000),
+    "a claim": lambda session: jobs.claim(session, JOB, "nobody", 20),
+    "a heartbeat": lambda session: jobs.heartbeat(session, CLAIM, 0.5, 20),
+    "a publication": lambda session: versions.publish(session, CLAIM, NEW),
+    "the next of a series": lambda session: jobs.next_of_series(session, SERIES),
+    "lost messages": lambda session: reconciliation.to_announce(session, 10, 5, 500),
+}
+
+_WHOLE_TABLE = re.compile(r"Seq Scan on (fit_jobs|versions|series)\b")
+
+
+def plan(session: Session, query: Callable[[Session], object]) -> list[str]:
+    """The lines of EXPLAIN for each statement that the query executes."""
+    statements: list[tuple[str, Any]] = []
+
+    def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        statements.append((statement, parameters))
+
+    connection = session.connection()
+    event.listen(connection, "before_cursor_execute", remember)
+    query(session)
+    event.remove(connection, "before_cursor_execute", remember)
+    return [
+        line
+        for statement, parameters in statements
+        for line in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars()
+    ]
+
+
+def whole_tables(lines: list[str]) -> list[str]:
+    """The tables that a plan reads from one end to the other."""
+    return [found[1] for line in lines if (found := _WHOLE_TABLE.search(line))]
