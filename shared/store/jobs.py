@@ -71,13 +71,14 @@ SELECT api_key_id, idempotency_key, CAST(id AS text) AS job_id, request_sha256, 
 
 # --- the worker -----------------------------------------------------------------------------------------------------
 
-# No row = stale or repeated message, not due, or not first in line: drop the message.
+# No row = stale or repeated message, not due, or not first in line: drop the message. IS TRUE keeps the planner from
+# the index by status: having last seen few jobs wait, it would read all of a queue that has grown since.
 _CLAIM = text("""
 UPDATE fit_jobs AS j
    SET status = 'running', attempt = j.attempt + 1, worker = :worker, progress = 0,
        lease_until = clock_timestamp() + make_interval(secs => :lease_s),
        started_at = coalesce(j.started_at, clock_timestamp())
- WHERE j.id = CAST(:job_id AS uuid) AND j.status = 'queued' AND j.available_at <= clock_timestamp()
+ WHERE j.id = CAST(:job_id AS uuid) AND (j.status = 'queued') IS TRUE AND j.available_at <= clock_timestamp()
    AND NOT EXISTS (SELECT 1 FROM fit_jobs o
                     WHERE o.series_id = j.series_id AND o.status IN ('queued', 'running') AND o.seq < j.seq)
 RETURNING j.attempt, j.series_id, j.detector, j.parameters, j.points, j.data_key, j.data_sha256, j.data_size,
@@ -116,15 +117,17 @@ UPDATE fit_jobs SET status = 'failed', error_code = :code, error_detail = left(:
 # announced_at is NULL while no message can be on its way. One that came too early, while a job before it is open, has
 # done its duty: whoever ends that job sends another.
 _MESSAGE_SPENT = text("""
-UPDATE fit_jobs SET announced_at = NULL WHERE id = CAST(:job_id AS uuid) AND status = 'queued' RETURNING 1
+UPDATE fit_jobs SET announced_at = NULL WHERE id = CAST(:job_id AS uuid) AND (status = 'queued') IS TRUE RETURNING 1
 """)
 
 # After every final status, in a transaction of its own: send this job's message. No row = none waits, or one whose
-# message is on its way. Where that was lost, the reconciler sends it again.
+# message is on its way. One sent longer ago may be lost, with all of Redis: a series whose jobs each waited for the
+# reconciler would take for ever.
 _NEXT_OF_SERIES = text("""
 UPDATE fit_jobs SET announced_at = clock_timestamp()
  WHERE id = (SELECT id FROM fit_jobs WHERE series_id = :series_id AND status = 'queued' ORDER BY seq LIMIT 1)
-   AND status = 'queued' AND announced_at IS NULL RETURNING CAST(id AS text)
+   AND status = 'queued' AND (announced_at IS NULL OR announced_at < clock_timestamp() - interval '10 s')
+RETURNING CAST(id AS text)
 """)
 
 

@@ -119,6 +119,18 @@ def test_a_job_whose_message_came_too_early_is_announced_once_by_whoever_ends_th
         assert jobs.next_of_series(session, own.series_id) is None
 
 
+def test_a_job_whose_message_may_be_lost_is_announced_by_whoever_ends_the_one_before(
+    store: Sessions, new_job: MakeJob
+) -> None:
+    first, second = accepted(store, new_job()), accepted(store, new_job())
+    published(store, claimed(store, first))
+    with store.begin() as session:
+        session.execute(
+            text("UPDATE fit_jobs SET announced_at = announced_at - interval '11 s' WHERE id = :id"), {"id": second}
+        )
+        assert jobs.next_of_series(session, new_job().series_id) == second
+
+
 def test_of_many_who_claim_a_job_at_once_one_gets_it(store: Sessions, new_job: MakeJob) -> None:
     job_id = accepted(store, new_job())
     begin = Event()
