@@ -43,6 +43,17 @@ def test_a_rarer_alarm_has_a_higher_boundary() -> None:
     assert boundaries == sorted(boundaries)
 
 
+def test_residuals_that_exceed_together_count_as_few() -> None:
+    """Values that remember where they were: 800 of them show what a few dozen independent ones do."""
+    random = np.random.default_rng(7)
+    values = random.normal(size=(200, 2000))
+    for place in range(1, 2000):
+        values[:, place] += 0.95 * values[:, place - 1]
+    kept = [(np.abs(values[:, 1000:]) > alarms.boundary(np.abs(each[:800]), 1e-3)).mean() for each in values]
+    assert np.mean(kept) < 3.5e-3
+    assert 0.5e-3 < np.median(kept) < 2e-3
+
+
 def test_residuals_that_are_all_the_same_still_have_a_boundary() -> None:
     assert 0 < alarms.boundary(np.zeros(100), 1e-3) < 1e-6
     assert alarms.boundary(np.ones(100), 1e-3) >= 1
