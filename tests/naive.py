@@ -13,7 +13,7 @@ from shared.domain.detectors.ar import Autoregression
 from shared.domain.detectors.baseline import Baseline
 from shared.domain.detectors.contract import LARGEST
 from shared.domain.detectors.ensemble import RARITIES, Ensemble
-from shared.domain.detectors.msnn import Msnn
+from shared.domain.detectors.msnn_state import Msnn
 from shared.domain.detectors.robust import Robust
 from shared.domain.detectors.seasonal import Seasonal
 from shared.domain.detectors.spectral_residual import SpectralResidual
@@ -76,7 +76,7 @@ def window_vector(window: Sequence[float]) -> list[float]:
     return [*((block - mean_of_all) / math.sqrt(blocks) for block in means), 0.3 * mean_of_all]
 
 
-def msnn_scores(state: Msnn, values: Sequence[float]) -> list[float]:
+def msnn_scores(state: Msnn, values: Sequence[float], timestamps: Sequence[int]) -> list[float]:
     """The causal scores of new values, one by one and window by window."""
     standard = [max(min((value - state.centre) / state.spread, 1e6), -1e6) for value in values]
     near = [_nearness(state, standard[: end + 1]) for end in range(len(values))]
@@ -87,6 +87,12 @@ def msnn_scores(state: Msnn, values: Sequence[float]) -> list[float]:
         recent = [_tamed(error) ** 2 for error in errors[max(place - 15, 0) : place + 1]]
         total = 0.5 * near[place] + 0.5 * math.fsum(earlier) / len(earlier)
         total += state.trust * (0.6 * _tamed(errors[place]) + 1.2 * math.sqrt(math.fsum(recent) / len(recent)))
+        off_beat = [_rhythm_error(state, standard, place, back, timestamps[place]) for back in range(129)]
+        if sum(off_beat[back] > 1 for back in range(8, 129, 8)) > 8:
+            off_beat = [0.0] * 129
+        off_beat = off_beat[:16]
+        squares = math.fsum(_tamed(error) ** 2 for error in off_beat)
+        total += state.rhythm_trust * (0.6 * _tamed(off_beat[0]) + 1.2 * math.sqrt(squares / 16))
         scores.append(total / state.boundary)
     return scores
 
@@ -109,6 +115,15 @@ def _forecast_error(state: Msnn, values: Sequence[float], place: int) -> float:
     return abs(values[place] - expected) / state.usual_error
 
 
+def _rhythm_error(state: Msnn, values: Sequence[float], place: int, back: int, timestamp: int) -> float:
+    if back > place or not state.rhythm_trust:
+        return 0.0
+    places = len(state.rhythm_levels)
+    step = round((timestamp - state.first_timestamp) / state.interval_s - back)
+    expected = float(state.rhythm_levels[int(step % state.rhythm_period * places / state.rhythm_period)])
+    return abs(min(max(values[place - back], -20), 20) - expected) / state.usual_rhythm_error
+
+
 def _tamed(ratio: float) -> float:
     return ratio if ratio <= 10 else 10 + 10 * math.log(ratio / 10)
 
@@ -128,7 +143,7 @@ def scores(fitted: Fitted, values: Sequence[float], timestamps: Sequence[int]) -
         case SpectralResidual() as state:
             found = [_salience(state, values[: place + 1]) / state.boundary for place in places]
         case Msnn() as state:
-            found = msnn_scores(state, values)
+            found = msnn_scores(state, values, timestamps)
         case Ensemble() as state:
             stretch, level = (scores(witness, values, timestamps) for witness in (state.stretch, state.level))
             rare = [_rarity(score, state.stretch_scores.tolist()) for score in stretch]

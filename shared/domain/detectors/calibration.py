@@ -4,7 +4,8 @@ import numpy as np
 
 from shared.domain.detectors.forecasts import Trial
 from shared.domain.detectors.neighbours import Places
-from shared.domain.detectors.sums import RECENT, SMOOTHED, STRIDE, combined, moving, tamed
+from shared.domain.detectors.rhythm import RhythmTrial
+from shared.domain.detectors.sums import RECENT, SMOOTHED, STRIDE, combined, moving, told, told_by_rows
 from shared.domain.series import Values
 
 MOST_ENDS, RUNS, RUN = 6_000, 32, 64  # all points, or runs of every 8th
@@ -19,7 +20,16 @@ def held_out_ends(points: int, longest: int) -> Places:
     return (starts[:, None] + STRIDE * np.arange(RUN)).ravel()
 
 
-def held_out_sums(near: Values, ends: Places, trial: Trial, values: Values, trust: float, usual_error: float) -> Values:
+def held_out_sums(
+    near: Values,
+    ends: Places,
+    values: Values,
+    trial: Trial,
+    trust: float,
+    usual_error: float,
+    rhythm: RhythmTrial,
+    steps: Values,
+) -> Values:
     """The sums that new points would have had at the ends that have enough others before them."""
     lags = trial.forecast.lags
     dense = len(values) - ends[0] == len(ends)
@@ -35,5 +45,7 @@ def held_out_sums(near: Values, ends: Places, trial: Trial, values: Values, trus
         errors = trial.held_out(values[start - lags : places[-1] + 1], start, len(values)) / usual_error
         recent = moving(errors, RECENT, 0)
         at = np.maximum(places[kept] - start, 0)
-        sums.append(combined(distances[kept], smoothed, tamed(errors)[at], recent[at], trust))
+        forecast = told(errors[at], recent[at], trust)
+        by_rhythm = told_by_rows(rhythm.held_out(values, places[kept], steps), rhythm.rhythm.trust)
+        sums.append(combined(distances[kept], smoothed, forecast, by_rhythm))
     return np.concatenate(sums)

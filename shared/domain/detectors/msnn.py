@@ -1,19 +1,16 @@
 """Multi-scale nearest neighbours: a window is unusual when nothing like it was there before, at any of several lengths.
 
-Three things are added up for every point: the distance of the window that ends there from the nearest of a bank of
-training windows, as a mean over the scales; the same, smoothed over the last 64 points; and the error of a one-step
-forecast, which weighs as much as that forecast proved to be worth on points held out. Each is divided by what is usual
-for it.
+Four things are added up for every point: the distance of the window that ends there from the nearest of a bank of
+training windows, as a mean over the scales; the same, smoothed over the last 64 points; the error of a one-step
+forecast; and the distance from what is usual at this place of a period. The last two weigh as much as they proved to
+be worth on points held out. Each is divided by what is usual for it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shared.domain.detectors import alarms, forecasts
+from shared.domain.detectors import alarms, forecasts, rhythm
 from shared.domain.detectors.calibration import held_out_ends, held_out_sums
 from shared.domain.detectors.contract import (
     CENTRED,
@@ -26,11 +23,21 @@ from shared.domain.detectors.contract import (
     Scores,
     ignore_progress,
 )
-from shared.domain.detectors.forecasts import Forecast
-from shared.domain.detectors.neighbours import Bank, Places, bank_ends, lengths_of, vector_length, vectors
+from shared.domain.detectors.msnn_state import Msnn
+from shared.domain.detectors.neighbours import Bank, bank_ends, lengths_of, vectors
 from shared.domain.detectors.parameters import AlarmRate, Windows
-from shared.domain.detectors.standards import FARTHEST, Standard, is_after_gap, period_of, without_wild
-from shared.domain.detectors.sums import RECENT, SMOOTHED, STRIDE, combined, covering, moving, tamed
+from shared.domain.detectors.standards import Standard, is_after_gap, period_of, without_wild
+from shared.domain.detectors.sums import (
+    RECENT,
+    SMOOTHED,
+    STRIDE,
+    combined,
+    covering,
+    moving,
+    tamed,
+    told,
+    told_by_rows,
+)
 from shared.domain.series import Series, Timestamps, Values
 
 FLOOR = 0.02  # added to what is usual, so that a noiseless series does not make rounding errors unusual
@@ -38,54 +45,6 @@ AROUND = 32  # points whose forecast errors are gathered on both sides
 SELF_SHARE = 0.15  # of the series: windows nearer than this are no proof that something came back
 BLOCK = 16_384
 MIN_POINTS, LONGEST_PERIOD = 64, 400
-
-
-@dataclass(frozen=True)  # without slots: the banks are prepared once, on first use
-class Msnn:
-    """What was learnt. Vectors are in units of `spread`; times are seconds since the epoch."""
-
-    centre: float
-    spread: float
-    scales: NDArray[np.int64]  # (s,) window lengths, increasing
-    counts: NDArray[np.int64]  # (s,) windows in the bank of each
-    vectors: NDArray[np.float16]  # all banks one after another
-    times: NDArray[np.int64]  # of the last point of each window, one bank after another
-    lasts: Values  # the value of that point
-    usual: Values  # (s,) the distance that one in a hundred windows exceeds
-    lags: int
-    bends: int
-    weights: Values
-    usual_error: float  # of the forecast, exceeded by one in a hundred
-    trust: float  # in the forecast, 0 to 1
-    boundary: float  # the sum at which the score is 1
-    period: int  # points; 0 = none was found
-    share: float  # of false alarms
-    promise: str
-    first_timestamp: int
-    last_timestamp: int
-    interval_s: float
-    tail: Values
-
-    @cached_property
-    def banks(self) -> list[Bank]:
-        """The windows to compare with, one bank for each scale."""
-        banks, at, start = [], 0, 0
-        for length, count in zip(self.scales.tolist(), self.counts.tolist(), strict=True):
-            size = count * vector_length(length)
-            content = self.vectors[at : at + size].astype(np.float32).reshape(count, -1)
-            banks.append(Bank.of(content, self.times[start : start + count]))
-            at, start = at + size, start + count
-        return banks
-
-    @property
-    def standard(self) -> Standard:
-        """How values are made comparable."""
-        return Standard(self.centre, self.spread)
-
-    @property
-    def forecast(self) -> Forecast:
-        """What the next value will be."""
-        return Forecast(self.lags, self.bends, self.weights)
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn:
@@ -113,8 +72,11 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn
     progress(0.9)
     usual_error = float(np.quantile(trial.residuals, 0.99)) + 1e-3
     trust = min(1.0, 2 * max(trial.skill, 0.0))
-    sums_of_parts = held_out_sums(near, ends, trial, values, trust, usual_error)
-    share = alarms.share_of(parameters["alarm_rate"], interval := alarms.interval_of(series.timestamps))
+    interval = alarms.interval_of(series.timestamps)
+    steps = (series.timestamps - series.timestamps[0]) / interval
+    beat = rhythm.best(values, steps, period, interval)
+    sums_of_parts = held_out_sums(near, ends, values, trial, trust, usual_error, beat, steps)
+    share = alarms.share_of(parameters["alarm_rate"], interval)
     assert share is not None  # noqa: S101 - this detector's rate cannot be off
     need = scales[-1] - 1 + SMOOTHED - STRIDE
     progress(1.0)
@@ -132,6 +94,10 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn
         weights=trial.forecast.weights,
         usual_error=usual_error,
         trust=trust,
+        rhythm_period=beat.rhythm.period,
+        rhythm_levels=beat.rhythm.levels,
+        usual_rhythm_error=beat.rhythm.usual_error,
+        rhythm_trust=beat.rhythm.trust,
         boundary=alarms.boundary(sums_of_parts, share),
         period=period,
         share=share,
@@ -170,7 +136,7 @@ def _causal(state: Msnn, joined: Values, timestamps: Timestamps, back: int) -> V
     for length, usual, bank in zip(state.scales.tolist(), state.usual.tolist(), state.banks, strict=True):
         full = int(np.searchsorted(ends, length - 1))
         if full < len(ends):
-            near[full:] += tamed(_distances(bank, sums, ends[full:], length, times, state) / usual)
+            near[full:] += tamed(state.distances(bank, sums, ends[full:], length, times) / usual)
             scales[full:] += 1
     near /= np.maximum(scales, 1)
     if alone:
@@ -181,8 +147,10 @@ def _causal(state: Msnn, joined: Values, timestamps: Timestamps, back: int) -> V
         steps = places[:, None] - np.arange(0, SMOOTHED, STRIDE)
         smoothed = (near[np.maximum(steps, 0)] * (steps >= 0)).sum(axis=1) / (steps >= 0).sum(axis=1)
         newest = near[places]
-    errors = _errors(state, joined[max(first - state.lags - RECENT + 1, 0) :])
-    return combined(newest, smoothed, tamed(errors[-count:]), moving(errors, RECENT, 0)[-count:], state.trust)
+    errors = state.errors(joined[max(first - state.lags - RECENT + 1, 0) :])
+    forecast = told(errors[-count:], moving(errors, RECENT, 0)[-count:], state.trust)
+    off_beat = state.rhythm.errors(joined, np.arange(first, len(joined)), state.steps(timestamps), RECENT)
+    return combined(newest, smoothed, forecast, told_by_rows(off_beat, state.rhythm_trust))
 
 
 def centred(state: Msnn, values: Values, timestamps: Timestamps) -> Scores:
@@ -211,39 +179,26 @@ def _centred(state: Msnn, values: Values, timestamps: Timestamps) -> Values:
             distances = np.empty(len(values) - length + 1)
             for part in _blocks(len(distances)):
                 ends = np.arange(part.start, part.stop) + length - 1
-                distances[part] = _distances(bank, sums, ends, length, timestamps[ends], state)
+                distances[part] = state.distances(bank, sums, ends, length, timestamps[ends])
             near += covering(tamed(distances / usual), length)
             scales += 1
-    errors = _errors(state, joined)
-    gathered = 0.3 * tamed(errors) + 1.2 * moving(errors, AROUND // 2, AROUND // 2 + 1)
-    return near / max(scales, 1) + state.trust * gathered
+    places, steps = np.arange(len(joined)), state.steps(timestamps)
+    off_beat = np.concatenate(
+        [state.rhythm.errors(joined, places[part], steps[part], 1)[:, 0] for part in _blocks(len(joined))]
+    )
+    forecast, by_rhythm = (
+        trust * (0.3 * tamed(errors) + 1.2 * moving(errors, AROUND // 2, AROUND // 2 + 1))
+        for errors, trust in ((state.errors(joined), state.trust), (off_beat, state.rhythm_trust))
+    )
+    return near / max(scales, 1) + forecast + by_rhythm
 
 
 def _blocks(count: int) -> Iterator[slice]:
     return (slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))
 
 
-def _distances(bank: Bank, sums: Values, ends: Places, length: int, times: Places, state: Msnn) -> Values:
-    """From the nearest windows; a window among the training values is not compared with itself and its neighbours."""
-    wanted = vectors(sums, ends, length)
-    times = times[-len(ends) :]
-    trained = times[0] <= state.last_timestamp and times[-1] >= state.first_timestamp
-    reach = max(length // 2, 4) * state.interval_s
-    nearest, _ = bank.nearest(wanted, times, reach) if trained else bank.nearest(wanted)
-    return nearest.astype(np.float64)
-
-
-def _errors(state: Msnn, joined: Values) -> Values:
-    """The forecast's errors (m,) in units of the usual; 0 for the first values, of which there is no forecast."""
-    errors = np.zeros(len(joined))
-    if len(joined) > state.lags and state.trust > 0:
-        expected = state.forecast.of(joined[:-1])
-        errors[state.lags :] = np.abs(np.clip(joined[state.lags :], -FARTHEST, FARTHEST) - expected) / state.usual_error
-    return errors
-
-
-def explain(state: Msnn, values: Values, _timestamps: Timestamps, context: Values) -> Explanation:
-    """The scale that contributes most to the last value's score, and the most similar window, whose end is expected."""
+def explain(state: Msnn, values: Values, timestamps: Timestamps, context: Values) -> Explanation:
+    """What contributes most to the last value's score, and the most similar window, whose end is expected."""
     joined = state.standard.standardised(np.concatenate([context[-_need(state) :], values]))
     sums = np.concatenate(([0.0], joined.cumsum()))
     end = np.array([len(joined) - 1])
@@ -256,8 +211,12 @@ def explain(state: Msnn, values: Values, _timestamps: Timestamps, context: Value
     if not found:
         return Explanation()
     ratio, length, nearest = max(found)
-    by_forecast = state.trust * 1.8 * float(_errors(state, joined)[-1]) > ratio
-    component = "the one-step forecast" if by_forecast else f"the window of {length} points"
+    off_beat = state.rhythm.errors(joined, end, state.steps(timestamps[-1:]), 1)
+    _, component = max(
+        (ratio, f"the window of {length} points"),
+        (1.8 * state.trust * float(state.errors(joined)[-1]), "the one-step forecast"),
+        (1.8 * state.rhythm_trust * float(off_beat[0, 0]), "the place in the period"),
+    )
     began = round(int(state.times[nearest]) - (length - 1) * state.interval_s)
     return Explanation(float(state.lasts[nearest]), component, began, ratio)
 
@@ -277,6 +236,7 @@ def learnt(state: Msnn) -> dict[str, float | str]:
         "period_points": float(state.period),
         "longest_window_points": float(state.scales[-1]),
         "trust_in_forecast": state.trust,
+        "trust_in_rhythm": state.rhythm_trust,
         "false_alarm_share": state.share,
         "promise": state.promise,
     }

@@ -77,10 +77,9 @@ class Bank:
 
 def bank_ends(after_gap: NDArray[np.bool_], length: int) -> Places:
     """Evenly spaced ends of at most `BANK` windows, none of them across a gap unless there is no other way."""
-    ends = np.arange(length - 1, len(after_gap))
-    broken = np.concatenate(([0], np.cumsum(after_gap)))
-    whole = ends[broken[ends + 1] == broken[ends + 2 - length]]  # a gap before the first value does not matter
-    ends = whole if len(whole) >= 8 else ends
+    broken = np.cumsum(after_gap)
+    whole = np.flatnonzero(broken[length - 1 :] == broken[: len(broken) - length + 1]) + length - 1
+    ends = whole if len(whole) >= 8 else np.arange(length - 1, len(after_gap))
     return ends[np.unique(np.linspace(0, len(ends) - 1, min(BANK, len(ends))).astype(np.int64))]
 
 

@@ -12,6 +12,7 @@ TOO_WILD, FEW = 30.0, 0.001  # deviations beyond which a training value is an er
 WILD = 10.0  # robust deviations beyond which a training value does not widen the spread
 LONGEST_PERIOD = 400
 PERIOD_POINTS = 20_000
+RISE = 0.1  # of the variance
 GAP = 3.0  # usual intervals
 
 
@@ -74,7 +75,10 @@ def without_wild(values: Values, few: float = FEW) -> Values:
 
 
 def period_of(values: Values) -> int:
-    """The lag, 4 to 400 points, of the highest local maximum of the autocorrelation; 0 where there is none."""
+    """The lag, 4 to 400 points, of the highest local maximum of the autocorrelation; 0 where there is none.
+
+    It must have risen from what it fell to before: of a slow rhythm with noise, the first lags are the most similar.
+    """
     recent = values[-PERIOD_POINTS:]
     longest = min(LONGEST_PERIOD, len(recent) // 3)
     if longest < 5:
@@ -83,7 +87,9 @@ def period_of(values: Values) -> int:
     spectrum = np.fft.rfft(centred, 1 << (2 * len(recent) - 1).bit_length())
     correlation = np.fft.irfft(spectrum * spectrum.conj())[: longest + 1]
     inner = correlation[4:longest]
-    peaks = np.flatnonzero((inner > correlation[3 : longest - 1]) & (inner > correlation[5 : longest + 1]))
+    has_risen = inner - np.minimum.accumulate(correlation)[3 : longest - 1] > RISE * correlation[0]
+    is_highest = (inner > correlation[3 : longest - 1]) & (inner > correlation[5 : longest + 1])
+    peaks = np.flatnonzero(has_risen & is_highest)
     return int(peaks[inner[peaks].argmax()]) + 4 if len(peaks) else 0
 
 

@@ -5,12 +5,22 @@ import numpy as np
 from shared.domain.series import Values
 
 SMOOTHED, STRIDE = 64, 8  # the mean over the last 64 points is taken from every 8th
-RECENT = 16  # points whose forecast errors are remembered
+RECENT = 16  # points whose errors are remembered
 
 
-def combined(near: Values, smoothed: Values, error: Values, recent: Values, trust: float) -> Values:
-    """The sum that is judged: windows weigh 1, the forecast as much as it can be trusted."""
-    return 0.5 * near + 0.5 * smoothed + trust * (0.6 * error + 1.2 * recent)
+def combined(near: Values, smoothed: Values, forecast: Values, rhythm: Values) -> Values:
+    """The sum that is judged: windows weigh 1, what is told by forecast and rhythm is weighed already."""
+    return 0.5 * near + 0.5 * smoothed + forecast + rhythm
+
+
+def told(error: Values, recent: Values, trust: float) -> Values:
+    """What the errors of the newest and of the recent points weigh: as much as their source can be trusted."""
+    return trust * (0.6 * tamed(error) + 1.2 * recent)
+
+
+def told_by_rows(errors: Values, trust: float) -> Values:
+    """The same for errors (m, RECENT) of each point and of those before it."""
+    return told(errors[:, 0], np.sqrt((tamed(errors) ** 2).mean(axis=1)), trust)
 
 
 def tamed(ratio: Values) -> Values:

@@ -3,7 +3,7 @@ import pytest
 
 from shared.domain.detectors import named
 from shared.domain.detectors.contract import CENTRED, Scores
-from shared.domain.detectors.msnn import Msnn
+from shared.domain.detectors.msnn_state import Msnn
 from shared.domain.detectors.neighbours import Bank, vectors
 from shared.domain.detectors.parameters import complete
 from shared.domain.series import Series, Values
@@ -23,7 +23,7 @@ def learn(values: Values, rate: str = "1 in 1000", start: int = 0) -> Msnn:
 
 
 def later(values: Values) -> tuple[Values, np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    return values, 10**8 + 60 * np.arange(len(values))
+    return values, 60 * 48 * 10**5 + 60 * np.arange(len(values))
 
 
 def judge(state: Msnn, values: Values) -> Values:
@@ -56,7 +56,7 @@ def test_scores_are_those_of_the_slow_twin() -> None:
     values, new = wave(400), wave(200, seed=9)
     new[120:140] = 0.0
     state = learn(values)
-    slow = naive.msnn_scores(state, new.tolist())
+    slow = naive.msnn_scores(state, new.tolist(), later(new)[1].tolist())
     np.testing.assert_allclose(judge(state, new), slow, rtol=1e-3, atol=1e-3)
 
 
@@ -75,6 +75,13 @@ def test_one_wild_value_does_not_widen_what_is_normal() -> None:
     new[400:430] = 50.0
     assert judge(learn(dirty), new)[400:440].max() > 1
     assert learn(dirty).spread < 20
+
+
+def test_a_shifted_value_is_explained_by_its_place_in_the_period() -> None:
+    new, times = later(wave(1000, seed=8))
+    new[493:501] += 1.0
+    explained = MSNN.explain(learn(wave(2000)), new[500:501], times[500:501], new[:500])
+    assert explained.component == "the place in the period"
 
 
 def test_both_sides_find_the_middle_of_an_event() -> None:
