@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmark import measures
+from benchmark.accuracy import measures
 
 
 def example(seed: int) -> tuple[measures.Labels, measures.Scores]:

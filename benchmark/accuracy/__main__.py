@@ -1,0 +1,111 @@
+"""How good each detector is: `python3 run accuracy --data FOLDER…`, `--alarms`, `--cost`.
+
+A folder holds series of TSB-AD (csv or npz) or is that of NAB. A detector learns from the training prefix and is asked
+for scores of all points; nothing else of a file is known to it. With `--refit` it learns again as the series goes on.
+What was measured replaces what is in benchmark/results/accuracy.json of the same detector, folder and refits.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from benchmark.accuracy import alarm_rates, charts, costs, finding, labelled, nab, summary
+from benchmark.accuracy.judging import Refits
+from benchmark.accuracy.results import Results, Section
+from shared.domain.detectors import registry
+
+USUAL_REFIT = 250
+SILENCES = (0, 200)
+SIZES = (10_000, 100_000, 1_000_000)
+
+
+def sections() -> dict[str, Section]:
+    """What is kept of all runs."""
+    return {
+        "summary": Section(("corpus", "part", "refit", "detector", "mode"), (*finding.FIGURES, "series")),
+        "nab": Section(("refit", "detector", "silence"), tuple(nab.PROFILES)),
+        "alarms": Section(("corpus", "refit", "detector", "rate"), alarm_rates.FIGURES),
+        "cost": Section(("detector", "points"), costs.FIGURES),
+        "series": Section(("corpus", "part", "series", "refit"), finding.FIGURES),
+    }
+
+
+def main() -> int:
+    """Measure what is asked for, print it, and keep it."""
+    chosen = arguments()
+    files = [file for folder in chosen.data for file in labelled.files_of(folder)]
+    if not files and not chosen.cost:
+        print("Name folders that hold series of TSB-AD, csv or npz, or NAB's: --data FOLDER…", file=sys.stderr)
+        return 1
+    results = Results.read(sections())
+    with ProcessPoolExecutor(chosen.jobs) as pool:
+        for name in chosen.only or registry():
+            if chosen.cost:
+                lines = measure_costs(results, name)
+            elif chosen.alarms:
+                lines = measure_alarms(results, pool, name, Refits(chosen.refit or USUAL_REFIT), files)
+            else:
+                lines = measure_finding(results, pool, name, Refits(chosen.refit), files)
+            for line in lines:
+                print(line, flush=True)
+            results.write()
+    print(f"Written: {charts.write(results)}")
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(prog="python3 run accuracy", description=__doc__)
+    parser.add_argument("--data", type=Path, nargs="+", default=[], help="folders of TSB-AD series, or NAB's folder")
+    parser.add_argument("--only", nargs="+", choices=sorted(registry()), help="these detectors; all unless given")
+    parser.add_argument(
+        "--refit", type=int, default=0, help="learn again after so many points, or 5 %% more if that is more"
+    )
+    parser.add_argument("--alarms", action="store_true", help="whether alarm rates are kept, with refits")
+    parser.add_argument("--cost", action="store_true", help="time, memory and size of state, on made series")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    return parser.parse_args()
+
+
+def measure_finding(
+    results: Results, pool: Executor, name: str, refits: Refits, files: Sequence[Path]
+) -> Iterator[str]:
+    """Every series in every mode, means by part and corpus, and the NAB score."""
+    all_found = list(pool.map(partial(finding.found, name, refits), files))
+    for each in all_found:
+        for mode, figures in each.figures.items():
+            key = (each.corpus, each.part, each.series, refits.points)
+            results.sections["series"].put(key, f"{name} {mode}", figures)
+    for (corpus, part, mode), means in summary.means(all_found).items():
+        results.sections["summary"].put((corpus, part, refits.points, name, mode), "mean", means)
+        yield summary.line(f"{name} {mode}, {corpus} {part}", (*finding.FIGURES, "series"), means)
+    streams = [each.stream for each in all_found if each.stream is not None]
+    for silence in SILENCES if streams else ():
+        scores = nab.nab(streams, silence)
+        results.sections["nab"].put((refits.points, name, silence), "score", list(scores.values()))
+        yield summary.line(f"{name} NAB score, silence {silence}", tuple(scores), list(scores.values()))
+
+
+def measure_alarms(results: Results, pool: Executor, name: str, refits: Refits, files: Sequence[Path]) -> Iterator[str]:
+    """The share of false alarms at each rate, over all folders together."""
+    corpus = " + ".join(sorted({labelled.corpus_of(file) for file in files}))
+    for rate in alarm_rates.RATES:
+        ratios = list(pool.map(partial(alarm_rates.rate_ratio, name, rate, refits), files))
+        figures = alarm_rates.rates_figures(ratios)
+        results.sections["alarms"].put((corpus, refits.points, name, rate), "ratio", figures)
+        yield summary.line(f"{name} {rate}", alarm_rates.FIGURES, figures)
+
+
+def measure_costs(results: Results, name: str) -> Iterator[str]:
+    """At several lengths."""
+    for points in SIZES:
+        figures = costs.costs(name, points)
+        results.sections["cost"].put((name, points), "cost", figures)
+        yield summary.line(f"{name}, {points:,} points", costs.FIGURES, figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Labelled series of open benchmarks, as their files hold them.
+
+TSB-AD: csv files with the columns Data and Label, or npz files with the arrays x, y and tr; the file's name tells part
+and length of the training prefix. They have no times: a minute between points is assumed.
+NAB: a folder with data/<part>/<name>.csv of timestamp and value, and labels/combined_windows.json.
+"""
+
+import csv
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.domain.series import Series
+
+TSB_AD, NAB = "TSB-AD", "NAB"
+WINDOWS = "labels/combined_windows.json"
+START, INTERVAL_S = 1_704_067_200, 60  # a Monday, 00:00 UTC
+PROBATION_SHARE, LONGEST_PROBATION = 0.15, 750  # of a series of NAB: what a detector may learn before it is judged
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A series, which of its points (n,) belong to an event, and how many at its start are for learning."""
+
+    corpus: str
+    part: str
+    name: str
+    series: Series
+    labels: NDArray[np.bool_]
+    prefix: int
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The series of a folder of either kind."""
+    if (folder / WINDOWS).exists():
+        return sorted(folder.glob("data/*/*.csv"))
+    return sorted((*folder.glob("*.npz"), *folder.glob("*.csv")))
+
+
+def corpus_of(file: Path) -> str:
+    """Whose layout it has."""
+    return NAB if (_root(file) / WINDOWS).exists() else TSB_AD
+
+
+def read(file: Path) -> Labelled:
+    """Whichever kind it is."""
+    return _of_nab(file) if corpus_of(file) == NAB else _of_tsb_ad(file)
+
+
+def _root(file: Path) -> Path:
+    return file.resolve().parents[2]
+
+
+def _of_nab(file: Path) -> Labelled:
+    with file.open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    told = np.array([_seconds(row["timestamp"]) for row in rows])
+    windows = json.loads((_root(file) / WINDOWS).read_text())[f"{file.parent.name}/{file.name}"]
+    labels = np.zeros(len(rows), dtype=np.bool_)
+    for first, last in windows:
+        labels[(told >= _seconds(first)) & (told <= _seconds(last))] = True
+    places = np.arange(len(rows))
+    timestamps = np.maximum.accumulate(told - places) + places  # some hours come twice, when summer time ends
+    values = np.array([float(row["value"]) for row in rows])
+    prefix = min(int(PROBATION_SHARE * len(rows)), LONGEST_PROBATION)
+    return Labelled(NAB, file.parent.name, file.stem, Series(timestamps, values), labels, prefix)
+
+
+def _seconds(time: str) -> int:
+    return int(datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp())
+
+
+def _of_tsb_ad(file: Path) -> Labelled:
+    if file.suffix == ".npz":
+        with np.load(file, allow_pickle=False) as content:
+            values, labels, prefix = content["x"].astype(np.float64), content["y"] > 0, int(content["tr"])
+    else:
+        table = np.loadtxt(file, delimiter=",", skiprows=1)
+        found = re.search(r"_tr_(\d+)_", file.name)
+        values, labels, prefix = table[:, 0], table[:, -1] > 0, int(found.group(1)) if found else len(table) // 4
+    words = file.stem.split("_")
+    part = words[1] if len(words) > 1 else file.stem  # 001_NAB_id_1_… is of NAB
+    return Labelled(
+        TSB_AD, part, file.stem, Series(START + INTERVAL_S * np.arange(len(values)), values), labels, prefix
+    )

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from benchmark.accuracy.judging import Refits, judged
+from shared.domain.detectors import registry
+from shared.domain.series import Series
+
+START = 1_704_067_200
+
+
+def test_without_refits_everything_is_judged_by_the_prefix() -> None:
+    assert list(Refits(0).spans(100, 1000)) == [(100, 0, 1000)]
+
+
+def test_refits_come_after_so_many_points_or_a_twentieth_more() -> None:
+    assert list(Refits(250).spans(100, 700)) == [(100, 0, 350), (350, 350, 600), (600, 600, 700)]
+    assert list(Refits(250).spans(8_000, 9_000)) == [(8_000, 0, 8_400), (8_400, 8_400, 8_820), (8_820, 8_820, 9_000)]
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_no_score_depends_on_points_after_it(name: str) -> None:
+    random = np.random.default_rng(3)
+    values = np.sin(np.arange(1_200) / 8) + 0.1 * random.normal(size=1_200)
+    other = values.copy()
+    other[1_000:] += 5.0
+    timestamps = START + 60 * np.arange(1_200)
+    detector, refits = registry()[name], Refits(250)
+    first = judged(detector, Series(timestamps, values), 700, refits, {})
+    second = judged(detector, Series(timestamps, other), 700, refits, {})
+    np.testing.assert_array_equal(first[:1_000], second[:1_000])
+    assert (first[1_000:] != second[1_000:]).any()
+
+
+def test_what_cannot_be_learnt_from_yet_scores_0() -> None:
+    values = np.concatenate([np.full(400, 3.0), np.random.default_rng(0).normal(size=400)])
+    series = Series(START + 60 * np.arange(800), values)
+    scores = judged(registry()["baseline"], series, 100, Refits(250), {})
+    assert (scores[:350] == 0).all()
+    assert scores[600:].any()
