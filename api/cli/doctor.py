@@ -160,7 +160,7 @@ def _announce(patient: Patient) -> int:
         job_ids = reconciliation.to_announce(session, 0, 0, limit=MOST_ANNOUNCED)
     app = make_celery(patient.settings.redis, consumes=False)
     try:
-        return sum(announce(app, job_id) for job_id in job_ids)
+        return len(job_ids) if announce(app, job_ids) else 0
     finally:
         app.close()
 

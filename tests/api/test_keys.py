@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 from api import keyring
 from api.main import create_app
 from api.openapi import scope_of
-from api.routes import predictions
+from api.routes import fits, predictions
 from shared.domain.access import Scope, digest, new_token
 from shared.settings import Settings
 from shared.store import keys
@@ -34,7 +34,7 @@ HIDDEN = {"/docs", "/ui/samples/{name}", "/ui/logout", "/static/{fingerprint}/{n
 def served() -> Iterator[BaseRoute]:
     """Every route there is."""
     app = create_app(make_settings(database_url="postgresql://x/x", redis_url="redis://x"))
-    yield from predictions.router.routes
+    yield from (*predictions.router.routes, *fits.raw.routes)
     for route in app.routes:  # those of a router that was included hide behind it
         router = getattr(route, "original_router", None)
         yield from router.routes if router else [route]

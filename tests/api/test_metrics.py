@@ -101,7 +101,7 @@ def test_a_server_that_is_away_costs_only_its_own_figures(own: Settings) -> None
         ("database", f"postgresql://{nowhere}/tsad", "tsad_open_jobs", "tsad_messages_waiting"),
         ("redis", f"redis://{nowhere}/0", "tsad_messages_waiting", "tsad_open_jobs"),
     ):
-        with serving(own.model_copy(update={f"{name}_url": url})) as client:
+        with serving(own.model_copy(update={f"{name}_url": url, "auth": "off"})) as client:
             assert value(client, "tsad_server_up", server=name) == 0
             assert value(client, gone) is None
             assert value(client, kept) is not None

@@ -16,6 +16,7 @@ VERBS = {
 }
 UNTRIED = {  # and why
     "jobs.finished_lately": "read for the Retry-After of a 429",
+    "jobs.open_of_keys": "read where keys have a quota, before anything is written",
     "jobs.abandon": "spares the wait for a lease, in the parent of a child that died; without it the lease runs out",
     "garbage.ownerless": "read by the dry run of a command",
     "queue.make_celery": "makes an object",

@@ -115,7 +115,7 @@ def test_closing_writes_what_waits(redis_of_ours: str, latencies: Make) -> None:
 
 def test_without_redis_there_is_no_reading_and_nobody_waits(gateway: Gateway, latencies: Make) -> None:
     reader = latencies(gateway.url)
-    assert seconds(lambda: record(reader, *range(20_000))) < 0.5
+    assert seconds(lambda: record(reader, *range(20_000))) < 10  # one wait each would be hours
     began = time.monotonic()
     assert reader.read() is None
     assert time.monotonic() - began < 1
@@ -126,7 +126,7 @@ def test_a_silent_redis_costs_a_reader_a_second_at_most_and_a_writer_nothing(gat
     reader = latencies(gateway.url)
     record(reader, 1.0)
     until(gateway.has_caller)  # the background thread is stuck now
-    assert seconds(lambda: record(reader, *range(20_000))) < 0.5
+    assert seconds(lambda: record(reader, *range(20_000))) < 10  # one wait each would be hours
     began = time.monotonic()
     assert reader.read() is None
     assert time.monotonic() - began < 1.5

@@ -16,7 +16,7 @@ def plan(store: Sessions, statement: str, parameters: dict[str, object]) -> str:
 
 def test_a_page_of_series_is_a_range_of_the_primary_key(store: Sessions) -> None:
     statement = series._PAGE.text  # noqa: SLF001 - what is planned is the statement itself
-    found = plan(store, statement, {"prefix": "p", "after": "pq", "limit": 31})
+    found = plan(store, statement, {"prefix": "p", "after": "pq", "limit": 31, "within": ""})
     assert "Index Scan using series_pkey" in found
     assert "series_id >= 'p'" in found
     assert "Sort" not in found
