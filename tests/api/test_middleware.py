@@ -144,7 +144,7 @@ def test_a_client_that_goes_away_leaves_a_line_and_no_stack_trace(
             wire.head("POST", path, Content_Length=1000)
             wire.send(b"{")
     until(lambda: sum("went away" in record.getMessage() for record in list(caplog.records)) == len(paths))
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert not [record for record in caplog.records if record.exc_info]  # warnings may be those of other servers
 
 
 def test_the_slots_of_the_chain_stand_in_their_order(settings: Settings) -> None:
