@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from api.pages import writing
-from shared.artifacts import LocalFolder
+from shared.artifacts import Store
 from shared.domain.training_scores import TrainingScores
 from shared.domain.versions import Artifact, Version
 from shared.errors import TsadError
@@ -74,7 +74,7 @@ def timeline(versions: Sequence[Version], band_of: Callable[[Artifact], Band | N
     return entries
 
 
-def read_band(states: LocalFolder, scores: Artifact) -> Band | None:
+def read_band(states: Store, scores: Artifact) -> Band | None:
     """The band of a version's training scores. They never change, so what is read once may be kept."""
     return Band.of(TrainingScores.decode(states.get(scores)))
 

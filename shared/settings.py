@@ -3,22 +3,37 @@
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import Code, SetupError
 
 MIB = 1024 * 1024
-SECRETS = ("database_url", "database_password", "redis_url")  # also read from the file that NAME_FILE names
+# Also read from the file that NAME_FILE names.
+SECRETS = ("database_url", "database_password", "redis_url", "aws_secret_access_key")
 KNOWN_PASSWORD = "tsad"  # noqa: S105 - what compose uses unless told otherwise
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?")
 NO_SERVERS = (
     "{} is not set. Set DATABASE_URL and REDIS_URL, use docker compose, "
     "or let `python3 run up` start PostgreSQL and a Redis-compatible server itself."
 )
+
+
+def _place(given: object) -> object:
+    """A folder as a `Path`, the address of a bucket as it is."""
+    text = str(given)
+    if "://" not in text:
+        return Path(text)
+    address = urlsplit(text)
+    if address.scheme != "s3" or not address.hostname or address.username or address.query or address.fragment:
+        raise ValueError("must be a folder, or s3://bucket/prefix")
+    return text
+
+
+Place = Annotated[Path | str, BeforeValidator(_place)]
 
 
 class Settings(BaseSettings):
@@ -42,16 +57,21 @@ class Settings(BaseSettings):
         "", repr=False, description="Redis 6.2 or newer, or Valkey, as redis://:password@host:port/0"
     )
 
-    training_data_folder: Path = Field(
+    training_data_folder: Place = Field(
         Path("data/data"),
         validation_alias=AliasChoices("TRAINING_DATA_FOLDER", "DATA_FOLDER"),
-        description="Where training data is kept",
+        description="Where training data is kept: a folder, or s3://bucket/prefix",
     )
-    model_state_folder: Path = Field(
+    model_state_folder: Place = Field(
         Path("data/models"),
         validation_alias=AliasChoices("MODEL_STATE_FOLDER", "MODEL_FOLDER"),
-        description="Where detector states and training scores are kept",
+        description="Where detector states and training scores are kept, likewise",
     )
+
+    aws_endpoint_url: str = Field("", description="A service other than AWS that speaks S3, as https://host:port")
+    aws_region: str = Field("", description="Region of the buckets")
+    aws_access_key_id: str = Field("", description="Who asks for the buckets; without it, what the machine is given")
+    aws_secret_access_key: str = Field("", repr=False, description="The secret of AWS_ACCESS_KEY_ID")
 
     min_training_data_points: int = Field(3, ge=2, description="Fewest points a fit accepts")
     max_training_data_points: int = Field(1_000_000, ge=2, description="Most points a fit accepts")

@@ -23,6 +23,7 @@ from shared.store.schema import migrate
 from shared.telemetry import Latencies, connect
 from tests.points import ramp
 from tests.processes import make_settings, new_database, serving
+from tests.stores import serving_s3
 from tests.waiting import until
 from worker import training as trainings
 
@@ -100,6 +101,13 @@ def sessions(settings: Settings) -> Iterator[Sessions]:
 @pytest.fixture(scope="session")
 def artifacts(settings: Settings) -> Artifacts:
     return Artifacts.of(settings)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[dict[str, str]]:
+    """The settings of a service that speaks S3, with a bucket that the tests share: each uses a prefix of its own."""
+    with serving_s3() as settings:
+        yield settings
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from shared import logs
-from shared.artifacts import Artifacts, Key, LocalFolder
+from shared.artifacts import Artifacts, Key, Store
 from shared.errors import TsadError
 from shared.settings import Settings
 from shared.store import garbage
@@ -27,8 +27,7 @@ def collect(sessions: Sessions, artifacts: Artifacts, grace_s: float) -> int:
         for keys in _slices(folder):
             with sessions.begin() as session:
                 garbage.note(session, keys)
-        for file in folder.abandoned(older_than=time.time() - grace_s):
-            file.unlink(missing_ok=True)
+        folder.sweep(older_than=time.time() - grace_s)
     return sum(_delete(artifacts, names) for names in _ripe(sessions, grace_s))
 
 
@@ -41,7 +40,7 @@ def ownerless(sessions: Sessions, artifacts: Artifacts) -> Iterator[str]:
             yield from names
 
 
-def _slices(folder: LocalFolder) -> Iterator[list[Key]]:
+def _slices(folder: Store) -> Iterator[list[Key]]:
     keys = folder.keys()
     while slice_ := list(islice(keys, KEYS_AT_A_TIME)):
         yield slice_

@@ -179,7 +179,10 @@ def _disk(patient: Patient) -> Iterator[Finding]:
     patient.artifacts.data.check()
     patient.artifacts.states.check()
     for folder in (patient.settings.training_data_folder, patient.settings.model_state_folder):
-        free = shutil.disk_usage(Path(folder)).free
+        if not isinstance(folder, Path):
+            yield Finding("disk", OK, f"{folder} can be written")
+            continue
+        free = shutil.disk_usage(folder).free
         state = FAILED if free < NO_SPACE else WARNING if free < LITTLE_SPACE else OK
         yield Finding("disk", state, f"{free / 1024**3:.1f} GiB are free for {folder}")
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from html import escape
+from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
@@ -136,7 +137,7 @@ def test_the_page_of_a_series_opens_also_when_a_file_of_it_is_damaged(
     with sessions.begin() as session:
         version = versions.find(session, series_id, 1)
     assert version
-    (settings.model_state_folder / version.scores.key).write_bytes(b"damage")
+    Path(settings.model_state_folder, version.scores.key).write_bytes(b"damage")
     answer = api.get(f"/ui/series/{series_id}")
     assert answer.status_code == 200
     assert re.search(r"<dt>normal band</dt><dd>none</dd>", answer.text)

@@ -12,6 +12,7 @@ from shared.settings import Settings
 from shared.store.schema import migrate
 from tests.points import ramp
 from tests.processes import new_database, serving
+from tests.stores import root
 
 
 def test_a_fit_is_accepted_with_its_job_and_where_to_follow_it(api: httpx.Client, series_id: str) -> None:
@@ -29,7 +30,7 @@ def test_an_accepted_fit_has_its_data_in_the_store_before_the_answer(
     api: httpx.Client, artifacts: Artifacts, series_id: str
 ) -> None:
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
-    assert (artifacts.data.root / series_id / f"{job_id}.npz").is_file()
+    assert (root(artifacts.data) / series_id / f"{job_id}.npz").is_file()
 
 
 def test_blanks_around_a_series_id_are_trimmed(api: httpx.Client, series_id: str) -> None:
@@ -134,7 +135,7 @@ def test_a_bad_body_gets_a_problem_and_nothing_is_stored(
     assert len(answer.content) < 4000
     assert problem["request_id"] == answer.headers["X-Request-ID"]
     assert api.get(f"/series/{series_id}").status_code == 404
-    assert not (artifacts.data.root / series_id).exists()
+    assert not (root(artifacts.data) / series_id).exists()
 
 
 def test_milliseconds_are_recognised_and_said_to_be(api: httpx.Client, series_id: str) -> None:
@@ -179,7 +180,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_hostile_series_id_is_refused(api: httpx.Client, artifacts: Artifacts, hostile: str) -> None:
-    stores = artifacts.data.root.parent
+    stores = root(artifacts.data).parent
     before = {path for path in stores.rglob("*") if "home" not in path.parts}
     answer = api.send(as_it_is(api, f"/fit/{hostile}"))
     assert answer.status_code in (404, 422)

@@ -1,5 +1,6 @@
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 
@@ -40,11 +41,12 @@ def test_a_schema_of_another_release_is_not_ready(settings: Settings, server_url
 
 
 def test_a_store_that_cannot_be_written_is_not_ready(settings: Settings) -> None:
-    with serving(settings.model_copy(update={"model_state_folder": settings.training_data_folder / "file"})) as api:
-        settings.training_data_folder.mkdir(exist_ok=True)
-        (settings.training_data_folder / "file").touch()
+    file = Path(settings.training_data_folder, "file")
+    with serving(settings.model_copy(update={"model_state_folder": file})) as api:
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
         assert api.get("/readyz").status_code == 503
-        (settings.training_data_folder / "file").unlink()
+        file.unlink()
 
 
 def test_the_healthcheck_of_an_empty_installation_is_all_zeros(

@@ -6,6 +6,7 @@ import pytest
 
 from shared.artifacts import Artifacts
 from tests.points import ramp
+from tests.stores import root
 
 MINUTES = [1_700_000_000 + 60 * place for place in range(60)]
 
@@ -86,7 +87,7 @@ def test_a_detector_without_a_band_says_so_with_nulls(
 def test_training_data_that_was_altered_is_never_shown(
     api: httpx.Client, artifacts: Artifacts, series_id: str, fitted: Callable[..., str]
 ) -> None:
-    (artifacts.data.root / series_id / f"{fitted(series_id)}.npz").write_bytes(b"something else")
+    (root(artifacts.data) / series_id / f"{fitted(series_id)}.npz").write_bytes(b"something else")
     answer = api.get(f"/series/{series_id}/versions/1/points")
     assert (answer.status_code, answer.json()["code"]) == (500, "artifact_damaged")
 

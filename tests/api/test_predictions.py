@@ -1,6 +1,7 @@
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -211,7 +212,7 @@ def test_many_are_at_most_a_thousand(api: httpx.Client, trained: str) -> None:
 
 
 def test_a_damaged_state_is_an_error_and_no_verdict(settings: Settings, trained: str, api: httpx.Client) -> None:
-    (state,) = (settings.model_state_folder / trained).glob("*.json")
+    (state,) = Path(settings.model_state_folder, trained).glob("*.json")
     state.write_text(json.dumps({"detector": "baseline"}))
     answer = api.post(f"/predict/{trained}", json=POINT)
     assert (answer.status_code, answer.json()["code"]) == (500, "artifact_damaged")

@@ -44,7 +44,7 @@ async def resolver_of(settings: Settings, cache_bytes: int = 10**6) -> AsyncIter
     latest = LatestVersions(settings)
     latest.start()
     sessions = Sessions(make_engine(settings, "tsad-tests"))
-    states = Counted(settings.model_state_folder)
+    states = Counted(Path(settings.model_state_folder))
     try:
         yield Resolver(latest, sessions, Artifacts(Artifacts.of(settings).data, states), cache_bytes, Metrics()), states
     finally:
@@ -101,7 +101,7 @@ def test_states_that_are_read_together_are_those_that_are_read_one_by_one(
     for _ in range(3):
         fitted(series_id)
     damaged = fitted(f"{series_id}-damaged")
-    (settings.model_state_folder / f"{series_id}-damaged/{damaged}.1.json").write_bytes(b"{}")
+    Path(settings.model_state_folder, f"{series_id}-damaged/{damaged}.1.json").write_bytes(b"{}")
     asked: list[tuple[str, int | None]] = [(series_id, version) for version in (1, None, 2, 3, 4, 2**31, 9_999_999_999)]
     asked += [(f"{series_id}-damaged", None), (f"{series_id}-damaged", 2), ("never-fitted", 1), ("never-fitted", None)]
 
@@ -171,7 +171,7 @@ def test_a_damaged_state_is_an_error_until_the_file_is_restored(
     settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
-    (state,) = (settings.model_state_folder / series_id).glob("*.json")
+    (state,) = Path(settings.model_state_folder, series_id).glob("*.json")
     content = state.read_bytes()
 
     async def look() -> None:

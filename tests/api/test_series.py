@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -42,9 +43,9 @@ def test_a_version_tells_what_it_was_learnt_from_and_what_was_learnt(
     assert version["anomaly_share"] == pytest.approx(1 / 21)
     assert (version["first_timestamp"], version["last_timestamp"]) == (1_700_000_000, 1_700_001_200)
     assert version["fit_ms"] > 0
-    data = settings.training_data_folder / series_id / f"{job_id}.npz"
+    data = Path(settings.training_data_folder, series_id, f"{job_id}.npz")
     assert version["training_data_sha256"] == hashlib.sha256(data.read_bytes()).hexdigest()
-    state = settings.model_state_folder / series_id / f"{job_id}.1.json"
+    state = Path(settings.model_state_folder, series_id, f"{job_id}.1.json")
     assert version["state_sha256"] == hashlib.sha256(state.read_bytes()).hexdigest()
     assert api.get(f"/series/{series_id}/versions/2").json()["code"] == "version_not_found"
     assert api.get(f"/series/{series_id}/versions/x").json()["code"] == "invalid_version"
@@ -122,7 +123,7 @@ def test_damaged_training_data_is_an_error_and_not_handed_out(
     api: httpx.Client, settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     job_id = fitted(series_id)
-    data = settings.training_data_folder / series_id / f"{job_id}.npz"
+    data = Path(settings.training_data_folder, series_id, f"{job_id}.npz")
     data.write_bytes(data.read_bytes()[:-1] + b"x")
     answer = api.get(f"/series/{series_id}/versions/1/data")
     assert (answer.status_code, answer.json()["code"]) == (500, "artifact_damaged")

@@ -1,9 +1,7 @@
 """What the database and the store say after a run, as plain values."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from sqlalchemy import text
@@ -18,6 +16,7 @@ from shared.domain.versions import Artifact
 from shared.errors import TsadError
 from shared.store.engine import Sessions
 from tests.chaos.plan import Order
+from tests.stores import names
 from worker import collecting
 
 SAY_EVERY = 500  # versions
@@ -102,8 +101,7 @@ def gather(
         order = orders.get(row.job_id) or orders.get(evidence.jobs[row.job_id].request_id)
         if order is not None:
             evidence.flaws += [(row.job_id, flaw) for flaw in flaws(artifacts, order, **kept)]
-    for folder in (artifacts.data, artifacts.states):
-        evidence.files |= set(_files(folder.root))
+    evidence.files = names(artifacts.data) | names(artifacts.states)
     return evidence
 
 
@@ -130,7 +128,3 @@ def _same(one: object, other: object) -> bool:
     """Whether two dataclasses hold equal arrays."""
     names = type(one).__dataclass_fields__  # type: ignore[attr-defined]
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
-
-
-def _files(root: Path) -> list[str]:
-    return [os.path.relpath(Path(folder, file), root) for folder, _, files in os.walk(root) for file in files]

@@ -14,6 +14,7 @@ from shared.domain.training_scores import TrainingScores
 from shared.domain.versions import Artifact
 from tests.chaos.evidence import flaws
 from tests.chaos.plan import Order
+from tests.stores import root
 
 ORDER = Order(0, 0.0, "s", 50, seed=1, threshold=2.5)
 JOB = "00000000-0000-4000-8000-000000000000"
@@ -49,9 +50,9 @@ def test_an_artifact_of_other_points_is_a_flaw(artifacts: Artifacts, kind: str) 
 
 
 def damaged(artifacts: Artifacts) -> Iterator[Path]:
-    yield artifacts.data.root / "s" / f"{JOB}.npz"
-    yield artifacts.states.root / "s" / f"{JOB}.1.json"
-    yield artifacts.states.root / "s" / f"{JOB}.1.scores.npz"
+    yield root(artifacts.data) / "s" / f"{JOB}.npz"
+    yield root(artifacts.states) / "s" / f"{JOB}.1.json"
+    yield root(artifacts.states) / "s" / f"{JOB}.1.scores.npz"
 
 
 def test_an_artifact_that_is_half_there_or_gone_is_a_flaw(artifacts: Artifacts) -> None:

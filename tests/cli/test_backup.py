@@ -16,6 +16,7 @@ from shared.store.engine import Sessions, make_engine
 from tests.cli.commands import Tsad
 from tests.points import ramp
 from tests.processes import new_database, serving
+from tests.stores import root
 from worker import training as trainings
 
 
@@ -68,7 +69,7 @@ def rows(settings: Settings, folder: Path) -> dict[str, bytes]:
 def files(settings: Settings) -> dict[str, bytes]:
     stores = Artifacts.of(settings)
     keys = [(store, key.name) for store in (stores.data, stores.states) for key in [*store.keys()]]
-    return {name: (store.root / name).read_bytes() for store, name in keys}
+    return {name: (root(store) / name).read_bytes() for store, name in keys}
 
 
 def test_what_is_restored_is_what_was_backed_up_and_goes_on_from_there(

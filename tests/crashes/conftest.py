@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -41,7 +42,7 @@ def quick(server_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def stack(quick: Settings) -> Iterator[Stack]:
     sessions = Sessions(make_engine(quick, "tsad-tests"))
-    made = Stack(quick, sessions, quick.training_data_folder.parents[1])
+    made = Stack(quick, sessions, Path(quick.training_data_folder).parents[1])
     yield made
     made.client.close()
     sessions.engine.dispose()

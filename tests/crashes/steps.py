@@ -22,7 +22,7 @@ UNTRIED = {  # and why
     "queue.make_celery": "makes an object",
 }
 FOLDERS = ("data", "states", "folder")  # what the verbs call a LocalFolder
-FOLDER_FUNCTIONS = ("put", "get", "delete", "keys", "abandoned")
+FOLDER_FUNCTIONS = ("put", "get", "delete", "keys", "sweep")
 IN_TRANSACTION = ("before", "after", "committed")
 OUTSIDE = ("before", "after")
 WHILE_WRITING = ("written", "renamed")  # the temporary file, and before its folder is synced

@@ -1,14 +1,17 @@
-"""The store: whole files or none, and never other bytes than were stored."""
+"""What every store promises: whole artifacts or none, and never other bytes than were stored."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
+import obstore
 import pytest
 
-from shared.artifacts import Key, LocalFolder, data_key, scores_key, state_key
-from shared.errors import Code, DamagedError, UnavailableError
+from shared.artifacts import Artifacts, Key, LocalFolder, ObjectStore, Store, data_key, scores_key, state_key
+from shared.errors import Code, DamagedError
+from tests.processes import make_settings
+from tests.stores import BUCKET, names, root
 
 JOB = "2e6e0eab-0694-448b-8eea-79b35f7a58c1"
 HOSTILE = [
@@ -28,43 +31,59 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> LocalFolder:
-    return LocalFolder(tmp_path / "store")
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, series_id: str) -> Store:
+    """An empty one of each kind."""
+    if request.param == "folder":
+        return LocalFolder(tmp_path / "store")
+    return bucket(f"s3://{BUCKET}/{series_id}", request.getfixturevalue("s3"))
 
 
-def test_what_is_stored_comes_back(folder: LocalFolder) -> None:
+def bucket(url: str, settings: dict[str, str]) -> ObjectStore:
+    return ObjectStore(url, make_settings(**settings))
+
+
+def write_behind_its_back(store: Store, name: str, content: bytes) -> None:
+    if isinstance(store, ObjectStore):
+        obstore.put(store.bucket, name, content)
+    else:
+        (root(store) / name).parent.mkdir(parents=True, exist_ok=True)
+        (root(store) / name).write_bytes(content)
+
+
+def test_what_is_stored_comes_back(store: Store) -> None:
     for content in (b"", b"a", os.urandom(100_000)):
-        stored = folder.put(data_key("a.b-c_d", str(uuid4())), content)
-        assert (stored.size, folder.get(stored)) == (len(content), content)
+        stored = store.put(data_key("a.b-c_d", str(uuid4())), memoryview(content))
+        assert (stored.size, store.get(stored)) == (len(content), content)
 
 
 @pytest.mark.parametrize("damage", [b"", b"conten", b"contenT", b"contents"])
-def test_altered_bytes_are_damage(folder: LocalFolder, damage: bytes) -> None:
-    stored = folder.put(data_key("a", JOB), b"content")
-    (folder.root / stored.key).write_bytes(damage)
+def test_altered_bytes_are_damage(store: Store, damage: bytes) -> None:
+    stored = store.put(data_key("a", JOB), b"content")
+    write_behind_its_back(store, stored.key, damage)
     with pytest.raises(DamagedError) as refused:
-        folder.get(stored)
+        store.get(stored)
     assert refused.value.code == Code.ARTIFACT_DAMAGED
-    (folder.root / stored.key).write_bytes(b"content")
-    assert folder.get(stored) == b"content"
+    write_behind_its_back(store, stored.key, b"content")
+    assert store.get(stored) == b"content"
 
 
-def test_a_file_that_is_gone_is_damage_and_deleting_it_again_is_nothing(folder: LocalFolder) -> None:
-    stored = folder.put(data_key("a", JOB), b"content")
-    folder.delete(stored.key)
-    folder.delete(stored.key)
+def test_an_artifact_that_is_gone_is_damage_and_deleting_it_again_is_nothing(store: Store) -> None:
+    stored = store.put(data_key("a", JOB), b"content")
+    store.delete(stored.key)
+    store.delete(stored.key)
+    assert names(store) == set()
     with pytest.raises(DamagedError):
-        folder.get(stored)
+        store.get(stored)
 
 
 @pytest.mark.parametrize("key", HOSTILE)
-def test_a_key_that_is_none_leads_nowhere(folder: LocalFolder, key: str) -> None:
+def test_a_key_that_is_none_leads_nowhere(store: Store, key: str) -> None:
     assert Key.parse(key) is None
-    for attempt in (lambda: folder.put(key, b"x"), lambda: folder.delete(key)):
+    for attempt in (lambda: store.put(key, b"x"), lambda: store.delete(key)):
         with pytest.raises(DamagedError):
             attempt()
-    assert not folder.root.exists()
+    assert names(store) == set()
 
 
 @pytest.mark.parametrize(
@@ -75,65 +94,35 @@ def test_a_key_is_taken_apart_as_it_was_made(key: str) -> None:
     assert Key.parse(key) == Key(key, "a", JOB)
 
 
-def test_a_write_that_fails_leaves_no_file_and_is_an_outage(
-    folder: LocalFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(_handle: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UnavailableError) as refused:
-        folder.put(data_key("a", JOB), b"content")
-    assert refused.value.code == Code.STORE_UNAVAILABLE
-    assert str(folder.root) not in refused.value.detail
-    monkeypatch.undo()
-    assert [path for path in folder.root.rglob("*") if path.is_file()] == []
-    assert list(folder.keys()) == []
+def test_only_artifacts_are_listed(store: Store) -> None:
+    stored = [store.put(data_key(series_id, JOB), b"x").key for series_id in ("a", "b")]
+    for foreign in ("a/notes.txt", "a/.part-0123", "loose.npz"):
+        write_behind_its_back(store, foreign, b"x")
+    assert sorted(key.name for key in store.keys()) == stored  # noqa: SIM118 - no dictionary
 
 
-def test_a_file_is_on_the_disk_before_it_has_its_name(folder: LocalFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[str] = []
-    real = os.fsync
-
-    def fsync(handle: int) -> None:
-        synced.append(Path(f"/proc/self/fd/{handle}").readlink().name)
-        real(handle)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    folder.put(data_key("a", JOB), b"content")
-    assert [name.partition("-")[0] for name in synced[-2:]] == [".part", "a"]
-    assert {"store", folder.root.parent.name} <= set(synced)
+def test_sweeping_leaves_artifacts_and_foreign_files_alone(store: Store) -> None:
+    store.put(data_key("a", JOB), b"x")
+    write_behind_its_back(store, "a/notes.txt", b"x")
+    store.sweep(older_than=2**40)
+    assert names(store) == {data_key("a", JOB), "a/notes.txt"}
 
 
-def test_a_folder_that_cannot_be_made_is_an_outage(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    blocked = LocalFolder(tmp_path / "file" / "store")
-    with pytest.raises(UnavailableError):
-        blocked.put(data_key("a", JOB), b"x")
-    with pytest.raises(UnavailableError):
-        blocked.check()
+def test_the_check_leaves_nothing_behind(store: Store) -> None:
+    store.check()
+    assert names(store) == set()
 
 
-def test_only_artifacts_are_listed(folder: LocalFolder, tmp_path: Path) -> None:
-    stored = folder.put(data_key("a", JOB), b"x")
-    (folder.root / "a" / "notes.txt").touch()
-    (folder.root / "a" / ".part-0123").touch()
-    (folder.root / "loose.npz").touch()
-    elsewhere = LocalFolder(tmp_path / "elsewhere")
-    elsewhere.put(data_key("b", JOB), b"x")
-    (folder.root / "link").symlink_to(elsewhere.root / "b")
-    assert [key.name for key in folder.keys()] == [stored.key]  # noqa: SIM118 - no dictionary
-    assert [path.name for path in folder.abandoned(older_than=2**40)] == [".part-0123"]
-    assert list(folder.abandoned(older_than=0)) == []
-    assert list(LocalFolder(tmp_path / "nowhere").keys()) == []
-
-
-def test_the_check_leaves_nothing_behind(folder: LocalFolder) -> None:
-    folder.check()
-    assert list(folder.root.iterdir()) == []
-
-
-def test_many_write_into_one_series_at_once(folder: LocalFolder) -> None:
+def test_many_write_into_one_series_at_once(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
-        stored = list(pool.map(lambda n: folder.put(data_key("a", str(uuid4())), b"%d" % n), range(100)))
-    assert [folder.get(one) for one in stored] == [b"%d" % n for n in range(100)]
+        stored = list(pool.map(lambda n: store.put(data_key("a", str(uuid4())), b"%d" % n), range(100)))
+    assert [store.get(one) for one in stored] == [b"%d" % n for n in range(100)]
+
+
+def test_data_and_states_may_be_kept_in_different_kinds_of_stores(s3: dict[str, str], tmp_path: Path) -> None:
+    stores = Artifacts.of(
+        make_settings(training_data_folder=tmp_path, model_state_folder=f"s3://{BUCKET}/models/", **s3)
+    )
+    assert (type(stores.data), type(stores.states)) == (LocalFolder, ObjectStore)
+    key = stores.states.put(state_key("a", JOB, 1, ".json"), b"{}").key
+    assert f"models/{key}" in names(bucket(f"s3://{BUCKET}", s3))

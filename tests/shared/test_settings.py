@@ -83,6 +83,21 @@ def test_folders_have_two_names_and_the_longer_goes_first(
     assert getattr(loaded(monkeypatch, **{name: "/long"}), field) == Path("/long")
 
 
+def test_a_folder_may_be_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loaded(monkeypatch, TRAINING_DATA_FOLDER="s3://bucket/prefix").training_data_folder == "s3://bucket/prefix"
+    assert loaded(monkeypatch, MODEL_FOLDER="s3://bucket").model_state_folder == "s3://bucket"
+
+
+@pytest.mark.parametrize(
+    "url", ["gs://bucket", "s3://", "s3:///prefix", "s3://user:secret@bucket", "s3://bucket?x=secret"]
+)
+def test_an_address_that_is_no_bucket_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    with pytest.raises(SetupError) as refused:
+        loaded(monkeypatch, MODEL_STATE_FOLDER=url)
+    assert "s3://bucket/prefix" in refused.value.detail
+    assert "secret" not in refused.value.detail
+
+
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert loaded(monkeypatch, MAX_BODY_BYTES="", TRAINING_DATA_FOLDER="", LOG_LEVEL="") == Settings()
 

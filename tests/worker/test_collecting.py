@@ -12,6 +12,7 @@ from shared.store.engine import Sessions, make_engine
 from shared.store.schema import migrate
 from tests.points import ramp
 from tests.processes import new_database, running, serving
+from tests.stores import names, root
 from worker.collecting import collect
 from worker.training import Training, run
 
@@ -53,9 +54,7 @@ def versions(own: Settings, own_sessions: Sessions, stores: Artifacts, training:
 
 
 def files(stores: Artifacts) -> set[str]:
-    return {
-        str(file.relative_to(root.root)) for root in (stores.data, stores.states) for file in root.root.rglob("*.*")
-    }
+    return names(stores.data) | names(stores.states)
 
 
 def pass_the_grace(sessions: Sessions) -> None:
@@ -88,7 +87,7 @@ def test_what_a_row_refers_to_is_never_deleted(own_sessions: Sessions, stores: A
 
 
 def test_files_of_other_names_are_left_alone(own_sessions: Sessions, stores: Artifacts, versions: list[str]) -> None:
-    foreign = stores.data.root / "a" / "notes.txt"
+    foreign = root(stores.data) / "a" / "notes.txt"
     foreign.write_text("mine")
     for _ in range(2):
         collect(own_sessions, stores, GRACE_S)
@@ -101,7 +100,7 @@ def test_the_remains_of_a_writer_that_died_go_by_age(
 ) -> None:
     import os  # noqa: PLC0415
 
-    remains = stores.data.root / "a" / ".part-0011"
+    remains = root(stores.data) / "a" / ".part-0011"
     remains.write_bytes(b"half")
     collect(own_sessions, stores, GRACE_S)
     assert remains.exists()

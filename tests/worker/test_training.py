@@ -16,13 +16,12 @@ from shared.metrics import Metrics
 from shared.store import jobs, versions, views
 from shared.store.engine import Sessions
 from tests.points import ramp
+from tests.stores import root
 from tests.waiting import until
 from worker import training as trainings
 from worker.training import Training, run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shared.domain.detectors.contract import Detector
 
 
@@ -148,7 +147,7 @@ def test_mathematics_that_fail_end_the_job_with_a_code_and_a_sentence(
 def test_damaged_training_data_end_the_job_with_a_sentence(
     training: Training, api: httpx.Client, series_id: str, job_id: str
 ) -> None:
-    (training.artifacts.data.root / series_id / f"{job_id}.npz").write_bytes(b"not what was stored")
+    (root(training.artifacts.data) / series_id / f"{job_id}.npz").write_bytes(b"not what was stored")
     counting = replace(training, metrics=Metrics())
     run(counting, job_id)
     assert ended(counting) == {"failed": 1}
@@ -297,7 +296,7 @@ def test_an_unknown_commit_is_settled_by_reading_the_row(
 
 def test_artifacts_of_a_fit_lie_under_its_attempt(training: Training, series_id: str, job_id: str) -> None:
     run(training, job_id)
-    states: Path = training.artifacts.states.root / series_id
+    states = root(training.artifacts.states) / series_id
     assert {file.name for file in states.iterdir()} == {f"{job_id}.1.json", f"{job_id}.1.scores.npz"}
 
 

@@ -1,63 +1,17 @@
-"""Artifacts: training data, states and training scores as immutable files, each named once and never changed.
+"""Artifacts in a folder."""
 
-    training data    <series>/<job_id>.npz                    in TRAINING_DATA_FOLDER
-    state            <series>/<job_id>.<attempt>.json | .npz  in MODEL_STATE_FOLDER
-    training scores  <series>/<job_id>.<attempt>.scores.npz   in MODEL_STATE_FOLDER
-
-Nobody but the collector deletes one.
-"""
-
-import hashlib
 import os
-import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
+from shared.artifacts.contract import TEMPORARY, described, intact, missing, unavailable
+from shared.artifacts.keys import Key, checked
 from shared.domain.versions import Artifact
-from shared.errors import Code, DamagedError, UnavailableError
-from shared.settings import Settings
+from shared.errors import UnavailableError
 
-_KEY = re.compile(
-    r"(?P<series_id>[A-Za-z0-9._-]{1,128})/(?P<job_id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-    r"(?:\.npz|\.[0-9]+\.(?:json|npz)|\.[0-9]+\.scores\.npz)"
-)
-_TEMPORARY = ".part-"
 _MOST_REMEMBERED = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """The name of an artifact, taken apart."""
-
-    name: str
-    series_id: str
-    job_id: str
-
-    @classmethod
-    def parse(cls, name: str) -> "Key | None":
-        """Read a name of our grammar; None for any other file."""
-        match = _KEY.fullmatch(name)
-        if match is None or ".." in name or match["series_id"] == ".":
-            return None
-        return cls(name, match["series_id"], match["job_id"])
-
-
-def data_key(series_id: str, job_id: str) -> str:
-    """Where a job's training data is."""
-    return f"{series_id}/{job_id}.npz"
-
-
-def state_key(series_id: str, job_id: str, attempt: int, suffix: str) -> str:
-    """Where one attempt writes its state: no attempt can touch another's file."""
-    return f"{series_id}/{job_id}.{attempt}{suffix}"
-
-
-def scores_key(series_id: str, job_id: str, attempt: int) -> str:
-    """Where one attempt writes the training scores."""
-    return f"{series_id}/{job_id}.{attempt}.scores.npz"
 
 
 class LocalFolder:
@@ -75,7 +29,7 @@ class LocalFolder:
             self._write(target, content)
         except OSError as error:
             raise _unavailable("stored", error) from error
-        return Artifact(key, hashlib.sha256(content).digest(), len(content))
+        return described(key, content)
 
     def get(self, artifact: Artifact) -> bytes:
         """Read the bytes that were stored: `DamagedError` when they are gone or altered."""
@@ -83,16 +37,18 @@ class LocalFolder:
             with self._path(artifact.key).open("rb") as file:
                 content = file.read(artifact.size + 1)
         except FileNotFoundError:
-            raise DamagedError(Code.ARTIFACT_DAMAGED, "An artifact is missing from the store.") from None
+            raise missing() from None
         except OSError as error:
             raise _unavailable("read", error) from error
-        if len(content) != artifact.size or hashlib.sha256(content).digest() != artifact.sha256:
-            raise DamagedError(Code.ARTIFACT_DAMAGED, "An artifact in the store is not what was stored.")
-        return content
+        return intact(artifact, content)
 
     def delete(self, key: str) -> None:
         """Remove the file, if it is there."""
-        self._path(key).unlink(missing_ok=True)
+        path = self._path(key)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unavailable("deleted", error) from error
 
     def keys(self) -> Iterator[Key]:
         """All artifacts in the folder; files of other names are left alone."""
@@ -101,17 +57,17 @@ class LocalFolder:
                 if key := Key.parse(f"{folder.name}/{file.name}"):
                     yield key
 
-    def abandoned(self, older_than: float) -> Iterator[Path]:
-        """Temporary files of writers that died: last written before the epoch second `older_than`."""
+    def sweep(self, older_than: float) -> None:
+        """Remove temporary files of writers that died: last written before the epoch second `older_than`."""
         for folder in self._folders():
-            for file in folder.glob(f"{_TEMPORARY}*"):
+            for file in folder.glob(f"{TEMPORARY}*"):
                 with suppress(FileNotFoundError):
                     if file.stat().st_mtime < older_than:
-                        yield file
+                        file.unlink()
 
     def check(self) -> None:
         """Raise `UnavailableError` unless files can be written here."""
-        probe = self.root / f"{_TEMPORARY}{token_hex(8)}"
+        probe = self.root / f"{TEMPORARY}{token_hex(8)}"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             probe.touch()
@@ -137,7 +93,7 @@ class LocalFolder:
         self._durable.add(folder)
 
     def _write(self, target: Path, content: bytes | memoryview) -> None:
-        temporary = target.with_name(f"{_TEMPORARY}{token_hex(8)}")
+        temporary = target.with_name(f"{TEMPORARY}{token_hex(8)}")
         try:
             with temporary.open("xb") as file:
                 file.write(content)
@@ -151,29 +107,11 @@ class LocalFolder:
         _sync_folder(target.parent)
 
     def _path(self, key: str) -> Path:
-        if Key.parse(key) is None:
-            raise DamagedError(Code.ARTIFACT_DAMAGED, "A key is not the name of an artifact.")
-        return self.root / key
-
-
-@dataclass(frozen=True, slots=True)
-class Artifacts:
-    """The two stores."""
-
-    data: LocalFolder
-    states: LocalFolder
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Artifacts":
-        """The stores that the settings name."""
-        return cls(LocalFolder(settings.training_data_folder), LocalFolder(settings.model_state_folder))
+        return self.root / checked(key)
 
 
 def _unavailable(done: str, error: OSError) -> UnavailableError:
-    reason = os.strerror(error.errno) if error.errno else "unknown reason"
-    return UnavailableError(
-        Code.STORE_UNAVAILABLE, f"An artifact cannot be {done} at the moment ({reason}). Try again.", retry_after_s=5
-    )
+    return unavailable(done, os.strerror(error.errno) if error.errno else "unknown reason")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,75 @@
+"""What a folder must do that a bucket does by itself."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shared.artifacts import LocalFolder, data_key
+from shared.errors import Code, UnavailableError
+from tests.stores import names
+
+JOB = "2e6e0eab-0694-448b-8eea-79b35f7a58c1"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> LocalFolder:
+    return LocalFolder(tmp_path / "store")
+
+
+def test_a_write_that_fails_leaves_no_file_and_is_an_outage(
+    folder: LocalFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UnavailableError) as refused:
+        folder.put(data_key("a", JOB), b"content")
+    assert refused.value.code == Code.STORE_UNAVAILABLE
+    assert str(folder.root) not in refused.value.detail
+    monkeypatch.undo()
+    assert names(folder) == set()
+    assert list(folder.keys()) == []
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(folder: LocalFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    folder.put(data_key("a", JOB), b"content")
+    assert [name.partition("-")[0] for name in synced[-2:]] == [".part", "a"]
+    assert {"store", folder.root.parent.name} <= set(synced)
+
+
+def test_a_folder_that_cannot_be_made_is_an_outage(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    blocked = LocalFolder(tmp_path / "file" / "store")
+    for attempt in (lambda: blocked.put(data_key("a", JOB), b"x"), lambda: blocked.delete(data_key("a", JOB))):
+        with pytest.raises(UnavailableError):
+            attempt()
+    with pytest.raises(UnavailableError):
+        blocked.check()
+
+
+def test_a_link_leads_to_what_is_not_ours_to_list(folder: LocalFolder, tmp_path: Path) -> None:
+    elsewhere = LocalFolder(tmp_path / "elsewhere")
+    elsewhere.put(data_key("b", JOB), b"x")
+    folder.root.mkdir()
+    (folder.root / "link").symlink_to(elsewhere.root / "b")
+    assert list(folder.keys()) == []
+    assert list(LocalFolder(tmp_path / "nowhere").keys()) == []
+
+
+def test_sweeping_removes_temporary_files_by_their_age(folder: LocalFolder) -> None:
+    folder.put(data_key("a", JOB), b"x")
+    (folder.root / "a" / ".part-0123").touch()
+    folder.sweep(older_than=0)
+    assert "a/.part-0123" in names(folder)
+    folder.sweep(older_than=2**40)
+    assert names(folder) == {data_key("a", JOB)}

@@ -1,0 +1,94 @@
+"""What may go wrong with a bucket that cannot with a folder. None of it may look like a lost artifact."""
+
+import base64
+import hashlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from shared.artifacts import ObjectStore, data_key, object_store
+from shared.domain.versions import Artifact
+from shared.errors import Code, UnavailableError
+from tests.processes import make_settings
+from tests.stores import ACCESS, BUCKET
+
+KEY = data_key("a", "2e6e0eab-0694-448b-8eea-79b35f7a58c1")
+STORED = Artifact(KEY, hashlib.sha256(b"").digest(), 0)
+
+
+def refusals(store: ObjectStore) -> list[str]:
+    """What each function says when none of them can do its work."""
+    attempts: list[Callable[[], object]] = [
+        lambda: store.put(KEY, b""),
+        lambda: store.get(STORED),
+        lambda: store.delete(KEY),
+        lambda: list(store.keys()),
+        store.check,
+    ]
+    said = []
+    for attempt in attempts:
+        with pytest.raises(UnavailableError) as refused:
+            attempt()
+        assert refused.value.code == Code.STORE_UNAVAILABLE
+        assert refused.value.retry_after_s
+        said.append(refused.value.detail)
+    return said
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port on which nobody listens, taken so that nobody will."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def test_a_service_that_is_away_is_an_outage_and_its_address_is_not_told(closed_port: int) -> None:
+    settings = make_settings(aws_endpoint_url=f"http://127.0.0.1:{closed_port}", **ACCESS)
+    for sentence in refusals(ObjectStore(f"s3://{BUCKET}", settings)):
+        assert "127.0.0.1" not in sentence
+        assert BUCKET not in sentence
+
+
+def test_a_service_that_does_not_answer_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("_REQUEST", "_ALL_TRIES"):
+        monkeypatch.setattr(object_store, limit, timedelta(milliseconds=50))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = make_settings(aws_endpoint_url="http://{}:{}".format(*silent.getsockname()), **ACCESS)
+        refusals(ObjectStore(f"s3://{BUCKET}", settings))
+
+
+def test_a_missing_bucket_is_an_outage_and_no_missing_artifact(s3: dict[str, str]) -> None:
+    store = ObjectStore("s3://elsewhere/a", make_settings(**s3))
+    put, get, *_ = refusals(store)
+    assert all("no such bucket" in sentence for sentence in (put, get))
+
+
+def test_an_artifact_is_sent_by_one_request_with_its_checksum_so_that_none_is_half_stored() -> None:
+    content, sent = b"x" * 6_000_000, []
+
+    class Service(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            sent.append((self.path, body, self.headers["x-amz-checksum-sha256"]))
+            self.send_response(HTTPStatus.OK)
+            self.send_header("ETag", "any")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Service) as service:
+        answering = threading.Thread(target=service.handle_request)
+        answering.start()
+        settings = make_settings(aws_endpoint_url=f"http://127.0.0.1:{service.server_port}", **ACCESS)
+        ObjectStore(f"s3://{BUCKET}/pre/fix/", settings).put(KEY, content)
+        answering.join()
+    checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    assert sent == [(f"/{BUCKET}/pre/fix/{KEY}", content, checksum)]
