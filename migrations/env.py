@@ -14,14 +14,13 @@ def run() -> None:
     url = context.config.attributes.get("database_url") or Settings.load().database
     engine = create_engine(url, poolclass=pool.NullPool)
     with engine.connect() as connection:
-        # A statement that waits for a lock makes every later query of that table wait behind it: give up instead.
-        connection.execute(text("SET lock_timeout = '5s'"))
-        connection.execute(text("SET statement_timeout = 0"))
-        connection.commit()
         context.configure(connection=connection, target_metadata=metadata, compare_server_default=True)
         with context.begin_transaction():
+            # LOCAL, for behind a pooler the connection is somebody else's after the transaction.
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL lock_timeout = '60s'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ONE_MIGRATION_AT_A_TIME})
+            # A statement that waits for a lock makes every later query of that table wait behind it: give up instead.
             connection.execute(text("SET LOCAL lock_timeout = '5s'"))
             context.run_migrations()
 
