@@ -30,6 +30,11 @@ def names(store: Store) -> set[str]:
     return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
 
 
+def s3_settings(endpoint: str) -> dict[str, str]:
+    """What leads to the service at this address."""
+    return {"aws_endpoint_url": endpoint, **ACCESS}
+
+
 @contextmanager
 def serving_s3(port: int = 0) -> Iterator[dict[str, str]]:
     """A service with an empty bucket, in threads of this process; the settings that lead to it."""
@@ -39,7 +44,7 @@ def serving_s3(port: int = 0) -> Iterator[dict[str, str]]:
         endpoint = "http://{}:{}".format(*server.get_host_and_port())
         make_bucket = urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT")  # noqa: S310 - our own address
         with urllib.request.urlopen(make_bucket, timeout=10):  # noqa: S310 - likewise
-            yield {"aws_endpoint_url": endpoint, **ACCESS}
+            yield s3_settings(endpoint)
     finally:
         server.stop()
 

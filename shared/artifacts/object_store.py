@@ -15,7 +15,7 @@ from shared.artifacts.keys import Key, checked
 from shared.domain.versions import Artifact
 from shared.settings import Settings
 
-# A request that is repeated twice ends before ACCEPT_WINDOW_S does.
+# Even one that is repeated twice is over after 40 s, before the default ACCEPT_WINDOW_S is.
 _CONNECT, _REQUEST, _ALL_TRIES = timedelta(seconds=2), timedelta(seconds=15), timedelta(seconds=20)
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos --seed N [--jobs N]`: break everything under load, then check every promise."""
+"""`python -m tests.chaos --seed N [--jobs N] [--store s3]`: break everything under load, then check every promise."""
 
 import argparse
 import os
@@ -47,12 +47,13 @@ def _options() -> Options:
     parser.add_argument(
         "--fault", action="append", default=[], choices=sorted(FAULTS), help="only these, in this order"
     )
+    parser.add_argument("--store", default="folder", choices=["folder", "s3"], help="where artifacts are kept")
     parser.add_argument("--sabotage", default="", choices=sorted(BY_NAME), help="take a safeguard out: it must fail")
     parser.add_argument("--logs", help="where to keep the logs (default: a new folder, and only of a run that failed)")
     given = parser.parse_args()
     if given.jobs < 10:
         parser.error("--jobs must be at least 10")
-    return Options(given.seed, given.jobs, given.quick, tuple(given.fault), given.sabotage, given.logs)
+    return Options(given.seed, given.jobs, given.quick, tuple(given.fault), given.sabotage, given.logs, given.store)
 
 
 def _say(line: str) -> None:

@@ -12,6 +12,10 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore.exceptions import GenericError
 
 from shared.artifacts import LocalFolder
 from shared.domain.detectors import baseline
@@ -59,14 +63,34 @@ class FailingFolder:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+class FailingBucket:
+    """`obstore.put` to a service that may refuse, and may do what it was asked without an answer."""
+
+    put = staticmethod(obstore.put)
+
+    def __init__(self, switch: Path) -> None:
+        self.switch = switch
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        try:
+            how = self.switch.read_text()
+        except FileNotFoundError:
+            return FailingBucket.put(*given, **named)
+        if how == TORN:
+            FailingBucket.put(*given, **named)
+        raise GenericError("the bucket fails")
+
+
 def main(module: str, *arguments: str) -> None:
     baseline.DETECTOR = replace(baseline.DETECTOR, fit=fit)
-    failing = FailingFolder(Path(os.environ[STORE_SWITCH]))
+    switch = Path(os.environ[STORE_SWITCH])
+    failing = FailingFolder(switch)
 
     def write(self: LocalFolder, target: Path, content: bytes | memoryview) -> None:
         failing(self, target, content)
 
     LocalFolder._write = write  # type: ignore[method-assign]  # noqa: SLF001
+    obstore.put = FailingBucket(switch)
     if kind := os.environ.get(SABOTAGE):
         sabotage.BY_NAME[kind].patch()
     sys.argv = [module, *arguments]

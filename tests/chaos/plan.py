@@ -99,6 +99,7 @@ class Options:
     faults: tuple[str, ...] = ()  # these, in this order, instead of shuffled decks of all kinds
     sabotage: str = ""
     logs: str | None = None
+    store: str = "folder"  # or s3
 
     @property
     def settings(self) -> Mapping[str, str]:

@@ -21,6 +21,7 @@ from tests.chaos.entry import SABOTAGE, STORE_SWITCH
 from tests.chaos.plan import Options
 from tests.chaos.sabotage import BY_NAME, Sabotage
 from tests.processes import make_settings
+from tests.stores import BUCKET, s3_settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 APIS, WORKERS = ("api-1", "api-2"), ("worker-1", "worker-2")
@@ -69,14 +70,18 @@ def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> I
     sabotage = BY_NAME.get(options.sabotage, Sabotage())
     embedded = Embedded(home, durable=True)
     with closing(embedded.home):
-        env, switch = _environment(embedded, options)
-        ports = [free_port()]
-        ports.append(free_port(besides=ports))
+        ports: list[int] = []
+        for _ in range(3):
+            ports.append(free_port(besides=ports))
+        *api_ports, s3_port = ports
+        env, switch = _environment(embedded, options, s3_port)
         named = {server.name: server for server in embedded.servers}
         programs = [
-            Program(name, embedded.home, _entry(*_api(port)), env) for name, port in zip(APIS, ports, strict=True)
+            Program(name, embedded.home, _entry(*_api(port)), env) for name, port in zip(APIS, api_ports, strict=True)
         ]
         programs += [Program(name, embedded.home, _entry("worker"), env) for name in WORKERS]
+        if options.store == "s3":
+            programs.insert(0, Program("s3", embedded.home, ("tests.stores", str(s3_port)), env))
         if sabotage.reconciler:
             programs.append(Program("reconciler", embedded.home, _entry("worker.reconciling"), env))
         settings = make_settings(**{name.lower(): value for name, value in env.items() if name in _SETTINGS})
@@ -95,7 +100,7 @@ def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> I
                     supervisor=supervisor,
                     settings=settings,
                     sessions=sessions,
-                    addresses=tuple(f"http://{LOCALHOST}:{port}" for port in ports),
+                    addresses=tuple(f"http://{LOCALHOST}:{port}" for port in api_ports),
                     store_switch=switch,
                 )
             finally:
@@ -105,20 +110,24 @@ def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> I
 _SETTINGS = {name.upper() for name in Settings.model_fields}
 
 
-def _environment(embedded: Embedded, options: Options) -> tuple[dict[str, str], Path]:
+def _environment(embedded: Embedded, options: Options, s3_port: int) -> tuple[dict[str, str], Path]:
     home = embedded.home.path
     switch = home / "store-fails"
+    artifacts, access = str(home / "artifacts"), {}
+    if options.store == "s3":
+        artifacts, access = f"s3://{BUCKET}", s3_settings(f"http://{LOCALHOST}:{s3_port}")
     env = {
         "DATABASE_URL": embedded.database_url,
         "REDIS_URL": embedded.redis_url,
-        "TRAINING_DATA_FOLDER": str(home / "artifacts/data"),
-        "MODEL_STATE_FOLDER": str(home / "artifacts/models"),
+        "TRAINING_DATA_FOLDER": f"{artifacts}/data",
+        "MODEL_STATE_FOLDER": f"{artifacts}/models",
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(home),  # where a killed process leaves its temporary files
         "PYTHONPATH": str(PROJECT),
         STORE_SWITCH: str(switch),
         SABOTAGE: options.sabotage,
         **ONE_THREAD,
+        **{name.upper(): value for name, value in access.items()},
         **options.settings,
     }
     return env, switch
