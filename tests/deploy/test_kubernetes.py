@@ -1,0 +1,160 @@
+"""The manifests name what exists: settings, commands, routes, ports, and each other."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from shared import __version__
+from shared.settings import Settings
+from tests.deploy.composition import seconds, services
+from tests.deploy.images import ROOT, image
+from tests.deploy.test_env_example import setting_names
+
+FOLDER = ROOT / "docs/deploy/kubernetes"
+NOT_APPLIED = {"kustomization.yaml", "secret.example.yaml"}
+IMAGES = {"tsad-api": "Dockerfile.api", "tsad-worker": "Dockerfile.worker"}
+
+Manifest = dict[str, Any]
+
+
+def manifests() -> Iterator[Manifest]:
+    for file in sorted(FOLDER.glob("*.yaml")):
+        if file.name != "kustomization.yaml":
+            yield from yaml.safe_load_all(file.read_text())
+
+
+def of_kind(*kinds: str) -> dict[str, Manifest]:
+    return {manifest["metadata"]["name"]: manifest for manifest in manifests() if manifest["kind"] in kinds}
+
+
+WORKLOADS = of_kind("Deployment", "Job")
+every_workload = pytest.mark.parametrize("name", WORKLOADS)
+
+
+def pod(name: str) -> Manifest:
+    spec: Manifest = WORKLOADS[name]["spec"]["template"]["spec"]
+    return spec
+
+
+def container(name: str) -> Manifest:
+    (only,) = pod(name)["containers"]
+    assert isinstance(only, dict)
+    return only
+
+
+def labels(name: str) -> Manifest:
+    found: Manifest = WORKLOADS[name]["spec"]["template"]["metadata"]["labels"]
+    return found
+
+
+def kustomization() -> Manifest:
+    content: Manifest = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+    return content
+
+
+def test_every_file_is_applied_but_the_example_of_secrets() -> None:
+    assert {*kustomization()["resources"], *NOT_APPLIED} == {file.name for file in FOLDER.glob("*.yaml")}
+
+
+def test_everything_is_in_the_namespace() -> None:
+    (namespace,) = of_kind("Namespace")
+    assert {manifest["metadata"].get("namespace", namespace) for manifest in manifests()} == {namespace}
+    assert kustomization()["namespace"] == namespace
+
+
+def test_the_images_are_those_that_are_built_here_of_this_release() -> None:
+    assert {container(name)["image"] for name in WORKLOADS} == IMAGES.keys()
+    assert {entry["name"]: entry["newTag"] for entry in kustomization()["images"]} == dict.fromkeys(IMAGES, __version__)
+
+
+@every_workload
+def test_a_workload_runs_what_compose_runs(name: str) -> None:
+    composed, ours = services()[name], container(name)
+    assert IMAGES[ours["image"]] == composed["build"]["dockerfile"]
+    assert ours.get("command") == composed.get("command")
+
+
+@every_workload
+def test_a_workload_reads_settings_and_secrets_that_there_are(name: str) -> None:
+    given = of_kind("ConfigMap", "Secret")
+    for source in container(name).get("envFrom", []):
+        (reference,) = source.values()
+        assert reference["name"] in given
+    for variable in container(name).get("env", []):
+        reference = variable.get("valueFrom", {}).get("secretKeyRef")
+        assert reference is None or reference["key"] in given[reference["name"]]["stringData"]
+
+
+def test_every_key_of_the_configuration_is_a_setting_and_all_of_it_is_a_valid_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    values = yaml.safe_load((FOLDER / "config.yaml").read_text())["data"]
+    values |= next(yaml.safe_load_all((FOLDER / "secret.example.yaml").read_text()))["stringData"]
+    assert values.keys() <= setting_names()
+    monkeypatch.chdir(tmp_path)
+    for variable, value in values.items():
+        monkeypatch.setenv(variable, value)
+    settings = Settings.load()
+    assert settings.database
+    assert settings.redis
+
+
+def probes(name: str) -> list[Manifest]:
+    kinds = ("startupProbe", "livenessProbe", "readinessProbe")
+    return [container(name)[kind]["httpGet"] for kind in kinds if kind in container(name)]
+
+
+@every_workload
+def test_a_probe_asks_on_the_port_that_is_served(name: str) -> None:
+    ours = container(name)
+    ports = {port["name"]: str(port["containerPort"]) for port in ours.get("ports", [])}
+    command = ours.get("command") or image(IMAGES[ours["image"]], "runtime").command
+    assert all(ports[probe["port"]] in command or f"--port={ports[probe['port']]}" in command for probe in probes(name))
+    assert bool(probes(name)) == bool(ports)
+
+
+def test_the_probes_of_the_api_ask_its_routes(api: httpx.Client) -> None:
+    asked = {probe["path"] for probe in probes("api")}
+    assert asked == {"/livez", "/readyz"}
+    assert all(api.get(path).status_code == 200 for path in asked)
+
+
+@every_workload
+def test_a_pod_has_the_time_it_takes_to_end(name: str) -> None:
+    if "stop_grace_period" in services()[name]:
+        before = 5 if "lifecycle" in container(name) else 0
+        assert pod(name)["terminationGracePeriodSeconds"] - before >= seconds(services()[name]["stop_grace_period"])
+
+
+@every_workload
+def test_a_pod_may_do_nothing_that_it_need_not(name: str) -> None:
+    own = container(name)["securityContext"]
+    assert own == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod(name)["securityContext"]["runAsNonRoot"] is True
+    assert pod(name)["automountServiceAccountToken"] is False
+    assert {mount["mountPath"] for mount in container(name)["volumeMounts"]} == {"/tmp"}  # noqa: S108 - in a pod
+
+
+def test_what_is_scaled_has_no_fixed_number_and_asks_for_cpu() -> None:
+    scaled = {scaler["spec"]["scaleTargetRef"]["name"] for scaler in of_kind("HorizontalPodAutoscaler").values()}
+    assert scaled == {"api", "worker"}
+    for name in of_kind("Deployment"):
+        assert ("replicas" in WORKLOADS[name]["spec"]) == (name not in scaled)
+        assert container(name)["resources"]["requests"]["cpu"]
+
+
+@pytest.mark.parametrize("kind", ["Service", "PodDisruptionBudget", "NetworkPolicy", "Deployment"])
+def test_every_selector_finds_pods(kind: str) -> None:
+    for manifest in (manifest for manifest in manifests() if manifest["kind"] == kind):
+        selector = manifest["spec"].get("selector") or manifest["spec"]["podSelector"]
+        wanted = selector.get("matchLabels", selector)
+        found = [name for name in WORKLOADS if wanted.items() <= labels(name).items()]
+        assert found == ([manifest["metadata"]["name"]] if wanted else list(WORKLOADS))
