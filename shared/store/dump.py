@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import psycopg2
-from sqlalchemy import ForeignKeyConstraint, text
+from sqlalchemy import ForeignKeyConstraint, Table, inspect, text
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import AddConstraint, DropConstraint
 
@@ -61,20 +61,21 @@ def write(session: Session, name: str, file: Digest) -> int:
 
 def is_empty(session: Session) -> bool:
     """Whether no table holds a row."""
-    return not any(session.execute(text(f"SELECT 1 FROM {name} LIMIT 1")).first() for name in _TABLES)
+    return not any(session.execute(text(f"SELECT 1 FROM {name} LIMIT 1")).first() for name in _present(session))
 
 
 @contextmanager
 def loading(session: Session) -> Iterator[None]:
     """Let rows in as they are: the guards judge how rows change, and these only come back."""
-    for name in _TABLES:
+    present = _present(session)
+    for name in present:
         session.execute(text(f"ALTER TABLE {name} DISABLE TRIGGER USER"))
     for constraint in _CIRCULAR:
         session.execute(DropConstraint(constraint))
     yield
     for constraint in _CIRCULAR:
         session.execute(AddConstraint(constraint))
-    for name, table in _TABLES.items():
+    for name, table in present.items():
         session.execute(text(f"ALTER TABLE {name} ENABLE TRIGGER USER"))
         for column in table.columns:
             if column.identity:
@@ -84,6 +85,12 @@ def loading(session: Session) -> Iterator[None]:
                         f"FROM {name} HAVING max({column.name}) IS NOT NULL"
                     )
                 )
+
+
+def _present(session: Session) -> dict[str, Table]:
+    """Tables that there are: the schema may still be an older one, that of a backup."""
+    there = set(inspect(session.connection()).get_table_names())
+    return {name: table for name, table in _TABLES.items() if name in there}
 
 
 def read(session: Session, name: str, of: Sequence[str], file: BinaryIO) -> int:

@@ -114,6 +114,21 @@ def test_what_is_restored_is_what_was_backed_up_and_goes_on_from_there(
     sessions.engine.dispose()
 
 
+def test_a_backup_that_the_first_release_made_is_restored_and_has_todays_schema_then(
+    own: Settings, elsewhere: Settings, made: Made, operate: Tsad, tmp_path: Path
+) -> None:
+    operate(own, "backup", str(tmp_path / "backup"))
+    manifest_file = tmp_path / "backup/manifest.json"
+    manifest = json.loads(manifest_file.read_text())
+    for later in ("api_keys", "browser_sessions"):
+        del manifest["tables"][later]
+    manifest_file.write_text(json.dumps(manifest | {"revision": "0001"}))
+    restored = operate(elsewhere, "restore", str(tmp_path / "backup"))
+    assert restored.code == 0, restored.told
+    assert rows(elsewhere, tmp_path) == rows(own, tmp_path)
+    assert files(elsewhere) == files(own)
+
+
 def test_an_installation_that_holds_something_is_left_as_it_is(
     own: Settings, made: Made, operate: Tsad, tmp_path: Path
 ) -> None:
