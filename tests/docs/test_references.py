@@ -14,7 +14,7 @@ PATH = re.compile(rf"(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./*<>-]*")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 RUN = re.compile(r"python3 run (\w+)")
 ROUTE = re.compile(r"(GET|POST|PUT|DELETE) (/[\w{}./]*)")
-IDS = [document.name for document in DOCUMENTS]
+IDS = [str(document.relative_to(ROOT)) for document in DOCUMENTS]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,7 @@
+"""docs/api.md, the HTTP API."""
+
+from tests.docs.http_reference import DOCUMENT, reference
+
+
+def test_the_reference_is_what_the_api_says_of_itself() -> None:
+    assert DOCUMENT.read_text() == reference(), "run `.venv/bin/python -m tests.docs.http_reference`"
