@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     lease_s: float = Field(20, gt=0, description="How long a job belongs to a worker that is not heard of")
     heartbeat_s: float = Field(1, gt=0, description="How often a worker renews its lease and sees a cancellation")
     reconcile_s: float = Field(2, gt=0, description="How often the reconciler looks for what was missed")
+    collect_s: float = Field(60, gt=0, description="How often it looks at every artifact, for those without an owner")
     accept_window_s: float = Field(60, gt=0, description="How long the API may take from admission to commit")
     garbage_grace_s: float = Field(3600, gt=0, description="How long an artifact without an owner is left alone")
     fit_time_limit_s: int = Field(900, ge=1, description="Longest fit; a longer one fails with fit_timeout")

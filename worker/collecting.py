@@ -1,6 +1,6 @@
 """The collector: the only one who deletes artifacts, and only those that no row refers to or ever will.
 
-The reconciler collects every minute. `python -m worker.collecting` collects once, `--dry-run` only lists.
+The reconciler collects every `COLLECT_S`. `python -m worker.collecting` collects once, `--dry-run` only lists.
 """
 
 import argparse

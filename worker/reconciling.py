@@ -5,9 +5,9 @@ Any number may run; a lock in the database lets one work at a time.
 
 import logging
 import signal
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import redis
@@ -31,7 +31,6 @@ ROWS_AT_A_TIME = 500
 SERIES_AT_A_TIME = 1000
 REPEAT_AFTER_S, REPEAT_DOUBLINGS = 10.0, 5  # how often a message is repeated that may still wait in Redis
 REPEAT_LOST_AFTER_S = 2.0  # the same while Redis holds no message at all
-COLLECT_EVERY_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,12 @@ class Reconciler:
         if messages and announce(self.app, messages):  # where Redis is away, a later round repeats them
             self.metrics.messages_repeated.inc(len(messages))
 
+    def tidy(self) -> None:
+        """Remove versions that are not kept, and artifacts that nothing refers to any more."""
+        self.prune_versions()
+        collected = collecting.collect(self.sessions, self.artifacts, self.settings.garbage_grace_s)
+        self.metrics.artifacts_collected.inc(collected)
+
     def prune_versions(self) -> int:
         """Remove versions beyond those that KEEP_VERSIONS keeps, series by series; return how many."""
         keep, days, pruned, after = self.settings.keep_versions, self.settings.keep_versions_days, 0, ""
@@ -79,17 +84,20 @@ class Reconciler:
 
 
 def run(reconciler: Reconciler, stopping: Event) -> None:
-    """Reconcile until told to stop; a round that fails is repeated."""
-    collect_at = time.monotonic() + COLLECT_EVERY_S
-    while not stopping.wait(reconciler.settings.reconcile_s):
+    """Reconcile and tidy until told to stop; what fails is repeated.
+
+    Side by side, for looking at every artifact may take minutes, and leases must not wait for it. Tidying may be cut
+    off anywhere.
+    """
+    settings = reconciler.settings
+    Thread(target=_repeat, args=(reconciler.tidy, settings.collect_s, stopping), name="tidying", daemon=True).start()
+    _repeat(reconciler.round, settings.reconcile_s, stopping)
+
+
+def _repeat(work: Callable[[], object], every_s: float, stopping: Event) -> None:
+    while not stopping.wait(every_s):
         try:
-            reconciler.round()
-            if time.monotonic() >= collect_at:
-                reconciler.prune_versions()
-                grace_s = reconciler.settings.garbage_grace_s
-                collected = collecting.collect(reconciler.sessions, reconciler.artifacts, grace_s)
-                reconciler.metrics.artifacts_collected.inc(collected)
-                collect_at = time.monotonic() + COLLECT_EVERY_S
+            work()
         except UnavailableError as error:
             logger.warning("%s", error.detail)
         except Exception:

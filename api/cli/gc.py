@@ -17,7 +17,7 @@ def gc(
     home: OfHome = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete artifacts that no row has referred to for GARBAGE_GRACE_S; the reconciler does so every minute.
+    """Delete artifacts that no row has referred to for GARBAGE_GRACE_S; the reconciler does so every COLLECT_S.
 
     What is found without an owner for the first time is noted, and deleted once the grace is over.
     """

@@ -28,6 +28,7 @@ def quick(server_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFact
             lease_s=3,
             heartbeat_s=0.3,
             reconcile_s=0.1,
+            collect_s=0.1,
             accept_window_s=3,
             garbage_grace_s=4,
             keep_versions=100,

@@ -172,7 +172,6 @@ def worker() -> None:
 def reconciler() -> None:
     from worker import reconciling  # noqa: PLC0415 - after the wrapping
 
-    reconciling.COLLECT_EVERY_S = 0
     again_and_again(reconciling.main)
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from shared.settings import Settings
+from shared.settings import SECRETS, Settings
 from tests.deploy.composition import variables
 from tests.deploy.test_env_example import as_documented, setting_names
 from tests.docs.markdown import DOCUMENTS, ROOT, code, rows, section, without_blocks
@@ -28,6 +28,7 @@ def test_what_compose_reads_is_listed_with_its_default() -> None:
 
 def test_every_limit_and_setting_that_the_documents_name_exists() -> None:
     known = setting_names() | variables().keys() | {"TSAD_HOME", "TSAD_URL", "TSAD_API_KEY"}
+    known |= {f"{name.upper()}_FILE" for name in SECRETS}
     for path in set(DOCUMENTS) - {ROOT / "CHANGELOG.md"}:
         named = {name for name in code(without_blocks(path.read_text())) if SETTING.fullmatch(name)}
         assert named - known == set(), path.name

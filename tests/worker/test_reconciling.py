@@ -1,5 +1,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -7,7 +9,7 @@ import pytest
 import redis
 from sqlalchemy import text
 
-from shared.artifacts import Artifacts
+from shared.artifacts import Artifacts, Key, LocalFolder
 from shared.metrics import Metrics
 from shared.queue import QUEUE, make_celery, messages_waiting
 from shared.settings import Settings
@@ -17,7 +19,9 @@ from shared.store.schema import migrate
 from shared.telemetry import connect
 from tests.points import ramp
 from tests.processes import new_database, serving
+from tests.waiting import until
 from worker.reconciling import MOST_CRASHES, Reconciler
+from worker.reconciling import run as keep_reconciling
 from worker.training import Training, run
 
 
@@ -153,6 +157,30 @@ def test_two_reconcilers_do_not_work_at_the_same_time(reconciler: Reconciler, ap
         assert messages_waiting(reconciler.redis) == 0
     reconciler.round()
     assert messages_waiting(reconciler.redis) == 1
+
+
+def test_leases_are_taken_back_while_every_artifact_is_looked_at(reconciler: Reconciler, api: httpx.Client) -> None:
+    looking, stopping = Event(), Event()
+
+    class Endless(LocalFolder):
+        def keys(self) -> Iterator[Key]:
+            looking.set()
+            stopping.wait()
+            return iter(())
+
+    endless = Endless(Path(reconciler.settings.training_data_folder))
+    often = reconciler.settings.model_copy(update={"collect_s": 0.01, "reconcile_s": 0.01})
+    busy = replace(reconciler, artifacts=Artifacts(endless, endless), settings=often)
+    reconciling = Thread(target=keep_reconciling, args=(busy, stopping))
+    reconciling.start()
+    try:
+        assert looking.wait(10)
+        job_id = fit(api)
+        abandon(reconciler, job_id)
+        until(lambda: job(api, job_id)["status"] == "queued")
+    finally:
+        stopping.set()
+        reconciling.join()
 
 
 def test_old_jobs_are_forgotten_and_young_ones_are_not(
