@@ -1,5 +1,6 @@
 """Artifacts in a folder."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,9 +10,10 @@ from secrets import token_hex
 from shared.artifacts.contract import TEMPORARY, described, intact, missing, unavailable
 from shared.artifacts.keys import Key, checked
 from shared.domain.versions import Artifact
-from shared.errors import UnavailableError
+from shared.errors import Code, DamagedError, UnavailableError
 
 _MOST_REMEMBERED = 100_000
+_AS_IT_IS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # no link is followed, no pipe waited for
 
 
 class LocalFolder:
@@ -34,11 +36,13 @@ class LocalFolder:
     def get(self, artifact: Artifact) -> bytes:
         """Read the bytes that were stored: `DamagedError` when they are gone or altered."""
         try:
-            with self._path(artifact.key).open("rb") as file:
+            with os.fdopen(os.open(self._path(artifact.key), _AS_IT_IS), "rb") as file:
                 content = file.read(artifact.size + 1)
         except FileNotFoundError:
             raise missing() from None
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise _leads_elsewhere() from None
             raise _unavailable("read", error) from error
         return intact(artifact, content)
 
@@ -107,7 +111,14 @@ class LocalFolder:
         _sync_folder(target.parent)
 
     def _path(self, key: str) -> Path:
-        return self.root / checked(key)
+        path = self.root / checked(key)  # the grammar has no way up: one folder below the root, and a file in it
+        if path.parent.is_symlink():
+            raise _leads_elsewhere()
+        return path
+
+
+def _leads_elsewhere() -> DamagedError:
+    return DamagedError(Code.ARTIFACT_DAMAGED, "An artifact's name is a link, and links are not followed.")
 
 
 def _unavailable(done: str, error: OSError) -> UnavailableError:

@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from shared.artifacts import LocalFolder, data_key
-from shared.errors import Code, UnavailableError
+from shared.errors import Code, DamagedError, UnavailableError
 from tests.stores import names
 
 JOB = "2e6e0eab-0694-448b-8eea-79b35f7a58c1"
@@ -73,3 +74,38 @@ def test_sweeping_removes_temporary_files_by_their_age(folder: LocalFolder) -> N
     assert "a/.part-0123" in names(folder)
     folder.sweep(older_than=2**40)
     assert names(folder) == {data_key("a", JOB)}
+
+
+def test_no_link_is_followed_to_read_write_or_delete(folder: LocalFolder, tmp_path: Path) -> None:
+    elsewhere = LocalFolder(tmp_path / "elsewhere")
+    secret = elsewhere.put(data_key("a", JOB), b"content")
+    folder.put(data_key("c", JOB), b"content")
+    (folder.root / "a").symlink_to(elsewhere.root / "a")
+    for attempt in (
+        lambda: folder.get(secret),
+        lambda: folder.put(data_key("a", str(uuid4())), b"x"),
+        lambda: folder.delete(secret.key),
+    ):
+        with pytest.raises(DamagedError):
+            attempt()
+    assert [path.name for path in (elsewhere.root / "a").iterdir()] == [f"{JOB}.npz"]
+
+
+def test_a_link_or_a_pipe_in_the_place_of_a_file_is_damage(folder: LocalFolder, tmp_path: Path) -> None:
+    stored = folder.put(data_key("a", JOB), b"content")
+    file = folder.root / stored.key
+    file.rename(tmp_path / "moved")
+    file.symlink_to(tmp_path / "moved")
+    with pytest.raises(DamagedError):
+        folder.get(stored)
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(DamagedError):
+        folder.get(stored)
+
+
+def test_a_root_that_is_a_link_is_the_operators_choice(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "store").symlink_to(tmp_path / "disk")
+    linked = LocalFolder(tmp_path / "store")
+    assert linked.get(linked.put(data_key("a", JOB), b"content")) == b"content"
