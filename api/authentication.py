@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_address
 from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as RequestScope
 
@@ -52,10 +52,11 @@ class Authentication:
                 self._check_origin(headers)
             scope["state"]["caller"] = ANYBODY if self.off else await self._caller(scope, headers)
         except TsadError as error:
-            answer = refusal(error, Request(scope))
             if error.code == Code.UNAUTHENTICATED and _is_page(scope, headers):
                 here = scope["path"] + ("?" + scope["query_string"].decode("latin-1") if scope["query_string"] else "")
-                answer = RedirectResponse(f"{scope['root_path']}{SIGN_IN}?next={quote(here, safe='')}", 303)
+                answer: Response = RedirectResponse(f"{scope['root_path']}{SIGN_IN}?next={quote(here, safe='')}", 303)
+            else:
+                answer = refusal(error, Request(scope))
             await answer(scope, receive, send)
             return
         await self.app(scope, receive, send)

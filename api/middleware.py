@@ -32,6 +32,7 @@ from shared.tracing import Tracing
 logger = logging.getLogger(__name__)
 
 CLIENT_WENT_AWAY = 499  # no answer was sent: a status that only the metrics show
+MOST_QUERY_BYTES = 8 * 1024
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -96,7 +97,7 @@ class RequestId:
 
 
 class Limits:
-    """Bounds the body before anything parses it: its size, expanded, and what all bodies of this process hold."""
+    """Bounds query and body before anything parses them: the body's size, expanded, and what all bodies of this process hold."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -105,7 +106,14 @@ class Limits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on with a body that ends in an error where it exceeds a bound."""
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if len(scope["query_string"]) > MOST_QUERY_BYTES:
+            sentence = f"What follows the ? of an address is larger than {MOST_QUERY_BYTES:,} bytes."
+            await refusal(InputError(Code.HEAD_TOO_LARGE, sentence), Request(scope))(scope, receive, send)
+            return
+        if scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])

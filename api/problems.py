@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 MOST_FLAWS = 20
+REFUSED = frozenset({401, 403, 408, 413, 421, 429, 431})  # what whoever guesses, floods or probes is answered with
+_PATH_LOGGED = 200
 
 STATUS: Mapping[Code, tuple[int, str]] = {
     Code.INVALID_JSON: (422, "The body is not JSON"),
@@ -99,11 +101,21 @@ def response(error: TsadError, request_id: str) -> Response:
 
 
 def refusal(error: TsadError, request: Request) -> Response:
-    """The answer to a request that ended in this error, with a line in the log where the fault is ours."""
+    """The answer to a request that ended in this error; in the log where the fault is ours, or watched for."""
     answer = _answer(request, error)
-    if answer.status_code >= 500:
+    if answer.status_code in REFUSED:
+        security_event(request, error.code)
+    elif answer.status_code >= 500:
         logger.warning("%s: %r: %s: %s", request_id_of(request), request.scope["path"], error.code, error.detail)
     return answer
+
+
+def security_event(request: Request, code: Code) -> None:
+    """Count a refused request, and log it: a rise is somebody who tries keys, or a client gone wrong."""
+    request.app.state.services.metrics.refusals.labels(code).inc()
+    client = request.client.host if request.client else "nobody"
+    path = request.scope["path"][:_PATH_LOGGED]
+    logger.info("%s: %s %r from %s is refused: %s", request_id_of(request), request.method, path, client, code)
 
 
 def page(request: Request, error: TsadError) -> Response:

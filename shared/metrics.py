@@ -36,6 +36,12 @@ class Metrics:
             buckets=_REQUEST_BUCKETS,
             registry=self.registry,
         )
+        self.refusals = Counter(
+            "tsad_refusals",
+            "Requests refused for who sent them, how many or how large",
+            ["code"],
+            registry=self.registry,
+        )
         self.cached_states = Counter(
             "tsad_state_lookups", "States that predictions asked for", ["result"], registry=self.registry
         )

@@ -13,6 +13,7 @@ from api.authentication import is_https, session_token
 from api.dependencies import ServicesOf
 from api.openapi import operation
 from api.pages import SESSION_COOKIE, render
+from api.problems import security_event
 from api.services import Services
 from shared.domain.access import Caller, digest
 from shared.errors import Code, InputError
@@ -39,6 +40,7 @@ async def sign_in(request: Request, services: ServicesOf) -> Response:
     token, place = form.get("key", [""])[0].strip(), form.get("next", [""])[0]
     caller = await services.keyring.find(token) if token else None
     if caller is None:
+        security_event(request, Code.UNAUTHENTICATED)
         return render(request, "login.html", status_code=401, next=place, wrong=True)
     session = secrets.token_urlsafe(32)
     await run_in_threadpool(_open, services, session, caller)

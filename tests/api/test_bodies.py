@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -82,6 +83,15 @@ def test_the_largest_body_is_read(small: httpx.Client, series_id: str) -> None:
     assert small.post(f"/fit/{series_id}", content=FIT.ljust(MOST)).status_code == 202
     assert gzipped(small, gzip.compress(FIT.ljust(MOST)), series_id).status_code == 202
     assert gzipped(small, gzip.compress(FIT.ljust(MOST + 1)), series_id).json()["code"] == "body_too_large"
+
+
+def test_gzip_that_expands_beyond_its_ratio_is_refused_long_before_the_bound(api: httpx.Client, series_id: str) -> None:
+    bomb = gzip.compress(FIT.ljust(20 * MIB))
+    assert len(bomb) * bodies.MOST_EXPANSION < 20 * MIB
+    refused = gzipped(api, bomb, series_id)
+    assert (refused.status_code, refused.json()["code"]) == (413, "body_too_large")
+    assert "times its size" in refused.json()["detail"]
+    assert gzipped(api, gzip.compress(FIT.ljust(bodies.EXPANDS_FREELY_BYTES)), series_id).status_code == 202
 
 
 def test_gzip_that_arrives_byte_by_byte_is_accepted(small: httpx.Client, series_id: str) -> None:
@@ -239,7 +249,8 @@ def test_gzip_bombs_are_refused_without_taking_memory_for_what_they_promise(sett
     packer = zlib.compressobj(level=1, wbits=16 + zlib.MAX_WBITS)
     zeros = bytes(16 * MIB)
     gibibyte = b"".join([*(packer.compress(zeros) for _ in range(64)), packer.flush()])
-    just_small_enough = gzip.compress(b" " * (8 * MIB))
+    dense_enough = b"".join(os.urandom(192) + bytes(16 * 1024 - 192) for _ in range(512))
+    just_small_enough = gzip.compress(dense_enough)
     serve = ("uvicorn", "api.main:create_app", "--factory", f"--port={port}")
     with running(settings.model_copy(update=bounds), tmp_path, *serve) as process:
         until(lambda: b"running on" in process.log.read_bytes(), 20)

@@ -11,11 +11,23 @@ from prometheus_client.parser import text_string_to_metric_families
 from shared.embedded.ports import free_port
 from shared.metrics import Metrics, Publisher
 from shared.settings import Settings
+from shared.store.engine import Sessions, make_engine
+from shared.store.schema import migrate
+from tests.keys import Key, maker
 from tests.points import ramp
-from tests.processes import serving
+from tests.processes import new_database, serving
 from tests.waiting import until
 
 Fitted = Callable[..., str]
+REFUSALS = {
+    "unauthenticated": 2,
+    "forbidden": 1,
+    "foreign_origin": 1,
+    "body_too_large": 1,
+    "rate_limited": 1,
+    "unknown_host": 1,
+    "head_too_large": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +47,12 @@ def two(own: Settings) -> Iterator[tuple[httpx.Client, httpx.Client]]:
         yield one, other
 
 
-def value(client: httpx.Client, name: str, **labels: Any) -> float | None:
+def value(client: httpx.Client, name: str, *, auth: Key | None = None, **labels: Any) -> float | None:
     """What a scrape says of one sample."""
     wanted = {key: str(label) for key, label in labels.items()}
     samples = (
         sample
-        for family in text_string_to_metric_families(client.get("/metrics").text)
+        for family in text_string_to_metric_families(client.get("/metrics", auth=auth).text)
         for sample in family.samples
         if sample.name == name and wanted.items() <= sample.labels.items()
     )
@@ -77,6 +89,40 @@ def test_whatever_a_client_sends_the_labels_are_of_a_known_set(two: tuple[httpx.
     assert "PURGE" not in client.get("/metrics").text
 
 
+def test_every_refusal_is_counted_by_its_code_and_has_a_line_in_the_log(
+    own: Settings, capsys: pytest.CaptureFixture[str], server_url: str
+) -> None:
+    with new_database(server_url) as url:
+        migrate(url)
+        bounds = {"database_url": url, "predict_rate_per_minute": 1, "max_body_bytes": 1024, "allowed_hosts": "ours"}
+        sessions = Sessions(make_engine(own.model_copy(update=bounds), "tsad-tests"))
+        root, reader = maker(sessions)(), maker(sessions)("read")
+        with serving(own.model_copy(update=bounds)) as api:
+            api.headers["Host"] = "ours"
+            before = {code: value(api, "tsad_refusals_total", code=code, auth=root) or 0 for code in REFUSALS}
+            api.get("/series", headers={"Accept": "application/json"})
+            api.post("/ui/login", data={"key": "guessed"})
+            api.delete("/series/a", auth=reader)
+            api.delete("/series/a", auth=root, headers={"Origin": "https://elsewhere.example"})
+            api.post("/fit/a", content=b" " * 1025, auth=root)
+            for _ in range(2):
+                api.post("/predict/a", content=b"{}", auth=root)
+            api.get("/series", headers={"Host": "theirs"}, auth=root)
+            api.get(f"/series?prefix={'a' * 9000}", auth=root)
+
+            def counted() -> dict[str, float]:
+                now = {code: value(api, "tsad_refusals_total", code=code, auth=root) or 0 for code in REFUSALS}
+                return {code: now[code] - before[code] for code in REFUSALS}
+
+            until(lambda: counted() == REFUSALS)
+        sessions.engine.dispose()
+    log = capsys.readouterr().err
+    for code, times in REFUSALS.items():
+        assert log.count(f"is refused: {code}") >= times
+    assert root.token not in log
+    assert "guessed" not in log
+
+
 def test_the_queue_and_what_versions_hold_are_told(
     two: tuple[httpx.Client, httpx.Client], fitted: Fitted, series_id: str
 ) -> None:
@@ -101,7 +147,7 @@ def test_a_server_that_is_away_costs_only_its_own_figures(own: Settings) -> None
         ("database", f"postgresql://{nowhere}/tsad", "tsad_open_jobs", "tsad_messages_waiting"),
         ("redis", f"redis://{nowhere}/0", "tsad_messages_waiting", "tsad_open_jobs"),
     ):
-        with serving(own.model_copy(update={f"{name}_url": url, "auth": "off"})) as client:
+        with serving(own.model_copy(update={f"{name}_url": url, "auth": "off"})) as client:  # keys are in the database
             assert value(client, "tsad_server_up", server=name) == 0
             assert value(client, gone) is None
             assert value(client, kept) is not None

@@ -52,6 +52,14 @@ def test_requests_without_an_id_get_different_ones(api: httpx.Client) -> None:
     assert len({api.get("/livez").headers["X-Request-ID"] for _ in range(50)}) == 50
 
 
+def test_a_query_has_a_bound_of_its_own(api: httpx.Client) -> None:
+    for path in ("/series", "/livez", "/predict/a"):
+        method = "POST" if path.startswith("/predict") else "GET"
+        fits, too_large = (api.request(method, f"{path}?a={'b' * size}") for size in (8190, 8191))
+        assert fits.status_code < 431
+        assert (too_large.status_code, too_large.json()["code"]) == (431, "head_too_large")
+
+
 def test_log_lines_name_the_request(lonely: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     assert lonely.get("/series", headers={"X-Request-ID": "find-me"}).status_code == 503
     (line,) = [record.getMessage() for record in caplog.records if "find-me" in record.getMessage()]
