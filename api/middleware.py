@@ -97,7 +97,7 @@ class RequestId:
 
 
 class Limits:
-    """Bounds query and body before anything parses them: the body's size, expanded, and what all bodies of this process hold."""
+    """Bounds query and body before anything parses them; the body by its size, expanded, and with all others held."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app

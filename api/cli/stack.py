@@ -149,7 +149,7 @@ def wait_until_ready(stack: Stack, api: Service) -> None:
 
 def is_ready(api_url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{api_url}/readyz", timeout=5) as answer:  # noqa: S310 - our own http address
+        with urllib.request.urlopen(f"{api_url}/readyz", timeout=5) as answer:  # noqa: S310 - our own address # nosec B310
             return bool(answer.status == HTTPStatus.OK)
     except OSError:
         return False

@@ -21,7 +21,7 @@ from api.services import Services
 from shared.domain.access import Caller, Scope
 from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
-from shared.errors import Code, NotFoundError, TsadError
+from shared.errors import Code, InputError, NotFoundError, TsadError
 from shared.store import changes, jobs, views
 from shared.store.changes import OpenRetry
 from shared.store.views import Place, Wanted
@@ -64,7 +64,7 @@ def list_jobs(
     cursor: Cursor = None,
 ) -> Response:
     """Jobs, newest first."""
-    dated = replace(wanted, created_after=_with_zone(created_after), created_before=_with_zone(created_before))
+    dated = replace(wanted, created_after=_in_utc(created_after), created_before=_in_utc(created_before))
     older_than = None if cursor is None else place_of(cursor)
     with services.sessions.begin() as session:
         found = views.page(session, dated, older_than, limit + 1)
@@ -167,8 +167,14 @@ def _newest(services: Services, wanted: Wanted) -> list[Job]:
         return [job for job, _ in reversed(views.page(session, wanted, None, FIRST_OF_STREAM))]
 
 
-def _with_zone(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+def _in_utc(moment: datetime | None) -> datetime | None:
+    """Of any offset, for PostgreSQL knows fewer than Python does."""
+    if moment is None or moment.tzinfo is None:
+        return moment and moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InputError(Code.INVALID_REQUEST, "A moment is outside the years 1 to 9999.") from None
 
 
 def cursor_of(place: Place) -> str:

@@ -157,4 +157,4 @@ def _moment(timestamp: int) -> str:
 
 def _inside_script(document: str | None) -> Markup:
     """JSON that no `</script>` in a name or value can end."""
-    return Markup((document or "").replace("<", "\\u003c"))  # noqa: S704 - JSON inside a script element is data, never markup
+    return Markup((document or "").replace("<", "\\u003c"))  # noqa: S704 - JSON in a script is data, never markup

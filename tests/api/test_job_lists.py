@@ -76,6 +76,7 @@ def test_the_place_in_the_queue_counts_those_ahead(api: httpx.Client, series_id:
         ("limit=0", "invalid_request"),
         ("limit=201", "invalid_request"),
         ("status=pending", "invalid_request"),
+        ("created_after=0001-01-01T00:00:00%2B20:27", "invalid_request"),
         ("created_after=yesterday", "invalid_request"),
         ("series_id=..", "invalid_series_id"),
         ("cursor=1", "invalid_cursor"),
@@ -88,3 +89,7 @@ def test_the_place_in_the_queue_counts_those_ahead(api: httpx.Client, series_id:
 def test_what_cannot_be_listed_is_said(api: httpx.Client, query: str, code: str) -> None:
     answer = api.get(f"/jobs?{query}")
     assert (answer.status_code, answer.json().get("code", "")) == (422 if code else 200, code)
+
+
+def test_a_moment_may_have_an_offset_that_the_database_does_not_know(api: httpx.Client) -> None:
+    assert api.get("/jobs?created_before=0474-05-07T06:33:05.861-20:27").json()["jobs"] == []

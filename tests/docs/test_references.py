@@ -52,7 +52,7 @@ def test_every_file_that_is_named_exists(document: Path) -> None:
 def test_every_command_of_run_exists(document: Path) -> None:
     script, tsad = (ROOT / "run").read_text(), {file.stem for file in ROOT.glob("api/cli/*.py")}
     for command in RUN.findall(document.read_text()):
-        assert f'"{command}": {command}' in script or command in tsad, command
+        assert f'    "{command}": ' in script or command in tsad, command
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)

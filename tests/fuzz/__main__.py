@@ -1,0 +1,85 @@
+"""`python3 run fuzz`: hostile requests against a live stack, by schema and by bytes; 1 when any is answered wrongly."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from shared.embedded import Embedded
+from shared.store.engine import Sessions, make_engine
+from shared.store.schema import migrate
+from tests.fuzz import conformance, mutated
+from tests.fuzz.report import Row, show
+from tests.fuzz.streams import EndingStreams
+from tests.keys import maker
+from tests.points import ramp
+from tests.processes import make_settings, running, serving
+from tests.waiting import until
+
+SERIES = "fuzzed"
+EXAMPLES = 25
+
+
+def main() -> int:
+    """Run both, print the table."""
+    parser = argparse.ArgumentParser(prog="python3 run fuzz", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="the same seed sends the same bodies")
+    parser.add_argument("--bodies", type=int, default=2000, help="changed bodies for each route")
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help="requests by schema for each operation")
+    given = parser.parse_args()
+    began = time.monotonic()
+    with live() as (api, token):
+        rows: list[Row] = [*conformance.measure(str(api.base_url), token, given.seed, given.examples)]
+        prepare(api)
+        rows += mutated.measure(api, SERIES, given.seed, given.bodies)
+    show(rows)
+    wrong = sum(len(row.wrong) for row in rows)
+    print(f"seed {given.seed}: {wrong} wrong, {time.monotonic() - began:.0f} s")  # noqa: T201
+    return 1 if wrong else 0
+
+
+@contextmanager
+def live() -> Iterator[tuple[httpx.Client, str]]:
+    """The API, which asks for the key, a worker and the reconciler, on servers of their own."""
+    folder = Path(tempfile.mkdtemp(prefix="tsad-fuzz-"))
+    folder.chmod(0o711)  # as root, the servers run as another user
+    try:
+        with Embedded(folder / "home", durable=False) as servers:
+            migrate(servers.database_url)
+            settings = make_settings(
+                database_url=servers.database_url,
+                redis_url=servers.redis_url,
+                training_data_folder=folder / "data",
+                model_state_folder=folder / "models",
+                log_level="ERROR",
+            )
+            sessions = Sessions(make_engine(settings, "tsad-fuzz"))
+            key = maker(sessions)()
+            sessions.engine.dispose()
+            with (
+                serving(settings, change=lambda app: app.add_middleware(EndingStreams)) as api,
+                running(settings, folder, "worker"),
+                running(settings, folder, "worker.reconciling"),
+            ):
+                api.auth = key
+                yield api, key.token
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def prepare(api: httpx.Client) -> None:
+    """A series that has a version, so that the bodies reach the detectors."""
+    until(
+        lambda: api.post(f"/fit/{SERIES}", json=ramp(), headers={"Prefer": "wait=30"}).json()["status"] == "succeeded",
+        60,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
