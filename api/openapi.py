@@ -76,6 +76,26 @@ _RAW = {
 }
 
 
+_LINKS: dict[type[msgspec.Struct], dict[str, Any]] = {  # from a fit to its job, and on to what it makes possible
+    job_answers.AcceptedJob: {
+        "job": {
+            "operationRef": "#/paths/~1jobs~1{job_id}/get",
+            "parameters": {"job_id": "$response.body#/job_id", "wait": 10},
+        }
+    },
+    job_answers.JobAnswer: {
+        "predict": {
+            "operationRef": "#/paths/~1predict~1{series_id}/post",
+            "parameters": {"series_id": "$response.body#/series_id"},
+        },
+        "plot": {
+            "operationRef": "#/paths/~1plot/get",
+            "parameters": {"series_id": "$response.body#/series_id", "version": "$response.body#/version"},
+        },
+    },
+}
+
+
 def operation(
     answer: type[msgspec.Struct] | str | None,
     *,
@@ -96,9 +116,11 @@ def operation(
     success: dict[str, Any] = {"description": "Success"}
     if answer is not None:
         success["content"] = {answer: {}} if isinstance(answer, str) else {media_type: {"schema": _reference(answer)}}
+    if isinstance(answer, type) and answer in _LINKS:
+        success["links"] = _LINKS[answer]
     extra: dict[str, Any] = {}
     if body:
-        extra["requestBody"] = {"required": True, "content": {media_type: {"schema": _reference(body)}}}
+        extra["requestBody"] = {"required": not lines, "content": {media_type: {"schema": _reference(body)}}}
     if raw_parameters:
         extra["parameters"] = [_RAW[name] for name in raw_parameters.split()]
     if scope:

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.matching import methods_at
 from api.pages import render
 from shared.errors import Code, Flaw, TsadError
 
@@ -164,6 +165,8 @@ async def _http(request: Request, error: Exception) -> Response:
         known = TsadError(Code.INVALID_REQUEST, "The request cannot be read.")
     answer = _answer(request, known)
     answer.headers.update(error.headers or {})
+    if error.status_code == 405:
+        answer.headers["Allow"] = ", ".join(methods_at(request.scope))
     return answer
 
 

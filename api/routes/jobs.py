@@ -9,6 +9,7 @@ from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import WithJsonSchema
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -51,7 +52,12 @@ def _wanted(
 
 JobId = Annotated[str, Depends(_job_id)]
 WantedJobs = Annotated[Wanted, Depends(_wanted)]
-Moment = Annotated[datetime | None, Query(description="As in 2026-01-31T12:00:00Z, or seconds since 1970")]
+_MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}, {"type": "null"}]}
+Moment = Annotated[
+    datetime | None,
+    Query(description="As in 2026-01-31T12:00:00Z, or seconds since 1970"),
+    WithJsonSchema(_MOMENT),
+]
 
 
 @router.get("/jobs", **operation(JobPage, scope=Scope.READ))

@@ -163,6 +163,15 @@ def test_what_is_published_is_what_is_listened_on(name: str) -> None:
         assert f"'127.0.0.1', {inside}" in " ".join(healthcheck)
 
 
+@pytest.mark.parametrize("name", [name for name in OURS if name != "tests"])
+def test_containers_of_ours_can_change_nothing_but_their_volume(name: str) -> None:
+    service = services()[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["tmpfs"] == ["/tmp"]  # noqa: S108 - of the container
+
+
 def test_workers_can_be_multiplied() -> None:
     assert {"ports", "container_name", "hostname"}.isdisjoint(services()["worker"])
 
