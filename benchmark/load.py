@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
+from benchmark.access import HEADERS
+
 Request = bytes
 
 
@@ -33,7 +35,7 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> Reques
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}"]
     if body:
         lines.append("Content-Type: application/json")
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in (HEADERS | headers).items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from benchmark.access import HEADERS, demand_key
 from shared.embedded import Embedded
 from shared.embedded.ports import free_port
 from shared.settings import Settings
@@ -100,6 +101,7 @@ def running_stack() -> Iterator[Stack]:
                 "MODEL_STATE_FOLDER": str(folder / "models"),
             }
             stack = Stack(folder, env, processes)
+            demand_key(stack.sessions())
             start_api(stack)
             port = free_port()
             stack.start("uvicorn", "benchmark.ceilings:app", f"--port={port}", *SERVE)
@@ -118,7 +120,9 @@ def start_api(stack: Stack) -> float:
     stack.api, stack.api_pid = f"http://127.0.0.1:{port}", process.pid
     wait_until(lambda: answers(stack.api + "/readyz"))
     seconds = time.perf_counter() - began
-    stack.client = stack.processes.enter_context(httpx.Client(base_url=stack.api, timeout=60, trust_env=False))
+    stack.client = stack.processes.enter_context(
+        httpx.Client(base_url=stack.api, headers=HEADERS, timeout=60, trust_env=False)
+    )
     return seconds
 
 

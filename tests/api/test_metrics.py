@@ -47,7 +47,7 @@ def two(own: Settings) -> Iterator[tuple[httpx.Client, httpx.Client]]:
         yield one, other
 
 
-def value(client: httpx.Client, name: str, *, auth: Key | None = None, **labels: Any) -> float | None:
+def value(client: httpx.Client, name: str, auth: Key | None = None, /, **labels: Any) -> float | None:
     """What a scrape says of one sample."""
     wanted = {key: str(label) for key, label in labels.items()}
     samples = (
@@ -99,7 +99,7 @@ def test_every_refusal_is_counted_by_its_code_and_has_a_line_in_the_log(
         root, reader = maker(sessions)(), maker(sessions)("read")
         with serving(own.model_copy(update=bounds)) as api:
             api.headers["Host"] = "ours"
-            before = {code: value(api, "tsad_refusals_total", code=code, auth=root) or 0 for code in REFUSALS}
+            before = {code: value(api, "tsad_refusals_total", root, code=code) or 0 for code in REFUSALS}
             api.get("/series", headers={"Accept": "application/json"})
             api.post("/ui/login", data={"key": "guessed"})
             api.delete("/series/a", auth=reader)
@@ -111,7 +111,7 @@ def test_every_refusal_is_counted_by_its_code_and_has_a_line_in_the_log(
             api.get(f"/series?prefix={'a' * 9000}", auth=root)
 
             def counted() -> dict[str, float]:
-                now = {code: value(api, "tsad_refusals_total", code=code, auth=root) or 0 for code in REFUSALS}
+                now = {code: value(api, "tsad_refusals_total", root, code=code) or 0 for code in REFUSALS}
                 return {code: now[code] - before[code] for code in REFUSALS}
 
             until(lambda: counted() == REFUSALS)

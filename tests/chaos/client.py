@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from benchmark.access import HEADERS
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import seeded
 
@@ -40,7 +41,9 @@ class Client:
         self.stopping = stopping
         self._name = name
         self._numbers = itertools.count()
-        self._clients = [httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False) for url in addresses]
+        self._clients = [
+            httpx.Client(base_url=url, headers=HEADERS, timeout=TIMEOUT_S, trust_env=False) for url in addresses
+        ]
         self._turn = seeded(name).randrange(len(addresses))
 
     def close(self) -> None:

@@ -1,0 +1,76 @@
+"""What the processes may do in the database."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from shared.settings import Settings
+from shared.store.schema import migrate
+from tests.points import ramp
+from tests.processes import new_database, running, serving
+from tests.waiting import until
+
+GRANTS = """
+GRANT USAGE ON SCHEMA public TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
+"""
+
+
+@pytest.fixture
+def lesser(settings: Settings, server_url: str) -> Iterator[Settings]:
+    """Settings of a role that may read and write rows, and nothing else."""
+    role, password = f"tsad_test_{secrets.token_hex(4)}", secrets.token_hex(8)
+    with new_database(server_url) as url:
+        migrate(url)
+        connection = psycopg2.connect(url)
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
+        try:
+            cursor.execute(GRANTS.format(role=role))
+            theirs = f"postgresql://{role}:{password}@{url.rpartition('@')[2]}"
+            redis_url = settings.redis.rsplit("/", 1)[0] + "/6"
+            yield settings.model_copy(update={"database_url": theirs, "redis_url": redis_url})
+        finally:
+            cursor.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+            connection.close()
+
+
+def test_api_worker_and_reconciler_need_no_right_to_change_tables(
+    lesser: Settings, tmp_path: Path, series_id: str
+) -> None:
+    with psycopg2.connect(lesser.database_url) as connection, connection.cursor() as cursor:
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("CREATE TABLE public.theirs (a int)")
+        connection.rollback()
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("DROP TABLE fit_jobs")
+    connection.close()
+    with (
+        serving(lesser) as api,
+        running(lesser, tmp_path, "worker"),
+        running(lesser, tmp_path, "worker.reconciling"),
+    ):
+        job = api.post(f"/fit/{series_id}", json=ramp(), headers={"Prefer": "wait=30"}).json()
+        assert job["status"] == "succeeded", job
+        assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1}).status_code == 200
+        assert api.get("/readyz").json()["checks"]["database"] == "ok"
+        assert api.delete(f"/series/{series_id}").is_success
+
+
+def test_no_secret_is_in_the_command_line_of_a_process_or_of_its_children(lesser: Settings, tmp_path: Path) -> None:
+    password = lesser.database_url.split(":")[2].partition("@")[0]
+    with running(lesser, tmp_path, "worker") as worker, serving(lesser):
+        pid = worker.popen.pid
+        until(lambda: b" ready." in worker.log.read_bytes(), 30)
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        assert children
+        for process in (str(pid), *children):
+            title = Path("/proc", process, "cmdline").read_bytes() + Path("/proc", process, "comm").read_bytes()
+            assert title
+            assert password.encode() not in title
+        assert password not in worker.log.read_text()
