@@ -1,4 +1,4 @@
-"""Pages, starts, and what becomes of all of it as the tables grow."""
+"""Pages, starts, hostile requests, and what becomes of all of it as the tables grow."""
 
 import statistics
 import sys
@@ -17,6 +17,7 @@ from benchmark.plans import HOT, plan, whole_tables
 from benchmark.stack import Stack, answers, body_of, running, wait_until
 from benchmark.work.fitting import POINTS
 from shared.embedded.ports import free_port
+from tests.fuzz.hostile import ALL
 
 KIB = 1024
 GROWN_SERIES, GROWN_VERSIONS, GROWN_JOBS = 100_000, 1_000_000, 1_000_000
@@ -26,6 +27,7 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:  # no
     """All of them; growth last, since the tables stay grown."""
     yield from plots(stack, pairs)
     yield from starts(stack, pairs)
+    yield from hostile(stack, pairs)
     yield from growth(stack)
 
 
@@ -69,6 +71,19 @@ def starts(stack: Stack, pairs: int) -> Iterator[Figure]:
             working.append(clock() - began)
     yield single("start of the API", "s", serving, Target(AT_MOST, 3))
     yield single("start of a worker", "s", working, Target(AT_MOST, 4))
+
+
+def hostile(stack: Stack, pairs: int) -> Iterator[Figure]:
+    """The table of hostile requests: how long the slowest of them took, in each round."""
+    slowest = []
+    for _ in range(pairs + 1):  # the first makes connections
+        times = []
+        for one in ALL:
+            began = clock()
+            one.send(stack.client)
+            times.append(1000 * (clock() - began))
+        slowest.append(max(times))
+    yield single(f"the slowest of {len(ALL)} hostile requests", "ms", slowest[1:], Target(AT_MOST, 50))
 
 
 def growth(stack: Stack) -> Iterator[Figure]:
