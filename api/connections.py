@@ -56,7 +56,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins, perhaps behind the body of another in the same part: that one is not counted."""
-        self._reading_head, self._head_bytes = True, -self._part
+        self._head_bytes = 0 if self._reading_head else -self._part
+        self._reading_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
