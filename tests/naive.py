@@ -12,7 +12,7 @@ import numpy as np
 from shared.domain.detectors.ar import Autoregression
 from shared.domain.detectors.baseline import Baseline
 from shared.domain.detectors.contract import LARGEST
-from shared.domain.detectors.ensemble import RARITIES, Ensemble
+from shared.domain.detectors.ensemble import TOGETHER, Ensemble
 from shared.domain.detectors.msnn_state import Msnn
 from shared.domain.detectors.robust import Robust
 from shared.domain.detectors.seasonal import Seasonal
@@ -146,9 +146,7 @@ def scores(fitted: Fitted, values: Sequence[float], timestamps: Sequence[int]) -
             found = msnn_scores(state, values, timestamps)
         case Ensemble() as state:
             stretch, level = (scores(witness, values, timestamps) for witness in (state.stretch, state.level))
-            rare = [_rarity(score, state.stretch_scores.tolist()) for score in stretch]
-            far = [_rarity(score, state.level_scores.tolist()) for score in level]
-            found = [(one + other) / state.boundary for one, other in zip(rare, far, strict=True)]
+            found = [min((one + other) / TOGETHER, max(one, other)) for one, other in zip(stretch, level, strict=True)]
         case state:
             found = scores(state.chosen, values, timestamps)
     return [min(score, LARGEST) for score in found]
@@ -205,12 +203,3 @@ def _salience(state: SpectralResidual, values: Sequence[float]) -> float:
         for at in range(size - 1 - length // 2, size)
     ]
     return salient[-1] / (math.fsum(salient[:-1]) / (length // 2) + 1e-3)
-
-
-def _rarity(score: float, table: Sequence[float]) -> float:
-    """Between two entries, as far along as the score is."""
-    steps = list(pairwise(zip([0.0, *table], [0.0, *RARITIES.tolist()], strict=True)))
-    for (low, rare), (high, rarer) in steps:
-        if low <= score < high:
-            return float(rare + (rarer - rare) * (score - low) / (high - low))
-    return float(RARITIES[-1])
