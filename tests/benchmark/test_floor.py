@@ -11,7 +11,7 @@ from shared.domain.detectors.contract import CAUSAL
 POINTS, SEED, BUFFER = 3_000, 0, 60
 FLOORS = {
     ("ar", "causal"): 0.33,
-    ("auto", "causal"): 0.48,
+    ("auto", "causal"): 0.58,
     ("baseline", "causal"): 0.27,
     ("ensemble", "causal"): 0.53,
     ("msnn", "causal"): 0.57,
