@@ -124,8 +124,8 @@ class Options:
 
     @property
     def drain_s(self) -> float:
-        """How long jobs may take to end after the last fault."""
-        return 4 * self.lease_s if self.quick else 150.0 + self.jobs / 20
+        """How long after the last fault no job may end before those that are left count as lost."""
+        return 4 * self.lease_s if self.quick else 150.0
 
 
 def seeded(what: str) -> random.Random:

@@ -103,9 +103,14 @@ class Run:
             self._fault(kind, rng)
 
     def drain(self, load: Load) -> bool:
-        """Wait until every fault is undone and every promise has come to its end."""
+        """Wait until every fault is undone and every promise has come to its end, or none does any more."""
         self.until(lambda: not self.field.undos, READY_S)
-        return self.until(lambda: load.finished and not self.ledger.open_jobs(), self.options.drain_s)
+        before = -1
+        while (left := len(self.ledger.open_jobs())) != before:
+            before = left
+            if self.until(lambda: load.finished and not self.ledger.open_jobs(), self.options.drain_s):
+                return True
+        return False
 
     def judge(self, load: Load) -> Report:
         """Stop the product, then compare what it kept with what it promised."""
