@@ -13,11 +13,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.accepting import Accepted, Outcome, accept, read
+from api.accepting import Accepted, Outcome, accept
 from api.bodies import decode
 from api.dependencies import visible
 from api.job_answers import BulkResult
 from api.problems import problem
+from api.reading import read
 from api.requests import BulkLine
 from api.services import Services
 from shared.domain.access import Caller

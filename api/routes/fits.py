@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.accepting import Accepted, Fit, accept, admit, check_quota, queue_full, read
+from api.accepting import Accepted, accept
+from api.admitting import admit, check_quota, queue_full
 from api.authentication import caller_of
 from api.bodies import decode
 from api.bulk import BulkAnswer
@@ -17,6 +18,7 @@ from api.dependencies import CallerOf, Content, RequestId, SeriesId, ServicesOf,
 from api.job_answers import AcceptedJob, BulkResult, JobAnswer
 from api.openapi import operation
 from api.problems import request_id_of
+from api.reading import Fit, read
 from api.requests import BulkLine, FitBody, RefitBody
 from api.resolving import version_not_found
 from api.routes.jobs import LONGEST_WAIT_S, find_job

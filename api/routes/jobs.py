@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api import events
-from api.accepting import admit, check_quota, queue_full
+from api.admitting import admit, check_quota, queue_full
 from api.dependencies import CallerOf, Cursor, Limit, RequestId, ServicesOf, answer, invalid_cursor
 from api.job_answers import AcceptedJob, JobAnswer, JobPage
 from api.openapi import operation

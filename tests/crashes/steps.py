@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = {
-    "api": ("api/accepting.py",),
+    "api": ("api/accepting.py", "api/admitting.py"),
     "worker": ("worker/training.py", "worker/leasing.py"),
     "reconciler": ("worker/reconciling.py", "worker/collecting.py"),
 }
