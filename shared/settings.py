@@ -185,7 +185,9 @@ class Settings(BaseSettings):
 
     def _check_production(self) -> None:
         if unquote(urlsplit(self.database_url).password or self.database_password) == KNOWN_PASSWORD:
-            raise ValueError("the database's password is one that everybody knows: set POSTGRES_PASSWORD")
+            raise ValueError(
+                "the database's password is one that everybody knows: set POSTGRES_PASSWORD and POSTGRES_APP_PASSWORD"
+            )
         if os.environ.get("FLOWER_BASIC_AUTH", "").endswith(f":{KNOWN_PASSWORD}"):
             raise ValueError("Flower's password is one that everybody knows: set FLOWER_PASSWORD")
 

@@ -6,14 +6,15 @@ from typing import Any
 import jsonschema
 import pytest
 
+from api.cli import migrate
 from shared.settings import Settings
-from tests.deploy.composition import Service, built, compose, seconds, services, variables
+from tests.deploy.composition import Service, built, compose, seconds, services
 from tests.deploy.images import ROOT
 from tests.deploy.test_env_example import setting_names
 
 OURS = [name for name, service in services().items() if "build" in service]
 OPERATED = [name for name in services() if name != "tests"]
-PASSWORDS = {"POSTGRES_PASSWORD", "FLOWER_PASSWORD", "TSAD_API_KEY"}
+PASSWORDS = {"POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "FLOWER_PASSWORD", "TSAD_API_KEY"}
 ONCE = ("migrate", "keys")  # what ends by itself
 
 # What this file uses of the Compose specification, and nothing else: a misspelt key is an error.
@@ -188,6 +189,8 @@ def test_every_variable_is_one_that_the_process_reads(name: str) -> None:
     read = setting_names() | {f"FLOWER_{option.upper()}" for option in flower}
     if name == "keys":
         read.add("TSAD_API_KEY")
+    if name == "migrate":
+        read.add(migrate.PASSWORD)
     if name == "tests":
         read.add("PGPASSWORD")  # libpq's: the tests are given an address, in which a password would have to be quoted
     assert services()[name]["environment"].keys() <= read
@@ -203,10 +206,9 @@ def test_what_compose_knows_cannot_be_overruled_by_settings_meant_for_elsewhere(
     }
     service = services()[name]
     assert service["env_file"] == [{"path": ".env", "required": False}]
-    assert (
-        servers | {"REDIS_URL", "FLOWER_URL", "TRAINING_DATA_FOLDER", "MODEL_STATE_FOLDER"}
-        == service["environment"].keys()
-    )
+    assert servers | {"REDIS_URL", "FLOWER_URL", "TRAINING_DATA_FOLDER", "MODEL_STATE_FOLDER"} == service[
+        "environment"
+    ].keys() - {migrate.PASSWORD}
 
 
 def test_passwords_are_never_part_of_a_command() -> None:
@@ -215,14 +217,15 @@ def test_passwords_are_never_part_of_a_command() -> None:
         assert not any(name in str(said) for name in PASSWORDS)
 
 
-def test_the_database_is_created_with_the_password_that_its_clients_use() -> None:
-    found = {
-        re.sub("^(POSTGRES|DATABASE|PG)_?", "", name): value
-        for service in compose()["services"].values()
-        for name, value in service.get("environment", {}).items()
-        if "PASSWORD" in name
-    }
-    assert found == {"PASSWORD": f"${{POSTGRES_PASSWORD:-{variables()['POSTGRES_PASSWORD']}}}"}
+def test_each_role_of_the_database_is_made_with_the_password_that_its_clients_use() -> None:
+    given = {name: service.get("environment", {}) for name, service in compose()["services"].items()}
+    owner, app = "${POSTGRES_PASSWORD:-tsad}", "${POSTGRES_APP_PASSWORD:-tsad}"
+    assert given["db"]["POSTGRES_PASSWORD"] == given["tests"]["PGPASSWORD"] == owner
+    assert (given["migrate"]["DATABASE_USER"], given["migrate"]["DATABASE_PASSWORD"]) == ("tsad", owner)
+    assert given["migrate"][migrate.PASSWORD] == app
+    role = services()["migrate"]["command"][-1].removeprefix("--role=")
+    for name in ("api", "worker", "reconciler", "keys"):
+        assert (given[name]["DATABASE_USER"], given[name]["DATABASE_PASSWORD"]) == (role, app)
 
 
 def test_flower_only_shows_and_asks_for_a_password() -> None:

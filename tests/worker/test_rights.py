@@ -7,17 +7,13 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from shared.settings import Settings
+from shared.errors import SetupError
+from shared.settings import Settings, with_psycopg2
+from shared.store.rights import grant
 from shared.store.schema import migrate
 from tests.points import ramp
 from tests.processes import new_database, running, serving
 from tests.waiting import until
-
-GRANTS = """
-GRANT USAGE ON SCHEMA public TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
-GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
-"""
 
 
 @pytest.fixture
@@ -29,9 +25,8 @@ def lesser(settings: Settings, server_url: str) -> Iterator[Settings]:
         connection = psycopg2.connect(url)
         connection.autocommit = True
         cursor = connection.cursor()
-        cursor.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
+        grant(with_psycopg2(url), role, password)
         try:
-            cursor.execute(GRANTS.format(role=role))
             theirs = f"postgresql://{role}:{password}@{url.rpartition('@')[2]}"
             redis_url = settings.redis.rsplit("/", 1)[0] + "/6"
             yield settings.model_copy(update={"database_url": theirs, "redis_url": redis_url})
@@ -49,6 +44,9 @@ def test_api_worker_and_reconciler_need_no_right_to_change_tables(
         connection.rollback()
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute("DROP TABLE fit_jobs")
+        connection.rollback()
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("UPDATE alembic_version SET version_num = 'theirs'")
     connection.close()
     with (
         serving(lesser) as api,
@@ -60,6 +58,20 @@ def test_api_worker_and_reconciler_need_no_right_to_change_tables(
         assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1}).status_code == 200
         assert api.get("/readyz").json()["checks"]["database"] == "ok"
         assert api.delete(f"/series/{series_id}").is_success
+
+
+def test_the_role_of_before_keeps_its_rights_and_gets_the_password_of_now(lesser: Settings, server_url: str) -> None:
+    role, _, rest = lesser.database_url.removeprefix("postgresql://").partition(":")
+    address = rest.partition("@")[2]
+    owner = with_psycopg2(server_url.rsplit("/", 1)[0] + "/" + address.rpartition("/")[2])
+    grant(owner, role)
+    psycopg2.connect(lesser.database_url).close()
+    grant(owner, role, "another'\"word")
+    with psycopg2.connect(dsn=f"postgresql://{role}@{address}", password="another'\"word") as connection:
+        connection.cursor().execute("SELECT 1 FROM fit_jobs")
+    connection.close()
+    with pytest.raises(SetupError, match="nobody"):
+        grant(owner, "nobody")
 
 
 def test_no_secret_is_in_the_command_line_of_a_process_or_of_its_children(lesser: Settings, tmp_path: Path) -> None:
