@@ -36,3 +36,6 @@ def built(service: Service) -> Image:
 
 def seconds(duration: str) -> float:
     return float(duration.removesuffix("s"))
+
+
+PASSWORDS = {name for name in variables() if name.endswith("_PASSWORD")} | {"TSAD_API_KEY"}

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -47,7 +48,7 @@ def pgbouncer(database_url: str, folder: Path) -> Iterator[str]:
     configuration = folder / "pgbouncer.ini"
     configuration.write_text(text)
     identity.own(configuration, 0o600)
-    with _running(identity, [program("pgbouncer"), str(configuration)], folder / "pgbouncer.log", port):
+    with serving_at(port, identity, [program("pgbouncer"), str(configuration)], folder / "pgbouncer.log"):
         yield f"postgresql://tsad@127.0.0.1:{port}/tsad"
 
 
@@ -65,14 +66,15 @@ def nginx(api_ports: Sequence[int], folder: Path) -> Iterator[str]:
     configuration.write_text(text.replace("http {", f"http {{ access_log off; {temporary}", 1))
     options = f"daemon off; pid {folder}/nginx.pid; error_log stderr;"
     argv = [program("nginx"), "-c", str(configuration), "-p", str(folder), "-e", "stderr", "-g", options]
-    with _running(Identity.ourselves(), argv, folder / "nginx.log", port):
+    with serving_at(port, Identity.ourselves(), argv, folder / "nginx.log"):
         yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
-def _running(identity: Identity, argv: Sequence[str], log: Path, port: int) -> Iterator[None]:
+def serving_at(port: int, identity: Identity, argv: Sequence[str], log: Path, **options: Any) -> Iterator[None]:
+    """A program that listens on this port; options are those of `subprocess.Popen`."""
     with log.open("wb") as output:
-        process = identity.popen(argv, death_signal=signal.SIGKILL, cwd="/", stdout=output, stderr=output)
+        process = identity.popen(argv, death_signal=signal.SIGKILL, cwd="/", stdout=output, stderr=output, **options)
     try:
         until(lambda: process.poll() is not None or _listens(port))
         assert process.poll() is None, log.read_text()[-3000:]
