@@ -219,10 +219,13 @@ class Settings(BaseSettings):
 
     @property
     def redis(self) -> str:
-        """The address of Redis."""
+        """The address of Redis. With TLS its certificate is verified, which kombu leaves out unless it is told to."""
         if not self.redis_url:
             raise SetupError(Code.CONFIGURATION, NO_SERVERS.format("REDIS_URL"))
-        return self.redis_url
+        address = urlsplit(self.redis_url)
+        if address.scheme != "rediss" or "ssl_cert_reqs=" in address.query:
+            return self.redis_url
+        return address._replace(query="&".join(filter(None, (address.query, "ssl_cert_reqs=required")))).geturl()
 
 
 def _from_files() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What operators set, and what they are told when it cannot be."""
 
 import os
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from shared.errors import SetupError
+from shared.queue import make_celery
 from shared.settings import Settings, with_psycopg2
 from tests.processes import make_settings
 
@@ -191,6 +193,26 @@ def test_secrets_are_not_shown() -> None:
         database_url=f"postgresql://x:{secret}@h/x", database_password=secret, redis_url=f"redis://:{secret}@h/0"
     )
     assert secret not in repr(made) + str(made)
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("rediss://h/0", "rediss://h/0?ssl_cert_reqs=required"),
+        ("rediss://u:p@h:1/0?ssl_ca_certs=/ca.pem", "rediss://u:p@h:1/0?ssl_ca_certs=/ca.pem&ssl_cert_reqs=required"),
+        ("rediss://h/0?ssl_cert_reqs=none", "rediss://h/0?ssl_cert_reqs=none"),
+        ("redis://h/0", "redis://h/0"),
+    ],
+)
+def test_the_certificate_of_redis_is_verified_unless_somebody_says_otherwise(given: str, used: str) -> None:
+    assert make_settings(redis_url=given).redis == used
+
+
+def test_celery_verifies_the_certificate_of_redis() -> None:
+    app = make_celery(make_settings(redis_url="rediss://h/0").redis, consumes=False)
+    with app.connection_for_write() as connection:
+        assert connection.ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    app.close()
 
 
 def test_production_refuses_passwords_that_everybody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
