@@ -1,6 +1,5 @@
 """What every answer says to browsers, errors included, and the names under which this service may be asked."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,7 +17,8 @@ DEFAULTS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-HSTS = "max-age=31536000; includeSubDomains"
+HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+_RAW = [(name.lower().encode(), value.encode()) for name, value in DEFAULTS.items()]
 
 
 class Headers:
@@ -36,11 +36,10 @@ class Headers:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in DEFAULTS.items():
-                    headers.setdefault(name, value)
-                if is_https(scope, self.settings):
-                    headers["Strict-Transport-Security"] = HSTS
+                said = {name for name, _ in message["headers"]}
+                missing = [header for header in _RAW if header[0] not in said]
+                tls = (HSTS,) if is_https(scope, self.settings) else ()
+                message["headers"] = [*message["headers"], *missing, *tls]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
