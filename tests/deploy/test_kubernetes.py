@@ -75,7 +75,8 @@ def test_the_images_are_those_that_are_built_here_of_this_release() -> None:
 def test_a_workload_runs_what_compose_runs(name: str) -> None:
     composed, ours = services()[name], container(name)
     assert IMAGES[ours["image"]] == composed["build"]["dockerfile"]
-    assert ours.get("command") == composed.get("command")
+    roles = ("--role=tsad_app",)  # compose has a server of its own; whose roles these are, the operator says
+    assert ours.get("command") == ([word for word in composed.get("command", ()) if word not in roles] or None)
 
 
 @every_workload
