@@ -122,10 +122,15 @@ def requires(wanted: Scope) -> Callable[[Request], Awaitable[None]]:
     """What a route declares: `AccessError` for callers without this scope."""
 
     async def check(request: Request) -> None:
-        if wanted not in caller_of(request).scopes:
-            raise AccessError(Code.FORBIDDEN, f"This needs a key with the scope {wanted}.")
+        check_scope(request, wanted)
 
     return check
+
+
+def check_scope(request: Request, wanted: Scope) -> None:
+    """Raise `AccessError` where the caller's key has another scope only."""
+    if wanted not in caller_of(request).scopes:
+        raise AccessError(Code.FORBIDDEN, f"This needs a key with the scope {wanted}.")
 
 
 def is_local(scope: RequestScope) -> bool:

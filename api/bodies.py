@@ -19,7 +19,7 @@ PATIENCE_S = 60.0  # with all of a body, and a second more for every so many byt
 SLOWEST_BYTES_PER_S = 4096
 MOST_EXPANSION = 200  # times its size: JSON of real points expands 5 to 50 times
 EXPANDS_FREELY_BYTES = 1024 * 1024  # short of this, how far it expands costs nobody anything
-_SMALL_BYTES = 64 * 1024  # not counted, so that a prediction never waits for large uploads
+SMALL_BYTES = 64 * 1024  # not counted, so that a prediction never waits for large uploads
 _PIECE_BYTES = 256 * 1024  # expanded at a time
 _AT = re.compile(r" - at `(?P<path>\$[^`]*)`$")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
@@ -162,7 +162,7 @@ class LimitedBody:
             raise InputError(Code.BODY_TOO_LARGE, f"The body is larger than {self._most:,} bytes.")
         if self._gunzip and self._held > max(EXPANDS_FREELY_BYTES, MOST_EXPANSION * self._came):
             raise InputError(Code.BODY_TOO_LARGE, f"The body expands to more than {MOST_EXPANSION} times its size.")
-        wanted = self._held - self._taken - _SMALL_BYTES
+        wanted = self._held - self._taken - SMALL_BYTES
         if wanted > 0:
             self._taken += wanted
             await self._budget.take(self, wanted)

@@ -12,6 +12,7 @@ from api.headers import DEFAULTS
 from api.problems import STATUS, response
 from shared.errors import BusyError, Code, InputError, TsadError
 
+WHOLE_BODY = "tsad.whole_body"  # among a request's extensions: all of its body is here, so many `bytes`
 MOST_HEAD_BYTES = 64 * 1024  # and what is read at a time
 HEAD_WITHIN_S = 10.0
 
@@ -65,6 +66,12 @@ class Connection(HttpToolsProtocol):
         self._reading_head = False
         self._relax()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """All of a request is here, often before anybody has looked at it: then nobody need watch its body arrive."""
+        if self.cycle is not None:
+            self.scope["extensions"] = {WHOLE_BODY: {"bytes": len(self.cycle.body)}}
+        super().on_message_complete()
 
     def _hurry(self) -> None:
         self._too_late = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)

@@ -1,5 +1,7 @@
 """What every answer says to browsers, errors included, and the names under which this service may be asked."""
 
+from collections.abc import Awaitable
+
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,13 +36,13 @@ class Headers:
             await self.app(scope, receive, send)
             return
 
-        async def send_with_headers(message: Message) -> None:
+        def send_with_headers(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 said = {name for name, _ in message["headers"]}
                 missing = [header for header in _RAW if header[0] not in said]
                 tls = (HSTS,) if is_https(scope, self.settings) else ()
                 message["headers"] = [*message["headers"], *missing, *tls]
-            await send(message)
+            return send(message)
 
         await self.app(scope, receive, send_with_headers)
 

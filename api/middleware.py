@@ -6,7 +6,8 @@
 import logging
 import re
 import time
-from secrets import token_hex
+from collections.abc import Awaitable
+from random import getrandbits
 
 from prometheus_client import Counter, Histogram
 from starlette.middleware import Middleware
@@ -16,7 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from api.authentication import Authentication
-from api.bodies import Budget, LimitedBody
+from api.bodies import SMALL_BYTES, Budget, LimitedBody
+from api.connections import WHOLE_BODY
 from api.headers import Headers, TrustedHosts
 from api.matching import route_of
 from api.problems import refusal, response, unexpected
@@ -73,15 +75,15 @@ class RequestId:
             await self.app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
-        request_id = state["request_id"] = _given_id(scope) or state.get("span") or token_hex(8)
+        request_id = state["request_id"] = _given_id(scope) or state.get("span") or f"{getrandbits(64):016x}"
         started = False
 
-        async def send_with_id(message: Message) -> None:
+        def send_with_id(message: Message) -> Awaitable[None]:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-            await send(message)
+            return send(message)
 
         bind_contextvars(request_id=request_id)  # in the context of this request's task alone, which ends with it
         try:
@@ -101,6 +103,7 @@ class Limits:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.most = settings.max_body_bytes
+        self.at_once = min(SMALL_BYTES, self.most)  # of a body that is here, nothing is left to watch
         self.budget = Budget(settings.max_body_bytes_in_flight, self.most)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,6 +119,10 @@ class Limits:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        arrived = scope.get("extensions", {}).get(WHOLE_BODY)
+        if arrived and arrived["bytes"] <= self.at_once and b"content-encoding" not in headers:
+            await self.app(scope, receive, send)
+            return
         encoding = headers.get(b"content-encoding", b"identity").strip().lower()
         declared = headers.get(b"content-length", b"0")
         refused: TsadError | None = None
@@ -149,11 +156,11 @@ class Telemetry:
         began = time.perf_counter()
         status = 500
 
-        async def send_seeing_status(message: Message) -> None:
+        def send_seeing_status(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-            await send(message)
+            return send(message)
 
         try:
             await self.app(scope, receive, send_seeing_status)

@@ -1,6 +1,5 @@
 """The OpenAPI document: routes that read and write msgspec types, described as FastAPI describes its own."""
 
-from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -8,7 +7,6 @@ import msgspec
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
 
 from api import answers, job_answers, requests
 from api.authentication import requires
@@ -140,14 +138,12 @@ def scope_of(route: APIRoute) -> Scope | None:
     return Scope(declared) if declared else None
 
 
-def install(app: FastAPI, also: Sequence[BaseRoute]) -> None:
-    """Add the msgspec types, and routes that FastAPI does not serve itself, to the document that it makes."""
+def install(app: FastAPI) -> None:
+    """Add the msgspec types to the document that FastAPI makes."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            made = get_openapi(
-                title=app.title, version=app.version, description=app.description, routes=[*app.routes, *also]
-            )
+            made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             types = [kind for module in (answers, job_answers, requests) for kind in _types_of(module)]
             _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
             for name in ("FitBody", "BulkLine", "PointsBody"):

@@ -39,8 +39,10 @@ async def predict(request: Request) -> Response:
     """Judge one point by the latest or a named version."""
     services: Services = request.app.state.services
     series_id = visible(check_series_id(request.path_params["series_id"]), caller_of(request))
-    version = parse_version(request.query_params.get("version"))
-    explain = _flag(request, "explain")
+    version, explain = None, False
+    if request.scope["query_string"]:  # parsing none takes as long as a verdict
+        version = parse_version(request.query_params.get("version"))
+        explain = _flag(request, "explain")
     body = decode(_POINT, await request.body())
     scoring.check_context(body.context, services.settings.max_context_points)
     timestamp = scoring.timestamp_of(body.timestamp)

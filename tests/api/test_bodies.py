@@ -71,6 +71,19 @@ def test_a_client_that_asks_first_is_spared_sending_what_would_be_refused(small:
         assert refusal(wire.reply()) == (413, "body_too_large")
 
 
+def test_a_body_that_comes_together_with_its_head_has_the_same_bound(settings: Settings) -> None:
+    head = "POST /fit/a HTTP/1.1\r\nHost: localhost\r\n"
+    with serving(settings.model_copy(update={"max_body_bytes": 1000})) as api:
+        for size, status in ((1000, 422), (1001, 413), (60_000, 413)):
+            for framed in (
+                f"Content-Length: {size}\r\n\r\n{' ' * size}",
+                f"Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n{' ' * size}\r\n0\r\n\r\n",
+            ):
+                with wired(api) as wire:
+                    wire.send((head + framed).encode())
+                    assert wire.reply().status == status
+
+
 def test_a_chunked_body_is_refused_as_soon_as_it_is_over_the_bound(small: httpx.Client) -> None:
     with wired(small) as wire:
         wire.head("POST", "/fit/a", Transfer_Encoding="chunked")
