@@ -27,7 +27,7 @@ CSRF_HEADER = "X-Requested-With"  # whatever its value: other sites cannot send 
 SIGN_IN = "/ui/login"
 NOBODY = Caller("", frozenset())  # may only ask what is public
 
-_READS = ("GET", "HEAD", "OPTIONS")
+READS = ("GET", "HEAD", "OPTIONS")
 _LOCAL_NAMES = (b"localhost", b"127.0.0.1", b"[::1]")
 _PUBLIC = ("/livez", "/readyz", SIGN_IN, "/ui/logout")
 _PUBLIC_FOLDER = "/static/"
@@ -48,7 +48,7 @@ class Authentication:
             return
         headers: Headers = dict(scope["headers"])
         try:
-            if scope["method"] not in _READS:
+            if scope["method"] not in READS:
                 self._check_origin(headers)
             scope["state"]["caller"] = ANYBODY if self.off else await self._caller(scope, headers)
         except TsadError as error:
@@ -99,7 +99,7 @@ async def identify(scope: RequestScope, headers: Headers) -> Caller:
     if token := _token(headers):
         caller: Caller | None = await keyring.find(token)
     elif token := session_token(headers):
-        if scope["method"] not in _READS and CSRF_HEADER.lower().encode() not in headers:
+        if scope["method"] not in READS and CSRF_HEADER.lower().encode() not in headers:
             raise AccessError(
                 Code.FOREIGN_ORIGIN, f"A change that a cookie allows needs the header {CSRF_HEADER}, as our pages send."
             )

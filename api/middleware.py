@@ -16,12 +16,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
-from api.authentication import Authentication
+from api.authentication import READS, Authentication
 from api.bodies import SMALL_BYTES, Budget, LimitedBody
 from api.connections import WHOLE_BODY
 from api.headers import Headers, TrustedHosts
 from api.matching import route_of
-from api.problems import refusal, response, unexpected
+from api.problems import PATH_LOGGED, refusal, response, unexpected
 from api.rates import Rate
 from api.tracing import Traced
 from shared.errors import Code, InputError, TsadError
@@ -141,7 +141,11 @@ class Limits:
 
 
 class Telemetry:
-    """Counts and times all requests, and those for predictions that were answered 2xx once more for /healthcheck."""
+    """Counts and times all requests, and those for predictions that were answered 2xx once more for /healthcheck.
+
+    The log has a line for each that may have changed something; for each other one, whose lines would drown those, with
+    LOG_LEVEL=DEBUG.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
@@ -172,7 +176,12 @@ class Telemetry:
             counter, histogram = self._children(scope, status)
             counter.inc()
             histogram.observe(elapsed_s)
-        if 200 <= status < 300 and scope["path"].startswith("/predict"):
+            predicted = scope["path"].startswith("/predict")
+            level = logging.DEBUG if predicted or scope["method"] in READS else logging.INFO
+            if logger.isEnabledFor(level):
+                path = scope["path"][:PATH_LOGGED]
+                logger.log(level, "%s %r: %d in %.1f ms", scope["method"], path, status, elapsed_s * 1000)
+        if predicted and 200 <= status < 300:
             scope["app"].state.services.latencies.record(Kind.INFERENCE, elapsed_s * 1000)
 
     def _children(self, scope: Scope, status: int) -> tuple[Counter, Histogram]:

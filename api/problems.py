@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 MOST_FLAWS = 20
 REFUSED = frozenset({401, 403, 408, 413, 421, 429, 431})  # what whoever guesses, floods or probes is answered with
-_PATH_LOGGED = 200
+PATH_LOGGED = 200
 
 STATUS: Mapping[Code, tuple[int, str]] = {
     Code.INVALID_JSON: (422, "The body is not JSON"),
@@ -115,7 +115,7 @@ def security_event(request: Request, code: Code) -> None:
     """Count a refused request, and log it: a rise is somebody who tries keys, or a client gone wrong."""
     request.app.state.services.metrics.refusals.labels(code).inc()
     client = request.client.host if request.client else "nobody"
-    path = request.scope["path"][:_PATH_LOGGED]
+    path = request.scope["path"][:PATH_LOGGED]
     logger.info("%s: %s %r from %s is refused: %s", request_id_of(request), request.method, path, client, code)
 
 

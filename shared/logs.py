@@ -36,9 +36,10 @@ def configure(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # which bring handlers of their own
+    for name in ("uvicorn", "uvicorn.error"):  # which bring handlers of their own
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    logging.getLogger("uvicorn.access").propagate = False  # or the server writes a line for each prediction
 
 
 def _from_record(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
