@@ -24,7 +24,7 @@ from shared.store.schema import migrate
 
 READY_S, FITTED_S = 60, 300
 ROOT = Path(__file__).resolve().parents[1]
-SERVE = ("--no-server-header", "--no-access-log", "--log-level=warning")  # the same for the service and its ceiling
+SERVE = ("--no-server-header", "--no-access-log", "--log-level=warning")  # the ceiling, as the service serves itself
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
@@ -116,7 +116,7 @@ def start_api(stack: Stack) -> float:
     """Start the API; return the seconds until it was ready."""
     port = free_port()
     began = time.perf_counter()
-    process = stack.start("uvicorn", "api.main:create_app", "--factory", f"--port={port}", *SERVE)
+    process = stack.start("api", f"--port={port}")  # as `run up` and the image start it
     stack.api, stack.api_pid = f"http://127.0.0.1:{port}", process.pid
     wait_until(lambda: answers(stack.api + "/readyz"))
     seconds = time.perf_counter() - began
