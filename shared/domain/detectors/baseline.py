@@ -77,9 +77,8 @@ def score(state: Baseline, values: Values, _timestamps: Timestamps, _context: Va
     """Distance from the mean in units of the band's half width; 0 on the side that `direction` leaves out."""
     with np.errstate(over="ignore"):
         distance = (values - state.mean) / state.standard_deviation / state.threshold
-        half_width = np.float64(state.standard_deviation) * state.threshold
-        lower = max(float(state.mean - half_width), -LARGEST)
-        upper = min(float(state.mean + half_width), LARGEST)
+    half_width = state.standard_deviation * state.threshold
+    lower, upper = max(state.mean - half_width, -LARGEST), min(state.mean + half_width, LARGEST)
     if state.direction == "both":
         distance = np.abs(distance)
     elif state.direction == "below":

@@ -101,7 +101,7 @@ def banded(values: Values, expected: Values, half_width: Values) -> Scores:
 
 def clipped(array: Values) -> Values:
     """The same with infinities replaced by the largest finite numbers."""
-    return np.clip(array, -LARGEST, LARGEST)
+    return np.minimum(np.maximum(array, -LARGEST), LARGEST)  # for one value, np.clip takes three times as long
 
 
 def ignore_progress(_share: float) -> None:
