@@ -1,15 +1,25 @@
 """Connections to PostgreSQL. A transaction is `with sessions.begin() as session:` at the verb; nobody else commits."""
 
+import select
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any
 
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+import psycopg2
+from sqlalchemy import Dialect, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from shared.errors import Code, UnavailableError
 from shared.settings import Settings
+
+_TRUSTED_S = 1.0  # after a connection was used
+_IDLE_SINCE = "idle_since"
 
 # What our triggers raise. The driver files it under outages, but it is a defect of ours: waiting does not help.
 _REFUSED_BY_GUARD = "55000"
@@ -18,12 +28,11 @@ _REFUSED_BY_GUARD = "55000"
 def make_engine(settings: Settings, application_name: str) -> Engine:
     """A pool of `DATABASE_POOL_SIZE` connections, opened when first used. Make it after a fork, never before."""
     milliseconds = int(settings.database_statement_timeout_s * 1000)
-    return create_engine(
+    engine = create_engine(
         settings.database,
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout_s,
-        pool_pre_ping=True,  # one round trip, so that a restarted database costs nobody an error
         connect_args={
             "connect_timeout": settings.database_connect_timeout_s,
             "application_name": application_name,
@@ -33,6 +42,37 @@ def make_engine(settings: Settings, application_name: str) -> Engine:
             "keepalives_count": 3,
         },
     )
+    event.listen(engine, "checkin", _note_idle)
+    event.listen(engine, "checkout", partial(_check_alive, engine.dialect))
+    return engine
+
+
+def _note_idle(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    record.info[_IDLE_SINCE] = time.monotonic()
+
+
+def _check_alive(
+    dialect: Dialect, connection: DBAPIConnection, record: ConnectionPoolEntry, _checked_out: PoolProxiedConnection
+) -> None:
+    """Ask a connection that may have died, so that a restarted database costs nobody an error.
+
+    SQLAlchemy's own check asks each time, which took as long as the statements of a fit. One that was used a moment ago
+    is asked only when there is something to read on it, as when the server has hung up.
+    """
+    idle_since = record.info.get(_IDLE_SINCE)
+    if idle_since is None:  # it is new
+        return
+    if time.monotonic() - idle_since > _TRUSTED_S or _is_readable(connection):
+        try:
+            dialect.do_ping(connection)
+        except psycopg2.Error:
+            raise InvalidatePoolError from None  # a new one is made, and all others are dropped too
+
+
+def _is_readable(connection: Any) -> bool:
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class Sessions:

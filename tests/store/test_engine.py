@@ -1,0 +1,82 @@
+"""Connections that died while nobody used them."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+
+from shared.settings import Settings
+from shared.store import engine
+from shared.store.engine import Sessions, make_engine
+
+OWN_PID = text("SELECT pg_backend_pid()")
+END = text("SELECT pg_terminate_backend(:pid, 10000)")  # returns when the server process is gone
+
+
+@pytest.fixture
+def sessions(settings: Settings) -> Iterator[Sessions]:
+    made = Sessions(make_engine(settings, "tsad-tests"))
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def pings(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The connections that were asked whether they live."""
+    asked: list[object] = []
+    ping = type(sessions.engine.dialect).do_ping
+
+    def asking(dialect: object, connection: object) -> bool:
+        asked.append(connection)
+        return bool(ping(dialect, connection))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(sessions.engine.dialect), "do_ping", asking)
+    return asked
+
+
+def pid(sessions: Sessions) -> int:
+    with sessions.begin() as session:
+        return int(session.execute(OWN_PID).scalar_one())
+
+
+def end(settings: Settings, ended: int) -> None:
+    with Sessions(make_engine(settings, "tsad-tests")).begin() as session:
+        assert session.execute(END, {"pid": ended}).scalar_one()
+        bind = session.get_bind()
+    bind.engine.dispose()
+
+
+def test_a_connection_that_was_used_a_moment_ago_is_not_asked_whether_it_lives(
+    sessions: Sessions, pings: list[object]
+) -> None:
+    assert len({pid(sessions) for _ in range(5)}) == 1
+    with sessions.statement() as session:
+        session.execute(OWN_PID)
+    assert pings == []
+
+
+def test_one_that_idled_is_asked(sessions: Sessions, pings: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = pid(sessions)
+    monkeypatch.setattr(engine, "_TRUSTED_S", 0.0)
+    assert pid(sessions) == first
+    assert len(pings) == 1
+
+
+@pytest.mark.parametrize("trusted_s", [0.0, 1000.0])
+def test_one_that_the_server_ended_is_replaced_without_an_error(
+    sessions: Sessions, settings: Settings, monkeypatch: pytest.MonkeyPatch, trusted_s: float
+) -> None:
+    monkeypatch.setattr(engine, "_TRUSTED_S", trusted_s)
+    first = pid(sessions)
+    end(settings, first)
+    assert pid(sessions) != first
+
+
+def test_all_that_lie_in_the_pool_are_replaced_once_one_is_found_dead(sessions: Sessions, settings: Settings) -> None:
+    with sessions.begin() as one, sessions.begin() as another:
+        both = [int(session.execute(OWN_PID).scalar_one()) for session in (one, another)]
+    for ended in both:
+        end(settings, ended)
+    with sessions.begin() as one, sessions.begin() as another:
+        now = {int(session.execute(OWN_PID).scalar_one()) for session in (one, another)}
+    assert not now & set(both)
