@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.orm import Session
 
 from shared.domain.jobs import Claim
 from shared.domain.versions import Artifact, NewVersion
 from shared.store import jobs, latest, reconciliation, series, versions, views
+from shared.store.engine import Session
 from shared.store.views import Wanted
 
 SERIES = "grown-7"
@@ -18,7 +18,7 @@ CLAIM = Claim(JOB, 1, SERIES, "baseline", {}, 3, f"{SERIES}/{JOB}.npz", bytes(32
 NEW = NewVersion(0, 1, {}, 0.0, [], 1.0, Artifact("s", bytes(32), 1), Artifact("c", bytes(32), 1))
 
 HOT: dict[str, Callable[[Session], object]] = {
-    "latest versions": lambda session: session.connection().exec_driver_sql(latest.LATEST, ([SERIES],)),
+    "latest versions": lambda session: session.exec_driver_sql(latest.LATEST, ([SERIES],)),
     "states": lambda session: versions.states(session, [(SERIES, 1), (SERIES, 2)]),
     "a version": lambda session: versions.find(session, SERIES, None),
     "a page of versions": lambda session: versions.page(session, SERIES, None, 50),
@@ -43,7 +43,7 @@ def plan(session: Session, query: Callable[[Session], object]) -> list[str]:
     def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         statements.append((statement, parameters))
 
-    connection = session.connection()
+    connection = session
     event.listen(connection, "before_cursor_execute", remember)
     query(session)
     event.remove(connection, "before_cursor_execute", remember)

@@ -101,7 +101,7 @@ def large_fit(stack: Stack, pairs: int) -> Iterator[Figure]:
 def cancel_all(stack: Stack) -> None:
     """Empty the queue, without the time it would take to fit."""
     with stack.sessions().begin() as session:
-        session.connection().exec_driver_sql(
+        session.exec_driver_sql(
             "UPDATE fit_jobs SET status = 'cancelled', finished_at = clock_timestamp() WHERE status = 'queued'"
         )
     with redis.Redis.from_url(stack.env["REDIS_URL"]) as client:

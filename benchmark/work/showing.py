@@ -9,7 +9,6 @@ from time import perf_counter as clock
 import httpx
 import numpy as np
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from benchmark.access import HEADERS
 from benchmark.comparing import AT_MOST, Figure, Target, single
@@ -17,6 +16,7 @@ from benchmark.plans import HOT, plan, whole_tables
 from benchmark.stack import Stack, answers, body_of, running, wait_until
 from benchmark.work.fitting import POINTS
 from shared.embedded.ports import free_port
+from shared.store.engine import Session
 from tests.fuzz.hostile import ALL
 
 KIB = 1024

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from shared.domain.jobs import Status
 from shared.domain.versions import Version
 from shared.errors import Code, TsadError
+from shared.store.engine import Session
 
 # --- jobs -----------------------------------------------------------------------------------------------------------
 
@@ -208,7 +208,7 @@ def delete_series(session: Session, series_id: str) -> Deleted:
     own = {"series_id": series_id}
     session.execute(_TURN, own)
     cancelled = list(session.execute(_CANCEL_OF_SERIES, own).scalars())
-    released = session.execute(_RELEASE_DATA_OF_SERIES, own).rowcount  # type: ignore[attr-defined]
+    released = session.execute(_RELEASE_DATA_OF_SERIES, own).rowcount
     session.execute(_UNPIN, own)
     return Deleted(cancelled, released, sorted(session.execute(_DELETE_VERSIONS, own).scalars()))
 
@@ -234,4 +234,4 @@ def series_slice(session: Session, after: str, limit: int) -> list[str]:
 def prune_versions(session: Session, series_ids: Sequence[str], keep: int, days: float) -> int:
     """Remove versions of these series that are older, but for the newest `keep` and the pinned one; how many."""
     parameters = {"series_ids": list(series_ids), "keep": keep, "days": days}
-    return session.execute(_PRUNE_VERSIONS, parameters).rowcount  # type: ignore[attr-defined, no-any-return]
+    return session.execute(_PRUNE_VERSIONS, parameters).rowcount

@@ -7,10 +7,10 @@ from typing import Any, BinaryIO
 
 import psycopg2
 from sqlalchemy import ForeignKeyConstraint, Table, inspect, text
-from sqlalchemy.orm import Session
 from sqlalchemy.schema import AddConstraint, DropConstraint
 
 from shared.errors import Code, UnavailableError
+from shared.store.engine import Session
 from shared.store.tables import metadata
 
 _ONE_MOMENT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -89,7 +89,7 @@ def loading(session: Session) -> Iterator[None]:
 
 def _present(session: Session) -> dict[str, Table]:
     """Tables that there are: the schema may still be an older one, that of a backup."""
-    there = set(inspect(session.connection()).get_table_names())
+    there = set(inspect(session).get_table_names())
     return {name: table for name, table in _TABLES.items() if name in there}
 
 
@@ -105,7 +105,7 @@ def read(session: Session, name: str, of: Sequence[str], file: BinaryIO) -> int:
 def _cursor(session: Session) -> Iterator[Any]:
     """The driver's own, which SQLAlchemy does not watch over."""
     try:
-        with session.connection().connection.cursor() as cursor:  # type: ignore[attr-defined]
+        with session.connection.cursor() as cursor:  # type: ignore[attr-defined]
             yield cursor
     except psycopg2.Error as error:
         reason = str(error).strip().partition("\n")[0]

@@ -8,15 +8,16 @@ from functools import partial
 from typing import Any
 
 import psycopg2
-from sqlalchemy import Dialect, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from shared.errors import Code, UnavailableError
 from shared.settings import Settings
+
+Session = Connection  # for as long as one transaction. No objects are mapped, so what maps them is not paid for.
 
 _TRUSTED_S = 1.0  # after a connection was used
 _IDLE_SINCE = "idle_since"
@@ -93,7 +94,7 @@ class Sessions:
     @contextmanager
     def _begin(self, engine: Engine) -> Iterator[Session]:
         try:
-            with Session(engine) as session, session.begin():
+            with engine.begin() as session:
                 yield session
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             if isinstance(error, OperationalError) and getattr(error.orig, "pgcode", None) == _REFUSED_BY_GUARD:

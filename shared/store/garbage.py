@@ -7,9 +7,9 @@ then the files are deleted. A crash in between costs nothing: what is still in t
 from collections.abc import Sequence
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from shared.artifacts import Key
+from shared.store.engine import Session
 
 _NOTE = text("""
 INSERT INTO garbage (key, series_id, job_id)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from shared.domain.versions import Artifact
+from shared.store.engine import Session
 
 _CLOCK = text("SELECT clock_timestamp()")
 _QUEUE = text("""

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.orm import Session
 
 from shared.domain.access import ApiKey, Caller, Scope
 from shared.errors import Code, UnavailableError
+from shared.store.engine import Session
 
 _IS_ACTIVE = "revoked_at IS NULL AND coalesce(expires_at, 'infinity') > clock_timestamp()"
 

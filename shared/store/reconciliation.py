@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
+
+from shared.store.engine import Session
 
 # False = another one is at it. Held until COMMIT; messages are sent after that.
 _LOCK = text("SELECT pg_try_advisory_xact_lock(8244, 0)")
@@ -83,9 +84,9 @@ def to_announce(session: Session, spacing_s: float, doublings: int, limit: int) 
 
 def release_data(session: Session, days: float, limit: int) -> int:
     """Let go of the training data of jobs that failed or were cancelled longer ago."""
-    return session.execute(_RELEASE_DATA, {"days": days, "limit": limit}).rowcount  # type: ignore[attr-defined, no-any-return]
+    return session.execute(_RELEASE_DATA, {"days": days, "limit": limit}).rowcount
 
 
 def prune_jobs(session: Session, days: float, limit: int) -> int:
     """Delete the rows of jobs that finished longer ago."""
-    return session.execute(_PRUNE_JOBS, {"days": days, "limit": limit}).rowcount  # type: ignore[attr-defined, no-any-return]
+    return session.execute(_PRUNE_JOBS, {"days": days, "limit": limit}).rowcount

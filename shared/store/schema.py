@@ -33,7 +33,7 @@ def expected_revision() -> str | None:
 def current_revision(sessions: Sessions) -> str | None:
     """The revision that the database has; None for an empty one."""
     with sessions.begin() as session:
-        return MigrationContext.configure(session.connection()).get_current_revision()
+        return MigrationContext.configure(session).get_current_revision()
 
 
 def _configuration(database_url: str) -> Config:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from sqlalchemy import Row, text
-from sqlalchemy.orm import Session
 
 from shared.domain.versions import SeriesSummary
+from shared.store.engine import Session
 
 _SUMMARY = """
 SELECT s.series_id, v.version AS latest_version, s.pinned_version,

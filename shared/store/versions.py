@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Row, text
-from sqlalchemy.orm import Session
 
 from shared.domain.jobs import Claim
 from shared.domain.versions import Artifact, NewVersion, Version
+from shared.store.engine import Session
 
 # --- publish: write the artifacts, then this ONE statement, which is one transaction --------------------------------
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, text
-from sqlalchemy.orm import Session
 
 from shared.domain.jobs import Job, Status
+from shared.store.engine import Session
 
 # The place in the line is found in a sorted array, made at most once a statement and only if a queued job is shown:
 # counting the line anew for each job would be slow in a long queue.

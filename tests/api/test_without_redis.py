@@ -84,7 +84,7 @@ def test_the_backlog_is_announced_when_redis_returns(
     client, app = connect(behind.url), make_celery(behind.url, consumes=False)
     with sessions.begin() as session:
         overdue = "UPDATE fit_jobs SET announced_at = NULL WHERE status = 'queued'"
-        session.connection().exec_driver_sql(overdue)
+        session.exec_driver_sql(overdue)
     reconciler = Reconciler(Sessions(make_engine(own, "tsad-tests")), Artifacts.of(own), app, client, Metrics(), own)
     until(lambda: job_ids <= set(re.findall(UUID, str(client.lrange(QUEUE, 0, -1)))), meanwhile=reconciler.round)
     reconciler.sessions.engine.dispose()

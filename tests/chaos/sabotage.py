@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from shared.store import jobs, versions
+from shared.store.engine import Session
 
 _FENCED = " AND attempt = :attempt AND status = 'running'"
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from celery.signals import worker_process_init
 from sqlalchemy import event
-from sqlalchemy.orm import Session
 
 from shared.errors import Code, DamagedError, UnavailableError
+from shared.store.engine import Session
 from tests.crashes.steps import IN_TRANSACTION, functions, moments
 
 ARMED = pathlib.Path(os.environ["ARMED"])

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from shared.store import changes, garbage, reconciliation
+from shared.store.engine import Session
 from tests.protocol.world import EVERYTHING, GRACE_S, WINDOW_S, World
 
 MOST_CRASHES = 3

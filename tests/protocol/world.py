@@ -15,7 +15,6 @@ from enum import StrEnum
 from itertools import count
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from shared import artifacts as keys
 from shared.artifacts import Artifacts
@@ -24,7 +23,7 @@ from shared.domain.versions import NewVersion
 from shared.errors import UnavailableError
 from shared.settings import Settings
 from shared.store import changes, jobs
-from shared.store.engine import Sessions
+from shared.store.engine import Session, Sessions
 
 LEASE_S, WINDOW_S, GRACE_S = 1_000.0, 2_000.0, 3_000.0
 EVERYTHING = 10_000

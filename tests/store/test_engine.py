@@ -40,10 +40,10 @@ def pid(sessions: Sessions) -> int:
 
 
 def end(settings: Settings, ended: int) -> None:
-    with Sessions(make_engine(settings, "tsad-tests")).begin() as session:
+    own = Sessions(make_engine(settings, "tsad-tests"))
+    with own.begin() as session:
         assert session.execute(END, {"pid": ended}).scalar_one()
-        bind = session.get_bind()
-    bind.engine.dispose()
+    own.engine.dispose()
 
 
 def test_a_connection_that_was_used_a_moment_ago_is_not_asked_whether_it_lives(

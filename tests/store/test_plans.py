@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from benchmark.plans import HOT, plan, whole_tables
-from shared.store.engine import Sessions
+from shared.store.engine import Session, Sessions
 
 
 @pytest.mark.parametrize("query", HOT.values(), ids=HOT)
