@@ -1,0 +1,24 @@
+"""The API as a process."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+
+from api.__main__ import make_app
+
+
+@pytest.fixture
+def _as_before() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_what_it_imported_is_not_looked_through_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://x/x")
+    monkeypatch.setenv("REDIS_URL", "redis://x")
+    app = make_app()
+    assert isinstance(app, FastAPI)
+    assert len(gc.get_objects()) < gc.get_freeze_count() / 10
