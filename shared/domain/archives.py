@@ -33,13 +33,15 @@ def unpacked(content: bytes) -> dict[str, NDArray[Any]]:
     than the archive's directory announces.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as directory:
-            if sum(member.file_size for member in directory.infolist()) > MOST_BYTES:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > MOST_BYTES:
                 raise ValueError(f"it expands to more than {MOST_BYTES:,} bytes")
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            found = dict(archive)
-        if not all(isinstance(array, np.ndarray) for array in found.values()):  # NumPy gives other members as bytes
-            raise ValueError("it holds what is no array")
+            return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
     except _UNREADABLE as error:
         raise ValueError(str(error)) from error
-    return found
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    with archive.open(member) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
