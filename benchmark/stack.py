@@ -23,6 +23,7 @@ from shared.store.engine import Sessions, make_engine
 from shared.store.schema import migrate
 
 READY_S, FITTED_S = 60, 300
+ON_A_DISK = "/var/tmp"  # noqa: S108 - /tmp may lie in memory, where nothing waits for a disk
 ROOT = Path(__file__).resolve().parents[1]
 SERVE = ("--no-server-header", "--no-access-log", "--log-level=warning")  # the ceiling, as the service serves itself
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
@@ -87,7 +88,7 @@ class Stack:
 @contextmanager
 def running_stack() -> Iterator[Stack]:
     """One API process and the ceilings, on PostgreSQL and a Redis-compatible server of their own, durable as always."""
-    folder = Path(tempfile.mkdtemp(prefix="tsad-benchmark-"))
+    folder = Path(tempfile.mkdtemp(prefix="tsad-benchmark-", dir=os.environ.get("TMPDIR", ON_A_DISK)))
     folder.chmod(0o711)  # as root, the servers run as another user
     try:
         with Embedded(folder / "home") as servers, ExitStack() as processes:

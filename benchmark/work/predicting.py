@@ -5,6 +5,7 @@ import random
 import statistics
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from time import perf_counter as clock
@@ -16,7 +17,7 @@ from sqlalchemy import text
 
 from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, paired, single
 from benchmark.load import Request, Tally, closed_loop, open_loop, request
-from benchmark.stack import Stack, body_of
+from benchmark.stack import Stack, body_of, running, wait_until
 from shared.artifacts import scores_key, state_key
 
 CONNECTIONS = 16
@@ -67,7 +68,7 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
     verdicts = [SERIES_A_CALL * checked(closed_loop(stack.api, many, 2, seconds)).rate for _ in range(pairs)]
     yield single(f"{SERIES_A_CALL:,} series in one call", "verdicts/s", verdicts, Target(AT_LEAST, 20_000))
     yield batches(stack, pairs)
-    yield under_fits(stack, pairs, seconds)
+    yield from under_fits(stack, pairs, seconds)
 
 
 def batches(stack: Stack, pairs: int) -> Figure:
@@ -92,8 +93,11 @@ def batches(stack: Stack, pairs: int) -> Figure:
     return paired(f"batch of {BATCH_POINTS:,} points", "points/s", ours, theirs, Target(AT_LEAST, 0.5, 0.8), pairs)
 
 
-def under_fits(stack: Stack, pairs: int, seconds: float) -> Figure:
-    """The 99th percentile at half of what the API can do, while both children of a worker fit, beside an idle one."""
+def under_fits(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
+    """The 99th percentile at half of what the API can do, while both children of a worker fit, beside an idle machine.
+
+    And beside two loops that do nothing, at the same niceness: what any other work costs on this machine.
+    """
     requests = [request("POST", "/predict/warm", POINT)]
     half = checked(closed_loop(stack.api, requests, CONNECTIONS, seconds)).rate / 2
     large = body_of(range(200_000), np.random.default_rng(1).normal(size=200_000).tolist())
@@ -111,8 +115,17 @@ def under_fits(stack: Stack, pairs: int, seconds: float) -> Figure:
             stack.client.post(f"/jobs/{job_id}/cancel")
         return latency
 
+    def looping() -> float:
+        niceness = str(stack.settings.worker_niceness)
+        with ExitStack() as loops:
+            for log in (stack.folder / "loop-1.log", stack.folder / "loop-2.log"):
+                loops.enter_context(running(log, stack.env, "benchmark.loop", niceness))
+                wait_until(log.read_bytes)
+            return p99()
+
     work = "p99 while workers fit, open loop"
-    return paired(work, "ms", fitting, p99, Target(AT_MOST, 3, 1.5), pairs, rate=round(half))
+    yield paired(work, "ms", fitting, p99, Target(AT_MOST, 3, 1.5), pairs, rate=round(half))
+    yield paired(f"{work}, beside empty loops", "ms", fitting, looping, Target(AT_MOST, 2), pairs, rate=round(half))
 
 
 def copy_series(stack: Stack) -> None:

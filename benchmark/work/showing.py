@@ -61,9 +61,7 @@ def starts(stack: Stack, pairs: int) -> Iterator[Figure]:
     for _ in range(pairs):
         port = free_port()
         began = clock()
-        with running(
-            stack.folder / "start.log", stack.env, "uvicorn", "api.main:create_app", "--factory", f"--port={port}"
-        ):
+        with running(stack.folder / "start.log", stack.env, "api", f"--port={port}"):
             wait_until(lambda port=port: answers(f"http://127.0.0.1:{port}/readyz"))  # type: ignore[misc]
             serving.append(clock() - began)
         began = clock()
