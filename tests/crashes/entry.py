@@ -18,7 +18,6 @@ from functools import wraps
 from typing import Any
 
 from celery.signals import worker_process_init
-from sqlalchemy import event
 
 from shared.errors import Code, DamagedError, UnavailableError
 from shared.store.engine import Session
@@ -29,6 +28,7 @@ AWAY = UnavailableError(Code.DATABASE_UNAVAILABLE, "Not at the moment.")
 DAMAGED = DamagedError(Code.ARTIFACT_DAMAGED, "What was stored is gone.")
 rename = pathlib.Path.rename
 lost_answers: list[int] = []
+waiting_for_commit: dict[Any, list[Callable[[], None]]] = {}
 whose = ""  # the job that is fitted, or the process
 
 
@@ -61,7 +61,7 @@ def provoke(function: str, session: Session | None) -> None:
         if is_armed("views.find"):
             raise AWAY
     if function == "jobs.accept" and is_armed("jobs.accepted_as") and not lost_answers:
-        event.listen(session, "after_commit", lose_the_answer, once=True)
+        after_commit(session, lose_the_answer)
 
 
 def hold() -> None:
@@ -73,9 +73,28 @@ def hold() -> None:
         time.sleep(0.01)
 
 
-def lose_the_answer(_: Session) -> None:
+def lose_the_answer() -> None:
     lost_answers.append(1)
     raise AWAY
+
+
+def after_commit(session: Any, call: Callable[[], None]) -> None:
+    """Call this when the transaction is committed, and nobody knows it yet."""
+    dialect = session.dialect
+    if "do_commit" not in vars(dialect):
+        commit, rollback = dialect.do_commit, dialect.do_rollback
+
+        def committing(connection: Any) -> None:
+            commit(connection)
+            for waiting in waiting_for_commit.pop(connection.dbapi_connection, ()):
+                waiting()
+
+        def rolling_back(connection: Any) -> None:
+            waiting_for_commit.pop(connection.dbapi_connection, None)
+            rollback(connection)
+
+        dialect.do_commit, dialect.do_rollback = committing, rolling_back
+    waiting_for_commit.setdefault(session.connection.dbapi_connection, []).append(call)
 
 
 def wrapped(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -87,7 +106,7 @@ def wrapped(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
             return None
         provoke(name, session)
         if session is not None:
-            event.listen(session, "after_commit", lambda _: reach(name, "committed"), once=True)
+            after_commit(session, lambda: reach(name, "committed"))
         result = real(*arguments, **named)
         if name == "jobs.next_of_series" and result is None and is_armed("queue.announce"):
             result = whose  # the reconciler was quicker: a message that finds nothing to claim will do
