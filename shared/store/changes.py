@@ -22,7 +22,7 @@ from shared.store.engine import Session
 # No row: it was finished before; read it. Then announce next_of_series.
 _CANCEL = text("""
 UPDATE fit_jobs SET status = 'cancelled', lease_until = NULL, finished_at = clock_timestamp()
- WHERE id = CAST(:job_id AS uuid) AND status IN ('queued', 'running') RETURNING series_id, attempt
+ WHERE id = CAST(:job_id AS uuid) AND (status IN ('queued', 'running')) IS TRUE RETURNING series_id, attempt
 """)
 
 # A new job that shares the data of the old one. FOR SHARE keeps the old row, and its hold on the data, until the new

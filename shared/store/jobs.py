@@ -71,8 +71,11 @@ SELECT api_key_id, idempotency_key, CAST(id AS text) AS job_id, request_sha256, 
 
 # --- the worker -----------------------------------------------------------------------------------------------------
 
-# No row = stale or repeated message, not due, or not first in line: drop the message. IS TRUE keeps the planner from
-# the index by status: having last seen few jobs wait, it would read all of a queue that has grown since.
+# Here and below, the planner is kept from what looks cheap while its statistics know of few open jobs. IS TRUE keeps it
+# from the index by status, where it would read all that have the status now, or had it since the last vacuum; OFFSET 0
+# from joining with all open jobs, instead of looking at those of the series.
+
+# No row = stale or repeated message, not due, or not first in line: drop the message.
 _CLAIM = text("""
 UPDATE fit_jobs AS j
    SET status = 'running', attempt = j.attempt + 1, worker = :worker, progress = 0,
@@ -80,7 +83,7 @@ UPDATE fit_jobs AS j
        started_at = coalesce(j.started_at, clock_timestamp())
  WHERE j.id = CAST(:job_id AS uuid) AND (j.status = 'queued') IS TRUE AND j.available_at <= clock_timestamp()
    AND NOT EXISTS (SELECT 1 FROM fit_jobs o
-                    WHERE o.series_id = j.series_id AND o.status IN ('queued', 'running') AND o.seq < j.seq)
+                    WHERE o.series_id = j.series_id AND o.status IN ('queued', 'running') AND o.seq < j.seq OFFSET 0)
 RETURNING j.attempt, j.series_id, j.detector, j.parameters, j.points, j.data_key, j.data_sha256, j.data_size,
           j.request_id
 """)
@@ -89,7 +92,7 @@ RETURNING j.attempt, j.series_id, j.detector, j.parameters, j.points, j.data_key
 _HEARTBEAT = text("""
 UPDATE fit_jobs SET lease_until = clock_timestamp() + make_interval(secs => :lease_s),
                     progress = greatest(progress, :progress)
- WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running' RETURNING 1
+ WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE RETURNING 1
 """)
 
 # Infrastructure failed: back into the line, later and later. backoff_s 0 = the worker only shuts down.
@@ -98,20 +101,20 @@ UPDATE fit_jobs SET status = 'queued', lease_until = NULL, worker = NULL, releas
        available_at = clock_timestamp()
                     + make_interval(secs => :backoff_s * least(60, power(2, least(releases, 6))) * (0.5 + random())),
        announced_at = NULL, announcements = 0
- WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running' RETURNING 1
+ WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE RETURNING 1
 """)
 
 # Its process is gone, as the worker itself saw: the reconciler need not wait for the lease.
 _ABANDON = text("""
 UPDATE fit_jobs SET lease_until = clock_timestamp()
- WHERE id = CAST(:job_id AS uuid) AND worker = :worker AND status = 'running' RETURNING 1
+ WHERE id = CAST(:job_id AS uuid) AND worker = :worker AND (status = 'running') IS TRUE RETURNING 1
 """)
 
 # The data or the mathematics failed: final. The data stays for a retry.
 _FAIL = text("""
 UPDATE fit_jobs SET status = 'failed', error_code = :code, error_detail = left(:detail, 500), lease_until = NULL,
        finished_at = clock_timestamp()
- WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running' RETURNING 1
+ WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE RETURNING 1
 """)
 
 # announced_at is NULL while no message can be on its way. One that came too early, while a job before it is open, has
@@ -125,8 +128,10 @@ UPDATE fit_jobs SET announced_at = NULL WHERE id = CAST(:job_id AS uuid) AND (st
 # reconciler would take for ever.
 _NEXT_OF_SERIES = text("""
 UPDATE fit_jobs SET announced_at = clock_timestamp()
- WHERE id = (SELECT id FROM fit_jobs WHERE series_id = :series_id AND status = 'queued' ORDER BY seq LIMIT 1)
-   AND status = 'queued' AND (announced_at IS NULL OR announced_at < clock_timestamp() - interval '10 s')
+ WHERE id = (SELECT id FROM fit_jobs
+              WHERE series_id = :series_id AND status IN ('queued', 'running') AND (status = 'queued') IS TRUE
+              ORDER BY seq LIMIT 1)
+   AND (status = 'queued') IS TRUE AND (announced_at IS NULL OR announced_at < clock_timestamp() - interval '10 s')
 RETURNING CAST(id AS text)
 """)
 

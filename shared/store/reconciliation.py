@@ -36,7 +36,8 @@ UPDATE fit_jobs SET announced_at = clock_timestamp(), announcements = announceme
             AND (q.announced_at IS NULL OR q.announced_at
                  < clock_timestamp() - make_interval(secs => :spacing_s * power(2, least(q.announcements, :doublings))))
             AND NOT EXISTS (SELECT 1 FROM fit_jobs o
-                             WHERE o.series_id = q.series_id AND o.status IN ('queued', 'running') AND o.seq < q.seq)
+                             WHERE o.series_id = q.series_id AND o.status IN ('queued', 'running') AND o.seq < q.seq
+                            OFFSET 0)  -- as in a claim
           ORDER BY q.seq LIMIT :limit FOR UPDATE OF q SKIP LOCKED))
 RETURNING CAST(id AS text)
 """)

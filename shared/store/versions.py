@@ -19,7 +19,7 @@ from shared.store.engine import Session
 _PUBLISH = text("""
 WITH fenced AS MATERIALIZED (
   SELECT * FROM fit_jobs
-   WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running' FOR UPDATE
+   WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE FOR UPDATE
 ), numbered AS (
   INSERT INTO series AS s (series_id, last_version) SELECT series_id, 1 FROM fenced
   ON CONFLICT (series_id) DO UPDATE SET last_version = s.last_version + 1 RETURNING last_version
@@ -39,7 +39,8 @@ WITH fenced AS MATERIALIZED (
 UPDATE fit_jobs SET status = 'succeeded', version = published.version, data_key = NULL, progress = 1,
        lease_until = NULL, finished_at = clock_timestamp()
   FROM published
- WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND status = 'running' RETURNING published.version
+ WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE
+RETURNING published.version
 """)
 
 # --- read -----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from shared.store import jobs, versions
 from shared.store.engine import Session
 
-_FENCED = " AND attempt = :attempt AND status = 'running'"
+_FENCED = " AND attempt = :attempt AND (status = 'running') IS TRUE"
 
 
 @dataclass(frozen=True)

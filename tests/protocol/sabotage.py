@@ -13,7 +13,7 @@ from shared.store.engine import Sessions
 from tests.protocol import histories
 from tests.protocol.machine import ProtocolMachine
 
-_FENCE = " AND attempt = :attempt AND status = 'running'"
+_FENCE = " AND attempt = :attempt AND (status = 'running') IS TRUE"
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ _IN_TIME = " WHERE began < asked_at + make_interval(secs => :window_s)"
 _GRACE = "noted_at < statement_timestamp() - make_interval(secs => :grace_s)"
 _IN_FLIGHT = "pg_try_advisory_xact_lock(8243, hashtext(g.series_id))"
 _FIRST = """AND NOT EXISTS (SELECT 1 FROM fit_jobs o
-                    WHERE o.series_id = j.series_id AND o.status IN ('queued', 'running') AND o.seq < j.seq)"""
+                    WHERE o.series_id = j.series_id AND o.status IN ('queued', 'running') AND o.seq < j.seq OFFSET 0)"""
 _HIGHEST = "(SELECT coalesce(max(version), 0) + 1 FROM versions v WHERE v.series_id = s.series_id)"
 
 SABOTAGES = [
