@@ -86,12 +86,16 @@ class LocalFolder:
                 yield folder
 
     def _make_durable(self, folder: Path) -> None:
-        """Make the series' folder. Another process may have made it a moment ago, so existing proves nothing yet."""
+        """Make a folder, and the root before a series' one.
+
+        Another process may have made it a moment ago, so that it exists proves nothing yet.
+        """
         if folder in self._durable and folder.is_dir():
             return
+        if folder != self.root:
+            self._make_durable(self.root)
         folder.mkdir(parents=True, exist_ok=True)
-        _sync_folder(self.root)
-        _sync_folder(self.root.parent)
+        _sync_folder(folder.parent)
         if len(self._durable) >= _MOST_REMEMBERED:
             self._durable.clear()
         self._durable.add(folder)
