@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from starlette.concurrency import run_in_threadpool
+
 from api.caching import Cache
 from api.grouping import Grouped
 from shared.artifacts import Artifacts
@@ -65,18 +67,24 @@ class Resolver:
     async def resolve(self, series_id: str, version: int | None) -> tuple[int, Fitted]:
         """The number and the state; `NotFoundError` when there is none, `UnavailableError` without a database."""
         if version is None:
-            number = await self._latest.resolve(series_id)
-            if number is None:
-                raise series_not_found()
-            return number, (await self._state(series_id, number)).fitted
+            return await self._latest_state(series_id)
         return version, (await self._named(series_id, version)).fitted
+
+    async def _latest_state(self, series_id: str) -> tuple[int, Fitted]:
+        gone = None
+        while (number := await self._latest.resolve(series_id)) is not None and number != gone:
+            try:
+                return number, (await self._state(series_id, number)).fitted
+            except NotFoundError:  # it was deleted since: another is latest now
+                gone = number
+        raise series_not_found()
 
     async def _named(self, series_id: str, version: int) -> _Cached:
         cached = self._cache.get((series_id, version))
         if cached is None or time.monotonic() - cached.seen_at < TRUST_NAMED_S:
             return await self._state(series_id, version)
         try:
-            await asyncio.to_thread(self._find, series_id, version)
+            await run_in_threadpool(self._find, series_id, version)
         except UnavailableError:
             return cached  # the state is right whatever became of its row
         except NotFoundError:

@@ -1,6 +1,5 @@
 """Fit jobs: follow them, list them, stop them, run them again."""
 
-import asyncio
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -95,10 +94,10 @@ async def job(
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for the job to end")] = 0,
 ) -> Response:
     """Where a fit job is. With `wait`, the answer is held until the job has ended or the time is over."""
-    found = await asyncio.to_thread(find_job, services, caller, job_id)
+    found = await run_in_threadpool(find_job, services, caller, job_id)
     if wait and not found.status.is_final:
         await services.watcher.wait(job_id, wait)
-        found = await asyncio.to_thread(find_job, services, caller, job_id)
+        found = await run_in_threadpool(find_job, services, caller, job_id)
     return answer(JobAnswer.of(found))
 
 

@@ -18,6 +18,7 @@ from shared.embedded.ports import free_port
 from shared.errors import Code, DamagedError, NotFoundError, TsadError, UnavailableError
 from shared.metrics import Metrics
 from shared.settings import Settings
+from shared.store import changes
 from shared.store.engine import Sessions, make_engine
 from shared.store.latest import LatestVersions
 from shared.store.schema import migrate
@@ -91,6 +92,42 @@ def test_requests_for_a_state_that_is_not_in_memory_yet_read_it_once(
             asked = [resolver.resolve(series_id, version) for version in (None, 1) for _ in range(50)]
             assert {number for number, _ in await asyncio.gather(*asked)} == {1}
             assert states.reads == 1
+
+    asyncio.run(look())
+
+
+def test_a_latest_version_that_is_deleted_before_it_was_read_gives_way_to_the_one_that_is_latest_then(
+    settings: Settings, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        fitted(series_id)
+
+    async def look() -> None:
+        async with resolver_of(settings) as (resolver, _):
+            asked, find = [], LatestVersions.resolve
+            sessions = Sessions(make_engine(settings, "tsad-tests"))
+
+            async def found_and_deleted(latest: LatestVersions, wanted: str) -> int | None:
+                number = await find(latest, wanted)
+                asked.append(number)
+                if number is not None:
+                    with sessions.begin() as session:
+                        changes.delete_version(session, wanted, number)
+                return number
+
+            async def found(latest: LatestVersions, wanted: str) -> int | None:
+                monkeypatch.setattr(LatestVersions, "resolve", find)
+                return await found_and_deleted(latest, wanted)
+
+            monkeypatch.setattr(LatestVersions, "resolve", found)
+            assert (await resolver.resolve(series_id, None))[0] == 1
+            monkeypatch.setattr(LatestVersions, "resolve", found_and_deleted)
+            resolver = Resolver(resolver._latest, sessions, resolver._artifacts, 0, Metrics())  # noqa: SLF001
+            with pytest.raises(NotFoundError) as refused:
+                await resolver.resolve(series_id, None)
+            assert refused.value.code == Code.SERIES_NOT_FOUND
+            assert asked == [2, 1, None]
+            sessions.engine.dispose()
 
     asyncio.run(look())
 
