@@ -177,8 +177,12 @@ def _first(column: Values | None) -> float | None:
     return None if column is None else float(column[0])
 
 
-def _column(column: Values | None, length: int) -> list[Any]:
-    return [None] * length if column is None else column.tolist()
+def _column(column: Values | None, length: int) -> Any:
+    """As it is encoded. Of one that says the same of all points, as most bands do, the text is repeated."""
+    if column is None or (column == column[0]).all():
+        one = msgspec.json.encode(None if column is None else float(column[0]))
+        return msgspec.Raw(b"[" + ((one + b",") * length)[:-1] + b"]")
+    return column.tolist()
 
 
 def _known(column: list[Any], unknown: NDArray[np.bool_]) -> list[Any]:

@@ -136,14 +136,17 @@ def test_a_point_that_is_not_json_gets_a_problem(api: httpx.Client, trained: str
         assert answer.json()["code"] in ("invalid_json", "invalid_request")
 
 
-def test_a_batch_says_of_each_point_what_a_single_prediction_says(api: httpx.Client, trained: str) -> None:
-    values = [2.5, 13.0, -4.0, 2.0]
-    body: dict[str, list[Any]] = {"timestamps": [10, 20, 30, 40], "values": values}
+@pytest.mark.parametrize("values", [[2.5, 13.0, -4.0, 2.0], [2.5]])
+def test_a_batch_says_of_each_point_what_a_single_prediction_says(
+    api: httpx.Client, trained: str, values: list[float]
+) -> None:
+    body: dict[str, list[Any]] = {"timestamps": [10, 20, 30, 40][: len(values)], "values": values}
     batch = api.post(f"/predict/{trained}/batch", json=body).json()
     assert (batch["model_version"], batch["detector"]) == ("1", "baseline")
     for place, value in enumerate(values):
         single = api.post(f"/predict/{trained}", json={"timestamp": body["timestamps"][place], "value": value}).json()
         for column in ("anomaly", "score", "expected", "lower", "upper"):
+            assert len(batch[column]) == len(values)
             assert batch[column][place] == single[column]
 
 
