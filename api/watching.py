@@ -144,7 +144,7 @@ class Watcher:
     def _read(self, one_by_one: AbstractSet[str], *, lists: bool) -> tuple[dict[str, Revision], dict[str, Job]]:
         """Revisions, and snapshots of what changed since the last look, if anybody streams."""
         ran = {job_id for job_id, known in self._known.items() if known.status == Status.RUNNING} if lists else set()
-        with self._sessions.begin() as session:
+        with self._sessions.statement() as session:
             seen = views.revisions(session, one_by_one | ran)
             if lists:
                 seen |= views.revisions_lately(session, LATELY_S)

@@ -88,7 +88,7 @@ class Sessions:
         return self._begin(self.engine)
 
     def statement(self) -> AbstractContextManager[Session]:
-        """For one statement, which is a transaction by itself: BEGIN and COMMIT would be round trips of their own."""
+        """For statements that are each a transaction by itself: BEGIN and COMMIT would be round trips of their own."""
         return self._begin(self._autocommit)
 
     @contextmanager

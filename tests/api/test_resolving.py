@@ -99,37 +99,28 @@ def test_requests_for_a_state_that_is_not_in_memory_yet_read_it_once(
 def test_a_latest_version_that_is_deleted_before_it_was_read_gives_way_to_the_one_that_is_latest_then(
     settings: Settings, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(2):
+    for _ in range(3):
         fitted(series_id)
+    sessions = Sessions(make_engine(settings, "tsad-tests"))
+    asked: list[int | None] = []
+    find = LatestVersions.resolve
+
+    async def deletes_what_it_found(latest: LatestVersions, wanted: str) -> int | None:
+        number = await find(latest, wanted)
+        asked.append(number)
+        if number in (2, 3):
+            with sessions.begin() as session:
+                changes.delete_version(session, wanted, number)
+        return number
 
     async def look() -> None:
-        async with resolver_of(settings) as (resolver, _):
-            asked, find = [], LatestVersions.resolve
-            sessions = Sessions(make_engine(settings, "tsad-tests"))
-
-            async def found_and_deleted(latest: LatestVersions, wanted: str) -> int | None:
-                number = await find(latest, wanted)
-                asked.append(number)
-                if number is not None:
-                    with sessions.begin() as session:
-                        changes.delete_version(session, wanted, number)
-                return number
-
-            async def found(latest: LatestVersions, wanted: str) -> int | None:
-                monkeypatch.setattr(LatestVersions, "resolve", find)
-                return await found_and_deleted(latest, wanted)
-
-            monkeypatch.setattr(LatestVersions, "resolve", found)
+        async with resolver_of(settings, cache_bytes=0) as (resolver, _):
             assert (await resolver.resolve(series_id, None))[0] == 1
-            monkeypatch.setattr(LatestVersions, "resolve", found_and_deleted)
-            resolver = Resolver(resolver._latest, sessions, resolver._artifacts, 0, Metrics())  # noqa: SLF001
-            with pytest.raises(NotFoundError) as refused:
-                await resolver.resolve(series_id, None)
-            assert refused.value.code == Code.SERIES_NOT_FOUND
-            assert asked == [2, 1, None]
-            sessions.engine.dispose()
 
+    monkeypatch.setattr(LatestVersions, "resolve", deletes_what_it_found)
     asyncio.run(look())
+    assert asked == [3, 2, 1]
+    sessions.engine.dispose()
 
 
 def test_states_that_are_read_together_are_those_that_are_read_one_by_one(
