@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.domain.detectors.parameters import ALARM_RATE, OFF
+from shared.domain.detectors.parameters import ALARM_RATE
 from shared.domain.series import Timestamps, Values
 
 TAIL_SHARE = 0.02
@@ -22,10 +22,8 @@ RAREST, MOST_FREQUENT = 1e-9, 0.5
 SECONDS = {"hour": 3_600, "day": 86_400, "week": 604_800}
 
 
-def share_of(alarm_rate: str, interval_s: float) -> float | None:
-    """The share of normal points that may raise an alarm; None for a rate that is off."""
-    if alarm_rate == OFF:
-        return None
+def share_of(alarm_rate: str, interval_s: float) -> float:
+    """The share of normal points that may raise an alarm, by a rate that is not off."""
     found = re.search(ALARM_RATE, alarm_rate)
     assert found is not None  # noqa: S101 - the parameter was checked
     alarms, points, unit = found.groups()

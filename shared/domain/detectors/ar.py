@@ -55,7 +55,6 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Auto
     progress(0.9)
     deviation = max(1.4826 * float(np.median(trial.residuals)), NARROWEST)
     share = alarms.share_of(parameters["alarm_rate"], interval := alarms.interval_of(series.timestamps))
-    assert share is not None  # noqa: S101 - this detector's rate cannot be off
     residuals = calm(trial.residuals / deviation)
     progress(1.0)
     return Autoregression(

@@ -41,8 +41,9 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Base
         mean, deviation, _ = _moments(without_incidents(series.values))
     progress(1.0)
     state = Baseline(mean, deviation, parameters["threshold"], parameters["direction"])
-    share = alarms.share_of(parameters["alarm_rate"], alarms.interval_of(series.timestamps))
-    return state if share is None else _calibrated(state, series, share)
+    if parameters["alarm_rate"] == OFF:
+        return state
+    return _calibrated(state, series, alarms.share_of(parameters["alarm_rate"], alarms.interval_of(series.timestamps)))
 
 
 def _moments(values: Values) -> tuple[float, float, float]:

@@ -77,7 +77,6 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn
     beat = rhythm.best(values, steps, period, interval)
     sums_of_parts = held_out_sums(near, ends, values, trial, trust, usual_error, beat, steps)
     share = alarms.share_of(parameters["alarm_rate"], interval)
-    assert share is not None  # noqa: S101 - this detector's rate cannot be off
     need = scales[-1] - 1 + SMOOTHED - STRIDE
     progress(1.0)
     return Msnn(

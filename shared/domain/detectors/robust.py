@@ -27,7 +27,6 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Robu
     median = float(np.median(series.values))
     deviation = max(robust_spread(series.values), float(np.spacing(0.0)))
     share = alarms.share_of(parameters["alarm_rate"], alarms.interval_of(series.timestamps))
-    assert share is not None  # noqa: S101 - this detector's rate cannot be off
     distances = np.abs(series.values - median) / deviation
     residuals = calm(distances)
     progress(1.0)

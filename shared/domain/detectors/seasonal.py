@@ -81,7 +81,6 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Seas
         progress(0.8 * (done + 1) / len(tried))
     assert first is not None  # noqa: S101 - at least one is tried
     share = alarms.share_of(parameters["alarm_rate"], alarms.interval_of(series.timestamps))
-    assert share is not None  # noqa: S101 - this detector's rate cannot be off
     profile = Profile.of(scaled.values, best.bin_of(series.timestamps), best.bins)
     residuals = calm(ratios)
     progress(1.0)

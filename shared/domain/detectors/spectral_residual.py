@@ -56,7 +56,6 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Spec
     found = saliency(windows[places], length)
     progress(0.9)
     share = alarms.share_of(parameters["alarm_rate"], interval := alarms.interval_of(series.timestamps))
-    assert share is not None  # noqa: S101 - this detector's rate cannot be off
     residuals = calm(found)
     progress(1.0)
     return SpectralResidual(
