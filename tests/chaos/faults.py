@@ -224,10 +224,12 @@ def _a_worker(here: Field, rng: random.Random, kind: str) -> str | None:
     """Stop a worker, one with a running job if there is any soon, and note what it runs; None when none will do.
 
     Whoever stands still claims nothing, so what its rows say now is what the fault costs. A worker whose job crashed
-    twice is spared: a third time would rightly fail a job that is innocent.
+    twice is spared: a third time would rightly fail a job that is innocent. On a machine that is full, fits may take
+    long to come anywhere: then a job that has just begun will do, and at last none.
     """
-    deadline = time.monotonic() + BUSY_WITHIN_S
+    began = time.monotonic()
     while True:
+        waited_s = time.monotonic() - began
         names = [name for name in WORKERS if here.stack.pid(name) is not None and name not in here.stopped]
         rng.shuffle(names)
         for name in names:
@@ -236,12 +238,13 @@ def _a_worker(here: Field, rng: random.Random, kind: str) -> str | None:
             time.sleep(0.05)  # for a claim that was on its way to the database
             jobs = here.recoveries.running(here.stack.hostname(name))
             innocent = [job for job in jobs if job.points != POISON_POINTS]
-            late = time.monotonic() >= deadline
-            if (any(map(_is_under_way, innocent)) or late) and all(job.crashes < MOST_CRASHES for job in innocent):
+            under_way = innocent if waited_s >= BUSY_WITHIN_S else [job for job in innocent if _is_under_way(job)]
+            is_busy = bool(under_way) or waited_s >= 2 * BUSY_WITHIN_S
+            if is_busy and all(job.crashes < MOST_CRASHES for job in innocent):
                 here.recoveries.workers_hit(kind, jobs)
                 return name
             signal_all(pids, signal.SIGCONT)
-        if time.monotonic() >= deadline + BUSY_WITHIN_S:
+        if waited_s >= 2 * BUSY_WITHIN_S:
             return None
         here.tick()
         time.sleep(0.1)
