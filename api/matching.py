@@ -9,8 +9,17 @@ NONE = "none"
 
 
 def route_of(scope: Scope) -> str:
-    """The path of the route that answered, as in /series/{series_id}; `NONE` when there is none."""
-    return str(getattr(scope.get("route"), "path", NONE))
+    """The path of the route that answered, as in /series/{series_id}; `NONE` when there is none.
+
+    FastAPI notes its routes; that of its own document, which Starlette serves, is found by its endpoint.
+    """
+    endpoint = scope.get("endpoint")
+    if endpoint is None:
+        return NONE
+    route = scope.get("route") or next(
+        (known for known in scope["app"].routes if getattr(known, "endpoint", None) is endpoint), None
+    )
+    return str(getattr(route, "path", NONE))
 
 
 def methods_at(scope: Scope) -> list[str]:

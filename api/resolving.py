@@ -10,8 +10,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from starlette.concurrency import run_in_threadpool
-
 from api.caching import Cache
 from api.grouping import Grouped
 from shared.artifacts import Artifacts
@@ -84,7 +82,7 @@ class Resolver:
         if cached is None or time.monotonic() - cached.seen_at < TRUST_NAMED_S:
             return await self._state(series_id, version)
         try:
-            await run_in_threadpool(self._find, series_id, version)
+            await asyncio.to_thread(self._find, series_id, version)  # not behind routes that wait for the database
         except UnavailableError:
             return cached  # the state is right whatever became of its row
         except NotFoundError:

@@ -39,7 +39,9 @@ def configure(settings: Settings) -> None:
     for name in ("uvicorn", "uvicorn.error"):  # which bring handlers of their own
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    logging.getLogger("uvicorn.access").propagate = False  # or the server writes a line for each prediction
+    access = logging.getLogger("uvicorn.access")
+    access.handlers.clear()
+    access.propagate = False  # or the server writes a line for each prediction
 
 
 def _from_record(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

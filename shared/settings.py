@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     cors_origins: str = Field("", description="Other sites whose pages may call: https://name,https://name")
     flower_url: str = Field("", description="Where the pages' link to Flower leads; without, there is none")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Least severe line to log; DEBUG has every request"
+        "INFO", description="Least severe line to log; DEBUG has every request that a route answers"
     )
     log_format: Literal["text", "json"] = Field("text", description="Lines for people or for machines")
     otel_exporter_otlp_endpoint: str = Field("", description="Collector of traces, OTLP over HTTP; empty sends none")

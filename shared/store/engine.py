@@ -63,11 +63,11 @@ def _check_alive(
     idle_since = record.info.get(_IDLE_SINCE)
     if idle_since is None:  # it is new
         return
-    if time.monotonic() - idle_since > _TRUSTED_S or _is_readable(connection):
-        try:
+    try:
+        if time.monotonic() - idle_since > _TRUSTED_S or _is_readable(connection):
             dialect.do_ping(connection)
-        except psycopg2.Error:
-            raise InvalidatePoolError from None  # a new one is made, and all others are dropped too
+    except psycopg2.Error:
+        raise InvalidatePoolError from None  # a new one is made, and all others are dropped too
 
 
 def _is_readable(connection: Any) -> bool:

@@ -165,3 +165,10 @@ def test_what_redis_did_not_take_is_added_later_and_nothing_twice(own: Settings)
         publisher.flush()
         publisher.close()
         assert value(api, "tsad_fencing_rejections_total") == 4
+
+
+def test_the_document_of_the_api_is_counted_as_the_route_that_it_is(two: tuple[httpx.Client, httpx.Client]) -> None:
+    one, _ = two
+    assert one.get("/openapi.json").status_code == 200
+    labels = {"method": "GET", "route": "/openapi.json", "status": 200}
+    until(lambda: value(one, "tsad_requests_total", **labels), 10)

@@ -103,3 +103,10 @@ def test_what_the_message_says_is_not_said_twice(capsys: pytest.CaptureFixture[s
     logs.configure(make_settings())
     logging.getLogger("a.b").warning("job %s ends", "j-1", extra={"job_id": "j-1"})
     assert capsys.readouterr().err.endswith("job j-1 ends\n")
+
+
+def test_the_server_writes_no_line_of_its_own_for_each_request() -> None:
+    access = logging.getLogger("uvicorn.access")
+    access.addHandler(logging.StreamHandler())
+    logs.configure(make_settings())
+    assert not access.hasHandlers()
