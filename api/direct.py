@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.authentication import check_scope
 from api.openapi import scope_of
 from api.problems import refusal
+from shared.domain.access import Scope as KeyScope
 from shared.errors import TsadError
 
 
@@ -26,19 +27,25 @@ class Direct:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on what matches none."""
-        if scope["type"] == "http":
-            for route, wanted in self.routes:
-                match, found = route.matches(scope)
-                if match is Match.FULL:
-                    scope.update(found)
-                    request = Request(scope, receive)
-                    try:
-                        check_scope(request, wanted)
-                        answer = await route.endpoint(request)
-                    except TsadError as error:
-                        answer = refusal(error, request)
-                        # An error that comes from a thread is part of a ring, which would keep the body for a while.
-                        error.__traceback__ = None
-                    await answer(scope, receive, send)
-                    return
-        await self.app(scope, receive, send)
+        wanted = self._match(scope) if scope["type"] == "http" else None
+        if wanted is None:
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            check_scope(request, wanted)
+            answer = await scope["endpoint"](request)
+        except TsadError as error:
+            answer = refusal(error, request)
+            # An error that comes from a thread is part of a ring, which would keep the body for a while.
+            error.__traceback__ = None
+        await answer(scope, receive, send)
+
+    def _match(self, scope: Scope) -> KeyScope | None:
+        """Note the route that a request matches, as Starlette does; return what it asks of a key."""
+        for route, wanted in self.routes:
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(found)
+                return wanted
+        return None

@@ -2,13 +2,11 @@
 
 import os
 import sys
-from contextlib import suppress
-from pathlib import Path
+
+from worker.niceness import give_way
 
 if __name__ == "__main__":
-    os.nice(int(sys.argv[1]))
-    with suppress(OSError):  # where sessions are not grouped
-        Path("/proc/self/autogroup").write_text(sys.argv[1])
+    give_way(int(sys.argv[1]), began_session=os.getpid())
     print("begins", flush=True)
     while True:
         pass

@@ -43,14 +43,13 @@ def plan(session: Session, query: Callable[[Session], object]) -> list[str]:
     def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         statements.append((statement, parameters))
 
-    connection = session
-    event.listen(connection, "before_cursor_execute", remember)
+    event.listen(session, "before_cursor_execute", remember)
     query(session)
-    event.remove(connection, "before_cursor_execute", remember)
+    event.remove(session, "before_cursor_execute", remember)
     return [
         line
         for statement, parameters in statements
-        for line in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars()
+        for line in session.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars()
     ]
 
 

@@ -3,9 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from threading import Timer
 from typing import Any
 
@@ -32,10 +30,10 @@ from shared.telemetry import Latencies, connect, report_alive
 from shared.tracing import start as start_tracing
 from worker import training
 from worker.listening import Watchdog, end
+from worker.niceness import give_way
 
 SHUTDOWN_GRACE_S = 15
 COLD_SHUTDOWN_GRACE_S = 5
-AUTOGROUP = Path("/proc/self/autogroup")
 HARD_LIMIT_BEYOND_S = 60  # a fit deep in C code does not hear its deadline: then the process is ended
 
 settings = Settings.of_process("redis")  # all that Flower is given
@@ -78,15 +76,8 @@ def _configure_logs(**_: Any) -> None:
 
 @worker_process_init.connect
 def _give_way(**_: Any) -> None:
-    """Let the API have the processor first.
-
-    Linux may share it between sessions before it looks at the niceness of their processes. Then the session has a
-    niceness too; it is the worker's to set when the worker, the parent of this child, began it.
-    """
-    os.nice(settings.worker_niceness)
-    if os.getsid(0) == os.getppid():
-        with suppress(OSError):  # another system, or sessions are not grouped
-            AUTOGROUP.write_text(str(settings.worker_niceness))
+    """Let the API have the processor first; the session is the worker's where it, whose child this is, began it."""
+    give_way(settings.worker_niceness, began_session=os.getppid())
 
 
 @cache
