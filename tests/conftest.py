@@ -18,11 +18,11 @@ from shared.embedded import Embedded
 from shared.metrics import Metrics, Publisher
 from shared.queue import announce, make_celery
 from shared.settings import Settings
-from shared.store.engine import Sessions, make_engine
+from shared.store.engine import Sessions
 from shared.store.schema import migrate
 from shared.telemetry import Latencies, connect
 from tests.points import ramp
-from tests.processes import make_settings, new_database, serving
+from tests.processes import make_settings, new_database, serving, sessions_of
 from tests.stores import serving_s3
 from tests.waiting import until
 from worker import training as trainings
@@ -93,9 +93,8 @@ def settings(database_url: str, redis_url: str, session_folder: Path) -> Setting
 
 @pytest.fixture(scope="session")
 def sessions(settings: Settings) -> Iterator[Sessions]:
-    made = Sessions(make_engine(settings, "tsad-tests"))
-    yield made
-    made.engine.dispose()
+    with sessions_of(settings) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

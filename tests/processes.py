@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from api.connections import Connection
 from api.main import create_app
 from shared.settings import Settings
+from shared.store.engine import Sessions, make_engine
 from tests.waiting import until
 
 
@@ -42,6 +43,14 @@ def new_database(server_url: str) -> Iterator[str]:
         connection.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         connection.close()
+
+
+@contextmanager
+def sessions_of(settings: Settings) -> Iterator[Sessions]:
+    """Connections of a test's own."""
+    made = Sessions(make_engine(settings, "tsad-tests"))
+    yield made
+    made.engine.dispose()
 
 
 @contextmanager

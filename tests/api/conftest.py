@@ -6,10 +6,10 @@ import httpx
 import pytest
 
 from shared.settings import Settings
-from shared.store.engine import Sessions, make_engine
+from shared.store.engine import Sessions
 from shared.store.schema import migrate
 from tests.keys import Key, MakeKey, maker
-from tests.processes import new_database, serving
+from tests.processes import new_database, serving, sessions_of
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +22,8 @@ def own(settings: Settings, server_url: str) -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def database(own: Settings) -> Iterator[Sessions]:
-    made = Sessions(make_engine(own, "tsad-tests"))
-    yield made
-    made.engine.dispose()
+    with sessions_of(own) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ import pytest
 import redis
 
 from shared.settings import Settings
-from shared.store.engine import Sessions, make_engine
+from shared.store.engine import Sessions
 from shared.store.schema import migrate
 from tests.cli.commands import Ended, Tsad, run
-from tests.processes import new_database
+from tests.processes import new_database, sessions_of
 
 OWN_REDIS_DATABASE = 3
 
@@ -40,9 +40,8 @@ def own(settings: Settings, server_url: str, redis_url: str, tmp_path: Path) -> 
 
 @pytest.fixture
 def own_sessions(own: Settings) -> Iterator[Sessions]:
-    sessions = Sessions(make_engine(own, "tsad-tests"))
-    yield sessions
-    sessions.engine.dispose()
+    with sessions_of(own) as made:
+        yield made
 
 
 @pytest.fixture

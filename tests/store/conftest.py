@@ -9,9 +9,9 @@ from sqlalchemy import text
 
 from shared.domain.jobs import NewJob
 from shared.settings import Settings
-from shared.store.engine import Sessions, make_engine
+from shared.store.engine import Sessions
 from shared.store.schema import migrate
-from tests.processes import new_database
+from tests.processes import new_database, sessions_of
 
 MakeJob = Callable[..., NewJob]
 
@@ -21,9 +21,8 @@ def store(settings: Settings, server_url: str) -> Iterator[Sessions]:
     """A database that no reconciler and no worker looks at."""
     with new_database(server_url) as url:
         migrate(url)
-        made = Sessions(make_engine(settings.model_copy(update={"database_url": url}), "tsad-tests"))
-        yield made
-        made.engine.dispose()
+        with sessions_of(settings.model_copy(update={"database_url": url})) as made:
+            yield made
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from sqlalchemy import text
 
 from shared.settings import Settings
 from shared.store import engine
-from shared.store.engine import Sessions, make_engine
+from shared.store.engine import Sessions
+from tests.processes import sessions_of
 
 OWN_PID = text("SELECT pg_backend_pid()")
 END = text("SELECT pg_terminate_backend(:pid, 10000)")  # returns when the server process is gone
@@ -15,9 +16,8 @@ END = text("SELECT pg_terminate_backend(:pid, 10000)")  # returns when the serve
 
 @pytest.fixture
 def sessions(settings: Settings) -> Iterator[Sessions]:
-    made = Sessions(make_engine(settings, "tsad-tests"))
-    yield made
-    made.engine.dispose()
+    with sessions_of(settings) as made:
+        yield made
 
 
 @pytest.fixture
@@ -40,10 +40,8 @@ def pid(sessions: Sessions) -> int:
 
 
 def end(settings: Settings, ended: int) -> None:
-    own = Sessions(make_engine(settings, "tsad-tests"))
-    with own.begin() as session:
+    with sessions_of(settings) as own, own.begin() as session:
         assert session.execute(END, {"pid": ended}).scalar_one()
-    own.engine.dispose()
 
 
 def test_a_connection_that_was_used_a_moment_ago_is_not_asked_whether_it_lives(

@@ -33,6 +33,17 @@ def scans(lines: list[str]) -> list[tuple[str, str]]:
     return [(index, condition[1] if condition else "") for index, condition in conditions]
 
 
+def plan_where_few_seem_open(store: Sessions, query: Callable[[Session], object]) -> list[str]:
+    """A plan made from statistics of many jobs, of which none is open."""
+    with store.begin() as session:
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        session.execute(FINISHED)
+        session.execute(text("ANALYZE fit_jobs"))
+        lines = plan(session, query)
+        session.rollback()
+    return lines
+
+
 @pytest.mark.parametrize("query", HOT.values(), ids=HOT)
 def test_there_is_an_index_for(store: Sessions, query: Callable[[Session], object]) -> None:
     with store.begin() as session:
@@ -47,23 +58,13 @@ def test_a_job_is_found_by_its_id_or_series_however_few_seem_to_be_of_its_status
     store: Sessions, query: Callable[[Session], object]
 ) -> None:
     """Statistics lag behind: the planner would read whatever has that status now, or had it since the last vacuum."""
-    with store.begin() as session:
-        session.execute(text("SET LOCAL enable_seqscan = off"))
-        session.execute(FINISHED)
-        session.execute(text("ANALYZE fit_jobs"))
-        lines = plan(session, query)
-        session.rollback()
+    lines = plan_where_few_seem_open(store, query)
     assert set(scans(lines)) <= {("fit_jobs_pkey", "id"), ("fit_jobs_open", "series_id")}, "\n".join(lines)
     assert scans(lines)
 
 
 def test_lost_messages_are_looked_for_without_reading_the_whole_queue_for_each_of_its_jobs(store: Sessions) -> None:
-    with store.begin() as session:
-        session.execute(text("SET LOCAL enable_seqscan = off"))
-        session.execute(FINISHED)
-        session.execute(text("ANALYZE fit_jobs"))
-        lines = plan(session, HOT["lost messages"])
-        session.rollback()
+    lines = plan_where_few_seem_open(store, HOT["lost messages"])
     assert ("fit_jobs_open", "series_id") in scans(lines), "\n".join(lines)
     assert ("fit_jobs_open", "") not in scans(lines), "\n".join(lines)
 

@@ -8,10 +8,10 @@ from sqlalchemy import text
 
 from shared.artifacts import Artifacts, data_key, scores_key, state_key
 from shared.settings import Settings
-from shared.store.engine import Sessions, make_engine
+from shared.store.engine import Sessions
 from shared.store.schema import migrate
 from tests.points import ramp
-from tests.processes import new_database, running, serving
+from tests.processes import new_database, running, serving, sessions_of
 from tests.stores import names, root
 from worker.collecting import collect
 from worker.training import Training, run
@@ -34,9 +34,8 @@ def own(settings: Settings, server_url: str, tmp_path: Path) -> Iterator[Setting
 
 @pytest.fixture
 def own_sessions(own: Settings) -> Iterator[Sessions]:
-    sessions = Sessions(make_engine(own, "tsad-tests"))
-    yield sessions
-    sessions.engine.dispose()
+    with sessions_of(own) as made:
+        yield made
 
 
 @pytest.fixture
