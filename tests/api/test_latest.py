@@ -18,7 +18,7 @@ from shared.store.latest import LatestVersions
 from tests.waiting import until
 
 END_CONNECTIONS = text(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "  # returns when the server's process is gone
     "WHERE datname = current_database() AND application_name IN ('tsad-latest', 'tsad-api')"
 )
 
@@ -49,7 +49,7 @@ async def serving_latest(settings: Settings) -> AsyncIterator[Counted]:
 
 def end_connections(sessions: Sessions) -> None:
     with sessions.begin() as session:
-        session.execute(END_CONNECTIONS)
+        assert all(session.execute(END_CONNECTIONS).scalars())
 
 
 @pytest.fixture
