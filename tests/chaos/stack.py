@@ -71,10 +71,7 @@ def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> I
     sabotage = BY_NAME.get(options.sabotage, Sabotage())
     embedded = Embedded(home, durable=True)
     with closing(embedded.home):
-        ports: list[int] = []
-        for _ in range(3):
-            ports.append(free_port(besides=ports))
-        *api_ports, s3_port = ports
+        api_ports, s3_port = [free_port() for _ in APIS], free_port()
         env, switch = _environment(embedded, options, s3_port)
         named = {server.name: server for server in embedded.servers}
         programs = [

@@ -54,8 +54,7 @@ def site(
                 **s3,
             }
         )
-        ports = [free_port()]
-        ports.append(free_port(besides=ports))
+        ports = [free_port(), free_port()]
 
         def start(*arguments: str) -> Process:
             return site.enter_context(running(own, tmp_path, *arguments, exit_codes=KILLED))

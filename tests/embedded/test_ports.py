@@ -1,0 +1,35 @@
+import socket
+import sys
+
+import pytest
+
+from shared.embedded import ports
+from shared.embedded.ports import CANDIDATES, LOCALHOST, free_port
+
+holds = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody could listen on a port that is held")
+
+
+@pytest.fixture
+def picked(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A port that has been picked and on which every other try of a later pick falls."""
+    port = free_port()
+    monkeypatch.setattr(ports, "CANDIDATES", [port] * len(CANDIDATES) + [*CANDIDATES])
+    return port
+
+
+@holds
+def test_a_port_that_was_picked_is_nobody_elses_before_its_server_listens(picked: int) -> None:
+    assert picked not in {free_port() for _ in range(20)}
+
+
+@holds
+def test_nor_while_its_server_listens_which_it_may_more_than_once(picked: int) -> None:
+    for _ in range(2):
+        with socket.create_server((LOCALHOST, picked)) as server, socket.create_connection((LOCALHOST, picked)):
+            server.accept()[0].close()
+            assert picked not in {free_port() for _ in range(20)}
+
+
+def test_until_then_nobody_answers_on_it() -> None:
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((LOCALHOST, free_port()))
