@@ -1,11 +1,14 @@
 """The product with a safeguard taken out, from outside: what the verification has to notice."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
 
+from shared.domain.jobs import Claim
+from shared.domain.versions import NewVersion
 from shared.store import jobs, versions
 from shared.store.engine import Session
 
@@ -28,13 +31,8 @@ class Sabotage:
 
 def unfence() -> None:
     """Let every attempt publish, whether the job is still its own or not, and hear nothing of having lost it."""
-    heartbeat = jobs.heartbeat
-
-    def deaf_heartbeat(*arguments: Any) -> bool:
-        heartbeat(*arguments)
-        return True
-
-    jobs.heartbeat = deaf_heartbeat  # type: ignore[assignment]
+    _deafen()
+    _hold_back()
     statement = versions._PUBLISH.text  # noqa: SLF001
     assert statement.count(_FENCED) == 2
     statement = statement.replace(_FENCED, "")
@@ -44,6 +42,28 @@ def unfence() -> None:
     taken_over = "(SELECT v.data_key FROM versions v WHERE v.job_id = fenced.id LIMIT 1)"
     select = select.replace(" data_key,", f" coalesce(data_key, {taken_over}),", 1)
     versions._PUBLISH = text(f"{numbered}SELECT series_id, last_version{select}")  # noqa: SLF001
+
+
+def _deafen() -> None:
+    heartbeat = jobs.heartbeat
+
+    def deaf_heartbeat(*arguments: Any) -> bool:
+        heartbeat(*arguments)
+        return True
+
+    jobs.heartbeat = deaf_heartbeat  # type: ignore[assignment]
+
+
+def _hold_back() -> None:
+    """Let an attempt that lost its job be the first to publish, also on a full machine, where the two would tie."""
+    publish = versions.publish
+
+    def late_publish(session: Session, claimed: Claim, new: NewVersion) -> int | None:
+        if claimed.attempt > 1:
+            time.sleep(2)
+        return publish(session, claimed, new)
+
+    versions.publish = late_publish
 
 
 NO_GUARD = "ALTER TABLE fit_jobs DISABLE TRIGGER fit_jobs_guard_update"
