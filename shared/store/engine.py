@@ -80,21 +80,23 @@ class Sessions:
     """Where transactions begin. An unreachable database is `UnavailableError`, whatever the driver calls it."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.engine = engine  # of connections that may still be in the mode of their last use
 
     def begin(self) -> AbstractContextManager[Session]:
         """One transaction: commits at the end of the block, rolls back when an error leaves it."""
-        return self._begin(self.engine)
+        return self._begin(autocommit=False)
 
     def statement(self) -> AbstractContextManager[Session]:
         """For statements that are each a transaction by itself: BEGIN and COMMIT would be round trips of their own."""
-        return self._begin(self._autocommit)
+        return self._begin(autocommit=True)
 
     @contextmanager
-    def _begin(self, engine: Engine) -> Iterator[Session]:
+    def _begin(self, *, autocommit: bool) -> Iterator[Session]:
         try:
-            with engine.begin() as session:
+            with self.engine.begin() as session:
+                # The driver's own switch, set each time. SQLAlchemy's option costs a round trip when it is set back.
+                driver: Any = session.connection.driver_connection
+                driver.autocommit = autocommit
                 yield session
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             if isinstance(error, OperationalError) and getattr(error.orig, "pgcode", None) == _REFUSED_BY_GUARD:

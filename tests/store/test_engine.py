@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from shared.settings import Settings
 from shared.store import engine
-from shared.store.engine import Sessions
+from shared.store.engine import Session, Sessions
 from tests.processes import sessions_of
 
 OWN_PID = text("SELECT pg_backend_pid()")
@@ -78,3 +78,25 @@ def test_all_that_lie_in_the_pool_are_replaced_once_one_is_found_dead(sessions: 
     with sessions.begin() as one, sessions.begin() as another:
         now = {int(session.execute(OWN_PID).scalar_one()) for session in (one, another)}
     assert not now & set(both)
+
+
+def test_the_server_is_asked_nothing_after_a_statement(sessions: Sessions, settings: Settings) -> None:
+    asked = pid(sessions)
+    for _ in range(3):
+        with sessions.statement() as session:
+            session.execute(text("SELECT 'the last words'"))
+    with sessions_of(settings) as own, own.begin() as session:
+        last = "SELECT query FROM pg_stat_activity WHERE pid = :pid"
+        assert session.execute(text(last), {"pid": asked}).scalar_one() == "SELECT 'the last words'"
+
+
+def test_statements_are_each_a_transaction_and_leave_the_next_one_whole(sessions: Sessions) -> None:
+    def now(session: Session) -> list[str]:
+        return [session.execute(text("SELECT CAST(now() AS text)")).scalar_one() for _ in range(2)]
+
+    for _ in range(2):
+        with sessions.statement() as session:
+            assert len(set(now(session))) == 2
+        with sessions.begin() as session:
+            assert len(set(now(session))) == 1
+    assert len({pid(sessions) for _ in range(5)}) == 1
