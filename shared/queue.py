@@ -10,7 +10,7 @@ import redis
 from celery import Celery
 from kombu.entity import Exchange
 from kombu.entity import Queue as BrokerQueue
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError
 
 from shared import transport
 
@@ -68,7 +68,7 @@ def announce(app: Celery, job_ids: Sequence[str]) -> bool:
         with app.producer_pool.acquire(block=True) as producer, producer.batch():
             for job_id in job_ids:
                 app.send_task(TASK, args=[job_id], task_id=job_id, queue=QUEUE, ignore_result=True, producer=producer)
-    except (OperationalError, redis.RedisError, OSError) as error:
+    except (KombuError, redis.RedisError, OSError) as error:
         logger.warning("%d jobs are not announced yet: %s", len(job_ids), type(error).__name__)
         return False
     return True

@@ -6,6 +6,8 @@ import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from shared.embedded.ports import LOCALHOST, free_port
+
 
 class Gateway:
     """A port that leads to Redis when `open`, lets callers in without a word when `silent`, else refuses them."""
@@ -13,8 +15,7 @@ class Gateway:
     def __init__(self, redis_url: str) -> None:
         target = urlsplit(redis_url)
         self._target = (target.hostname or "", target.port or 6379)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._address = free.getsockname()
+        self._address = (LOCALHOST, free_port())
         self.url = target._replace(
             netloc=f"{target.netloc.rpartition('@')[0]}@127.0.0.1:{self._address[1]}".lstrip("@")
         ).geturl()

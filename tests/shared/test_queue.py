@@ -44,6 +44,17 @@ def test_without_redis_publishing_gives_up_soon(app: Celery, gateway: Gateway, s
     assert time.monotonic() - began < 5
 
 
+def test_redis_that_goes_away_between_two_messages_is_no_error(
+    app: Celery, gateway: Gateway, client: redis.Redis
+) -> None:
+    for _ in range(2):
+        gateway.open()
+        until(lambda: announce(app, [str(uuid4())]))
+        gateway.shut()
+        assert announce(app, [str(uuid4())]) is False
+    assert messages_waiting(client)
+
+
 def test_a_count_without_redis_is_none(gateway: Gateway) -> None:
     with redis.Redis.from_url(gateway.url, socket_connect_timeout=0.25) as nowhere:
         assert messages_waiting(nowhere) is None
@@ -70,7 +81,10 @@ def test_the_announcer_drops_what_does_not_fit_and_keeps_nobody_waiting(app: Cel
 
 def test_the_announcer_works_again_when_redis_does(app: Celery, gateway: Gateway, client: redis.Redis) -> None:
     announcer = Announcer(app)
-    announcer.announce(str(uuid4()))
-    gateway.open()
-    until(lambda: messages_waiting(client), meanwhile=lambda: announcer.announce(str(uuid4())))
+    for _ in range(2):
+        announcer.announce(str(uuid4()))
+        gateway.open()
+        until(lambda: messages_waiting(client), meanwhile=lambda: announcer.announce(str(uuid4())))
+        gateway.shut()
+        client.flushdb()
     announcer.close()
