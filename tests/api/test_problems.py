@@ -222,7 +222,7 @@ def outcome_unknown(scene: Scene) -> httpx.Response:
         "AND datname = current_database() AND wait_event = 'advisory'"
     )
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool, scene.sessions.begin() as lock:
-        patch.setattr(accepting, "SETTLE_WITHIN_S", 0.1)
+        patch.setattr(accepting, "SETTLE_WITHIN_S", 1.0)
         lock.execute(text("SELECT pg_advisory_xact_lock(8243, hashtext('unknown'))"))
         asked = pool.submit(scene.api.post, "/fit/unknown", json=ramp())
         while not asked.done():

@@ -17,9 +17,9 @@ def log_of_requests(settings: Settings, folder: Path, level: str = "INFO", form:
     port = free_port()
     with (
         running(settings, folder, "api", f"--port={port}", LOG_LEVEL=level, LOG_FORMAT=form) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client,
     ):
-        until(lambda: "running on" in process.log.read_text())
+        until(lambda: "running on" in process.log.read_text(), 30)
         client.post("/fit/logged", json=ramp(), headers={"X-Request-ID": "the-fit"})
         client.post("/predict/logged", json={"timestamp": 1, "value": 1}, headers={"X-Request-ID": "the-prediction"})
         client.get("/series", headers={"X-Request-ID": "the-look"})

@@ -79,7 +79,9 @@ def test_twenty_simultaneous_fits_of_a_series_give_versions_one_to_twenty_in_ord
 ) -> None:
     def fit(place: int) -> str:
         body = ramp(values=[value + place for value in ramp()["values"]])
-        return str(httpx.post(f"{api.base_url}/fit/{series_id}", json=body, trust_env=False).json()["job_id"])
+        return str(
+            httpx.post(f"{api.base_url}/fit/{series_id}", json=body, timeout=30, trust_env=False).json()["job_id"]
+        )
 
     with ThreadPoolExecutor(20) as pool:
         job_ids = list(pool.map(fit, range(20)))
@@ -127,10 +129,21 @@ def test_a_worker_that_is_told_to_stop_ends_cleanly_and_leaves_no_child(settings
         until(lambda: not any(Path("/proc", child).exists() for child in children))
 
 
+@pytest.fixture
+def apart(settings: Settings, server_url: str, redis_url: str) -> Iterator[Settings]:
+    """A database and a Redis where no other worker takes a job, and no reconciler announces it anew."""
+    own_redis = redis_url.rsplit("/", 1)[0] + "/4"
+    with redis.Redis.from_url(own_redis) as client:
+        client.flushdb()
+    with new_database(server_url) as url:
+        migrate(url)
+        yield settings.model_copy(update={"database_url": url, "redis_url": own_redis})
+
+
 @contextmanager
-def afflicted(own: Settings, folder: Path, ailment: str, exit_code: int = 0) -> Iterator[Process]:
-    """A worker of its own, with Redis' database 4, and the tests beside it on the path."""
-    settings = own.model_copy(update={"redis_url": own.redis.rsplit("/", 1)[0] + "/4", "worker_concurrency": 1})
+def afflicted(apart: Settings, folder: Path, ailment: str, exit_code: int = 0) -> Iterator[Process]:
+    """A worker with one child, and the tests beside it on the path."""
+    settings = apart.model_copy(update={"worker_concurrency": 1})
     entry = ("tests.worker.afflicted", ailment)
     with running(settings, folder, *entry, exit_codes=(exit_code,), PYTHONPATH=str(ROOT)) as process:
         until(lambda: b" ready." in process.log.read_bytes(), 30)
@@ -138,14 +151,13 @@ def afflicted(own: Settings, folder: Path, ailment: str, exit_code: int = 0) -> 
 
 
 def test_a_fit_that_hears_nothing_is_ended_when_its_job_is_cancelled(
-    own: Settings, tmp_path: Path, series_id: str
+    apart: Settings, tmp_path: Path, series_id: str
 ) -> None:
-    redis_url = own.redis.rsplit("/", 1)[0] + "/4"
     switch = tmp_path / "afflicted"
     switch.touch()
     with (
-        afflicted(own, tmp_path, "sleeps") as process,
-        serving(own.model_copy(update={"redis_url": redis_url})) as api,
+        afflicted(apart, tmp_path, "sleeps") as process,
+        serving(apart) as api,
     ):
         job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         until(switch.with_suffix(".now").exists)
@@ -158,9 +170,9 @@ def test_a_fit_that_hears_nothing_is_ended_when_its_job_is_cancelled(
 
 
 def test_a_job_whose_process_is_killed_is_taken_back_without_waiting_for_its_lease(
-    own: Settings, tmp_path: Path, series_id: str
+    apart: Settings, tmp_path: Path, series_id: str
 ) -> None:
-    mine = own.model_copy(update={"redis_url": own.redis.rsplit("/", 1)[0] + "/4", "lease_s": 3600})
+    mine = apart.model_copy(update={"lease_s": 3600})
     switch = tmp_path / "afflicted"
     switch.touch()
     with (
@@ -177,11 +189,10 @@ def test_a_job_whose_process_is_killed_is_taken_back_without_waiting_for_its_lea
         assert (job["status"], job["attempts"]) == ("succeeded", 2)
 
 
-def test_a_worker_that_takes_no_messages_any_more_ends_itself(own: Settings, tmp_path: Path, series_id: str) -> None:
-    redis_url = own.redis.rsplit("/", 1)[0] + "/4"
+def test_a_worker_that_takes_no_messages_any_more_ends_itself(apart: Settings, tmp_path: Path, series_id: str) -> None:
     with (
-        serving(own.model_copy(update={"redis_url": redis_url})) as api,
-        afflicted(own, tmp_path, "is-deaf", EXIT_CODE) as process,
+        serving(apart) as api,
+        afflicted(apart, tmp_path, "is-deaf", EXIT_CODE) as process,
     ):
         children = children_of(process)
         (tmp_path / "afflicted").touch()
@@ -192,13 +203,14 @@ def test_a_worker_that_takes_no_messages_any_more_ends_itself(own: Settings, tmp
     until(lambda: not any(Path("/proc", child).exists() for child in children))
 
 
-def test_a_worker_whose_child_does_not_listen_stops_all_the_same(own: Settings, tmp_path: Path, series_id: str) -> None:
-    redis_url = own.redis.rsplit("/", 1)[0] + "/4"
+def test_a_worker_whose_child_does_not_listen_stops_all_the_same(
+    apart: Settings, tmp_path: Path, series_id: str
+) -> None:
     switch = tmp_path / "afflicted"
     switch.touch()
     with (
-        serving(own.model_copy(update={"redis_url": redis_url})) as api,
-        afflicted(own, tmp_path, "clings", EXIT_CODE) as process,
+        serving(apart) as api,
+        afflicted(apart, tmp_path, "clings", EXIT_CODE) as process,
     ):
         job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         until(switch.with_suffix(".now").exists)

@@ -50,10 +50,11 @@ def test_api_worker_and_reconciler_need_no_right_to_change_tables(
     connection.close()
     with (
         serving(lesser) as api,
-        running(lesser, tmp_path, "worker"),
+        running(lesser, tmp_path, "worker") as worker,
         running(lesser, tmp_path, "worker.reconciling"),
     ):
-        job = api.post(f"/fit/{series_id}", json=ramp(), headers={"Prefer": "wait=30"}).json()
+        until(lambda: b" ready." in worker.log.read_bytes(), 30)
+        job = api.post(f"/fit/{series_id}", json=ramp(), headers={"Prefer": "wait=20"}).json()
         assert job["status"] == "succeeded", job
         assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1}).status_code == 200
         assert api.get("/readyz").json()["checks"]["database"] == "ok"

@@ -206,7 +206,8 @@ def test_an_attempt_that_lost_its_job_publishes_nothing(
             assert jobs.claim(session, job_id, "another", 60)
         return real(*arguments)
 
-    counting = replace(training, metrics=Metrics())
+    deaf = training.settings.model_copy(update={"heartbeat_s": 60})  # the publication is what finds out
+    counting = replace(training, metrics=Metrics(), settings=deaf)
     with fitting(monkeypatch, slow):
         run(counting, job_id)
     assert ended(counting) == {"lost": 1}
