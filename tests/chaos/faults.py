@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import redis
+from kombu.exceptions import KombuError
 from sqlalchemy import text
 
 from shared.errors import UnavailableError
@@ -146,7 +147,7 @@ def strange_messages(here: Field, rng: random.Random) -> str:
     late_or_repeated = [job_id for jobs in known.values() for job_id in rng.sample(jobs, min(len(jobs), 4))]
     for job_id in [*late_or_repeated, str(uuid.UUID(int=rng.getrandbits(128), version=4)), "no-id"]:
         announce(here.app, [job_id])
-    with suppress(redis.RedisError):
+    with suppress(redis.RedisError, KombuError):
         template = json.loads(_a_message(here))
         for garbage in (
             b"",

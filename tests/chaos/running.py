@@ -1,5 +1,6 @@
 """One run: start everything, load it, break it, wait for the end of every job, judge."""
 
+import math
 import random
 import shutil
 import tempfile
@@ -28,7 +29,7 @@ from tests.chaos.verdicts import Violation, violations
 
 TICK_S = 0.1
 PROGRESS_EVERY_S = 5.0
-READY_S = 60.0
+READY_S = 300.0
 SETTLED_S = 2.5  # after an API process is ready: the longest backoff of its connection for latest versions
 LEAST_FAULTS = 15
 
@@ -119,6 +120,7 @@ class Run:
         wanted = {job_id: promise.order for job_id, promise in self.ledger.promises.items()} | self.ledger.unsettled
         evidence = gather(self.stack.sessions, Artifacts.of(self.stack.settings), wanted, self.say)
         refusals = load.predictions.refusals
+        self.outages += [Outage(since, math.inf, place) for place, since in self._out.items()]  # not over yet
         found = violations(self.ledger, evidence)
         found += [Violation("predict", sentence) for sentence in unexcused(refusals, self.outages)]
         return Report(

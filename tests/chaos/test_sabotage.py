@@ -22,7 +22,7 @@ Outcomes = dict[str, "Future[tuple[int, str]]"]
 def chaos(logs: Path, *arguments: str) -> tuple[int, str]:
     """Run it as a person does, but shorter."""
     command = [sys.executable, "-m", "tests.chaos", "--quick", f"--logs={logs}", *arguments]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=600)
     return done.returncode, done.stdout + done.stderr
 
 

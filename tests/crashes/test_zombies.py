@@ -36,7 +36,8 @@ def sleeper(stack: Stack, worker: Process, series_id: str) -> Iterator[tuple[str
 def wake(stack: Stack, worker: Process, job_id: str, pid: int) -> None:
     """Let it go on, until it knows that it has lost."""
     os.kill(pid, signal.SIGCONT)
-    until(lambda: f"job {job_id}: attempt 1 lost it" in worker.log.read_text(), PATIENCE_S)
+    ends = (f"job {job_id}: attempt 1 lost it", f"job {job_id}: the fit of a job that is gone does not end")
+    until(lambda: any(end in worker.log.read_text() for end in ends), PATIENCE_S)
     until(lambda: not stack.orphans(), PATIENCE_S)
 
 
