@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,13 @@ class Process:
     log: Path
 
 
+def _ended(process: "subprocess.Popen[bytes]") -> int | None:
+    """Its exit code; None when it goes on for longer than the product allows itself."""
+    with suppress(subprocess.TimeoutExpired):
+        return process.wait(timeout=90)
+    return None
+
+
 @contextmanager
 def running(
     settings: Settings, folder: Path, *arguments: str, exit_codes: Container[int] = (0, -15), **environment: str
@@ -119,7 +126,7 @@ def running(
     try:
         yield Process(process, log)
         process.terminate()
-        assert process.wait(timeout=30) in exit_codes, log.read_text()[-3000:]
+        assert _ended(process) in exit_codes, log.read_text()[-3000:]
     finally:
         process.kill()
         process.wait()

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from traitlets.config import Config
 
 from worker.training import Training, run
 
@@ -42,7 +43,8 @@ def test_the_notebook_runs_against_the_service_and_removes_what_it_wrote(
     for name, value in ({"BASE_URL": str(api.base_url)} | SETTINGS).items():
         monkeypatch.setenv(name, value)
     notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
-    NotebookClient(notebook, timeout=60).execute()
+    no_ports = Config(KernelManager={"transport": "ipc"})  # those it picks may be somebody else's before it listens
+    NotebookClient(notebook, timeout=60, config=no_ports).execute()
     texts = [output["text"] for output in outputs(notebook) if output["output_type"] == "stream"]
     said = "".join(texts)
     for name in SHOWN:

@@ -70,7 +70,7 @@ def up() -> Iterator[Up]:
         process = command(folder, "up", "--port=0", "--flower-port=0", f"--home={home}", "--concurrency=1")
         started = Up(process, home, folder / "output")
         try:
-            until(lambda: READY.search(started.said()) or process.poll() is not None, 60)
+            until(lambda: READY.search(started.said()) or process.poll() is not None, 120)
             assert process.poll() is None, started.said()
             yield started
         finally:
@@ -102,7 +102,9 @@ def _listens(flower: httpx.Client) -> bool:
 
 
 def test_flower_shows_a_fit_under_the_id_of_its_job(up: Up) -> None:
-    job_id = httpx.post(f"{up.api()}/fit/seen", json=ramp(), trust_env=False).json()["job_id"]
+    with up.flower() as flower:  # it tells nothing of what happened before it listened
+        until(lambda: flower.get("/workers?json=1").json()["data"], 20)
+    job_id = httpx.post(f"{up.api()}/fit/seen", json=ramp(), timeout=30, trust_env=False).json()["job_id"]
     job = httpx.get(f"{up.api()}/jobs/{job_id}?wait=30", timeout=40, trust_env=False).json()
     assert job["status"] == "succeeded"
     with up.flower() as flower:

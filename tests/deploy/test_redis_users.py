@@ -98,12 +98,13 @@ def test_the_pipeline_runs_with_the_least_that_each_process_needs(
         port = free_port()
         flower = ("celery", "--app=worker.main", "flower", "--address=127.0.0.1", f"--port={port}")
         with (
-            running(of("worker"), tmp_path, "worker"),
+            running(of("worker"), tmp_path, "worker") as worker,
             running(of("api"), tmp_path, "worker.reconciling"),
             running(of("flower"), tmp_path, *flower, PYTHONPATH=str(ROOT), FLOWER_BASIC_AUTH="tsad:tsad"),
             serving(of("api")) as api,
         ):
-            job = api.post(f"/fit/{series_id}", json=ramp(), headers={"Prefer": "wait=30"}).json()
+            until(lambda: b" ready." in worker.log.read_bytes(), 30)
+            job = api.post(f"/fit/{series_id}", json=ramp(), headers={"Prefer": "wait=20"}).json()
             assert job["status"] == "succeeded", job
             assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1}).is_success
             until(lambda: api.get("/healthcheck").json()["training_latency_ms"]["avg"] > 0, 15)

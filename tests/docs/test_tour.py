@@ -46,7 +46,7 @@ def stack(
     with new_database(server_url) as url:
         own = settings.model_copy(update={"database_url": url, "redis_url": own_redis})
         with running(own, folder, "api.cli.main", "up", *options, exit_codes=(0,)) as process:
-            until(lambda: "ready: " in process.log.read_text() or process.popen.poll() is not None, 60)
+            until(lambda: "ready: " in process.log.read_text() or process.popen.poll() is not None, 120)
             log = process.log.read_text()
             assert process.popen.poll() is None, log
             addresses = re.search(r"Flower: (\S+) .*ready: (\S+)", log, re.DOTALL)
