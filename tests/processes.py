@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import psycopg2
+import redis
 import uvicorn
 from fastapi import FastAPI
 
@@ -22,6 +23,7 @@ from api.connections import Connection
 from api.main import create_app
 from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
+from shared.store.schema import migrate
 from tests.waiting import until
 
 
@@ -43,6 +45,17 @@ def new_database(server_url: str) -> Iterator[str]:
         connection.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         connection.close()
+
+
+@contextmanager
+def apart(settings: Settings, server_url: str, redis_number: int) -> Iterator[Settings]:
+    """A migrated database and an empty one of Redis: workers would fit what other tests fit in their process."""
+    redis_url = f"{settings.redis_url.rsplit('/', 1)[0]}/{redis_number}"
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    with new_database(server_url) as url:
+        migrate(url)
+        yield settings.model_copy(update={"database_url": url, "redis_url": redis_url})
 
 
 @contextmanager

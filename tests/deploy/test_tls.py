@@ -5,15 +5,13 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
-import redis
 import trustme
 from sqlalchemy.engine import make_url
 
 from shared.settings import Settings
-from shared.store.schema import migrate
 from tests.deploy.encrypted import NAME, encrypted
 from tests.points import ramp
-from tests.processes import new_database, running, serving
+from tests.processes import apart, running, serving
 from tests.waiting import until
 
 POINT = {"timestamp": 1, "value": 1}
@@ -33,14 +31,9 @@ def ca(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def plain(settings: Settings, server_url: str, redis_url: str) -> Iterator[Settings]:
-    """A database and a Redis of their own: the worker would fit what other tests fit in their process."""
-    own_redis = redis_url.rsplit("/", 1)[0] + "/12"
-    with redis.Redis.from_url(own_redis) as client:
-        client.flushdb()
-    with new_database(server_url) as url:
-        migrate(url)
-        yield settings.model_copy(update={"database_url": url, "redis_url": own_redis})
+def plain(settings: Settings, server_url: str) -> Iterator[Settings]:
+    with apart(settings, server_url, 12) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,8 @@ import redis
 
 from shared.queue import QUEUE
 from shared.settings import Settings
-from shared.store.schema import migrate
 from tests.points import ramp
-from tests.processes import Process, new_database, running, serving
+from tests.processes import Process, apart, running, serving
 from tests.waiting import until
 from worker.listening import EXIT_CODE
 
@@ -25,12 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def own(settings: Settings, server_url: str, redis_url: str) -> Iterator[Settings]:
-    """A database and a Redis of their own: the worker would fit what other tests fit in their process."""
-    own_redis = redis_url.rsplit("/", 1)[0] + "/5"
-    with new_database(server_url) as url:
-        migrate(url)
-        yield settings.model_copy(update={"database_url": url, "redis_url": own_redis})
+def own(settings: Settings, server_url: str) -> Iterator[Settings]:
+    with apart(settings, server_url, 5) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -130,20 +126,16 @@ def test_a_worker_that_is_told_to_stop_ends_cleanly_and_leaves_no_child(settings
 
 
 @pytest.fixture
-def apart(settings: Settings, server_url: str, redis_url: str) -> Iterator[Settings]:
-    """A database and a Redis where no other worker takes a job, and no reconciler announces it anew."""
-    own_redis = redis_url.rsplit("/", 1)[0] + "/4"
-    with redis.Redis.from_url(own_redis) as client:
-        client.flushdb()
-    with new_database(server_url) as url:
-        migrate(url)
-        yield settings.model_copy(update={"database_url": url, "redis_url": own_redis})
+def alone(settings: Settings, server_url: str) -> Iterator[Settings]:
+    """Where no other worker takes a job, and no reconciler announces it anew."""
+    with apart(settings, server_url, 4) as made:
+        yield made
 
 
 @contextmanager
-def afflicted(apart: Settings, folder: Path, ailment: str, exit_code: int = 0) -> Iterator[Process]:
+def afflicted(alone: Settings, folder: Path, ailment: str, exit_code: int = 0) -> Iterator[Process]:
     """A worker with one child, and the tests beside it on the path."""
-    settings = apart.model_copy(update={"worker_concurrency": 1})
+    settings = alone.model_copy(update={"worker_concurrency": 1})
     entry = ("tests.worker.afflicted", ailment)
     with running(settings, folder, *entry, exit_codes=(exit_code,), PYTHONPATH=str(ROOT)) as process:
         until(lambda: b" ready." in process.log.read_bytes(), 30)
@@ -151,13 +143,13 @@ def afflicted(apart: Settings, folder: Path, ailment: str, exit_code: int = 0) -
 
 
 def test_a_fit_that_hears_nothing_is_ended_when_its_job_is_cancelled(
-    apart: Settings, tmp_path: Path, series_id: str
+    alone: Settings, tmp_path: Path, series_id: str
 ) -> None:
     switch = tmp_path / "afflicted"
     switch.touch()
     with (
-        afflicted(apart, tmp_path, "sleeps") as process,
-        serving(apart) as api,
+        afflicted(alone, tmp_path, "sleeps") as process,
+        serving(alone) as api,
     ):
         job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         until(switch.with_suffix(".now").exists)
@@ -170,9 +162,9 @@ def test_a_fit_that_hears_nothing_is_ended_when_its_job_is_cancelled(
 
 
 def test_a_job_whose_process_is_killed_is_taken_back_without_waiting_for_its_lease(
-    apart: Settings, tmp_path: Path, series_id: str
+    alone: Settings, tmp_path: Path, series_id: str
 ) -> None:
-    mine = apart.model_copy(update={"lease_s": 3600})
+    mine = alone.model_copy(update={"lease_s": 3600})
     switch = tmp_path / "afflicted"
     switch.touch()
     with (
@@ -189,10 +181,10 @@ def test_a_job_whose_process_is_killed_is_taken_back_without_waiting_for_its_lea
         assert (job["status"], job["attempts"]) == ("succeeded", 2)
 
 
-def test_a_worker_that_takes_no_messages_any_more_ends_itself(apart: Settings, tmp_path: Path, series_id: str) -> None:
+def test_a_worker_that_takes_no_messages_any_more_ends_itself(alone: Settings, tmp_path: Path, series_id: str) -> None:
     with (
-        serving(apart) as api,
-        afflicted(apart, tmp_path, "is-deaf", EXIT_CODE) as process,
+        serving(alone) as api,
+        afflicted(alone, tmp_path, "is-deaf", EXIT_CODE) as process,
     ):
         children = children_of(process)
         (tmp_path / "afflicted").touch()
@@ -204,13 +196,13 @@ def test_a_worker_that_takes_no_messages_any_more_ends_itself(apart: Settings, t
 
 
 def test_a_worker_whose_child_does_not_listen_stops_all_the_same(
-    apart: Settings, tmp_path: Path, series_id: str
+    alone: Settings, tmp_path: Path, series_id: str
 ) -> None:
     switch = tmp_path / "afflicted"
     switch.touch()
     with (
-        serving(apart) as api,
-        afflicted(apart, tmp_path, "clings", EXIT_CODE) as process,
+        serving(alone) as api,
+        afflicted(alone, tmp_path, "clings", EXIT_CODE) as process,
     ):
         job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         until(switch.with_suffix(".now").exists)

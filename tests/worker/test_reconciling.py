@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import pytest
-import redis
 from sqlalchemy import text
 
 from shared.artifacts import Artifacts, Key, LocalFolder
@@ -15,10 +14,9 @@ from shared.queue import QUEUE, make_celery, messages_waiting
 from shared.settings import Settings
 from shared.store import jobs, reconciliation
 from shared.store.engine import Sessions, make_engine
-from shared.store.schema import migrate
 from shared.telemetry import connect
 from tests.points import ramp
-from tests.processes import new_database, serving
+from tests.processes import apart, serving
 from tests.waiting import until
 from worker.reconciling import MOST_CRASHES, Reconciler
 from worker.reconciling import run as keep_reconciling
@@ -26,13 +24,10 @@ from worker.training import Training, run
 
 
 @pytest.fixture
-def quiet(settings: Settings, server_url: str, redis_url: str) -> Iterator[Settings]:
-    """A database and a Redis of the test's own, which no other reconciler touches."""
-    own_redis = redis_url.rsplit("/", 1)[0] + "/6"
-    redis.Redis.from_url(own_redis).flushdb()
-    with new_database(server_url) as url:
-        migrate(url)
-        yield settings.model_copy(update={"database_url": url, "redis_url": own_redis, "heartbeat_s": 0.001})
+def quiet(settings: Settings, server_url: str) -> Iterator[Settings]:
+    """Stores that no other reconciler touches."""
+    with apart(settings, server_url, 6) as made:
+        yield made.model_copy(update={"heartbeat_s": 0.001})
 
 
 @pytest.fixture
