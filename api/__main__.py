@@ -7,7 +7,7 @@ import resource
 import uvicorn
 from fastapi import FastAPI
 
-from api.connections import Connection
+from api.chain.connections import Connection
 from api.main import create_app
 from shared.settings import Settings
 

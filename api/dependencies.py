@@ -6,13 +6,13 @@ import msgspec
 from fastapi import Depends, Path, Query, Request
 from starlette.responses import Response
 
-from api.authentication import caller_of
+from api.chain.authentication import caller_of
+from api.predicting.resolving import parse_version
 from api.problems import request_id_of
-from api.resolving import parse_version, series_not_found
 from api.services import Services
 from shared.domain.access import Caller
 from shared.domain.series import check_series_id
-from shared.errors import Code, InputError
+from shared.domain.versions import series_not_found
 
 MOST_LISTED = 200
 
@@ -57,8 +57,3 @@ Prefix = Annotated[str, Query(max_length=128, pattern=r"^[A-Za-z0-9._-]*$", desc
 def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON answer."""
     return Response(msgspec.json.encode(body), status, headers, "application/json")
-
-
-def invalid_cursor() -> InputError:
-    """Not what a page gave."""
-    return InputError(Code.INVALID_CURSOR, "A cursor is what a page before gave as next_cursor.")

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.authentication import check_scope
+from api.chain.authentication import check_scope
 from api.openapi import scope_of
 from api.problems import refusal
 from shared.domain.access import Scope as KeyScope

@@ -8,17 +8,18 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from api import middleware, openapi, problems
-from api.accepting import accept
+from api import openapi, problems
+from api.chain.slots import chain
 from api.direct import Direct
+from api.fitting.accepting import accept
 from api.grouping import Grouped
-from api.routes import dashboard, fits, health, jobs, login, pages, plots, predictions, series, versions
+from api.routes import assets, fits, health, jobs, login, pages, plots, predictions, series, versions
 from api.services import Services
 from api.stopping import when_stopping
 from shared import __version__, logs
 from shared.metrics import Metrics
 from shared.settings import Settings
-from shared.store.jobs import ACCEPT_AT_MOST
+from shared.store.admissions import ACCEPT_AT_MOST
 from shared.tracing import start as start_tracing
 
 DESCRIPTION = "Learns what is normal for many time series and says, point by point, what is not."
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         services = Services.start(settings, metrics)
         app.state.services = services
         app.state.grouped_fits = Grouped(partial(accept, services), ACCEPT_AT_MOST)
-        when_stopping(services.watcher.close)
+        when_stopping(services.poller.close)
         try:
             yield
         finally:
@@ -50,16 +51,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        middleware=[*middleware.chain(settings, metrics, tracing), Middleware(Direct, routes=raw)],
+        middleware=[*chain(settings, metrics, tracing), Middleware(Direct, routes=raw)],
         telemetry={"tracing": False, "metrics": False, "logs": False},  # ours tell of each request already
         redirect_slashes=False,  # to an address made of the Host header, and from a fit without a series to a bulk fit
-        docs_url=None,  # served by routes/pages.py from the installed package, so that it works without a CDN
+        docs_url=None,  # served by routes/assets.py from the installed package, so that it works without a CDN
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
     problems.install(app)
     openapi.install(app)
     app.include_router(fits.raw)
-    for routes in (predictions, fits, jobs, series, versions, health, dashboard, login, plots, pages):
+    for routes in (predictions, fits, jobs, series, versions, health, pages, login, plots, assets):
         app.include_router(routes.router)
     return app

@@ -1,5 +1,6 @@
 """The OpenAPI document: routes that read and write msgspec types, described as FastAPI describes its own."""
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -8,9 +9,9 @@ from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api import answers, job_answers, requests
-from api.authentication import requires
+from api.chain.authentication import requires
 from api.problems import MEDIA_TYPE
+from api.schemas import answers, jobs, requests
 from shared.domain.access import Scope
 from shared.domain.detectors.contract import CAUSAL, CENTRED, RETROSPECTIVE
 
@@ -23,65 +24,56 @@ _COLUMNS = {
     },
     "values": {"type": "array", "items": {"type": "number"}, "description": "As many finite numbers"},
 }
-_SERIES_ID = {
+SERIES_ID = {
     "name": "series_id",
     "in": "path",
     "required": True,
     "schema": {"type": "string", "pattern": r"^[A-Za-z0-9._-]{1,128}$", "minLength": 1, "maxLength": 128},
 }
-_VERSION = {
+VERSION = {
     "name": "version",
     "in": "query",
     "required": False,
     "description": "A version (3, v3); 0, latest or nothing for the latest",
     "schema": {"type": "string", "pattern": r"^([vV]?[0-9]{1,10}|latest)$"},
 }
-_EXPLAIN = {
+EXPLAIN = {
     "name": "explain",
     "in": "query",
     "required": False,
     "description": "true adds a sentence that says why",
     "schema": {"type": "boolean", "default": False},
 }
-_MODE = {
+MODE = {
     "name": "mode",
     "in": "query",
     "required": False,
     "description": "Which points a score may depend on; detectors differ in the modes they have",
     "schema": {"type": "string", "enum": [CAUSAL, CENTRED, RETROSPECTIVE], "default": CAUSAL},
 }
-_IDEMPOTENCY_KEY = {
+IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
     "description": "Repeating a request with its key gives the job of the first time",
     "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
 }
-_PREFER = {
+PREFER = {
     "name": "Prefer",
     "in": "header",
     "required": False,
     "description": "wait=N holds the answer until the job has ended, at most 30 s",
     "schema": {"type": "string"},
 }
-_RAW = {
-    "series_id": _SERIES_ID,
-    "version": _VERSION,
-    "explain": _EXPLAIN,
-    "mode": _MODE,
-    "idempotency_key": _IDEMPOTENCY_KEY,
-    "prefer": _PREFER,
-}
-
 
 _LINKS: dict[type[msgspec.Struct], dict[str, Any]] = {  # from a fit to its job, and on to what it makes possible
-    job_answers.AcceptedJob: {
+    jobs.AcceptedJob: {
         "job": {
             "operationRef": "#/paths/~1jobs~1{job_id}/get",
             "parameters": {"job_id": "$response.body#/job_id", "wait": 10},
         }
     },
-    job_answers.JobAnswer: {
+    jobs.JobAnswer: {
         "predict": {
             "operationRef": "#/paths/~1predict~1{series_id}/post",
             "parameters": {"series_id": "$response.body#/series_id"},
@@ -101,14 +93,14 @@ def operation(
     status: int = 200,
     body: type[msgspec.Struct] | None = None,
     lines: bool = False,
-    raw_parameters: str = "",
+    raw_parameters: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Arguments for a route's decorator. `answer` is a type, a media type that is not JSON, or nothing.
 
     `scope` is what the caller's key must have; None lets everybody in, where the authentication does too.
 
-    With `lines`, request and answer are one JSON object a line. `raw_parameters` names those that the route reads from
-    the request itself, for speed.
+    With `lines`, request and answer are one JSON object a line. `raw_parameters` are those that the route
+    reads from the request itself, for speed: the constants above.
     """
     media_type = "application/x-ndjson" if lines else "application/json"
     success: dict[str, Any] = {"description": "Success"}
@@ -120,7 +112,7 @@ def operation(
     if body:
         extra["requestBody"] = {"required": not lines, "content": {media_type: {"schema": _reference(body)}}}
     if raw_parameters:
-        extra["parameters"] = [_RAW[name] for name in raw_parameters.split()]
+        extra["parameters"] = list(raw_parameters)
     if scope:
         extra |= {"security": [{"key": []}], SCOPE: scope.value}
     problem = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": _reference(answers.Problem)}}}
@@ -144,7 +136,7 @@ def install(app: FastAPI) -> None:
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
             made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            types = [kind for module in (answers, job_answers, requests) for kind in _types_of(module)]
+            types = [kind for module in (answers, jobs, requests) for kind in _types_of(module)]
             _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
             for name in ("FitBody", "BulkLine", "PointsBody"):
                 components[name]["properties"].update(_COLUMNS)

@@ -9,12 +9,12 @@ from typing import Generic, Self, TypeVar
 
 import redis
 
-from api.comparing import Band, read_band
-from api.histories import Histories
-from api.keyring import Keyring
-from api.rates import Rates
-from api.resolving import Resolver
-from api.watching import Watcher
+from api.chain.keyring import Keyring
+from api.chain.rates import Rates
+from api.charts.histories import Histories
+from api.following.polling import Poller
+from api.pages.timeline import Band, read_band
+from api.predicting.resolving import Resolver
 from shared.artifacts import Artifacts
 from shared.domain.versions import Artifact
 from shared.metrics import Metrics, Publisher
@@ -49,7 +49,7 @@ class Services:
     latest: LatestVersions
     resolver: Resolver
     histories: Histories
-    watcher: Watcher
+    poller: Poller
     writers: ThreadPoolExecutor  # training data, side by side: each file waits for the disk
     batches: ThreadPoolExecutor  # scoring large batches, beside the threads that serve other requests
     series_trained: "Count[int]"
@@ -80,7 +80,7 @@ class Services:
             latest=latest,
             resolver=Resolver(latest, sessions, artifacts, settings.state_cache_bytes, metrics),
             histories=Histories(artifacts, settings.chart_cache_bytes),
-            watcher=Watcher(sessions),
+            poller=Poller(sessions),
             writers=ThreadPoolExecutor(WRITERS, "writer"),
             batches=ThreadPoolExecutor(BATCHES_AT_A_TIME, "batch"),
             series_trained=Count(sessions, series.count, SERIES_KEPT_S),
@@ -90,7 +90,7 @@ class Services:
 
     async def close(self) -> None:
         """End waits, publish what waits to be announced, let connections go."""
-        self.watcher.close()
+        self.poller.close()
         await self.keyring.close()
         if self.rates:
             await self.rates.close()

@@ -19,7 +19,7 @@ import redis
 import uvicorn
 from fastapi import FastAPI
 
-from api.connections import Connection
+from api.chain.connections import Connection
 from api.main import create_app
 from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine

@@ -11,7 +11,7 @@ from typing import Self
 from shared.domain.jobs import Claim
 from shared.errors import Code, TsadError, UnavailableError
 from shared.settings import Settings
-from shared.store import jobs
+from shared.store import attempts
 from shared.store.engine import Sessions
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,6 @@ class Lease:
             if time.monotonic() > self._deadline:
                 limit = self._settings.fit_time_limit_s
                 detail = f"The fit did not end within {limit} s (FIT_TIME_LIMIT_S)."
-                jobs.fail(session, self._claimed, Code.FIT_TIMEOUT, detail)
+                attempts.fail(session, self._claimed, Code.FIT_TIMEOUT, detail)
                 return False
-            return jobs.heartbeat(session, self._claimed, self._progress, self._settings.lease_s)
+            return attempts.heartbeat(session, self._claimed, self._progress, self._settings.lease_s)

@@ -19,7 +19,7 @@ from shared.errors import TsadError, UnavailableError
 from shared.metrics import Metrics, Publisher
 from shared.queue import announce, make_celery, messages_waiting
 from shared.settings import Settings
-from shared.store import changes, reconciliation
+from shared.store import reconciliation, series, versions
 from shared.store.engine import Sessions, make_engine
 from shared.telemetry import connect
 from worker import collecting
@@ -73,10 +73,10 @@ class Reconciler:
         keep, days, pruned, after = self.settings.keep_versions, self.settings.keep_versions_days, 0, ""
         while keep:
             with self.sessions.begin() as session:
-                series_ids = changes.series_slice(session, after, SERIES_AT_A_TIME)
+                series_ids = series.series_slice(session, after, SERIES_AT_A_TIME)
                 if not series_ids:
                     break
-                pruned += changes.prune_versions(session, series_ids, keep, days)
+                pruned += versions.prune_versions(session, series_ids, keep, days)
             after = series_ids[-1]
         if pruned:
             logger.info("%d versions were older than the %d that are kept of each series", pruned, keep)

@@ -21,7 +21,7 @@ from shared.domain.versions import Artifact, NewVersion
 from shared.errors import Code, DamagedError, FitError, InputError, UnavailableError
 from shared.metrics import Metrics
 from shared.settings import Settings
-from shared.store import jobs, versions, views
+from shared.store import attempts, jobs, versions
 from shared.store.engine import Sessions, make_engine
 from shared.telemetry import Kind, Latencies
 from shared.tracing import Tracing
@@ -111,14 +111,14 @@ def _claim(training: Training, job_id: str) -> Claim | None:
     claimed = _try_to_claim(training, job_id)
     if claimed is None:
         with training.sessions.statement() as session:
-            waits = jobs.message_spent(session, job_id)
+            waits = attempts.message_spent(session, job_id)
         claimed = _try_to_claim(training, job_id) if waits else None
     return claimed
 
 
 def _try_to_claim(training: Training, job_id: str) -> Claim | None:
     with training.sessions.statement() as session:
-        return jobs.claim(session, job_id, training.worker, training.settings.lease_s)
+        return attempts.claim(session, job_id, training.worker, training.settings.lease_s)
 
 
 def _fit_and_publish(training: Training, claimed: Claim, lease: Lease) -> int:
@@ -172,7 +172,7 @@ def _number_if_published(training: Training, claimed: Claim, lease: Lease) -> in
         lease.check()
         try:
             with training.sessions.begin() as session:
-                job = views.find(session, [claimed.job_id]).get(claimed.job_id)
+                job = jobs.find(session, [claimed.job_id]).get(claimed.job_id)
         except UnavailableError:
             time.sleep(RELEASE_BACKOFF_S)
             continue
@@ -186,7 +186,7 @@ def abandon(settings: Settings, job_id: str, worker: str) -> None:
     sessions = Sessions(make_engine(settings, "tsad-worker"))
     try:
         with sessions.begin() as session:
-            jobs.abandon(session, job_id, worker)
+            attempts.abandon(session, job_id, worker)
     except UnavailableError:
         logger.warning("job %s: its process is gone, its lease will run out", job_id)
     finally:
@@ -196,7 +196,7 @@ def abandon(settings: Settings, job_id: str, worker: str) -> None:
 def _release(training: Training, claimed: Claim, backoff_s: float) -> None:
     try:
         with training.sessions.begin() as session:
-            jobs.release(session, claimed, backoff_s)
+            attempts.release(session, claimed, backoff_s)
     except UnavailableError:
         logger.warning("job %s: not handed back, its lease will run out", claimed.job_id)
 
@@ -205,7 +205,7 @@ def _fail(training: Training, claimed: Claim, code: Code, detail: str) -> None:
     logger.warning("job %s: failed: %s", claimed.job_id, detail)
     try:
         with training.sessions.begin() as session:
-            jobs.fail(session, claimed, code, detail)
+            attempts.fail(session, claimed, code, detail)
     except UnavailableError:
         logger.warning("job %s: the failure is not stored, its lease will run out", claimed.job_id)
 

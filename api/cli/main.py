@@ -10,7 +10,7 @@ from api.cli.output import plain
 from shared import __version__
 from shared.errors import BusyError, InputError, NotFoundError, SetupError, TsadError, UnavailableError
 
-# Each is a function, or an app with commands of its own, in the module of `api.cli` that is called like it.
+# Each is a function, or an app with commands of its own, in the module of `api.cli.commands` that is called like it.
 COMMANDS = (
     *("up", "demo", "fit", "fit-many", "predict", "watch", "jobs", "series"),
     *("doctor", "gc", "backup", "restore", "keys", "migrate"),
@@ -50,7 +50,7 @@ def command_line(arguments: list[str]) -> typer.Typer:
     asked = next((argument for argument in arguments if not argument.startswith("-")), "")
     for name in [asked] if asked in COMMANDS else COMMANDS:
         module = name.replace("-", "_")
-        command = getattr(import_module(f"api.cli.{module}"), module)
+        command = getattr(import_module(f"api.cli.commands.{module}"), module)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:

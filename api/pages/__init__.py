@@ -17,7 +17,6 @@ from starlette.responses import HTMLResponse
 
 from api.pages import writing
 
-SESSION_COOKIE = "tsad_session"
 MEDIA_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 
 templates = Environment(
@@ -47,7 +46,7 @@ def render(request: Request, template: str, *, status_code: int = 200, **content
         nonce=nonce,
         root="../" * below or "./",
         product=f"{request.app.title} {request.app.version}",
-        signed_in=SESSION_COOKIE in request.cookies,
+        signed_in=getattr(request.state, "signed_in", False),
         flower_url=request.app.state.services.settings.flower_url,
         **content,
     )

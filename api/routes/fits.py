@@ -9,30 +9,30 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.accepting import Accepted, accept
-from api.admitting import admit, check_quota, queue_full
-from api.authentication import caller_of
-from api.bodies import decode
-from api.bulk import BulkAnswer
+from api.chain.authentication import caller_of
 from api.dependencies import CallerOf, Content, RequestId, SeriesId, ServicesOf, VersionNumber, answer, visible
-from api.job_answers import AcceptedJob, BulkResult, JobAnswer
-from api.openapi import operation
+from api.fitting.accepting import Accepted, accept
+from api.fitting.admitting import admit, check_quota, queue_full
+from api.fitting.bulk import BulkAnswer
+from api.fitting.decoding import Fit, read
+from api.following.polling import LONGEST_WAIT_S
+from api.openapi import IDEMPOTENCY_KEY, PREFER, SERIES_ID, operation
 from api.problems import request_id_of
-from api.reading import Fit, read
-from api.requests import BulkLine, FitBody, RefitBody
-from api.resolving import version_not_found
-from api.routes.jobs import LONGEST_WAIT_S, find_job
-from api.routes.versions import find_version
+from api.routes.finding import find_job, find_version
+from api.schemas.decoding import decode
+from api.schemas.jobs import AcceptedJob, BulkResult, JobAnswer
+from api.schemas.requests import BulkLine, FitBody, RefitBody
 from shared.domain import detectors
 from shared.domain.access import Scope
 from shared.domain.detectors.parameters import complete
 from shared.domain.jobs import Status
 from shared.domain.series import Series, check_series_id
+from shared.domain.versions import version_not_found
 from shared.settings import Settings
-from shared.store import changes
+from shared.store import admissions
 
 if TYPE_CHECKING:
-    from api.accepting import Outcome
+    from api.fitting.accepting import Outcome
     from api.grouping import Grouped
     from api.services import Services
 
@@ -53,7 +53,7 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
         scope=Scope.FIT,
         status=202,
         body=FitBody,
-        raw_parameters="series_id idempotency_key prefer",
+        raw_parameters=(SERIES_ID, IDEMPOTENCY_KEY, PREFER),
     ),
 )
 async def fit(request: Request) -> Response:
@@ -72,7 +72,7 @@ async def fit(request: Request) -> Response:
     if not isinstance(outcome, Accepted):
         raise outcome
     if wait_s := _preferred_wait(request.headers.get("prefer")):
-        await services.watcher.wait(outcome.job_id, wait_s)
+        await services.poller.wait(outcome.job_id, wait_s)
         job = await run_in_threadpool(find_job, services, caller, outcome.job_id)
         if job.status.is_final:
             return answer(JobAnswer.of(job), 200, {"Location": f"/jobs/{job.job_id}", **_applied(wait_s)})
@@ -103,7 +103,7 @@ def fit_again(
         raise queue_full(services)
     job_id = str(uuid4())
     with services.sessions.begin() as session:
-        if not changes.refit(session, found, job_id, detector.name, parameters, caller.key_id, request_id):
+        if not admissions.refit(session, found, job_id, detector.name, parameters, caller.key_id, request_id):
             raise version_not_found()
     services.announcer.announce(job_id)
     accepted = AcceptedJob.of(job_id, series_id, Status.QUEUED, found.points)

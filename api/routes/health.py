@@ -7,9 +7,9 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from api import measuring
-from api.answers import Health, LatencyAnswer, Liveness, Readiness
 from api.dependencies import CallerOf, ServicesOf, answer
 from api.openapi import operation
+from api.schemas.answers import Health, LatencyAnswer, Liveness, Readiness
 from api.services import Services
 from shared.domain.access import Scope
 from shared.errors import TsadError

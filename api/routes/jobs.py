@@ -1,44 +1,36 @@
 """Fit jobs: follow them, list them, stop them, run them again."""
 
-import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import WithJsonSchema
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api import events
-from api.admitting import admit, check_quota, queue_full
-from api.dependencies import CallerOf, Cursor, Limit, RequestId, ServicesOf, answer, invalid_cursor
-from api.job_answers import AcceptedJob, JobAnswer, JobPage
+from api.dependencies import CallerOf, Cursor, Limit, RequestId, ServicesOf, answer
+from api.fitting.admitting import admit, check_quota, queue_full
+from api.following import events
+from api.following.polling import LONGEST_WAIT_S
 from api.openapi import operation
+from api.routes.cursors import job_cursor, place_of
+from api.routes.finding import JobId, find_job
+from api.schemas.jobs import AcceptedJob, JobAnswer, JobPage
 from api.services import Services
-from shared.domain.access import Caller, Scope
+from shared.domain.access import Scope
 from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
-from shared.errors import Code, InputError, NotFoundError, TsadError
-from shared.store import changes, jobs, views
-from shared.store.changes import OpenRetry
-from shared.store.views import Place, Wanted
+from shared.errors import Code, InputError, TsadError
+from shared.store import admissions, jobs
+from shared.store.admissions import OpenRetry
+from shared.store.jobs import Wanted
 
 router = APIRouter(tags=["jobs"])
 
-LONGEST_WAIT_S = 30
 FIRST_OF_STREAM = 50  # jobs whose snapshots a stream of many begins with
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CURSOR = re.compile(r"([0-9]{1,17})-([0-9]{1,18})")
-
-
-def _job_id(job_id: str) -> str:
-    try:
-        return str(UUID(job_id))
-    except ValueError:
-        raise job_not_found() from None
 
 
 def _wanted(
@@ -49,7 +41,6 @@ def _wanted(
     return Wanted(None if series_id is None else check_series_id(series_id), status, within=caller.series_prefix)
 
 
-JobId = Annotated[str, Depends(_job_id)]
 WantedJobs = Annotated[Wanted, Depends(_wanted)]
 _MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}, {"type": "null"}]}
 Moment = Annotated[
@@ -70,18 +61,18 @@ def list_jobs(
 ) -> Response:
     """Jobs, newest first."""
     dated = replace(wanted, created_after=_in_utc(created_after), created_before=_in_utc(created_before))
-    older_than = None if cursor is None else place_of(cursor)
+    older_than = place_of(cursor)
     with services.sessions.begin() as session:
-        found = views.page(session, dated, older_than, limit + 1)
-    page = found[:limit]
-    more = cursor_of(page[-1][1]) if len(found) > limit else None
+        newest = jobs.page(session, dated, older_than, limit + 1)
+    page = newest[:limit]
+    more = job_cursor(page[-1][1]) if len(newest) > limit else None
     return answer(JobPage([JobAnswer.of(job) for job, _ in page], more))
 
 
 @router.get("/jobs/events", **operation("text/event-stream", scope=Scope.READ))
 async def stream_jobs(services: ServicesOf, caller: CallerOf, wanted: WantedJobs) -> Response:
     """Server-sent events: the newest jobs, then a snapshot of each whenever it changes."""
-    stream = services.watcher.stream(wanted)
+    stream = services.poller.stream(wanted)
     first = await run_in_threadpool(_newest, services, wanted)
     return events.respond(stream, first, partial(services.keyring.still_knows, caller))
 
@@ -96,7 +87,7 @@ async def job(
     """Where a fit job is. With `wait`, the answer is held until the job has ended or the time is over."""
     found = await run_in_threadpool(find_job, services, caller, job_id)
     if wait and not found.status.is_final:
-        await services.watcher.wait(job_id, wait)
+        await services.poller.wait(job_id, wait)
         found = await run_in_threadpool(find_job, services, caller, job_id)
     return answer(JobAnswer.of(found))
 
@@ -104,7 +95,7 @@ async def job(
 @router.get("/jobs/{job_id}/events", **operation("text/event-stream", scope=Scope.READ))
 async def stream_job(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
     """Server-sent events: a snapshot of the job now and whenever it changes, until it has ended."""
-    stream = services.watcher.stream(Wanted(), job_id)
+    stream = services.poller.stream(Wanted(), job_id)
     first = await run_in_threadpool(find_job, services, caller, job_id)
     return events.respond(stream, [first], partial(services.keyring.still_knows, caller))
 
@@ -114,7 +105,7 @@ def cancel(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
     """Stop a job. Once the answer says cancelled, it publishes nothing any more. Cancelling again changes nothing."""
     find_job(services, caller, job_id)
     with services.sessions.begin() as session:
-        cancelled = changes.cancel(session, job_id)
+        cancelled = jobs.cancel(session, job_id)
     if cancelled:
         with services.sessions.begin() as session:
             following = jobs.next_of_series(session, cancelled.series_id)
@@ -131,34 +122,20 @@ def retry(services: ServicesOf, caller: CallerOf, job_id: JobId, request_id: Req
     """Fit the data of a failed or cancelled job again, as a new job. While that one is open, retrying finds it."""
     found = find_job(services, caller, job_id)
     with services.sessions.begin() as session:
-        retrying = changes.open_retry(session, job_id)
+        retrying = admissions.open_retry(session, job_id)
     if retrying is None:
         check_quota(services, caller.key_id)
         if not admit(services, 1)[1]:
             raise queue_full(services)
         with services.sessions.begin() as session:
-            new_id = changes.retry(session, job_id, str(uuid4()), caller.key_id, request_id)
-            retrying = OpenRetry(new_id, Status.QUEUED) if new_id else changes.open_retry(session, job_id)
+            new_id = admissions.retry(session, job_id, str(uuid4()), caller.key_id, request_id)
+            retrying = OpenRetry(new_id, Status.QUEUED) if new_id else admissions.open_retry(session, job_id)
         services.metrics.retries.inc(new_id is not None)
     if retrying is None:
         raise _not_retryable(find_job(services, caller, job_id))
     services.announcer.announce(retrying.job_id)
     body = AcceptedJob.of(retrying.job_id, found.series_id, retrying.status, found.points)
     return answer(body, 202, {"Location": body.links.self, "Retry-After": "1"})
-
-
-def find_job(services: Services, caller: Caller, job_id: str) -> Job:
-    """The job; `NotFoundError` when there is none, or of a series that the caller does not see."""
-    with services.sessions.begin() as session:
-        found = views.find(session, [job_id]).get(job_id)
-    if found is None or not caller.sees(found.series_id):
-        raise job_not_found()
-    return found
-
-
-def job_not_found() -> NotFoundError:
-    """No such job, or it was pruned."""
-    return NotFoundError(Code.JOB_NOT_FOUND, "There is no such job. Finished ones are forgotten after KEEP_JOBS_DAYS.")
 
 
 def _not_retryable(job: Job) -> TsadError:
@@ -169,7 +146,7 @@ def _not_retryable(job: Job) -> TsadError:
 
 def _newest(services: Services, wanted: Wanted) -> list[Job]:
     with services.sessions.begin() as session:
-        return [job for job, _ in reversed(views.page(session, wanted, None, FIRST_OF_STREAM))]
+        return [job for job, _ in reversed(jobs.page(session, wanted, None, FIRST_OF_STREAM))]
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
@@ -180,16 +157,3 @@ def _in_utc(moment: datetime | None) -> datetime | None:
         return moment.astimezone(UTC)
     except OverflowError:
         raise InputError(Code.INVALID_REQUEST, "A moment is outside the years 1 to 9999.") from None
-
-
-def cursor_of(place: Place) -> str:
-    """What asks for the jobs behind that place."""
-    return f"{(place.moment - _EPOCH) // timedelta(microseconds=1)}-{place.seq}"
-
-
-def place_of(cursor: str) -> Place:
-    """The place that a cursor stands for; `InputError` for what no page gave."""
-    match = _CURSOR.fullmatch(cursor)
-    if not match:
-        raise invalid_cursor()
-    return Place(_EPOCH + timedelta(microseconds=int(match[1])), int(match[2]))

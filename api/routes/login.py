@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from api.authentication import is_https, session_token
+from api.chain.authentication import SESSION_COOKIE, is_https, session_token
 from api.dependencies import ServicesOf
 from api.openapi import operation
-from api.pages import SESSION_COOKIE, render
+from api.pages import render
 from api.problems import security_event
 from api.services import Services
 from shared.domain.access import Caller, digest

@@ -1,42 +1,166 @@
-"""Pages for browsers."""
+"""The pages that tell what is going on: all series, all jobs, one job, one series."""
 
 import re
-from secrets import token_urlsafe
+from datetime import UTC, datetime
+from typing import Annotated
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
-from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, Response
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
 
-from api.pages import address, asset, policy
+from api import samples
+from api.dependencies import CallerOf, Cursor, SeriesId, ServicesOf, answer
+from api.openapi import operation
+from api.pages import render
+from api.pages.timeline import timeline
+from api.routes.cursors import job_cursor, place_of, series_before, version_limit
+from api.routes.finding import JobId, find_job
+from api.services import Services
+from shared.domain import detectors
+from shared.domain.access import Scope
+from shared.domain.detectors.parameters import schema
+from shared.domain.jobs import Job, Status
+from shared.domain.series import check_series_id
+from shared.domain.versions import series_not_found
+from shared.errors import Code, NotFoundError
+from shared.store import admissions, jobs, versions
+from shared.store import series as series_store
+from shared.store.jobs import Place, Wanted
+from shared.telemetry import Kind, Latency
 
 router = APIRouter(tags=["pages"])
 
-A_YEAR = "public, max-age=31536000, immutable"
+SERIES_OF_A_PAGE, JOBS_OF_A_PAGE, VERSIONS_OF_A_PAGE = 30, 50, 10
+JOBS_BESIDE = 10  # of a series, shown beside what the page is about
+RUNNING_SHOWN, FAILED_SHOWN = 8, 5
+MOST_COUNTED = 10_000  # open jobs: counting more would take longer than it tells
+
+_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
+_TITLES = {Kind.INFERENCE: "Prediction", Kind.TRAINING: "Fit"}
 
 
-@router.get("/docs", include_in_schema=False)
-async def documentation(request: Request) -> Response:
-    """Interactive documentation; its files come from the installed package, so that it works without a CDN."""
-    page = get_swagger_ui_html(
-        openapi_url="openapi.json",
-        title=f"{request.app.title} {request.app.version}",
-        swagger_js_url=address("swagger-ui-bundle.js"),
-        swagger_css_url=address("swagger-ui.css"),
-        swagger_favicon_url="data:,",
-        swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
+@router.get("/", **operation("text/html", scope=Scope.READ))
+def start(
+    request: Request,
+    services: ServicesOf,
+    caller: CallerOf,
+    prefix: Annotated[str, Query(max_length=200, description="How the ids begin")] = "",
+    cursor: Cursor = None,
+) -> Response:
+    """The series with their latest versions, what runs, what failed, and how the service is."""
+    prefix = prefix.strip()
+    after = series_before(cursor)
+    with services.sessions.begin() as session:
+        summaries = (
+            series_store.page(session, prefix, after, SERIES_OF_A_PAGE + 1, caller.series_prefix)
+            if _PREFIX.fullmatch(prefix)
+            else []
+        )
+        open_jobs = admissions.admission(session, MOST_COUNTED).open_jobs
+        running = jobs.page(session, Wanted(status=Status.RUNNING, within=caller.series_prefix), None, RUNNING_SHOWN)
+        failed = jobs.page(session, Wanted(status=Status.FAILED, within=caller.series_prefix), None, FAILED_SHOWN)
+    return render(
+        request,
+        "start.html",
+        now=datetime.now(UTC),
+        url=request.base_url,
+        prefix=prefix,
+        cursor=cursor,
+        series=summaries[:SERIES_OF_A_PAGE],
+        more=summaries[SERIES_OF_A_PAGE - 1].series_id if len(summaries) > SERIES_OF_A_PAGE else None,
+        trained=services.series_trained.read(caller.series_prefix),
+        open_jobs=open_jobs,
+        most_counted=MOST_COUNTED,
+        latencies=_latencies(services),
+        running=_jobs(running),
+        failed=_jobs(failed),
     )
-    nonce = token_urlsafe(16)
-    content = re.sub(rb"<(script|link)\b", rb'<\1 nonce="%b"' % nonce.encode(), bytes(page.body))
-    return HTMLResponse(content, headers={"Content-Security-Policy": policy(nonce)})
 
 
-@router.get("/static/{fingerprint}/{name}", include_in_schema=False)
-def static(fingerprint: str, name: str) -> Response:
-    """A file that a page refers to; its address changes with its content, so browsers keep it."""
-    try:
-        found = asset(name)
-    except KeyError:
-        raise HTTPException(404) from None
-    headers = {"Content-Encoding": "gzip", "Cache-Control": A_YEAR if fingerprint == found.fingerprint else "no-cache"}
-    return Response(found.compressed, media_type=found.media_type, headers=headers)
+@router.get("/ui/jobs", **operation("text/html", scope=Scope.READ))
+def jobs_page(
+    request: Request,
+    services: ServicesOf,
+    caller: CallerOf,
+    status: Annotated[Status | None, Query(description="Only jobs of this status")] = None,
+    series_id: Annotated[str, Query(max_length=200, description="Only jobs of this series")] = "",
+    cursor: Cursor = None,
+) -> Response:
+    """Jobs, newest first, as they come and go."""
+    wanted = Wanted(check_series_id(series_id) if series_id.strip() else None, status, within=caller.series_prefix)
+    with services.sessions.begin() as session:
+        page = jobs.page(session, wanted, place_of(cursor or None), JOBS_OF_A_PAGE + 1)
+    shown = {"status": wanted.status, "series_id": wanted.series_id}
+    return render(
+        request,
+        "jobs.html",
+        now=datetime.now(UTC),
+        statuses=list(Status),
+        status=wanted.status or "",
+        series_id=wanted.series_id or "",
+        query=urlencode({name: value for name, value in shown.items() if value}),
+        cursor=cursor,
+        jobs=_jobs(page[:JOBS_OF_A_PAGE]),
+        more=job_cursor(page[JOBS_OF_A_PAGE - 1][1]) if len(page) > JOBS_OF_A_PAGE else None,
+    )
+
+
+@router.get("/ui/jobs/{job_id}", **operation("text/html", scope=Scope.READ))
+def job_page(request: Request, services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
+    """One job: what was asked for, and what became of it."""
+    job = find_job(services, caller, job_id)
+    with services.sessions.begin() as session:
+        others = jobs.page(session, Wanted(job.series_id), None, JOBS_BESIDE)
+    return render(request, "job.html", now=datetime.now(UTC), job=job, others=_jobs(others))
+
+
+@router.get("/ui/series/{series_id}", **operation("text/html", scope=Scope.READ))
+def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cursor: Cursor = None) -> Response:
+    """One series: its versions, what changed from one to the next, and its newest jobs."""
+    below = version_limit(cursor)
+    with services.sessions.begin() as session:
+        summary = series_store.find(session, series_id)
+        page = versions.page(session, series_id, below, VERSIONS_OF_A_PAGE + 1)
+        newest = _jobs(jobs.page(session, Wanted(series_id), None, JOBS_BESIDE))
+    if summary is None and not any(job.holds_data for job in newest):  # or it was deleted
+        raise series_not_found()
+    entries = timeline(page, services.bands)[:VERSIONS_OF_A_PAGE]
+    return render(
+        request,
+        "series.html",
+        now=datetime.now(UTC),
+        series_id=series_id,
+        summary=summary,
+        entries=entries,
+        cursor=cursor,
+        more=entries[-1].version.version if len(page) > VERSIONS_OF_A_PAGE else None,
+        jobs=newest,
+        detectors=[
+            {
+                "name": detector.name,
+                "purpose": detector.purpose,
+                "parameters": schema(detector.parameters)["properties"],
+            }
+            for detector in detectors.registry().values()
+        ],
+    )
+
+
+@router.get("/ui/samples/{name}", include_in_schema=False)
+def sample(name: str) -> Response:
+    """The body of a fit of a series that ships with the project."""
+    if name not in samples.NAMES:
+        raise NotFoundError(Code.ROUTE_NOT_FOUND, f"There is no such sample. There are: {', '.join(samples.NAMES)}.")
+    loaded = samples.load(name)
+    return answer({"timestamps": loaded.timestamps, "values": loaded.values})
+
+
+def _latencies(services: Services) -> dict[str, Latency]:
+    latencies = services.latencies.read()
+    if latencies is None:
+        return {}
+    return {title: latencies.get(kind, Latency.of([])) for kind, title in _TITLES.items()}
+
+
+def _jobs(page: list[tuple[Job, Place]]) -> list[Job]:
+    return [job for job, _ in page]

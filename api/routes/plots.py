@@ -10,13 +10,13 @@ from fastapi import APIRouter, Depends, Query, Request
 from markupsafe import Markup
 from starlette.responses import Response
 
-from api import charts, pictures
+from api.charts import figures, pictures
+from api.charts.histories import SCALES, USUALLY_SHOWN, Excerpt, History
 from api.dependencies import CallerOf, ServicesOf, visible
-from api.histories import SCALES, USUALLY_SHOWN, Excerpt, History
 from api.openapi import operation
 from api.pages import render, writing
-from api.resolving import parse_version
-from api.routes.versions import find_version
+from api.predicting.resolving import parse_version
+from api.routes.finding import find_version
 from api.services import Services
 from shared import __version__
 from shared.domain.access import Scope
@@ -51,7 +51,7 @@ def plot(request: Request, services: ServicesOf, series_id: Named, version: Numb
         "plot.html",
         section="series",
         version=found,
-        figure=_inside_script(charts.training(excerpt).to_json()),
+        figure=_inside_script(figures.training(excerpt).to_json()),
         about=_inside_script(msgspec.json.encode(about).decode()),
         scales=about["scales"],
         has_band=has_band,

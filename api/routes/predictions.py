@@ -10,15 +10,15 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api import scoring
-from api.answers import BatchVerdicts, ManyVerdicts, PointVerdict, Verdict
-from api.authentication import caller_of
-from api.bodies import decode
+from api.chain.authentication import caller_of
 from api.dependencies import answer, visible
-from api.openapi import operation
+from api.openapi import EXPLAIN, MODE, SERIES_ID, VERSION, operation
+from api.predicting import answering
+from api.predicting.resolving import parse_version
 from api.problems import problem, request_id_of
-from api.requests import ManyPointsBody, PointsBody, PredictBody, SeriesPoint
-from api.resolving import parse_version
+from api.schemas.answers import BatchVerdicts, ManyVerdicts, PointVerdict, Verdict
+from api.schemas.decoding import decode
+from api.schemas.requests import ManyPointsBody, PointsBody, PredictBody, SeriesPoint
 from api.services import Services
 from shared.domain.access import Caller, Scope
 from shared.domain.detectors.contract import CAUSAL
@@ -33,7 +33,7 @@ _MANY = msgspec.json.Decoder(ManyPointsBody)
 
 @router.post(
     "/predict/{series_id}",
-    **operation(Verdict, scope=Scope.READ, body=PredictBody, raw_parameters="series_id version explain"),
+    **operation(Verdict, scope=Scope.READ, body=PredictBody, raw_parameters=(SERIES_ID, VERSION, EXPLAIN)),
 )
 async def predict(request: Request) -> Response:
     """Judge one point by the latest or a named version."""
@@ -44,15 +44,15 @@ async def predict(request: Request) -> Response:
         version = parse_version(request.query_params.get("version"))
         explain = _flag(request, "explain")
     body = decode(_POINT, await request.body())
-    scoring.check_context(body.context, services.settings.max_context_points)
-    timestamp = scoring.timestamp_of(body.timestamp)
+    answering.check_context(body.context, services.settings.max_context_points)
+    timestamp = answering.timestamp_of(body.timestamp)
     number, fitted = await services.resolver.resolve(series_id, version)
-    return answer(scoring.verdict(number, fitted, timestamp, body.value, body.context, explain=explain))
+    return answer(answering.verdict(number, fitted, timestamp, body.value, body.context, explain=explain))
 
 
 @router.post(
     "/predict/{series_id}/batch",
-    **operation(BatchVerdicts, scope=Scope.READ, body=PointsBody, raw_parameters="series_id version mode"),
+    **operation(BatchVerdicts, scope=Scope.READ, body=PointsBody, raw_parameters=(SERIES_ID, VERSION, MODE)),
 )
 async def predict_batch(request: Request) -> Response:
     """Judge many points of one series, column by column."""
@@ -64,7 +64,7 @@ async def predict_batch(request: Request) -> Response:
     number, fitted = await services.resolver.resolve(series_id, version)
     most = services.settings.max_batch_points
     encoded = await asyncio.get_running_loop().run_in_executor(
-        services.batches, scoring.batch, number, fitted, content, most, mode
+        services.batches, answering.batch, number, fitted, content, most, mode
     )
     return Response(encoded, media_type="application/json")
 
@@ -84,10 +84,10 @@ async def _one_of_many(services: Services, point: SeriesPoint, caller: Caller, r
     try:
         series_id = visible(check_series_id(point.series_id), caller)
         version = None if point.version is None else parse_version(str(point.version))
-        scoring.check_context(point.context, services.settings.max_context_points)
-        timestamp = scoring.timestamp_of(point.timestamp)
+        answering.check_context(point.context, services.settings.max_context_points)
+        timestamp = answering.timestamp_of(point.timestamp)
         number, fitted = await services.resolver.resolve(series_id, version)
-        return PointVerdict(series_id, scoring.verdict(number, fitted, timestamp, point.value, point.context))
+        return PointVerdict(series_id, answering.verdict(number, fitted, timestamp, point.value, point.context))
     except TsadError as error:
         return PointVerdict(point.series_id[:128], problem=problem(error, request_id))
 

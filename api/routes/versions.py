@@ -9,18 +9,18 @@ import msgspec
 from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
-from api.answers import PointsAnswer, TrainingData, VersionAnswer, VersionPage
-from api.dependencies import Cursor, Limit, SeriesId, ServicesOf, VersionNumber, answer, invalid_cursor
-from api.histories import FEWEST_SHOWN, MOST_SHOWN, USUALLY_SHOWN, nullable
+from api.charts.histories import FEWEST_SHOWN, MOST_SHOWN, USUALLY_SHOWN, nullable
+from api.dependencies import Cursor, Limit, SeriesId, ServicesOf, VersionNumber, answer
 from api.openapi import operation
-from api.resolving import series_not_found, version_not_found
-from api.services import Services
+from api.routes.cursors import version_limit
+from api.routes.finding import find_version
+from api.schemas.answers import PointsAnswer, TrainingData, VersionAnswer, VersionPage
 from shared.domain.access import Scope
 from shared.domain.series import LAST_TIMESTAMP, Series
-from shared.domain.versions import Version
+from shared.domain.versions import series_not_found
 from shared.errors import Code, Flaw, InputError
-from shared.store import changes, versions
 from shared.store import series as series_store
+from shared.store import versions
 
 router = APIRouter(tags=["versions"])
 
@@ -30,7 +30,7 @@ POINTS_AT_A_TIME = 10_000
 @router.get("/series/{series_id}/versions", **operation(VersionPage, scope=Scope.READ))
 def list_versions(services: ServicesOf, series_id: SeriesId, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """The versions of a series, newest first."""
-    below = None if cursor is None else version_cursor(cursor)
+    below = version_limit(cursor)
     with services.sessions.begin() as session:
         found = versions.page(session, series_id, below, limit + 1)
         if not found and series_store.find(session, series_id) is None:
@@ -104,19 +104,9 @@ def delete_version(services: ServicesOf, series_id: SeriesId, version: VersionNu
     if version is None:
         raise InputError(Code.INVALID_VERSION, "Name the version to delete by its number.")
     with services.sessions.begin() as session:
-        if not changes.delete_version(session, series_id, version):
-            raise version_not_found() if series_store.find(session, series_id) else series_not_found()
+        if not versions.delete_version(session, series_id, version):
+            raise versions.missing(session, series_id, version)
     return Response(status_code=204)
-
-
-def find_version(services: Services, series_id: str, version: int | None) -> Version:
-    """The version's row; None asks for the latest."""
-    with services.sessions.begin() as session:
-        found = versions.find(session, series_id, version)
-        if found is None:
-            known = version is not None and series_store.find(session, series_id) is not None
-            raise version_not_found() if known else series_not_found()
-    return found
 
 
 def _json(points: Series) -> Iterator[bytes]:
@@ -137,10 +127,3 @@ def _csv(points: Series) -> Iterator[str]:
             zip(points.timestamps[part].tolist(), points.values[part].tolist(), strict=True)
         )
         yield rows.getvalue()
-
-
-def version_cursor(cursor: str) -> int:
-    """The version below which a page begins; `InputError` for what no page gave."""
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 9:
-        raise invalid_cursor()
-    return int(cursor)

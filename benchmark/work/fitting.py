@@ -14,7 +14,7 @@ from benchmark.load import closed_loop, request
 from benchmark.stack import Stack, body_of, running, wait_until
 from benchmark.work.predicting import CONNECTIONS, SMALL, checked
 from shared.queue import QUEUE, make_celery
-from shared.store import jobs
+from shared.store import admissions
 
 JOBS, SERIES = 2000, 500
 POINTS = 1_000_000
@@ -55,7 +55,7 @@ def drain(stack: Stack) -> float:
 
     def is_open() -> int:
         with sessions.statement() as session:
-            return jobs.admission(session, count_at_most=1).open_jobs
+            return admissions.admission(session, count_at_most=1).open_jobs
 
     with stack.worker():
         began = clock()

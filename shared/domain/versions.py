@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from shared.errors import Code, NotFoundError
+
+LARGEST_VERSION = 2**31 - 1  # an integer of the database
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
@@ -65,3 +69,13 @@ class SeriesSummary:
     anomaly_share: float | None
     sparkline: list[float] | None
     fitted_at: datetime | None
+
+
+def series_not_found() -> NotFoundError:
+    """Nothing of the series is published: none of its fits has succeeded yet, or it was deleted."""
+    return NotFoundError(Code.SERIES_NOT_FOUND, "This series has no version: none of its fits has succeeded yet.")
+
+
+def version_not_found() -> NotFoundError:
+    """The series has versions, but not this one."""
+    return NotFoundError(Code.VERSION_NOT_FOUND, "This series has no such version.")

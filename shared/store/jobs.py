@@ -1,126 +1,55 @@
-"""Fit jobs: accept, and what the worker does with them.
+"""Fit jobs: one, a page of them, the last of a series, which of them changed; and their cancellation."""
 
-Everything assumes READ COMMITTED. Rows are locked in the order fit_jobs, series, versions. Times are the database's.
-"""
-
-import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
-from shared.domain.jobs import Claim, NewJob, Status
+from shared.domain.jobs import Job, Status
 from shared.store.engine import Session
 
-# --- accept: admission -> write the data artifact -> accept -> COMMIT -> message -> 202 ------------------------------
+# The place in the line is found in a sorted array, made at most once a statement and only if a queued job is shown:
+# counting the line anew for each job would be slow in a long queue.
+_JOBS = """
+SELECT CAST(j.id AS text) AS job_id, j.series_id, j.status, j.progress, j.detector, j.parameters, j.points, j.version,
+       j.attempt AS attempts, j.worker, CAST(j.retry_of AS text) AS retry_of, j.error_code, j.error_detail,
+       j.created_at, j.started_at, j.finished_at, j.data_key IS NOT NULL AS holds_data, j.revision, j.seq,
+       CASE WHEN j.status = 'queued' THEN width_bucket(j.seq, (
+         SELECT array_agg(q.seq ORDER BY q.seq) FROM fit_jobs q
+          WHERE q.status IN ('queued', 'running') AND q.status = 'queued')) - 1 END AS queue_position
+  FROM fit_jobs j
+"""
+_BY_ID = text(_JOBS + " WHERE j.id = ANY (CAST(:job_ids AS uuid[]))")
+_LAST_OF_SERIES = text(_JOBS + " WHERE j.series_id = :series_id ORDER BY j.created_at DESC, j.seq DESC LIMIT 1")
+_NEWEST_FIRST = " ORDER BY j.created_at DESC, j.seq DESC LIMIT :limit"
+_CONDITIONS = {
+    "series_id": "j.series_id = :series_id",
+    "status": "j.status = :status",
+    "created_after": "j.created_at > :created_after",
+    "created_before": "j.created_at < :created_before",
+    "within": "j.series_id >= :within AND j.series_id < :within || '~'",
+    "older_than": "(j.created_at, j.seq) < (:moment, :seq)",
+}
 
-# asked_at starts the accept window of one job id. Whoever asks again takes a new id, and so a new artifact.
-_ADMISSION = text("""
-SELECT clock_timestamp() AS asked_at, count(*) AS open_jobs, coalesce(sum(data_size), 0) AS open_bytes
-  FROM (SELECT data_size FROM fit_jobs WHERE status IN ('queued', 'running') LIMIT :limit) AS open_jobs
+_REVISIONS = text("""
+SELECT CAST(id AS text) AS job_id, revision, status, finished_at IS NOT NULL AS is_final
+  FROM fit_jobs WHERE id = ANY (CAST(:job_ids AS uuid[]))
+""")
+# All that may have changed lately, by indexes that exist anyway; a running job that is put back is found by its id.
+_LATELY = text("""
+SELECT CAST(id AS text) AS job_id, revision, status, finished_at IS NOT NULL AS is_final
+  FROM fit_jobs
+ WHERE status = 'running' OR created_at > statement_timestamp() - make_interval(secs => :seconds)
+    OR finished_at > statement_timestamp() - make_interval(secs => :seconds)
 """)
 
-_OPEN_OF_KEYS = text("""
-SELECT api_key_id, count(*) AS open_jobs FROM fit_jobs
- WHERE status IN ('queued', 'running') AND api_key_id = ANY (CAST(:api_key_ids AS text[])) GROUP BY api_key_id
-""")
-
-_FINISHED_LATELY = text("""
-SELECT count(*) FROM fit_jobs WHERE finished_at > statement_timestamp() - make_interval(secs => :seconds)
-""")
-
-# The lock makes seq follow the order of COMMIT within a series, and shows the collector that an accept is in flight.
-# asked_at + window is the API's deadline, judged on the clock that the collector uses too: an API that slept past it
-# is refused, so its artifact may be collected. Several jobs lock in the order of hashtext(series_id), or two such
-# transactions could deadlock; the clock is read after the locks (a bare clock_timestamp() in the outer WHERE would be
-# evaluated before them).
-_ACCEPT = text("""
-WITH asked AS (
-  SELECT * FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS job (
-    place integer, id uuid, series_id text, detector text, parameters jsonb, points integer, data_key text,
-    data_sha256 text, data_size bigint, api_key_id text, idempotency_key text, request_sha256 text, request_id text,
-    asked_at timestamptz)
-), turn AS MATERIALIZED (
-  SELECT line.*, pg_advisory_xact_lock(8243, hashtext(series_id)), clock_timestamp() AS began
-    FROM (SELECT * FROM asked ORDER BY hashtext(series_id), place) AS line
-)
-INSERT INTO fit_jobs (id, series_id, detector, parameters, points, data_key, data_sha256, data_size,
-                      api_key_id, idempotency_key, request_sha256, request_id)
-SELECT id, series_id, detector, parameters, points, data_key, decode(data_sha256, 'hex'), data_size,
-       api_key_id, idempotency_key, decode(request_sha256, 'hex'), request_id
-  FROM turn WHERE began < asked_at + make_interval(secs => :window_s)
- ORDER BY hashtext(series_id), place
-ON CONFLICT DO NOTHING
-RETURNING CAST(id AS text)
-""")
-ACCEPT_AT_MOST = 500  # jobs in one transaction: each holds a lock until COMMIT
-
-# When accept did not return a job: mine = an earlier try of this very INSERT was committed; another id = the
-# idempotency key was used before; no row = too late.
-_ACCEPTED_AS = text("""
-SELECT CAST(id AS text) AS job_id, id = CAST(:job_id AS uuid) AS mine, request_sha256, status FROM fit_jobs
- WHERE id = CAST(:job_id AS uuid) OR (api_key_id = :api_key_id AND idempotency_key = :idempotency_key)
-""")
-_ACCEPTED_BY_KEY = text("""
-SELECT api_key_id, idempotency_key, CAST(id AS text) AS job_id, request_sha256, status FROM fit_jobs
- WHERE (api_key_id, idempotency_key) IN (
-   SELECT * FROM unnest(CAST(:api_key_ids AS text[]), CAST(:keys AS text[])))
-""")
-
-# --- the worker -----------------------------------------------------------------------------------------------------
-
-# Here and below, the planner is kept from what looks cheap while its statistics know of few open jobs. IS TRUE keeps it
-# from the index by status, where it would read all that have the status now, or had it since the last vacuum; OFFSET 0
-# from joining with all open jobs, instead of looking at those of the series.
-
-# No row = stale or repeated message, not due, or not first in line: drop the message.
-_CLAIM = text("""
-UPDATE fit_jobs AS j
-   SET status = 'running', attempt = j.attempt + 1, worker = :worker, progress = 0,
-       lease_until = clock_timestamp() + make_interval(secs => :lease_s),
-       started_at = coalesce(j.started_at, clock_timestamp())
- WHERE j.id = CAST(:job_id AS uuid) AND (j.status = 'queued') IS TRUE AND j.available_at <= clock_timestamp()
-   AND NOT EXISTS (SELECT 1 FROM fit_jobs o
-                    WHERE o.series_id = j.series_id AND o.status IN ('queued', 'running') AND o.seq < j.seq OFFSET 0)
-RETURNING j.attempt, j.series_id, j.detector, j.parameters, j.points, j.data_key, j.data_sha256, j.data_size,
-          j.request_id
-""")
-
-# No row = cancelled or lost: stop. Its interval is how long a cancelled fit goes on.
-_HEARTBEAT = text("""
-UPDATE fit_jobs SET lease_until = clock_timestamp() + make_interval(secs => :lease_s),
-                    progress = greatest(progress, :progress)
- WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE RETURNING 1
-""")
-
-# Infrastructure failed: back into the line, later and later. backoff_s 0 = the worker only shuts down.
-_RELEASE = text("""
-UPDATE fit_jobs SET status = 'queued', lease_until = NULL, worker = NULL, releases = releases + 1,
-       available_at = clock_timestamp()
-                    + make_interval(secs => :backoff_s * least(60, power(2, least(releases, 6))) * (0.5 + random())),
-       announced_at = NULL, announcements = 0
- WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE RETURNING 1
-""")
-
-# Its process is gone, as the worker itself saw: the reconciler need not wait for the lease.
-_ABANDON = text("""
-UPDATE fit_jobs SET lease_until = clock_timestamp()
- WHERE id = CAST(:job_id AS uuid) AND worker = :worker AND (status = 'running') IS TRUE RETURNING 1
-""")
-
-# The data or the mathematics failed: final. The data stays for a retry.
-_FAIL = text("""
-UPDATE fit_jobs SET status = 'failed', error_code = :code, error_detail = left(:detail, 500), lease_until = NULL,
-       finished_at = clock_timestamp()
- WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE RETURNING 1
-""")
-
-# announced_at is NULL while no message can be on its way. One that came too early, while a job before it is open, has
-# done its duty: whoever ends that job sends another.
-_MESSAGE_SPENT = text("""
-UPDATE fit_jobs SET announced_at = NULL WHERE id = CAST(:job_id AS uuid) AND (status = 'queued') IS TRUE RETURNING 1
+# Terminal at once, also when running: the worker's next heartbeat finds no row and publish is fenced off.
+# No row: it was finished before; read it. Then announce next_of_series.
+_CANCEL = text("""
+UPDATE fit_jobs SET status = 'cancelled', lease_until = NULL, finished_at = clock_timestamp()
+ WHERE id = CAST(:job_id AS uuid) AND (status IN ('queued', 'running')) IS TRUE RETURNING series_id, attempt
 """)
 
 # After every final status, in a transaction of its own: send this job's message. No row = none waits, or one whose
@@ -136,127 +65,90 @@ RETURNING CAST(id AS text)
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """How full the queue is, and since when an accept may follow."""
+class Place(NamedTuple):
+    """Where a page of jobs ended."""
 
-    asked_at: datetime
-    open_jobs: int
-    open_bytes: int
+    moment: datetime
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
-class AcceptedAs:
-    """The job that stands where one was to be inserted."""
+class Wanted:
+    """Which jobs a page or a stream shows; None leaves all through."""
 
-    job_id: str
-    mine: bool  # the very job of this request, not one that its idempotency key stands for
-    request_sha256: bytes  # of that job's series, detector, parameters and data
-    status: Status
+    series_id: str | None = None
+    status: Status | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    within: str = ""  # how the ids of series that may be seen begin
 
-
-def admission(session: Session, count_at_most: int) -> Admission:
-    """Count open jobs, up to `count_at_most`, and their bytes."""
-    row = session.execute(_ADMISSION, {"limit": count_at_most}).one()
-    return Admission(row.asked_at, row.open_jobs, int(row.open_bytes))
-
-
-def open_of_keys(session: Session, api_key_ids: Collection[str]) -> dict[str, int]:
-    """How many open jobs each key has; nothing for one that has none."""
-    rows = session.execute(_OPEN_OF_KEYS, {"api_key_ids": list(api_key_ids)})
-    return {row.api_key_id: row.open_jobs for row in rows}
+    def includes(self, job: Job) -> bool:
+        """Whether a job that just changed belongs to a stream of these."""
+        seen = job.series_id.startswith(self.within)
+        return seen and self.series_id in (None, job.series_id) and self.status in (None, job.status)
 
 
-def finished_lately(session: Session, seconds: float) -> int:
-    """How many jobs got a final status in the last seconds."""
-    return int(session.execute(_FINISHED_LATELY, {"seconds": seconds}).scalar_one())
+class Revision(NamedTuple):
+    """How often a job's row has changed, and whether it can change again."""
+
+    number: int
+    status: str
+    is_final: bool
 
 
-def accept(session: Session, jobs: Sequence[NewJob], window_s: float) -> set[str]:
-    """Insert at most `ACCEPT_AT_MOST` jobs; return the ids inserted. For the others see `accepted_as`."""
-    rows = [
-        {
-            "place": place,
-            "id": job.job_id,
-            "series_id": job.series_id,
-            "detector": job.detector,
-            "parameters": job.parameters,
-            "points": job.points,
-            "data_key": job.data_key,
-            "data_sha256": job.data_sha256.hex(),
-            "data_size": job.data_size,
-            "api_key_id": job.api_key_id,
-            "idempotency_key": job.idempotency_key,
-            "request_sha256": job.request_sha256.hex(),
-            "request_id": job.request_id,
-            "asked_at": job.asked_at.isoformat(),
-        }
-        for place, job in enumerate(jobs)
-    ]
-    return set(session.execute(_ACCEPT, {"jobs": json.dumps(rows), "window_s": window_s}).scalars())
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A job that was open until now."""
+
+    series_id: str
+    attempts: int
 
 
-def accepted_as(session: Session, job: NewJob) -> AcceptedAs | None:
-    """Which job an insert ran into; None when it came too late."""
-    own = {"job_id": job.job_id, "api_key_id": job.api_key_id, "idempotency_key": job.idempotency_key}
-    row = session.execute(_ACCEPTED_AS, own).first()
-    return AcceptedAs(row.job_id, row.mine, bytes(row.request_sha256), Status(row.status)) if row else None
+def find(session: Session, job_ids: Collection[str]) -> dict[str, Job]:
+    """The jobs that exist, by id."""
+    rows = session.execute(_BY_ID, {"job_ids": list(job_ids)})
+    return {row.job_id: _job(row) for row in rows}
 
 
-def accepted_by_key(session: Session, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str | None], AcceptedAs]:
-    """The jobs that idempotency keys, each in the scope of an API key, stand for already."""
-    api_key_ids, idempotency_keys = zip(*keys, strict=True)
-    rows = session.execute(_ACCEPTED_BY_KEY, {"api_key_ids": list(api_key_ids), "keys": list(idempotency_keys)})
-    return {
-        (row.api_key_id, row.idempotency_key): AcceptedAs(
-            row.job_id, mine=False, request_sha256=bytes(row.request_sha256), status=Status(row.status)
-        )
-        for row in rows
+def last_of_series(session: Session, series_id: str) -> Job | None:
+    """The job of the series that was accepted last."""
+    row = session.execute(_LAST_OF_SERIES, {"series_id": series_id}).first()
+    return _job(row) if row else None
+
+
+def page(session: Session, wanted: Wanted, older_than: Place | None, limit: int) -> list[tuple[Job, Place]]:
+    """Jobs, newest first, each with the place that asks for those behind it."""
+    given: dict[str, Any] = {
+        "series_id": wanted.series_id,
+        "status": wanted.status,
+        "created_after": wanted.created_after,
+        "created_before": wanted.created_before,
+        "within": wanted.within or None,
+        "older_than": older_than,
     }
+    conditions = [_CONDITIONS[name] for name, value in given.items() if value is not None]
+    statement = _JOBS + (" WHERE " + " AND ".join(conditions) if conditions else "") + _NEWEST_FIRST
+    moment, seq = older_than or (None, None)
+    rows = session.execute(text(statement), given | {"moment": moment, "seq": seq, "limit": limit})
+    return [(_job(row), Place(row.created_at, row.seq)) for row in rows]
 
 
-def claim(session: Session, job_id: str, worker: str, lease_s: float) -> Claim | None:
-    """Take the job, if it is due and first in line of its series."""
-    row = session.execute(_CLAIM, {"job_id": job_id, "worker": worker, "lease_s": lease_s}).first()
-    if row is None:
-        return None
-    return Claim(
-        job_id=job_id,
-        attempt=row.attempt,
-        series_id=row.series_id,
-        detector=row.detector,
-        parameters=row.parameters,
-        points=row.points,
-        data_key=row.data_key,
-        data_sha256=bytes(row.data_sha256),
-        data_size=row.data_size,
-        request_id=row.request_id,
-    )
+def revisions(session: Session, job_ids: Collection[str]) -> dict[str, Revision]:
+    """Of the jobs that exist, how often each has changed."""
+    rows = session.execute(_REVISIONS, {"job_ids": list(job_ids)})
+    return {row.job_id: Revision(row.revision, row.status, row.is_final) for row in rows}
 
 
-def heartbeat(session: Session, claimed: Claim, progress: float, lease_s: float) -> bool:
-    """Renew the lease; False when the job is no longer this attempt's."""
-    return _changed(session, _HEARTBEAT, claimed, progress=progress, lease_s=lease_s)
+def revisions_lately(session: Session, seconds: float) -> dict[str, Revision]:
+    """The same of all jobs that run, or were accepted or ended in the last seconds."""
+    rows = session.execute(_LATELY, {"seconds": seconds})
+    return {row.job_id: Revision(row.revision, row.status, row.is_final) for row in rows}
 
 
-def release(session: Session, claimed: Claim, backoff_s: float) -> bool:
-    """Put the job back into the line without counting a crash."""
-    return _changed(session, _RELEASE, claimed, backoff_s=backoff_s)
-
-
-def abandon(session: Session, job_id: str, worker: str) -> bool:
-    """Let the lease of a job run out now, which counts as a crash; False when it is not this worker's."""
-    return session.execute(_ABANDON, {"job_id": job_id, "worker": worker}).first() is not None
-
-
-def fail(session: Session, claimed: Claim, code: str, detail: str) -> bool:
-    """End the job for good; False when it is no longer this attempt's."""
-    return _changed(session, _FAIL, claimed, code=code, detail=detail)
-
-
-def message_spent(session: Session, job_id: str) -> bool:
-    """Note that the job's message came before its turn; False when the job does not wait any more."""
-    return session.execute(_MESSAGE_SPENT, {"job_id": job_id}).first() is not None
+def cancel(session: Session, job_id: str) -> Cancelled | None:
+    """End an open job: from COMMIT on it publishes nothing. None when it is not open, or unknown."""
+    row = session.execute(_CANCEL, {"job_id": job_id}).first()
+    return Cancelled(row.series_id, row.attempt) if row else None
 
 
 def next_of_series(session: Session, series_id: str) -> str | None:
@@ -264,6 +156,7 @@ def next_of_series(session: Session, series_id: str) -> str | None:
     return session.execute(_NEXT_OF_SERIES, {"series_id": series_id}).scalar()
 
 
-def _changed(session: Session, statement: Any, claimed: Claim, **parameters: object) -> bool:
-    own = {"job_id": claimed.job_id, "attempt": claimed.attempt}
-    return session.execute(statement, own | parameters).first() is not None
+def _job(row: Row[Any]) -> Job:
+    columns = row._asdict()
+    del columns["seq"]
+    return Job(**columns | {"status": Status(columns["status"])})

@@ -1,13 +1,22 @@
-"""Versions: publish and read."""
+"""Versions: publish, read, delete."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, text
+from sqlalchemy.exc import IntegrityError
 
 from shared.domain.jobs import Claim
-from shared.domain.versions import Artifact, NewVersion, Version
+from shared.domain.versions import (
+    LARGEST_VERSION,
+    Artifact,
+    NewVersion,
+    Version,
+    series_not_found,
+    version_not_found,
+)
+from shared.errors import Code, NotFoundError, TsadError
 from shared.store.engine import Session
 
 # --- publish: write the artifacts, then this ONE statement, which is one transaction --------------------------------
@@ -71,7 +80,34 @@ _NEIGHBOURS = text("""
 SELECT (SELECT max(version) FROM versions WHERE series_id = :series_id AND version < :version) AS before,
        (SELECT min(version) FROM versions WHERE series_id = :series_id AND version > :version) AS after
 """)
-_LARGEST_NUMBER = 2**31 - 1
+
+# --- delete -----------------------------------------------------------------------------------------------------------
+
+_DELETE_VERSION = text("DELETE FROM versions WHERE series_id = :series_id AND version = :version RETURNING version")
+_PIN_EXISTS = "series_pin_exists"  # the foreign key that refuses to lose a pinned version
+
+# Of some series, keep the newest versions, the younger ones, and the pinned one. The rows of those series that have
+# something to lose are locked, or a pin that is set meanwhile would refuse the whole statement; a series that is being
+# pinned or published to is left for the next time.
+_PRUNE_VERSIONS = text("""
+WITH old AS MATERIALIZED (
+  SELECT s.series_id, o.version
+    FROM series s,
+         LATERAL (SELECT v.version, v.created_at FROM versions v WHERE v.series_id = s.series_id
+                   ORDER BY v.version DESC OFFSET :keep) AS o
+   WHERE s.series_id = ANY (CAST(:series_ids AS text[])) AND o.version IS DISTINCT FROM s.pinned_version
+     AND o.created_at < statement_timestamp() - interval '1 day' * :days
+     FOR NO KEY UPDATE OF s SKIP LOCKED
+)
+DELETE FROM versions v USING old WHERE v.series_id = old.series_id AND v.version = old.version
+""")
+
+
+class PinnedError(TsadError):
+    """The version is pinned: it is what latest means, and cannot be deleted."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(Code.VERSION_PINNED, f"Version {version} is pinned. Remove the pin, then delete it.")
 
 
 def publish(session: Session, claimed: Claim, new: NewVersion) -> int | None:
@@ -94,16 +130,29 @@ def find(session: Session, series_id: str, version: int | None) -> Version | Non
     """One version; None asks for the latest."""
     if version is None:
         row = session.execute(_LATEST, {"series_id": series_id}).first()
-    elif version > _LARGEST_NUMBER:
+    elif version > LARGEST_VERSION:
         return None
     else:
         row = session.execute(_ONE, {"series_id": series_id, "version": version}).first()
     return _version(row) if row else None
 
 
+def get(session: Session, series_id: str, version: int | None) -> Version:
+    """Return the version, the latest for None; raise `NotFoundError` where it, or the whole series, is missing."""
+    if row := find(session, series_id, version):
+        return row
+    raise missing(session, series_id, version)
+
+
+def missing(session: Session, series_id: str, version: int | None) -> NotFoundError:
+    """The error for a version that does not exist: whether the series has others."""
+    has_others = version is not None and find(session, series_id, None) is not None
+    return version_not_found() if has_others else series_not_found()
+
+
 def states(session: Session, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Artifact]:
     """Where the states of these versions are, each a series id and a number; without those that do not exist."""
-    possible = [one for one in wanted if one[1] <= _LARGEST_NUMBER]
+    possible = [one for one in wanted if one[1] <= LARGEST_VERSION]
     columns = {"series_ids": [series_id for series_id, _ in possible], "versions": [number for _, number in possible]}
     return {
         (row.series_id, row.version): Artifact(row.state_key, bytes(row.state_sha256), row.state_size)
@@ -114,7 +163,7 @@ def states(session: Session, wanted: Iterable[tuple[str, int]]) -> dict[tuple[st
 def page(session: Session, series_id: str, below: int | None, limit: int) -> list[Version]:
     """Versions of a series, newest first, beginning below number `below`."""
     rows = session.execute(
-        _PAGE, {"series_id": series_id, "below": _LARGEST_NUMBER if below is None else below, "limit": limit}
+        _PAGE, {"series_id": series_id, "below": LARGEST_VERSION if below is None else below, "limit": limit}
     )
     return [_version(row) for row in rows]
 
@@ -123,6 +172,24 @@ def neighbours(session: Session, series_id: str, version: int) -> tuple[int | No
     """The numbers of the versions before and after."""
     row = session.execute(_NEIGHBOURS, {"series_id": series_id, "version": version}).one()
     return row.before, row.after
+
+
+def delete_version(session: Session, series_id: str, version: int) -> bool:
+    """Remove a version; False when there is none. `PinnedError` while it is pinned: the transaction is lost then."""
+    if version > LARGEST_VERSION:
+        return False
+    try:
+        return session.execute(_DELETE_VERSION, {"series_id": series_id, "version": version}).first() is not None
+    except IntegrityError as error:
+        if _PIN_EXISTS in str(error.orig):
+            raise PinnedError(version) from None
+        raise
+
+
+def prune_versions(session: Session, series_ids: Sequence[str], keep: int, days: float) -> int:
+    """Remove versions of these series that are older, but for the newest `keep` and the pinned one; how many."""
+    parameters = {"series_ids": list(series_ids), "keep": keep, "days": days}
+    return session.execute(_PRUNE_VERSIONS, parameters).rowcount
 
 
 def _artifact_columns(kind: str, artifact: Artifact) -> dict[str, object]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api import bodies
+from api.chain import bodies
 from shared.embedded.ports import free_port
 from shared.settings import MIB, Settings
 from tests.points import ramp

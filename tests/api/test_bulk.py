@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from shared.settings import Settings
-from shared.store import jobs
+from shared.store import admissions
 from shared.store.engine import Sessions
 from tests.points import ramp
 from tests.processes import serving
@@ -143,7 +143,7 @@ def test_lines_beyond_what_the_queue_holds_are_refused_one_by_one(
 ) -> None:
     api.post(f"/fit/{series_id}", json=ramp())
     with sessions.begin() as session:
-        waiting = jobs.admission(session, 1_000_000).open_jobs
+        waiting = admissions.admission(session, 1_000_000).open_jobs
     with serving(settings.model_copy(update={"max_queued_jobs": waiting + 2})) as full:
         results = bulk(full, b"".join(line(f"{series_id}-{place}") for place in range(4)))
     assert [result.get("status") for result in results] == ["queued", "queued", None, None]

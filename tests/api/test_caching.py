@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.caching import Cache
+from shared.caching import Cache
 
 
 def test_what_was_used_longest_ago_goes_first() -> None:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from api import bodies, connections
+from api.chain import bodies, connections
 from shared.settings import Settings
 from tests.processes import serving
 from tests.waiting import until

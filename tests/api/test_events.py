@@ -14,11 +14,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api import events, watching
+from api.following import events, polling
 from shared.domain import detectors
 from shared.embedded.ports import free_port
 from shared.settings import Settings
-from shared.store import jobs
+from shared.store import attempts
 from tests.points import ramp
 from tests.processes import running, serving
 from tests.waiting import until
@@ -139,11 +139,11 @@ def test_a_job_that_is_put_back_is_told_of(api: httpx.Client, training: Training
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     with stream(api, f"/jobs/events?series_id={series_id}") as all_events:
         with training.sessions.begin() as session:
-            claimed = jobs.claim(session, job_id, "another", 60)
+            claimed = attempts.claim(session, job_id, "another", 60)
         assert claimed
         assert any(event.job["status"] == "running" for event in islice(all_events, 2))
         with training.sessions.begin() as session:
-            assert jobs.release(session, claimed, 0)
+            assert attempts.release(session, claimed, 0)
         assert next(all_events).job["status"] == "queued"
 
 
@@ -158,7 +158,7 @@ def test_a_quiet_stream_says_something_now_and_then(
 def test_streams_are_bounded_and_give_their_place_back(
     settings: Settings, series_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "MOST_STREAMS", 2)
+    monkeypatch.setattr(polling, "MOST_STREAMS", 2)
     with serving(settings) as api:
         job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         path = f"/jobs/{job_id}/events"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from api.headers import DEFAULTS
+from api.chain.headers import DEFAULTS
 from shared.embedded.ports import free_port
 from shared.settings import Settings
 from tests.processes import serving

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.histories import SCALES, Excerpt, History
+from api.charts.histories import SCALES, Excerpt, History
 from shared.domain.series import LAST_TIMESTAMP, Series
 from shared.domain.training_scores import TrainingScores
 

@@ -11,7 +11,7 @@ import pytest
 from shared.domain import detectors
 from shared.errors import Code, FitError
 from shared.settings import Settings
-from shared.store import jobs
+from shared.store import attempts
 from shared.store.engine import Sessions
 from tests.points import ramp
 from tests.processes import serving
@@ -139,7 +139,7 @@ def test_retrying_again_says_where_the_open_retry_is(api: httpx.Client, sessions
     api.post(f"/jobs/{job_id}/cancel")
     new = api.post(f"/jobs/{job_id}/retry").json()["job_id"]
     with sessions.begin() as session:
-        assert jobs.claim(session, new, "another", 60)
+        assert attempts.claim(session, new, "another", 60)
     answer = api.post(f"/jobs/{job_id}/retry").json()
     assert (answer["job_id"], answer["status"]) == (new, "running")
 
@@ -175,7 +175,7 @@ def test_links_say_what_can_be_done_with_a_job(
     open_ = own | {"events": f"/jobs/{job_id}/events", "cancel": f"/jobs/{job_id}/cancel"}
     assert api.get(f"/jobs/{job_id}").json()["links"] == open_
     with sessions.begin() as session:
-        assert jobs.claim(session, job_id, "another", 60)
+        assert attempts.claim(session, job_id, "another", 60)
     assert api.get(f"/jobs/{job_id}").json()["links"] == open_
     api.post(f"/jobs/{job_id}/cancel")
     assert api.get(f"/jobs/{job_id}").json()["links"] == own | {"retry": f"/jobs/{job_id}/retry"}

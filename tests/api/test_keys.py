@@ -13,7 +13,7 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from api import keyring
+from api.chain import keyring
 from api.main import create_app
 from api.openapi import scope_of
 from api.routes import fits, predictions

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.authentication import CSRF_HEADER
+from api.chain.authentication import CSRF_HEADER
 from api.routes import login
 from shared.domain.access import new_token
 from shared.settings import Settings

@@ -8,7 +8,7 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
-from api import rates
+from api.chain import rates
 from shared.embedded.ports import free_port
 from shared.metrics import Metrics, Publisher
 from shared.settings import Settings

@@ -1,54 +1,237 @@
-import gzip
-import json
+"""The pages that tell what is going on, as the server writes them."""
+
 import re
 from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx
+import pytest
+
+from api.routes import pages
+from shared.settings import Settings
+from shared.store import attempts, versions
+from shared.store.engine import Sessions
+from tests.points import ramp
+from tests.processes import serving
+
+HOSTILE = """<script>alert("1")</script> {{ 7*7 }} </template> 'quoted' &amp;"""
+BROWSER = {"Accept": "text/html,application/xhtml+xml"}
+PAGES = ("/", "/ui/jobs", "/ui/jobs?status=failed")
 
 
-def test_what_a_page_needs_comes_from_here_and_is_kept_for_a_year(
+def failed(api: httpx.Client, sessions: Sessions, series_id: str, detail: str = HOSTILE) -> str:
+    """A job that a worker ended with this sentence."""
+    job_id: str = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+    with sessions.begin() as session:
+        claimed = attempts.claim(session, job_id, "in-test", 20)
+        assert claimed
+        assert attempts.fail(session, claimed, "fit_failed", detail)
+    return job_id
+
+
+def test_a_series_is_shown_with_its_latest_version_shape_and_share(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id, ramp(60, values=[*ramp(59)["values"], 90.0]))
+    page = api.get("/", params={"prefix": series_id}).text
+    (row,) = re.findall(r"<tr>\s*<th scope=\"row\">.*?</tr>", page, re.DOTALL)
+    assert f">{series_id}</a>" in row
+    assert re.search(r'<polyline points="0,\d+ ', row)
+    assert "1.7 %" in row
+    assert ">60<" in row
+    assert "baseline" in row
+
+
+def test_pages_of_series_follow_each_other_in_the_order_of_ids(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "SERIES_OF_A_PAGE", 2)
+    wanted = [f"{series_id}-{place}" for place in range(5)]
+    for one in wanted:
+        fitted(one)
+    shown, link = [], f"./?prefix={series_id}"
+    while link:
+        page = api.get(urljoin("/", link)).text
+        shown += re.findall(r'ui/series/([^"]+)">\1</a></th>', page)
+        following = re.search(r'href="([^"]+)">Next page', page)
+        link = following[1].replace("&amp;", "&") if following else ""
+    assert shown == wanted
+
+
+@pytest.mark.parametrize("prefix", [HOSTILE, "\x00", "nobody-has-this", "é"])
+def test_a_search_that_finds_nothing_says_so_and_stays_text(api: httpx.Client, prefix: str) -> None:
+    answer = api.get("/", params={"prefix": prefix})
+    assert answer.status_code == 200
+    assert "No series begins with" in answer.text
+    assert "<script>alert" not in answer.text
+
+
+def test_jobs_are_shown_by_state_and_series_and_every_link_keeps_both(
+    api: httpx.Client, sessions: Sessions, series_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "JOBS_OF_A_PAGE", 1)
+    old, new = (failed(api, sessions, series_id) for _ in range(2))
+    waiting = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+    page = api.get("/ui/jobs", params={"status": "failed", "series_id": series_id}).text
+    assert re.findall(r'data-job="([^"]+)"', page) == [new]
+    assert f'data-stream="jobs/events?status=failed&amp;series_id={series_id}"' in page
+    assert f'href="../ui/jobs?status=queued&amp;series_id={series_id}"' in page
+    older = re.search(r'href="([^"]+)">Older', page)
+    assert older
+    page = api.get(urljoin("/ui/jobs", older[1].replace("&amp;", "&"))).text
+    assert re.findall(r'data-job="([^"]+)"', page) == [old]
+    page = api.get("/ui/jobs", params={"status": "queued", "series_id": series_id}).text
+    assert re.findall(r'data-job="([^"]+)"', page) == [waiting]
+    assert f'data-path="jobs/{waiting}/cancel"' in page
+
+
+def test_the_sentence_of_a_failed_job_is_text_on_every_page(
+    api: httpx.Client, sessions: Sessions, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    job_id = failed(api, sessions, series_id)
+    for path in ("/", f"/ui/jobs?series_id={series_id}", f"/ui/jobs/{job_id}", f"/ui/series/{series_id}"):
+        page = api.get(path).text
+        assert str(escape(HOSTILE)).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
+        assert HOSTILE not in page
+
+
+def test_the_page_of_a_job_tells_its_history(api: httpx.Client, sessions: Sessions, series_id: str) -> None:
+    old = failed(api, sessions, series_id)
+    page = api.get(f"/ui/jobs/{old}").text
+    for word in ("Accepted", "Started", "Failed", "in-test", "fit_failed"):
+        assert word in page
+    new = api.post(f"/jobs/{old}/retry").json()["job_id"]
+    page = api.get(f"/ui/jobs/{new}").text
+    assert f'as a retry of <a href="../../ui/jobs/{old}">' in page
+    assert "Started" not in page.split("Jobs of this series")[0]
+
+
+def test_the_page_of_a_series_tells_what_changed_from_version_to_version(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
-    page = api.get(f"/plot?series_id={series_id}").text
-    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
-    assert not [source for source in sources if not source.startswith(("./", "#"))]
-    files = {source[2:] for source in sources if source.startswith("./static/")}
-    names = {file.rpartition("/")[2] for file in files}
-    assert names == {"icon.svg", "style.css", "theme.js", "plotly.min.js", "chart.js", "plot.js"}
-    for file in files:
-        answer = api.get(f"/{file}")
-        assert answer.status_code == 200
-        assert "immutable" in answer.headers["Cache-Control"]
-        assert answer.headers["Content-Encoding"] == "gzip"
-    assert "immutable" not in api.get("/static/000000000000/style.css").headers["Cache-Control"]
-    assert api.get("/static/000000000000/../../main.py").status_code == 404
-    assert api.get("/static/000000000000/none.js").status_code == 404
+    fitted(series_id, ramp(30, parameters={"threshold": 2, "direction": "above"}))
+    api.put(f"/series/{series_id}/pin", json={"version": 1})
+    page = api.get(f"/ui/series/{series_id}").text
+    told = re.findall(r'<li><span class="faint">(.*?)</span> (.*?) <span.*?<strong>(.*?)</strong>', page)
+    assert told == [
+        ("direction", "both", "above"),
+        ("threshold", "3", "2"),
+        ("points", "20", "30"),
+        ("normal band", "-2.243 to 6.243", "below 4.828"),
+    ]
+    newer, older = re.findall(r'<li class="card" id="version-\d".*?class="version"', page, re.DOTALL)
+    assert "pinned" in older
+    assert "latest" in older
+    assert f'data-path="series/{series_id}/pin"' in newer
+    assert "pinned" not in newer
 
 
-def test_the_interactive_documentation_needs_no_other_host(api: httpx.Client) -> None:
-    page = api.get("/docs")
-    assert page.status_code == 200
-    sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert len(sources) == 3
-    for source in sources:
-        assert source.startswith(("static/", "data:"))
-        assert source.startswith("data:") or api.get(f"/{source}").status_code == 200
-    assert api.get("/").status_code in (200, 307)
-    document = api.get("/openapi.json").json()
-    from shared import __version__  # noqa: PLC0415
-
-    assert document["info"]["version"] == __version__
+def test_the_page_of_a_series_opens_also_when_a_file_of_it_is_damaged(
+    settings: Settings, api: httpx.Client, sessions: Sessions, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    with sessions.begin() as session:
+        version = versions.find(session, series_id, 1)
+    assert version
+    Path(settings.model_state_folder, version.scores.key).write_bytes(b"damage")
+    answer = api.get(f"/ui/series/{series_id}")
+    assert answer.status_code == 200
+    assert re.search(r"<dt>normal band</dt><dd>none</dd>", answer.text)
 
 
-def test_every_route_is_documented_with_its_answer(api: httpx.Client) -> None:
-    document = api.get("/openapi.json").json()
-    components = document["components"]["schemas"]
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            success = [status for status in operation["responses"] if status.startswith("2")]
-            assert success, (method, path)
-            assert "application/problem+json" in operation["responses"]["default"]["content"], (method, path)
-    references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
-    assert references <= set(components)
-    assert gzip.compress(json.dumps(document).encode())
+def test_a_series_is_shown_while_its_first_fit_is_under_way(api: httpx.Client, series_id: str) -> None:
+    api.post(f"/fit/{series_id}", json=ramp())
+    page = api.get(f"/ui/series/{series_id}").text
+    assert "No fit of this series has succeeded yet" in page
+    assert "queued" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/ui/series/nobody-knows", 404, "series_not_found"),
+        ("/ui/jobs/00000000-0000-0000-0000-000000000000", 404, "job_not_found"),
+        ("/ui/jobs?status=lost", 422, "invalid_request"),
+        ("/ui/jobs?cursor=x", 422, "invalid_cursor"),
+        ("/plot?series_id=%3Cscript%3E", 422, "invalid_series_id"),
+        ("/nowhere", 404, "route_not_found"),
+    ],
+)
+def test_a_person_is_told_of_a_problem_by_a_page_and_a_program_by_a_body(
+    api: httpx.Client, path: str, status: int, code: str
+) -> None:
+    for_program, for_person = api.get(path), api.get(path, headers=BROWSER)
+    assert (for_program.status_code, for_program.json()["code"]) == (status, code)
+    assert for_person.status_code == status
+    assert for_person.headers["content-type"].startswith("text/html")
+    assert f"<code>{code}</code>" in for_person.text
+    assert for_program.json()["detail"] in for_person.text.replace("&#39;", "'")
+
+
+def test_a_page_runs_only_what_it_was_sent_with(
+    api: httpx.Client, sessions: Sessions, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    job_id = failed(api, sessions, series_id)
+    nonces = set()
+    for path in (*PAGES, f"/ui/jobs/{job_id}", f"/ui/series/{series_id}"):
+        answer = api.get(path)
+        rules = dict(rule.strip().split(" ", 1) for rule in answer.headers["Content-Security-Policy"].split(";"))
+        (nonce,) = re.findall(r"'nonce-([\w-]{16,})'", rules["script-src"])
+        assert rules["default-src"] == "'none'"
+        assert "unsafe" not in answer.headers["Content-Security-Policy"]
+        for tag in re.findall(r"<script[^>]*>|<link rel=\"stylesheet\"[^>]*>", answer.text):
+            assert f'nonce="{nonce}"' in tag
+        assert not re.search(r'\son\w+="|\sstyle="|javascript:', answer.text)
+        nonces.add(nonce)
+    assert len(nonces) == len(PAGES) + 2
+
+
+def test_every_address_of_a_page_is_relative_and_leads_somewhere(
+    api: httpx.Client, sessions: Sessions, series_id: str, fitted: Callable[..., str]
+) -> None:
+    """So that a proxy may serve the pages under a prefix."""
+    fitted(series_id)
+    job_id = failed(api, sessions, series_id)
+    seen = set()
+    own = f"series_id={series_id}"
+    for path in (f"/?prefix={series_id}", f"/ui/jobs?{own}", f"/ui/jobs/{job_id}", f"/ui/series/{series_id}"):
+        for address in re.findall(r'(?:src|href|action)="([^"]+)"', api.get(path).text):
+            assert address.startswith(("./", "../", "#")), (path, address)
+            seen.add(urljoin(path, address.replace("&amp;", "&")))
+    assert len(seen) > 10
+    for address in seen:
+        assert api.get(address).status_code == 200, address
+
+
+def test_a_page_is_right_also_below_a_prefix_that_the_server_knows_of(settings: Settings) -> None:
+    with serving(settings, root_path="/tsad") as client:
+        assert 'href="../static/' in client.get("/ui/jobs").text
+        assert 'href="./static/' in client.get("/").text
+
+
+def test_all_but_plotly_that_a_page_needs_is_small(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    for path in ("/", "/ui/jobs", f"/ui/series/{series_id}"):
+        page = api.get(path).text
+        files = {urljoin(path, file) for file in re.findall(r'(?:src|href)="([^"]*static/[^"]+)"', page)}
+        sizes = [len(page.encode()), *(int(api.get(file).headers["Content-Length"]) for file in files)]
+        assert sum(sizes) < 100_000, (path, sizes)
+
+
+def test_the_pages_lead_to_flower_where_it_is_known(settings: Settings, api: httpx.Client) -> None:
+    assert ">Flower<" not in api.get("/").text
+    with serving(settings.model_copy(update={"flower_url": "https://flower.example"})) as client:
+        assert '<a href="https://flower.example" rel="noreferrer">Flower</a>' in client.get("/").text
+
+
+def test_a_sample_is_there_to_be_fitted(api: httpx.Client) -> None:
+    body = api.get("/ui/samples/seattle-wind").json()
+    assert len(body["timestamps"]) == len(body["values"]) > 1000
+    assert api.get("/ui/samples/passwd").status_code == 404

@@ -12,7 +12,9 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from api import accepting, bodies, watching
+from api.chain import bodies
+from api.fitting import accepting
+from api.following import polling
 from api.problems import MEDIA_TYPE, MOST_FLAWS, STATUS, problem
 from shared.embedded.ports import free_port
 from shared.errors import Code, Flaw, InputError
@@ -192,7 +194,7 @@ def context_required(scene: Scene) -> httpx.Response:
 @request(Code.TOO_MANY_STREAMS)
 def too_many_streams(scene: Scene) -> httpx.Response:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watching, "MOST_STREAMS", 0)
+        patch.setattr(polling, "MOST_STREAMS", 0)
         return scene.api.get("/jobs/events")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from api import rates
+from api.chain import rates
 from shared.embedded.ports import free_port
 from shared.settings import Settings
 from tests.keys import Key, MakeKey

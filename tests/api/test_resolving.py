@@ -8,15 +8,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api import resolving
-from api.resolving import Resolver, parse_version
+from api.predicting import resolving
+from api.predicting.resolving import Resolver, parse_version
 from shared.artifacts import Artifacts, LocalFolder
 from shared.domain.versions import Artifact
 from shared.embedded.ports import free_port
 from shared.errors import Code, DamagedError, NotFoundError, TsadError, UnavailableError
 from shared.metrics import Metrics
 from shared.settings import Settings
-from shared.store import changes
+from shared.store import versions
 from shared.store.engine import Sessions, make_engine
 from shared.store.latest import LatestVersions
 
@@ -106,7 +106,7 @@ def test_a_latest_version_that_is_deleted_before_it_was_read_gives_way_to_the_on
         asked.append(number)
         if number in (2, 3):
             with sessions.begin() as session:
-                changes.delete_version(session, wanted, number)
+                versions.delete_version(session, wanted, number)
         return number
 
     async def look() -> None:

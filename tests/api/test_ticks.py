@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import ticks
+from api.charts import ticks
 from shared.domain.series import LAST_TIMESTAMP
 
 MOMENTS = st.integers(0, LAST_TIMESTAMP)

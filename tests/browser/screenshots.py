@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from api import samples
 from shared.settings import Settings
-from shared.store import jobs
+from shared.store import attempts
 from shared.store.engine import Sessions
 from tests.browser.test_dashboard import long_fit
 from tests.processes import serving
@@ -70,9 +70,9 @@ def addresses(api: httpx.Client, sessions: Sessions, fitted: Callable[..., str])
     for _ in range(20):  # until the worker is not quicker than we
         lost = str(api.post("/fit/pump-8.pressure", json=wave(9)).json()["job_id"])
         with sessions.begin() as session:
-            claimed = jobs.claim(session, lost, "fit-212@edge", 20)
+            claimed = attempts.claim(session, lost, "fit-212@edge", 20)
             sentence = "The workers of this job were lost three times: it may need more memory than they have."
-            if claimed and jobs.fail(session, claimed, "worker_lost", sentence):
+            if claimed and attempts.fail(session, claimed, "worker_lost", sentence):
                 break
     return {
         "start": "/",

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from shared.embedded.ports import free_port
 from shared.settings import Settings
-from shared.store import jobs
+from shared.store import attempts
 from shared.store.engine import Sessions
 from shared.store.schema import migrate
 from tests.browser.chromium import Watch
@@ -33,8 +33,8 @@ def failed(api: httpx.Client, sessions: Sessions, series_id: str) -> str:
     for _ in range(20):
         job_id = str(api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"])
         with sessions.begin() as session:
-            claimed = jobs.claim(session, job_id, "in-test", 20)
-            if claimed and jobs.fail(session, claimed, "fit_failed", HOSTILE):
+            claimed = attempts.claim(session, job_id, "in-test", 20)
+            if claimed and attempts.fail(session, claimed, "fit_failed", HOSTILE):
                 return job_id
         api.get(f"/jobs/{job_id}?wait=10")
     raise AssertionError("the worker was always quicker")

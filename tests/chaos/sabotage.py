@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from shared.domain.jobs import Claim
 from shared.domain.versions import NewVersion
-from shared.store import jobs, versions
+from shared.store import attempts, versions
 from shared.store.engine import Session
 
 _FENCED = " AND attempt = :attempt AND (status = 'running') IS TRUE"
@@ -45,13 +45,13 @@ def unfence() -> None:
 
 
 def _deafen() -> None:
-    heartbeat = jobs.heartbeat
+    heartbeat = attempts.heartbeat
 
     def deaf_heartbeat(*arguments: Any) -> bool:
         heartbeat(*arguments)
         return True
 
-    jobs.heartbeat = deaf_heartbeat  # type: ignore[assignment]
+    attempts.heartbeat = deaf_heartbeat  # type: ignore[assignment]
 
 
 def _hold_back() -> None:

@@ -50,17 +50,17 @@ def reach(function: str, moment: str) -> None:
 def provoke(function: str, session: Session | None) -> None:
     """Some steps are reached only when something goes wrong before."""
     if function == "artifacts.get":
-        while is_armed("jobs.heartbeat"):
+        while is_armed("attempts.heartbeat"):
             time.sleep(0.01)
-        if is_armed("jobs.release"):
+        if is_armed("attempts.release"):
             raise AWAY
-        if is_armed("jobs.fail"):
+        if is_armed("attempts.fail"):
             raise DAMAGED
     if function == "versions.publish":
         hold()
-        if is_armed("views.find"):
+        if is_armed("jobs.find"):
             raise AWAY
-    if function == "jobs.accept" and is_armed("jobs.accepted_as") and not lost_answers:
+    if function == "admissions.accept" and is_armed("admissions.accepted_as") and not lost_answers:
         after_commit(session, lose_the_answer)
 
 
@@ -102,7 +102,7 @@ def wrapped(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any, **named: Any) -> Any:
         reach(name, "before")
         session = arguments[0] if moments(name) == IN_TRANSACTION else None
-        if name == "jobs.claim" and is_armed("jobs.message_spent"):
+        if name == "attempts.claim" and is_armed("attempts.message_spent"):
             return None
         provoke(name, session)
         if session is not None:

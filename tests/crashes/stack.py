@@ -12,7 +12,7 @@ from sqlalchemy import text
 from shared.artifacts import Artifacts, data_key, state_key
 from shared.embedded.ports import free_port
 from shared.settings import Settings
-from shared.store import jobs
+from shared.store import admissions, attempts
 from shared.store.engine import Sessions
 from tests.crashes.steps import ROOT, Step
 from tests.points import ramp
@@ -83,7 +83,7 @@ class Stack:
 
     def open_jobs(self) -> int:
         with self.sessions.begin() as session:
-            return jobs.admission(session, 1_000).open_jobs
+            return admissions.admission(session, 1_000).open_jobs
 
     def history(self) -> History:
         """All of it, after looking at what must hold."""
@@ -107,7 +107,7 @@ class Stack:
         """A job whose workers died twice, and now a third time; and the job that waits behind it."""
         poison, following = self.fit(series_id), self.fit(series_id)
         with self.sessions.begin() as session:
-            assert jobs.claim(session, poison, "doomed", 60)
+            assert attempts.claim(session, poison, "doomed", 60)
             session.execute(
                 text("UPDATE fit_jobs SET crashes = 2, lease_until = clock_timestamp() WHERE id = :id"), {"id": poison}
             )

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = {
-    "api": ("api/accepting.py", "api/admitting.py"),
+    "api": ("api/fitting/accepting.py", "api/fitting/admitting.py"),
     "worker": ("worker/training.py", "worker/leasing.py"),
     "reconciler": ("worker/reconciling.py", "worker/collecting.py"),
 }
 UNTRIED = {  # and why
-    "jobs.finished_lately": "read for the Retry-After of a 429",
-    "jobs.open_of_keys": "read where keys have a quota, before anything is written",
-    "jobs.abandon": "spares the wait for a lease, in the parent of a child that died; without it the lease runs out",
+    "admissions.finished_lately": "read for the Retry-After of a 429",
+    "admissions.open_of_keys": "read where keys have a quota, before anything is written",
+    "attempts.abandon": "spares the wait for a lease when a child died; without it the lease runs out",
     "garbage.ownerless": "read by the dry run of a command",
     "queue.make_celery": "makes an object",
 }

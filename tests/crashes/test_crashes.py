@@ -5,14 +5,14 @@ from functools import partial
 
 import pytest
 
-from shared.store import jobs
+from shared.store import attempts
 from tests.crashes.stack import PATIENCE_S, Stack
 from tests.crashes.steps import UNTRIED, VERBS, Step, functions, steps
 from tests.waiting import until
 
 API, WORKER, RECONCILER = (steps(process) for process in VERBS)
-WITH_VERSIONS = "changes.prune_versions"
-FAILED_FOR_GOOD = Step("jobs.fail", "committed")
+WITH_VERSIONS = "versions.prune_versions"
+FAILED_FOR_GOOD = Step("attempts.fail", "committed")
 
 
 class Aftermath:
@@ -59,7 +59,7 @@ class Aftermath:
             self.stack.arm(job_id, step)
             following = self.stack.fit(f"worker-{place}")
             with self.stack.sessions.begin() as session:
-                assert jobs.message_spent(session, following)  # as when another worker was too early
+                assert attempts.message_spent(session, following)  # as when another worker was too early
             self.worker[step] = job_id, following
         with self.stack.run("worker") as worker:
             until(lambda: self.stack.open_jobs() == 0, PATIENCE_S)

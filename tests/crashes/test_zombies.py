@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.store import changes
+from shared.store import jobs, series
 from tests.crashes.stack import PATIENCE_S, Stack
 from tests.processes import Process
 from tests.waiting import until
@@ -59,7 +59,7 @@ def test_a_sleeper_whose_job_was_cancelled_publishes_nothing(
 ) -> None:
     job_id, pid = sleeper
     with stack.sessions.begin() as session:
-        assert changes.cancel(session, job_id)
+        assert jobs.cancel(session, job_id)
     wake(stack, worker, job_id, pid)
     assert stack.jobs_of(series_id) == [(job_id, "cancelled", None)]
 
@@ -69,7 +69,7 @@ def test_a_sleeper_whose_series_was_deleted_publishes_nothing(
 ) -> None:
     job_id, pid = sleeper
     with stack.sessions.begin() as session:
-        assert changes.delete_series(session, series_id).cancelled_job_ids == [job_id]
+        assert series.delete_series(session, series_id).cancelled_job_ids == [job_id]
     following = stack.fit(series_id)
     until(lambda: stack.job(following)["status"] == "succeeded", PATIENCE_S)
     wake(stack, worker, job_id, pid)

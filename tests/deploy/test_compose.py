@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from api.cli import migrate
+from api.cli.commands import migrate
 from shared.settings import Settings
 from tests.deploy.composition import PASSWORDS, Service, built, compose, seconds, services
 from tests.deploy.images import ROOT

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.cli import migrate
+from api.cli.commands import migrate
 from tests.deploy.composition import PASSWORDS, compose, services
 
 

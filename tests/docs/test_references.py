@@ -50,7 +50,7 @@ def test_every_file_that_is_named_exists(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
 def test_every_command_of_run_exists(document: Path) -> None:
-    script, tsad = (ROOT / "run").read_text(), {file.stem for file in ROOT.glob("api/cli/*.py")}
+    script, tsad = (ROOT / "run").read_text(), {file.stem for file in ROOT.glob("api/cli/commands/*.py")}
     for command in RUN.findall(document.read_text()):
         assert f'    "{command}": ' in script or command in tsad, command
 

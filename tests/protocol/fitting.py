@@ -2,7 +2,7 @@
 
 from shared import artifacts as keys
 from shared.domain.versions import NewVersion
-from shared.store import jobs, versions
+from shared.store import attempts, versions
 from tests.protocol.world import LEASE_S, Commit, UnansweredError, Worker, World
 
 
@@ -10,12 +10,12 @@ def deliver(world: World, job_id: str, commit: Commit = Commit.DONE) -> Worker |
     """A worker gets the message and claims the job, if it can."""
     try:
         with world.transaction(commit) as session:
-            claimed = jobs.claim(session, job_id, "worker", LEASE_S)
+            claimed = attempts.claim(session, job_id, "worker", LEASE_S)
     except UnansweredError:
         return None
     if claimed is None:
         with world.transaction() as session:
-            jobs.message_spent(session, job_id)
+            attempts.message_spent(session, job_id)
         return None
     world.workers.append(Worker(claimed))
     return world.workers[-1]
@@ -23,7 +23,7 @@ def deliver(world: World, job_id: str, commit: Commit = Commit.DONE) -> Worker |
 
 def beat(world: World, worker: Worker) -> None:
     with world.transaction() as session:
-        if not jobs.heartbeat(session, worker.claimed, 0.5, LEASE_S):
+        if not attempts.heartbeat(session, worker.claimed, 0.5, LEASE_S):
             world.workers.remove(worker)
 
 
@@ -59,7 +59,7 @@ def publish(world: World, worker: Worker, commit: Commit = Commit.DONE) -> int |
 def fail(world: World, worker: Worker, commit: Commit = Commit.DONE) -> None:
     try:
         with world.transaction(commit) as session:
-            jobs.fail(session, worker.claimed, "fit_failed", "These points cannot be fitted.")
+            attempts.fail(session, worker.claimed, "fit_failed", "These points cannot be fitted.")
     except UnansweredError:
         return
     world.workers.remove(worker)
@@ -69,7 +69,7 @@ def fail(world: World, worker: Worker, commit: Commit = Commit.DONE) -> None:
 def release(world: World, worker: Worker, backoff_s: float, commit: Commit = Commit.DONE) -> None:
     try:
         with world.transaction(commit) as session:
-            jobs.release(session, worker.claimed, backoff_s)
+            attempts.release(session, worker.claimed, backoff_s)
     except UnansweredError:
         return
     world.workers.remove(worker)

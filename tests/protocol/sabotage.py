@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 from sqlalchemy import text
 
-from shared.store import garbage, jobs, reconciliation, versions
+from shared.store import admissions, attempts, garbage, reconciliation, versions
 from shared.store.engine import Sessions
 from tests.protocol import histories
 from tests.protocol.machine import ProtocolMachine
@@ -106,20 +106,20 @@ SABOTAGES = [
         "accept without a deadline",
         "S1",
         histories.an_api_sleeps_past_the_grace,
-        (Cut(jobs, "_ACCEPT", _IN_TIME, " WHERE :window_s > 0"),),
+        (Cut(admissions, "_ACCEPT", _IN_TIME, " WHERE :window_s > 0"),),
     ),
     Sabotage(
         "accept without the lock of its series",
         "S6",
         histories.a_later_accept_overtakes_one_in_flight,
-        (Cut(jobs, "_ACCEPT", _LOCK, "0 AS lock"),),
+        (Cut(admissions, "_ACCEPT", _LOCK, "0 AS lock"),),
     ),
     # order
     Sabotage(
         "claim does not look at the line",
         "S6",
         histories.the_second_message_comes_first,
-        (Cut(jobs, "_CLAIM", _FIRST),),
+        (Cut(attempts, "_CLAIM", _FIRST),),
     ),
     # publish
     Sabotage("no fence", "S3", histories.a_sleeper_wakes_before_its_successor_publishes, _NOT_FENCED),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.domain.jobs import Status
-from shared.store import changes, jobs, reconciliation, versions
+from shared.store import admissions, attempts, jobs, reconciliation, series, versions
 from tests.protocol import fitting, upkeep
 from tests.protocol.history import History
 from tests.protocol.world import EVERYTHING, LEASE_S, WINDOW_S, Worker, World
@@ -64,7 +64,7 @@ def in_transaction(world: World, act: Callable[..., Any], *arguments: Any) -> Ca
 def test_a_heartbeat_beside_it_does_not_keep_a_version_from_being_published(world: World, history: History) -> None:
     for place in range(TIMES):
         worker = ready(world, f"s{place}")
-        beat = in_transaction(world, jobs.heartbeat, worker.claimed, 0.5, LEASE_S)
+        beat = in_transaction(world, attempts.heartbeat, worker.claimed, 0.5, LEASE_S)
         number, *_ = race(lambda worker=worker: publish(world, worker), beat, beat)  # type: ignore[misc]
         assert number == 1
         history.observe()
@@ -79,8 +79,8 @@ def test_a_job_that_is_taken_away_while_it_is_published_is_one_or_the_other(
         if end == "reap":
             world.silence(worker)
         acts: dict[str, Callable[[], Any]] = {
-            "cancel": in_transaction(world, changes.cancel, worker.claimed.job_id),
-            "delete the series": in_transaction(world, changes.delete_series, worker.claimed.series_id),
+            "cancel": in_transaction(world, jobs.cancel, worker.claimed.job_id),
+            "delete the series": in_transaction(world, series.delete_series, worker.claimed.series_id),
             "reap": in_transaction(world, reconciliation.reap, 1, 0),
         }
         number, taken = race(lambda worker=worker: publish(world, worker), acts[end])  # type: ignore[misc]
@@ -99,9 +99,9 @@ def test_a_series_that_is_deleted_while_jobs_come_holds_nothing_of_before(world:
         fitting.fail(world, failed)
         request = world.ask(series_id)
         gone, came, retried = race(
-            in_transaction(world, changes.delete_series, series_id),
-            in_transaction(world, jobs.accept, [request], WINDOW_S),
-            in_transaction(world, changes.retry, failed.claimed.job_id, world.new_id(), "-", ""),
+            in_transaction(world, series.delete_series, series_id),
+            in_transaction(world, admissions.accept, [request], WINDOW_S),
+            in_transaction(world, admissions.retry, failed.claimed.job_id, world.new_id(), "-", ""),
         )
         world.requests.clear()
         assert came == {request.job_id}
@@ -117,15 +117,15 @@ def test_a_version_that_is_pinned_while_it_is_deleted_is_one_or_the_other(world:
     def delete(series_id: str) -> bool:
         try:
             with world.transaction() as session:
-                return changes.delete_version(session, series_id, 1)
-        except changes.PinnedError:
+                return versions.delete_version(session, series_id, 1)
+        except versions.PinnedError:
             return False
 
     for place in range(TIMES):
         series_id = f"s{place}"
         assert fitting.fit(world, accepted(world, series_id)) == 1
         history.observe()
-        pinned, deleted = race(in_transaction(world, changes.pin, series_id, 1), lambda s=series_id: delete(s))  # type: ignore[misc]
+        pinned, deleted = race(in_transaction(world, series.pin, series_id, 1), lambda s=series_id: delete(s))  # type: ignore[misc]
         assert pinned != deleted
         world.deleted |= {(series_id, 1)} if deleted else set()
         history.observe()
@@ -134,7 +134,7 @@ def test_a_version_that_is_pinned_while_it_is_deleted_is_one_or_the_other(world:
 def test_of_many_claims_of_one_job_one_succeeds(world: World, history: History) -> None:
     for place in range(TIMES):
         job_id = accepted(world, f"s{place}")
-        claims = race(*[in_transaction(world, jobs.claim, job_id, f"w{i}", LEASE_S) for i in range(6)])
+        claims = race(*[in_transaction(world, attempts.claim, job_id, f"w{i}", LEASE_S) for i in range(6)])
         assert [claim.attempt for claim in claims if claim] == [1]
         history.observe()
 
@@ -142,7 +142,7 @@ def test_of_many_claims_of_one_job_one_succeeds(world: World, history: History) 
 def test_claims_of_all_jobs_of_a_series_give_it_to_the_first(world: World, history: History) -> None:
     for place in range(TIMES):
         job_ids = [accepted(world, f"s{place}") for _ in range(3)]
-        claims = race(*[in_transaction(world, jobs.claim, job_id, "w", LEASE_S) for job_id in job_ids * 2])
+        claims = race(*[in_transaction(world, attempts.claim, job_id, "w", LEASE_S) for job_id in job_ids * 2])
         assert [claim.job_id for claim in claims if claim] == job_ids[:1]
         history.observe()
 
@@ -152,11 +152,11 @@ def test_of_many_retries_one_makes_a_job_and_the_others_find_it(world: World, hi
         failed = ready(world, f"s{place}")
         fitting.fail(world, failed)
         old = failed.claimed.job_id
-        made = race(*[in_transaction(world, changes.retry, old, world.new_id(), "-", "") for _ in range(4)])
+        made = race(*[in_transaction(world, admissions.retry, old, world.new_id(), "-", "") for _ in range(4)])
         new = [job_id for job_id in made if job_id]
         assert len(new) == 1
         with world.transaction() as session:
-            assert changes.open_retry(session, old) == (new[0], Status.QUEUED)
+            assert admissions.open_retry(session, old) == (new[0], Status.QUEUED)
         history.observe()
 
 
@@ -165,7 +165,7 @@ def test_a_retry_and_the_release_of_its_data_leave_no_job_without_data(world: Wo
         failed = ready(world, f"s{place}")
         fitting.fail(world, failed)
         race(
-            in_transaction(world, changes.retry, failed.claimed.job_id, world.new_id(), "-", ""),
+            in_transaction(world, admissions.retry, failed.claimed.job_id, world.new_id(), "-", ""),
             in_transaction(world, reconciliation.release_data, 0, EVERYTHING),
         )
         upkeep.note(world)
@@ -187,8 +187,8 @@ def test_a_version_that_is_fitted_again_while_it_is_deleted_leaves_no_job_withou
         assert version
         job_id = world.new_id()
         made, deleted = race(
-            in_transaction(world, changes.refit, version, job_id, "robust", {}, "-", ""),
-            in_transaction(world, changes.delete_version, series_id, 1),
+            in_transaction(world, admissions.refit, version, job_id, "robust", {}, "-", ""),
+            in_transaction(world, versions.delete_version, series_id, 1),
         )
         assert deleted
         world.deleted.add((series_id, 1))
@@ -225,8 +225,8 @@ def test_a_version_that_is_pinned_while_old_ones_are_pruned_stays_if_the_pin_was
         assert [fitting.fit(world, accepted(world, series_id)) for _ in range(3)] == [1, 2, 3]
         history.observe()
         pinned, pruned = race(
-            in_transaction(world, changes.pin, series_id, 1),
-            in_transaction(world, changes.prune_versions, [series_id], 1, 0),
+            in_transaction(world, series.pin, series_id, 1),
+            in_transaction(world, versions.prune_versions, [series_id], 1, 0),
         )
         with world.transaction() as session:
             left = {number for name, number in upkeep.version_numbers(session) if name == series_id}
@@ -239,7 +239,7 @@ def test_a_version_that_is_pinned_while_old_ones_are_pruned_stays_if_the_pin_was
 def test_groups_of_jobs_for_the_same_series_do_not_wait_for_each_other_for_ever(world: World, history: History) -> None:
     for _ in range(TIMES):
         groups = [[world.ask(series_id) for series_id in order] for order in ("abcd", "dcba", "bdac")]
-        came = race(*[in_transaction(world, jobs.accept, group, WINDOW_S) for group in groups])
+        came = race(*[in_transaction(world, admissions.accept, group, WINDOW_S) for group in groups])
         assert [len(ids) for ids in came] == [4, 4, 4]
         world.requests.clear()
     history.observe()

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from shared.store import changes, garbage, reconciliation
+from shared.store import garbage, reconciliation, series, versions
 from shared.store.engine import Session
 from tests.protocol.world import EVERYTHING, GRACE_S, WINDOW_S, World
 
@@ -37,7 +37,7 @@ def prune_jobs(world: World) -> None:
 def prune_versions(world: World) -> None:
     with world.transaction() as session:
         before = version_numbers(session)
-        changes.prune_versions(session, changes.series_slice(session, "", EVERYTHING), keep=1, days=0)
+        versions.prune_versions(session, series.series_slice(session, "", EVERYTHING), keep=1, days=0)
         world.deleted |= before - version_numbers(session)
 
 

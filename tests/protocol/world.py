@@ -22,7 +22,7 @@ from shared.domain.jobs import Claim, NewJob
 from shared.domain.versions import NewVersion
 from shared.errors import UnavailableError
 from shared.settings import Settings
-from shared.store import changes, jobs
+from shared.store import admissions, jobs, series, versions
 from shared.store.engine import Session, Sessions
 
 LEASE_S, WINDOW_S, GRACE_S = 1_000.0, 2_000.0, 3_000.0
@@ -136,7 +136,7 @@ class World:
         """Admission, and the training data into the store; the insert is yet to come."""
         job_id = self.new_id()
         with self.transaction() as session:
-            asked_at = jobs.admission(session, EVERYTHING).asked_at
+            asked_at = admissions.admission(session, EVERYTHING).asked_at
         data = self.artifacts.data.put(keys.data_key(series_id, job_id), f"data of {job_id}".encode())
         request = NewJob(
             job_id=job_id,
@@ -158,9 +158,9 @@ class World:
         """Insert them in one transaction. Whoever gets no answer keeps its request, and may repeat it."""
         try:
             with self.turn(commit) as session:
-                accepted = jobs.accept(session, requests, WINDOW_S)
+                accepted = admissions.accept(session, requests, WINDOW_S)
                 for request in requests:
-                    known = jobs.accepted_as(session, request)
+                    known = admissions.accepted_as(session, request)
                     if known and known.mine:
                         accepted.add(request.job_id)
         except UnansweredError:
@@ -171,7 +171,7 @@ class World:
     def begin_accept(self, request: NewJob) -> None:
         """Insert, and leave the transaction open."""
         session = self._transaction.enter_context(self.sessions.begin())
-        if jobs.accept(session, [request], WINDOW_S):
+        if admissions.accept(session, [request], WINDOW_S):
             self.in_flight = request
         else:  # too late, or accepted before
             self._transaction.close()
@@ -192,7 +192,7 @@ class World:
 
     def cancel(self, job_id: str) -> None:
         with self.transaction() as session:
-            cancelled = changes.cancel(session, job_id)
+            cancelled = jobs.cancel(session, job_id)
         if cancelled:
             self.announce_next(cancelled.series_id)
 
@@ -200,8 +200,8 @@ class World:
         """Retry a job; the id of the job that does."""
         try:
             with self.turn(commit) as session:
-                retried = changes.retry(session, job_id, self.new_id(), "-", "")
-                known = changes.open_retry(session, job_id)
+                retried = admissions.retry(session, job_id, self.new_id(), "-", "")
+                known = admissions.open_retry(session, job_id)
         except UnansweredError:
             return None
         if retried:
@@ -211,26 +211,26 @@ class World:
     def delete_version(self, series_id: str, version: int) -> None:
         try:
             with self.transaction() as session:
-                if changes.delete_version(session, series_id, version):
+                if versions.delete_version(session, series_id, version):
                     self.deleted.add((series_id, version))
-        except changes.PinnedError:
+        except versions.PinnedError:
             self.deleted.discard((series_id, version))
 
     def delete_series(self, series_id: str) -> None:
         try:
             with self.turn() as session:
-                gone = changes.delete_series(session, series_id)
+                gone = series.delete_series(session, series_id)
         except UnansweredError:
             return
         self.deleted |= {(series_id, version) for version in gone.versions}
 
     def pin(self, series_id: str, version: int) -> bool:
         with self.transaction() as session:
-            return changes.pin(session, series_id, version)
+            return series.pin(session, series_id, version)
 
     def unpin(self, series_id: str) -> None:
         with self.transaction() as session:
-            changes.unpin(session, series_id)
+            series.unpin(session, series_id)
 
     # --- everybody --------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.domain.jobs import MOVES, Claim, NewJob, Status
 from shared.domain.versions import Artifact, NewVersion
-from shared.store import changes, jobs, versions
+from shared.store import admissions, attempts, jobs, versions
 from shared.store.engine import Sessions
 from tests.store.conftest import MakeJob
 
@@ -25,13 +25,13 @@ def status_of(store: Sessions, job_id: str) -> str:
 
 def accepted(store: Sessions, job: NewJob) -> str:
     with store.begin() as session:
-        assert jobs.accept(session, [job], WINDOW_S) == {job.job_id}
+        assert admissions.accept(session, [job], WINDOW_S) == {job.job_id}
     return job.job_id
 
 
 def claimed(store: Sessions, job_id: str) -> Claim:
     with store.begin() as session:
-        found = jobs.claim(session, job_id, "a worker", 60)
+        found = attempts.claim(session, job_id, "a worker", 60)
     assert found
     return found
 
@@ -61,14 +61,14 @@ def in_status(store: Sessions, job: NewJob, status: Status) -> str:
     job_id = accepted(store, job)
     if status is Status.CANCELLED:
         with store.begin() as session:
-            assert changes.cancel(session, job_id)
+            assert jobs.cancel(session, job_id)
     elif status is not Status.QUEUED:
         own = claimed(store, job_id)
         if status is Status.SUCCEEDED:
             published(store, own)
         if status is Status.FAILED:
             with store.begin() as session:
-                assert jobs.fail(session, own, "fit_failed", "No.")
+                assert attempts.fail(session, own, "fit_failed", "No.")
     assert status_of(store, job_id) == status
     return job_id
 
@@ -166,4 +166,4 @@ def test_a_job_has_one_version_and_versions_never_change(store: Sessions, new_jo
 @pytest.mark.parametrize("series_id", ["", ".", "..", "a..b", "a/b", "a b", "ä", "x" * 129, "a\n"])
 def test_a_series_id_that_the_rules_forbid_is_refused(store: Sessions, new_job: MakeJob, series_id: str) -> None:
     with pytest.raises(DBAPIError, match="fit_jobs_series_id"), store.begin() as session:
-        jobs.accept(session, [new_job(series_id)], WINDOW_S)
+        admissions.accept(session, [new_job(series_id)], WINDOW_S)

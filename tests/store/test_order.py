@@ -7,7 +7,7 @@ from threading import Event
 
 from sqlalchemy import text
 
-from shared.store import jobs
+from shared.store import admissions, attempts, jobs
 from shared.store.engine import Sessions
 from tests.store.conftest import MakeJob
 from tests.store.test_constraints import WINDOW_S, accepted, claimed, published
@@ -26,8 +26,8 @@ def test_an_accept_after_its_window_is_refused_by_the_database(store: Sessions, 
     late, in_time = new_job(), new_job()
     late = new_job(asked_at=late.asked_at - timedelta(seconds=WINDOW_S + 1))
     with store.begin() as session:
-        assert jobs.accept(session, [late, in_time], WINDOW_S) == {in_time.job_id}
-        assert jobs.accepted_as(session, late) is None
+        assert admissions.accept(session, [late, in_time], WINDOW_S) == {in_time.job_id}
+        assert admissions.accepted_as(session, late) is None
 
 
 def test_time_spent_waiting_for_the_series_counts_against_the_window(store: Sessions, new_job: MakeJob) -> None:
@@ -36,7 +36,7 @@ def test_time_spent_waiting_for_the_series_counts_against_the_window(store: Sess
 
     def accept() -> set[str]:
         with store.begin() as session:
-            return jobs.accept(session, [job], 0.2)
+            return admissions.accept(session, [job], 0.2)
 
     with ThreadPoolExecutor(1) as pool:
         with store.begin() as other:
@@ -54,8 +54,8 @@ def test_accepting_the_same_job_again_tells_that_it_was_accepted(store: Sessions
     job = new_job()
     accepted(store, job)
     with store.begin() as session:
-        assert jobs.accept(session, [job], WINDOW_S) == set()
-        known = jobs.accepted_as(session, job)
+        assert admissions.accept(session, [job], WINDOW_S) == set()
+        known = admissions.accepted_as(session, job)
     assert known
     assert (known.job_id, known.mine) == (job.job_id, True)
 
@@ -64,9 +64,9 @@ def test_five_hundred_jobs_are_accepted_in_their_order_in_one_transaction(
     store: Sessions, new_job: MakeJob, series_id: str
 ) -> None:
     names = [f"{series_id}-{place}" for place in range(7)]
-    group = [new_job(name) for name in islice(cycle(names), jobs.ACCEPT_AT_MOST)]
+    group = [new_job(name) for name in islice(cycle(names), admissions.ACCEPT_AT_MOST)]
     with store.begin() as session:
-        assert len(jobs.accept(session, group, WINDOW_S)) == jobs.ACCEPT_AT_MOST == 500
+        assert len(admissions.accept(session, group, WINDOW_S)) == admissions.ACCEPT_AT_MOST == 500
     for name in names:
         assert in_line(store, name) == [job.job_id for job in group if job.series_id == name]
 
@@ -77,7 +77,7 @@ def test_groups_that_share_series_do_not_lock_each_other_out(store: Sessions, ne
 
     def accept(turn: int) -> int:
         with store.begin() as session:
-            return len(jobs.accept(session, groups[turn], WINDOW_S))
+            return len(admissions.accept(session, groups[turn], WINDOW_S))
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(accept, range(len(groups)))) == [20] * len(groups)
@@ -86,11 +86,11 @@ def test_groups_that_share_series_do_not_lock_each_other_out(store: Sessions, ne
 def test_a_job_behind_another_cannot_be_claimed_until_that_has_ended(store: Sessions, new_job: MakeJob) -> None:
     first, second = accepted(store, new_job()), accepted(store, new_job())
     with store.begin() as session:
-        assert jobs.claim(session, second, "a worker", 60) is None
+        assert attempts.claim(session, second, "a worker", 60) is None
     own = claimed(store, first)
     with store.begin() as session:
-        assert jobs.claim(session, second, "a worker", 60) is None
-        assert jobs.claim(session, first, "another worker", 60) is None
+        assert attempts.claim(session, second, "a worker", 60) is None
+        assert attempts.claim(session, first, "another worker", 60) is None
     assert published(store, own) == 1
     assert published(store, claimed(store, second)) == 2
 
@@ -110,8 +110,8 @@ def test_a_job_whose_message_came_too_early_is_announced_once_by_whoever_ends_th
     first, second = accepted(store, new_job()), accepted(store, new_job())
     own = claimed(store, first)
     with store.begin() as session:
-        assert jobs.message_spent(session, second)
-        assert not jobs.message_spent(session, first)
+        assert attempts.message_spent(session, second)
+        assert not attempts.message_spent(session, first)
     published(store, own)
     with store.begin() as session:
         assert jobs.next_of_series(session, own.series_id) == second
@@ -138,7 +138,7 @@ def test_of_many_who_claim_a_job_at_once_one_gets_it(store: Sessions, new_job: M
     def claim(worker: int) -> bool:
         begin.wait()
         with store.begin() as session:
-            return jobs.claim(session, job_id, f"worker-{worker}", 60) is not None
+            return attempts.claim(session, job_id, f"worker-{worker}", 60) is not None
 
     with ThreadPoolExecutor(8) as pool:
         claims = [pool.submit(claim, worker) for worker in range(8)]
@@ -164,7 +164,7 @@ def test_accepting_claiming_and_publishing_at_once_gives_versions_in_the_order_o
                     return
                 continue
             with store.begin() as session:
-                own = jobs.claim(session, job_id, "a worker", 60)
+                own = attempts.claim(session, job_id, "a worker", 60)
             if own:
                 published(store, own)
 

@@ -8,16 +8,16 @@ import pytest
 from sqlalchemy import text
 
 from benchmark.plans import CLAIM, HOT, JOB, plan, whole_tables
-from shared.store import changes, jobs
+from shared.store import attempts, jobs
 from shared.store.engine import Session, Sessions
 
 OF_ONE: dict[str, Callable[[Session], object]] = {
     **{name: HOT[name] for name in ("a claim", "a heartbeat", "a publication", "the next of a series")},
-    "a release": lambda session: jobs.release(session, CLAIM, 1.0),
-    "a failure": lambda session: jobs.fail(session, CLAIM, "fit_failed", "why"),
-    "a worker that is gone": lambda session: jobs.abandon(session, JOB, "nobody"),
-    "a message that is spent": lambda session: jobs.message_spent(session, JOB),
-    "a cancellation": lambda session: changes.cancel(session, JOB),
+    "a release": lambda session: attempts.release(session, CLAIM, 1.0),
+    "a failure": lambda session: attempts.fail(session, CLAIM, "fit_failed", "why"),
+    "a worker that is gone": lambda session: attempts.abandon(session, JOB, "nobody"),
+    "a message that is spent": lambda session: attempts.message_spent(session, JOB),
+    "a cancellation": lambda session: jobs.cancel(session, JOB),
 }
 FINISHED = text("""
 INSERT INTO fit_jobs (id, series_id, detector, points, data_sha256, data_size, status, version, finished_at)

@@ -12,7 +12,7 @@ from shared.artifacts import Artifacts, Key, LocalFolder
 from shared.metrics import Metrics
 from shared.queue import QUEUE, make_celery, messages_waiting
 from shared.settings import Settings
-from shared.store import jobs, reconciliation
+from shared.store import attempts, reconciliation
 from shared.store.engine import Sessions, make_engine
 from shared.telemetry import connect
 from tests.points import ramp
@@ -70,7 +70,7 @@ def abandon(reconciler: Reconciler, job_id: str) -> None:
     with reconciler.sessions.begin() as session:
         session.execute(text("UPDATE fit_jobs SET available_at = clock_timestamp() WHERE status = 'queued'"))
     with reconciler.sessions.begin() as session:
-        assert jobs.claim(session, job_id, "doomed", 0.0)
+        assert attempts.claim(session, job_id, "doomed", 0.0)
 
 
 INTO = ("queued", "failed")
@@ -114,7 +114,7 @@ def test_a_job_whose_workers_keep_dying_fails_and_lets_the_next_of_its_series_th
 def test_a_lease_that_holds_is_left_alone(reconciler: Reconciler, api: httpx.Client) -> None:
     job_id = fit(api)
     with reconciler.sessions.begin() as session:
-        assert jobs.claim(session, job_id, "alive", 60)
+        assert attempts.claim(session, job_id, "alive", 60)
     reconciler.round()
     assert job(api, job_id)["status"] == "running"
 

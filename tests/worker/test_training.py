@@ -13,7 +13,7 @@ from shared.domain import detectors
 from shared.domain.training_scores import TrainingScores
 from shared.errors import Code, FitError, UnavailableError
 from shared.metrics import Metrics
-from shared.store import jobs, versions, views
+from shared.store import attempts, jobs, versions
 from shared.store.engine import Sessions
 from tests.points import ramp
 from tests.stores import root
@@ -93,7 +93,7 @@ def test_a_message_that_comes_while_the_job_before_it_ends_is_not_lost(
     training: Training, api: httpx.Client, job_id: str, series_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
-    real = jobs.message_spent
+    real = attempts.message_spent
     announced: list[str] = []
 
     def ended_first(*arguments: Any) -> bool:
@@ -197,13 +197,13 @@ def test_an_attempt_that_lost_its_job_publishes_nothing(
 
     def slow(*arguments: Any) -> Any:
         with sessions.begin() as session:  # its lease ran out, and another attempt took the job over
-            claimed = views.find(session, [job_id])[job_id]
+            claimed = jobs.find(session, [job_id])[job_id]
             session.execute(
                 _text("UPDATE fit_jobs SET status = 'queued', lease_until = NULL WHERE id = :id"), {"id": job_id}
             )
         with sessions.begin() as session:
             assert claimed.attempts == 1
-            assert jobs.claim(session, job_id, "another", 60)
+            assert attempts.claim(session, job_id, "another", 60)
         return real(*arguments)
 
     deaf = training.settings.model_copy(update={"heartbeat_s": 60})  # the publication is what finds out
@@ -310,5 +310,5 @@ def test_the_lines_of_a_fit_name_the_request_that_asked_for_it(
     run(training, job_id)
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "follow-me" in line]
     said = {line["logger"]: line["message"] for line in lines if line.get("job_id") == job_id}
-    assert said["api.accepting"] == f"job {job_id} of {series_id} is accepted"
+    assert said["api.fitting.accepting"] == f"job {job_id} of {series_id} is accepted"
     assert said["worker.training"] == f"job {job_id}: published version 1 of {series_id}"

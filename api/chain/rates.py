@@ -1,0 +1,103 @@
+"""How many fits and predictions a key may ask for in a minute: a bucket of tokens each, which the processes share.
+
+While Redis is away, each process counts by itself: a key may then ask as often of each.
+"""
+
+import logging
+import math
+import time
+
+import redis.asyncio
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.chain.authentication import caller_of
+from api.problems import refusal
+from shared.errors import BusyError, Code
+from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+ANSWER_WITHIN_S = 0.2
+ALONE_S = 2.0  # how long a process counts by itself before it asks Redis again
+_MOST_KEYS = 10_000
+
+# The bucket as one number: the time when it will be full again (the generic cell rate algorithm, ITU-T I.371). Redis'
+# own clock, so that those of the processes need not agree.
+_TAKE = """
+local time = redis.call('TIME')
+local now, interval, burst = time[1] + time[2] / 1e6, tonumber(ARGV[1]), tonumber(ARGV[2])
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
+local wait = full_at + interval - burst - now
+if wait > 0 then return tostring(wait) end
+redis.call('SET', KEYS[1], string.format('%.6f', full_at + interval), 'PX', math.ceil(burst * 1000) + 1000)
+return '0'
+"""
+
+
+class Rates:
+    """Buckets of a minute's tokens. Belongs to one event loop."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = redis.asyncio.Redis.from_url(
+            redis_url, socket_connect_timeout=ANSWER_WITHIN_S, socket_timeout=ANSWER_WITHIN_S
+        )
+        self._take = self._redis.register_script(_TAKE)
+        self._alone_until = 0.0
+        self._full_at: dict[str, float] = {}
+
+    async def close(self) -> None:
+        """Let connections go."""
+        await self._redis.aclose()
+
+    async def wait_s(self, bucket: str, per_minute: int) -> float:
+        """Take a token, and return 0; or the seconds until there is one."""
+        if time.monotonic() >= self._alone_until:
+            try:
+                return float(await self._take(keys=[f"tsad:rate:{bucket}"], args=[60 / per_minute, 60]))
+            except (redis.RedisError, OSError) as error:
+                logger.warning("rates are counted by this process alone: %s", type(error).__name__)
+                self._alone_until = time.monotonic() + ALONE_S
+        return self._take_alone(bucket, per_minute)
+
+    def _take_alone(self, bucket: str, per_minute: int) -> float:
+        now = time.monotonic()
+        full_at = max(self._full_at.get(bucket, 0.0), now) + 60 / per_minute
+        if full_at - 60 > now:
+            return full_at - 60 - now
+        if len(self._full_at) >= _MOST_KEYS:
+            self._full_at.clear()
+        self._full_at[bucket] = full_at
+        return 0.0
+
+
+class Rate:
+    """Answers 429 where a key asks too often. Not in the chain unless a rate is set."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.per_minute = {"fit": settings.fit_rate_per_minute, "predict": settings.predict_rate_per_minute}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or refuse before the body is read."""
+        if scope["type"] == "http" and (kind := _kind(scope)) and (per_minute := self.per_minute[kind]):
+            bucket = f"{kind}:{caller_of(Request(scope)).key_id}"
+            wait_s = await scope["app"].state.services.rates.wait_s(bucket, per_minute)
+            if wait_s > 0:
+                error = BusyError(
+                    Code.RATE_LIMITED,
+                    f"This key may send {per_minute:,} {kind} requests a minute.",
+                    retry_after_s=math.ceil(wait_s),
+                )
+                await refusal(error, Request(scope))(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def _kind(scope: Scope) -> str | None:
+    path: str = scope["path"].removeprefix(scope["root_path"])
+    if scope["method"] != "POST":
+        return None
+    if path.startswith("/predict"):
+        return "predict"
+    return "fit" if path.startswith("/fit") or path.endswith(("/fit", "/retry")) else None

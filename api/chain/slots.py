@@ -1,0 +1,204 @@
+"""The chain every request passes, from headers and request id to the route. All of it pure ASGI.
+
+`BaseHTTPMiddleware` would cost two thirds of the throughput of a small request.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Awaitable
+from random import getrandbits
+
+from prometheus_client import Counter, Histogram
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
+
+from api.chain.authentication import READS, Authentication
+from api.chain.bodies import SMALL_BYTES, Budget, LimitedBody
+from api.chain.connections import WHOLE_BODY
+from api.chain.headers import Headers, TrustedHosts
+from api.chain.rates import Rate
+from api.chain.tracing import Traced
+from api.matching import route_of
+from api.problems import PATH_LOGGED, refusal, response, unexpected
+from shared.errors import Code, InputError, TsadError
+from shared.metrics import Metrics
+from shared.settings import Settings
+from shared.telemetry import Kind
+from shared.tracing import Tracing
+
+logger = logging.getLogger(__name__)
+
+CLIENT_WENT_AWAY = 499  # no answer was sent: a status that only the metrics show
+MOST_QUERY_BYTES = 8 * 1024
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def chain(settings: Settings, metrics: Metrics, tracing: Tracing | None = None) -> list[Middleware]:
+    """The slots in their order."""
+    cross_origin = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=("GET", "POST", "PUT", "DELETE"),
+        allow_headers=("Authorization", "Content-Encoding", "Content-Type", "Idempotency-Key", "Prefer"),
+        expose_headers=("Location", "Retry-After", "X-Request-ID"),
+    )
+    return [
+        *([Middleware(Traced, tracing=tracing)] if tracing else []),
+        Middleware(Headers, settings=settings),
+        Middleware(RequestId),
+        *([Middleware(TrustedHosts, settings=settings)] if settings.hosts else []),
+        *([cross_origin] if settings.origins else []),
+        Middleware(Limits, settings=settings),
+        Middleware(Authentication, settings=settings),
+        *([Middleware(Rate, settings=settings)] if settings.has_rates else []),
+        Middleware(Telemetry, metrics=metrics),
+    ]
+
+
+class RequestId:
+    """Gives every request an id, its own if it brought a plain one, and sends it back.
+
+    What nobody expected is answered here too, where the log line and the answer can both name the request.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on with the id in the request's state."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        request_id = state["request_id"] = _given_id(scope) or state.get("span") or f"{getrandbits(64):016x}"
+        started = False
+
+        def send_with_id(message: Message) -> Awaitable[None]:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            return send(message)
+
+        bind_contextvars(request_id=request_id)  # in the context of this request's task alone, which ends with it
+        try:
+            await self.app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            logger.info("%s: the client went away before its request was complete", request_id)
+        except Exception:
+            logger.exception("%s: %s %r failed", request_id, scope["method"], scope["path"])
+            if started:
+                raise  # the server breaks off the answer, so that nobody takes it for complete
+            await response(unexpected(), request_id)(scope, receive, send_with_id)
+
+
+class Limits:
+    """Bounds query and body before anything parses them; the body by its size, expanded, and with all others held."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.most = settings.max_body_bytes
+        self.at_once = min(SMALL_BYTES, self.most)  # of a body that is here, nothing is left to watch
+        self.budget = Budget(settings.max_body_bytes_in_flight, self.most)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on with a body that ends in an error where it exceeds a bound."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if len(scope["query_string"]) > MOST_QUERY_BYTES:
+            sentence = f"What follows the ? of an address is larger than {MOST_QUERY_BYTES:,} bytes."
+            await refusal(InputError(Code.HEAD_TOO_LARGE, sentence), Request(scope))(scope, receive, send)
+            return
+        if scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        arrived = scope.get("extensions", {}).get(WHOLE_BODY)
+        if arrived and arrived["bytes"] <= self.at_once and b"content-encoding" not in headers:
+            await self.app(scope, receive, send)
+            return
+        encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+        declared = headers.get(b"content-length", b"0")
+        refused: TsadError | None = None
+        if encoding not in (b"identity", b"gzip", b""):
+            refused = InputError(Code.INVALID_ENCODING, "A body may be sent as it is or with Content-Encoding: gzip.")
+        elif declared.isdigit() and int(declared[:20]) > self.most:
+            refused = InputError(Code.BODY_TOO_LARGE, f"The body is larger than {self.most:,} bytes.")
+        if refused:
+            await refusal(refused, Request(scope))(scope, receive, send)
+            return
+        body = LimitedBody(receive, self.most, self.budget, gzipped=encoding == b"gzip")
+        try:
+            await self.app(scope, body.receive, send)
+        finally:
+            body.close()
+
+
+class Telemetry:
+    """Counts and times all requests, and those for predictions that were answered 2xx once more for /healthcheck.
+
+    The log has a line for each that may have changed something; for each other one, whose lines would drown those, with
+    LOG_LEVEL=DEBUG.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+        self._bound: dict[tuple[object, str, int], tuple[Counter, Histogram]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and remember how long it took."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 500
+
+        def send_seeing_status(message: Message) -> Awaitable[None]:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            return send(message)
+
+        try:
+            await self.app(scope, receive, send_seeing_status)
+        except ClientDisconnect:
+            status = CLIENT_WENT_AWAY
+            raise
+        finally:
+            elapsed_s = time.perf_counter() - began
+            counter, histogram = self._children(scope, status)
+            counter.inc()
+            histogram.observe(elapsed_s)
+            predicted = scope["path"].startswith("/predict")
+            level = logging.DEBUG if predicted or scope["method"] in READS else logging.INFO
+            if logger.isEnabledFor(level):
+                path = scope["path"][:PATH_LOGGED]
+                logger.log(level, "%s %r: %d in %.1f ms", scope["method"], path, status, elapsed_s * 1000)
+        if predicted and 200 <= status < 300:
+            scope["app"].state.services.latencies.record(Kind.INFERENCE, elapsed_s * 1000)
+
+    def _children(self, scope: Scope, status: int) -> tuple[Counter, Histogram]:
+        """Those of a route, bound once. Labels are of a known set, whatever a client sends."""
+        key = (scope.get("endpoint"), scope["method"] if scope["method"] in _METHODS else "other", status)
+        if key not in self._bound:
+            labels = (key[1], route_of(scope))
+            self._bound[key] = (
+                self.metrics.requests.labels(*labels, status),
+                self.metrics.request_seconds.labels(*labels),
+            )
+        return self._bound[key]
+
+
+def _given_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text: str = value.decode("latin-1")
+            return text if _REQUEST_ID.fullmatch(text) else None
+    return None

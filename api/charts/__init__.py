@@ -1,0 +1,1 @@
+"""Histories of versions, as figures and pictures."""

@@ -1,0 +1,142 @@
+"""Static pictures of charts: from data to SVG text, for chats, mails and wikis, without a browser."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from api.charts import ticks
+from api.charts.figures import band_edges, band_places
+from api.charts.histories import Excerpt
+from api.pages import templates, writing
+from shared.domain.series import Timestamps, Values
+from shared.domain.versions import Version
+
+THEMES = {
+    "light": {
+        "paper": "#ffffff",
+        "ink": "#1c2733",
+        "faint": "#5d6b7a",
+        "rule": "#e6ebf0",
+        "line": "#2f6f9f",
+        "band": "#dfe9f1",
+        "anomaly": "#c4432b",
+    },
+    "dark": {
+        "paper": "#12181f",
+        "ink": "#e6edf3",
+        "faint": "#9aa7b4",
+        "rule": "#25303b",
+        "line": "#6db3e8",
+        "band": "#1e3446",
+        "anomaly": "#ff8a66",
+    },
+}
+DIAMOND = "m0-5l5 5l-5 5l-5-5z"
+CHARACTER = 7.2  # pixels, about, of a label or title
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where the data goes, in pixels, and the values at its edges."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    first: int
+    last: int
+    low: float
+    high: float
+
+    def x(self, timestamps: Timestamps) -> Values:
+        """Pixels from the left."""
+        share = (timestamps - self.first) / max(self.last - self.first, 1)
+        return (self.left + share * (self.right - self.left)).round(1)
+
+    def y(self, values: Values) -> Values:
+        """Pixels from the top; what lies outside the frame stays at its edge."""
+        share = (values / 2 - self.low / 2) / (self.high / 2 - self.low / 2)  # halves: the difference may overflow
+        return (self.bottom - share.clip(0, 1) * (self.bottom - self.top)).round(1)
+
+
+def training(version: Version, excerpt: Excerpt, width: int, height: int, theme: str) -> str:
+    """The same picture as the chart of the page, as an SVG document."""
+    places = band_places(excerpt)
+    edges = band_edges(excerpt, places)
+    low, high = _range(excerpt.values, edges)
+    y_ticks = ticks.numbers(low, high, max((height - 84) // 36, 1))
+    margin = 14 + CHARACTER * max(len(label) for _, label in y_ticks)
+    frame = Frame(
+        left=round(min(margin, width / 3)),
+        right=width - 26,
+        top=48,
+        bottom=height - 28,
+        first=int(excerpt.timestamps[0]),
+        last=int(excerpt.timestamps[-1]),
+        low=low,
+        high=high,
+    )
+    title = f"{version.series_id} · version {version.version} · {version.detector}"
+    summary = _summary(version)
+    room = max(int((frame.right - frame.left) / CHARACTER), 1)
+    above = excerpt.score > 1
+    return templates.get_template("plot.svg").render(
+        width=width,
+        height=height,
+        colours=THEMES[theme],
+        frame=frame,
+        title=title,
+        summary=summary,
+        shown_title=_shortened(title, room * 6 // 7),
+        shown_summary=_shortened(summary, room * 8 // 7),
+        y_ticks=[(frame.y(np.array(value)), label) for value, label in y_ticks],
+        x_ticks=[
+            (frame.x(np.array(moment)), label) for moment, label in ticks.times(frame.first, frame.last, room // 12 + 1)
+        ],
+        line=_path(frame, excerpt.timestamps, excerpt.values),
+        band=_area(frame, excerpt.timestamps[places], edges),
+        expected=_expected(frame, excerpt.timestamps[places], excerpt.expected[places]),
+        marks="".join(
+            f"M{x} {y}{DIAMOND}"
+            for x, y in zip(frame.x(excerpt.timestamps[above]), frame.y(excerpt.values[above]), strict=True)
+        ),
+    )
+
+
+def _range(values: Values, edges: tuple[Values, Values] | None) -> tuple[float, float]:
+    """Lowest and highest value, and the band as far as it leaves the values a third of the height."""
+    low, high = float(values.min()), float(values.max())
+    reach = max(high / 2 - low / 2, 1e-9 * max(abs(low), abs(high)), ticks.SMALLEST)
+    if edges is not None:
+        low = min(low, max(float(edges[0].min()), low - 2 * reach))
+        high = max(high, min(float(edges[1].max()), high + 2 * reach))
+    return low - 0.1 * reach, high + 0.1 * reach
+
+
+def _path(frame: Frame, timestamps: Timestamps, values: Values) -> str:
+    return "M" + "L".join(f"{x} {y}" for x, y in zip(frame.x(timestamps), frame.y(values), strict=True))
+
+
+def _area(frame: Frame, timestamps: Timestamps, edges: tuple[Values, Values] | None) -> str:
+    if edges is None:
+        return ""
+    lower, upper = edges
+    return f"{_path(frame, timestamps, upper)}L{_path(frame, timestamps[::-1], lower[::-1])[1:]}Z"
+
+
+def _expected(frame: Frame, timestamps: Timestamps, expected: Values) -> str:
+    return "" if np.isnan(expected).any() else _path(frame, timestamps, expected)
+
+
+def _summary(version: Version) -> str:
+    first, last = (
+        f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M}"
+        for moment in (version.first_timestamp, version.last_timestamp)
+    )
+    share = writing.share(version.anomaly_share)
+    return f"{version.points:,} points, {share} anomalous, {first} to {last} UTC"
+
+
+def _shortened(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: max(room - 1, 0)]}…"

@@ -1,0 +1,109 @@
+"""`tsad watch`: points from standard input, verdicts as they come."""
+
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from api.cli.client import Client
+from api.cli.commands.predict import ANOMALY_FOUND, OfVersion, sentence
+from api.cli.output import DEFAULT_URL, AsJson, Key, Url, note, show, show_json
+from api.cli.times import Unit, is_number, seconds
+from shared.domain.series import check_series_id
+from shared.errors import Code, InputError, TsadError
+
+MOST_CONTEXT = 4096  # what the API takes unless MAX_CONTEXT_POINTS says otherwise
+
+
+def watch(
+    series: Annotated[str, typer.Argument(help="Id of the series.")],
+    *,
+    only_anomalies: Annotated[bool, typer.Option("--only-anomalies", help="Print nothing for normal points.")] = False,
+    version: OfVersion = "latest",
+    unit: Annotated[Unit | None, typer.Option(help="Of times that are numbers.", show_default="guessed")] = None,
+    fail_on_anomaly: Annotated[
+        bool, typer.Option("--fail-on-anomaly", help=f"End with exit code {ANOMALY_FOUND} at the first anomaly.")
+    ] = False,
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Judge points as they come: one a line, as TIME,VALUE, as VALUE alone for now, or as {"timestamp": …, "value": …}.
+
+    Values are remembered for detectors that judge a point by those before it. A line that is no point is told, and the
+    next one is read.
+
+    [bold]tail -f boiler.csv | tsad watch boiler --only-anomalies[/]
+    """
+    path = f"/predict/{check_series_id(series)}"
+    with Client(url, key) as client:
+        recent: deque[float] = deque(maxlen=context_points(client, series, version))
+        for line in sys.stdin:
+            try:
+                for timestamp, value in points_of(line, unit):
+                    judged = judge(client, path, version, (timestamp, value), list(recent))
+                    recent.append(value)
+                    if judged["anomaly"] or not only_anomalies:
+                        tell(timestamp, value, judged, as_json=as_json)
+                    if judged["anomaly"] and fail_on_anomaly:
+                        raise typer.Exit(ANOMALY_FOUND)
+            except InputError as error:
+                note(error.detail)
+
+
+def context_points(client: Client, series: str, version: str) -> int:
+    """How many values before a point the detector of this version may look at."""
+    name = client.get(f"/series/{check_series_id(series)}/versions/{version}")["detector"]
+    known = {detector["name"]: detector["context_points"] for detector in client.get("/detectors")["detectors"]}
+    return min(int(known.get(name, 0)), MOST_CONTEXT)
+
+
+def judge(client: Client, path: str, version: str, point: tuple[int, float], recent: list[float]) -> dict[str, Any]:
+    """The verdict; one that says nothing while too few values were seen."""
+    body: dict[str, Any] = {"timestamp": point[0], "value": point[1]} | ({"context": recent} if recent else {})
+    try:
+        answer: dict[str, Any] = client.post(path, body, version=version)
+    except TsadError as error:
+        if error.code is not Code.CONTEXT_REQUIRED:
+            raise
+        return {"anomaly": None, "reason": error.detail}
+    return answer
+
+
+def points_of(line: str, unit: Unit | None) -> Iterator[tuple[int, float]]:
+    """The point of a line; none for an empty one or the names of columns."""
+    text = line.strip()
+    if not text:
+        return
+    if text.startswith("{"):
+        moment, value = _of_json(text)
+    else:
+        moment, _, value = text.rpartition(",")
+    if not is_number(value):
+        if any(character.isdigit() for character in text):
+            raise InputError(Code.INVALID_FILE, f"{text[:60]!r} is no point: write TIME,VALUE or VALUE.")
+        return
+    yield int(seconds([moment.strip()], unit)[0][0]) if moment else int(time.time()), float(value)
+
+
+def tell(timestamp: int, value: float, judged: dict[str, Any], *, as_json: bool) -> None:
+    """Print a verdict at once, for somebody may read it through a pipe."""
+    if as_json:
+        show_json({"timestamp": timestamp, "value": value, **judged})
+    elif judged["anomaly"] is None:
+        note(str(judged["reason"]))
+    else:
+        show(sentence(timestamp, value, judged))
+    sys.stdout.flush()
+
+
+def _of_json(text: str) -> tuple[str, str]:
+    try:
+        point = json.loads(text)
+        return str(point["timestamp"]), str(point["value"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise InputError(Code.INVALID_FILE, f"{text[:60]!r} is no point: it needs timestamp and value.") from None

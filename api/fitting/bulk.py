@@ -1,0 +1,127 @@
+"""Many fits in one request: lines are accepted as they arrive and answered as soon as they are accepted.
+
+Reading never waits for writing: most clients send everything before they read the first result.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.dependencies import visible
+from api.fitting.accepting import Accepted, Outcome, accept
+from api.fitting.decoding import read
+from api.problems import problem
+from api.schemas.decoding import decode
+from api.schemas.jobs import BulkResult
+from api.schemas.requests import BulkLine
+from api.services import Services
+from shared.domain.access import Caller
+from shared.domain.series import check_series_id
+from shared.errors import AccessError, Code, InputError, TsadError
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/x-ndjson"
+LINES_AT_A_TIME = 100  # in one transaction
+
+_LINE = msgspec.json.Decoder(BulkLine)
+
+Line = tuple[int, bytes]
+
+
+class BulkAnswer(Response):
+    """Reads the request while it answers it. What was accepted stays so when the client goes away."""
+
+    def __init__(self, services: Services, request_id: str, caller: Caller) -> None:
+        super().__init__()
+        self._services = services
+        self._request_id = request_id
+        self._caller = caller
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One result a line, in their order."""
+        results: asyncio.Queue[bytes | None] = asyncio.Queue()
+        reading = asyncio.create_task(self._read(Request(scope, receive), results))
+        headers = [(b"content-type", MEDIA_TYPE.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        while (part := await results.get()) is not None:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        await reading
+
+    async def _read(self, request: Request, results: "asyncio.Queue[bytes | None]") -> None:
+        number = 0
+        try:
+            async for lines in _lines(request.stream()):
+                for start in range(0, len(lines), LINES_AT_A_TIME):
+                    group = list(enumerate(lines[start : start + LINES_AT_A_TIME], number + 1))
+                    self._check_number(group[-1][0])
+                    self._check_caller()
+                    results.put_nowait(await run_in_threadpool(self._accept, group))
+                    number = group[-1][0]
+        except ClientDisconnect:
+            logger.info("%s: the client of a bulk fit went away after %d lines", self._request_id, number)
+        except TsadError as error:  # the body as a whole is wrong: the lines before it stand
+            results.put_nowait(self._result(number + 1, None, error))
+        except Exception:
+            logger.exception("%s: a bulk fit failed after %d lines", self._request_id, number)
+            failure = TsadError(Code.INTERNAL_ERROR, "Something unexpected happened. The log names this request id.")
+            results.put_nowait(self._result(number + 1, None, failure))
+        finally:
+            results.put_nowait(None)
+
+    def _accept(self, lines: list[Line]) -> bytes:
+        outcomes: dict[int, tuple[str | None, Outcome]] = {}
+        fits = {}
+        for number, line in lines:
+            body = None
+            try:
+                body = decode(_LINE, line)
+                series_id = visible(check_series_id(body.series_id), self._caller)
+                own = (f"{self._request_id}.{number}", self._caller.key_id, body.idempotency_key)
+                fits[number] = read(series_id, body, self._services.settings, *own)
+            except TsadError as error:
+                outcomes[number] = (None if body is None else body.series_id[:128], error)
+        try:
+            accepted = accept(self._services, list(fits.values()))
+        except TsadError as error:
+            accepted = [error] * len(fits)
+        outcomes |= {number: (fit.series_id, one) for (number, fit), one in zip(fits.items(), accepted, strict=True)}
+        return b"".join(self._result(number, *outcomes[number]) for number, line in lines if line.strip())
+
+    def _result(self, line: int, series_id: str | None, outcome: Outcome) -> bytes:
+        result = BulkResult(line, series_id)
+        if isinstance(outcome, Accepted):
+            result.job_id, result.status = outcome.job_id, outcome.status
+        else:
+            result.problem = problem(outcome, f"{self._request_id}.{line}")
+        return msgspec.json.encode(result) + b"\n"
+
+    def _check_caller(self) -> None:
+        """A request may go on for hours, and its key end meanwhile."""
+        if not self._services.keyring.still_knows(self._caller):
+            raise AccessError(Code.UNAUTHENTICATED, "The key ended while its fits were sent. The lines before stand.")
+
+    def _check_number(self, number: int) -> None:
+        most = self._services.settings.max_bulk_lines
+        if number > most:
+            raise InputError(Code.TOO_MANY_LINES, f"A bulk fit has at most {most:,} lines. Send the rest as another.")
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+    """The lines that each chunk completes; the last needs no end."""
+    begun: list[bytes] = []  # parts of a line, joined once, for it may be as long as a body
+    async for chunk in chunks:
+        head, *rest = chunk.split(b"\n")
+        begun.append(head)
+        if rest:
+            yield [b"".join(begun), *rest[:-1]]
+            begun = [rest[-1]]
+    if last := b"".join(begun):
+        yield [last]

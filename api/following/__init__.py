@@ -1,0 +1,1 @@
+"""Following jobs: waits and event feeds."""

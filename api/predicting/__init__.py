@@ -1,0 +1,1 @@
+"""Predictions: which state answers, and the answer as JSON."""

@@ -1,0 +1,42 @@
+"""What routes look up by the ids in a path: jobs and versions, or the problem that says which of them is missing."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends
+
+from api.services import Services
+from shared.domain.access import Caller
+from shared.domain.jobs import Job
+from shared.domain.versions import Version
+from shared.errors import Code, NotFoundError
+from shared.store import jobs, versions
+
+
+def _job_id(job_id: str) -> str:
+    try:
+        return str(UUID(job_id))
+    except ValueError:
+        raise _job_not_found() from None
+
+
+JobId = Annotated[str, Depends(_job_id)]
+
+
+def find_job(services: Services, caller: Caller, job_id: str) -> Job:
+    """The job; `NotFoundError` where there is none, or the caller may not see its series."""
+    with services.sessions.begin() as session:
+        job = jobs.find(session, [job_id]).get(job_id)
+    if job is None or not caller.sees(job.series_id):
+        raise _job_not_found()
+    return job
+
+
+def find_version(services: Services, series_id: str, version: int | None) -> Version:
+    """The version, the latest for None; `NotFoundError` says whether series or version is missing."""
+    with services.sessions.begin() as session:
+        return versions.get(session, series_id, version)
+
+
+def _job_not_found() -> NotFoundError:
+    return NotFoundError(Code.JOB_NOT_FOUND, "There is no such job. Finished ones are forgotten after KEEP_JOBS_DAYS.")

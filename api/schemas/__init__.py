@@ -1,0 +1,1 @@
+"""Bodies of requests and answers, and how JSON becomes the former."""

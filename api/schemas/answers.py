@@ -1,0 +1,268 @@
+"""Answers but for those about jobs. The OpenAPI document is made from these and from the bodies of requests."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+from api.schemas.jobs import Fraction, JobAnswer
+from shared.domain.versions import SeriesSummary, Version
+
+
+class DeletedSeries(Struct):
+    """What a series consisted of."""
+
+    series_id: str
+    deleted_versions: int
+    cancelled_jobs: list[str]
+
+
+class Why(Struct):
+    """What a score is made of: what contributed most, and the most similar window of detectors that compare windows."""
+
+    component: str | None
+    similar_from: int | None
+    similar_distance: float | None
+
+
+class Verdict(Struct):
+    """What a detector says of one point. `score` 1.0 is the decision boundary; null band edges are open."""
+
+    anomaly: bool
+    model_version: str
+    score: float
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    detector: str
+    explanation: str | UnsetType = UNSET
+    why: Why | UnsetType = UNSET
+
+
+class BatchVerdicts(Struct):
+    """What a detector says of many points, column by column."""
+
+    model_version: str
+    detector: str
+    anomaly: list[bool | None]  # null where a value is missing, or too little comes before it
+    score: list[float | None]
+    expected: list[float | None]
+    lower: list[float | None]
+    upper: list[float | None]
+
+
+class PointVerdict(Struct, omit_defaults=True):
+    """A verdict, or the problem that stands in its place."""
+
+    series_id: str
+    verdict: Verdict | None = None
+    problem: dict[str, Any] | None = None
+
+
+class ManyVerdicts(Struct):
+    """One result for each point, in their order."""
+
+    results: list[PointVerdict]
+
+
+class SeriesAnswer(Struct):
+    """A series and its latest version in short."""
+
+    series_id: str
+    latest_version: str | None
+    pinned_version: str | None
+    versions: int
+    detector: str | None
+    points: int | None
+    first_timestamp: int | None
+    last_timestamp: int | None
+    anomaly_share: float | None
+    sparkline: list[float] | None
+    fitted_at: datetime | None
+    last_job: JobAnswer | UnsetType | None = UNSET
+
+    @classmethod
+    def of(cls, summary: SeriesSummary) -> "SeriesAnswer":
+        """The series as clients see it."""
+        return cls(
+            series_id=summary.series_id,
+            latest_version=_number(summary.latest_version),
+            pinned_version=_number(summary.pinned_version),
+            versions=summary.versions,
+            detector=summary.detector,
+            points=summary.points,
+            first_timestamp=summary.first_timestamp,
+            last_timestamp=summary.last_timestamp,
+            anomaly_share=summary.anomaly_share,
+            sparkline=summary.sparkline,
+            fitted_at=summary.fitted_at,
+        )
+
+    @classmethod
+    def without_versions(cls, series_id: str) -> "SeriesAnswer":
+        """A series whose first fit has not succeeded yet."""
+        return cls(
+            series_id=series_id,
+            latest_version=None,
+            pinned_version=None,
+            versions=0,
+            detector=None,
+            points=None,
+            first_timestamp=None,
+            last_timestamp=None,
+            anomaly_share=None,
+            sparkline=None,
+            fitted_at=None,
+        )
+
+
+class SeriesPage(Struct):
+    """Series in the order of their ids; `next_cursor` asks for those behind."""
+
+    series: list[SeriesAnswer]
+    next_cursor: str | None
+
+
+class VersionAnswer(Struct):
+    """A version: what it was learnt from, and what was learnt."""
+
+    series_id: str
+    version: str
+    detector: str
+    parameters: dict[str, Any]
+    points: int
+    first_timestamp: int
+    last_timestamp: int
+    training_data_sha256: str
+    state_sha256: str
+    threshold: float | None
+    learnt: dict[str, float | str]
+    anomaly_share: Fraction
+    sparkline: list[float]
+    fit_ms: float
+    job_id: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, version: Version) -> "VersionAnswer":
+        """The version as clients see it."""
+        return cls(
+            series_id=version.series_id,
+            version=str(version.version),
+            detector=version.detector,
+            parameters=version.parameters,
+            points=version.points,
+            first_timestamp=version.first_timestamp,
+            last_timestamp=version.last_timestamp,
+            training_data_sha256=version.data.sha256.hex(),
+            state_sha256=version.state.sha256.hex(),
+            threshold=threshold if isinstance(threshold := version.learnt.get("threshold"), int | float) else None,
+            learnt=version.learnt,
+            anomaly_share=version.anomaly_share,
+            sparkline=version.sparkline,
+            fit_ms=version.fit_ms,
+            job_id=version.job_id,
+            created_at=version.created_at,
+        )
+
+
+class VersionPage(Struct):
+    """Versions, newest first; `next_cursor` asks for older ones."""
+
+    versions: list[VersionAnswer]
+    next_cursor: str | None
+
+
+class TrainingData(Struct):
+    """The points a version was fitted on."""
+
+    timestamps: list[int]
+    values: list[float]
+
+
+class PointsAnswer(Struct):
+    """A span of a version's training data with what the version says of it: the points that a chart has room for."""
+
+    series_id: str
+    version: str
+    detector: str
+    points: int  # in the span, shown or not
+    anomalies: int  # among them; a long series counts one for each block of points
+    timestamps: list[int]
+    values: list[float]
+    score: list[float | None]  # null where a long series keeps the score of a neighbour that is higher
+    expected: list[float | None]
+    lower: list[float | None]
+    upper: list[float | None]
+
+
+class DetectorAnswer(Struct):
+    """A detector and its parameters, as a JSON schema."""
+
+    name: str
+    purpose: str
+    cost: str
+    false_alarms: str
+    min_points: int
+    context_points: int
+    modes: list[str]
+    default: bool
+    parameters: dict[str, Any]
+
+
+class DetectorList(Struct):
+    """All detectors."""
+
+    detectors: list[DetectorAnswer]
+
+
+class LatencyAnswer(Struct):
+    """Milliseconds."""
+
+    avg: float
+    p95: float
+
+
+class Health(Struct, omit_defaults=True):
+    """The service in three figures; `telemetry` is there, and says unavailable, when Redis does not answer."""
+
+    series_trained: int
+    inference_latency_ms: LatencyAnswer
+    training_latency_ms: LatencyAnswer
+    telemetry: str | None = None
+
+
+class Readiness(Struct):
+    """Whether requests can be served, and what is missing."""
+
+    status: str
+    checks: dict[str, str] | UnsetType = UNSET
+
+
+class Liveness(Struct):
+    """The process answers."""
+
+    status: str
+
+
+class Flaw(Struct):
+    """One thing wrong in a request."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class Problem(Struct):
+    """Any error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[Flaw]
+
+
+def _number(version: int | None) -> str | None:
+    return None if version is None else str(version)

@@ -1,0 +1,47 @@
+"""JSON bodies to the types of `api.schemas.requests`, with errors that say what is wrong and where."""
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from shared.errors import Code, Flaw, InputError
+
+T = TypeVar("T")
+
+_AT = re.compile(r" - at `(?P<path>\$[^`]*)`$")
+_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, *under: str | int) -> T:
+    """Decode JSON, or raise `InputError` that says what is wrong and where; `under` is where `body` itself stands."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        at = _AT.search(message)
+        reason = message[: at.start()] if at else message
+        loc = (*under, *(_steps(at["path"]) if at else ()))
+        where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc).lstrip(".") or "the body"
+        raise InputError(
+            Code.INVALID_REQUEST, f"{_plain(reason)} at {where}.", flaws=[Flaw(loc, _plain(reason))]
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        reason = (
+            str(error).removeprefix("JSON is malformed: ") if isinstance(error, msgspec.DecodeError) else "not UTF-8"
+        )
+        hint = " NaN and Infinity are no JSON numbers." if "invalid character" in reason else ""
+        raise InputError(Code.INVALID_JSON, f"The body is not valid JSON: {reason}.{hint}") from None
+    except RecursionError:
+        raise InputError(Code.INVALID_JSON, "The body is nested too deeply.") from None
+
+
+def _steps(path: str) -> tuple[str | int, ...]:
+    return tuple(int(step["index"]) if step["index"] else step["name"] or "…" for step in _STEP.finditer(path))
+
+
+def _plain(reason: str) -> str:
+    """Msgspec's reasons without its quotes; unknown names are cut, since they are the caller's own text."""
+    if reason.startswith("Object contains unknown field"):
+        return "Unknown field: " + reason.split("`")[1][:64]
+    return reason.replace("`", "")

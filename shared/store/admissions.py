@@ -1,0 +1,229 @@
+"""Admissions: whether there is room for fits, and how they become jobs.
+
+Everything assumes READ COMMITTED. Rows are locked in the order fit_jobs, series, versions. Times are the database's.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+
+from shared.domain.jobs import NewJob, Status
+from shared.domain.versions import Version
+from shared.store.engine import Session
+
+# --- accept: admission -> write the data artifact -> accept -> COMMIT -> message -> 202 ------------------------------
+
+# asked_at starts the accept window of one job id. Whoever asks again takes a new id, and so a new artifact.
+_ADMISSION = text("""
+SELECT clock_timestamp() AS asked_at, count(*) AS open_jobs, coalesce(sum(data_size), 0) AS open_bytes
+  FROM (SELECT data_size FROM fit_jobs WHERE status IN ('queued', 'running') LIMIT :limit) AS open_jobs
+""")
+
+_OPEN_OF_KEYS = text("""
+SELECT api_key_id, count(*) AS open_jobs FROM fit_jobs
+ WHERE status IN ('queued', 'running') AND api_key_id = ANY (CAST(:api_key_ids AS text[])) GROUP BY api_key_id
+""")
+
+_FINISHED_LATELY = text("""
+SELECT count(*) FROM fit_jobs WHERE finished_at > statement_timestamp() - make_interval(secs => :seconds)
+""")
+
+# The lock makes seq follow the order of COMMIT within a series, and shows the collector that an accept is in flight.
+# asked_at + window is the API's deadline, judged on the clock that the collector uses too: an API that slept past it
+# is refused, so its artifact may be collected. Several jobs lock in the order of hashtext(series_id), or two such
+# transactions could deadlock; the clock is read after the locks (a bare clock_timestamp() in the outer WHERE would be
+# evaluated before them).
+_ACCEPT = text("""
+WITH asked AS (
+  SELECT * FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS job (
+    place integer, id uuid, series_id text, detector text, parameters jsonb, points integer, data_key text,
+    data_sha256 text, data_size bigint, api_key_id text, idempotency_key text, request_sha256 text, request_id text,
+    asked_at timestamptz)
+), turn AS MATERIALIZED (
+  SELECT line.*, pg_advisory_xact_lock(8243, hashtext(series_id)), clock_timestamp() AS began
+    FROM (SELECT * FROM asked ORDER BY hashtext(series_id), place) AS line
+)
+INSERT INTO fit_jobs (id, series_id, detector, parameters, points, data_key, data_sha256, data_size,
+                      api_key_id, idempotency_key, request_sha256, request_id)
+SELECT id, series_id, detector, parameters, points, data_key, decode(data_sha256, 'hex'), data_size,
+       api_key_id, idempotency_key, decode(request_sha256, 'hex'), request_id
+  FROM turn WHERE began < asked_at + make_interval(secs => :window_s)
+ ORDER BY hashtext(series_id), place
+ON CONFLICT DO NOTHING
+RETURNING CAST(id AS text)
+""")
+ACCEPT_AT_MOST = 500  # jobs in one transaction: each holds a lock until COMMIT
+
+# When accept did not return a job: mine = an earlier try of this very INSERT was committed; another id = the
+# idempotency key was used before; no row = too late.
+_ACCEPTED_AS = text("""
+SELECT CAST(id AS text) AS job_id, id = CAST(:job_id AS uuid) AS mine, request_sha256, status FROM fit_jobs
+ WHERE id = CAST(:job_id AS uuid) OR (api_key_id = :api_key_id AND idempotency_key = :idempotency_key)
+""")
+_ACCEPTED_BY_KEY = text("""
+SELECT api_key_id, idempotency_key, CAST(id AS text) AS job_id, request_sha256, status FROM fit_jobs
+ WHERE (api_key_id, idempotency_key) IN (
+   SELECT * FROM unnest(CAST(:api_key_ids AS text[]), CAST(:keys AS text[])))
+""")
+
+# A new job that shares the data of the old one. FOR SHARE keeps the old row, and its hold on the data, until the new
+# row is committed. One open retry per job: a second click finds the first (no row; see open_retry). The lock of the
+# series comes first: so a deletion of the series either cancels this job or is seen by it, and the two never wait for
+# each other. The series of a row never changes, so that it may be read before.
+_RETRY = text("""
+WITH turn AS MATERIALIZED (
+  SELECT id, pg_advisory_xact_lock(8243, hashtext(series_id)) FROM fit_jobs WHERE id = CAST(:job_id AS uuid)
+)
+INSERT INTO fit_jobs (id, series_id, detector, parameters, points, data_key, data_sha256, data_size,
+                      retry_of, api_key_id, request_id)
+SELECT CAST(:new_job_id AS uuid), old.series_id, old.detector, old.parameters, old.points, old.data_key,
+       old.data_sha256, old.data_size, old.id, :api_key_id, :request_id
+  FROM turn, LATERAL (
+         SELECT * FROM fit_jobs f
+          WHERE f.id = turn.id AND f.status IN ('failed', 'cancelled') AND f.data_key IS NOT NULL FOR SHARE) AS old
+ON CONFLICT DO NOTHING
+RETURNING CAST(id AS text)
+""")
+# A version's data fitted again. FOR KEY SHARE keeps the version, and its hold on the data, until the new row is
+# committed; the lock of the series comes first for the same reason as in a retry.
+_REFIT = text("""
+WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(8243, hashtext(:series_id)))
+INSERT INTO fit_jobs (id, series_id, detector, parameters, points, data_key, data_sha256, data_size,
+                      api_key_id, request_id)
+SELECT CAST(:new_job_id AS uuid), kept.series_id, :detector, CAST(:parameters AS jsonb), kept.points, kept.data_key,
+       kept.data_sha256, kept.data_size, :api_key_id, :request_id
+  FROM turn, LATERAL (
+         SELECT * FROM versions v WHERE v.series_id = :series_id AND v.version = :version FOR KEY SHARE) AS kept
+RETURNING CAST(id AS text)
+""")
+_OPEN_RETRY = text("""
+SELECT CAST(id AS text) AS job_id, status FROM fit_jobs
+ WHERE retry_of = CAST(:job_id AS uuid) AND status IN ('queued', 'running')
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """How full the queue is, and since when an accept may follow."""
+
+    asked_at: datetime
+    open_jobs: int
+    open_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedAs:
+    """The job that stands where one was to be inserted."""
+
+    job_id: str
+    mine: bool  # the very job of this request, not one that its idempotency key stands for
+    request_sha256: bytes  # of that job's series, detector, parameters and data
+    status: Status
+
+
+class OpenRetry(NamedTuple):
+    """A job that does what another did not."""
+
+    job_id: str
+    status: Status
+
+
+def admission(session: Session, count_at_most: int) -> Admission:
+    """Count open jobs, up to `count_at_most`, and their bytes."""
+    row = session.execute(_ADMISSION, {"limit": count_at_most}).one()
+    return Admission(row.asked_at, row.open_jobs, int(row.open_bytes))
+
+
+def open_of_keys(session: Session, api_key_ids: Collection[str]) -> dict[str, int]:
+    """How many open jobs each key has; nothing for one that has none."""
+    rows = session.execute(_OPEN_OF_KEYS, {"api_key_ids": list(api_key_ids)})
+    return {row.api_key_id: row.open_jobs for row in rows}
+
+
+def finished_lately(session: Session, seconds: float) -> int:
+    """How many jobs got a final status in the last seconds."""
+    return int(session.execute(_FINISHED_LATELY, {"seconds": seconds}).scalar_one())
+
+
+def accept(session: Session, jobs: Sequence[NewJob], window_s: float) -> set[str]:
+    """Insert at most `ACCEPT_AT_MOST` jobs; return the ids inserted. For the others see `accepted_as`."""
+    rows = [
+        {
+            "place": place,
+            "id": job.job_id,
+            "series_id": job.series_id,
+            "detector": job.detector,
+            "parameters": job.parameters,
+            "points": job.points,
+            "data_key": job.data_key,
+            "data_sha256": job.data_sha256.hex(),
+            "data_size": job.data_size,
+            "api_key_id": job.api_key_id,
+            "idempotency_key": job.idempotency_key,
+            "request_sha256": job.request_sha256.hex(),
+            "request_id": job.request_id,
+            "asked_at": job.asked_at.isoformat(),
+        }
+        for place, job in enumerate(jobs)
+    ]
+    return set(session.execute(_ACCEPT, {"jobs": json.dumps(rows), "window_s": window_s}).scalars())
+
+
+def accepted_as(session: Session, job: NewJob) -> AcceptedAs | None:
+    """Which job an insert ran into; None when it came too late."""
+    own = {"job_id": job.job_id, "api_key_id": job.api_key_id, "idempotency_key": job.idempotency_key}
+    row = session.execute(_ACCEPTED_AS, own).first()
+    return AcceptedAs(row.job_id, row.mine, bytes(row.request_sha256), Status(row.status)) if row else None
+
+
+def accepted_by_key(session: Session, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str | None], AcceptedAs]:
+    """The jobs that idempotency keys, each in the scope of an API key, stand for already."""
+    api_key_ids, idempotency_keys = zip(*keys, strict=True)
+    rows = session.execute(_ACCEPTED_BY_KEY, {"api_key_ids": list(api_key_ids), "keys": list(idempotency_keys)})
+    return {
+        (row.api_key_id, row.idempotency_key): AcceptedAs(
+            row.job_id, mine=False, request_sha256=bytes(row.request_sha256), status=Status(row.status)
+        )
+        for row in rows
+    }
+
+
+def retry(session: Session, job_id: str, new_job_id: str, api_key_id: str, request_id: str) -> str | None:
+    """Accept a failed or cancelled job again, under the new id, which is returned.
+
+    None when its data was let go, it did not fail, it is unknown, or a retry of it is open: see `open_retry`.
+    """
+    parameters = {"job_id": job_id, "new_job_id": new_job_id, "api_key_id": api_key_id, "request_id": request_id}
+    return session.execute(_RETRY, parameters).scalar()
+
+
+def refit(
+    session: Session,
+    version: Version,
+    new_job_id: str,
+    detector: str,
+    parameters: Mapping[str, Any],
+    api_key_id: str,
+    request_id: str,
+) -> bool:
+    """Accept a fit of a version's data under the new id; False when the version is gone, and its data with it."""
+    own = {
+        "series_id": version.series_id,
+        "version": version.version,
+        "new_job_id": new_job_id,
+        "detector": detector,
+        "parameters": json.dumps(parameters),
+        "api_key_id": api_key_id,
+        "request_id": request_id,
+    }
+    return session.execute(_REFIT, own).first() is not None
+
+
+def open_retry(session: Session, job_id: str) -> OpenRetry | None:
+    """The queued or running job that retries this one."""
+    row = session.execute(_OPEN_RETRY, {"job_id": job_id}).first()
+    return OpenRetry(row.job_id, Status(row.status)) if row else None

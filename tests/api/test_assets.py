@@ -1,0 +1,54 @@
+import gzip
+import json
+import re
+from collections.abc import Callable
+
+import httpx
+
+
+def test_what_a_page_needs_comes_from_here_and_is_kept_for_a_year(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    page = api.get(f"/plot?series_id={series_id}").text
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert not [source for source in sources if not source.startswith(("./", "#"))]
+    files = {source[2:] for source in sources if source.startswith("./static/")}
+    names = {file.rpartition("/")[2] for file in files}
+    assert names == {"icon.svg", "style.css", "theme.js", "plotly.min.js", "chart.js", "plot.js"}
+    for file in files:
+        answer = api.get(f"/{file}")
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.headers["Content-Encoding"] == "gzip"
+    assert "immutable" not in api.get("/static/000000000000/style.css").headers["Cache-Control"]
+    assert api.get("/static/000000000000/../../main.py").status_code == 404
+    assert api.get("/static/000000000000/none.js").status_code == 404
+
+
+def test_the_interactive_documentation_needs_no_other_host(api: httpx.Client) -> None:
+    page = api.get("/docs")
+    assert page.status_code == 200
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(sources) == 3
+    for source in sources:
+        assert source.startswith(("static/", "data:"))
+        assert source.startswith("data:") or api.get(f"/{source}").status_code == 200
+    assert api.get("/").status_code in (200, 307)
+    document = api.get("/openapi.json").json()
+    from shared import __version__  # noqa: PLC0415
+
+    assert document["info"]["version"] == __version__
+
+
+def test_every_route_is_documented_with_its_answer(api: httpx.Client) -> None:
+    document = api.get("/openapi.json").json()
+    components = document["components"]["schemas"]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            success = [status for status in operation["responses"] if status.startswith("2")]
+            assert success, (method, path)
+            assert "application/problem+json" in operation["responses"]["default"]["content"], (method, path)
+    references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert references <= set(components)
+    assert gzip.compress(json.dumps(document).encode())

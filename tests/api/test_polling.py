@@ -1,0 +1,113 @@
+"""Waits: bounded in number and time, and nobody looks while nobody waits."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from api.following import polling
+from api.following.polling import Poller
+from shared.embedded.ports import free_port
+from shared.settings import Settings
+from shared.store.engine import Sessions, make_engine
+from tests.points import ramp
+from worker.training import Training, run
+
+
+def queued(api: httpx.Client, series_id: str) -> str:
+    return str(api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"])
+
+
+def test_beyond_a_thousand_waits_one_is_answered_at_once(
+    api: httpx.Client, sessions: Sessions, series_id: str, training: Training
+) -> None:
+    assert polling.MOST_WAITERS == 1000
+    job_id = queued(api, series_id)
+
+    async def wait() -> None:
+        poller = Poller(sessions)
+        waits = [asyncio.create_task(poller.wait(job_id, 20)) for _ in range(polling.MOST_WAITERS)]
+        await asyncio.sleep(0)
+        await asyncio.wait_for(poller.wait(job_id, 20), 1)
+        assert not any(one.done() for one in waits)
+        await asyncio.to_thread(run, training, job_id)
+        await asyncio.wait_for(asyncio.gather(*waits), 5)
+        free_again = asyncio.create_task(poller.wait(queued_too, 20))
+        await asyncio.sleep(0.05)
+        assert not free_again.done()
+        poller.close()
+        await free_again
+
+    queued_too = queued(api, series_id)
+    asyncio.run(wait())
+
+
+def test_nobody_looks_while_nobody_waits(api: httpx.Client, sessions: Sessions, series_id: str) -> None:
+    job_id = queued(api, series_id)
+
+    async def wait() -> None:
+        poller = Poller(sessions)
+        for _ in range(2):
+            assert not lookers()
+            await poller.wait(job_id, 0.15)
+            await asyncio.wait_for(asyncio.gather(*lookers()), 5)
+
+    asyncio.run(wait())
+
+
+def lookers() -> list[asyncio.Task[object]]:
+    return [task for task in asyncio.all_tasks() if task.get_name() == "poller"]
+
+
+def test_a_wait_whose_client_went_away_is_forgotten(api: httpx.Client, sessions: Sessions, series_id: str) -> None:
+    job_id = queued(api, series_id)
+
+    async def wait() -> None:
+        poller = Poller(sessions)
+        waiting = asyncio.create_task(poller.wait(job_id, 20))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        await asyncio.wait_for(asyncio.gather(*lookers()), 5)
+
+    asyncio.run(wait())
+
+
+def test_a_wait_for_an_unknown_job_and_one_when_the_process_stops_end_at_once(sessions: Sessions) -> None:
+    async def wait() -> None:
+        poller = Poller(sessions)
+        await asyncio.wait_for(poller.wait(str(uuid4()), 20), 5)
+        poller.close()
+        await asyncio.wait_for(poller.wait(str(uuid4()), 20), 1)
+
+    asyncio.run(wait())
+
+
+def test_a_wait_outlasts_a_database_that_is_away(settings: Settings) -> None:
+    away = settings.model_copy(update={"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"})
+
+    async def wait() -> None:
+        sessions = Sessions(make_engine(away, "tsad-tests"))
+        began = time.monotonic()
+        await Poller(sessions).wait(str(uuid4()), 0.3)
+        assert time.monotonic() - began >= 0.3
+        sessions.engine.dispose()
+
+    asyncio.run(wait())
+
+
+@pytest.mark.parametrize("wait", ["30.1", "-0.1", "1e99", "inf", "nan", "", "5s", "%00"])
+def test_a_wait_out_of_range_is_refused(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str], wait: str
+) -> None:
+    answer = api.get(f"/jobs/{fitted(series_id)}?wait={wait}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize("wait", ["0", "30", "0.5"])
+def test_a_wait_in_range_for_a_finished_job_is_answered(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str], wait: str
+) -> None:
+    assert api.get(f"/jobs/{fitted(series_id)}?wait={wait}").json()["status"] == "succeeded"
