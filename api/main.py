@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
@@ -11,15 +10,12 @@ from starlette.middleware import Middleware
 from api import openapi, problems
 from api.chain.slots import chain
 from api.direct import Direct
-from api.fitting.accepting import accept
-from api.grouping import Grouped
 from api.routes import assets, fits, health, jobs, login, pages, plots, predictions, series, versions
 from api.services import Services
 from api.stopping import when_stopping
 from shared import __version__, logs
 from shared.metrics import Metrics
 from shared.settings import Settings
-from shared.store.admissions import ACCEPT_AT_MOST
 from shared.tracing import start as start_tracing
 
 DESCRIPTION = "Learns what is normal for many time series and says, point by point, what is not."
@@ -37,7 +33,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         current_default_thread_limiter().total_tokens = settings.database_pool_size
         services = Services.start(settings, metrics)
         app.state.services = services
-        app.state.grouped_fits = Grouped(partial(accept, services), ACCEPT_AT_MOST)
         when_stopping(services.poller.close)
         try:
             yield

@@ -13,14 +13,18 @@ from api.chain.keyring import Keyring
 from api.chain.rates import Rates
 from api.charts.histories import Histories
 from api.following.polling import Poller
+from api.grouping import Grouped
 from api.pages.timeline import Band, read_band
 from api.predicting.resolving import Resolver
 from shared.artifacts import Artifacts
 from shared.domain.versions import Artifact
+from shared.fitting.accepting import Acceptor, Outcome, accept
+from shared.fitting.checking import Fit
 from shared.metrics import Metrics, Publisher
 from shared.queue import Announcer, make_celery
 from shared.settings import Settings
 from shared.store import inspection, series
+from shared.store.admissions import ACCEPT_AT_MOST
 from shared.store.engine import Sessions, make_engine
 from shared.store.latest import LatestVersions
 from shared.telemetry import Latencies, connect
@@ -50,6 +54,8 @@ class Services:
     resolver: Resolver
     histories: Histories
     poller: Poller
+    acceptor: Acceptor
+    grouped_fits: Grouped[Fit, Outcome]  # those that wait together, stored together
     writers: ThreadPoolExecutor  # training data, side by side: each file waits for the disk
     batches: ThreadPoolExecutor  # scoring large batches, beside the threads that serve other requests
     series_trained: "Count[int]"
@@ -66,6 +72,9 @@ class Services:
         latest.start()
         keyring = Keyring(sessions, off=settings.auth == "off")
         keyring.start()
+        announcer = Announcer(make_celery(settings.redis, consumes=False))
+        writers = ThreadPoolExecutor(WRITERS, "writer")
+        acceptor = Acceptor(sessions, artifacts.data, writers, announcer.announce, settings)
         return cls(
             settings=settings,
             sessions=sessions,
@@ -76,12 +85,14 @@ class Services:
             latencies=Latencies(client, settings.latency_history_limit),
             metrics=metrics,
             publisher=Publisher(metrics, client),
-            announcer=Announcer(make_celery(settings.redis, consumes=False)),
+            announcer=announcer,
             latest=latest,
             resolver=Resolver(latest, sessions, artifacts, settings.state_cache_bytes, metrics),
             histories=Histories(artifacts, settings.chart_cache_bytes),
             poller=Poller(sessions),
-            writers=ThreadPoolExecutor(WRITERS, "writer"),
+            acceptor=acceptor,
+            grouped_fits=Grouped(partial(accept, acceptor), ACCEPT_AT_MOST),
+            writers=writers,
             batches=ThreadPoolExecutor(BATCHES_AT_A_TIME, "batch"),
             series_trained=Count(sessions, series.count, SERIES_KEPT_S),
             holdings=Count(sessions, inspection.holdings, HOLDINGS_KEPT_S),

@@ -14,7 +14,7 @@ from shared.store.jobs import Wanted
 
 SERIES = "grown-7"
 JOB = "00000000-0000-4000-8000-000000000000"  # there is none
-CLAIM = Claim(JOB, 1, SERIES, "baseline", {}, 3, f"{SERIES}/{JOB}.npz", bytes(32), 1)
+CLAIM = Claim(JOB, 1, SERIES, "baseline", {}, 3, Artifact(f"{SERIES}/{JOB}.npz", bytes(32), 1))
 NEW = NewVersion(0, 1, {}, 0.0, [], 1.0, Artifact("s", bytes(32), 1), Artifact("c", bytes(32), 1))
 
 HOT: dict[str, Callable[[Session], object]] = {

@@ -4,9 +4,8 @@ from alembic import context
 from sqlalchemy import create_engine, pool, text
 
 from shared.settings import Settings
+from shared.store.locks import MIGRATION
 from shared.store.tables import metadata
-
-ONE_MIGRATION_AT_A_TIME = 8245  # advisory lock: api, worker and reconciler use others
 
 
 def run() -> None:
@@ -19,7 +18,7 @@ def run() -> None:
             # LOCAL, for behind a pooler the connection is somebody else's after the transaction.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL lock_timeout = '60s'"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ONE_MIGRATION_AT_A_TIME})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION})
             # A statement that waits for a lock makes every later query of that table wait behind it: give up instead.
             connection.execute(text("SET LOCAL lock_timeout = '5s'"))
             context.run_migrations()

@@ -100,6 +100,11 @@ def test_only_the_block_of_a_transaction_commits() -> None:
     assert committing <= {"migrations/env.py"}  # settings of its own connection, before any migration
 
 
+def test_the_numbers_of_advisory_locks_stand_in_one_module() -> None:
+    numbered = {name for name in product() if re.search(r"advisory\w*lock\w*\(\s*\d", (ROOT / name).read_text())}
+    assert numbered == set()
+
+
 def test_nothing_is_pickled() -> None:
     for name, tree in product().items():
         assert not {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"} & set(imports(tree)), name

@@ -17,7 +17,7 @@ from shared.domain.detectors.states import encode
 from shared.domain.jobs import Claim
 from shared.domain.series import Series
 from shared.domain.training_scores import TrainingScores
-from shared.domain.versions import Artifact, NewVersion
+from shared.domain.versions import NewVersion
 from shared.errors import Code, DamagedError, FitError, InputError, UnavailableError
 from shared.metrics import Metrics
 from shared.settings import Settings
@@ -122,8 +122,7 @@ def _try_to_claim(training: Training, job_id: str) -> Claim | None:
 
 
 def _fit_and_publish(training: Training, claimed: Claim, lease: Lease) -> int:
-    data = Artifact(claimed.data_key, claimed.data_sha256, claimed.data_size)
-    series = Series.decode(training.artifacts.data.get(data))
+    series = Series.decode(training.artifacts.data.get(claimed.data))
     new = _learn(training, claimed, series, lease)
     return _publish(training, claimed, new, lease)
 

@@ -14,8 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.dependencies import visible
-from api.fitting.accepting import Accepted, Outcome, accept
-from api.fitting.decoding import read
+from api.fitting.decoding import read_body
 from api.problems import problem
 from api.schemas.decoding import decode
 from api.schemas.jobs import BulkResult
@@ -24,6 +23,8 @@ from api.services import Services
 from shared.domain.access import Caller
 from shared.domain.series import check_series_id
 from shared.errors import AccessError, Code, InputError, TsadError
+from shared.fitting.accepting import Accepted, Outcome, accept
+from shared.fitting.checking import Fit, Origin
 
 logger = logging.getLogger(__name__)
 
@@ -78,21 +79,22 @@ class BulkAnswer(Response):
 
     def _accept(self, lines: list[Line]) -> bytes:
         outcomes: dict[int, tuple[str | None, Outcome]] = {}
-        fits = {}
+        fits: dict[int, Fit] = {}
         for number, line in lines:
             body = None
             try:
                 body = decode(_LINE, line)
                 series_id = visible(check_series_id(body.series_id), self._caller)
-                own = (f"{self._request_id}.{number}", self._caller.key_id, body.idempotency_key)
-                fits[number] = read(series_id, body, self._services.settings, *own)
+                origin = Origin(f"{self._request_id}.{number}", self._caller.key_id, body.idempotency_key)
+                fits[number] = read_body(series_id, body, self._services.settings, origin)
             except TsadError as error:
                 outcomes[number] = (None if body is None else body.series_id[:128], error)
         try:
-            accepted = accept(self._services, list(fits.values()))
+            accepted = accept(self._services.acceptor, list(fits.values()))
         except TsadError as error:
             accepted = [error] * len(fits)
-        outcomes |= {number: (fit.series_id, one) for (number, fit), one in zip(fits.items(), accepted, strict=True)}
+        for (number, fit), outcome in zip(fits.items(), accepted, strict=True):
+            outcomes[number] = (fit.series_id, outcome)
         return b"".join(self._result(number, *outcomes[number]) for number, line in lines if line.strip())
 
     def _result(self, line: int, series_id: str | None, outcome: Outcome) -> bytes:

@@ -2,7 +2,6 @@
 
 import re
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -11,10 +10,8 @@ from starlette.responses import Response
 
 from api.chain.authentication import caller_of
 from api.dependencies import CallerOf, Content, RequestId, SeriesId, ServicesOf, VersionNumber, answer, visible
-from api.fitting.accepting import Accepted, accept
-from api.fitting.admitting import admit, check_quota, queue_full
 from api.fitting.bulk import BulkAnswer
-from api.fitting.decoding import Fit, read
+from api.fitting.decoding import read
 from api.following.polling import LONGEST_WAIT_S
 from api.openapi import IDEMPOTENCY_KEY, PREFER, SERIES_ID, operation
 from api.problems import request_id_of
@@ -22,18 +19,13 @@ from api.routes.finding import find_job, find_version
 from api.schemas.decoding import decode
 from api.schemas.jobs import AcceptedJob, BulkResult, JobAnswer
 from api.schemas.requests import BulkLine, FitBody, RefitBody
-from shared.domain import detectors
 from shared.domain.access import Scope
-from shared.domain.detectors.parameters import complete
-from shared.domain.jobs import Status
-from shared.domain.series import Series, check_series_id
-from shared.domain.versions import version_not_found
-from shared.settings import Settings
-from shared.store import admissions
+from shared.domain.series import check_series_id
+from shared.fitting.accepting import Accepted, accept
+from shared.fitting.checking import Method, Origin
+from shared.fitting.repeating import fit_again as accept_again
 
 if TYPE_CHECKING:
-    from api.fitting.accepting import Outcome
-    from api.grouping import Grouped
     from api.services import Services
 
 router = APIRouter(tags=["fits"])
@@ -41,7 +33,6 @@ raw = APIRouter(tags=["fits"])  # read the request themselves, as predictions do
 
 SMALL_BODY_BYTES = 32 * 1024  # a thousand points, checked within a millisecond
 
-_BODY = msgspec.json.Decoder(FitBody)
 _REFIT_BODY = msgspec.json.Decoder(RefitBody)
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
 
@@ -62,13 +53,13 @@ async def fit(request: Request) -> Response:
     caller = caller_of(request)
     series_id = visible(check_series_id(request.path_params["series_id"]), caller)
     content = await request.body()
-    key = request.headers.get("idempotency-key")
-    arguments = (series_id, content, services.settings, request_id_of(request), caller.key_id, key)
+    origin = Origin(request_id_of(request), caller.key_id, request.headers.get("idempotency-key"))
     if len(content) <= SMALL_BODY_BYTES:
-        grouped_fits: Grouped[Fit, Outcome] = request.app.state.grouped_fits
-        outcome = await grouped_fits(_read(*arguments))
+        outcome = await services.grouped_fits(read(series_id, content, services.settings, origin))
     else:  # neither the event loop nor others should wait for it
-        (outcome,) = await run_in_threadpool(lambda: accept(services, [_read(*arguments)]))
+        (outcome,) = await run_in_threadpool(
+            lambda: accept(services.acceptor, [read(series_id, content, services.settings, origin)])
+        )
     if not isinstance(outcome, Accepted):
         raise outcome
     if wait_s := _preferred_wait(request.headers.get("prefer")):
@@ -76,8 +67,7 @@ async def fit(request: Request) -> Response:
         job = await run_in_threadpool(find_job, services, caller, outcome.job_id)
         if job.status.is_final:
             return answer(JobAnswer.of(job), 200, {"Location": f"/jobs/{job.job_id}", **_applied(wait_s)})
-    body = AcceptedJob.of(outcome.job_id, series_id, outcome.status, outcome.points)
-    return answer(body, 202, {"Location": body.links.self, "Retry-After": "1", **_applied(wait_s)})
+    return _accepted(outcome, _applied(wait_s))
 
 
 @router.post(
@@ -93,21 +83,9 @@ def fit_again(
 ) -> Response:
     """Learn from a version's own points again, with another detector or other parameters."""
     body = decode(_REFIT_BODY, content)
-    detector = detectors.named(body.detector)
-    parameters = complete(detector.parameters, body.parameters)
-    found = find_version(services, series_id, version)
-    points = Series.decode(services.artifacts.data.get(found.data))
-    points.without(parameters["exclude"]).check_learnable(detector.min_points)
-    check_quota(services, caller.key_id)
-    if not admit(services, 1)[1]:
-        raise queue_full(services)
-    job_id = str(uuid4())
-    with services.sessions.begin() as session:
-        if not admissions.refit(session, found, job_id, detector.name, parameters, caller.key_id, request_id):
-            raise version_not_found()
-    services.announcer.announce(job_id)
-    accepted = AcceptedJob.of(job_id, series_id, Status.QUEUED, found.points)
-    return answer(accepted, 202, {"Location": accepted.links.self, "Retry-After": "1"})
+    method = Method.of(body.detector, body.parameters)
+    fitted = find_version(services, series_id, version)
+    return _accepted(accept_again(services.acceptor, fitted, method, Origin(request_id, caller.key_id)))
 
 
 @router.post("/fit", **operation(BulkResult, scope=Scope.FIT, body=BulkLine, lines=True))
@@ -116,8 +94,9 @@ async def fit_many(services: ServicesOf, caller: CallerOf, request_id: RequestId
     return BulkAnswer(services, request_id, caller)
 
 
-def _read(series_id: str, content: bytes, settings: Settings, *own: *tuple[str, str, str | None]) -> Fit:
-    return read(series_id, decode(_BODY, content), settings, *own)
+def _accepted(accepted: Accepted, headers: dict[str, str] | None = None) -> Response:
+    body = AcceptedJob.of(accepted)
+    return answer(body, 202, {"Location": body.links.self, "Retry-After": "1", **(headers or {})})
 
 
 def _preferred_wait(prefer: str | None) -> int:

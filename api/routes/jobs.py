@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
-from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import WithJsonSchema
@@ -12,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.dependencies import CallerOf, Cursor, Limit, RequestId, ServicesOf, answer
-from api.fitting.admitting import admit, check_quota, queue_full
 from api.following import events
 from api.following.polling import LONGEST_WAIT_S
 from api.openapi import operation
@@ -24,8 +22,9 @@ from shared.domain.access import Scope
 from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError, TsadError
-from shared.store import admissions, jobs
-from shared.store.admissions import OpenRetry
+from shared.fitting.checking import Origin
+from shared.fitting.repeating import retry as accept_retry
+from shared.store import jobs
 from shared.store.jobs import Wanted
 
 router = APIRouter(tags=["jobs"])
@@ -78,18 +77,18 @@ async def stream_jobs(services: ServicesOf, caller: CallerOf, wanted: WantedJobs
 
 
 @router.get("/jobs/{job_id}", **operation(JobAnswer, scope=Scope.READ))
-async def job(
+async def show_job(
     services: ServicesOf,
     caller: CallerOf,
     job_id: JobId,
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for the job to end")] = 0,
 ) -> Response:
     """Where a fit job is. With `wait`, the answer is held until the job has ended or the time is over."""
-    found = await run_in_threadpool(find_job, services, caller, job_id)
-    if wait and not found.status.is_final:
+    job = await run_in_threadpool(find_job, services, caller, job_id)
+    if wait and not job.status.is_final:
         await services.poller.wait(job_id, wait)
-        found = await run_in_threadpool(find_job, services, caller, job_id)
-    return answer(JobAnswer.of(found))
+        job = await run_in_threadpool(find_job, services, caller, job_id)
+    return answer(JobAnswer.of(job))
 
 
 @router.get("/jobs/{job_id}/events", **operation("text/event-stream", scope=Scope.READ))
@@ -111,37 +110,20 @@ def cancel(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
             following = jobs.next_of_series(session, cancelled.series_id)
         if following:
             services.announcer.announce(following)
-    found = find_job(services, caller, job_id)
-    if found.status is not Status.CANCELLED:
-        raise TsadError(Code.JOB_FINISHED, f"The job has {found.status} already. It can no longer be cancelled.")
-    return answer(JobAnswer.of(found))
+    job = find_job(services, caller, job_id)
+    if job.status is not Status.CANCELLED:
+        raise TsadError(Code.JOB_FINISHED, f"The job has {job.status} already. It can no longer be cancelled.")
+    return answer(JobAnswer.of(job))
 
 
 @router.post("/jobs/{job_id}/retry", **operation(AcceptedJob, scope=Scope.FIT, status=202))
 def retry(services: ServicesOf, caller: CallerOf, job_id: JobId, request_id: RequestId) -> Response:
     """Fit the data of a failed or cancelled job again, as a new job. While that one is open, retrying finds it."""
-    found = find_job(services, caller, job_id)
-    with services.sessions.begin() as session:
-        retrying = admissions.open_retry(session, job_id)
-    if retrying is None:
-        check_quota(services, caller.key_id)
-        if not admit(services, 1)[1]:
-            raise queue_full(services)
-        with services.sessions.begin() as session:
-            new_id = admissions.retry(session, job_id, str(uuid4()), caller.key_id, request_id)
-            retrying = OpenRetry(new_id, Status.QUEUED) if new_id else admissions.open_retry(session, job_id)
-        services.metrics.retries.inc(new_id is not None)
-    if retrying is None:
-        raise _not_retryable(find_job(services, caller, job_id))
-    services.announcer.announce(retrying.job_id)
-    body = AcceptedJob.of(retrying.job_id, found.series_id, retrying.status, found.points)
+    job = find_job(services, caller, job_id)
+    accepted = accept_retry(services.acceptor, job, Origin(request_id, caller.key_id))
+    services.metrics.retries.inc(accepted.is_new)
+    body = AcceptedJob.of(accepted)
     return answer(body, 202, {"Location": body.links.self, "Retry-After": "1"})
-
-
-def _not_retryable(job: Job) -> TsadError:
-    if job.status in (Status.FAILED, Status.CANCELLED):
-        return TsadError(Code.DATA_GONE, "The training data of this job was let go. Send the fit again.")
-    return TsadError(Code.JOB_NOT_RETRYABLE, f"Only failed and cancelled jobs are retried; this one is {job.status}.")
 
 
 def _newest(services: Services, wanted: Wanted) -> list[Job]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from shared.domain import jobs
+from shared.fitting.accepting import Accepted
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 
@@ -24,12 +25,12 @@ class JobLinks(Struct, omit_defaults=True):
     @classmethod
     def of(cls, job: jobs.Job) -> "JobLinks":
         """Only those that lead somewhere."""
-        own = f"/jobs/{job.job_id}"
-        links = cls(self=own, series=f"/series/{job.series_id}")
+        path = f"/jobs/{job.job_id}"
+        links = cls(self=path, series=f"/series/{job.series_id}")
         if not job.status.is_final:
-            links.events, links.cancel = f"{own}/events", f"{own}/cancel"
+            links.events, links.cancel = f"{path}/events", f"{path}/cancel"
         elif job.holds_data:
-            links.retry = f"{own}/retry"
+            links.retry = f"{path}/retry"
         if job.version is not None:
             links.version = f"/series/{job.series_id}/versions/{job.version}"
             links.plot = f"/plot?series_id={job.series_id}&version={job.version}"
@@ -46,11 +47,13 @@ class AcceptedJob(Struct):
     links: JobLinks
 
     @classmethod
-    def of(cls, job_id: str, series_id: str, status: str, points: int) -> "AcceptedJob":
+    def of(cls, accepted: Accepted) -> "AcceptedJob":
         """What the client needs to follow it."""
-        own = f"/jobs/{job_id}"
-        links = JobLinks(self=own, series=f"/series/{series_id}", events=f"{own}/events", cancel=f"{own}/cancel")
-        return cls(job_id, series_id, status, points, links)
+        path = f"/jobs/{accepted.job_id}"
+        links = JobLinks(
+            self=path, series=f"/series/{accepted.series_id}", events=f"{path}/events", cancel=f"{path}/cancel"
+        )
+        return cls(accepted.job_id, accepted.series_id, accepted.status, accepted.points, links)
 
 
 class BulkResult(Struct, omit_defaults=True):

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from shared.domain.versions import Artifact
 from shared.errors import Code
 
 
@@ -44,14 +45,14 @@ class NewJob:
     detector: str
     parameters: dict[str, Any]
     points: int
-    data_key: str
-    data_sha256: bytes
-    data_size: int
+    data: Artifact
     request_sha256: bytes  # of series, detector, parameters and data: what an idempotency key stands for
     asked_at: datetime  # the database's clock at admission
     request_id: str = ""
     api_key_id: str = "-"
     idempotency_key: str | None = None
+    of_version: int | None = None  # of the same series, whose data is fitted again
+    retry_of: str | None = None  # the ended job whose data is fitted again
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,13 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     queue_position: int | None  # jobs ahead of a queued one
-    holds_data: bool  # its training data is kept, so that it can be fitted, or retried
+    data: Artifact | None  # kept, so that it can be fitted, or retried; None once it is a version's, or released
     revision: int  # how often what is seen of it has changed, from 1
+
+    @property
+    def holds_data(self) -> bool:
+        """Whether its training data is kept."""
+        return self.data is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,5 @@ class Claim:
     detector: str
     parameters: dict[str, Any]
     points: int
-    data_key: str
-    data_sha256: bytes
-    data_size: int
+    data: Artifact
     request_id: str | None = None  # of the request that asked for the fit, for log lines

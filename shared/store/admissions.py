@@ -4,16 +4,16 @@ Everything assumes READ COMMITTED. Rows are locked in the order fit_jobs, series
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import text
 
 from shared.domain.jobs import NewJob, Status
-from shared.domain.versions import Version
 from shared.store.engine import Session
+from shared.store.locks import lock_series
 
 # --- accept: admission -> write the data artifact -> accept -> COMMIT -> message -> 202 ------------------------------
 
@@ -33,25 +33,40 @@ SELECT count(*) FROM fit_jobs WHERE finished_at > statement_timestamp() - make_i
 """)
 
 # The lock makes seq follow the order of COMMIT within a series, and shows the collector that an accept is in flight.
-# asked_at + window is the API's deadline, judged on the clock that the collector uses too: an API that slept past it
-# is refused, so its artifact may be collected. Several jobs lock in the order of hashtext(series_id), or two such
-# transactions could deadlock; the clock is read after the locks (a bare clock_timestamp() in the outer WHERE would be
-# evaluated before them).
-_ACCEPT = text("""
+# asked_at + window is the deadline for data that is newly in the store, judged on the clock that the collector uses
+# too: a process that slept past it is refused, so its artifact may be collected. Data of a version, or of an ended job,
+# is kept by that row: FOR KEY SHARE and FOR SHARE keep the row, and its hold on the data, until the new job is
+# committed. As the lock of the series comes first, a deletion of the series either cancels this job or is seen by it,
+# and the two never wait for each other. Several jobs lock in the order of hashtext(series_id), or two such transactions
+# could deadlock; the clock is read after the locks (a bare clock_timestamp() in the outer WHERE would be evaluated
+# before them). A conflict is an earlier try of this very INSERT, an idempotency key that was used before, or an open
+# retry of the same job: see accepted_as.
+_ACCEPT = text(f"""
 WITH asked AS (
   SELECT * FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS job (
     place integer, id uuid, series_id text, detector text, parameters jsonb, points integer, data_key text,
     data_sha256 text, data_size bigint, api_key_id text, idempotency_key text, request_sha256 text, request_id text,
-    asked_at timestamptz)
+    asked_at timestamptz, of_version integer, retry_of uuid)
 ), turn AS MATERIALIZED (
-  SELECT line.*, pg_advisory_xact_lock(8243, hashtext(series_id)), clock_timestamp() AS began
+  SELECT line.*, {lock_series("series_id")}, clock_timestamp() AS began
     FROM (SELECT * FROM asked ORDER BY hashtext(series_id), place) AS line
 )
 INSERT INTO fit_jobs (id, series_id, detector, parameters, points, data_key, data_sha256, data_size,
-                      api_key_id, idempotency_key, request_sha256, request_id)
+                      api_key_id, idempotency_key, request_sha256, request_id, retry_of)
 SELECT id, series_id, detector, parameters, points, data_key, decode(data_sha256, 'hex'), data_size,
-       api_key_id, idempotency_key, decode(request_sha256, 'hex'), request_id
-  FROM turn WHERE began < asked_at + make_interval(secs => :window_s)
+       api_key_id, idempotency_key, decode(request_sha256, 'hex'), request_id, retry_of
+  FROM turn
+ WHERE CASE
+         WHEN of_version IS NOT NULL THEN EXISTS (
+           SELECT 1 FROM versions v
+            WHERE v.series_id = turn.series_id AND v.version = turn.of_version AND v.data_key = turn.data_key
+              FOR KEY SHARE)
+         WHEN retry_of IS NOT NULL THEN EXISTS (
+           SELECT 1 FROM fit_jobs f
+            WHERE f.id = turn.retry_of AND f.status IN ('failed', 'cancelled') AND f.data_key = turn.data_key
+              FOR SHARE)
+         ELSE began < asked_at + make_interval(secs => :window_s)
+       END
  ORDER BY hashtext(series_id), place
 ON CONFLICT DO NOTHING
 RETURNING CAST(id AS text)
@@ -59,10 +74,11 @@ RETURNING CAST(id AS text)
 ACCEPT_AT_MOST = 500  # jobs in one transaction: each holds a lock until COMMIT
 
 # When accept did not return a job: mine = an earlier try of this very INSERT was committed; another id = the
-# idempotency key was used before; no row = too late.
+# idempotency key was used before, or another retry of the same job is open; no row = too late, or the data is gone.
 _ACCEPTED_AS = text("""
 SELECT CAST(id AS text) AS job_id, id = CAST(:job_id AS uuid) AS mine, request_sha256, status FROM fit_jobs
  WHERE id = CAST(:job_id AS uuid) OR (api_key_id = :api_key_id AND idempotency_key = :idempotency_key)
+    OR (retry_of = CAST(:retry_of AS uuid) AND status IN ('queued', 'running'))
 """)
 _ACCEPTED_BY_KEY = text("""
 SELECT api_key_id, idempotency_key, CAST(id AS text) AS job_id, request_sha256, status FROM fit_jobs
@@ -70,36 +86,6 @@ SELECT api_key_id, idempotency_key, CAST(id AS text) AS job_id, request_sha256, 
    SELECT * FROM unnest(CAST(:api_key_ids AS text[]), CAST(:keys AS text[])))
 """)
 
-# A new job that shares the data of the old one. FOR SHARE keeps the old row, and its hold on the data, until the new
-# row is committed. One open retry per job: a second click finds the first (no row; see open_retry). The lock of the
-# series comes first: so a deletion of the series either cancels this job or is seen by it, and the two never wait for
-# each other. The series of a row never changes, so that it may be read before.
-_RETRY = text("""
-WITH turn AS MATERIALIZED (
-  SELECT id, pg_advisory_xact_lock(8243, hashtext(series_id)) FROM fit_jobs WHERE id = CAST(:job_id AS uuid)
-)
-INSERT INTO fit_jobs (id, series_id, detector, parameters, points, data_key, data_sha256, data_size,
-                      retry_of, api_key_id, request_id)
-SELECT CAST(:new_job_id AS uuid), old.series_id, old.detector, old.parameters, old.points, old.data_key,
-       old.data_sha256, old.data_size, old.id, :api_key_id, :request_id
-  FROM turn, LATERAL (
-         SELECT * FROM fit_jobs f
-          WHERE f.id = turn.id AND f.status IN ('failed', 'cancelled') AND f.data_key IS NOT NULL FOR SHARE) AS old
-ON CONFLICT DO NOTHING
-RETURNING CAST(id AS text)
-""")
-# A version's data fitted again. FOR KEY SHARE keeps the version, and its hold on the data, until the new row is
-# committed; the lock of the series comes first for the same reason as in a retry.
-_REFIT = text("""
-WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(8243, hashtext(:series_id)))
-INSERT INTO fit_jobs (id, series_id, detector, parameters, points, data_key, data_sha256, data_size,
-                      api_key_id, request_id)
-SELECT CAST(:new_job_id AS uuid), kept.series_id, :detector, CAST(:parameters AS jsonb), kept.points, kept.data_key,
-       kept.data_sha256, kept.data_size, :api_key_id, :request_id
-  FROM turn, LATERAL (
-         SELECT * FROM versions v WHERE v.series_id = :series_id AND v.version = :version FOR KEY SHARE) AS kept
-RETURNING CAST(id AS text)
-""")
 _OPEN_RETRY = text("""
 SELECT CAST(id AS text) AS job_id, status FROM fit_jobs
  WHERE retry_of = CAST(:job_id AS uuid) AND status IN ('queued', 'running')
@@ -121,7 +107,7 @@ class AcceptedAs:
 
     job_id: str
     mine: bool  # the very job of this request, not one that its idempotency key stands for
-    request_sha256: bytes  # of that job's series, detector, parameters and data
+    request_sha256: bytes | None  # of that job's series, detector, parameters and data; earlier releases' retries: None
     status: Status
 
 
@@ -159,14 +145,16 @@ def accept(session: Session, jobs: Sequence[NewJob], window_s: float) -> set[str
             "detector": job.detector,
             "parameters": job.parameters,
             "points": job.points,
-            "data_key": job.data_key,
-            "data_sha256": job.data_sha256.hex(),
-            "data_size": job.data_size,
+            "data_key": job.data.key,
+            "data_sha256": job.data.sha256.hex(),
+            "data_size": job.data.size,
             "api_key_id": job.api_key_id,
             "idempotency_key": job.idempotency_key,
             "request_sha256": job.request_sha256.hex(),
             "request_id": job.request_id,
             "asked_at": job.asked_at.isoformat(),
+            "of_version": job.of_version,
+            "retry_of": job.retry_of,
         }
         for place, job in enumerate(jobs)
     ]
@@ -174,10 +162,18 @@ def accept(session: Session, jobs: Sequence[NewJob], window_s: float) -> set[str
 
 
 def accepted_as(session: Session, job: NewJob) -> AcceptedAs | None:
-    """Which job an insert ran into; None when it came too late."""
-    own = {"job_id": job.job_id, "api_key_id": job.api_key_id, "idempotency_key": job.idempotency_key}
-    row = session.execute(_ACCEPTED_AS, own).first()
-    return AcceptedAs(row.job_id, row.mine, bytes(row.request_sha256), Status(row.status)) if row else None
+    """Which job an insert ran into; None when it came too late, or the data to fit again is gone."""
+    sought = {
+        "job_id": job.job_id,
+        "api_key_id": job.api_key_id,
+        "idempotency_key": job.idempotency_key,
+        "retry_of": job.retry_of,
+    }
+    row = session.execute(_ACCEPTED_AS, sought).first()
+    if row is None:
+        return None
+    digest = None if row.request_sha256 is None else bytes(row.request_sha256)
+    return AcceptedAs(row.job_id, row.mine, digest, Status(row.status))
 
 
 def accepted_by_key(session: Session, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str | None], AcceptedAs]:
@@ -190,37 +186,6 @@ def accepted_by_key(session: Session, keys: Sequence[tuple[str, str]]) -> dict[t
         )
         for row in rows
     }
-
-
-def retry(session: Session, job_id: str, new_job_id: str, api_key_id: str, request_id: str) -> str | None:
-    """Accept a failed or cancelled job again, under the new id, which is returned.
-
-    None when its data was let go, it did not fail, it is unknown, or a retry of it is open: see `open_retry`.
-    """
-    parameters = {"job_id": job_id, "new_job_id": new_job_id, "api_key_id": api_key_id, "request_id": request_id}
-    return session.execute(_RETRY, parameters).scalar()
-
-
-def refit(
-    session: Session,
-    version: Version,
-    new_job_id: str,
-    detector: str,
-    parameters: Mapping[str, Any],
-    api_key_id: str,
-    request_id: str,
-) -> bool:
-    """Accept a fit of a version's data under the new id; False when the version is gone, and its data with it."""
-    own = {
-        "series_id": version.series_id,
-        "version": version.version,
-        "new_job_id": new_job_id,
-        "detector": detector,
-        "parameters": json.dumps(parameters),
-        "api_key_id": api_key_id,
-        "request_id": request_id,
-    }
-    return session.execute(_REFIT, own).first() is not None
 
 
 def open_retry(session: Session, job_id: str) -> OpenRetry | None:

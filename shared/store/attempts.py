@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from shared.domain.jobs import Claim
+from shared.domain.versions import Artifact
 from shared.store.engine import Session
 
 # Here and below, the planner is kept from what looks cheap while its statistics know of few open jobs. IS TRUE keeps it
@@ -75,9 +76,7 @@ def claim(session: Session, job_id: str, worker: str, lease_s: float) -> Claim |
         detector=row.detector,
         parameters=row.parameters,
         points=row.points,
-        data_key=row.data_key,
-        data_sha256=bytes(row.data_sha256),
-        data_size=row.data_size,
+        data=Artifact(row.data_key, bytes(row.data_sha256), row.data_size),
         request_id=row.request_id,
     )
 

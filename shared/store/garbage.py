@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from shared.artifacts import Key
 from shared.store.engine import Session
+from shared.store.locks import try_series
 
 _NOTE = text("""
 INSERT INTO garbage (key, series_id, job_id)
@@ -28,11 +29,11 @@ SELECT c.key FROM unnest(CAST(:keys AS text[]), CAST(:job_ids AS uuid[])) AS c (
 # The grace is longer than the accept window: the artifact was there before noted_at, so its accept was asked before
 # that, and by now would be refused. One that was in time and is not committed yet holds the lock of its series: such
 # keys are left for the next round.
-_RIPE = text("""
+_RIPE = text(f"""
 SELECT g.key FROM (SELECT key, series_id FROM garbage
                     WHERE noted_at < statement_timestamp() - make_interval(secs => :grace_s)
                     ORDER BY noted_at LIMIT :limit) AS g
- WHERE pg_try_advisory_xact_lock(8243, hashtext(g.series_id))
+ WHERE {try_series("g.series_id")}
 """)
 
 # A statement of its own, so that it sees what was committed before the locks were taken.

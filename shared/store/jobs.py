@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, text
 
 from shared.domain.jobs import Job, Status
+from shared.domain.versions import Artifact
 from shared.store.engine import Session
 
 # The place in the line is found in a sorted array, made at most once a statement and only if a queued job is shown:
@@ -15,7 +16,8 @@ from shared.store.engine import Session
 _JOBS = """
 SELECT CAST(j.id AS text) AS job_id, j.series_id, j.status, j.progress, j.detector, j.parameters, j.points, j.version,
        j.attempt AS attempts, j.worker, CAST(j.retry_of AS text) AS retry_of, j.error_code, j.error_detail,
-       j.created_at, j.started_at, j.finished_at, j.data_key IS NOT NULL AS holds_data, j.revision, j.seq,
+       j.created_at, j.started_at, j.finished_at, j.data_key, j.data_sha256, j.data_size,
+       j.revision, j.seq,
        CASE WHEN j.status = 'queued' THEN width_bucket(j.seq, (
          SELECT array_agg(q.seq ORDER BY q.seq) FROM fit_jobs q
           WHERE q.status IN ('queued', 'running') AND q.status = 'queued')) - 1 END AS queue_position
@@ -159,4 +161,6 @@ def next_of_series(session: Session, series_id: str) -> str | None:
 def _job(row: Row[Any]) -> Job:
     columns = row._asdict()
     del columns["seq"]
-    return Job(**columns | {"status": Status(columns["status"])})
+    key, sha256, size = columns.pop("data_key"), columns.pop("data_sha256"), columns.pop("data_size")
+    data = None if key is None else Artifact(key, bytes(sha256), size)
+    return Job(**columns | {"status": Status(columns["status"]), "data": data})

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from shared.store.engine import Session
+from shared.store.locks import RECONCILER
 
 # False = another one is at it. Held until COMMIT; messages are sent after that.
-_LOCK = text("SELECT pg_try_advisory_xact_lock(8244, 0)")
+_LOCK = text(f"SELECT pg_try_advisory_xact_lock({RECONCILER}, 0)")
 
 # Leases that ran out. Too many crashes fail the job, and let the next of its series be first in line. A database that
 # has just started lets the workers renew their leases first: they lived, it did not.

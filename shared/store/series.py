@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 
 from shared.domain.versions import LARGEST_VERSION, SeriesSummary
 from shared.store.engine import Session
+from shared.store.locks import lock_series
 
 _SUMMARY = """
 SELECT s.series_id, v.version AS latest_version, s.pinned_version,
@@ -40,7 +41,7 @@ _SERIES_SLICE = text("SELECT series_id FROM series WHERE series_id > :after ORDE
 # --- a series: these five in ONE transaction. Job rows stay as history, without data, and so does last_version. ------
 
 # An accept or a retry in flight is waited for and then seen by the next statement; a later one waits for this.
-_TURN = text("SELECT pg_advisory_xact_lock(8243, hashtext(:series_id))")
+_TURN = text(f"SELECT {lock_series(':series_id')}")
 _CANCEL_OF_SERIES = text("""
 UPDATE fit_jobs SET status = 'cancelled', lease_until = NULL, data_key = NULL, finished_at = clock_timestamp()
  WHERE series_id = :series_id AND status IN ('queued', 'running') RETURNING CAST(id AS text)

@@ -58,6 +58,22 @@ def test_what_no_fit_could_do_is_refused_at_once(
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
+def test_what_the_detector_could_not_learn_from_is_refused_at_once(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    four_days = {
+        "timestamps": [3_600 * hour for hour in range(96)],
+        "values": [float(hour % 24) for hour in range(96)],
+    }
+    weekly = {"detector": "seasonal", "parameters": {"cycle": "week"}}
+    first = api.post(f"/fit/{series_id}", json=four_days | weekly)
+    fitted(series_id, four_days)
+    again = api.post(f"/series/{series_id}/versions/1/fit", json=weekly)
+    assert (first.status_code, first.json()["code"]) == (422, "too_few_points")
+    assert (again.status_code, again.json()["code"]) == (422, "too_few_points")
+    assert again.json()["detail"] == first.json()["detail"]
+
+
 def test_what_is_not_there_is_not_fitted(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
     assert api.post(f"/series/{series_id}/versions/1/fit", json=ROBUST).json()["code"] == "series_not_found"
     fitted(series_id)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -166,6 +167,22 @@ def test_a_full_queue_refuses_retries_too(settings: Settings, api: httpx.Client,
         answer = full.post(f"/jobs/{job_id}/retry")
     assert (answer.status_code, answer.json()["code"]) == (429, "queue_full")
     assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_a_retry_takes_the_checks_of_a_fit(settings: Settings, api: httpx.Client, job_id: str) -> None:
+    api.post(f"/jobs/{job_id}/cancel")
+    with serving(settings.model_copy(update={"min_training_data_points": 21})) as stricter:
+        answer = stricter.post(f"/jobs/{job_id}/retry")
+    assert (answer.status_code, answer.json()["code"]) == (422, "too_few_points")
+    assert api.post(f"/jobs/{job_id}/retry").status_code == 202
+
+
+def test_a_retry_whose_data_is_damaged_says_so_at_once(settings: Settings, api: httpx.Client, job_id: str) -> None:
+    api.post(f"/jobs/{job_id}/cancel")
+    (data,) = Path(settings.training_data_folder).glob(f"*/{job_id}.npz")
+    data.write_bytes(b"damaged")
+    answer = api.post(f"/jobs/{job_id}/retry")
+    assert (answer.status_code, answer.json()["code"]) == (500, "artifact_damaged")
 
 
 def test_links_say_what_can_be_done_with_a_job(

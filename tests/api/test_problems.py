@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import text
 
 from api.chain import bodies
-from api.fitting import accepting
 from api.following import polling
 from api.problems import MEDIA_TYPE, MOST_FLAWS, STATUS, problem
 from shared.embedded.ports import free_port
 from shared.errors import Code, Flaw, InputError
+from shared.fitting import accepting
 from shared.settings import Settings
 from shared.store.engine import Sessions
 from tests.points import ramp

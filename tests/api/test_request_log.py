@@ -31,7 +31,7 @@ def test_it_has_one_line_for_what_changes_something_and_none_that_would_drown_it
 ) -> None:
     log = log_of_requests(settings, tmp_path)
     (line,) = [line for line in log.splitlines() if "/fit/" in line]
-    assert re.search(r"INFO api\.middleware POST '/fit/logged': 202 in [0-9.]+ ms request_id=the-fit$", line)
+    assert re.search(r"INFO api\.chain\.slots POST '/fit/logged': 202 in [0-9.]+ ms request_id=the-fit$", line)
     assert "the-prediction" not in log
     assert "the-look" not in log
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = {
-    "api": ("api/fitting/accepting.py", "api/fitting/admitting.py"),
+    "api": ("shared/fitting/accepting.py", "shared/fitting/admitting.py"),
     "worker": ("worker/training.py", "worker/leasing.py"),
     "reconciler": ("worker/reconciling.py", "worker/collecting.py"),
 }

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from shared.store import admissions, attempts, garbage, reconciliation, versions
 from shared.store.engine import Sessions
+from shared.store.locks import lock_series, try_series
 from tests.protocol import histories
 from tests.protocol.machine import ProtocolMachine
 
@@ -92,10 +93,10 @@ _NOT_UNIQUE = (
     "ALTER TABLE versions ADD CONSTRAINT versions_job_id_key UNIQUE (job_id)",
 )
 _NOT_GUARDED = (_trigger("fit_jobs_guard_update", "fit_jobs"), _trigger("versions_guard_insert", "versions"))
-_LOCK = "pg_advisory_xact_lock(8243, hashtext(series_id))"
-_IN_TIME = " WHERE began < asked_at + make_interval(secs => :window_s)"
+_LOCK = lock_series("series_id")
+_IN_TIME = "ELSE began < asked_at + make_interval(secs => :window_s)"
 _GRACE = "noted_at < statement_timestamp() - make_interval(secs => :grace_s)"
-_IN_FLIGHT = "pg_try_advisory_xact_lock(8243, hashtext(g.series_id))"
+_IN_FLIGHT = try_series("g.series_id")
 _FIRST = """AND NOT EXISTS (SELECT 1 FROM fit_jobs o
                     WHERE o.series_id = j.series_id AND o.status IN ('queued', 'running') AND o.seq < j.seq OFFSET 0)"""
 _HIGHEST = "(SELECT coalesce(max(version), 0) + 1 FROM versions v WHERE v.series_id = s.series_id)"
@@ -106,7 +107,7 @@ SABOTAGES = [
         "accept without a deadline",
         "S1",
         histories.an_api_sleeps_past_the_grace,
-        (Cut(admissions, "_ACCEPT", _IN_TIME, " WHERE :window_s > 0"),),
+        (Cut(admissions, "_ACCEPT", _IN_TIME, "ELSE :window_s > 0"),),
     ),
     Sabotage(
         "accept without the lock of its series",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.jobs import Status
+from shared.domain.jobs import NewJob, Status
 from shared.store import admissions, attempts, jobs, reconciliation, series, versions
 from tests.protocol import fitting, upkeep
 from tests.protocol.history import History
@@ -37,6 +37,12 @@ def accepted(world: World, series_id: str) -> str:
     request = world.ask(series_id)
     world.accept([request])
     return request.job_id
+
+
+def to_retry(world: World, job_id: str) -> NewJob:
+    request = world.ask_again(job_id)
+    assert request
+    return request
 
 
 def ready(world: World, series_id: str) -> Worker:
@@ -101,15 +107,14 @@ def test_a_series_that_is_deleted_while_jobs_come_holds_nothing_of_before(world:
         gone, came, retried = race(
             in_transaction(world, series.delete_series, series_id),
             in_transaction(world, admissions.accept, [request], WINDOW_S),
-            in_transaction(world, admissions.retry, failed.claimed.job_id, world.new_id(), "-", ""),
+            in_transaction(world, admissions.accept, [to_retry(world, failed.claimed.job_id)], WINDOW_S),
         )
         world.requests.clear()
         assert came == {request.job_id}
         history.observe()
-        for job_id in (request.job_id, retried):
-            if job_id:
-                expected = "cancelled" if job_id in gone.cancelled_job_ids else "queued"
-                assert history.now[job_id].status == expected
+        for job_id in (request.job_id, *retried):
+            expected = "cancelled" if job_id in gone.cancelled_job_ids else "queued"
+            assert history.now[job_id].status == expected
         assert history.now[failed.claimed.job_id].data_key is None
 
 
@@ -152,8 +157,9 @@ def test_of_many_retries_one_makes_a_job_and_the_others_find_it(world: World, hi
         failed = ready(world, f"s{place}")
         fitting.fail(world, failed)
         old = failed.claimed.job_id
-        made = race(*[in_transaction(world, admissions.retry, old, world.new_id(), "-", "") for _ in range(4)])
-        new = [job_id for job_id in made if job_id]
+        retries = [[to_retry(world, old)] for _ in range(4)]
+        made = race(*[in_transaction(world, admissions.accept, group, WINDOW_S) for group in retries])
+        new = [job_id for job_ids in made for job_id in job_ids]
         assert len(new) == 1
         with world.transaction() as session:
             assert admissions.open_retry(session, old) == (new[0], Status.QUEUED)
@@ -165,7 +171,7 @@ def test_a_retry_and_the_release_of_its_data_leave_no_job_without_data(world: Wo
         failed = ready(world, f"s{place}")
         fitting.fail(world, failed)
         race(
-            in_transaction(world, admissions.retry, failed.claimed.job_id, world.new_id(), "-", ""),
+            in_transaction(world, admissions.accept, [to_retry(world, failed.claimed.job_id)], WINDOW_S),
             in_transaction(world, reconciliation.release_data, 0, EVERYTHING),
         )
         upkeep.note(world)
@@ -185,9 +191,9 @@ def test_a_version_that_is_fitted_again_while_it_is_deleted_leaves_no_job_withou
         with world.transaction() as session:
             version = versions.find(session, series_id, 1)
         assert version
-        job_id = world.new_id()
+        request = world.fit_again(version)
         made, deleted = race(
-            in_transaction(world, admissions.refit, version, job_id, "robust", {}, "-", ""),
+            in_transaction(world, admissions.accept, [request], WINDOW_S),
             in_transaction(world, versions.delete_version, series_id, 1),
         )
         assert deleted
@@ -197,7 +203,7 @@ def test_a_version_that_is_fitted_again_while_it_is_deleted_leaves_no_job_withou
         upkeep.take(world)
         upkeep.delete_doomed(world)
         history.observe()
-        assert (job_id in history.now) is made
+        assert (request.job_id in history.now) is bool(made)
         if made:
             assert world.artifacts.data.get(version.data)
 

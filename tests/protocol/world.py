@@ -10,16 +10,17 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import count
+from typing import Any
 
 from sqlalchemy import text
 
 from shared import artifacts as keys
 from shared.artifacts import Artifacts
-from shared.domain.jobs import Claim, NewJob
-from shared.domain.versions import NewVersion
+from shared.domain.jobs import Claim, Job, NewJob
+from shared.domain.versions import Artifact, NewVersion, Version
 from shared.errors import UnavailableError
 from shared.settings import Settings
 from shared.store import admissions, jobs, series, versions
@@ -144,9 +145,7 @@ class World:
             detector="baseline",
             parameters={},
             points=3,
-            data_key=data.key,
-            data_sha256=data.sha256,
-            data_size=data.size,
+            data=data,
             request_sha256=hashlib.sha256(series_id.encode()).digest(),
             asked_at=asked_at,
             idempotency_key=idempotency_key,
@@ -198,15 +197,30 @@ class World:
 
     def retry(self, job_id: str, commit: Commit = Commit.DONE) -> str | None:
         """Retry a job; the id of the job that does."""
+        request = self.ask_again(job_id)
         try:
             with self.turn(commit) as session:
-                retried = admissions.retry(session, job_id, self.new_id(), "-", "")
+                retried = admissions.accept(session, [request] if request else [], WINDOW_S)
                 known = admissions.open_retry(session, job_id)
         except UnansweredError:
             return None
-        if retried:
-            self._promise({retried})
+        self._promise(retried)
         return known.job_id if known else None
+
+    def ask_again(self, job_id: str) -> NewJob | None:
+        """The insert of a retry, yet to come; None where the job holds no data."""
+        with self.transaction() as session:
+            job = jobs.find(session, [job_id]).get(job_id)
+            asked_at = admissions.admission(session, EVERYTHING).asked_at
+        if job is None or job.data is None:
+            return None
+        return _again(self.new_id(), job, job.data, asked_at, retry_of=job_id)
+
+    def fit_again(self, version: Version) -> NewJob:
+        """The insert of a fit of a version's data, yet to come."""
+        with self.transaction() as session:
+            asked_at = admissions.admission(session, EVERYTHING).asked_at
+        return _again(self.new_id(), version, version.data, asked_at, of_version=version.version)
 
     def delete_version(self, series_id: str, version: int) -> None:
         try:
@@ -239,3 +253,17 @@ class World:
         with self.transaction() as session:
             following = jobs.next_of_series(session, series_id)
         self.messages += [following] if following else []
+
+
+def _again(job_id: str, fitted: Job | Version, data: Artifact, asked_at: datetime, **holder: Any) -> NewJob:
+    return NewJob(
+        job_id=job_id,
+        series_id=fitted.series_id,
+        detector=fitted.detector,
+        parameters=fitted.parameters,
+        points=fitted.points,
+        data=data,
+        request_sha256=data.sha256,
+        asked_at=asked_at,
+        **holder,
+    )

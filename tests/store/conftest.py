@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from shared.domain.jobs import NewJob
+from shared.domain.versions import Artifact
 from shared.settings import Settings
 from shared.store.engine import Sessions
 from shared.store.schema import migrate
@@ -39,9 +40,7 @@ def new_job(store: Sessions, series_id: str) -> MakeJob:
             "detector": "baseline",
             "parameters": {},
             "points": 3,
-            "data_key": f"{series}/{job_id}.npz",
-            "data_sha256": bytes(32),
-            "data_size": 100,
+            "data": Artifact(f"{series}/{job_id}.npz", bytes(32), 100),
             "request_sha256": bytes(32),
             "asked_at": asked_at or now,
         }

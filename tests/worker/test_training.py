@@ -101,7 +101,7 @@ def test_a_message_that_comes_while_the_job_before_it_ends_is_not_lost(
         run(replace(training, announce=announced.append), job_id)
         return real(*arguments)
 
-    monkeypatch.setattr(jobs, "message_spent", ended_first)
+    monkeypatch.setattr(attempts, "message_spent", ended_first)
     run(training, later)
     assert announced == []
     assert status_of(api, later)["version"] == "2"
@@ -310,5 +310,5 @@ def test_the_lines_of_a_fit_name_the_request_that_asked_for_it(
     run(training, job_id)
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "follow-me" in line]
     said = {line["logger"]: line["message"] for line in lines if line.get("job_id") == job_id}
-    assert said["api.fitting.accepting"] == f"job {job_id} of {series_id} is accepted"
+    assert said["shared.fitting.accepting"] == f"job {job_id} of {series_id} is accepted"
     assert said["worker.training"] == f"job {job_id}: published version 1 of {series_id}"

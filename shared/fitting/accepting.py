@@ -1,0 +1,201 @@
+"""Accept fits: stored durably, promised; announced only after the promise."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.artifacts import Store, data_key
+from shared.domain.jobs import NewJob, Status
+from shared.domain.versions import version_not_found
+from shared.errors import Code, InputError, TsadError, UnavailableError
+from shared.fitting.admitting import admit, over_quota, queue_full
+from shared.fitting.checking import Fit, Stored
+from shared.settings import Settings
+from shared.store import admissions
+from shared.store.admissions import AcceptedAs
+from shared.store.engine import Sessions
+
+logger = logging.getLogger(__name__)
+
+SETTLE_WITHIN_S = 3.0
+RETRY_AFTER_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptor:
+    """What a process accepts fits with."""
+
+    sessions: Sessions
+    data: Store
+    writers: Executor  # training data, side by side: each file waits for the disk
+    announce: Callable[[str], object]  # of a job id, after the commit
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The job that a fit became, now or when it was asked for first."""
+
+    job_id: str
+    series_id: str
+    points: int
+    status: Status
+    is_new: bool
+
+
+Outcome = Accepted | TsadError
+
+
+def accept(acceptor: Acceptor, fits: Sequence[Fit]) -> list[Outcome]:
+    """Store the training data and the jobs of at most `ACCEPT_AT_MOST` fits, then announce the jobs.
+
+    What waits for the disk: each file, and its folder's entry, several beside each other; then one COMMIT for all jobs,
+    a single statement, which is the promise. Asking whether there is room writes nothing.
+
+    One outcome for each fit, in their order. What is returned as accepted is durable. `UnavailableError` when none is.
+    """
+    outcomes: dict[int, Outcome] = _repeated(acceptor, fits)
+    new = [place for place in range(len(fits)) if place not in outcomes]
+    owners = {place: fits[place].origin.api_key_id for place in new}
+    outcomes |= over_quota(acceptor.sessions, acceptor.settings, owners)
+    new = [place for place in new if place not in outcomes]
+    if new:
+        outcomes |= _stored(acceptor, {place: fits[place] for place in new})
+    return [outcomes[place] for place in range(len(fits))]
+
+
+def _stored(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
+    """The outcomes, by place, of fits that nobody asked for before."""
+    outcomes: dict[int, Outcome] = {}
+    asked_at, room = admit(acceptor.sessions, acceptor.settings, len(fits))
+    admitted, refused = list(fits)[:room], list(fits)[room:]
+    if refused:
+        outcomes |= dict.fromkeys(refused, queue_full(acceptor.sessions, acceptor.settings))
+    jobs: dict[int, NewJob] = {}
+    with_data = acceptor.writers.map(lambda place: _with_data(acceptor, fits[place], asked_at), admitted)
+    for place, job in zip(admitted, with_data, strict=True):
+        if isinstance(job, NewJob):
+            jobs[place] = job
+        else:
+            outcomes[place] = job
+    outcomes |= dict(zip(jobs, _insert(acceptor, list(jobs.values())), strict=True))
+    for place in jobs:
+        if isinstance(accepted := outcomes[place], Accepted):
+            context = {"request_id": fits[place].origin.request_id, "job_id": accepted.job_id}
+            logger.info("job %s of %s is accepted", accepted.job_id, accepted.series_id, extra=context)
+            acceptor.announce(accepted.job_id)
+    return outcomes
+
+
+def _repeated(acceptor: Acceptor, fits: Sequence[Fit]) -> dict[int, Outcome]:
+    """The outcomes, by place, of fits whose idempotency key was used before, even if the queue is full by now."""
+    keys = {
+        place: (fit.origin.api_key_id, fit.origin.idempotency_key)
+        for place, fit in enumerate(fits)
+        if fit.origin.idempotency_key
+    }
+    if not keys:
+        return {}
+    with acceptor.sessions.statement() as session:
+        known = admissions.accepted_by_key(session, sorted(set(keys.values())))
+    return {
+        place: _as_accepted(known[key], fits[place].digest, fits[place].series_id, fits[place].points)
+        for place, key in keys.items()
+        if key in known
+    }
+
+
+def _as_accepted(known: AcceptedAs, digest: bytes, series_id: str, points: int) -> Outcome:
+    if known.request_sha256 in (digest, None):
+        return Accepted(known.job_id, series_id, points, known.status, is_new=known.mine)
+    return InputError(
+        Code.IDEMPOTENCY_KEY_REUSED,
+        "This idempotency key was used for another series, detector, other parameters or other points.",
+    )
+
+
+def _with_data(acceptor: Acceptor, fit: Fit, asked_at: datetime) -> NewJob | UnavailableError:
+    """The job to insert; its training data is in the store from here on."""
+    job_id = str(uuid.uuid4())
+    stored = fit.data
+    if not isinstance(stored, Stored):
+        try:
+            stored = Stored(acceptor.data.put(data_key(fit.series_id, job_id), stored))
+        except UnavailableError as error:
+            return error
+    return NewJob(
+        job_id=job_id,
+        series_id=fit.series_id,
+        detector=fit.detector,
+        parameters=fit.parameters,
+        points=fit.points,
+        data=stored.artifact,
+        request_sha256=fit.digest,
+        asked_at=asked_at,
+        request_id=fit.origin.request_id,
+        api_key_id=fit.origin.api_key_id,
+        idempotency_key=fit.origin.idempotency_key,
+        of_version=stored.of_version,
+        retry_of=stored.of_job,
+    )
+
+
+def _insert(acceptor: Acceptor, jobs: Sequence[NewJob]) -> list[Outcome]:
+    """Insert the jobs. When nobody knows whether that was committed, inserting the same ids again tells."""
+    deadline = time.monotonic() + SETTLE_WITHIN_S
+    unknown = False
+    while jobs:
+        try:
+            with acceptor.sessions.statement() as session:
+                inserted = admissions.accept(session, jobs, acceptor.settings.accept_window_s)
+            others = _others(acceptor, [job for job in jobs if job.job_id not in inserted])
+            return [_inserted(acceptor, job, others) for job in jobs]
+        except UnavailableError as error:
+            if time.monotonic() > deadline:
+                if unknown:
+                    raise _outcome_unknown() from error
+                raise
+            unknown = True
+            time.sleep(RETRY_AFTER_S)
+    return []
+
+
+def _others(acceptor: Acceptor, refused: Sequence[NewJob]) -> dict[str, AcceptedAs | None]:
+    """The jobs that stand where others were not inserted."""
+    if not refused:
+        return {}
+    with acceptor.sessions.begin() as session:
+        return {job.job_id: admissions.accepted_as(session, job) for job in refused}
+
+
+def _inserted(acceptor: Acceptor, job: NewJob, others: Mapping[str, AcceptedAs | None]) -> Outcome:
+    if job.job_id not in others:
+        return Accepted(job.job_id, job.series_id, job.points, Status.QUEUED, is_new=True)
+    if known := others[job.job_id]:
+        return _as_accepted(known, job.request_sha256, job.series_id, job.points)
+    if job.of_version is not None:
+        return version_not_found()
+    if job.retry_of is not None:
+        return data_gone()
+    window_s = acceptor.settings.accept_window_s
+    return UnavailableError(
+        Code.ACCEPT_TOO_LATE, f"The job was not stored within {window_s:g} s. Try again.", retry_after_s=1
+    )
+
+
+def data_gone() -> TsadError:
+    """The training data of a job was released, after some days or with its series."""
+    return TsadError(Code.DATA_GONE, "The training data of this job was let go. Send the fit again.")
+
+
+def _outcome_unknown() -> UnavailableError:
+    return UnavailableError(
+        Code.OUTCOME_UNKNOWN,
+        "The database was lost while the job was stored: it may have been accepted or not. The same request with the "
+        "same Idempotency-Key tells; without one, GET /series/{series_id} shows the last job.",
+        retry_after_s=5,
+    )

@@ -1,0 +1,110 @@
+"""Check a fit against every rule before it is stored, so that a job fails only for what no check can see."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.domain import detectors
+from shared.domain.detectors.contract import Detector
+from shared.domain.detectors.parameters import complete
+from shared.domain.series import Series, Timestamps, Values
+from shared.domain.versions import Artifact
+from shared.errors import Code, Flaw, InputError
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asks for a fit, and in which request."""
+
+    request_id: str
+    api_key_id: str
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A detector with all of its parameters."""
+
+    detector: Detector[Any]
+    parameters: dict[str, Any]
+
+    @classmethod
+    def of(cls, detector: str, parameters: Mapping[str, Any]) -> "Method":
+        """Add the defaults; `InputError` for an unknown detector or parameter, or a value out of range."""
+        known = detectors.named(detector)
+        return cls(known, complete(known.parameters, parameters))
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Training data that is in the store already, and whose row keeps it there: a version's or an ended job's."""
+
+    artifact: Artifact
+    of_version: int | None = None  # of the same series
+    of_job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fit that breaks no rule."""
+
+    series_id: str
+    detector: str
+    parameters: dict[str, Any]
+    points: int
+    data: memoryview | Stored  # the training data as an artifact's bytes, or where it is
+    digest: bytes  # SHA-256 of series, detector, parameters and data: what an idempotency key stands for
+    origin: Origin
+
+
+def check(
+    series_id: str,
+    timestamps: Sequence[int] | Timestamps,
+    values: Values,
+    method: Method,
+    origin: Origin,
+    settings: Settings,
+    stored: Stored | None = None,
+) -> Fit:
+    """Return the fit; raise `InputError` where the points break a rule, or the detector could not learn from them.
+
+    timestamps, values: (n,), the training data. With `stored`, they were read from there, and stay there.
+    """
+    detector = method.detector
+    series = Series.for_training(
+        timestamps,
+        values,
+        fewest=max(settings.min_training_data_points, detector.min_points),
+        most=settings.max_training_data_points,
+    )
+    learnable = series.without(method.parameters["exclude"])
+    if learnable is not series:
+        _check_rest(len(learnable), len(series), detector.min_points)
+        learnable.check_learnable(detector.min_points)
+    detector.check(learnable, method.parameters)
+    data = stored or series.encode()
+    sha256 = hashlib.sha256(data).digest() if isinstance(data, memoryview) else data.artifact.sha256
+    return Fit(
+        series_id=series_id,
+        detector=detector.name,
+        parameters=method.parameters,
+        points=len(series),
+        data=data,
+        digest=_digest(series_id, method, sha256),
+        origin=origin,
+    )
+
+
+def _check_rest(rest: int, points: int, fewest: int) -> None:
+    """Raise `InputError` where the windows to exclude leave too little."""
+    if rest < min(points, fewest):
+        reason = f"The windows leave {rest:,} of {points:,} points to learn from: at least {fewest:,} are needed."
+        raise InputError(Code.TOO_FEW_POINTS, reason, flaws=[Flaw(("parameters", "exclude"), reason)])
+
+
+def _digest(series_id: str, method: Method, data_sha256: bytes) -> bytes:
+    request = [series_id, method.detector.name, method.parameters, data_sha256.hex()]
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()

@@ -1,0 +1,41 @@
+"""Fit data again that is in the store: a version's with another method, a failed job's as it was."""
+
+from shared.domain.jobs import Job, Status
+from shared.domain.series import Series
+from shared.domain.versions import Version
+from shared.errors import Code, TsadError
+from shared.fitting.accepting import Accepted, Acceptor, accept, data_gone
+from shared.fitting.checking import Method, Origin, Stored, check
+from shared.store import admissions
+
+
+def fit_again(acceptor: Acceptor, version: Version, method: Method, origin: Origin) -> Accepted:
+    """Accept a fit of the version's own points; raise what `check` and `accept` find wrong."""
+    return _accept_stored(acceptor, version.series_id, Stored(version.data, of_version=version.version), method, origin)
+
+
+def retry(acceptor: Acceptor, job: Job, origin: Origin) -> Accepted:
+    """Accept the job's data again as a new job; the open retry where there is one.
+
+    Raises `TsadError` where the job neither failed nor was canceled, or its data was released.
+    """
+    with acceptor.sessions.begin() as session:
+        open_retry = admissions.open_retry(session, job.job_id)
+    if open_retry:
+        return Accepted(open_retry.job_id, job.series_id, job.points, open_retry.status, is_new=False)
+    if job.status not in (Status.FAILED, Status.CANCELLED):
+        sentence = f"Only failed and cancelled jobs are retried; this one is {job.status}."
+        raise TsadError(Code.JOB_NOT_RETRYABLE, sentence)
+    if job.data is None:
+        raise data_gone()
+    method = Method.of(job.detector, job.parameters)
+    return _accept_stored(acceptor, job.series_id, Stored(job.data, of_job=job.job_id), method, origin)
+
+
+def _accept_stored(acceptor: Acceptor, series_id: str, stored: Stored, method: Method, origin: Origin) -> Accepted:
+    series = Series.decode(acceptor.data.get(stored.artifact))
+    fit = check(series_id, series.timestamps, series.values, method, origin, acceptor.settings, stored)
+    (outcome,) = accept(acceptor, [fit])
+    if not isinstance(outcome, Accepted):
+        raise outcome
+    return outcome
