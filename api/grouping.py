@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from starlette.concurrency import run_in_threadpool
+from api.lanes import Lane
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -16,9 +16,10 @@ class Grouped(Generic[Item, Result]):
     `call` returns one result for each item, in their order. What it raises, everybody of the group gets.
     """
 
-    def __init__(self, call: Callable[[Sequence[Item]], Sequence[Result]], at_most: int) -> None:
+    def __init__(self, call: Callable[[Sequence[Item]], Sequence[Result]], at_most: int, lane: Lane) -> None:
         self._call = call
         self._at_most = at_most
+        self._lane = lane
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._working: asyncio.Task[None] | None = None
 
@@ -40,7 +41,7 @@ class Grouped(Generic[Item, Result]):
 
     async def _carry_out(self, group: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
         try:
-            results = await run_in_threadpool(self._call, [item for item, _ in group])
+            results = await self._lane(self._call, [item for item, _ in group])
         except Exception as error:  # noqa: BLE001 - it is theirs who wait
             for _, answer in group:
                 if not answer.done():  # its client may have gone away

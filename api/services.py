@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Generic, Self, TypeVar
@@ -14,12 +13,14 @@ from api.chain.rates import Rates
 from api.charts.histories import Histories
 from api.following.polling import Poller
 from api.grouping import Grouped
+from api.lanes import Lanes
 from api.pages.timeline import Band, read_band
 from api.predicting.resolving import Resolver
 from shared.artifacts import Artifacts
 from shared.domain.versions import Artifact
 from shared.fitting.accepting import Acceptor, Outcome, accept
 from shared.fitting.checking import Fit
+from shared.judging.states import States
 from shared.metrics import Metrics, Publisher
 from shared.queue import Announcer, make_celery
 from shared.settings import Settings
@@ -29,8 +30,6 @@ from shared.store.engine import Sessions, make_engine
 from shared.store.latest import LatestVersions
 from shared.telemetry import Latencies, connect
 
-BATCHES_AT_A_TIME = 2
-WRITERS = 8
 SERIES_KEPT_S = 5.0
 HOLDINGS_KEPT_S = 60.0
 BANDS_KEPT = 10_000
@@ -41,6 +40,7 @@ class Services:
     """Connections, threads and caches of the process."""
 
     settings: Settings
+    lanes: Lanes
     sessions: Sessions
     artifacts: Artifacts
     redis: redis.Redis
@@ -56,8 +56,6 @@ class Services:
     poller: Poller
     acceptor: Acceptor
     grouped_fits: Grouped[Fit, Outcome]  # those that wait together, stored together
-    writers: ThreadPoolExecutor  # training data, side by side: each file waits for the disk
-    batches: ThreadPoolExecutor  # scoring large batches, beside the threads that serve other requests
     series_trained: "Count[int]"
     holdings: "Count[inspection.Holdings]"
     bands: Callable[[Artifact], Band | None]
@@ -65,18 +63,19 @@ class Services:
     @classmethod
     def start(cls, settings: Settings, metrics: Metrics) -> Self:
         """Make everything; nothing waits for a server to be there. Needs a running event loop."""
+        lanes = Lanes.open(settings.database_pool_size)
         sessions = Sessions(make_engine(settings, "tsad-api"))
         artifacts = Artifacts.of(settings)
         client = connect(settings.redis)
         latest = LatestVersions(settings)
         latest.start()
-        keyring = Keyring(sessions, off=settings.auth == "off")
+        keyring = Keyring(sessions, lanes.upkeep, off=settings.auth == "off")
         keyring.start()
         announcer = Announcer(make_celery(settings.redis, consumes=False))
-        writers = ThreadPoolExecutor(WRITERS, "writer")
-        acceptor = Acceptor(sessions, artifacts.data, writers, announcer.announce, settings)
+        acceptor = Acceptor(sessions, artifacts.data, lanes.writers, announcer.announce, settings)
         return cls(
             settings=settings,
+            lanes=lanes,
             sessions=sessions,
             artifacts=artifacts,
             redis=client,
@@ -87,13 +86,13 @@ class Services:
             publisher=Publisher(metrics, client),
             announcer=announcer,
             latest=latest,
-            resolver=Resolver(latest, sessions, artifacts, settings.state_cache_bytes, metrics),
+            resolver=Resolver(
+                latest, sessions, States(artifacts.states, settings.state_cache_bytes), metrics, lanes.states
+            ),
             histories=Histories(artifacts, settings.chart_cache_bytes),
-            poller=Poller(sessions),
+            poller=Poller(sessions, lanes.upkeep),
             acceptor=acceptor,
-            grouped_fits=Grouped(partial(accept, acceptor), ACCEPT_AT_MOST),
-            writers=writers,
-            batches=ThreadPoolExecutor(BATCHES_AT_A_TIME, "batch"),
+            grouped_fits=Grouped(partial(accept, acceptor), ACCEPT_AT_MOST, lanes.requests),
             series_trained=Count(sessions, series.count, SERIES_KEPT_S),
             holdings=Count(sessions, inspection.holdings, HOLDINGS_KEPT_S),
             bands=lru_cache(BANDS_KEPT)(partial(read_band, artifacts.states)),
@@ -106,8 +105,7 @@ class Services:
         if self.rates:
             await self.rates.close()
         await self.latest.close()
-        self.writers.shutdown(wait=True)
-        self.batches.shutdown(wait=True, cancel_futures=True)
+        self.lanes.close()
         self.announcer.close()
         self.latencies.close()
         self.publisher.close()

@@ -18,7 +18,7 @@ CLAIM = Claim(JOB, 1, SERIES, "baseline", {}, 3, Artifact(f"{SERIES}/{JOB}.npz",
 NEW = NewVersion(0, 1, {}, 0.0, [], 1.0, Artifact("s", bytes(32), 1), Artifact("c", bytes(32), 1))
 
 HOT: dict[str, Callable[[Session], object]] = {
-    "latest versions": lambda session: session.exec_driver_sql(latest.LATEST, ([SERIES],)),
+    "latest versions": lambda session: session.exec_driver_sql(latest.BY_SERIES, ([SERIES],)),
     "states": lambda session: versions.states(session, [(SERIES, 1), (SERIES, 2)]),
     "a version": lambda session: versions.find(session, SERIES, None),
     "a page of versions": lambda session: versions.page(session, SERIES, None, 50),

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from api.lanes import Lane
 from shared.domain.access import ANYBODY, Caller, digest
 from shared.errors import TsadError
 from shared.store import keys
@@ -39,8 +40,9 @@ class _Known:
 class Keyring:
     """Finds callers by what they present. Belongs to one event loop."""
 
-    def __init__(self, sessions: Sessions, *, off: bool = False) -> None:
+    def __init__(self, sessions: Sessions, lane: Lane, *, off: bool = False) -> None:
         self._sessions = sessions
+        self._lane = lane
         self._off = off
         self._known = _Known(any_made=True, entries={}, key_ids=frozenset(), read_at=-math.inf)
         self._asked = asyncio.Event()
@@ -107,7 +109,7 @@ class Keyring:
             began, self._next = self._next, asyncio.Event()
             self._asked.clear()
             try:
-                self._known = await asyncio.to_thread(self._read)
+                self._known = await self._lane(self._read)
             except TsadError as error:
                 logger.warning("the keys cannot be read: %s", error.code)
             except Exception:

@@ -8,7 +8,6 @@ import logging
 from collections.abc import AsyncIterator
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -64,7 +63,7 @@ class BulkAnswer(Response):
                     group = list(enumerate(lines[start : start + LINES_AT_A_TIME], number + 1))
                     self._check_number(group[-1][0])
                     self._check_caller()
-                    results.put_nowait(await run_in_threadpool(self._accept, group))
+                    results.put_nowait(await self._services.lanes.requests(self._accept, group))
                     number = group[-1][0]
         except ClientDisconnect:
             logger.info("%s: the client of a bulk fit went away after %d lines", self._request_id, number)

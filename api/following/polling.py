@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from itertools import count, islice
 from weakref import WeakSet
 
+from api.lanes import Lane
 from shared.domain.jobs import Job, Status
 from shared.errors import BusyError, Code, UnavailableError
 from shared.store import jobs
@@ -68,8 +69,9 @@ class Stream:
 class Poller:
     """Tells waits and streams of a process what became of jobs. Belongs to one event loop."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, lane: Lane) -> None:
         self._sessions = sessions
+        self._lane = lane
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._waiters = 0
         self._streams: WeakSet[Stream] = WeakSet()  # one whose client is gone needs no goodbye
@@ -132,7 +134,7 @@ class Poller:
                 one_by_one = self._waiting.keys() | {stream.job_id for stream in self._streams if stream.job_id}
                 lists = has_lists and turn % LOOKS_BETWEEN_LISTS == 0
                 try:
-                    seen, changed = await asyncio.to_thread(self._read, one_by_one, lists=lists)
+                    seen, changed = await self._lane(self._read, one_by_one, lists=lists)
                 except UnavailableError:
                     pass
                 else:

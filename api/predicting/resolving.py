@@ -1,7 +1,7 @@
 """Which state answers a prediction: the version that is latest now, or the one that was named, from memory if it can.
 
-States never change, so they are cached by series and version, bounded by bytes. Only what "latest" means is asked anew
-for every request.
+States never change, and are kept in memory by the SHA-256 of their artifact. Which of them a series' latest version has
+is asked anew for every request: a database that was set back to an earlier backup is never answered from memory.
 """
 
 import asyncio
@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.grouping import Grouped
-from shared.artifacts import Artifacts
+from api.lanes import Lane
 from shared.caching import Cache
-from shared.domain.detectors.states import Fitted, decode
-from shared.domain.versions import Artifact, Version, series_not_found
+from shared.domain.detectors.states import Fitted
+from shared.domain.versions import series_not_found
 from shared.errors import Code, InputError, NotFoundError, TsadError, UnavailableError
+from shared.judging.states import States
 from shared.metrics import Metrics
 from shared.store import versions
 from shared.store.engine import Sessions
@@ -23,7 +24,7 @@ from shared.store.latest import LatestVersions
 
 TRUST_NAMED_S = 5.0  # how long a named version is served after it was last seen to exist
 READ_AT_ONCE = 100  # states; the others wait for the next group
-_OVERHEAD_BYTES = 2_000  # a small state as Python objects
+NAMES_KEPT = 50_000  # versions whose state is known by name: some 400 bytes each
 _VERSION = re.compile(r"[vV]?([0-9]{1,10})")
 
 _Key = tuple[str, int]  # series id and version
@@ -41,89 +42,94 @@ def parse_version(text: str | None) -> int | None:
     return int(match[1]) or None
 
 
-@dataclass(slots=True)
-class _Cached:
-    fitted: Fitted
-    size: int
-    seen_at: float  # monotonic: when its row was last seen
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A version's state, as its row named it."""
+
+    state_sha256: bytes
+    at: float  # monotonic
 
 
 class Resolver:
     """Finds states for predictions. Belongs to one event loop."""
 
     def __init__(
-        self, latest: LatestVersions, sessions: Sessions, artifacts: Artifacts, cache_bytes: int, metrics: Metrics
+        self, latest: LatestVersions, sessions: Sessions, states: States, metrics: Metrics, states_lane: Lane
     ) -> None:
         self._latest = latest
         self._sessions = sessions
-        self._artifacts = artifacts
-        self._cache: Cache[_Key, _Cached] = Cache(cache_bytes)
+        self._states = states
         self._metrics = metrics
-        self._loading: dict[_Key, asyncio.Task[_Cached]] = {}
-        self._read_together = Grouped(self._read, READ_AT_ONCE)
+        self._seen: Cache[_Key, _Seen] = Cache(NAMES_KEPT)
+        self._loading: dict[_Key, asyncio.Task[Fitted]] = {}
+        self._read_together = Grouped(self._read, READ_AT_ONCE, states_lane)
 
     async def resolve(self, series_id: str, version: int | None) -> tuple[int, Fitted]:
         """The number and the state; `NotFoundError` when there is none, `UnavailableError` without a database."""
         if version is None:
             return await self._latest_state(series_id)
-        return version, (await self._named(series_id, version)).fitted
+        return version, await self._named_state(series_id, version)
 
     async def _latest_state(self, series_id: str) -> tuple[int, Fitted]:
         gone = None
-        while (number := await self._latest.resolve(series_id)) is not None and number != gone:
+        while (latest := await self._latest.resolve(series_id)) is not None and latest.version != gone:
+            if fitted := self._cached(latest.state_sha256):
+                return latest.version, fitted
             try:
-                return number, (await self._state(series_id, number)).fitted
+                return latest.version, await self._load((series_id, latest.version))
             except NotFoundError:  # it was deleted since: another is latest now
-                gone = number
+                gone = latest.version
         raise series_not_found()
 
-    async def _named(self, series_id: str, version: int) -> _Cached:
-        cached = self._cache.get((series_id, version))
-        if cached is None or time.monotonic() - cached.seen_at < TRUST_NAMED_S:
-            return await self._state(series_id, version)
-        try:
-            await asyncio.to_thread(self._find, series_id, version)  # not behind routes that wait for the database
-        except UnavailableError:
-            return cached  # the state is right whatever became of its row
-        except NotFoundError:
-            self._cache.forget((series_id, version))
-            raise
-        cached.seen_at = time.monotonic()
-        return cached
-
-    async def _state(self, series_id: str, version: int) -> _Cached:
+    async def _named_state(self, series_id: str, version: int) -> Fitted:
         key = (series_id, version)
-        if cached := self._cache.get(key):
-            self._metrics.hits.inc()
-            return cached
-        self._metrics.misses.inc()
+        seen = self._seen.get(key)
+        if seen and time.monotonic() - seen.at < TRUST_NAMED_S and (fitted := self._cached(seen.state_sha256)):
+            return fitted
+        try:
+            return await self._load(key)
+        except UnavailableError:
+            if seen and (fitted := self._cached(seen.state_sha256)):
+                return fitted  # the state is right whatever became of its row
+            raise
+        except NotFoundError:
+            self._seen.forget(key)
+            raise
+
+    def _cached(self, sha256: bytes) -> Fitted | None:
+        fitted = self._states.cached(sha256)
+        (self._metrics.hits if fitted else self._metrics.misses).inc()
+        return fitted
+
+    async def _load(self, key: _Key) -> Fitted:
+        """One load for all that ask meanwhile; it goes on when the first of them goes away."""
         if key not in self._loading:
-            self._loading[key] = asyncio.create_task(self._load(key))
+            self._loading[key] = asyncio.create_task(self._loaded(key))
         return await asyncio.shield(self._loading[key])
 
-    async def _load(self, key: _Key) -> _Cached:
+    async def _loaded(self, key: _Key) -> Fitted:
         try:
-            cached = await self._read_together(key)
+            outcome = await self._read_together(key)
         finally:
             del self._loading[key]
-        if isinstance(cached, TsadError):
-            raise cached
-        self._cache.put(key, cached, cached.size)
-        return cached
+        if isinstance(outcome, TsadError):
+            raise outcome
+        return outcome
 
-    def _read(self, keys: Sequence[_Key]) -> list[_Cached | TsadError]:
+    def _read(self, keys: Sequence[_Key]) -> list[Fitted | TsadError]:
         """One query and one thread for all that are missing at this moment."""
         with self._sessions.statement() as session:
-            states = versions.states(session, keys)
-        return [self._decoded(key, states.get(key)) for key in keys]
-
-    def _decoded(self, key: _Key, state: Artifact | None) -> _Cached | TsadError:
-        try:
-            content = self._artifacts.states.get(state or self._find(*key).state)
-            return _Cached(decode(content), len(content) + _OVERHEAD_BYTES, time.monotonic())
-        except TsadError as error:
-            return error
-
-    def _find(self, series_id: str, version: int) -> Version:
-        with self._sessions.begin() as session:
-            return versions.get(session, series_id, version)
+            artifacts = versions.states(session, keys)
+            missing = {key: versions.missing(session, *key) for key in keys if key not in artifacts}
+        outcomes: list[Fitted | TsadError] = []
+        for key in keys:
+            if key in missing:
+                outcomes.append(missing[key])
+                continue
+            try:
+                outcomes.append(self._states.load(artifacts[key]))
+            except TsadError as error:
+                outcomes.append(error)
+            else:
+                self._seen.put(key, _Seen(artifacts[key].sha256, time.monotonic()), 1)
+        return outcomes

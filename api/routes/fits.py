@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.chain.authentication import caller_of
@@ -57,14 +56,14 @@ async def fit(request: Request) -> Response:
     if len(content) <= SMALL_BODY_BYTES:
         outcome = await services.grouped_fits(read(series_id, content, services.settings, origin))
     else:  # neither the event loop nor others should wait for it
-        (outcome,) = await run_in_threadpool(
+        (outcome,) = await services.lanes.requests(
             lambda: accept(services.acceptor, [read(series_id, content, services.settings, origin)])
         )
     if not isinstance(outcome, Accepted):
         raise outcome
     if wait_s := _preferred_wait(request.headers.get("prefer")):
         await services.poller.wait(outcome.job_id, wait_s)
-        job = await run_in_threadpool(find_job, services, caller, outcome.job_id)
+        job = await services.lanes.requests(find_job, services, caller, outcome.job_id)
         if job.status.is_final:
             return answer(JobAnswer.of(job), 200, {"Location": f"/jobs/{job.job_id}", **_applied(wait_s)})
     return _accepted(outcome, _applied(wait_s))

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import WithJsonSchema
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.dependencies import CallerOf, Cursor, Limit, RequestId, ServicesOf, answer
@@ -72,7 +71,7 @@ def list_jobs(
 async def stream_jobs(services: ServicesOf, caller: CallerOf, wanted: WantedJobs) -> Response:
     """Server-sent events: the newest jobs, then a snapshot of each whenever it changes."""
     stream = services.poller.stream(wanted)
-    first = await run_in_threadpool(_newest, services, wanted)
+    first = await services.lanes.requests(_newest, services, wanted)
     return events.respond(stream, first, partial(services.keyring.still_knows, caller))
 
 
@@ -84,10 +83,10 @@ async def show_job(
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for the job to end")] = 0,
 ) -> Response:
     """Where a fit job is. With `wait`, the answer is held until the job has ended or the time is over."""
-    job = await run_in_threadpool(find_job, services, caller, job_id)
+    job = await services.lanes.requests(find_job, services, caller, job_id)
     if wait and not job.status.is_final:
         await services.poller.wait(job_id, wait)
-        job = await run_in_threadpool(find_job, services, caller, job_id)
+        job = await services.lanes.requests(find_job, services, caller, job_id)
     return answer(JobAnswer.of(job))
 
 
@@ -95,7 +94,7 @@ async def show_job(
 async def stream_job(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
     """Server-sent events: a snapshot of the job now and whenever it changes, until it has ended."""
     stream = services.poller.stream(Wanted(), job_id)
-    first = await run_in_threadpool(find_job, services, caller, job_id)
+    first = await services.lanes.requests(find_job, services, caller, job_id)
     return events.respond(stream, [first], partial(services.keyring.still_knows, caller))
 
 

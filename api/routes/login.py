@@ -6,7 +6,6 @@ from typing import Annotated
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Query, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from api.chain.authentication import SESSION_COOKIE, is_https, session_token
@@ -43,7 +42,7 @@ async def sign_in(request: Request, services: ServicesOf) -> Response:
         security_event(request, Code.UNAUTHENTICATED)
         return render(request, "login.html", status_code=401, next=place, wrong=True)
     session = secrets.token_urlsafe(32)
-    await run_in_threadpool(_open, services, session, caller)
+    await services.lanes.requests(_open, services, session, caller)
     answer = RedirectResponse(_inside(request, place), 303)
     answer.set_cookie(
         SESSION_COOKIE,
@@ -60,7 +59,7 @@ async def sign_in(request: Request, services: ServicesOf) -> Response:
 async def sign_out(request: Request, services: ServicesOf) -> Response:
     """End the session everywhere, and forget its cookie."""
     if token := session_token(dict(request.scope["headers"])):
-        await run_in_threadpool(_end, services, token)
+        await services.lanes.requests(_end, services, token)
     answer = RedirectResponse(_inside(request, "/ui/login"), 303)
     answer.delete_cookie(SESSION_COOKIE)
     return answer

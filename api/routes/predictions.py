@@ -63,9 +63,7 @@ async def predict_batch(request: Request) -> Response:
     content = await request.body()
     number, fitted = await services.resolver.resolve(series_id, version)
     most = services.settings.max_batch_points
-    encoded = await asyncio.get_running_loop().run_in_executor(
-        services.batches, answering.batch, number, fitted, content, most, mode
-    )
+    encoded = await services.lanes.batches(answering.batch, number, fitted, content, most, mode)
     return Response(encoded, media_type="application/json")
 
 
@@ -74,8 +72,8 @@ async def predict_many(request: Request) -> Response:
     """Judge points of up to 1,000 series in one call: a verdict or a problem for each, in their order."""
     services: Services = request.app.state.services
     body = decode(_MANY, await request.body())
-    own = (caller_of(request), request_id_of(request))
-    results = await asyncio.gather(*(_one_of_many(services, point, *own) for point in body.points))
+    caller, request_id = caller_of(request), request_id_of(request)
+    results = await asyncio.gather(*(_one_of_many(services, point, caller, request_id) for point in body.points))
     return answer(ManyVerdicts(results))
 
 

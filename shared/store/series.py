@@ -10,16 +10,15 @@ from sqlalchemy import Row, text
 
 from shared.domain.versions import LARGEST_VERSION, SeriesSummary
 from shared.store.engine import Session
+from shared.store.latest import LATEST
 from shared.store.locks import lock_series
 
-_SUMMARY = """
+_SUMMARY = f"""
 SELECT s.series_id, v.version AS latest_version, s.pinned_version,
        (SELECT count(*) FROM versions o WHERE o.series_id = s.series_id) AS versions,
        v.detector, v.points, v.first_timestamp, v.last_timestamp, v.anomaly_share, v.sparkline,
        v.created_at AS fitted_at
-  FROM series s JOIN versions v ON v.series_id = s.series_id
-   AND v.version = coalesce(s.pinned_version, (SELECT max(o.version) FROM versions o WHERE o.series_id = s.series_id))
-"""
+  FROM {LATEST}"""
 _ONE = text(_SUMMARY + " WHERE s.series_id = :series_id")
 # '~' is greater than every character of an id, so that a prefix is a range of the primary key.
 _PAGE = text(

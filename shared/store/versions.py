@@ -18,6 +18,7 @@ from shared.domain.versions import (
 )
 from shared.errors import Code, NotFoundError, TsadError
 from shared.store.engine import Session
+from shared.store.latest import LATEST
 
 # --- publish: write the artifacts, then this ONE statement, which is one transaction --------------------------------
 
@@ -54,22 +55,14 @@ RETURNING published.version
 
 # --- read -----------------------------------------------------------------------------------------------------------
 
-_VERSIONS = """
+_COLUMNS = """
 SELECT v.series_id, v.version, CAST(v.job_id AS text) AS job_id, v.detector, v.parameters, v.points, v.first_timestamp,
        v.last_timestamp, v.learnt, v.anomaly_share, v.sparkline, v.fit_ms, v.data_key, v.data_sha256, v.data_size,
        v.state_key, v.state_sha256, v.state_size, v.scores_key, v.scores_sha256, v.scores_size, v.created_at
-  FROM versions v
 """
+_VERSIONS = _COLUMNS + "  FROM versions v"
 _ONE = text(_VERSIONS + " WHERE v.series_id = :series_id AND v.version = :version")
-_LATEST = text(
-    _VERSIONS
-    + """
- JOIN series s ON s.series_id = v.series_id
-WHERE v.series_id = :series_id
-  AND v.version = coalesce(s.pinned_version,
-                           (SELECT max(o.version) FROM versions o WHERE o.series_id = :series_id))
-"""
-)
+_LATEST = text(f"{_COLUMNS}  FROM {LATEST} WHERE s.series_id = :series_id")
 _STATES = text("""
 SELECT series_id, version, state_key, state_sha256, state_size
   FROM unnest(CAST(:series_ids AS text[]), CAST(:versions AS integer[])) AS wanted (series_id, version)

@@ -25,7 +25,7 @@ def test_what_waits_while_a_group_is_carried_out_is_the_next_group() -> None:
         return [10 * item for item in items]
 
     async def main() -> list[int]:
-        grouped = Grouped(call, 3)
+        grouped = Grouped(call, 3, asyncio.to_thread)
         tasks = [asyncio.create_task(grouped(0))]
         assert await asyncio.to_thread(began.wait, 10)
         tasks += [asyncio.create_task(grouped(item)) for item in range(1, 6)]
@@ -44,7 +44,7 @@ def test_a_failure_is_everybodys_of_the_group_and_nobody_elses() -> None:
         return list(items)
 
     async def main() -> None:
-        grouped = Grouped(call, 2)
+        grouped = Grouped(call, 2, asyncio.to_thread)
         outcomes = await asyncio.gather(*(grouped(item) for item in range(4)), return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [ConnectionError, ConnectionError, int, int]
         assert await grouped(7) == 7
@@ -54,7 +54,7 @@ def test_a_failure_is_everybodys_of_the_group_and_nobody_elses() -> None:
 
 def test_somebody_who_went_away_is_no_harm_to_the_others() -> None:
     async def main() -> None:
-        grouped: Grouped[str, str] = Grouped(list, 10)
+        grouped: Grouped[str, str] = Grouped(list, 10, asyncio.to_thread)
         leaving, staying = asyncio.create_task(grouped("a")), asyncio.create_task(grouped("b"))
         await asyncio.sleep(0)
         leaving.cancel()

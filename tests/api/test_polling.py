@@ -28,7 +28,7 @@ def test_beyond_a_thousand_waits_one_is_answered_at_once(
     job_id = queued(api, series_id)
 
     async def wait() -> None:
-        poller = Poller(sessions)
+        poller = Poller(sessions, asyncio.to_thread)
         waits = [asyncio.create_task(poller.wait(job_id, 20)) for _ in range(polling.MOST_WAITERS)]
         await asyncio.sleep(0)
         await asyncio.wait_for(poller.wait(job_id, 20), 1)
@@ -49,7 +49,7 @@ def test_nobody_looks_while_nobody_waits(api: httpx.Client, sessions: Sessions, 
     job_id = queued(api, series_id)
 
     async def wait() -> None:
-        poller = Poller(sessions)
+        poller = Poller(sessions, asyncio.to_thread)
         for _ in range(2):
             assert not lookers()
             await poller.wait(job_id, 0.15)
@@ -66,7 +66,7 @@ def test_a_wait_whose_client_went_away_is_forgotten(api: httpx.Client, sessions:
     job_id = queued(api, series_id)
 
     async def wait() -> None:
-        poller = Poller(sessions)
+        poller = Poller(sessions, asyncio.to_thread)
         waiting = asyncio.create_task(poller.wait(job_id, 20))
         await asyncio.sleep(0.05)
         waiting.cancel()
@@ -77,7 +77,7 @@ def test_a_wait_whose_client_went_away_is_forgotten(api: httpx.Client, sessions:
 
 def test_a_wait_for_an_unknown_job_and_one_when_the_process_stops_end_at_once(sessions: Sessions) -> None:
     async def wait() -> None:
-        poller = Poller(sessions)
+        poller = Poller(sessions, asyncio.to_thread)
         await asyncio.wait_for(poller.wait(str(uuid4()), 20), 5)
         poller.close()
         await asyncio.wait_for(poller.wait(str(uuid4()), 20), 1)
@@ -91,7 +91,7 @@ def test_a_wait_outlasts_a_database_that_is_away(settings: Settings) -> None:
     async def wait() -> None:
         sessions = Sessions(make_engine(away, "tsad-tests"))
         began = time.monotonic()
-        await Poller(sessions).wait(str(uuid4()), 0.3)
+        await Poller(sessions, asyncio.to_thread).wait(str(uuid4()), 0.3)
         assert time.monotonic() - began >= 0.3
         sessions.engine.dispose()
 

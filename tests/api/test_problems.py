@@ -236,7 +236,7 @@ def outcome_unknown(scene: Scene) -> httpx.Response:
 
 @request(Code.ARTIFACT_DAMAGED)
 def damaged(scene: Scene) -> httpx.Response:
-    run(scene.training, scene.fit("damaged"))
+    run(scene.training, scene.fit("damaged", points=43))
     for state in Path(scene.settings.model_state_folder, "damaged").iterdir():
         state.unlink()
     return scene.api.post("/predict/damaged", json=POINT)

@@ -7,18 +7,21 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from api.predicting import resolving
 from api.predicting.resolving import Resolver, parse_version
-from shared.artifacts import Artifacts, LocalFolder
+from shared.artifacts import LocalFolder
 from shared.domain.versions import Artifact
 from shared.embedded.ports import free_port
 from shared.errors import Code, DamagedError, NotFoundError, TsadError, UnavailableError
+from shared.judging.states import States
 from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.store import versions
 from shared.store.engine import Sessions, make_engine
-from shared.store.latest import LatestVersions
+from shared.store.latest import Latest, LatestVersions
+from tests.points import ramp
 
 POINT = {"timestamp": 1_800_000_000, "value": 2.5}
 
@@ -40,7 +43,7 @@ async def resolver_of(settings: Settings, cache_bytes: int = 10**6) -> AsyncIter
     sessions = Sessions(make_engine(settings, "tsad-tests"))
     states = Counted(Path(settings.model_state_folder))
     try:
-        yield Resolver(latest, sessions, Artifacts(Artifacts.of(settings).data, states), cache_bytes, Metrics()), states
+        yield Resolver(latest, sessions, States(states, cache_bytes), Metrics(), asyncio.to_thread), states
     finally:
         await latest.close()
         sessions.engine.dispose()
@@ -49,8 +52,8 @@ async def resolver_of(settings: Settings, cache_bytes: int = 10**6) -> AsyncIter
 def test_the_cache_holds_as_many_bytes_as_it_may_and_forgets_what_was_used_longest_ago(
     settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
-    for _ in range(3):
-        fitted(series_id)
+    for more in range(3):  # other points, other states
+        fitted(series_id, ramp(20 + more))
 
     async def look() -> None:
         async with resolver_of(settings, cache_bytes=5000) as (resolver, states):  # two states of 2 kB and a little
@@ -101,13 +104,14 @@ def test_a_latest_version_that_is_deleted_before_it_was_read_gives_way_to_the_on
     asked: list[int | None] = []
     find = LatestVersions.resolve
 
-    async def deletes_what_it_found(latest: LatestVersions, wanted: str) -> int | None:
-        number = await find(latest, wanted)
-        asked.append(number)
-        if number in (2, 3):
+    async def deletes_what_it_found(latest: LatestVersions, wanted: str) -> Latest | None:
+        found = await find(latest, wanted)
+        assert found
+        asked.append(found.version)
+        if found.version in (2, 3):
             with sessions.begin() as session:
-                versions.delete_version(session, wanted, number)
-        return number
+                versions.delete_version(session, wanted, found.version)
+        return found
 
     async def look() -> None:
         async with resolver_of(settings, cache_bytes=0) as (resolver, _):
@@ -123,7 +127,7 @@ def test_states_that_are_read_together_are_those_that_are_read_one_by_one(
 ) -> None:
     for _ in range(3):
         fitted(series_id)
-    damaged = fitted(f"{series_id}-damaged")
+    damaged = fitted(f"{series_id}-damaged", ramp(23))
     Path(settings.model_state_folder, f"{series_id}-damaged/{damaged}.1.json").write_bytes(b"{}")
     asked: list[tuple[str, int | None]] = [(series_id, version) for version in (1, None, 2, 3, 4, 2**31, 9_999_999_999)]
     asked += [(f"{series_id}-damaged", None), (f"{series_id}-damaged", 2), ("never-fitted", 1), ("never-fitted", None)]
@@ -168,8 +172,8 @@ def test_a_deleted_version_is_served_no_longer_than_it_is_trusted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert resolving.TRUST_NAMED_S <= 5
-    for _ in range(2):
-        fitted(series_id)
+    for more in range(2):
+        fitted(series_id, ramp(20 + more))
 
     def delete(version: int) -> None:
         assert api.delete(f"/series/{series_id}/versions/{version}").status_code == 204
@@ -188,6 +192,38 @@ def test_a_deleted_version_is_served_no_longer_than_it_is_trusted(
             assert states.reads == 2
 
     asyncio.run(look())
+
+
+def test_a_database_that_was_set_back_is_not_answered_from_memory(
+    settings: Settings, sessions: Sessions, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Restored to a backup under running processes, it gives a number again, to another state."""
+    monkeypatch.setattr(resolving, "TRUST_NAMED_S", 0)
+    fitted(series_id)
+    fitted(series_id, ramp(21))
+
+    async def look() -> None:
+        async with resolver_of(settings) as (resolver, _):
+            before = [await resolver.resolve(series_id, version) for version in (None, 2)]
+            await asyncio.to_thread(set_back, sessions, series_id)
+            await asyncio.to_thread(fitted, series_id, ramp(22))
+            after = [await resolver.resolve(series_id, version) for version in (None, 2)]
+        assert [number for number, _ in before + after] == [2] * 4
+        assert before[0][1] == before[1][1] != after[0][1] == after[1][1]
+
+    asyncio.run(look())
+
+
+def set_back(sessions: Sessions, series_id: str) -> None:
+    """Make the database what it was when the series had one version."""
+    with sessions.begin() as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))  # past triggers, as a restore is
+        for statement in (
+            "DELETE FROM versions WHERE series_id = :series_id AND version = 2",
+            "DELETE FROM fit_jobs WHERE series_id = :series_id AND version = 2",
+            "UPDATE series SET last_version = 1 WHERE series_id = :series_id",
+        ):
+            session.execute(text(statement), {"series_id": series_id})
 
 
 def test_a_damaged_state_is_an_error_until_the_file_is_restored(
@@ -213,8 +249,8 @@ def test_a_damaged_state_is_an_error_until_the_file_is_restored(
 def test_without_a_database_only_a_named_version_in_memory_is_an_answer(
     settings: Settings, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(2):
-        fitted(series_id)
+    for more in range(2):
+        fitted(series_id, ramp(20 + more))
     nowhere = settings.model_copy(update={"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"})
 
     async def look() -> None:
