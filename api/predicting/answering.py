@@ -1,4 +1,4 @@
-"""From a state and points to verdicts."""
+"""From what a request holds to verdicts, and from verdicts to the answer."""
 
 import re
 from datetime import UTC, datetime
@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from api.schemas.answers import BatchVerdicts, Verdict, Why
 from api.schemas.decoding import decode
@@ -14,16 +13,14 @@ from api.schemas.requests import PointsBody
 from shared.domain.detectors.contract import CAUSAL, Explanation, Fitted
 from shared.domain.series import Series, Values, check_timestamp
 from shared.errors import Code, Flaw, InputError
+from shared.judging.context import NO_VALUES
+from shared.judging.gaps import Flags
+from shared.judging.verdicts import explain, judge
 
 _POINTS = msgspec.json.Decoder(PointsBody)
 _INTEGERS = msgspec.json.Decoder(list[int])
 _NULLABLE = msgspec.json.Decoder(list[float | None])
 _DIGITS = re.compile(r"[0-9]{1,15}")
-_NOTHING: Values = np.empty(0)
-
-MISSING_SHARE = 0.1  # of the values that a point is judged by, beyond which it is not
-
-Flags = NDArray[np.bool_]
 
 
 def timestamp_of(given: int | str) -> int:
@@ -46,12 +43,21 @@ def check_context(context: list[float] | None, most: int) -> None:
 
 
 def verdict(
-    number: int, fitted: Fitted, timestamp: int, value: float, context: list[float] | None, *, explain: bool = False
+    number: int,
+    fitted: Fitted,
+    timestamp: int,
+    value: float,
+    context: list[float] | None,
+    *,
+    with_explanation: bool = False,
 ) -> Verdict:
-    """Judge one point."""
-    detector, state = fitted.detector, fitted.state
-    point = (np.array([value]), np.array([timestamp]), _recent(fitted, timestamp, context))
-    scores = detector.score(state, *point)
+    """Judge one point by version `number`; `InputError` where too little comes before it."""
+    point = Series(np.array([timestamp]), np.array([value]))
+    given = np.array(context, dtype=np.float64) if context else NO_VALUES
+    verdicts = judge(fitted, point, given=given)
+    if verdicts.unknown is not None and verdicts.unknown[0]:
+        raise _context_required(fitted.detector.name, verdicts.need.points, len(given))
+    scores = verdicts.scores
     score = float(scores.score[0])
     judged = Verdict(
         anomaly=score > 1,
@@ -60,10 +66,10 @@ def verdict(
         expected=_first(scores.expected),
         lower=_first(scores.lower),
         upper=_first(scores.upper),
-        detector=detector.name,
+        detector=fitted.detector.name,
     )
-    if explain:
-        why = detector.explain(state, *point)
+    if with_explanation:
+        why = explain(fitted, point, verdicts)
         if judged.expected is None:
             judged.expected = why.expected
         judged.why = Why(why.component, why.similar_from, why.similar_distance)
@@ -80,24 +86,17 @@ def check_mode(fitted: Fitted, mode: str) -> None:
 
 
 def batch(number: int, fitted: Fitted, content: bytes, most: int, mode: str = CAUSAL) -> bytes:
-    """Judge the points of a body; the encoded answer. Runs in a thread of its own."""
+    """Judge the points of a body, at most `most`; the encoded answer. Takes long: not for the event loop."""
     check_mode(fitted, mode)
-    points, missing = _with_gaps(decode(_POINTS, content), most, mode)
-    detector, state = fitted.detector, fitted.state
-    if mode == CAUSAL:
-        need = detector.needs(state)
-        context = need.tail if need.met_by_tail(int(points.timestamps[0])) else _NOTHING
-        scores = detector.score(state, points.values, points.timestamps, context)
-        unknown = missing | _too_little_before(missing, need.points, len(context))
-    else:
-        scores = detector.modes[mode](state, points.values, points.timestamps)
-        unknown = missing
+    points, missing = _points(decode(_POINTS, content), most)
+    verdicts = judge(fitted, points, missing, mode=mode)
+    scores = verdicts.scores
     return msgspec.json.encode(
         BatchVerdicts(
             model_version=str(number),
-            detector=detector.name,
-            anomaly=_known((scores.score > 1).tolist(), unknown),
-            score=_known(scores.score.tolist(), unknown),
+            detector=fitted.detector.name,
+            anomaly=_known((scores.score > 1).tolist(), verdicts.unknown),
+            score=_known(scores.score.tolist(), verdicts.unknown),
             expected=_column(scores.expected, len(points)),
             lower=_column(scores.lower, len(points)),
             upper=_column(scores.upper, len(points)),
@@ -105,48 +104,25 @@ def batch(number: int, fitted: Fitted, content: bytes, most: int, mode: str = CA
     )
 
 
-def _recent(fitted: Fitted, timestamp: int, context: list[float] | None) -> Values:
-    """The values before the point: those given, or the end of the training values where the point comes next."""
-    need = fitted.detector.needs(fitted.state)
-    if not context and need.points and need.met_by_tail(timestamp):
-        return need.tail
-    given = len(context or ())
-    if given < need.points:
-        raise InputError(
-            Code.CONTEXT_REQUIRED,
-            f"The detector {fitted.detector.name} judges a value by the {need.points:,} before it, and {given:,} were "
-            "given: send them in context, oldest first, or judge many points in a batch.",
-            flaws=[Flaw(("context",), f"must hold at least {need.points:,} values")],
-        )
-    return np.array(context, dtype=np.float64) if context else _NOTHING
+def _context_required(detector: str, needed: int, given: int) -> InputError:
+    return InputError(
+        Code.CONTEXT_REQUIRED,
+        f"The detector {detector} judges a value by the {needed:,} before it, and {given:,} were "
+        "given: send them in context, oldest first, or judge many points in a batch.",
+        flaws=[Flaw(("context",), f"must hold at least {needed:,} values")],
+    )
 
 
-def _with_gaps(body: PointsBody, most: int, mode: str) -> tuple[Series, Flags]:
-    """The points, and which of their values are missing.
-
-    The last value before a missing one stands for it, so that no score depends on what comes later; in modes that look
-    both ways, a straight line between its neighbours.
-    """
-    given = np.array(decode(_NULLABLE, body.values, "values"), dtype=np.float64)
-    missing = np.isnan(given)
-    if missing.all() and len(given):
+def _points(body: PointsBody, most: int) -> tuple[Series, Flags | None]:
+    """The points, and which of their values are missing; 0 stands for those."""
+    values = np.array(decode(_NULLABLE, body.values, "values"), dtype=np.float64)
+    missing = np.isnan(values)
+    if not missing.any():
+        return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), values, most=most), None
+    if missing.all():
         raise InputError(Code.TOO_FEW_POINTS, "Every value is missing.")
-    if missing.any():
-        places = np.arange(len(given))
-        known = places[~missing]
-        if mode == CAUSAL:
-            given = given[known[np.maximum(np.searchsorted(known, places, "right") - 1, 0)]]
-        else:
-            given = np.interp(places, known, given[known])
-    return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), given, most=most), missing
-
-
-def _too_little_before(missing: Flags, needed: int, context: int) -> Flags:
-    """Which points have fewer than `needed` before them, `context` among those, or too many missing ones there."""
-    places = np.arange(len(missing))
-    known = np.concatenate(([0], np.cumsum(~missing)))
-    gaps = places - known[:-1] - np.maximum(places - needed, 0) + known[np.maximum(places - needed, 0)]
-    return (places + context < needed) | (gaps > MISSING_SHARE * needed)
+    values[missing] = 0.0
+    return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), values, most=most), missing
 
 
 def _explanation(value: float, judged: Verdict, why: Explanation) -> str:
@@ -180,13 +156,14 @@ def _first(column: Values | None) -> float | None:
 def _column(column: Values | None, length: int) -> Any:
     """As it is encoded. Of one that says the same of all points, as most bands do, the text is repeated."""
     if column is None or (column == column[0]).all():
-        one = msgspec.json.encode(None if column is None else float(column[0]))
-        return msgspec.Raw(b"[" + ((one + b",") * length)[:-1] + b"]")
+        text = msgspec.json.encode(None if column is None else float(column[0]))
+        return msgspec.Raw(b"[" + ((text + b",") * length)[:-1] + b"]")
     return column.tolist()
 
 
-def _known(column: list[Any], unknown: NDArray[np.bool_]) -> list[Any]:
+def _known(column: list[Any], unknown: Flags | None) -> list[Any]:
     """The column with nothing said of the unknown."""
-    for place in np.flatnonzero(unknown):
-        column[place] = None
+    if unknown is not None:
+        for place in np.flatnonzero(unknown):
+            column[place] = None
     return column

@@ -47,7 +47,7 @@ async def predict(request: Request) -> Response:
     answering.check_context(body.context, services.settings.max_context_points)
     timestamp = answering.timestamp_of(body.timestamp)
     number, fitted = await services.resolver.resolve(series_id, version)
-    return answer(answering.verdict(number, fitted, timestamp, body.value, body.context, explain=explain))
+    return answer(answering.verdict(number, fitted, timestamp, body.value, body.context, with_explanation=explain))
 
 
 @router.post(

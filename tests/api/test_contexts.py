@@ -39,8 +39,42 @@ def test_the_point_after_the_training_values_needs_no_context(api: httpx.Client,
     after = ramp(301)["timestamps"][-1]
     assert api.post(f"/predict/{windowed}", json={"timestamp": after, "value": 0.0}).json()["anomaly"] is False
     assert api.post(f"/predict/{windowed}", json={"timestamp": after, "value": 40.0}).json()["anomaly"] is True
-    later = {"timestamp": after + 60, "value": 0.0}
+    later = {"timestamp": after + 3_600, "value": 0.0}
     assert api.post(f"/predict/{windowed}", json=later).json()["code"] == "context_required"
+
+
+@pytest.mark.parametrize("detector", ["ar", "spectral_residual", "msnn", "ensemble"])
+def test_a_point_two_intervals_after_the_training_values_is_judged(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str], detector: str
+) -> None:
+    fitted(series_id, ramp(300, detector=detector))
+    late = ramp(302)["timestamps"][-1]
+    assert api.post(f"/predict/{series_id}", json={"timestamp": late, "value": 40.0}).json()["anomaly"] is True
+    normal = api.post(f"/predict/{series_id}", json={"timestamp": late, "value": 1.0})
+    assert normal.status_code == 200
+    batch = api.post(f"/predict/{series_id}/batch", json={"timestamps": [late], "values": [1.0]}).json()
+    assert batch["score"] == [normal.json()["score"]]
+
+
+def test_a_few_values_after_the_training_values_are_joined_to_them(api: httpx.Client, windowed: str) -> None:
+    whole = ramp(305)
+    rest = {name: column[300:] for name, column in whole.items()}
+    point = {"timestamp": whole["timestamps"][-1], "value": whole["values"][-1]}
+    joined = api.post(f"/predict/{windowed}", json={**point, "context": whole["values"][300:-1]}).json()
+    alone = api.post(f"/predict/{windowed}", json={**point, "context": whole["values"][:-1]}).json()
+    assert joined == alone
+    assert api.post(f"/predict/{windowed}/batch", json=rest).json()["score"][-1] == joined["score"]
+
+
+def test_a_missed_interval_after_the_training_values_counts_like_a_missing_value_of_a_batch(
+    api: httpx.Client, forecast: str
+) -> None:
+    whole = ramp(303)
+    with_gap = {name: column[301:] for name, column in whole.items()}
+    with_null = {"timestamps": whole["timestamps"][300:], "values": [None, *whole["values"][301:]]}
+    gap, null = (api.post(f"/predict/{forecast}/batch", json=body).json() for body in (with_gap, with_null))
+    assert gap["score"] == null["score"][1:]
+    assert None not in gap["score"]
 
 
 def test_a_batch_says_nothing_of_points_with_too_little_before_them(api: httpx.Client, windowed: str) -> None:

@@ -53,14 +53,16 @@ export function offerTryout(about) {
   });
 }
 
-// A detector that judges a point by those before it gets the training points before the first.
+// After the training data, the server itself judges points by what comes before them. Inside of it, a detector that
+// judges a point by those before it gets the training points before the first.
 async function verdictsOf(about, points) {
-  const before = about.context_points ? await trainingBefore(about, points[0][0]) : [];
+  const isInside = points[0][0] <= about.last;
+  const before = about.context_points && isInside ? await trainingBefore(about, points[0][0]) : [];
   const all = [...before, ...points];
   const body = { timestamps: all.map(([at]) => at), values: all.map(([, value]) => value) };
   const answer = await call("POST", `predict/${about.series_id}/batch?version=${about.version}`, body);
-  const told = (name) => answer[name].slice(before.length);
-  const [anomaly, score, lower, upper] = ["anomaly", "score", "lower", "upper"].map(told);
+  const ofPoints = (name) => answer[name].slice(before.length);
+  const [anomaly, score, lower, upper] = ["anomaly", "score", "lower", "upper"].map(ofPoints);
   return points.map((_, place) => ({
     anomaly: anomaly[place],
     score: score[place],
@@ -71,7 +73,7 @@ async function verdictsOf(about, points) {
 
 async function trainingBefore(about, time) {
   const interval = (about.last - about.first) / (about.points - 1);
-  const to = Math.min(time - 1, about.last);
+  const to = time - 1;
   const from = Math.max(Math.floor(to - 2 * about.context_points * interval), about.first);
   if (from > to) return [];
   const path = `series/${about.series_id}/versions/${about.version}/points?from=${from}&to=${to}&max_points=20000`;
