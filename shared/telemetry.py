@@ -6,7 +6,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 import redis
 
@@ -54,6 +54,7 @@ class Latencies:
         self._client = client
         self._keep = keep
         self._waiting: deque[tuple[Kind, float]] = deque(maxlen=_MOST_WAITING)
+        self._writing = Lock()
         self._closing = Event()
         self._thread = Thread(target=self._run, name="telemetry", daemon=True)
         self._thread.start()
@@ -63,7 +64,9 @@ class Latencies:
         self._waiting.append((kind, milliseconds))
 
     def read(self) -> dict[Kind, Latency] | None:
-        """What is kept of each kind; None when Redis does not answer."""
+        """What is kept of each kind, with what waits to be written here; None when Redis does not answer."""
+        if not self._flush():
+            return None
         try:
             with self._client.pipeline(transaction=False) as pipeline:
                 for kind in Kind:
@@ -85,19 +88,23 @@ class Latencies:
             self._flush()
         self._flush()
 
-    def _flush(self) -> None:
-        samples = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        if not samples:
-            return
-        try:
-            with self._client.pipeline(transaction=False) as pipeline:
-                for kind in Kind:
-                    if newest := [value for sample_kind, value in samples if sample_kind is kind][-self._keep :]:
-                        pipeline.lpush(_key(kind), *newest)
-                        pipeline.ltrim(_key(kind), 0, self._keep - 1)
-                pipeline.execute()
-        except redis.RedisError as error:
-            logger.warning("%d latencies are dropped: %s", len(samples), type(error).__name__)
+    def _flush(self) -> bool:
+        """Write what waits; False when Redis does not take it. One thread at a time, so that a reader misses none."""
+        with self._writing:
+            samples = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            if not samples:
+                return True
+            try:
+                with self._client.pipeline(transaction=False) as pipeline:
+                    for kind in Kind:
+                        if newest := [value for sample_kind, value in samples if sample_kind is kind][-self._keep :]:
+                            pipeline.lpush(_key(kind), *newest)
+                            pipeline.ltrim(_key(kind), 0, self._keep - 1)
+                    pipeline.execute()
+            except redis.RedisError as error:
+                logger.warning("%d latencies are dropped: %s", len(samples), type(error).__name__)
+                return False
+            return True
 
 
 def report_alive(client: redis.Redis, worker: str) -> None:

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import redis
 
 from shared.embedded.ports import free_port
 from shared.settings import Settings
@@ -47,6 +48,19 @@ def test_a_store_that_cannot_be_written_is_not_ready(settings: Settings) -> None
         file.touch()
         assert api.get("/readyz").status_code == 503
         file.unlink()
+
+
+def test_a_prediction_is_in_the_next_healthcheck_of_its_process(
+    settings: Settings, redis_url: str, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    empty = redis_url.rsplit("/", 1)[0] + "/2"
+    with redis.Redis.from_url(empty) as client:
+        client.flushdb()
+    with serving(settings.model_copy(update={"redis_url": empty})) as api:
+        assert api.get("/healthcheck").json()["inference_latency_ms"]["avg"] == 0
+        assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1}).status_code == 200
+        assert api.get("/healthcheck").json()["inference_latency_ms"]["avg"] > 0
 
 
 def test_the_healthcheck_of_an_empty_installation_is_all_zeros(

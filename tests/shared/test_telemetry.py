@@ -8,6 +8,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared import telemetry
 from shared.telemetry import Kind, Latencies, Latency, connect, report_alive, workers_alive
 from tests import naive
 from tests.gateway import Gateway
@@ -73,6 +74,19 @@ def test_samples_reach_redis_on_their_own_each_in_its_kind(redis_of_ours: str, l
     record(writer, 50.0, kind=Kind.TRAINING)
     until(lambda: kept(reader) == Latency(2.0, 3.0))
     assert kept(reader, Kind.TRAINING) == Latency(50.0, 50.0)
+
+
+def test_what_a_process_has_not_written_yet_counts_when_it_reads(
+    redis_of_ours: str, latencies: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry, "_FLUSH_EVERY_S", 3_600)
+    ours, others = latencies(redis_of_ours), latencies(redis_of_ours)
+    record(ours, 1.0, 3.0)
+    assert kept(others) == Latency(0.0, 0.0)
+    assert kept(ours) == Latency(2.0, 3.0)
+    record(ours, 5.0)
+    assert kept(ours) == Latency(3.0, 5.0)
+    assert kept(others) == Latency(3.0, 5.0)
 
 
 def test_only_the_newest_are_kept(redis_of_ours: str, client: redis.Redis, latencies: Make) -> None:
