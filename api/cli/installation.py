@@ -4,9 +4,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from shared.embedded import Embedded, default_home
 from shared.embedded.home import is_used
@@ -14,16 +11,6 @@ from shared.embedded.servers import known_addresses
 from shared.settings import Settings
 
 LONGEST_TRANSACTION_S = 24 * 3600.0
-
-OfHome = Annotated[
-    Path | None,
-    typer.Option(
-        "--home",
-        envvar="TSAD_HOME",
-        help="The folder of `tsad up`, where DATABASE_URL is not set.",
-        show_default="~/.local/state/tsad, or /var/lib/tsad for root",
-    ),
-]
 
 
 @contextmanager

@@ -4,21 +4,13 @@ import json
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one a line.")]
-Url = Annotated[str, typer.Option("--url", envvar="TSAD_URL", help="Address of the API.")]
-Key = Annotated[
-    str,
-    typer.Option("--key", envvar="TSAD_API_KEY", help="API key, better from the environment.", show_default=False),
-]
 WIDEST = 10_000  # columns: a terminal wraps long lines itself, and nothing is cut off for other programs
-DEFAULT_URL = "http://127.0.0.1:8000"
 STYLES = {
     "succeeded": "green",
     "failed": "red",

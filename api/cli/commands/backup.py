@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
-from api.cli.installation import OfHome, installation, patient_with
-from api.cli.output import AsJson, note, notes, show_json
+from api.cli.installation import installation, patient_with
+from api.cli.options import AsJson, OfHome
+from api.cli.output import note, notes, show_json
 from shared import __version__
 from shared.artifacts import Artifacts, LocalFolder
 from shared.errors import Code, DamagedError, InputError, SetupError

@@ -12,8 +12,9 @@ import redis
 import typer
 from rich.progress import Progress
 
-from api.cli.installation import OfHome, installation, patient_with
-from api.cli.output import AsJson, notes, show, show_json, table
+from api.cli.installation import installation, patient_with
+from api.cli.options import AsJson, OfHome
+from api.cli.output import notes, show, show_json, table
 from shared.artifacts import Artifacts
 from shared.errors import DamagedError, TsadError
 from shared.queue import announce, make_celery, messages_waiting

@@ -1,29 +1,30 @@
 """`tsad fit`: a file becomes a fit job."""
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from api.cli.client import Client
 from api.cli.following import follow, succeeded
-from api.cli.output import DEFAULT_URL, AsJson, Key, Url, facts, note, notes, show, show_json
+from api.cli.options import (
+    DEFAULT_URL,
+    AsJson,
+    Detector,
+    IfDoubled,
+    Key,
+    Longest,
+    OfUnit,
+    Parameters,
+    TimeColumn,
+    Url,
+    ValueColumn,
+    fit_fields,
+)
+from api.cli.output import facts, note, notes, show, show_json
 from api.cli.points import Choices, Doubled, read
-from api.cli.times import Unit
 from shared.domain.series import check_series_id
-from shared.errors import Code, InputError
 
 Source = Annotated[str, typer.Argument(help="CSV, NDJSON, JSON or Parquet; - reads standard input.")]
-Detector = Annotated[str, typer.Option(help="One of those that the API lists.", show_default="the API's default")]
-Parameters = Annotated[
-    list[str] | None,
-    typer.Option("--parameter", "-p", help="As in threshold=2.5; may be repeated.", metavar="NAME=VALUE"),
-]
-TimeColumn = Annotated[str | None, typer.Option(help="Name of the column of times.", show_default="guessed")]
-ValueColumn = Annotated[str | None, typer.Option(help="Name of the column of values.", show_default="guessed")]
-OfUnit = Annotated[Unit | None, typer.Option(help="Of times that are numbers.", show_default="guessed")]
-IfDoubled = Annotated[Doubled, typer.Option(help="What to do with several values for one second.")]
-Longest = Annotated[float, typer.Option("--timeout", min=0, help="Longest wait, in seconds.")]
 
 
 def fit(
@@ -53,23 +54,12 @@ def fit(
     for sentence in points.told:
         note(sentence)
     with Client(url, key) as client:
-        job = client.post(path, points.body() | asked(detector, parameter))
+        job = client.post(path, points.body() | fit_fields(detector, parameter))
         if wait:
             job = follow(client, job["job_id"], notes(), timeout)
     show_json(job) if as_json else show(facts(short(job)))
     if wait:
         succeeded(job)
-
-
-def asked(detector: str, parameters: list[str] | None) -> dict[str, Any]:
-    """The fields of a fit that say how to learn; values are JSON where they can be, else words."""
-    body: dict[str, Any] = {"detector": detector} if detector else {}
-    for given in parameters or ():
-        name, equals, value = given.partition("=")
-        if not equals:
-            raise InputError(Code.INVALID_PARAMETER, f"{given} is no parameter: write it as name=value.")
-        body.setdefault("parameters", {})[name] = _decoded(value)
-    return body
 
 
 def short(job: dict[str, Any]) -> dict[str, object]:
@@ -93,10 +83,3 @@ def short(job: dict[str, Any]) -> dict[str, object]:
         "ended": job.get("finished_at"),
         "error": error and f"{error['code']}: {error['detail']}",
     }
-
-
-def _decoded(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value

@@ -14,8 +14,21 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from api.cli.client import Client
-from api.cli.commands.fit import Detector, IfDoubled, Longest, OfUnit, Parameters, TimeColumn, ValueColumn, asked
-from api.cli.output import DEFAULT_URL, AsJson, Key, Url, cell, note, notes, show_json
+from api.cli.options import (
+    DEFAULT_URL,
+    AsJson,
+    Detector,
+    IfDoubled,
+    Key,
+    Longest,
+    OfUnit,
+    Parameters,
+    TimeColumn,
+    Url,
+    ValueColumn,
+    fit_fields,
+)
+from api.cli.output import cell, note, notes, show_json
 from api.cli.points import Choices, Doubled, read
 from shared.domain.series import check_series_id
 from shared.errors import BusyError, Code, InputError, UnavailableError
@@ -68,7 +81,7 @@ def fit_many(
     [bold]tsad fit-many sensors/ --prefix plant1- --wait[/]
     """
     files = found(source)
-    choices, wanted = Choices(time_column, value_column, unit, doubled), asked(detector, parameter)
+    choices, wanted = Choices(time_column, value_column, unit, doubled), fit_fields(detector, parameter)
     tally = Tally()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Client(url, key) as client, Progress(*columns, console=notes()) as progress:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from api.cli.installation import OfHome, environment, installation
-from api.cli.output import AsJson, note, show_json
+from api.cli.installation import environment, installation
+from api.cli.options import AsJson, OfHome
+from api.cli.output import note, show_json
 from shared.errors import Code, UnavailableError
 
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.client import Client, segment
-from api.cli.commands.fit import Longest, short
+from api.cli.commands.fit import short
 from api.cli.following import follow, succeeded
-from api.cli.output import DEFAULT_URL, AsJson, Key, Url, facts, notes, show, show_json, table
+from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, Longest, Url
+from api.cli.output import facts, notes, show, show_json, table
 from shared.domain.jobs import Status
 
 jobs = typer.Typer(help="Look at fit jobs, wait for them, stop them, run them again.", no_args_is_help=True)
@@ -22,7 +23,7 @@ def list_jobs(
     series: Annotated[str | None, typer.Option(help="Only jobs of this series.")] = None,
     status: Annotated[Status | None, typer.Option(help="Only jobs of this status.")] = None,
     after: Annotated[datetime | None, typer.Option(help="Only jobs accepted after this time, in UTC.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: Limit = 50,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,

@@ -12,8 +12,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.cli.installation import OfHome, installation
-from api.cli.output import AsJson, note, show, show_json, table
+from api.cli.installation import installation
+from api.cli.options import AsJson, OfHome
+from api.cli.output import note, show, show_json, table
 from shared.domain.access import ApiKey, Scope, check_token, digest, new_token
 from shared.errors import Code, InputError, NotFoundError, SetupError
 from shared.store import keys as store

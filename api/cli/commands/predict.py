@@ -8,16 +8,14 @@ import typer
 from rich.text import Text
 
 from api.cli.client import Client
-from api.cli.commands.fit import IfDoubled, OfUnit, TimeColumn, ValueColumn
-from api.cli.output import DEFAULT_URL, AsJson, Key, Url, cell, moment, note, show, show_json, table
+from api.cli.options import DEFAULT_URL, AsJson, IfDoubled, Key, OfUnit, OfVersion, TimeColumn, Url, ValueColumn
+from api.cli.output import cell, moment, note, show, show_json, table
 from api.cli.points import Choices, Doubled, read
 from api.cli.times import Unit, seconds
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
 
 ANOMALY_FOUND = 5  # the exit code of --fail-on-anomaly
-
-OfVersion = Annotated[str, typer.Option(help="A version as in 3 or v3, or latest.")]
 
 
 def predict(

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.commands.backup import MANIFEST, check_revision, connected, copy, stores, table_file, tell
-from api.cli.installation import OfHome, installation
-from api.cli.output import AsJson
+from api.cli.installation import installation
+from api.cli.options import AsJson, OfHome
 from shared.artifacts import Artifacts
 from shared.errors import Code, DamagedError, InputError, SetupError
 from shared.store import dump, inspection, schema

@@ -7,7 +7,8 @@ import typer
 
 from api.cli.client import Client, segment
 from api.cli.drawing import draw
-from api.cli.output import DEFAULT_URL, AsJson, Key, Url, facts, moment, note, show, show_json, table
+from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, OfVersion, Url
+from api.cli.output import facts, moment, note, show, show_json, table
 from shared.domain.series import check_series_id
 
 series = typer.Typer(
@@ -15,8 +16,6 @@ series = typer.Typer(
 )
 
 SeriesId = Annotated[str, typer.Argument(help="Id of the series.", metavar="SERIES")]
-Version = Annotated[str, typer.Option(help="A version as in 3 or v3, or latest.")]
-Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
 
 
 @series.command("list")
@@ -112,7 +111,7 @@ def delete(
 def plot(
     series_id: SeriesId,
     *,
-    version: Version = "latest",
+    version: OfVersion = "latest",
     terminal: Annotated[bool, typer.Option("--terminal", help="Draw here instead of in a browser.")] = False,
     url: Url = DEFAULT_URL,
     key: Key = "",

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.client import Client
-from api.cli.commands.predict import ANOMALY_FOUND, OfVersion, sentence
-from api.cli.output import DEFAULT_URL, AsJson, Key, Url, note, show, show_json
+from api.cli.commands.predict import ANOMALY_FOUND, sentence
+from api.cli.options import DEFAULT_URL, AsJson, Key, OfUnit, OfVersion, Url
+from api.cli.output import note, show, show_json
 from api.cli.times import Unit, is_number, seconds
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError, TsadError
@@ -24,7 +25,7 @@ def watch(
     *,
     only_anomalies: Annotated[bool, typer.Option("--only-anomalies", help="Print nothing for normal points.")] = False,
     version: OfVersion = "latest",
-    unit: Annotated[Unit | None, typer.Option(help="Of times that are numbers.", show_default="guessed")] = None,
+    unit: OfUnit = None,
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help=f"End with exit code {ANOMALY_FOUND} at the first anomaly.")
     ] = False,
