@@ -14,7 +14,7 @@ from rich.console import Console
 
 from api import samples
 from api.cli.client import Client
-from api.cli.following import follow, succeeded
+from api.cli.jobs import follow, require_success
 from api.cli.stack import running_stack
 from shared.errors import Code, SetupError, TsadError
 
@@ -64,7 +64,8 @@ def show(client: Client, sample: samples.Sample, check: Callable[[], object]) ->
     days = (sample.timestamps[-1] - sample.timestamps[0]) // A_DAY + 1
     console.print(f"\n[bold]{sample.name}[/]: {len(sample.values):,} points over {days:,} days")
     accepted = client.post(f"/fit/{sample.name}", {"timestamps": sample.timestamps, "values": sample.values})
-    job = succeeded(follow(client, accepted["job_id"], console, LONGEST_FIT_S, check))
+    job = follow(client, accepted["job_id"], console, LONGEST_FIT_S, check)
+    require_success(job)
     version = client.get(f"/series/{sample.name}/versions/{job['version']}")
     band = client.post(f"/predict/{sample.name}", {"timestamp": sample.timestamps[-1] + A_DAY, "value": 0})
     console.print(

@@ -1,11 +1,11 @@
 """`tsad fit`: a file becomes a fit job."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from api.cli.client import Client
-from api.cli.following import follow, succeeded
+from api.cli.jobs import follow, print_job, require_success
 from api.cli.options import (
     DEFAULT_URL,
     AsJson,
@@ -20,7 +20,7 @@ from api.cli.options import (
     ValueColumn,
     fit_fields,
 )
-from api.cli.output import facts, note, notes, show, show_json
+from api.cli.output import note, notes
 from api.cli.points import Choices, Doubled, read
 from shared.domain.series import check_series_id
 
@@ -57,29 +57,6 @@ def fit(
         job = client.post(path, points.body() | fit_fields(detector, parameter))
         if wait:
             job = follow(client, job["job_id"], notes(), timeout)
-    show_json(job) if as_json else show(facts(short(job)))
+    print_job(job, as_json=as_json)
     if wait:
-        succeeded(job)
-
-
-def short(job: dict[str, Any]) -> dict[str, object]:
-    """What people want to know of a job."""
-    error = job.get("error")
-    return {
-        "job": job["job_id"],
-        "series": job["series_id"],
-        "status": job["status"],
-        "version": job.get("version"),
-        "points": job["points_used"],
-        "detector": job.get("detector"),
-        "parameters": job.get("parameters"),
-        "progress": job.get("progress"),
-        "in line": job.get("queue_position"),
-        "worker": job.get("worker"),
-        "attempts": job.get("attempts"),
-        "retry of": job.get("retry_of"),
-        "accepted": job.get("created_at"),
-        "started": job.get("started_at"),
-        "ended": job.get("finished_at"),
-        "error": error and f"{error['code']}: {error['detail']}",
-    }
+        require_success(job)

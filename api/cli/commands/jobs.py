@@ -6,10 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.client import Client, segment
-from api.cli.commands.fit import short
-from api.cli.following import follow, succeeded
+from api.cli.jobs import follow, print_job, require_success
 from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, Longest, Url
-from api.cli.output import facts, notes, show, show_json, table
+from api.cli.output import notes, show, show_json, table
 from shared.domain.jobs import Status
 
 jobs = typer.Typer(help="Look at fit jobs, wait for them, stop them, run them again.", no_args_is_help=True)
@@ -47,7 +46,7 @@ def list_jobs(
 def show_job(job: JobId, *, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False) -> None:
     """Show where a job is."""
     with Client(url, key) as client:
-        _show(client.get(_path(job)), as_json=as_json)
+        print_job(client.get(_path(job)), as_json=as_json)
 
 
 @jobs.command("wait")
@@ -57,15 +56,15 @@ def wait_for_job(
     """Wait until a job has ended; exit code 1 unless it succeeded."""
     with Client(url, key) as client:
         found = follow(client, client.get(_path(job))["job_id"], notes(), timeout)
-    _show(found, as_json=as_json)
-    succeeded(found)
+    print_job(found, as_json=as_json)
+    require_success(found)
 
 
 @jobs.command("cancel")
 def cancel_job(job: JobId, *, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False) -> None:
     """Stop a job: it publishes nothing any more."""
     with Client(url, key) as client:
-        _show(client.post(f"{_path(job)}/cancel", None), as_json=as_json)
+        print_job(client.post(f"{_path(job)}/cancel", None), as_json=as_json)
 
 
 @jobs.command("retry")
@@ -83,20 +82,13 @@ def retry_job(
         found = client.post(f"{_path(job)}/retry", None)
         if wait:
             found = follow(client, found["job_id"], notes(), timeout)
-    _show(found, as_json=as_json)
+    print_job(found, as_json=as_json)
     if wait:
-        succeeded(found)
+        require_success(found)
 
 
 def _path(job_id: str) -> str:
     return f"/jobs/{segment(job_id)}"
-
-
-def _show(job: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        show_json(job)
-    else:
-        show(facts(short(job)))
 
 
 def _row(job: dict[str, Any]) -> tuple[object, ...]:
