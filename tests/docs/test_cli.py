@@ -1,7 +1,7 @@
 """docs/cli.md, the command line."""
 
-from api.cli.commands.predict import ANOMALY_FOUND
 from api.cli.main import EXIT_CODES
+from api.cli.verdicts import ANOMALY_FOUND
 from tests.docs.markdown import rows, section
 from tests.docs.reference import DOCUMENT, HEAD, reference
 

@@ -5,17 +5,15 @@ from itertools import repeat
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from api.cli.client import Client
 from api.cli.options import DEFAULT_URL, AsJson, IfDoubled, Key, OfUnit, OfVersion, TimeColumn, Url, ValueColumn
-from api.cli.output import cell, moment, note, show, show_json, table
+from api.cli.output import moment, note, show, show_json, table
 from api.cli.points import Choices, Doubled, read
 from api.cli.times import Unit, seconds
+from api.cli.verdicts import ANOMALY_FOUND, print_verdict, word
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
-
-ANOMALY_FOUND = 5  # the exit code of --fail-on-anomaly
 
 
 def predict(
@@ -55,7 +53,7 @@ def predict(
             point: dict[str, Any] = {"timestamp": time_of(at, unit), "value": value}
             body = point | ({"context": context} if context else {})
             judged = client.post(f"/predict/{series_id}", body, version=version, explain=str(explain).lower())
-            show_json(point | judged) if as_json else show(sentence(point["timestamp"], value, judged))
+            print_verdict(point["timestamp"], value, judged, as_json=as_json)
             anomalies = int(judged["anomaly"])
         else:
             points = read(file, Choices(time_column, value_column, unit, doubled))
@@ -70,26 +68,6 @@ def predict(
 def time_of(given: str, unit: Unit | None = None) -> int:
     """Whole seconds; now for nothing."""
     return int(seconds([given], unit)[0][0]) if given else int(time.time())
-
-
-def sentence(timestamp: int, value: float, judged: dict[str, Any]) -> Text:
-    """A verdict in one line."""
-    line = Text.assemble(f"{moment(timestamp)}  {value:.6g}  ", cell(word(judged["anomaly"])))
-    line.append(f", score {judged['score']:.3g}, by version {judged['model_version']} ({judged['detector']})")
-    if judged["lower"] is not None or judged["upper"] is not None:
-        line.append(f", normal is {_edge(judged['lower'])} to {_edge(judged['upper'])}")
-    if explanation := judged.get("explanation"):
-        line.append_text(Text("\n")).append_text(cell(explanation))
-    return line
-
-
-def word(anomaly: bool | None) -> str:  # noqa: FBT001 - the answer's own field
-    """What people call it."""
-    return "unknown" if anomaly is None else "anomaly" if anomaly else "normal"
-
-
-def _edge(edge: float | None) -> str:
-    return "any" if edge is None else f"{edge:.6g}"
 
 
 def _show_batch(points: dict[str, Any], columns: dict[str, Any], *, everything: bool, as_json: bool) -> int:

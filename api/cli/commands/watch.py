@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.client import Client
-from api.cli.commands.predict import ANOMALY_FOUND, sentence
 from api.cli.options import DEFAULT_URL, AsJson, Key, OfUnit, OfVersion, Url
-from api.cli.output import note, show, show_json
+from api.cli.output import note
 from api.cli.times import Unit, is_number, seconds
+from api.cli.verdicts import ANOMALY_FOUND, print_verdict
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError, TsadError
 
@@ -93,12 +93,10 @@ def points_of(line: str, unit: Unit | None) -> Iterator[tuple[int, float]]:
 
 def tell(timestamp: int, value: float, judged: dict[str, Any], *, as_json: bool) -> None:
     """Print a verdict at once, for somebody may read it through a pipe."""
-    if as_json:
-        show_json({"timestamp": timestamp, "value": value, **judged})
-    elif judged["anomaly"] is None:
+    if judged["anomaly"] is None and not as_json:
         note(str(judged["reason"]))
     else:
-        show(sentence(timestamp, value, judged))
+        print_verdict(timestamp, value, judged, as_json=as_json)
     sys.stdout.flush()
 
 
