@@ -1,30 +1,34 @@
-"""The installation that operators' commands work on: that of the settings, or what `tsad up` keeps in its home."""
+"""The installation that operators' commands work on: the one of the settings, or the one in the home of `tsad up`."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from shared.artifacts import Artifacts, Store
 from shared.embedded import Embedded, default_home
 from shared.embedded.home import is_used
 from shared.embedded.servers import known_addresses
 from shared.settings import Settings
+from shared.store.engine import Sessions, make_engine
+from shared.store.inspection import Reference
 
 LONGEST_TRANSACTION_S = 24 * 3600.0
+DEFAULT_FOLDERS = {"training_data_folder": "data", "model_state_folder": "models"}  # in a home's artifacts/
 
 
 @contextmanager
 def installation(home: Path | None, *, make: bool = False) -> Iterator[Settings]:
-    """Settings that say where everything is.
+    """Yield settings with the addresses and folders of the installation.
 
-    The PostgreSQL of a home in which nothing runs is started for the block; with `make`, also that of a new home.
+    The PostgreSQL of a stopped home runs until the block ends; with `make`, a missing home is created.
     """
     settings = Settings.load()
     path = (home or default_home()).expanduser().resolve()
     if settings.database_url or settings.database_host:
         yield settings
     elif not (make or known_addresses(path)):
-        yield settings  # which say by themselves what is missing
+        yield settings  # reading the database's address raises `SetupError`
     elif path.exists() and is_used(path):
         yield _completed(settings, path, known_addresses(path))
     else:
@@ -34,18 +38,36 @@ def installation(home: Path | None, *, make: bool = False) -> Iterator[Settings]
 
 
 def folders(settings: Settings, home: Path) -> dict[str, Path]:
-    """Where a home has the artifacts, unless the operator keeps them elsewhere."""
-    own = {"training_data_folder": "data", "model_state_folder": "models"}
-    return {name: home / "artifacts" / folder for name, folder in own.items() if name not in settings.model_fields_set}
+    """Artifact folders inside the home, without those that the operator has set."""
+    return {
+        name: home / "artifacts" / folder
+        for name, folder in DEFAULT_FOLDERS.items()
+        if name not in settings.model_fields_set
+    }
 
 
-def patient_with(settings: Settings) -> Settings:
-    """The same for transactions in which many files are read or written."""
+@contextmanager
+def open_sessions(settings: Settings, application_name: str) -> Iterator[Sessions]:
+    """Yield transactions on the installation's database, and close their connections at the end."""
+    sessions = Sessions(make_engine(settings, application_name))
+    try:
+        yield sessions
+    finally:
+        sessions.engine.dispose()
+
+
+def with_long_transactions(settings: Settings) -> Settings:
+    """Return the settings for transactions that read or write many files."""
     return settings.model_copy(update={"database_statement_timeout_s": LONGEST_TRANSACTION_S})
 
 
+def store_of(artifacts: Artifacts, reference: Reference) -> Store:
+    """Return the store that keeps the artifact of a reference."""
+    return artifacts.states if reference.of_state else artifacts.data
+
+
 def environment(settings: Settings) -> dict[str, str]:
-    """Of a program that works on the same installation."""
+    """Environment for a program that works on the same installation."""
     names = ("database_url", "redis_url", "training_data_folder", "model_state_folder")
     values = {name.upper(): str(value) for name in names if (value := getattr(settings, name))}
     return {**os.environ, **values}

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ import redis
 import typer
 from rich.progress import Progress
 
-from api.cli.installation import installation, patient_with
+from api.cli.installation import installation, open_sessions, store_of, with_long_transactions
 from api.cli.options import AsJson, OfHome
 from api.cli.output import notes, show, show_json, table
 from shared.artifacts import Artifacts
@@ -20,7 +21,7 @@ from shared.errors import DamagedError, TsadError
 from shared.queue import announce, make_celery, messages_waiting
 from shared.settings import Settings
 from shared.store import inspection, reconciliation, schema
-from shared.store.engine import Sessions, make_engine
+from shared.store.engine import Sessions
 from shared.telemetry import connect, workers_alive
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
@@ -66,19 +67,13 @@ def doctor(
 
     [bold]tsad doctor --json | jq -r 'select(.state != "ok")'[/]
     """
-    with installation(home) as settings:
-        patient = Patient(
-            settings=settings,
-            sessions=Sessions(make_engine(patient_with(settings), "tsad-doctor")),
-            artifacts=Artifacts.of(settings),
-            redis=connect(settings.redis),
-            fix=fix,
-        )
-        try:
-            findings = list(looked_at(patient, quick=quick))
-        finally:
-            patient.sessions.engine.dispose()
-            patient.redis.close()
+    with (
+        installation(home) as settings,
+        open_sessions(with_long_transactions(settings), "tsad-doctor") as sessions,
+        closing(connect(settings.redis)) as client,
+    ):
+        patient = Patient(settings, sessions, Artifacts.of(settings), client, fix)
+        findings = list(looked_at(patient, quick=quick))
     if as_json:
         for finding in findings:
             show_json(asdict(finding))
@@ -197,9 +192,8 @@ def _artifacts(patient: Patient) -> Iterator[Finding]:
             for reference in inspection.references(session):
                 read += 1
                 progress.advance(bar)
-                store = patient.artifacts.states if reference.of_state else patient.artifacts.data
                 try:
-                    store.get(reference.artifact)
+                    store_of(patient.artifacts, reference).get(reference.artifact)
                 except DamagedError as error:
                     damaged.append(f"{reference.artifact.key}, of {reference.owner}: {error.detail}")
     for sentence in damaged[:MOST_LISTED]:

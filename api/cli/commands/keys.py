@@ -12,13 +12,13 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.cli.installation import installation
+from api.cli.installation import installation, open_sessions
 from api.cli.options import AsJson, OfHome
 from api.cli.output import note, show, show_json, table
 from shared.domain.access import ApiKey, Scope, check_token, digest, new_token
 from shared.errors import Code, InputError, NotFoundError, SetupError
 from shared.store import keys as store
-from shared.store.engine import Sessions, make_engine
+from shared.store.engine import Session
 
 keys = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
 
@@ -53,7 +53,7 @@ def create(
         raise InputError(Code.CONFIGURATION, "A name has 1 to 100 characters; a prefix those of series ids.")
     given = secret_token() if first else ""
     token, key_id = check_token(given) if given else new_token(), secrets.token_hex(6)
-    with sessions(home) as opened, opened.begin() as session:
+    with transaction(home) as session:
         needless = first and not given and store.all_keys(session)
         made = not needless and store.create(session, key_id, name, wanted, series_prefix, digest(token), ends)
     if made:
@@ -65,7 +65,7 @@ def create(
 @keys.command("list")
 def show_all(*, home: OfHome = None, as_json: AsJson = False) -> None:
     """Show every key there ever was, without its token."""
-    with sessions(home) as opened, opened.begin() as session:
+    with transaction(home) as session:
         found = store.all_keys(session)
     if as_json:
         for key in found:
@@ -85,7 +85,7 @@ def rotate(
 ) -> None:
     """Give a key another token, which is shown now and never again. Jobs and idempotency keys stay the key's own."""
     token = new_token()
-    with sessions(home) as opened, opened.begin() as session:
+    with transaction(home) as session:
         if not store.rotate(session, key_id, digest(token), parse_duration(overlap)):
             raise no_such_key(key_id)
     show_token(key_id, token, as_json=as_json)
@@ -94,7 +94,7 @@ def rotate(
 @keys.command()
 def revoke(key_id: KeyId, *, home: OfHome = None) -> None:
     """End a key for good, within 5 seconds on every process, and the browser sessions that were opened with it."""
-    with sessions(home) as opened, opened.begin() as session:
+    with transaction(home) as session:
         if not store.revoke(session, key_id):
             raise no_such_key(key_id)
     note(f"{key_id} is revoked.")
@@ -167,11 +167,7 @@ def no_such_key(key_id: str) -> NotFoundError:
 
 
 @contextmanager
-def sessions(home: Path | None) -> Iterator[Sessions]:
-    """Transactions on the database of the installation."""
-    with installation(home) as settings:
-        opened = Sessions(make_engine(settings, "tsad-keys"))
-        try:
-            yield opened
-        finally:
-            opened.engine.dispose()
+def transaction(home: Path | None) -> Iterator[Session]:
+    """Yield a transaction on the installation's database."""
+    with installation(home) as settings, open_sessions(settings, "tsad-keys") as sessions, sessions.begin() as session:
+        yield session
