@@ -12,7 +12,7 @@ from typing import Any
 from rich.progress import Progress
 
 from api.cli.installation import store_of
-from api.cli.output import note, notes, show_json
+from api.cli.output import note, notes_console, show_json
 from shared.artifacts import Artifacts, LocalFolder
 from shared.errors import Code, DamagedError, InputError, SetupError
 from shared.store import schema
@@ -87,7 +87,7 @@ def copy_artifacts(references: Iterator[Reference], source: Artifacts, target: A
         return ""
 
     result = CopyResult()
-    with Progress(console=notes(), transient=True) as progress, ThreadPoolExecutor(WRITERS, "copy") as writers:
+    with Progress(console=notes_console(), transient=True) as progress, ThreadPoolExecutor(WRITERS, "copy") as writers:
         bar = progress.add_task("artifacts", total=None)
         while group := list(islice(references, FILES_AT_A_TIME)):
             for reference, damage in zip(group, writers.map(copy, group), strict=True):

@@ -19,6 +19,7 @@ _CLASSES: dict[int, type[TsadError]] = {
     HTTPStatus.GATEWAY_TIMEOUT: UnavailableError,
 }
 _LINES = msgspec.json.Decoder()
+MOST_IN_A_PAGE = 200
 
 
 class Client:
@@ -54,14 +55,13 @@ class Client:
         answer = self._call("POST", path, content=b"\n".join(lines), headers={"Content-Type": "application/x-ndjson"})
         return _LINES.decode_lines(answer.content)
 
-    def listed(self, path: str, name: str, limit: int | None, **query: object) -> Iterator[Any]:
-        """Entries of a list, page after page, as far as they are asked for."""
-        page_query = {key: value for key, value in query.items() if value not in (None, "")}
-        while limit is None or limit > 0:
-            page = self.get(path, limit=min(limit or 200, 200), **page_query)
+    def entries(self, path: str, name: str, limit: int, **filters: object) -> Iterator[Any]:
+        """Yield at most `limit` entries of a list, `name` in its pages; filters that are None or empty are left out."""
+        page_query = {key: value for key, value in filters.items() if value not in (None, "")}
+        while limit > 0:
+            page = self.get(path, limit=min(limit, MOST_IN_A_PAGE), **page_query)
             yield from page[name]
-            if limit is not None:
-                limit -= len(page[name])
+            limit -= len(page[name])
             if not page["next_cursor"]:
                 return
             page_query["cursor"] = page["next_cursor"]

@@ -4,8 +4,9 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from rich.progress import Progress
 
 from api.cli.installation import installation, open_sessions, store_of, with_long_transactions
 from api.cli.options import AsJson, OfHome
-from api.cli.output import notes, show, show_json, table
+from api.cli.output import notes_console, show_list
 from shared.artifacts import Artifacts
 from shared.errors import DamagedError, TsadError
 from shared.queue import announce, make_celery, messages_waiting
@@ -74,11 +75,7 @@ def doctor(
     ):
         patient = Patient(settings, sessions, Artifacts.of(settings), client, fix)
         findings = list(looked_at(patient, quick=quick))
-    if as_json:
-        for finding in findings:
-            show_json(asdict(finding))
-    else:
-        show(table(("check", "state", "detail"), (asdict(finding).values() for finding in findings)))
+    show_list(findings, {name: attrgetter(name) for name in ("check", "state", "detail")}, as_json=as_json)
     if any(finding.state == FAILED for finding in findings):
         raise typer.Exit(1)
 
@@ -186,7 +183,7 @@ def _disk(patient: Patient) -> Iterator[Finding]:
 def _artifacts(patient: Patient) -> Iterator[Finding]:
     """Read every file that a row refers to, and compare it with its sha256."""
     damaged, read = [], 0
-    with Progress(console=notes(), transient=True) as progress:
+    with Progress(console=notes_console(), transient=True) as progress:
         bar = progress.add_task("reading artifacts", total=None)
         with patient.sessions.begin() as session:
             for reference in inspection.references(session):

@@ -20,7 +20,7 @@ from api.cli.options import (
     ValueColumn,
     fit_fields,
 )
-from api.cli.output import note, notes
+from api.cli.output import note, notes_console
 from api.cli.points import Choices, Doubled, read
 from shared.domain.series import check_series_id
 
@@ -56,7 +56,7 @@ def fit(
     with Client(url, key) as client:
         job = client.post(path, points.body() | fit_fields(detector, parameter))
         if wait:
-            job = follow(client, job["job_id"], notes(), timeout)
+            job = follow(client, job["job_id"], notes_console(), timeout)
     print_job(job, as_json=as_json)
     if wait:
         require_success(job)

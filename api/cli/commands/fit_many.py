@@ -28,7 +28,7 @@ from api.cli.options import (
     ValueColumn,
     fit_fields,
 )
-from api.cli.output import cell, note, notes, show_json
+from api.cli.output import cell, note, notes_console, show_json
 from api.cli.points import Choices, Doubled, read
 from shared.domain.series import check_series_id
 from shared.errors import BusyError, Code, InputError, UnavailableError
@@ -84,7 +84,7 @@ def fit_many(
     choices, wanted = Choices(time_column, value_column, unit, doubled), fit_fields(detector, parameter)
     tally = Tally()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Client(url, key) as client, Progress(*columns, console=notes()) as progress:
+    with Client(url, key) as client, Progress(*columns, console=notes_console()) as progress:
         bar = progress.add_task("accepted", total=len(files))
         for group in grouped(lines(files, prefix, choices, wanted, tally)):
             send(client, group, tally, as_json=as_json, longest_s=timeout)
@@ -208,4 +208,4 @@ def report_end(job: dict[str, Any], tally: Tally, *, as_json: bool) -> None:
 def refuse(file: str, reason: str, tally: Tally) -> None:
     """Tell that nothing becomes of a file."""
     tally.refused += 1
-    notes().print(cell(f"{file}: {reason}"))
+    notes_console().print(cell(f"{file}: {reason}"))

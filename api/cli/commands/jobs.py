@@ -1,6 +1,8 @@
 """`tsad jobs`: look at fit jobs, wait for them, stop them, run them again."""
 
+from collections.abc import Callable
 from datetime import datetime
+from operator import itemgetter
 from typing import Annotated, Any
 
 import typer
@@ -8,10 +10,21 @@ import typer
 from api.cli.client import Client, segment
 from api.cli.jobs import follow, print_job, require_success
 from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, Longest, Url
-from api.cli.output import notes, show, show_json, table
+from api.cli.output import notes_console, show_list, to_the_second
 from shared.domain.jobs import Status
 
 jobs = typer.Typer(help="Look at fit jobs, wait for them, stop them, run them again.", no_args_is_help=True)
+
+COLUMNS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "job": itemgetter("job_id"),
+    "series": itemgetter("series_id"),
+    "status": itemgetter("status"),
+    "version": itemgetter("version"),
+    "detector": itemgetter("detector"),
+    "points": itemgetter("points_used"),
+    "accepted": lambda job: to_the_second(job["created_at"]),
+    "error": lambda job: job["error"] and job["error"]["code"],
+}
 
 JobId = Annotated[str, typer.Argument(help="Id of the job.", metavar="JOB")]
 
@@ -31,15 +44,9 @@ def list_jobs(
 
     [bold]tsad jobs list --status failed --json | jq -r .job_id[/]
     """
-    wanted = {"series_id": series, "status": status, "created_after": after and after.isoformat()}
+    filters = {"series_id": series, "status": status, "created_after": after and after.isoformat()}
     with Client(url, key) as client:
-        found = list(client.listed("/jobs", "jobs", limit, **wanted))
-    if as_json:
-        for job in found:
-            show_json(job)
-        return
-    columns = ("job", "series", "status", "version", "detector", "points", "accepted", "error")
-    show(table(columns, (_row(job) for job in found)))
+        show_list(client.entries("/jobs", "jobs", limit, **filters), COLUMNS, as_json=as_json)
 
 
 @jobs.command("show")
@@ -55,9 +62,9 @@ def wait_for_job(
 ) -> None:
     """Wait until a job has ended; exit code 1 unless it succeeded."""
     with Client(url, key) as client:
-        found = follow(client, client.get(_path(job))["job_id"], notes(), timeout)
-    print_job(found, as_json=as_json)
-    require_success(found)
+        ended = follow(client, client.get(_path(job))["job_id"], notes_console(), timeout)
+    print_job(ended, as_json=as_json)
+    require_success(ended)
 
 
 @jobs.command("cancel")
@@ -79,18 +86,13 @@ def retry_job(
 ) -> None:
     """Fit the data of a failed or cancelled job again, as a new job."""
     with Client(url, key) as client:
-        found = client.post(f"{_path(job)}/retry", None)
+        new_job = client.post(f"{_path(job)}/retry", None)
         if wait:
-            found = follow(client, found["job_id"], notes(), timeout)
-    print_job(found, as_json=as_json)
+            new_job = follow(client, new_job["job_id"], notes_console(), timeout)
+    print_job(new_job, as_json=as_json)
     if wait:
-        require_success(found)
+        require_success(new_job)
 
 
 def _path(job_id: str) -> str:
     return f"/jobs/{segment(job_id)}"
-
-
-def _row(job: dict[str, Any]) -> tuple[object, ...]:
-    fields = ("job_id", "series_id", "status", "version", "detector", "points_used")
-    return (*(job[field] for field in fields), job["created_at"][:19] + "Z", job["error"] and job["error"]["code"])

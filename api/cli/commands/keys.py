@@ -3,18 +3,17 @@
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from api.cli.installation import installation, open_sessions
 from api.cli.options import AsJson, OfHome
-from api.cli.output import note, show, show_json, table
+from api.cli.output import note, show_json, show_list
 from shared.domain.access import ApiKey, Scope, check_token, digest, new_token
 from shared.errors import Code, InputError, NotFoundError, SetupError
 from shared.store import keys as store
@@ -28,6 +27,24 @@ _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
 
 KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `tsad keys list` shows it.")]
+
+
+def state_of(key: ApiKey) -> str:
+    if key.revoked_at:
+        return f"revoked {key.revoked_at:%Y-%m-%d}"
+    if key.expires_at:
+        return f"{'until' if key.active else 'expired'} {key.expires_at:%Y-%m-%d}"
+    return "active"
+
+
+COLUMNS: dict[str, Callable[[ApiKey], object]] = {
+    "id": lambda key: key.key_id,
+    "name": lambda key: key.name,
+    "scopes": lambda key: ",".join(key.scopes),
+    "series": lambda key: f"{key.series_prefix}…" if key.series_prefix else "all",
+    "made": lambda key: f"{key.created_at:%Y-%m-%d}",
+    "state": state_of,
+}
 
 
 @keys.command()
@@ -66,13 +83,8 @@ def create(
 def show_all(*, home: OfHome = None, as_json: AsJson = False) -> None:
     """Show every key there ever was, without its token."""
     with transaction(home) as session:
-        found = store.all_keys(session)
-    if as_json:
-        for key in found:
-            show_json(msgspec.to_builtins(key))
-        return
-    columns = ("id", "name", "scopes", "series", "made", "state")
-    show(table(columns, map(cells, found)))
+        keys_made = store.all_keys(session)
+    show_list(keys_made, COLUMNS, as_json=as_json)
 
 
 @keys.command()
@@ -127,20 +139,6 @@ def parse_end(text: str) -> datetime | None:
     if ends <= datetime.now(UTC):
         raise InputError(Code.CONFIGURATION, f"{text} is over already.")
     return ends
-
-
-def state_of(key: ApiKey) -> str:
-    if key.revoked_at:
-        return f"revoked {key.revoked_at:%Y-%m-%d}"
-    if key.expires_at:
-        return f"{'until' if key.active else 'expired'} {key.expires_at:%Y-%m-%d}"
-    return "active"
-
-
-def cells(key: ApiKey) -> tuple[str, ...]:
-    """A row of the list."""
-    series = f"{key.series_prefix}…" if key.series_prefix else "all"
-    return (key.key_id, key.name, ",".join(key.scopes), series, f"{key.created_at:%Y-%m-%d}", state_of(key))
 
 
 def show_token(key_id: str, token: str, *, as_json: bool) -> None:

@@ -1,6 +1,8 @@
 """`tsad series`: look at series and their versions, choose what latest means, delete, plot."""
 
 import webbrowser
+from collections.abc import Callable
+from operator import itemgetter
 from typing import Annotated, Any
 
 import typer
@@ -8,14 +10,67 @@ import typer
 from api.cli.client import Client, segment
 from api.cli.drawing import draw
 from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, OfVersion, Url
-from api.cli.output import facts, moment, note, show, show_json, table
+from api.cli.output import facts, moment, note, show, show_json, show_list, to_the_second
 from shared.domain.series import check_series_id
 
 series = typer.Typer(
     help="Look at series and their versions, choose what latest means, delete, plot.", no_args_is_help=True
 )
 
+Row = dict[str, Any]  # a series or a version, as the API lists it
+
 SeriesId = Annotated[str, typer.Argument(help="Id of the series.", metavar="SERIES")]
+
+
+def sparkline(values: list[float] | None, width: int = 20) -> str:
+    """Draw at most `width` of the values as bars; return an empty string without any."""
+    if not values:
+        return ""
+    bars = "▁▂▃▄▅▆▇█"
+    step = max(1, len(values) // width)
+    low, high = min(values), max(values)
+    return "".join(bars[round((value - low) / ((high - low) or 1.0) * 7)] for value in values[::step][:width])
+
+
+def _first(row: Row) -> str | None:
+    return _moment(row["first_timestamp"])
+
+
+def _last(row: Row) -> str | None:
+    return _moment(row["last_timestamp"])
+
+
+def _moment(timestamp: int | None) -> str | None:
+    return None if timestamp is None else moment(timestamp)
+
+
+def _anomaly_share(row: Row) -> str | None:
+    share = row["anomaly_share"]
+    return None if share is None else f"{100 * share:.2f} %"
+
+
+SERIES_COLUMNS: dict[str, Callable[[Row], object]] = {
+    "series": itemgetter("series_id"),
+    "latest": itemgetter("latest_version"),
+    "pinned": itemgetter("pinned_version"),
+    "versions": itemgetter("versions"),
+    "detector": itemgetter("detector"),
+    "points": itemgetter("points"),
+    "until": _last,
+    "anomalies": _anomaly_share,
+    "values": lambda row: sparkline(row["sparkline"]),
+}
+VERSION_COLUMNS: dict[str, Callable[[Row], object]] = {
+    "version": itemgetter("version"),
+    "detector": itemgetter("detector"),
+    "points": itemgetter("points"),
+    "from": _first,
+    "until": _last,
+    "anomalies": _anomaly_share,
+    "fitted in ms": itemgetter("fit_ms"),
+    "published": lambda row: to_the_second(row["created_at"]),
+    "learnt": itemgetter("learnt"),
+}
 
 
 @series.command("list")
@@ -32,20 +87,14 @@ def list_series(
     [bold]tsad series list --prefix boiler- --limit 1000 --json[/]
     """
     with Client(url, key) as client:
-        found = list(client.listed("/series", "series", limit, prefix=prefix))
-    if as_json:
-        for one in found:
-            show_json(one)
-        return
-    columns = ("series", "latest", "pinned", "versions", "detector", "points", "until", "anomalies", "values")
-    show(table(columns, (_row(one) for one in found)))
+        show_list(client.entries("/series", "series", limit, prefix=prefix), SERIES_COLUMNS, as_json=as_json)
 
 
 @series.command("show")
 def show_series(series_id: SeriesId, *, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False) -> None:
     """Show a series, its latest version and its last job."""
     with Client(url, key) as client:
-        _show(client.get(_path(series_id)), as_json=as_json)
+        _print_series(client.get(_path(series_id)), as_json=as_json)
 
 
 @series.command("versions")
@@ -54,13 +103,8 @@ def list_versions(
 ) -> None:
     """List the versions of a series, newest first."""
     with Client(url, key) as client:
-        found = list(client.listed(f"{_path(series_id)}/versions", "versions", limit))
-    if as_json:
-        for version in found:
-            show_json(version)
-        return
-    columns = ("version", "detector", "points", "from", "until", "anomalies", "fitted in ms", "published", "learnt")
-    show(table(columns, (_version_row(version) for version in found)))
+        versions = client.entries(f"{_path(series_id)}/versions", "versions", limit)
+        show_list(versions, VERSION_COLUMNS, as_json=as_json)
 
 
 @series.command("pin")
@@ -74,14 +118,14 @@ def pin(
 ) -> None:
     """Make a version what latest means until the pin is removed: roll back without refitting."""
     with Client(url, key) as client:
-        _show(client.put(f"{_path(series_id)}/pin", {"version": version}), as_json=as_json)
+        _print_series(client.put(f"{_path(series_id)}/pin", {"version": version}), as_json=as_json)
 
 
 @series.command("unpin")
 def unpin(series_id: SeriesId, *, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False) -> None:
     """Make the newest version latest again."""
     with Client(url, key) as client:
-        _show(client.delete(f"{_path(series_id)}/pin"), as_json=as_json)
+        _print_series(client.delete(f"{_path(series_id)}/pin"), as_json=as_json)
 
 
 @series.command("delete")
@@ -119,11 +163,11 @@ def plot(
     """Open the chart of a version in the browser, or draw it in the terminal where there is none."""
     with Client(url, key) as client:
         path = f"{_path(series_id)}/versions/{segment(version)}"
-        found = client.get(path)
-        page = f"{url.rstrip('/')}/plot?series_id={segment(found['series_id'])}&version={found['version']}"
+        row = client.get(path)
+        page = f"{url.rstrip('/')}/plot?series_id={segment(row['series_id'])}&version={row['version']}"
         if terminal or not webbrowser.open(page):
             points = client.get(f"{path}/data")
-            show(draw(points["timestamps"], points["values"], found["learnt"]))
+            show(draw(points["timestamps"], points["values"], row["learnt"]))
     note(page)
 
 
@@ -131,55 +175,25 @@ def _path(series_id: str) -> str:
     return f"/series/{check_series_id(series_id)}"
 
 
-def _show(one: dict[str, Any], *, as_json: bool) -> None:
+def _print_series(row: Row, *, as_json: bool) -> None:
     if as_json:
-        show_json(one)
+        show_json(row)
         return
-    job = one.get("last_job")
+    job = row.get("last_job")
     show(
         facts(
             {
-                "series": one["series_id"],
-                "latest": one["latest_version"],
-                "pinned": one["pinned_version"],
-                "versions": one["versions"],
-                "detector": one["detector"],
-                "points": one["points"],
-                "from": _moment(one["first_timestamp"]),
-                "until": _moment(one["last_timestamp"]),
-                "anomalies": _share(one["anomaly_share"]),
-                "fitted": one["fitted_at"],
+                "series": row["series_id"],
+                "latest": row["latest_version"],
+                "pinned": row["pinned_version"],
+                "versions": row["versions"],
+                "detector": row["detector"],
+                "points": row["points"],
+                "from": _first(row),
+                "until": _last(row),
+                "anomalies": _anomaly_share(row),
+                "fitted": row["fitted_at"],
                 "last job": job and f"{job['job_id']} {job['status']}",
             }
         )
     )
-
-
-def _row(one: dict[str, Any]) -> tuple[object, ...]:
-    head = (one["series_id"], one["latest_version"], one["pinned_version"], one["versions"], one["detector"])
-    end = (one["points"], _moment(one["last_timestamp"]), _share(one["anomaly_share"]))
-    return (*head, *end, sparkline(one["sparkline"]))
-
-
-def _version_row(version: dict[str, Any]) -> tuple[object, ...]:
-    span = (_moment(version["first_timestamp"]), _moment(version["last_timestamp"]))
-    end = (_share(version["anomaly_share"]), version["fit_ms"], version["created_at"][:19] + "Z", version["learnt"])
-    return (version["version"], version["detector"], version["points"], *span, *end)
-
-
-def sparkline(values: list[float] | None, width: int = 20) -> str:
-    """The values as a row of bars; empty without any."""
-    if not values:
-        return ""
-    bars = "▁▂▃▄▅▆▇█"
-    step = max(1, len(values) // width)
-    low, high = min(values), max(values)
-    return "".join(bars[round((value - low) / ((high - low) or 1.0) * 7)] for value in values[::step][:width])
-
-
-def _moment(timestamp: int | None) -> str | None:
-    return None if timestamp is None else moment(timestamp)
-
-
-def _share(share: float | None) -> str | None:
-    return None if share is None else f"{100 * share:.2f} %"
