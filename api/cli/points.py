@@ -1,4 +1,4 @@
-"""Points from a file: which columns they are in is guessed, and told."""
+"""Points from a file, whose columns and units are guessed unless the user names them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.cli.columns import Columns, columns_of, name_of
-from api.cli.times import Unit, is_number, is_time, seconds
+from api.cli.times import Unit, is_number, is_time, parse
 from shared.domain.series import Timestamps, Values
 from shared.errors import Code, InputError
 
 TIME_NAMES = ("timestamp", "timestamps", "time", "datetime", "date", "ts", "ds", "t", "epoch", "unix", "when")
 VALUE_NAMES = ("value", "values", "val", "y", "v", "data", "reading", "measurement", "mean", "avg")
-LABEL_NAMES = ("label", "is_anomaly", "anomaly", "class")  # what people noted, not what was measured
+LABEL_NAMES = ("label", "is_anomaly", "anomaly", "class")  # verdicts of people, not measurements
 GAPS = ("", "nan", "null", "none", "na", "n/a")
 
 
 class Doubled(StrEnum):
-    """What to do with several values for one second."""
+    """Treatment of several values for the same second."""
 
     REFUSE = "refuse"
     FIRST = "first"
@@ -30,7 +30,7 @@ class Doubled(StrEnum):
 
 @dataclass(frozen=True)
 class Choices:
-    """What the reader need not guess."""
+    """Columns and unit that need not be guessed, and the treatment of doubled seconds."""
 
     time_column: str | None = None
     value_column: str | None = None
@@ -40,24 +40,24 @@ class Choices:
 
 @dataclass(frozen=True)
 class Points:
-    """Points in order, and what reading them came upon."""
+    """Points in order of time, and notes on guesses and corrections."""
 
     timestamps: Timestamps
     values: Values
-    told: list[str]
+    notes: list[str]
 
     def body(self) -> dict[str, Any]:
-        """The columns as requests have them."""
+        """Return the columns as fields of a request."""
         return {"timestamps": self.timestamps.tolist(), "values": self.values.tolist()}
 
 
 NOTHING_CHOSEN = Choices()
 
-Places = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
 def read(source: str, choices: Choices = NOTHING_CHOSEN) -> Points:
-    """Read points from a path, or from standard input for `-`; `InputError` says what is wrong in it."""
+    """Read points from a path, or from standard input for `-`; raise `InputError` if they are invalid."""
     columns = columns_of(source)
     lengths = {len(cells) for cells in columns.values()}
     if not columns or lengths == {0}:
@@ -68,12 +68,13 @@ def read(source: str, choices: Choices = NOTHING_CHOSEN) -> Points:
     value_name = _value_column(columns, choices, time_name)
     values = _numbers(columns[value_name], value_name)
     if time_name is None:
-        stamps = np.arange(len(values), dtype=np.int64)
-        told = [f"values from {value_name!r}; no column of times, so the rows are numbered from 0"]
+        timestamps = np.arange(len(values), dtype=np.int64)
+        notes = [f"values from {value_name!r}; no column of times, so the rows are numbered from 0"]
     else:
-        stamps, kind = seconds(columns[time_name], choices.unit)
-        told = [f"times from {time_name!r} ({kind}), values from {value_name!r}"]
-    return _in_order(stamps, values, choices.doubled, told)
+        times = parse(columns[time_name], choices.unit)
+        timestamps = times.seconds
+        notes = [f"times from {time_name!r} ({times.kind}), values from {value_name!r}"]
+    return _in_order(timestamps, values, choices.doubled, notes)
 
 
 def _time_column(columns: Columns, choices: Choices) -> str | None:
@@ -110,39 +111,40 @@ def _named(columns: Columns, name: str) -> str:
 
 
 def _numbers(cells: Sequence[str], name: str) -> Values:
-    """The values (n,); NaN where one is missing."""
+    """Parse values (n,); NaN where a cell is empty."""
     numbers = np.empty(len(cells))
-    for place, cell in enumerate(cells):
+    for index, cell in enumerate(cells):
         if cell.lower() in GAPS:
-            numbers[place] = np.nan
+            numbers[index] = np.nan
         elif is_number(cell):
-            numbers[place] = float(cell)
+            numbers[index] = float(cell)
         else:
-            raise InputError(Code.INVALID_FILE, f"{cell[:40]!r}, value number {place + 1} of {name!r}, is no number.")
+            raise InputError(Code.INVALID_FILE, f"{cell[:40]!r}, value number {index + 1} of {name!r}, is no number.")
     return numbers
 
 
-def _in_order(stamps: Timestamps, values: Values, doubled: Doubled, told: list[str]) -> Points:
-    """Sorted, without gaps, one value a second."""
-    there = ~np.isnan(values)
-    if not there.all():
-        told.append(f"{np.count_nonzero(~there):,} rows without a value are left out")
-        stamps, values = stamps[there], values[there]
-    if (np.diff(stamps) < 0).any():
-        told.append("the rows were not in the order of time and are sorted")
-        order = np.argsort(stamps, kind="stable")
-        stamps, values = stamps[order], values[order]
-    starts = np.flatnonzero(np.concatenate(([True], np.diff(stamps) > 0))) if len(stamps) else np.empty(0, dtype=int)
-    surplus = len(stamps) - len(starts)
+def _in_order(timestamps: Timestamps, values: Values, doubled: Doubled, notes: list[str]) -> Points:
+    """Sort the points and keep a value for each second; add a note for each correction."""
+    present = ~np.isnan(values)
+    if not present.all():
+        notes.append(f"{np.count_nonzero(~present):,} rows without a value are left out")
+        timestamps, values = timestamps[present], values[present]
+    if (np.diff(timestamps) < 0).any():
+        notes.append("the rows were not in the order of time and are sorted")
+        order = np.argsort(timestamps, kind="stable")
+        timestamps, values = timestamps[order], values[order]
+    is_new = np.diff(timestamps) > 0
+    starts = np.flatnonzero(np.concatenate(([True], is_new))) if len(timestamps) else np.empty(0, dtype=int)
+    surplus = len(timestamps) - len(starts)
     if surplus:
-        ends = np.append(starts[1:], len(stamps))
-        values = _one_each(stamps, values, starts, ends, doubled)
-        stamps = stamps[starts]
-        told.append(f"{surplus:,} rows with the second of another are {_DONE[doubled]}")
-    return Points(stamps, values, told)
+        ends = np.append(starts[1:], len(timestamps))
+        values = _value_per_second(timestamps, values, starts, ends, doubled)
+        timestamps = timestamps[starts]
+        notes.append(f"{surplus:,} rows with the second of another are {_TREATMENT[doubled]}")
+    return Points(timestamps, values, notes)
 
 
-_DONE = {
+_TREATMENT = {
     Doubled.REFUSE: "the same as that one, and left out",
     Doubled.FIRST: "left out",
     Doubled.LAST: "taken instead of it",
@@ -150,7 +152,10 @@ _DONE = {
 }
 
 
-def _one_each(stamps: Timestamps, values: Values, starts: Places, ends: Places, doubled: Doubled) -> Values:
+def _value_per_second(
+    timestamps: Timestamps, values: Values, starts: Indices, ends: Indices, doubled: Doubled
+) -> Values:
+    """Reduce rows [start, end) of the same second to a value each; raise `InputError` where values must not differ."""
     if doubled is Doubled.MEAN:
         means: Values = np.add.reduceat(values, starts) / (ends - starts)
         return means
@@ -159,9 +164,10 @@ def _one_each(stamps: Timestamps, values: Values, starts: Places, ends: Places, 
     first = values[starts]
     differs = np.flatnonzero(np.repeat(first, ends - starts) != values)
     if doubled is Doubled.REFUSE and len(differs):
+        second = timestamps[differs[0]]
         raise InputError(
             Code.INVALID_FILE,
-            f"There are several values for the second {stamps[differs[0]]}. Points are told apart by whole seconds: "
+            f"There are several values for the second {second}. Points are told apart by whole seconds: "
             "choose with --doubled first, last or mean.",
         )
     return first

@@ -1,6 +1,7 @@
-"""Times as files have them, to whole seconds since 1970: ISO 8601, or numbers in a unit that is guessed."""
+"""Times in files, as whole seconds since 1970: ISO 8601, or numbers in a unit that is guessed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -11,7 +12,7 @@ from shared.errors import Code, InputError
 
 
 class Unit(StrEnum):
-    """Of numbers that count from 1970."""
+    """Unit of numbers that count from 1970."""
 
     S = "s"
     MS = "ms"
@@ -24,62 +25,72 @@ PER_SECOND = {Unit.S: 1, Unit.MS: 1_000, Unit.US: 1_000_000, Unit.NS: 1_000_000_
 SMALLEST = {Unit.NS: 1e17, Unit.US: 1e14, Unit.MS: 1e11, Unit.S: 0.0}
 
 
-def seconds(cells: Sequence[str], unit: Unit | None) -> tuple[Timestamps, str]:
-    """Whole seconds (n,), rounded down, and what the cells were taken for; `InputError` names the first that is none.
+@dataclass(frozen=True)
+class Times:
+    """Whole seconds (n,), rounded down, and the kind of cells that they were read from."""
 
-    All are of one kind: numbers if the first is one.
-    """
+    seconds: Timestamps
+    kind: str
+
+
+def parse(cells: Sequence[str], unit: Unit | None) -> Times:
+    """Parse cells, all as numbers if the first is a number; raise `InputError` at the first that is not a time."""
     if not cells:
-        return np.empty(0, dtype=np.int64), "nothing"
+        return Times(np.empty(0, dtype=np.int64), "nothing")
     if unit or is_number(cells[0]):
         return _of_numbers(cells, unit)
     return _of_iso(cells)
 
 
+def second(cell: str, unit: Unit | None) -> int:
+    """Parse a single time."""
+    return int(parse([cell], unit).seconds[0])
+
+
 def is_time(cell: str) -> bool:
-    """Whether it is a number or a date."""
+    """Return whether the cell is a number or an ISO 8601 date."""
     return is_number(cell) or _iso(cell) is not None
 
 
 def is_number(cell: str) -> bool:
-    """Whether it is a finite number."""
+    """Return whether the cell is a finite number."""
     try:
         return bool(np.isfinite(float(cell)))
     except ValueError:
         return False
 
 
-def _of_numbers(cells: Sequence[str], unit: Unit | None) -> tuple[Timestamps, str]:
-    numbers = [_number(cell, place) for place, cell in enumerate(cells)]
+def _of_numbers(cells: Sequence[str], unit: Unit | None) -> Times:
+    numbers = [_number(cell, index) for index, cell in enumerate(cells)]
     largest = max(abs(number) for number in numbers)
-    found = unit or next(unit for unit, smallest in SMALLEST.items() if largest >= smallest)
-    stamps = [int(number // PER_SECOND[found]) for number in numbers]
-    if max(map(abs, stamps)) >= 2**63:
+    unit = unit or next(unit for unit, smallest in SMALLEST.items() if largest >= smallest)
+    seconds = [int(number // PER_SECOND[unit]) for number in numbers]
+    if max(map(abs, seconds)) >= 2**63:
         raise InputError(Code.INVALID_FILE, f"{largest} is too large to be a time.")
-    name = {"us": "µs"}.get(found, found)
-    return np.array(stamps, dtype=np.int64), f"unix times in {name}"
+    symbol = {"us": "µs"}.get(unit, unit)
+    return Times(np.array(seconds, dtype=np.int64), f"unix times in {symbol}")
 
 
-def _number(cell: str, place: int) -> int | float:
-    """As an integer where it is one: nanoseconds have more digits than a float."""
+def _number(cell: str, index: int) -> int | float:
+    """Parse as an integer if possible: nanoseconds have more digits than a float."""
     try:
         return int(cell)
     except ValueError:
         if is_number(cell):
             return float(cell)
-    raise _no_time(cell, place)
+    raise _not_a_time(cell, index)
 
 
-def _of_iso(cells: Sequence[str]) -> tuple[Timestamps, str]:
-    moments = [_iso(cell) for cell in cells]
-    stamps = np.empty(len(cells), dtype=np.int64)
+def _of_iso(cells: Sequence[str]) -> Times:
+    seconds = np.empty(len(cells), dtype=np.int64)
     zoneless = False
-    for place, moment in enumerate(moments):
+    for index, cell in enumerate(cells):
+        moment = _iso(cell)
         if moment is None:
-            raise _no_time(cells[place], place)
+            raise _not_a_time(cell, index)
         zoneless |= moment.tzinfo is None
-        stamps[place] = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() // 1
-    return stamps, "dates without a zone, taken for UTC" if zoneless else "dates with their zone"
+        seconds[index] = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() // 1
+    return Times(seconds, "dates without a zone, taken for UTC" if zoneless else "dates with their zone")
 
 
 def _iso(cell: str) -> datetime | None:
@@ -89,6 +100,6 @@ def _iso(cell: str) -> datetime | None:
         return None
 
 
-def _no_time(cell: str, place: int) -> InputError:
-    sentence = f"{cell[:40]!r}, time number {place + 1}, is neither a number nor a date as in 2026-01-31T12:00:00Z."
+def _not_a_time(cell: str, index: int) -> InputError:
+    sentence = f"{cell[:40]!r}, time number {index + 1}, is neither a number nor a date as in 2026-01-31T12:00:00Z."
     return InputError(Code.INVALID_FILE, sentence)

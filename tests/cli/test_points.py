@@ -54,7 +54,7 @@ EXPECTED = [(START, 1.5), (START + 60, -2.0)]
 def test_columns_and_units_are_guessed_and_told(file: Path, content: str, told: str) -> None:
     points = of(file, content)
     assert pairs(points) == EXPECTED
-    assert told in points.told[0]
+    assert told in points.notes[0]
 
 
 def test_a_packed_file_is_read_as_its_content(file: Path) -> None:
@@ -74,7 +74,7 @@ def test_parquet_is_read_with_times_of_any_resolution(file: Path) -> None:
 def test_a_column_alone_is_numbered(file: Path) -> None:
     points = of(file, "Data,Label\n5,0\n6,0\n7,1\n")
     assert pairs(points) == [(0, 5.0), (1, 6.0), (2, 7.0)]
-    assert "no column of times" in points.told[0]
+    assert "no column of times" in points.notes[0]
 
 
 def test_what_is_named_is_not_guessed(file: Path) -> None:
@@ -86,7 +86,7 @@ def test_what_is_named_is_not_guessed(file: Path) -> None:
 def test_rows_in_any_order_are_sorted_and_those_without_a_value_left_out_and_that_is_told(file: Path) -> None:
     points = of(file, f"t,v\n{START + 60},-2\n{START + 30},\n{START},1.5\n{START + 90},NaN\n")
     assert pairs(points) == EXPECTED
-    assert points.told[1:] == [
+    assert points.notes[1:] == [
         "2 rows without a value are left out",
         "the rows were not in the order of time and are sorted",
     ]
@@ -99,13 +99,13 @@ def test_several_values_for_a_second_are_refused_unless_one_is_chosen(file: Path
     for doubled, value in ((Doubled.FIRST, 1.0), (Doubled.LAST, 3.0), (Doubled.MEAN, 2.0)):
         points = of(file, content, doubled=doubled)
         assert pairs(points) == [(5, value), (6, 7.0)]
-        assert points.told[1].startswith("1 rows with the second of another")
+        assert points.notes[1].startswith("1 rows with the second of another")
 
 
 def test_a_repeated_row_is_left_out_and_told(file: Path) -> None:
     points = of(file, "t,v\n5,1\n5,1\n6,7\n")
     assert pairs(points) == [(5, 1.0), (6, 7.0)]
-    assert "left out" in points.told[1]
+    assert "left out" in points.notes[1]
 
 
 @pytest.mark.parametrize(

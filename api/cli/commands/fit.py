@@ -51,8 +51,7 @@ def fit(
     """
     path = f"/fit/{check_series_id(series)}"
     points = read(source, Choices(time_column, value_column, unit, doubled))
-    for sentence in points.told:
-        note(sentence)
+    note(*points.notes)
     with Client(url, key) as client:
         job = client.post(path, points.body() | fit_fields(detector, parameter))
         if wait:

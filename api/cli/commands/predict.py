@@ -10,7 +10,7 @@ from api.cli.client import Client
 from api.cli.options import DEFAULT_URL, AsJson, IfDoubled, Key, OfUnit, OfVersion, TimeColumn, Url, ValueColumn
 from api.cli.output import moment, note, show, show_json, table
 from api.cli.points import Choices, Doubled, read
-from api.cli.times import Unit, seconds
+from api.cli.times import Unit, second
 from api.cli.verdicts import ANOMALY_FOUND, print_verdict, word
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
@@ -57,8 +57,7 @@ def predict(
             anomalies = int(judged["anomaly"])
         else:
             points = read(file, Choices(time_column, value_column, unit, doubled))
-            for told in points.told:
-                note(told)
+            note(*points.notes)
             columns = client.post(f"/predict/{series_id}/batch", points.body(), version=version)
             anomalies = _show_batch(points.body(), columns, everything=everything, as_json=as_json)
     if anomalies and fail_on_anomaly:
@@ -67,7 +66,7 @@ def predict(
 
 def time_of(given: str, unit: Unit | None = None) -> int:
     """Whole seconds; now for nothing."""
-    return int(seconds([given], unit)[0][0]) if given else int(time.time())
+    return second(given, unit) if given else int(time.time())
 
 
 def _show_batch(points: dict[str, Any], columns: dict[str, Any], *, everything: bool, as_json: bool) -> int:

@@ -12,7 +12,7 @@ import typer
 from api.cli.client import Client
 from api.cli.options import DEFAULT_URL, AsJson, Key, OfUnit, OfVersion, Url
 from api.cli.output import note
-from api.cli.times import Unit, is_number, seconds
+from api.cli.times import Unit, is_number, second
 from api.cli.verdicts import ANOMALY_FOUND, print_verdict
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError, TsadError
@@ -88,7 +88,7 @@ def points_of(line: str, unit: Unit | None) -> Iterator[tuple[int, float]]:
         if any(character.isdigit() for character in text):
             raise InputError(Code.INVALID_FILE, f"{text[:60]!r} is no point: write TIME,VALUE or VALUE.")
         return
-    yield int(seconds([moment.strip()], unit)[0][0]) if moment else int(time.time()), float(value)
+    yield second(moment.strip(), unit) if moment else int(time.time()), float(value)
 
 
 def tell(timestamp: int, value: float, judged: dict[str, Any], *, as_json: bool) -> None:
