@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.client import Client, segment
-from api.cli.drawing import draw
+from api.cli.drawing import draw, sparkline
 from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, OfVersion, Url
 from api.cli.output import facts, moment, note, show, show_json, show_list, to_the_second
 from shared.domain.series import check_series_id
@@ -20,16 +20,6 @@ series = typer.Typer(
 Row = dict[str, Any]  # a series or a version, as the API lists it
 
 SeriesId = Annotated[str, typer.Argument(help="Id of the series.", metavar="SERIES")]
-
-
-def sparkline(values: list[float] | None, width: int = 20) -> str:
-    """Draw at most `width` of the values as bars; return an empty string without any."""
-    if not values:
-        return ""
-    bars = "▁▂▃▄▅▆▇█"
-    step = max(1, len(values) // width)
-    low, high = min(values), max(values)
-    return "".join(bars[round((value - low) / ((high - low) or 1.0) * 7)] for value in values[::step][:width])
 
 
 def _first(row: Row) -> str | None:
