@@ -1,4 +1,4 @@
-"""The API as the command line talks to it."""
+"""HTTP client of the API, whose problems become the errors of this project."""
 
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
@@ -10,8 +10,8 @@ import msgspec
 
 from shared.errors import BusyError, Code, Flaw, InputError, NotFoundError, TsadError, UnavailableError
 
-_UNREADABLE = "{} {} was answered {}, by something that is not this API."
-_CLASSES: dict[int, type[TsadError]] = {
+_NOT_THE_API = "{} {} was answered {}, by something that is not this API."
+_ERRORS: dict[int, type[TsadError]] = {
     HTTPStatus.NOT_FOUND: NotFoundError,
     HTTPStatus.TOO_MANY_REQUESTS: BusyError,
     HTTPStatus.BAD_GATEWAY: UnavailableError,
@@ -23,7 +23,7 @@ MOST_IN_A_PAGE = 200
 
 
 class Client:
-    """Calls routes; an answer that is no success is a `TsadError` with the sentence the API gave."""
+    """Call routes; raise `TsadError` with the code and detail of the API's problem unless a call succeeds."""
 
     def __init__(self, address: str, key: str = "") -> None:
         self.address = address
@@ -34,24 +34,24 @@ class Client:
             raise InputError(Code.INVALID_REQUEST, f"{address} is no address, or the key no key: {error}.") from None
 
     def get(self, path: str, **query: object) -> Any:
-        """Answer of a GET, decoded."""
+        """GET, and return the decoded answer."""
         return self._call("GET", path, params=query).json()
 
     def post(self, path: str, body: object, **query: object) -> Any:
-        """Answer of a POST, decoded."""
+        """POST a JSON body, and return the decoded answer."""
         return self._call("POST", path, json=body, params=query).json()
 
     def put(self, path: str, body: object) -> Any:
-        """Answer of a PUT, decoded."""
+        """PUT a JSON body, and return the decoded answer."""
         return self._call("PUT", path, json=body).json()
 
     def delete(self, path: str) -> Any:
-        """Answer of a DELETE, decoded; None where there is nothing to say."""
+        """DELETE, and return the decoded answer, or None if it is empty."""
         content = self._call("DELETE", path).content
         return msgspec.json.decode(content) if content else None
 
     def post_lines(self, path: str, lines: Iterable[bytes]) -> list[Any]:
-        """Answers to a POST of one JSON object a line, one for each line, decoded."""
+        """POST a JSON object on each line, and return the decoded answer to each line."""
         answer = self._call("POST", path, content=b"\n".join(lines), headers={"Content-Type": "application/x-ndjson"})
         return _LINES.decode_lines(answer.content)
 
@@ -67,11 +67,10 @@ class Client:
             page_query["cursor"] = page["next_cursor"]
 
     def text(self, path: str) -> str:
-        """Answer of a GET, as it is."""
+        """GET, and return the answer as text."""
         return self._call("GET", path).text
 
     def close(self) -> None:
-        """Close its connections."""
         self._client.close()
 
     def __enter__(self) -> Self:
@@ -88,23 +87,23 @@ class Client:
             raise UnavailableError(Code.API_UNREACHABLE, f"{self.address} does not answer: {reason}") from error
         if answer.is_success:
             return answer
-        raise _problem(answer, _UNREADABLE.format(method, path, answer.status_code))
+        raise _problem(answer, _NOT_THE_API.format(method, path, answer.status_code))
 
 
 def segment(text: str) -> str:
-    """A part of a path, whatever somebody typed."""
+    """Quote text that a user typed as a single part of a path."""
     return quote(text, safe="")
 
 
-def _problem(answer: httpx.Response, otherwise: str) -> TsadError:
-    """The error that an answer stands for. A code that only a newer API knows keeps its sentence."""
-    kind = _CLASSES.get(answer.status_code, InputError if answer.is_client_error else TsadError)
+def _problem(answer: httpx.Response, fallback: str) -> TsadError:
+    """Translate an answer into an error; the detail is kept for a code that only a newer API knows."""
+    kind = _ERRORS.get(answer.status_code, InputError if answer.is_client_error else TsadError)
     try:
         problem = answer.json()
         detail, code = str(problem["detail"]), problem["code"]
         flaws = [Flaw(tuple(flaw["loc"]), str(flaw["msg"])) for flaw in problem["errors"]]
     except (ValueError, KeyError, TypeError):
-        return kind(Code.INTERNAL_ERROR, otherwise)
+        return kind(Code.INTERNAL_ERROR, fallback)
     retry_after = answer.headers.get("Retry-After", "")
     return kind(
         Code(code) if code in list(Code) else Code.INTERNAL_ERROR,

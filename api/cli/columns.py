@@ -1,4 +1,4 @@
-"""Columns of a file: CSV, NDJSON, a fit's own JSON or Parquet, told apart by their content; gzip is expanded."""
+"""Columns of a CSV, NDJSON, JSON or Parquet file; the content decides which it is, and gzip is expanded."""
 
 import csv
 import gzip
@@ -18,7 +18,7 @@ Columns = dict[str, list[str]]  # cells by the name of their column
 
 
 def columns_of(source: str) -> Columns:
-    """All cells of a path, or of standard input for `-`; `InputError` for what is no table."""
+    """Read the cells of a path, or of standard input for `-`; raise `InputError` if it is not a table."""
     content = _content(source)
     if content[:4] == b"PAR1":
         return _of_parquet(content)
@@ -40,7 +40,7 @@ def _content(source: str) -> bytes:
 
 def _of_parquet(content: bytes) -> Columns:
     try:
-        from pyarrow import ArrowException, parquet, timestamp, types  # noqa: PLC0415 - an extra need not be there
+        from pyarrow import ArrowException, parquet, timestamp, types  # noqa: PLC0415 - an optional dependency
     except ImportError:
         raise InputError(
             Code.INVALID_FILE, "Parquet needs the package pyarrow: install tsad with its extra `parquet`."
@@ -48,7 +48,7 @@ def _of_parquet(content: bytes) -> Columns:
     try:
         table = parquet.read_table(io.BytesIO(content))
         columns = {
-            name: column.cast(timestamp("us", column.type.tz), safe=False)  # all that Python's own type holds
+            name: column.cast(timestamp("us", column.type.tz), safe=False)  # Python's datetime holds no more
             if types.is_timestamp(column.type)
             else column
             for name, column in zip(table.column_names, table.columns, strict=True)
@@ -59,21 +59,21 @@ def _of_parquet(content: bytes) -> Columns:
 
 
 def _of_json(text: str, source: str) -> Columns:
-    """One object with columns, or one object a line with a cell of each."""
+    """Parse an object with columns, or an object on each line with a cell for each column."""
     try:
         rows = [json.loads(line) for line in text.splitlines() if line.strip()]
     except (ValueError, RecursionError):
         try:
-            rows = [json.loads(text)]  # one object over several lines
+            rows = [json.loads(text)]  # a single object on several lines
         except (ValueError, RecursionError) as error:
             raise InputError(
                 Code.INVALID_FILE, f"{name_of(source)} is not JSON, nor one object a line: {error}"
             ) from None
     if len(rows) == 1 and isinstance(rows[0], dict) and all(isinstance(value, list) for value in rows[0].values()):
         return {name: [_cell(value) for value in column] for name, column in rows[0].items()}
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if not isinstance(row, dict):
-            raise InputError(Code.INVALID_FILE, f"Line {place + 1} of {name_of(source)} is not an object.")
+            raise InputError(Code.INVALID_FILE, f"Line {index + 1} of {name_of(source)} is not an object.")
     names = list(dict.fromkeys(name for row in rows for name in row))
     return {name: [_cell(row.get(name)) for row in rows] for name in names}
 
@@ -90,11 +90,11 @@ def _of_csv(text: str) -> Columns:
     has_names = not any(is_number(cell) for cell in rows[0])
     names = [cell.strip() for cell in rows[0]] if has_names else [f"column {n + 1}" for n in range(len(rows[0]))]
     body = rows[1:] if has_names else rows
-    for place, row in enumerate(body):
+    for index, row in enumerate(body):
         if len(row) != len(names):
-            line = place + 1 + has_names
+            line = index + 1 + has_names
             raise InputError(Code.INVALID_FILE, f"Row {line} has {len(row)} cells where the first has {len(names)}.")
-    return {name: [row[place].strip() for row in body] for place, name in enumerate(names)}
+    return {name: [row[index].strip() for row in body] for index, name in enumerate(names)}
 
 
 def _cell(value: object) -> str:
@@ -104,5 +104,5 @@ def _cell(value: object) -> str:
 
 
 def name_of(source: str) -> str:
-    """The source as sentences name it."""
+    """Name of the source in messages."""
     return "Standard input" if source == STDIN else source

@@ -1,4 +1,4 @@
-"""The command `tsad`."""
+"""The `tsad` command: its subcommands, errors and exit codes."""
 
 import sys
 from importlib import import_module
@@ -10,7 +10,7 @@ from api.cli.output import plain
 from shared import __version__
 from shared.errors import BusyError, InputError, NotFoundError, SetupError, TsadError, UnavailableError
 
-# Each is a function, or an app with commands of its own, in the module of `api.cli.commands` that is called like it.
+# Each is a function, or an app with subcommands, in the module of `api.cli.commands` with the same name.
 COMMANDS = (
     *("up", "demo", "fit", "fit-many", "predict", "watch", "jobs", "series"),
     *("doctor", "gc", "backup", "restore", "keys", "migrate"),
@@ -24,7 +24,7 @@ EXIT_CODES: dict[int, tuple[type[TsadError], ...]] = {
 
 
 def main() -> None:
-    """Run the command of the command line; what was to be expected ends in a sentence and an exit code."""
+    """Run the command; print an expected error as sentences and exit with its code."""
     try:
         command_line(sys.argv[1:])()
     except TsadError as error:
@@ -32,13 +32,13 @@ def main() -> None:
         sys.exit(exit_code(error))
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except BrokenPipeError:  # the reader of our output is gone, as with `head`
         sys.stderr.close()
         sys.exit(0)
 
 
 def command_line(arguments: list[str]) -> typer.Typer:
-    """Build the app. Only the module of the command asked for is imported: others may take seconds, or be broken."""
+    """Build the app. Only the module of the requested command is imported: others may take seconds, or be broken."""
     app = typer.Typer(
         name="tsad",
         help="Anomaly detection for many univariate time series.",
@@ -46,9 +46,9 @@ def command_line(arguments: list[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
     )
-    app.callback()(options)
-    asked = next((argument for argument in arguments if not argument.startswith("-")), "")
-    for name in [asked] if asked in COMMANDS else COMMANDS:
+    app.callback()(root_options)
+    requested = next((argument for argument in arguments if not argument.startswith("-")), "")
+    for name in [requested] if requested in COMMANDS else COMMANDS:
         module = name.replace("-", "_")
         command = getattr(import_module(f"api.cli.commands.{module}"), module)
         if isinstance(command, typer.Typer):
@@ -59,29 +59,29 @@ def command_line(arguments: list[str]) -> typer.Typer:
 
 
 def sentences(error: TsadError) -> list[str]:
-    """What is said of an error: its sentence, and what is wrong where, unless the sentence says it."""
-    where = [f"{'.'.join(map(str, flaw.loc))}: {flaw.msg}" for flaw in error.flaws if flaw.msg not in error.detail]
-    return [*map(plain, error.detail.splitlines()), *(f"  {plain(flaw)}" for flaw in where)]
+    """Lines that describe an error: its detail, then each flaw that the detail does not mention."""
+    flaws = [f"{'.'.join(map(str, flaw.loc))}: {flaw.msg}" for flaw in error.flaws if flaw.msg not in error.detail]
+    return [*map(plain, error.detail.splitlines()), *(f"  {plain(flaw)}" for flaw in flaws)]
 
 
 def exit_code(error: TsadError) -> int:
-    """The first of the table that fits; docs/cli.md explains them."""
+    """First exit code in `EXIT_CODES` that fits; docs/cli.md explains each."""
     return next(code for code, kinds in EXIT_CODES.items() if isinstance(error, kinds))
 
 
-def print_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the option's value
-    if asked:
+def print_version(requested: bool) -> None:  # noqa: FBT001 - Typer calls it with the option's value
+    if requested:
         print(f"tsad {__version__}")
         raise typer.Exit
 
 
-def options(
+def root_options(
     *,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=print_version)
     ] = False,
 ) -> None:
-    """Do nothing further: an option that applies to no command acts by itself."""
+    """Declare the options of `tsad` itself, which act in their callbacks."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ends the processes of a supervisor that was killed. Runs beside it as a program of its own, on the standard library.
+"""A program that ends the processes of a killed supervisor. It needs only the standard library.
 
 The kernel tells the children of a killed supervisor to end, but not their children: the API's worker processes and the
 worker's pool. This program waits until its standard input closes, which happens when the supervisor ends in any way.
@@ -17,8 +17,8 @@ POLL_S = 0.1
 
 
 def main(run: Path) -> None:
-    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(asked, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()
     pid_files = list(run.glob("*.pid"))  # none after a clean stop
     pids = [int(pid) for pid in (file.read_text() for file in pid_files) if pid.strip()]
@@ -26,13 +26,13 @@ def main(run: Path) -> None:
     deadline = time.monotonic() + GRACE_S
     while signalled(os.kill, pids, 0) and time.monotonic() < deadline:
         time.sleep(POLL_S)
-    signalled(os.killpg, pids, signal.SIGKILL)  # each leads a group of its own, whose members may outlive it
+    signalled(os.killpg, pids, signal.SIGKILL)  # each leads a process group, whose members may outlive it
     for file in pid_files:
         file.unlink(missing_ok=True)
 
 
 def signalled(kill: Callable[[int, int], None], pids: Iterable[int], number: int) -> list[int]:
-    """Send a signal, or none with 0, and return those that were there to receive it."""
+    """Send a signal, or none with 0, and return the processes that exist."""
     received = []
     for pid in pids:
         with suppress(ProcessLookupError, PermissionError):

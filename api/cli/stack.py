@@ -1,4 +1,4 @@
-"""The processes of one machine: which they are, and how they start and end together."""
+"""The processes of a single machine, and their common start and end."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from api.cli.installation import folders
 from api.cli.supervising import POLL_S, Supervisor, one_interrupt
@@ -28,7 +28,7 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "
 
 
 class Program(Service):
-    """A Python module of this project, run as ourselves where we are: it reads the same `.env`."""
+    """A Python module of this project, run as this user in the current directory, where it reads the same `.env`."""
 
     grace_s: ClassVar[float] = 35  # longer than the API gives its requests, and the worker its fits
 
@@ -40,9 +40,16 @@ class Program(Service):
         return self._command
 
 
+class Ports(NamedTuple):
+    """Ports to listen on."""
+
+    api: int
+    flower: int
+
+
 @dataclass(frozen=True)
 class Stack:
-    """A running stack and where to find it."""
+    """A running stack and its addresses."""
 
     api_url: str
     flower_url: str
@@ -61,27 +68,27 @@ def running_stack(
     api_processes: int = 1,
     say: Callable[[str], None] = print,
 ) -> Iterator[Stack]:
-    """Run everything until the block ends; the API is ready when it begins. Port 0 picks a free one.
+    """Run everything until the block ends; the API is ready when it begins. Port 0 picks a free port.
 
     PostgreSQL and Valkey are part of it unless the settings name others. Inside the block the first Ctrl-C or SIGTERM
-    is a `KeyboardInterrupt`; a block that takes long calls `supervisor.check()` so that what dies is started again.
+    is a `KeyboardInterrupt`; a block that takes long calls `supervisor.check()` to restart services that die.
     """
     settings = Settings.load()
-    own_postgres = not (settings.database_url or settings.database_host)
-    embedded = Embedded(home, postgres=own_postgres, valkey=not settings.redis_url)
+    starts_postgres = not (settings.database_url or settings.database_host)
+    embedded = Embedded(home, postgres=starts_postgres, valkey=not settings.redis_url)
     with one_interrupt() as ignore_interrupts, closing(embedded.home):
-        port, flower_port = chosen_ports(port, flower_port)
+        ports = chosen_ports(port, flower_port)
         env = environment(embedded, settings, concurrency)
         programs = [
-            flower(embedded.home, flower_port, env),
+            flower(embedded.home, ports.flower, env),
             Program("reconciler", embedded.home, ("worker.reconciling",), env),
             Program("worker", embedded.home, ("worker",), env),
-            api(embedded.home, port, api_processes, {"FLOWER_URL": f"http://{LOCALHOST}:{flower_port}", **env}),
+            api(embedded.home, ports.api, api_processes, {"FLOWER_URL": f"http://{LOCALHOST}:{ports.flower}", **env}),
         ]
         with Supervisor(embedded.home, [*embedded.servers, *programs], say) as supervisor:
             stack = Stack(
-                api_url=f"http://{LOCALHOST}:{port}",
-                flower_url=f"http://{LOCALHOST}:{flower_port}",
+                api_url=f"http://{LOCALHOST}:{ports.api}",
+                flower_url=f"http://{LOCALHOST}:{ports.flower}",
                 flower_password=embedded.home.secret("flower"),
                 home=embedded.home.path,
                 supervisor=supervisor,
@@ -103,14 +110,14 @@ def api(home: Home, port: int, processes: int, env: Mapping[str, str]) -> Progra
 
 
 def flower(home: Home, port: int, env: Mapping[str, str]) -> Program:
-    # Its password goes through the environment: everybody on the machine can read argv.
+    # The password goes through the environment: every user of the machine can read argv.
     access = {"FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{home.secret('flower')}", "FLOWER_READ_ONLY": "true"}
     arguments = ("celery", "--app=worker.main", "flower", f"--address={LOCALHOST}", f"--port={port}")
     return Program("flower", home, arguments, {**env, **access})
 
 
 def environment(embedded: Embedded, settings: Settings, concurrency: int | None) -> dict[str, str]:
-    """Return what the programs are told beside what they read themselves."""
+    """Environment variables of the programs, beside those that they inherit."""
     servers = {server.name for server in embedded.servers}
     env = {
         "DATABASE_URL": embedded.database_url if "postgres" in servers else settings.database,
@@ -124,8 +131,8 @@ def environment(embedded: Embedded, settings: Settings, concurrency: int | None)
     return env | {name.upper(): str(folder) for name, folder in folders(settings, embedded.home.path).items()}
 
 
-def chosen_ports(api: int, flower: int) -> tuple[int, int]:
-    """Return the ports to use; raise `SetupError` that names one that is taken."""
+def chosen_ports(api: int, flower: int) -> Ports:
+    """Replace 0 by a free port; raise `SetupError` if a port is taken."""
     for port, owner, option in ((api, "the API", "--port"), (flower, "Flower", "--flower-port")):
         if port and not is_free(port):
             raise SetupError(
@@ -135,7 +142,7 @@ def chosen_ports(api: int, flower: int) -> tuple[int, int]:
     if api and api == flower:
         raise SetupError(Code.START_FAILED, f"Port {api} cannot serve both the API and Flower: choose another.")
     api = api or free_port(besides=[flower])
-    return api, flower or free_port(besides=[api])
+    return Ports(api, flower or free_port(besides=[api]))
 
 
 def wait_until_ready(stack: Stack, api: Service) -> None:
@@ -149,7 +156,7 @@ def wait_until_ready(stack: Stack, api: Service) -> None:
 
 def is_ready(api_url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{api_url}/readyz", timeout=5) as answer:  # noqa: S310 - our own address # nosec B310
+        with urllib.request.urlopen(f"{api_url}/readyz", timeout=5) as answer:  # noqa: S310 - a local address # nosec B310
             return bool(answer.status == HTTPStatus.OK)
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Keeps the processes of a stack running, and ends them in order."""
+"""A supervisor that keeps the processes of a stack running, and ends them in order."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ POLL_S = 0.2
 
 @dataclass
 class Watched:
-    """A service and when it died lately."""
+    """A service and its recent deaths."""
 
     service: Service
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_DEATHS))
@@ -33,7 +33,7 @@ class Watched:
 
 
 class Supervisor:
-    """Starts services in the order given, starts again those that die, and stops them in the opposite order.
+    """Start services in order, restart those that die, and stop them in the opposite order.
 
     Programs are all asked to end before the first is waited for; servers are stopped when nothing needs them any more.
 
@@ -72,19 +72,19 @@ class Supervisor:
                     last_first.callback(watched.service.ask_to_end)
 
     def start(self) -> None:
-        """Start the services that do not run yet."""
+        """Start the services that are not running yet."""
         for watched in self._watched:
             if watched.service.process is None:
                 watched.service.launch()
 
     def watch(self) -> NoReturn:
-        """Check again and again, until an exception ends it."""
+        """Check every `POLL_S` until an exception ends it."""
         while True:
             self.check()
             time.sleep(POLL_S)
 
     def check(self) -> None:
-        """Start again what died; raise `UnavailableError` when one of them dies too often."""
+        """Restart dead services; raise `UnavailableError` for a service that dies too often."""
         for watched in self._watched:
             if watched.start_at is None:
                 if watched.service.died() and watched.service.process is not None:
@@ -97,7 +97,8 @@ class Supervisor:
                     self._count_death(watched, f"could not be started: {error}")
 
     def _count_death(self, watched: Watched, how: str) -> None:
-        now, service = time.monotonic(), watched.service
+        now = time.monotonic()
+        service = watched.service
         watched.deaths.append(now)
         lately = sum(now - death < WITHIN_S for death in watched.deaths)
         if lately == MOST_DEATHS:
@@ -119,9 +120,9 @@ def ending(returncode: int) -> str:
 
 @contextmanager
 def one_interrupt() -> Iterator[Callable[[], None]]:
-    """Turn the first Ctrl-C, SIGTERM or hang-up into `KeyboardInterrupt`; those that follow must not disturb its work.
+    """Turn the first Ctrl-C, SIGTERM or hang-up into `KeyboardInterrupt`; the following ones must not disturb its work.
 
-    Yields a function after whose call even the first one does nothing: for the clean-up that an interrupt leads to.
+    Yields a function that makes every further signal do nothing: call it before the clean-up.
     Set for SIGINT too, which a shell script that starts us with & has switched off. After nohup, SIGHUP stays ignored.
     """
     interrupted = False
