@@ -1,1 +1,1 @@
-"""The commands of `tsad`, a module each."""
+"""The commands of `tsad`, a module for each."""

@@ -1,4 +1,4 @@
-"""`tsad demo`: the whole pipeline once, on real series, with everything started and stopped by itself."""
+"""`tsad demo`: the whole pipeline once, on real series, on a stack that it starts and stops."""
 
 import os
 import re
@@ -41,26 +41,23 @@ def demo(
         console.print("Starting PostgreSQL, a Redis-compatible server, API, worker, reconciler and Flower …")
         with running_stack(home, say=console.print) as stack:
             console.print(f"API    [bold]{stack.api_url}[/]\nFlower [bold]{stack.flower_url}[/]")
-            client = Client(stack.api_url, os.environ.get("TSAD_API_KEY", ""))
-            try:
+            with Client(stack.api_url, os.environ.get("TSAD_API_KEY", "")) as client:
                 for name in samples.NAMES:
                     show(client, samples.load(name), stack.supervisor.check)
                 show_health(client)
                 write_plot(client, samples.NAMES[0], output)
-            finally:
-                client.close()
         console.print("Everything has stopped. [bold]python3 run up[/] starts it to stay.")
 
 
 def check_writable(output: Path) -> None:
-    """Raise `SetupError` before anything is started for a page that could not be written at the end."""
-    place = output if output.exists() else output.parent
-    if output.is_dir() or not os.access(place, os.W_OK):
+    """Raise `SetupError` before anything starts if the page could not be written at the end."""
+    existing = output if output.exists() else output.parent
+    if output.is_dir() or not os.access(existing, os.W_OK):
         raise SetupError(Code.START_FAILED, f"{output} cannot be written. Choose another file with --output.")
 
 
 def show(client: Client, sample: samples.Sample, check: Callable[[], object]) -> None:
-    """Fit a series, follow its job, judge a normal and an abnormal point."""
+    """Fit a series, follow its job, and judge a normal and an abnormal point."""
     days = (sample.timestamps[-1] - sample.timestamps[0]) // A_DAY + 1
     console.print(f"\n[bold]{sample.name}[/]: {len(sample.values):,} points over {days:,} days")
     accepted = client.post(f"/fit/{sample.name}", {"timestamps": sample.timestamps, "values": sample.values})
@@ -79,20 +76,20 @@ def show(client: Client, sample: samples.Sample, check: Callable[[], object]) ->
 
 
 def judge(client: Client, sample: samples.Sample, value: float, *, anomalous: bool) -> None:
-    """Predict one point of the day after the last; raise `TsadError` when the verdict is not the expected one."""
+    """Predict one point of the day after the last; raise `TsadError` unless the verdict is as expected."""
     timestamp = sample.timestamps[-1] + A_DAY
     verdict = client.post(f"/predict/{sample.name}", {"timestamp": timestamp, "value": value})
     if verdict["anomaly"] is not anomalous:
         raise TsadError(Code.INTERNAL_ERROR, f"{value} should have been judged otherwise: {verdict}")
-    colour, word = ("red", "anomaly") if anomalous else ("green", "normal")
+    color, word = ("red", "anomaly") if anomalous else ("green", "normal")
     day = datetime.fromtimestamp(timestamp, UTC).date()
     console.print(
-        f"  {day}  {value:>7}  [{colour}]{word}[/], score {verdict['score']:.2f}, by version {verdict['model_version']}"
+        f"  {day}  {value:>7}  [{color}]{word}[/], score {verdict['score']:.2f}, by version {verdict['model_version']}"
     )
 
 
 def show_health(client: Client) -> None:
-    """Print the figures of /healthcheck, which arrive there a moment after what they tell of."""
+    """Print the latencies of /healthcheck, which arrive there with a short delay."""
     deadline = time.monotonic() + LONGEST_TELEMETRY_S
     while True:
         health = client.get("/healthcheck")
@@ -107,12 +104,12 @@ def show_health(client: Client) -> None:
 
 
 def write_plot(client: Client, series_id: str, output: Path) -> None:
-    """Save the plot page with its style and scripts inside, but for those that need the server: it opens anywhere."""
+    """Save the plot page with styles and scripts inline, so that it opens without a server."""
     page = client.text(f"/plot?series_id={series_id}")
-    sources = [found for found in _SCRIPT.findall(page) if not found[0].endswith("/plot.js")]
+    scripts = [match for match in _SCRIPT.finditer(page) if not match[1].endswith("/plot.js")]
     page = _SCRIPT.sub("", _STYLE.sub(lambda link: f"<style>{client.text('/' + link[1])}</style>", page))
     page = _ADDRESS.sub("", page.replace("</head>", f"{_WITHOUT_SERVER}</head>"))
-    inline = "".join(f"<script{kind}>{client.text(f'/{source}')}</script>\n" for source, kind in sources)
+    inline = "".join(f"<script{match[2] or ''}>{client.text(f'/{match[1]}')}</script>\n" for match in scripts)
     try:
         output.write_text(page.replace("</body>", f"{inline}</body>"), encoding="utf-8")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`tsad fit`: a file becomes a fit job."""
+"""`tsad fit`: a fit job from a file."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`tsad fit-many`: a folder of files becomes as many fit jobs."""
+"""`tsad fit-many`: a fit job from each file of a folder."""
 
 import glob
 import hashlib
@@ -34,23 +34,24 @@ from shared.domain.series import check_series_id
 from shared.errors import BusyError, Code, InputError, UnavailableError
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json", ".parquet")
-LINES_AT_A_TIME, BYTES_AT_A_TIME = 200, 16 * 1024**2
+LINES_PER_REQUEST = 200
+BYTES_PER_REQUEST = 16 * 1024**2
 LONGEST_PAUSE_S = 30
-LOOK_S = 10.0
+POLL_S = 10.0
 
 
 @dataclass
 class Tally:
-    """What became of the files."""
+    """Outcome of the files so far."""
 
     accepted: dict[str, str] = field(default_factory=dict)  # job ids by file
-    refused: int = 0
+    rejected: int = 0
     failed: int = 0  # jobs
 
 
 @dataclass(frozen=True)
 class Line:
-    """One file as a line of a bulk fit."""
+    """A file as a line of a bulk fit."""
 
     file: str
     content: bytes
@@ -80,28 +81,29 @@ def fit_many(
 
     [bold]tsad fit-many sensors/ --prefix plant1- --wait[/]
     """
-    files = found(source)
-    choices, wanted = Choices(time_column, value_column, unit, doubled), fit_fields(detector, parameter)
+    files = point_files(source)
+    choices = Choices(time_column, value_column, unit, doubled)
+    fields = fit_fields(detector, parameter)
     tally = Tally()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Client(url, key) as client, Progress(*columns, console=notes_console()) as progress:
         bar = progress.add_task("accepted", total=len(files))
-        for group in grouped(lines(files, prefix, choices, wanted, tally)):
+        for group in grouped(lines(files, prefix, choices, fields, tally)):
             send(client, group, tally, as_json=as_json, longest_s=timeout)
-            progress.update(bar, completed=len(tally.accepted) + tally.refused)
+            progress.update(bar, completed=len(tally.accepted) + tally.rejected)
         progress.update(bar, completed=len(files))
         if wait:
             ended = progress.add_task("ended", total=len(tally.accepted))
-            for job in followed(client, tally, timeout):
+            for job in ended_jobs(client, tally, timeout):
                 progress.advance(ended)
                 report_end(job, tally, as_json=as_json)
-    note(f"{len(tally.accepted):,} of {len(files):,} files are accepted, {tally.refused:,} refused.")
-    if tally.refused or tally.failed:
+    note(f"{len(tally.accepted):,} of {len(files):,} files are accepted, {tally.rejected:,} refused.")
+    if tally.rejected or tally.failed:
         raise typer.Exit(1)
 
 
-def found(source: str) -> list[Path]:
-    """The files of a folder that points may be in, or those of a pattern, by name; `InputError` for none."""
+def point_files(source: str) -> list[Path]:
+    """List the files of points in a folder, or those of a pattern, by name; raise `InputError` without any."""
     folder = Path(source)
     if folder.is_dir():
         files = [file for file in folder.iterdir() if file.is_file() and ending(file)]
@@ -113,39 +115,40 @@ def found(source: str) -> list[Path]:
 
 
 def ending(file: Path) -> str:
-    """The end of its name that says what is in it; empty for what is none of ours."""
+    """Return the suffix that says how points are stored in a file, or an empty string if it holds none."""
     match = re.search(rf"({'|'.join(map(re.escape, SUFFIXES))})(\.gz)?$", file.name, re.IGNORECASE)
     return match[0] if match else ""
 
 
-def lines(files: list[Path], prefix: str, choices: Choices, wanted: dict[str, Any], tally: Tally) -> Iterator[Line]:
-    """A line for each file that can be read, one at a time; the others are told."""
-    taken: dict[str, Path] = {}
+def lines(files: list[Path], prefix: str, choices: Choices, fields: dict[str, Any], tally: Tally) -> Iterator[Line]:
+    """Yield a line for each readable file, and reject the others."""
+    file_of_series: dict[str, Path] = {}
     for file in files:
         try:
-            body = {"series_id": series_of(file, prefix, taken), **read(str(file), choices).body(), **wanted}
+            body = {"series_id": series_of(file, prefix, file_of_series), **read(str(file), choices).body(), **fields}
         except InputError as error:
-            refuse(str(file), error.detail, tally)
+            reject(str(file), error.detail, tally)
             continue
         content = json.dumps(body)
         key = hashlib.sha256(content.encode()).hexdigest()
         yield Line(str(file), f'{{"idempotency_key": "{key}", {content[1:]}'.encode())
 
 
-def series_of(file: Path, prefix: str, taken: dict[str, Path]) -> str:
-    """The series that a file is for; `InputError` where its name is none, or another file is for it."""
+def series_of(file: Path, prefix: str, file_of_series: dict[str, Path]) -> str:
+    """Claim the series id of a file and return it; raise `InputError` if it is invalid or claimed already."""
     series_id = check_series_id(prefix + file.name.removesuffix(ending(file)))
-    if taken.setdefault(series_id, file) != file:
-        raise InputError(Code.INVALID_SERIES_ID, f"The series {series_id} is fitted from {taken[series_id]} already.")
+    other = file_of_series.setdefault(series_id, file)
+    if other != file:
+        raise InputError(Code.INVALID_SERIES_ID, f"The series {series_id} is fitted from {other} already.")
     return series_id
 
 
 def grouped(lines: Iterator[Line]) -> Iterator[list[Line]]:
-    """As many as go well into one request."""
+    """Yield lines in groups, each small enough for a request."""
     group: list[Line] = []
     size = 0
     for line in lines:
-        if group and (len(group) == LINES_AT_A_TIME or size + len(line.content) > BYTES_AT_A_TIME):
+        if group and (len(group) == LINES_PER_REQUEST or size + len(line.content) > BYTES_PER_REQUEST):
             yield group
             group, size = [], 0
         group.append(line)
@@ -155,7 +158,10 @@ def grouped(lines: Iterator[Line]) -> Iterator[list[Line]]:
 
 
 def send(client: Client, group: list[Line], tally: Tally, *, as_json: bool, longest_s: float) -> None:
-    """Send lines, those for which there was no room again, until each is accepted or refused."""
+    """Send lines, and again those that find the queue full, until each is accepted or rejected.
+
+    Raises `BusyError` if the queue stays full for `longest_s` seconds.
+    """
     deadline = time.monotonic() + longest_s
     pause_s = 1.0
     while group:
@@ -164,14 +170,14 @@ def send(client: Client, group: list[Line], tally: Tally, *, as_json: bool, long
         except (BusyError, UnavailableError) as error:
             if error.code is Code.API_UNREACHABLE:
                 raise
-            results = []  # repeating is safe, for the lines have idempotency keys
+            results = []  # retrying is safe because the lines have idempotency keys
         again = group[len(results) :]
         for line, result in zip(group, results, strict=False):
             problem = result.get("problem")
             if problem and problem["status"] in (429, 503):
                 again.append(line)
             elif problem:
-                refuse(line.file, problem["detail"], tally)
+                reject(line.file, problem["detail"], tally)
             else:
                 tally.accepted[line.file] = result["job_id"]
                 if as_json:
@@ -186,18 +192,21 @@ def send(client: Client, group: list[Line], tally: Tally, *, as_json: bool, long
         group = again
 
 
-def followed(client: Client, tally: Tally, longest_s: float) -> Iterator[dict[str, Any]]:
-    """The jobs as they have ended, in the order of their acceptance."""
+def ended_jobs(client: Client, tally: Tally, longest_s: float) -> Iterator[dict[str, Any]]:
+    """Wait for each accepted job and yield it, in the order of acceptance.
+
+    Raises `UnavailableError` after `longest_s` seconds.
+    """
     deadline = time.monotonic() + longest_s
     for job_id in tally.accepted.values():
-        while not (job := client.get(f"/jobs/{job_id}", wait=LOOK_S))["finished_at"]:
+        while not (job := client.get(f"/jobs/{job_id}", wait=POLL_S))["finished_at"]:
             if time.monotonic() > deadline:
                 raise UnavailableError(Code.START_FAILED, f"Not all jobs have ended after {longest_s:g} s.")
         yield job
 
 
 def report_end(job: dict[str, Any], tally: Tally, *, as_json: bool) -> None:
-    """Tell what became of a job, if somebody has to know."""
+    """Print an ended job as JSON, and a note if it did not succeed."""
     if as_json:
         show_json(job)
     if job["status"] != "succeeded":
@@ -205,7 +214,7 @@ def report_end(job: dict[str, Any], tally: Tally, *, as_json: bool) -> None:
         note(f"{job['series_id']}: the job {job['job_id']} {job['status']}: {(job['error'] or {}).get('detail', '')}")
 
 
-def refuse(file: str, reason: str, tally: Tally) -> None:
-    """Tell that nothing becomes of a file."""
-    tally.refused += 1
+def reject(file: str, reason: str, tally: Tally) -> None:
+    """Count a file that is not fitted, and print the reason."""
+    tally.rejected += 1
     notes_console().print(cell(f"{file}: {reason}"))

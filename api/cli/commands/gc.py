@@ -1,4 +1,4 @@
-"""`tsad gc`: let the collector work once, now."""
+"""`tsad gc`: an immediate run of the collector."""
 
 import subprocess
 import sys
@@ -22,13 +22,13 @@ def gc(
 
     What is found without an owner for the first time is noted, and deleted once the grace is over.
     """
-    # A process of its own: only the collector, a part of the worker, deletes files.
+    # A separate process, because only the collector, a part of the worker, deletes files.
     command = [sys.executable, "-m", "worker.collecting", *(["--dry-run"] if dry_run else [])]
     with installation(home) as settings:
-        ended = subprocess.run(command, env=environment(settings), capture_output=True, text=True, check=False)
-    if ended.returncode != 0:
-        raise UnavailableError(Code.START_FAILED, ended.stderr.strip() or "The collector could not be started.")
-    lines = ended.stdout.splitlines()
+        process = subprocess.run(command, env=environment(settings), capture_output=True, text=True, check=False)
+    if process.returncode != 0:
+        raise UnavailableError(Code.START_FAILED, process.stderr.strip() or "The collector could not be started.")
+    lines = process.stdout.splitlines()
     if dry_run:
         for name in lines:
             show_json({"key": name}) if as_json else print(name)

@@ -65,16 +65,18 @@ def create(
 
     With the first key it ends for good that whoever is on this machine needs none.
     """
-    wanted, ends = parse_scopes(scopes), parse_end(expires)
+    allowed = parse_scopes(scopes)
+    expires_at = parse_expiry(expires)
     if not 1 <= len(name) <= 100 or not _PREFIX.fullmatch(series_prefix):
         raise InputError(Code.CONFIGURATION, "A name has 1 to 100 characters; a prefix those of series ids.")
-    given = secret_token() if first else ""
-    token, key_id = check_token(given) if given else new_token(), secrets.token_hex(6)
+    secret = secret_token() if first else ""
+    token = check_token(secret) if secret else new_token()
+    key_id = secrets.token_hex(6)
     with transaction(home) as session:
-        needless = first and not given and store.all_keys(session)
-        made = not needless and store.create(session, key_id, name, wanted, series_prefix, digest(token), ends)
-    if made:
-        show_token(key_id, "" if given else token, as_json=as_json)
+        exists = first and not secret and store.all_keys(session)
+        created = not exists and store.create(session, key_id, name, allowed, series_prefix, digest(token), expires_at)
+    if created:
+        show_token(key_id, "" if secret else token, as_json=as_json)
     else:
         note("There is such a key already. Nothing was changed.")
 
@@ -83,8 +85,8 @@ def create(
 def show_all(*, home: OfHome = None, as_json: AsJson = False) -> None:
     """Show every key there ever was, without its token."""
     with transaction(home) as session:
-        keys_made = store.all_keys(session)
-    show_list(keys_made, COLUMNS, as_json=as_json)
+        listed = store.all_keys(session)
+    show_list(listed, COLUMNS, as_json=as_json)
 
 
 @keys.command()
@@ -113,7 +115,7 @@ def revoke(key_id: KeyId, *, home: OfHome = None) -> None:
 
 
 def parse_scopes(text: str) -> list[Scope]:
-    """Scopes with commas between; `InputError` for none or an unknown one."""
+    """Parse scopes with commas between; raise `InputError` if one is unknown or there are none."""
     try:
         return [Scope(word.strip()) for word in text.split(",")]
     except ValueError:
@@ -121,28 +123,28 @@ def parse_scopes(text: str) -> list[Scope]:
 
 
 def parse_duration(text: str) -> timedelta:
-    """Days, hours or minutes, as in 90d; `InputError` otherwise."""
+    """Parse days, hours or minutes, as in 90d; raise `InputError` for anything else."""
     if not (match := _DURATION.fullmatch(text)):
         raise InputError(Code.CONFIGURATION, f"{text!r} is no duration: write days, hours or minutes as 90d, 12h, 30m.")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def parse_end(text: str) -> datetime | None:
-    """When a key ends; nothing is never. `InputError` for a moment that is over."""
+def parse_expiry(text: str) -> datetime | None:
+    """Parse a date or a duration from now; empty is never. Raises `InputError` if it is in the past."""
     if not text:
         return None
     try:
-        ends = datetime.fromisoformat(text)
+        expires_at = datetime.fromisoformat(text)
     except ValueError:
-        ends = datetime.now(UTC) + parse_duration(text)
-    ends = ends if ends.tzinfo else ends.replace(tzinfo=UTC)
-    if ends <= datetime.now(UTC):
+        expires_at = datetime.now(UTC) + parse_duration(text)
+    expires_at = expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)
+    if expires_at <= datetime.now(UTC):
         raise InputError(Code.CONFIGURATION, f"{text} is over already.")
-    return ends
+    return expires_at
 
 
 def show_token(key_id: str, token: str, *, as_json: bool) -> None:
-    """Print what was made; no token where it came from a secret that the caller has."""
+    """Print a key's id and token; the token is empty if it comes from a secret that the caller has."""
     if as_json:
         show_json({"key_id": key_id, "token": token or None})
     elif token:
@@ -151,7 +153,7 @@ def show_token(key_id: str, token: str, *, as_json: bool) -> None:
 
 
 def secret_token() -> str:
-    """The token that the environment holds, or names the file of; empty without."""
+    """Return the token in the environment, or in the file that it names; empty if there is neither."""
     if path := os.environ.get(f"{FROM_ENVIRONMENT}_FILE"):
         try:
             return Path(path).read_text(encoding="utf-8").strip()

@@ -1,4 +1,4 @@
-"""`tsad up`: serve on this machine until told to stop."""
+"""`tsad up`: serve on this machine until a signal ends it."""
 
 import sys
 from contextlib import suppress
