@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api.cli.client import Client
-from api.cli.output import facts, show, show_json
+from api.cli.output import show_facts
 from shared.errors import Code, FitError, UnavailableError
 
 POLL_S = 0.5
@@ -53,15 +53,8 @@ def require_success(job: dict[str, Any]) -> None:
 
 def print_job(job: dict[str, Any], *, as_json: bool) -> None:
     """Print a job as JSON, or its fields by the names that people know."""
-    if as_json:
-        show_json(job)
-    else:
-        show(facts(_named_fields(job)))
-
-
-def _named_fields(job: dict[str, Any]) -> dict[str, object]:
     error = job.get("error")
-    return {
+    facts = {
         "job": job["job_id"],
         "series": job["series_id"],
         "status": job["status"],
@@ -79,3 +72,4 @@ def _named_fields(job: dict[str, Any]) -> dict[str, object]:
         "ended": job.get("finished_at"),
         "error": error and f"{error['code']}: {error['detail']}",
     }
+    show_facts(job, facts, as_json=as_json)

@@ -47,6 +47,20 @@ def show(answer: RenderableType) -> None:
     Console(highlight=False, soft_wrap=True, width=WIDEST).print(answer)
 
 
+def show_facts(answer: object, facts: Mapping[str, object], *, as_json: bool) -> None:
+    """Print an answer as a line of JSON, or what people need of it by name; None is left out."""
+    if as_json:
+        show_json(answer)
+        return
+    result = Table(box=None, pad_edge=False, show_header=False)
+    result.add_column(style="bold", no_wrap=True)
+    result.add_column()
+    for name, value in facts.items():
+        if value is not None:
+            result.add_row(name, cell(value))
+    show(result)
+
+
 def show_list(rows: Iterable[Row], columns: Mapping[str, Callable[[Row], object]], *, as_json: bool) -> None:
     """Print each row as a line of JSON, or all as a table with the cells that `columns` take from a row.
 
@@ -67,17 +81,6 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
         result.add_column(column, no_wrap=True)
     for row in rows:
         result.add_row(*(cell(value) for value in row))
-    return result
-
-
-def facts(values: Mapping[str, object]) -> Table:
-    """Names and values, one pair below the other; None is left out."""
-    result = Table(box=None, pad_edge=False, show_header=False)
-    result.add_column(style="bold", no_wrap=True)
-    result.add_column()
-    for name, value in values.items():
-        if value is not None:
-            result.add_row(name, cell(value))
     return result
 
 

@@ -10,7 +10,7 @@ import typer
 from api.cli.client import Client, segment
 from api.cli.drawing import draw, sparkline
 from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, OfVersion, Url
-from api.cli.output import facts, moment, note, show, show_json, show_list, to_the_second
+from api.cli.output import moment, note, show, show_facts, show_json, show_list, to_the_second
 from shared.domain.series import check_series_id
 
 series = typer.Typer(
@@ -166,24 +166,18 @@ def _path(series_id: str) -> str:
 
 
 def _print_series(row: Row, *, as_json: bool) -> None:
-    if as_json:
-        show_json(row)
-        return
     job = row.get("last_job")
-    show(
-        facts(
-            {
-                "series": row["series_id"],
-                "latest": row["latest_version"],
-                "pinned": row["pinned_version"],
-                "versions": row["versions"],
-                "detector": row["detector"],
-                "points": row["points"],
-                "from": _first(row),
-                "until": _last(row),
-                "anomalies": _anomaly_share(row),
-                "fitted": row["fitted_at"],
-                "last job": job and f"{job['job_id']} {job['status']}",
-            }
-        )
-    )
+    facts = {
+        "series": row["series_id"],
+        "latest": row["latest_version"],
+        "pinned": row["pinned_version"],
+        "versions": row["versions"],
+        "detector": row["detector"],
+        "points": row["points"],
+        "from": _first(row),
+        "until": _last(row),
+        "anomalies": _anomaly_share(row),
+        "fitted": row["fitted_at"],
+        "last job": job and f"{job['job_id']} {job['status']}",
+    }
+    show_facts(row, facts, as_json=as_json)
