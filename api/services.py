@@ -51,6 +51,7 @@ class Services:
     publisher: Publisher
     announcer: Announcer
     latest: LatestVersions
+    states: States
     resolver: Resolver
     histories: Histories
     poller: Poller
@@ -71,6 +72,7 @@ class Services:
         latest.start()
         keyring = Keyring(sessions, lanes.upkeep, off=settings.auth == "off")
         keyring.start()
+        states = States(artifacts.states, settings.state_cache_bytes)
         announcer = Announcer(make_celery(settings.redis, consumes=False))
         acceptor = Acceptor(sessions, artifacts.data, lanes.writers, announcer.announce, settings)
         return cls(
@@ -86,9 +88,8 @@ class Services:
             publisher=Publisher(metrics, client),
             announcer=announcer,
             latest=latest,
-            resolver=Resolver(
-                latest, sessions, States(artifacts.states, settings.state_cache_bytes), metrics, lanes.states
-            ),
+            states=states,
+            resolver=Resolver(latest, sessions, states, metrics, lanes.states),
             histories=Histories(artifacts, settings.chart_cache_bytes),
             poller=Poller(sessions, lanes.upkeep),
             acceptor=acceptor,

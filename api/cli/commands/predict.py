@@ -52,9 +52,9 @@ def predict(
         if value is not None:
             point: dict[str, Any] = {"timestamp": time_of(at, unit), "value": value}
             body = point | ({"context": context} if context else {})
-            judged = client.post(f"/predict/{series_id}", body, version=version, explain=str(explain).lower())
-            print_verdict(point["timestamp"], value, judged, as_json=as_json)
-            anomalies = int(judged["anomaly"])
+            verdict = client.post(f"/predict/{series_id}", body, version=version, explain=str(explain).lower())
+            print_verdict(point["timestamp"], value, verdict, as_json=as_json)
+            anomalies = int(verdict["anomaly"])
         else:
             points = read(file, Choices(time_column, value_column, unit, doubled))
             note(*points.notes)
@@ -64,13 +64,13 @@ def predict(
         raise typer.Exit(ANOMALY_FOUND)
 
 
-def time_of(given: str, unit: Unit | None = None) -> int:
-    """Whole seconds; now for nothing."""
-    return second(given, unit) if given else int(time.time())
+def time_of(text: str, unit: Unit | None = None) -> int:
+    """Return whole seconds since 1970; the present time for an empty text."""
+    return second(text, unit) if text else int(time.time())
 
 
 def _show_batch(points: dict[str, Any], columns: dict[str, Any], *, everything: bool, as_json: bool) -> int:
-    """Print the points that are asked for; how many are anomalies."""
+    """Print the points that are asked for; return how many are anomalies."""
     names = ("timestamp", "value", "anomaly", "score", "expected", "lower", "upper")
     cells = [points["timestamps"], points["values"], *(columns[name] for name in names[2:])]
     rows = [row for row in zip(*cells, strict=True) if everything or as_json or row[2]]

@@ -46,26 +46,26 @@ def watch(
         for line in sys.stdin:
             try:
                 for timestamp, value in points_of(line, unit):
-                    judged = judge(client, path, version, (timestamp, value), list(recent))
+                    verdict = judge(client, path, version, timestamp, value, list(recent))
                     recent.append(value)
-                    if judged["anomaly"] or not only_anomalies:
-                        tell(timestamp, value, judged, as_json=as_json)
-                    if judged["anomaly"] and fail_on_anomaly:
+                    if verdict["anomaly"] or not only_anomalies:
+                        report(timestamp, value, verdict, as_json=as_json)
+                    if verdict["anomaly"] and fail_on_anomaly:
                         raise typer.Exit(ANOMALY_FOUND)
             except InputError as error:
                 note(error.detail)
 
 
 def context_points(client: Client, series: str, version: str) -> int:
-    """How many values before a point the detector of this version may look at."""
+    """Return how many values before a point the detector of this version may look at."""
     name = client.get(f"/series/{check_series_id(series)}/versions/{version}")["detector"]
     known = {detector["name"]: detector["context_points"] for detector in client.get("/detectors")["detectors"]}
     return min(int(known.get(name, 0)), MOST_CONTEXT)
 
 
-def judge(client: Client, path: str, version: str, point: tuple[int, float], recent: list[float]) -> dict[str, Any]:
-    """The verdict; one that says nothing while too few values were seen."""
-    body: dict[str, Any] = {"timestamp": point[0], "value": point[1]} | ({"context": recent} if recent else {})
+def judge(client: Client, path: str, version: str, timestamp: int, value: float, recent: list[float]) -> dict[str, Any]:
+    """Return the verdict, which the API joins with the training values; without an anomaly while too few are known."""
+    body: dict[str, Any] = {"timestamp": timestamp, "value": value} | ({"context": recent} if recent else {})
     try:
         answer: dict[str, Any] = client.post(path, body, version=version)
     except TsadError as error:
@@ -76,7 +76,7 @@ def judge(client: Client, path: str, version: str, point: tuple[int, float], rec
 
 
 def points_of(line: str, unit: Unit | None) -> Iterator[tuple[int, float]]:
-    """The point of a line; none for an empty one or the names of columns."""
+    """Yield the point of a line; nothing for an empty line or the names of columns."""
     text = line.strip()
     if not text:
         return
@@ -91,12 +91,12 @@ def points_of(line: str, unit: Unit | None) -> Iterator[tuple[int, float]]:
     yield second(moment.strip(), unit) if moment else int(time.time()), float(value)
 
 
-def tell(timestamp: int, value: float, judged: dict[str, Any], *, as_json: bool) -> None:
-    """Print a verdict at once, for somebody may read it through a pipe."""
-    if judged["anomaly"] is None and not as_json:
-        note(str(judged["reason"]))
+def report(timestamp: int, value: float, verdict: dict[str, Any], *, as_json: bool) -> None:
+    """Print a verdict and flush, because somebody may read it through a pipe."""
+    if verdict["anomaly"] is None and not as_json:
+        note(str(verdict["reason"]))
     else:
-        print_verdict(timestamp, value, judged, as_json=as_json)
+        print_verdict(timestamp, value, verdict, as_json=as_json)
     sys.stdout.flush()
 
 
