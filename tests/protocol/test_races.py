@@ -6,8 +6,10 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from shared.domain.jobs import NewJob, Status
+from shared.errors import UnavailableError
 from shared.store import admissions, attempts, jobs, reconciliation, series, versions
 from tests.protocol import fitting, upkeep
 from tests.protocol.history import History
@@ -206,6 +208,37 @@ def test_a_version_that_is_fitted_again_while_it_is_deleted_leaves_no_job_withou
         assert (request.job_id in history.now) is bool(made)
         if made:
             assert world.artifacts.data.get(version.data)
+
+
+def test_a_version_stays_until_a_fit_of_its_data_is_committed(world: World, history: History) -> None:
+    assert fitting.fit(world, accepted(world, "s")) == 1
+    with world.transaction() as session:
+        version = versions.get(session, "s", 1)
+    request = world.fit_again(version)
+    with world.transaction() as accepting:
+        assert admissions.accept(accepting, [request], WINDOW_S) == {request.job_id}
+        with pytest.raises(UnavailableError):
+            delete_without_waiting(world, "s", 1)
+    history.observe()
+
+
+def test_the_data_of_a_failed_job_stays_until_its_retry_is_committed(world: World, history: History) -> None:
+    failed = ready(world, "s")
+    fitting.fail(world, failed)
+    request = to_retry(world, failed.claimed.job_id)
+    with world.transaction() as accepting:
+        assert admissions.accept(accepting, [request], WINDOW_S) == {request.job_id}
+        with world.transaction() as releasing:
+            assert reconciliation.release_data(releasing, 0, EVERYTHING) == 0
+    history.observe()
+    with world.transaction() as releasing:
+        assert reconciliation.release_data(releasing, 0, EVERYTHING) == 1
+
+
+def delete_without_waiting(world: World, series_id: str, version: int) -> None:
+    with world.transaction() as session:
+        session.execute(text("SET LOCAL lock_timeout = '20ms'"))
+        versions.delete_version(session, series_id, version)
 
 
 def test_two_reconcilers_take_a_lease_back_once(world: World, history: History) -> None:
