@@ -3,7 +3,7 @@
 | lane | threads | what goes there |
 |---|---|---|
 | `requests` | `DATABASE_POOL_SIZE` | what requests ask of the database: routes that are plain functions (FastAPI runs them there), accepting fits, looking up jobs |
-| `states` | 4 | which states predictions need, and reading them: never behind requests that wait for the database |
+| `states` | 1 | the states that predictions need and memory lacks, read in groups: never behind requests that wait for the database |
 | `upkeep` | 2 | what the process reads for itself: API keys, and what became of jobs that somebody waits for |
 | `batches` | 2 | scoring the points of a batch |
 | `writers` | 8 | training data on its way to the store, side by side: each file waits for the disk |
@@ -23,7 +23,7 @@ from starlette.concurrency import run_in_threadpool
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-STATES, UPKEEP, BATCHES, WRITERS = 4, 2, 2, 8
+STATES, UPKEEP, BATCHES, WRITERS = 1, 2, 2, 8
 
 
 class Lane(Protocol):
