@@ -1,0 +1,81 @@
+"""Versions that were fitted before states had nested fields: `states_of_format_1` holds one of every detector.
+
+The files were written by the release that wrote this format, with what its detectors said of 24 points after the
+training values.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared.domain.detectors import registry
+from shared.domain.detectors.states import Fitted, decode, encode
+from shared.domain.series import Values
+from tests.shared.domain.contract import bits
+
+FOLDER = Path(__file__).with_name("states_of_format_1")
+FILES = sorted(file for file in FOLDER.iterdir() if file.name != "recorded.json")
+ROUNDING = 1e-6  # other processors add single-precision numbers in another order
+
+each_file = pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+
+
+@cache
+def recorded() -> Mapping[str, Any]:
+    content: Mapping[str, Any] = json.loads((FOLDER / "recorded.json").read_text())
+    return content
+
+
+def points() -> tuple[Values, Any, Values]:
+    values, context = (np.array(recorded()[name]) for name in ("values", "context"))
+    return values, np.array(recorded()["timestamps"]), context
+
+
+def test_there_is_a_state_of_every_detector() -> None:
+    assert {decode(file.read_bytes()).detector.name for file in FILES} == set(registry())
+    assert {file.stem for file in FILES} == set(recorded()["states"])
+
+
+@each_file
+def test_scores_and_bands_are_as_recorded(file: Path) -> None:
+    fitted, expected = decode(file.read_bytes()), recorded()["states"][file.stem]
+    scores = fitted.detector.score(fitted.state, *points())
+    for name in ("score", "expected", "lower", "upper"):
+        column = getattr(scores, name)
+        if expected[name] is None:
+            assert column is None
+        else:
+            np.testing.assert_allclose(column, expected[name], rtol=ROUNDING)
+    values, timestamps, _ = points()
+    assert fitted.detector.modes.keys() == expected["modes"].keys()
+    for mode, judge in fitted.detector.modes.items():
+        np.testing.assert_allclose(
+            judge(fitted.state, values, timestamps).score, expected["modes"][mode], rtol=ROUNDING
+        )
+
+
+@each_file
+def test_what_was_learned_and_its_explanation_are_as_recorded(file: Path) -> None:
+    fitted, expected = decode(file.read_bytes()), recorded()["states"][file.stem]
+    assert fitted.detector.learnt(fitted.state) == expected["learnt"]
+    values, timestamps, context = points()
+    why = fitted.detector.explain(fitted.state, values[-1:], timestamps[-1:], np.concatenate((context, values[:-1])))
+    for name, number in expected["explanation"].items():
+        assert getattr(why, name) == (None if number is None else pytest.approx(number, rel=ROUNDING))
+
+
+@each_file
+def test_a_state_is_written_again_in_the_format_of_today(file: Path) -> None:
+    fitted = decode(file.read_bytes())
+    content, suffix = encode(fitted)
+    assert suffix == file.suffix
+    assert all_bits(decode(content)) == all_bits(fitted)
+
+
+def all_bits(fitted: Fitted) -> tuple[str, dict[str, Any]]:
+    return fitted.detector.name, bits(fitted.state)
