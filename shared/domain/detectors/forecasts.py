@@ -12,13 +12,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from shared.domain.detectors.neighbours import Places
+from shared.domain.detectors.standards import saturated
 from shared.domain.series import Values
 
 STRAIGHT_LAGS, BENT_LAGS, BENDS = 16, 32, 256
 FOLDS = 5
 RIDGES = (1e-6, 1e-4, 1e-2, 1.0, 10.0)
 ROWS = 8_192
-FARTHEST = 20.0  # standard deviations: lags beyond are taken for this far
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Forecast:
 
     def of(self, values: Values) -> Values:
         """Forecasts (m - lags + 1,) of what follows each `lags` of the standardised values (m,), m >= lags."""
-        windows = sliding_window_view(np.clip(values, -FARTHEST, FARTHEST), self.lags)
+        windows = sliding_window_view(saturated(values), self.lags)
         blocks = range(0, len(windows), ROWS)
         return np.concatenate([_inputs(windows[at : at + ROWS], self.bends) @ self.weights for at in blocks])
 
@@ -48,13 +48,13 @@ class Trial:
     def held_out(self, values: Values, start: int, total: int) -> Values:
         """Absolute residuals of values[lags:] where values[lags] stands at `start` of `total` points of the series."""
         forecast = self.forecast
-        windows = sliding_window_view(np.clip(values, -FARTHEST, FARTHEST), forecast.lags)[:-1]
+        windows = sliding_window_view(saturated(values), forecast.lags)[:-1]
         fold = (start + np.arange(len(windows))) * FOLDS // total
         out = np.empty(len(windows))
         inputs = _inputs(windows, forecast.bends)
         for each in np.unique(fold):
             mine = fold == each
-            out[mine] = np.abs(_target(values[forecast.lags :][mine]) - inputs[mine] @ self.folds[each])
+            out[mine] = np.abs(saturated(values[forecast.lags :][mine]) - inputs[mine] @ self.folds[each])
         return out
 
 
@@ -71,8 +71,8 @@ def trial(values: Values, usable: NDArray[np.bool_], lags: int, bends: int) -> T
     """Fit with the ridge that forecasts held-out fifths best."""
     lags = min(lags, len(values) // 8)
     ends = _learnable(usable, lags)
-    windows = sliding_window_view(np.clip(values, -FARTHEST, FARTHEST), lags)
-    inputs, targets = _inputs(windows[ends - lags], bends), _target(values[ends])
+    windows = sliding_window_view(saturated(values), lags)
+    inputs, targets = _inputs(windows[ends - lags], bends), saturated(values[ends])
     fold = ends * FOLDS // len(values)
     squares, products = [], []
     for each in range(FOLDS):
@@ -92,7 +92,7 @@ def trial(values: Values, usable: NDArray[np.bool_], lags: int, bends: int) -> T
             chosen = error, np.linalg.solve(square + penalty, product), folds, residuals
     assert chosen is not None  # noqa: S101 - there are ridges
     _, weights, folds, residuals = chosen
-    simple = min(np.abs(targets - _target(values[ends - 1])).mean(), np.abs(values).mean())
+    simple = min(np.abs(targets - saturated(values[ends - 1])).mean(), np.abs(values).mean())
     skill = 1 - float(residuals.mean()) / max(float(simple), 1e-12)
     return Trial(Forecast(lags, bends, weights), folds, residuals, skill)
 
@@ -104,10 +104,6 @@ def _learnable(usable: NDArray[np.bool_], lags: int) -> Places:
     whole = places[broken[lags + 1 :] == broken[: -lags - 1]]
     places = whole if len(whole) >= 8 * FOLDS else places
     return places[np.unique(np.linspace(0, len(places) - 1, min(ROWS, len(places))).astype(np.int64))]
-
-
-def _target(values: Values) -> Values:
-    return np.clip(values, -FARTHEST, FARTHEST)
 
 
 def _inputs(windows: Values, bends: int) -> Values:

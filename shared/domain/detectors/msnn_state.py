@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shared.domain.detectors.forecasts import Forecast
 from shared.domain.detectors.neighbours import Bank, Places, vector_length, vectors
 from shared.domain.detectors.rhythm import Rhythm
-from shared.domain.detectors.standards import FARTHEST, Standard
+from shared.domain.detectors.standards import LARGEST_STANDARDISED, Standard
 from shared.domain.series import Timestamps, Values
 
 
@@ -87,5 +87,5 @@ class Msnn:
         errors = np.zeros(len(joined))
         if len(joined) > self.lags and self.trust > 0:
             expected = self.forecast.of(joined[:-1])
-            errors[self.lags :] = np.abs(np.clip(joined[self.lags :], -FARTHEST, FARTHEST) - expected)
+            errors[self.lags :] = np.abs(np.clip(joined[self.lags :], -LARGEST_STANDARDISED, LARGEST_STANDARDISED) - expected)
         return errors / self.usual_error

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.domain.detectors.neighbours import Places
+from shared.domain.detectors.standards import saturated
 from shared.domain.detectors.sums import RECENT
 from shared.domain.series import Values
 
 FOLDS = 5
 POINTS = 4_000  # of each fifth, at most: the newest
-FARTHEST = 20.0  # standard deviations: a value beyond is taken for this far
 CYCLES = 4  # fewest periods that show a rhythm
 MOST_PLACES = 2_016  # five minutes of a week
 KEPT = 8 * np.arange(1, 17)  # points before a value that must have kept the rhythm, half of them at least
@@ -72,7 +72,7 @@ def trial(values: Values, steps: Values, period: float) -> RhythmTrial:
     ranked, at_ranked, fold_ranked = values[kept][order], at[order], fold[order]
     learnt = [fold_ranked != each for each in range(FOLDS)]
     folds = np.array([_levels(ranked[mask], at_ranked[mask], places) for mask in learnt])
-    targets = np.clip(values[kept], -FARTHEST, FARTHEST)
+    targets = saturated(values[kept])
     residuals = np.abs(targets - folds[fold, at])
     skill = 1 - float(residuals.mean()) / max(float(np.abs(targets).mean()), 1e-12)
     usual_error = float(np.quantile(residuals, 0.99)) + 1e-3
@@ -106,7 +106,7 @@ def _errors(
     if rhythm.trust == 0:
         return np.zeros((len(at), recent))
     back = np.concatenate([np.arange(recent), KEPT])
-    told = np.clip(values[np.maximum(at[:, None] - back, 0)], -FARTHEST, FARTHEST)
+    told = saturated(values[np.maximum(at[:, None] - back, 0)])
     places = _places(steps[:, None] - back, rhythm.period, tables.shape[1])
     errors = np.abs(told - tables[table[:, None], places]) / rhythm.usual_error
     errors[at[:, None] < back] = 0.0

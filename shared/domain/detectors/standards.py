@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from shared.domain.series import Timestamps, Values
 
-FARTHEST = 1e6  # standardised values end here, so that every sum of squares is finite
+LARGEST_STANDARDISED = 1e6  # standardised values end here, so that every sum of squares is finite
+SATURATION = 20.0  # spreads: forecasts and rhythms take a value beyond for this far, so that it cannot rule the rest
 TOO_WILD, FEW = 30.0, 0.001  # deviations beyond which a training value is an error, if so few are
 WILD = 10.0  # robust deviations beyond which a training value does not widen the spread
 LONGEST_PERIOD = 400
@@ -37,9 +38,14 @@ class Standard:
         return cls(centre, max(float(scaled.std()) * largest, float(np.spacing(0.0))))
 
     def standardised(self, values: Values) -> Values:
-        """Standardised values, at most `FARTHEST` from 0."""
+        """Standardised values, at most `LARGEST_STANDARDISED` from 0."""
         with np.errstate(over="ignore"):
-            return np.clip((values - self.centre) / self.spread, -FARTHEST, FARTHEST)
+            return np.clip((values - self.centre) / self.spread, -LARGEST_STANDARDISED, LARGEST_STANDARDISED)
+
+
+def saturated(standardised: Values) -> Values:
+    """Standardised values, at most `SATURATION` from 0."""
+    return np.clip(standardised, -SATURATION, SATURATION)
 
 
 def robust_spread(values: Values) -> float:
