@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shared.domain.detectors.forecasts import Forecast
 from shared.domain.detectors.neighbours import Bank, Places, vector_length, vectors
 from shared.domain.detectors.rhythm import Rhythm
-from shared.domain.detectors.standards import LARGEST_STANDARDISED, Standard
+from shared.domain.detectors.standards import Standard
 from shared.domain.series import Timestamps, Values
 
 
@@ -83,9 +83,9 @@ class Msnn:
         return nearest.astype(np.float64)
 
     def errors(self, joined: Values) -> Values:
-        """The forecast's errors (m,) in units of the usual; 0 for the first values, of which there is no forecast."""
+        """Errors (m,) of the forecast of standardised values (m,), in units of the usual; 0 for the first, which have none."""
         errors = np.zeros(len(joined))
         if len(joined) > self.lags and self.trust > 0:
             expected = self.forecast.of(joined[:-1])
-            errors[self.lags :] = np.abs(np.clip(joined[self.lags :], -LARGEST_STANDARDISED, LARGEST_STANDARDISED) - expected)
+            errors[self.lags :] = np.abs(joined[self.lags :] - expected)
         return errors / self.usual_error
