@@ -13,7 +13,7 @@ from shared.domain.detectors.ar import Autoregression
 from shared.domain.detectors.baseline import Baseline
 from shared.domain.detectors.contract import LARGEST
 from shared.domain.detectors.ensemble import TOGETHER, Ensemble
-from shared.domain.detectors.msnn_state import Msnn
+from shared.domain.detectors.msnn.state import Msnn
 from shared.domain.detectors.robust import Robust
 from shared.domain.detectors.seasonal import Seasonal
 from shared.domain.detectors.spectral_residual import SpectralResidual

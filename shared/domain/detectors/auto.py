@@ -58,8 +58,8 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Auto
     forecast = ar.fit(learnable, parameters, ignore_progress)
     progress(0.2)
     rivals: dict[str, tuple[Detector[Any], Any]] = {}
-    if len(learnable) >= msnn.MIN_POINTS:
-        rivals["msnn"] = msnn.DETECTOR, msnn.fit(learnable, parameters, ignore_progress)
+    if len(learnable) >= msnn.DETECTOR.min_points:
+        rivals["msnn"] = msnn.DETECTOR, msnn.DETECTOR.fit(learnable, parameters, ignore_progress)
     if drift <= DRIFTING:
         rivals["robust"] = robust.DETECTOR, robust.fit(learnable, parameters, ignore_progress)
         if rhythm.explained >= RHYTHMIC:

@@ -37,7 +37,9 @@ class Ensemble:
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Ensemble:
     """Fit both, each with a boundary of its own for the alarm rate."""
     level = robust.fit(series, parameters, ignore_progress)
-    return Ensemble(Fitted(msnn.DETECTOR, msnn.fit(series, parameters, progress)), Fitted(robust.DETECTOR, level))
+    return Ensemble(
+        Fitted(msnn.DETECTOR, msnn.DETECTOR.fit(series, parameters, progress)), Fitted(robust.DETECTOR, level)
+    )
 
 
 def score(state: Ensemble, values: Values, timestamps: Timestamps, context: Values) -> Scores:
@@ -58,20 +60,20 @@ def _witnesses(state: Ensemble, values: Values, timestamps: Timestamps, context:
 def explain(state: Ensemble, values: Values, timestamps: Timestamps, context: Values) -> Explanation:
     """The witness that finds the last value rarer; the most similar window in any case."""
     stretch, level = _witnesses(state, values, timestamps, context)
-    why = msnn.explain(state.stretch.state, values, timestamps, context)
+    why = msnn.DETECTOR.explain(state.stretch.state, values, timestamps, context)
     component = "the distance from the median" if level[-1] > stretch[-1] else why.component
     return Explanation(why.expected, component, why.similar_from, why.similar_distance)
 
 
 def needs(state: Ensemble) -> Need:
     """Those of the windows."""
-    return msnn.needs(state.stretch.state)
+    return msnn.DETECTOR.needs(state.stretch.state)
 
 
 def learnt(state: Ensemble) -> dict[str, float | str]:
     """What the windows learnt, with their promise, and the level."""
     level = state.level.state
-    return {**msnn.learnt(state.stretch.state), "median": level.median, "deviation": level.deviation}
+    return {**msnn.DETECTOR.learnt(state.stretch.state), "median": level.median, "deviation": level.deviation}
 
 
 DETECTOR = Detector(
@@ -79,7 +81,7 @@ DETECTOR = Detector(
     purpose="Points that are improbable as the end of a stretch and by their level together. For streams of alerts.",
     cost="That of msnn, to fit and to predict.",
     false_alarms="At most the shares of msnn and of robust together.",
-    min_points=msnn.MIN_POINTS,
+    min_points=msnn.DETECTOR.min_points,
     context_points=msnn.DETECTOR.context_points,
     parameters=(AlarmRate(), Windows()),
     state=Ensemble,

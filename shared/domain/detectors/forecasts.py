@@ -11,8 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from shared.domain.detectors.neighbours import Places
-from shared.domain.detectors.standards import saturated
+from shared.domain.detectors.standards import Places, saturated
 from shared.domain.series import Values
 
 STRAIGHT_LAGS, BENT_LAGS, BENDS = 16, 32, 256

@@ -16,6 +16,8 @@ PERIOD_POINTS = 20_000
 RISE = 0.1  # of the variance
 GAP = 3.0  # usual intervals
 
+Places = NDArray[np.int64]  # indices of points
+
 
 @dataclass(frozen=True, slots=True)
 class Standard:

@@ -3,8 +3,8 @@ import pytest
 
 from shared.domain.detectors import named
 from shared.domain.detectors.contract import CENTRED, Scores
-from shared.domain.detectors.msnn_state import Msnn
-from shared.domain.detectors.neighbours import Bank, vectors
+from shared.domain.detectors.msnn.bank import Bank, vectors
+from shared.domain.detectors.msnn.state import Msnn
 from shared.domain.detectors.parameters import complete
 from shared.domain.series import Series, Values
 from tests import naive

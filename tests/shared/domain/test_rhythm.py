@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from shared.domain.detectors import rhythm
+from shared.domain.detectors.msnn import rhythm
 from shared.domain.detectors.standards import period_of
 from shared.domain.series import Values
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.domain.detectors.standards import Places
 from shared.domain.series import Values
 
 BLOCKS = 32
@@ -17,7 +18,6 @@ LEVEL = 0.3
 ROWS = 2_048  # of the distance matrix that exist at a time: with a bank of 512 windows, 4 MB
 
 Vectors = NDArray[np.float32]
-Places = NDArray[np.int64]
 
 SCALES = (16, 32, 64, 128)
 BANK = 512  # windows of each length

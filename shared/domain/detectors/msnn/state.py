@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.domain.detectors.forecasts import Forecast
-from shared.domain.detectors.neighbours import Bank, Places, vector_length, vectors
-from shared.domain.detectors.rhythm import Rhythm
-from shared.domain.detectors.standards import Standard
+from shared.domain.detectors.msnn.bank import Bank, vector_length, vectors
+from shared.domain.detectors.msnn.rhythm import Rhythm
+from shared.domain.detectors.msnn.weighing import SMOOTHED, STRIDE
+from shared.domain.detectors.standards import Places, Standard
 from shared.domain.series import Timestamps, Values
 
 
@@ -69,6 +70,11 @@ class Msnn:
         """What a value is at its place in a period."""
         return Rhythm(self.rhythm_period, self.rhythm_levels, self.usual_rhythm_error, self.rhythm_trust)
 
+    @property
+    def needed_points(self) -> int:
+        """The longest window, as often as it is smoothed."""
+        return int(self.scales[-1]) - 1 + SMOOTHED - STRIDE
+
     def steps(self, timestamps: Timestamps) -> Values:
         """Times in usual intervals since the first training point."""
         return (timestamps - self.first_timestamp) / self.interval_s
@@ -83,7 +89,7 @@ class Msnn:
         return nearest.astype(np.float64)
 
     def errors(self, joined: Values) -> Values:
-        """Errors (m,) of the forecast of standardised values (m,), in units of the usual; 0 for the first, which have none."""
+        """Errors (m,) of the forecast, in units of the usual; 0 for the first standardised values, which have none."""
         errors = np.zeros(len(joined))
         if len(joined) > self.lags and self.trust > 0:
             expected = self.forecast.of(joined[:-1])

@@ -3,9 +3,9 @@
 import numpy as np
 
 from shared.domain.detectors.forecasts import Trial
-from shared.domain.detectors.neighbours import Places
-from shared.domain.detectors.rhythm import RhythmTrial
-from shared.domain.detectors.sums import RECENT, SMOOTHED, STRIDE, combined, moving, told, told_by_rows
+from shared.domain.detectors.msnn.rhythm import RhythmTrial
+from shared.domain.detectors.msnn.weighing import RECENT, SMOOTHED, STRIDE, combined, moving, told, told_by_rows
+from shared.domain.detectors.standards import Places
 from shared.domain.series import Values
 
 MOST_ENDS, RUNS, RUN = 6_000, 32, 64  # all points, or runs of every 8th

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.domain.detectors.neighbours import Places
-from shared.domain.detectors.standards import saturated
-from shared.domain.detectors.sums import RECENT
+from shared.domain.detectors.msnn.weighing import RECENT
+from shared.domain.detectors.standards import Places, saturated
 from shared.domain.series import Values
 
 FOLDS = 5
