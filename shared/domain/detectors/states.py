@@ -1,22 +1,28 @@
-"""States as bytes: JSON where a state is numbers and words, npz where it holds arrays. Never pickle."""
+"""States as bytes: JSON where a state is numbers and words, npz where it holds arrays. Never pickle.
+
+A state is a frozen dataclass of numbers, strings, tuples of strings, arrays, other such dataclasses, and `Fitted`
+states of other detectors. The head, a JSON object, nests as the state does. An array is a member of the archive, named
+by the fields that lead to it: `forecast.weights`.
+"""
 
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.domain.archives import unpacked
-from shared.domain.detectors import named
+from shared.domain.detectors import named, states_format_1
 from shared.domain.detectors.contract import Fitted
 from shared.errors import Code, DamagedError, TsadError
 
 __all__ = ["Fitted", "decode", "encode"]
 
-FORMAT = 1
+FORMAT = 2
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -24,7 +30,7 @@ Arrays = dict[str, NDArray[Any]]
 def encode(fitted: Fitted) -> tuple[bytes, str]:
     """The artifact's bytes and the suffix of its name, `.json` or `.npz`. The same state gives the same bytes."""
     arrays: Arrays = {}
-    head = json.dumps({"format": FORMAT, **_taken_apart(fitted, "", arrays)}, allow_nan=False).encode()
+    head = json.dumps({"format": FORMAT, **_head_of(fitted, "", arrays)}, allow_nan=False).encode()
     if not arrays:
         return head, ".json"
     buffer = io.BytesIO()
@@ -33,42 +39,106 @@ def encode(fitted: Fitted) -> tuple[bytes, str]:
 
 
 def decode(content: bytes) -> Fitted:
-    """Read what `encode` wrote; raise `DamagedError` for anything else."""
+    """Read what `encode` wrote, in this release or one that wrote format 1; raise `DamagedError` for anything else."""
     try:
         arrays: Arrays = {}
         if not content.startswith(b"{"):
             arrays = unpacked(content)
             content = arrays.pop("head").tobytes()
-        head = json.loads(content)
-        if head["format"] != FORMAT:
+        head = json.loads(content, parse_constant=_refuse_constant)
+        written_in = head.pop("format")
+        if written_in == states_format_1.FORMAT:
+            head, arrays = states_format_1.upgraded(head, arrays)
+        elif written_in != FORMAT:
             raise DamagedError(
-                Code.ARTIFACT_DAMAGED, f"The state has format {head['format']}, this release reads {FORMAT}."
+                Code.ARTIFACT_DAMAGED,
+                f"The state has format {written_in}, this release reads {states_format_1.FORMAT} and {FORMAT}.",
             )
-        return _put_together(head, "", arrays)
+        fitted = _fitted(head, "", arrays)
+        _refuse_unknown(arrays, "arrays")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, TsadError) as error:
         raise DamagedError(Code.ARTIFACT_DAMAGED, f"The version's state cannot be read: {error}") from error
+    return fitted
 
 
-def _taken_apart(fitted: Fitted, prefix: str, arrays: Arrays) -> dict[str, Any]:
-    """The detector's name and the state's plain fields; arrays go to `arrays`, named by the fields that lead there."""
+def _head_of(fitted: Fitted, path: str, arrays: Arrays) -> dict[str, Any]:
+    return {"detector": fitted.detector.name, "state": _plain_fields(fitted.state, path, arrays)}
+
+
+def _plain_fields(state: Any, path: str, arrays: Arrays) -> dict[str, Any]:
+    """The fields that JSON can hold; the arrays go to `arrays`, with `path` before their names."""
     plain: dict[str, Any] = {}
-    for field in fields(fitted.state):
-        value = getattr(fitted.state, field.name)
+    for field in fields(state):
+        value = getattr(state, field.name)
         if isinstance(value, np.ndarray):
-            arrays[prefix + field.name] = value
+            arrays[path + field.name] = value
         elif isinstance(value, Fitted):
-            plain[field.name] = _taken_apart(value, f"{prefix}{field.name}.", arrays)
+            plain[field.name] = _head_of(value, f"{path}{field.name}.", arrays)
+        elif is_dataclass(value):
+            plain[field.name] = _plain_fields(value, f"{path}{field.name}.", arrays)
         else:
             plain[field.name] = value
-    return {"detector": fitted.detector.name, "state": plain}
+    return plain
 
 
-def _put_together(head: Mapping[str, Any], prefix: str, arrays: Arrays) -> Fitted:
-    detector = named(head["detector"])
-    content: dict[str, Any] = {
-        name: _put_together(value, f"{prefix}{name}.", arrays) if isinstance(value, dict) else value
-        for name, value in head["state"].items()
-    }
-    own = (name for name in arrays if name.startswith(prefix) and "." not in name[len(prefix) :])
-    content |= {name[len(prefix) :]: arrays[name] for name in own}
-    return Fitted(detector, detector.state(**content))
+def _fitted(head: Any, path: str, arrays: Arrays) -> Fitted:
+    """Put together a detector and its state; takes the arrays it uses out of `arrays`."""
+    rest = _fields_left(head, path)
+    detector = named(rest.pop("detector"))
+    state = _state(detector.state, rest.pop("state"), path, arrays)
+    _refuse_unknown(rest, f"fields beside the state {path!r}")
+    return Fitted(detector, state)
+
+
+def _state(kind: type, plain: Any, path: str, arrays: Arrays) -> Any:
+    rest = _fields_left(plain, path)
+    content: dict[str, Any] = {}
+    for name, annotation in _annotations(kind).items():
+        if get_origin(annotation) is np.ndarray:
+            content[name] = _checked_array(annotation, arrays.pop(path + name), path + name)
+        elif annotation is Fitted:
+            content[name] = _fitted(rest.pop(name), f"{path}{name}.", arrays)
+        elif isinstance(annotation, type) and is_dataclass(annotation):
+            content[name] = _state(annotation, rest.pop(name), f"{path}{name}.", arrays)
+        else:
+            content[name] = _checked_plain(annotation, rest.pop(name), path + name)
+    _refuse_unknown(rest, f"fields of the state {path!r}")
+    return kind(**content)
+
+
+@cache
+def _annotations(kind: type) -> Mapping[str, Any]:
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+def _fields_left(plain: Any, path: str) -> dict[str, Any]:
+    """A copy from which fields are taken as they are read, so that what is left is unknown."""
+    if not isinstance(plain, dict):
+        raise ValueError(f"the value of {path!r} is not an object")  # noqa: TRY004 - damage, not a mistake in the code
+    return dict(plain)
+
+
+def _checked_array(annotation: Any, array: NDArray[Any], path: str) -> NDArray[Any]:
+    (wanted,) = get_args(get_args(annotation)[1])
+    if array.dtype != np.dtype(wanted):
+        raise ValueError(f"the array {path!r} is of {array.dtype}, not {np.dtype(wanted)}")
+    return array
+
+
+def _checked_plain(annotation: Any, value: Any, path: str) -> Any:
+    if get_origin(annotation) is tuple:
+        if isinstance(value, list) and all(isinstance(word, str) for word in value):
+            return tuple(value)
+    elif isinstance(value, (float, int) if annotation is float else annotation) and not isinstance(value, bool):
+        return value
+    raise ValueError(f"the value of {path!r} is not of the type it has to be")
+
+
+def _refuse_unknown(left: Mapping[str, Any], where: str) -> None:
+    if left:
+        raise ValueError(f"there are unknown {where}: {', '.join(sorted(left))[:200]}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a finite number")

@@ -36,7 +36,12 @@ def archive(**arrays: Any) -> bytes:
         b"{",
         b"{}",
         b"[1]",
-        b'{"format": 2, "detector": "baseline", "state": {}}',
+        b'{"format": 3, "detector": "baseline", "state": {}}',
+        b'{"format": [2], "detector": "baseline", "state": {}}',
+        b'{"format": 2, "detector": "gone", "state": {}}',
+        b'{"format": 2, "detector": "baseline", "state": {"mean": 1}}',
+        b'{"format": 2, "detector": "baseline", "state": [1]}',
+        b'{"format": 2, "detector": ["baseline"], "state": {}}',
         b'{"format": 1, "detector": "gone", "state": {}}',
         b'{"format": 1, "detector": "baseline", "state": {"mean": 1}}',
         b'{"format": 1, "detector": "baseline", "state": [1]}',
@@ -53,10 +58,15 @@ def archive(**arrays: Any) -> bytes:
         "empty object",
         "list",
         "another format",
+        "format is a list",
         "unknown detector",
         "fields missing",
         "no fields",
         "detector is a list",
+        "unknown detector of format 1",
+        "fields missing of format 1",
+        "no fields of format 1",
+        "detector is a list of format 1",
         "deep nesting",
         "broken zip",
         "archive without head",
@@ -78,4 +88,4 @@ def test_every_shortened_state_is_damaged() -> None:
 
 def test_a_state_names_its_format_and_its_detector() -> None:
     head = json.loads(encoded_baseline())
-    assert (head["format"], head["detector"]) == (1, "baseline")
+    assert (head["format"], head["detector"]) == (2, "baseline")
