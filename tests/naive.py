@@ -135,13 +135,13 @@ def scores(fitted: Fitted, values: Sequence[float], timestamps: Sequence[int]) -
         case Baseline() as state:
             found = [_baseline_score(state, value) for value in values]
         case Robust() as state:
-            found = [_distance(value, state.median, state.deviation * state.threshold) for value in values]
+            found = [_distance(value, state.median, state.deviation * state.boundary.value) for value in values]
         case Seasonal() as state:
             found = [_seasonal_score(state, values[place], timestamps[place]) for place in places]
         case Autoregression() as state:
             found = [_forecast_score(state, values, place) for place in places]
         case SpectralResidual() as state:
-            found = [_salience(state, values[: place + 1]) / state.boundary for place in places]
+            found = [_salience(state, values[: place + 1]) / state.boundary.value for place in places]
         case Msnn() as state:
             found = msnn_scores(state, values, timestamps)
         case Ensemble() as state:
@@ -164,26 +164,29 @@ def _baseline_score(state: Baseline, value: float) -> float:
 
 def _seasonal_score(state: Seasonal, value: float, timestamp: int) -> float:
     """The last bin that has begun by then is the point's."""
-    bins = len(state.level)
-    since = math.fmod(timestamp - state.start, state.seconds) if bins > 1 else 0.0
-    mine = max(number for number in range(bins) if number * state.seconds <= since * bins)
-    return _distance(value, float(state.level[mine]), float(state.spread[mine]) * state.threshold)
+    level, spread, seconds = state.profile.level, state.profile.spread, state.cycle.seconds
+    bins = len(level)
+    since = math.fmod(timestamp - state.cycle.start, seconds) if bins > 1 else 0.0
+    mine = max(number for number in range(bins) if number * seconds <= since * bins)
+    return _distance(value, float(level[mine]), float(spread[mine]) * state.boundary.value)
 
 
 def _forecast_score(state: Autoregression, values: Sequence[float], place: int) -> float:
-    standard = [max(min((value - state.centre) / state.spread, 1e6), -1e6) for value in values[:place]]
-    known = [max(min(value, 20.0), -20.0) for value in standard[-state.lags :]]
-    lags = [*known[:1] * (state.lags - len(known)), *known]
-    constant, *weights = state.weights.tolist()
+    center, spread, count = state.standard.center, state.standard.spread, state.forecast.lags
+    standard = [max(min((value - center) / spread, 1e6), -1e6) for value in values[:place]]
+    known = [max(min(value, 20.0), -20.0) for value in standard[-count:]]
+    lags = [*known[:1] * (count - len(known)), *known]
+    constant, *weights = state.forecast.weights.tolist()
     expected = constant + math.fsum(weight * lag for weight, lag in zip(weights, lags, strict=True)) if known else 0.0
-    half_width = state.spread * state.deviation * state.threshold
-    return _distance(values[place], state.centre + state.spread * expected, half_width)
+    half_width = spread * state.deviation * state.boundary.value
+    return _distance(values[place], center + spread * expected, half_width)
 
 
 def _salience(state: SpectralResidual, values: Sequence[float]) -> float:
     """By the sums of the discrete Fourier transform themselves."""
     length, size = state.length, state.length - 5
-    window = [max(min((value - state.centre) / state.spread, 1e6), -1e6) for value in values[-size:]]
+    center, spread = state.standard.center, state.standard.spread
+    window = [max(min((value - center) / spread, 1e6), -1e6) for value in values[-size:]]
     window = [window[0]] * (size - len(window)) + window
     slope = math.fsum((window[-2] - window[-2 - back]) / back for back in range(1, 6)) / 5
     window += [window[-6] + 5 * slope] * 5

@@ -73,6 +73,20 @@ class Tail:
         return self.start + self.scale * math.expm1(self.shape * ratio) / self.shape
 
 
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """Where alarms begin, and how many false ones that promises."""
+
+    value: float  # in the unit of the residuals it was learned from
+    promise: str
+
+    @classmethod
+    def of(cls, residuals: Values, alarm_rate: str, interval_s: float) -> "Boundary":
+        """Learn it from held-out residuals (m,) >= 0 of points `interval_s` apart, for a rate that is not off."""
+        share = share_of(alarm_rate, interval_s)
+        return cls(boundary(residuals, share), promise(share, len(residuals)))
+
+
 def boundary(residuals: Values, share: float) -> float:
     """The value above which a new residual lies with probability `share`; residuals (m,) >= 0; always above 0."""
     tail = Tail.of(residuals)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.domain.detectors import alarms, forecasts
+from shared.domain.detectors import forecasts
+from shared.domain.detectors.alarms import Boundary, interval_of
 from shared.domain.detectors.contract import (
     LARGEST,
     Detector,
@@ -13,6 +14,7 @@ from shared.domain.detectors.contract import (
     ParameterValues,
     Progress,
     Scores,
+    TrainingEnd,
     banded,
 )
 from shared.domain.detectors.forecasts import STRAIGHT_LAGS, Forecast
@@ -29,46 +31,32 @@ NARROWEST = 1e-3  # of the spread of the values: what is taken for noise where a
 class Autoregression:
     """Weights of the values before, and where the band around the forecast ends."""
 
-    centre: float
-    spread: float
-    lags: int
-    weights: Values  # (1 + lags,), of standardised values, oldest first
+    standard: Standard
+    forecast: Forecast
     deviation: float  # robust, of the forecast's errors, in spreads
-    threshold: float  # in deviations
+    boundary: Boundary  # in deviations
     skill: float
-    promise: str
-    last_timestamp: int
-    interval_s: float
-    tail: Values
-
-    @property
-    def standard(self) -> Standard:
-        """How values are made comparable."""
-        return Standard(self.centre, self.spread)
+    end: TrainingEnd
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Autoregression:
     """Ridge regression on at most 16 lags; held-out fifths choose the ridge and the boundary."""
     standard = Standard.of(series.values)
-    values = without_wild(standard.standardised(series.values), few=FEW)
+    values = without_wild(standard.standardized(series.values), few=FEW)
     trial = forecasts.trial(values, ~is_after_gap(series.timestamps), STRAIGHT_LAGS, 0)
     progress(0.9)
     deviation = max(1.4826 * float(np.median(trial.residuals)), NARROWEST)
-    share = alarms.share_of(parameters["alarm_rate"], interval := alarms.interval_of(series.timestamps))
     residuals = calm(trial.residuals / deviation)
+    interval_s = interval_of(series.timestamps)
+    boundary = Boundary.of(residuals, parameters["alarm_rate"], interval_s)
     progress(1.0)
     return Autoregression(
-        centre=standard.centre,
-        spread=standard.spread,
-        lags=trial.forecast.lags,
-        weights=trial.forecast.weights,
+        standard=standard,
+        forecast=trial.forecast,
         deviation=deviation,
-        threshold=alarms.boundary(residuals, share),
+        boundary=boundary,
         skill=trial.skill,
-        promise=alarms.promise(share, len(residuals)),
-        last_timestamp=int(series.timestamps[-1]),
-        interval_s=interval,
-        tail=series.values[-trial.forecast.lags :].copy(),
+        end=TrainingEnd.of(series, trial.forecast.lags, interval_s),
     )
 
 
@@ -78,35 +66,35 @@ def score(state: Autoregression, values: Values, _timestamps: Timestamps, contex
     Where less than all lags are known, the first known value stands for those before it; nothing is known before the
     first, of which the usual level is expected.
     """
-    known = state.standard.standardised(np.concatenate((context[-state.lags :], values)))
-    joined = np.concatenate((np.full(state.lags, known[0]), known[:-1]))
-    forecast = Forecast(state.lags, 0, state.weights).of(joined)
+    standard, lags = state.standard, state.forecast.lags
+    known = standard.standardized(np.concatenate((context[-lags:], values)))
+    forecast = state.forecast.of(np.concatenate((np.full(lags, known[0]), known[:-1])))
     if len(known) == len(values):
         forecast[0] = 0.0
     with np.errstate(over="ignore"):
-        expected = np.clip(state.centre + state.spread * forecast[-len(values) :], -LARGEST, LARGEST)
-        half_width = np.full(len(values), np.float64(state.spread) * state.deviation * state.threshold)
+        expected = np.clip(standard.center + standard.spread * forecast[-len(values) :], -LARGEST, LARGEST)
+        half_width = np.full(len(values), np.float64(standard.spread) * state.deviation * state.boundary.value)
     return banded(values, expected, half_width)
 
 
 def explain(state: Autoregression, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:
     """The forecast is all there is."""
-    return Explanation(component=f"the forecast from the {state.lags} values before")
+    return Explanation(component=f"the forecast from the {state.forecast.lags} values before")
 
 
 def needs(state: Autoregression) -> Need:
     """The lags."""
-    return Need(state.lags, state.tail, state.last_timestamp, state.interval_s)
+    return state.end.needs(state.forecast.lags)
 
 
 def learnt(state: Autoregression) -> dict[str, float | str]:
     """Lags, the error that is usual, and what is promised."""
     return {
-        "lags": float(state.lags),
-        "deviation": min(state.deviation * state.spread, LARGEST),
-        "threshold": state.threshold,
+        "lags": float(state.forecast.lags),
+        "deviation": min(state.deviation * state.standard.spread, LARGEST),
+        "threshold": state.boundary.value,
         "skill": state.skill,
-        "promise": state.promise,
+        "promise": state.boundary.promise,
     }
 
 

@@ -44,6 +44,24 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingEnd:
+    """The end of the training values, from which the points right after them are judged."""
+
+    tail: Values  # the last values, at most as many as a point needs before it
+    last_timestamp: int
+    interval_s: float  # the usual one
+
+    @classmethod
+    def of(cls, series: Series, points: int, interval_s: float) -> "TrainingEnd":
+        """The last `points` >= 1 values, or all where there are fewer."""
+        return cls(series.values[-points:].copy(), int(series.timestamps[-1]), interval_s)
+
+    def needs(self, points: int) -> Need:
+        """The need of a detector that judges a value by the `points` before it."""
+        return Need(points, self.tail, self.last_timestamp, self.interval_s)
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Why a point got its score."""
 
@@ -72,7 +90,7 @@ class Detector(Generic[State]):
     min_points: int  # fewest it can learn from
     context_points: int  # most values before a point that can bear upon its score
     parameters: tuple[Parameter, ...]
-    state: type[State]  # a frozen dataclass of numbers, strings, arrays and `Fitted` of other detectors
+    state: type[State]  # a frozen dataclass; `states` says of what
     fit: Callable[[Series, ParameterValues, Progress], State]
     score: Callable[[State, Values, Timestamps, Values], Scores]  # state, values (n,), timestamps (n,), context (m,)
     learnt: Callable[[State], dict[str, float | str]]  # the state's main numbers, for people

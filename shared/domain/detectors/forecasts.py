@@ -22,14 +22,14 @@ ROWS = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """How to forecast a standardised value from the `lags` before it, oldest first."""
+    """How to forecast a standardized value from the `lags` before it, oldest first."""
 
     lags: int
     bends: int  # random features; 0 = linear
     weights: Values  # (1 + lags + bends,)
 
     def of(self, values: Values) -> Values:
-        """Forecasts (m - lags + 1,) of what follows each `lags` of the standardised values (m,), m >= lags."""
+        """Forecasts (m - lags + 1,) of what follows each `lags` of the standardized values (m,), m >= lags."""
         windows = sliding_window_view(saturated(values), self.lags)
         blocks = range(0, len(windows), ROWS)
         return np.concatenate([_inputs(windows[at : at + ROWS], self.bends) @ self.weights for at in blocks])
@@ -58,7 +58,7 @@ class Trial:
 
 
 def best(values: Values, usable: NDArray[np.bool_]) -> Trial:
-    """The better of a linear and a bent forecast of standardised `values` (n,), n >= 32, by held-out error.
+    """The better of a linear and a bent forecast of standardized `values` (n,), n >= 32, by held-out error.
 
     usable: (n,) whether a point may be learnt from (False after a gap).
     """

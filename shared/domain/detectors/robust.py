@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.domain.detectors import alarms
+from shared.domain.detectors.alarms import Boundary, interval_of
 from shared.domain.detectors.contract import Detector, Explanation, ParameterValues, Progress, Scores, banded
 from shared.domain.detectors.incidents import calm
 from shared.domain.detectors.parameters import AlarmRate, Windows
@@ -18,26 +18,24 @@ class Robust:
 
     median: float
     deviation: float
-    threshold: float  # in deviations
-    promise: str
+    boundary: Boundary  # in deviations
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Robust:
     """Median, 1.4826 of the median absolute deviation, and the distance that the alarm rate allows."""
     median = float(np.median(series.values))
     deviation = max(robust_spread(series.values), float(np.spacing(0.0)))
-    share = alarms.share_of(parameters["alarm_rate"], alarms.interval_of(series.timestamps))
-    distances = np.abs(series.values - median) / deviation
-    residuals = calm(distances)
+    residuals = calm(np.abs(series.values - median) / deviation)
+    boundary = Boundary.of(residuals, parameters["alarm_rate"], interval_of(series.timestamps))
     progress(1.0)
-    return Robust(median, deviation, alarms.boundary(residuals, share), alarms.promise(share, len(residuals)))
+    return Robust(median, deviation, boundary)
 
 
 def score(state: Robust, values: Values, _timestamps: Timestamps, _context: Values) -> Scores:
     """Distance from the median in units of the band's half width."""
     everywhere = np.ones(len(values))
     with np.errstate(over="ignore"):
-        half_width = everywhere * state.deviation * state.threshold
+        half_width = everywhere * state.deviation * state.boundary.value
     return banded(values, everywhere * state.median, half_width)
 
 
@@ -51,8 +49,8 @@ def learnt(state: Robust) -> dict[str, float | str]:
     return {
         "median": state.median,
         "deviation": state.deviation,
-        "threshold": state.threshold,
-        "promise": state.promise,
+        "threshold": state.boundary.value,
+        "promise": state.boundary.promise,
     }
 
 

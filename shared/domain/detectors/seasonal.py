@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.domain.detectors import alarms
+from shared.domain.detectors.alarms import Boundary, interval_of
 from shared.domain.detectors.contract import (
     Detector,
     Explanation,
@@ -29,18 +29,25 @@ MIN_POINTS = 16
 class Seasonal:
     """Level and spread by phase, and where the band ends."""
 
-    seconds: float  # length of the cycle; 0 = none was found
-    start: int
-    level: Values  # (bins,)
-    spread: Values  # (bins,)
-    threshold: float  # in spreads
+    cycle: Cycle  # by which timestamps are turned into phases; of 0 seconds where nothing repeats
+    profile: Profile
+    boundary: Boundary  # in spreads
     explained: float  # share of the error that the cycle takes away, measured on points held out
-    promise: str
 
-    @property
-    def cycle(self) -> Cycle:
-        """The cycle by which timestamps are turned into phases."""
-        return Cycle(self.seconds, self.start, len(self.level))
+
+@dataclass(frozen=True, slots=True)
+class CycleTrial:
+    """A cycle, and how it did on the points held out."""
+
+    cycle: Cycle
+    ratios: Values  # (n,) distances from the level, in spreads
+    error: float  # mean distance from the level
+
+    @classmethod
+    def of(cls, sample: Series, cycle: Cycle) -> "CycleTrial":
+        """Measure; the largest hundredth of the distances counts as the 99 % quantile."""
+        distances, ratios = _held_out(sample, cycle)
+        return cls(cycle, ratios, float(np.minimum(distances, np.quantile(distances, 0.99)).mean()))
 
 
 def check(series: Series, parameters: ParameterValues) -> None:
@@ -62,37 +69,40 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Seas
     The values are scaled first, so that neither tiny nor huge ones are rounded away.
     """
     check(series, parameters)
-    centre = float(np.median(series.values))
-    scale = float(np.abs(series.values - centre).max())
-    scaled = Series(series.timestamps, (series.values - centre) / scale)
-    sample = _sampled(scaled)
-    kind = parameters["cycle"]
-    flat = Cycle(0.0, int(series.timestamps[0]), 1)
-    tried = [flat] if kind == "auto" else []
-    tried += candidates(scaled, ["day", "period", "week"] if kind == "auto" else [kind])
-    best, ratios, error = tried[0], np.empty(0), np.inf
-    first = None
-    for done, cycle in enumerate(tried):
-        distances, found = _held_out(sample, cycle)
-        own = float(np.minimum(distances, np.quantile(distances, 0.99)).mean())
-        first = own if first is None else first
-        if own < BETTER * error:
-            best, ratios, error = cycle, found, own
-        progress(0.8 * (done + 1) / len(tried))
-    assert first is not None  # noqa: S101 - at least one is tried
-    share = alarms.share_of(parameters["alarm_rate"], alarms.interval_of(series.timestamps))
-    profile = Profile.of(scaled.values, best.bin_of(series.timestamps), best.bins)
-    residuals = calm(ratios)
+    center = float(np.median(series.values))
+    scale = float(np.abs(series.values - center).max())
+    scaled = Series(series.timestamps, (series.values - center) / scale)
+    best, explained = _best_cycle(scaled, parameters["cycle"], progress)
+    profile = Profile.of(scaled.values, best.cycle.bin_of(series.timestamps), best.cycle.bins)
+    residuals = calm(best.ratios)
+    boundary = Boundary.of(residuals, parameters["alarm_rate"], interval_of(series.timestamps))
     progress(1.0)
     return Seasonal(
-        seconds=best.seconds,
-        start=best.start,
-        level=centre + profile.level * scale,
-        spread=np.maximum(profile.spread * scale, np.spacing(0.0)),
-        threshold=alarms.boundary(residuals, share),
-        explained=1 - error / max(first, 1e-300),
-        promise=alarms.promise(share, len(residuals)),
+        cycle=best.cycle,
+        profile=Profile(
+            level=center + profile.level * scale, spread=np.maximum(profile.spread * scale, np.spacing(0.0))
+        ),
+        boundary=boundary,
+        explained=explained,
     )
+
+
+def _best_cycle(scaled: Series, kind: str, progress: Progress) -> tuple[CycleTrial, float]:
+    """The cycle that leaves clearly less error than those before it, and the share of the first one's error it saves.
+
+    With `kind` auto the first is none at all; otherwise that kind alone is tried.
+    """
+    flat = Cycle(0.0, int(scaled.timestamps[0]), 1)
+    tried = [flat, *candidates(scaled, ["day", "period", "week"])] if kind == "auto" else [*candidates(scaled, [kind])]
+    sample, trials = _sampled(scaled), []
+    for done, cycle in enumerate(tried, start=1):
+        trials.append(CycleTrial.of(sample, cycle))
+        progress(0.8 * done / len(tried))
+    best = trials[0]
+    for trial in trials[1:]:
+        if trial.error < BETTER * best.error:
+            best = trial
+    return best, 1 - best.error / max(trials[0].error, 1e-300)
 
 
 def _sampled(series: Series) -> Series:
@@ -131,7 +141,7 @@ def _folds(series: Series, cycle: Cycle) -> Bins:
 def score(state: Seasonal, values: Values, timestamps: Timestamps, _context: Values) -> Scores:
     """Distance from the level of the point's phase in units of the band's half width there."""
     bins = state.cycle.bin_of(timestamps)
-    return banded(values, state.level[bins], state.spread[bins] * state.threshold)
+    return banded(values, state.profile.level[bins], state.profile.spread[bins] * state.boundary.value)
 
 
 def explain(state: Seasonal, _values: Values, timestamps: Timestamps, _context: Values) -> Explanation:
@@ -144,12 +154,12 @@ def learnt(state: Seasonal) -> dict[str, float | str]:
     """The cycle, what it explains, and what is promised."""
     names = {0.0: "none", DAY_S: "day", WEEK_S: "week"}
     return {
-        "cycle": names.get(state.seconds, "period"),
-        "cycle_s": state.seconds,
-        "phases": float(len(state.level)),
+        "cycle": names.get(state.cycle.seconds, "period"),
+        "cycle_s": state.cycle.seconds,
+        "phases": float(state.cycle.bins),
         "explained": state.explained,
-        "threshold": state.threshold,
-        "promise": state.promise,
+        "threshold": state.boundary.value,
+        "promise": state.boundary.promise,
     }
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from shared.domain.detectors import alarms
-from shared.domain.detectors.contract import Detector, Explanation, Need, ParameterValues, Progress, Scores
+from shared.domain.detectors.alarms import Boundary, interval_of
+from shared.domain.detectors.contract import Detector, Explanation, Need, ParameterValues, Progress, Scores, TrainingEnd
 from shared.domain.detectors.incidents import calm
 from shared.domain.detectors.parameters import AlarmRate, Windows
 from shared.domain.detectors.standards import Standard, without_wild
@@ -31,43 +31,25 @@ MIN_POINTS = 64
 class SpectralResidual:
     """The length of the transform, and how salient a point may be."""
 
-    centre: float
-    spread: float
+    standard: Standard
     length: int  # of the transform
-    boundary: float  # the saliency, in units of that of the points before, at which the score is 1
-    promise: str
-    last_timestamp: int
-    interval_s: float
-    tail: Values
-
-    @property
-    def standard(self) -> Standard:
-        """How values are made comparable."""
-        return Standard(self.centre, self.spread)
+    boundary: Boundary  # in units of the mean saliency of the points before
+    end: TrainingEnd
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> SpectralResidual:
     """Nothing is learnt but what saliency is usual; each window is judged by itself."""
     standard = Standard.of(series.values)
-    values = without_wild(standard.standardised(series.values))
+    values = without_wild(standard.standardized(series.values))
     length = min(LONGEST, max(SHORTEST, 1 << (len(series) // 4).bit_length()))
     windows = sliding_window_view(values, length - AHEAD)
     places = np.unique(np.linspace(0, len(windows) - 1, min(SAMPLE, len(windows))).astype(np.int64))
-    found = saliency(windows[places], length)
+    residuals = calm(saliency(windows[places], length))
     progress(0.9)
-    share = alarms.share_of(parameters["alarm_rate"], interval := alarms.interval_of(series.timestamps))
-    residuals = calm(found)
+    interval_s = interval_of(series.timestamps)
+    boundary = Boundary.of(residuals, parameters["alarm_rate"], interval_s)
     progress(1.0)
-    return SpectralResidual(
-        centre=standard.centre,
-        spread=standard.spread,
-        length=length,
-        boundary=alarms.boundary(residuals, share),
-        promise=alarms.promise(share, len(residuals)),
-        last_timestamp=int(series.timestamps[-1]),
-        interval_s=interval,
-        tail=series.values[-(length - AHEAD - 1) :].copy(),
-    )
+    return SpectralResidual(standard, length, boundary, TrainingEnd.of(series, length - AHEAD - 1, interval_s))
 
 
 def saliency(windows: Values, length: int) -> Values:
@@ -97,9 +79,9 @@ def score(state: SpectralResidual, values: Values, _timestamps: Timestamps, cont
     """Judge each value by the window that ends there; the first known value stands for those before it."""
     size = state.length - AHEAD
     before = context[-(size - 1) :]
-    known = state.standard.standardised(np.concatenate((before, values)))
+    known = state.standard.standardized(np.concatenate((before, values)))
     joined = np.concatenate((np.full(size - 1 - len(before), known[0]), known))
-    return Scores(saliency(sliding_window_view(joined, size), state.length) / state.boundary, None, None, None)
+    return Scores(saliency(sliding_window_view(joined, size), state.length) / state.boundary.value, None, None, None)
 
 
 def explain(state: SpectralResidual, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:
@@ -108,16 +90,16 @@ def explain(state: SpectralResidual, _values: Values, _timestamps: Timestamps, _
 
 
 def needs(state: SpectralResidual) -> Need:
-    """The window."""
-    return Need(state.length - AHEAD - 1, state.tail, state.last_timestamp, state.interval_s)
+    """The rest of the window."""
+    return state.end.needs(state.length - AHEAD - 1)
 
 
 def learnt(state: SpectralResidual) -> dict[str, float | str]:
     """Window, boundary and what is promised."""
     return {
         "window_points": float(state.length - AHEAD),
-        "threshold": state.boundary,
-        "promise": state.promise,
+        "threshold": state.boundary.value,
+        "promise": state.boundary.promise,
     }
 
 

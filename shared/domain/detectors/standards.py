@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from shared.domain.series import Timestamps, Values
 
-LARGEST_STANDARDISED = 1e6  # standardised values end here, so that every sum of squares is finite
+LARGEST_STANDARDIZED = 1e6  # standardized values end here, so that every sum of squares is finite
 SATURATION = 20.0  # spreads: forecasts and rhythms take a value beyond for this far, so that it cannot rule the rest
 TOO_WILD, FEW = 30.0, 0.001  # deviations beyond which a training value is an error, if so few are
 WILD = 10.0  # robust deviations beyond which a training value does not widen the spread
@@ -23,31 +23,31 @@ Places = NDArray[np.int64]  # indices of points
 class Standard:
     """A level and a spread, both robust against a few wild values."""
 
-    centre: float
+    center: float
     spread: float
 
     @classmethod
     def of(cls, values: Values) -> "Standard":
         """Median, and the standard deviation of the values drawn in to ten robust deviations around it."""
-        centre = float(np.median(values))
+        center = float(np.median(values))
         with np.errstate(over="ignore"):
             reach = WILD * robust_spread(values)
-            drawn_in = np.clip(values, centre - reach, centre + reach)
-        largest = float(np.abs(drawn_in - centre).max())
+            drawn_in = np.clip(values, center - reach, center + reach)
+        largest = float(np.abs(drawn_in - center).max())
         if largest == 0.0:
-            return cls(centre, float(np.spacing(abs(centre))))
-        scaled = (drawn_in - centre) / largest
-        return cls(centre, max(float(scaled.std()) * largest, float(np.spacing(0.0))))
+            return cls(center, float(np.spacing(abs(center))))
+        scaled = (drawn_in - center) / largest
+        return cls(center, max(float(scaled.std()) * largest, float(np.spacing(0.0))))
 
-    def standardised(self, values: Values) -> Values:
-        """Standardised values, at most `LARGEST_STANDARDISED` from 0."""
+    def standardized(self, values: Values) -> Values:
+        """Standardized values, at most `LARGEST_STANDARDIZED` from 0."""
         with np.errstate(over="ignore"):
-            return np.clip((values - self.centre) / self.spread, -LARGEST_STANDARDISED, LARGEST_STANDARDISED)
+            return np.clip((values - self.center) / self.spread, -LARGEST_STANDARDIZED, LARGEST_STANDARDIZED)
 
 
-def saturated(standardised: Values) -> Values:
-    """Standardised values, at most `SATURATION` from 0."""
-    return np.clip(standardised, -SATURATION, SATURATION)
+def saturated(standardized: Values) -> Values:
+    """Standardized values, at most `SATURATION` from 0."""
+    return np.clip(standardized, -SATURATION, SATURATION)
 
 
 def robust_spread(values: Values) -> float:
@@ -70,7 +70,7 @@ def robust_spread(values: Values) -> float:
 
 
 def without_wild(values: Values, few: float = FEW) -> Values:
-    """Standardised values with the few that are wild replaced by a straight line between their neighbours.
+    """Standardized values with the few that are wild replaced by a straight line between their neighbours.
 
     One wrong reading would otherwise stand in every window around it and make those what is usual. Where wild values
     are not few, they are how this series is.

@@ -4,7 +4,7 @@ import json
 import math
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import cache
 from itertools import product
 from typing import Any
@@ -127,6 +127,8 @@ def bits(state: Any) -> dict[str, Any]:
 def _bits(value: Any) -> Any:
     if isinstance(value, Fitted):
         return value.detector.name, bits(value.state)
+    if is_dataclass(value):
+        return bits(value)
     if isinstance(value, np.ndarray):
         return f"{value.dtype}{value.shape}".encode() + value.tobytes()
     return struct.pack("d", value) if isinstance(value, float) else repr(value)

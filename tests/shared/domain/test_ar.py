@@ -37,7 +37,7 @@ def test_the_first_value_of_all_is_compared_with_the_usual_level() -> None:
     state = fitted(wave(2_000))
     scores = AR.score(state, np.array([50.0]), TIMES[:1], np.empty(0))
     assert scores.expected is not None
-    assert scores.expected[0] == pytest.approx(state.centre)
+    assert scores.expected[0] == pytest.approx(state.standard.center)
 
 
 def test_a_series_without_noise_still_has_a_band() -> None:

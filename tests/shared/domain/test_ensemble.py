@@ -35,7 +35,7 @@ def test_one_witness_must_be_surprised_and_the_other_must_not_object() -> None:
     state = fitted()
     after, context = TIMES[3_000:3_001], wave(3_000)
     level = state.level.state
-    values = level.median + np.array([0.1, 0.9, 1.02, 3.0]) * level.deviation * level.threshold
+    values = level.median + np.array([0.1, 0.9, 1.02, 3.0]) * level.deviation * level.boundary.value
     stretch, near, found = (
         np.array([float(each.detector.score(each.state, one, after, context).score[0]) for one in values[:, None]])
         for each in (state.stretch, state.level, Fitted(ENSEMBLE, state))

@@ -19,7 +19,7 @@ def test_one_thousand_among_tens_does_not_widen_the_band() -> None:
     tens = 10 + np.random.default_rng(1).normal(size=500)
     dirty = np.append(tens, 1000.0)
     clean, infected = (learn(values) for values in (tens, dirty))
-    assert infected.deviation * infected.threshold < 1.1 * clean.deviation * clean.threshold
+    assert infected.deviation * infected.boundary.value < 1.1 * clean.deviation * clean.boundary.value
     assert ROBUST.score(infected, np.array([1000.0, 10.0]), np.arange(2), np.empty(0)).score.tolist()[0] > 1
 
 

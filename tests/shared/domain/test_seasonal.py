@@ -28,7 +28,7 @@ def judged(state: Seasonal, timestamp: int, value: float) -> Scores:
 
 def test_the_cycle_is_the_one_that_forecasts_best() -> None:
     daily, weekly = 100.0 * WORKING, 100.0 * (WORKING & ~WEEKEND)
-    lengths = [fitted(HOURS, values + NOISE).seconds for values in (daily, weekly, 0 * daily)]
+    lengths = [fitted(HOURS, values + NOISE).cycle.seconds for values in (daily, weekly, 0 * daily)]
     assert lengths == [86_400, 604_800, 0]
 
 
@@ -37,7 +37,7 @@ def test_a_period_is_measured_over_many_of_its_turns(period: float) -> None:
     places = np.arange(10_000)
     values = np.sign(np.sin(2 * np.pi * places / period)) + 0.1 * RANDOM.normal(size=10_000)
     state = fitted(MONDAY + 7 * places, values)
-    assert state.seconds == pytest.approx(7 * period, rel=1e-3)
+    assert state.cycle.seconds == pytest.approx(7 * period, rel=1e-3)
     assert state.explained > 0.5
 
 
@@ -50,7 +50,7 @@ def test_what_is_usual_at_one_hour_is_unusual_at_another() -> None:
 
 def test_three_days_are_enough_to_know_a_day() -> None:
     state = fitted(HOURS[:72], (100.0 * WORKING + NOISE)[:72])
-    assert (state.seconds, len(state.level)) == (86_400, 24)
+    assert (state.cycle.seconds, len(state.profile.level)) == (86_400, 24)
     assert judged(state, int(HOURS[72]), 100.0).score[0] > 1
 
 
@@ -58,7 +58,7 @@ def test_hours_without_any_point_borrow_from_their_neighbours() -> None:
     day = HOURS // 3_600 % 24
     open_hours = (day >= 6) & (day < 20)
     state = fitted(HOURS[open_hours], (10 + day + NOISE)[open_hours], "day")
-    assert np.isfinite(state.level).all()
+    assert np.isfinite(state.profile.level).all()
     assert judged(state, MONDAY + 86_400 * 50 + 3_600 * 3, 1000.0).score[0] > 1
 
 
@@ -85,5 +85,5 @@ def test_a_long_series_is_sampled_without_losing_its_rhythm() -> None:
     timestamps = MONDAY + 15 * np.arange(200_000)
     values = 10.0 * (timestamps % 60 == 0) + RANDOM.normal(size=200_000)
     state = fitted(timestamps, values)
-    assert state.seconds == pytest.approx(60, rel=1e-6)
+    assert state.cycle.seconds == pytest.approx(60, rel=1e-6)
     assert judged(state, int(timestamps[-1]) + 15 + int(timestamps[-1] + 15) % 60, 10.0).score[0] > 0

@@ -2,11 +2,14 @@
 
 import io
 import json
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from shared.domain.archives import unpacked
 from shared.domain.detectors import named
 from shared.domain.detectors.parameters import complete
 from shared.domain.detectors.states import Fitted, decode, encode
@@ -26,6 +29,18 @@ def archive(**arrays: Any) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=True, **arrays)
     return buffer.getvalue()
+
+
+def nested() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Head and arrays of a state with dataclasses in it."""
+    detector = named("ar")
+    content, _ = encode(Fitted(detector, fit(detector, random_walk(40), complete(detector.parameters, {}))))
+    arrays = dict(unpacked(content))
+    return json.loads(arrays.pop("head").tobytes()), arrays
+
+
+def packed(head: Any, arrays: dict[str, Any]) -> bytes:
+    return archive(head=np.frombuffer(json.dumps(head).encode(), dtype=np.uint8), **arrays)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +92,104 @@ def test_bytes_that_are_no_state_are_damaged(content: bytes) -> None:
     with pytest.raises(DamagedError) as caught:
         decode(content)
     assert caught.value.code is Code.ARTIFACT_DAMAGED
+
+
+def test_a_nested_state_is_an_object_in_the_head_and_a_dotted_name_in_the_archive() -> None:
+    head, arrays = nested()
+    assert head["state"]["standard"].keys() == {"center", "spread"}
+    assert head["state"]["forecast"].keys() == {"lags", "bends"}
+    assert arrays.keys() == {"forecast.weights", "end.tail"}
+    assert encode(decode(packed(head, arrays))) == encode(decode(packed(*nested())))
+
+
+NO_VALUE = "nothing at all"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("state", "standard"), NO_VALUE),
+        (("state", "standard"), [1.0, 2.0]),
+        (("state", "standard"), 1.0),
+        (("state", "standard"), None),
+        (("state", "standard"), {}),
+        (("state", "standard", "middle"), 1.0),
+        (("state", "standard.center"), 1.0),
+        (("state", "standard", "spread"), NO_VALUE),
+        (("state", "standard", "spread"), {"center": 1.0}),
+        (("state", "standard", "spread"), "1.0"),
+        (("state", "standard", "spread"), True),
+        (("state", "standard", "spread"), None),
+        (("state", "standard", "spread"), float("nan")),
+        (("state", "forecast", "lags"), 5.0),
+        (("state", "forecast", "weights"), [1.0, 2.0]),
+        (("state", "boundary", "promise"), 7),
+        (("state", "boundary"), {"detector": "baseline", "state": {}}),
+        (("state", "another"), 1.0),
+        (("other",), {}),
+    ],
+    ids=str,
+)
+def test_a_nested_head_that_is_not_as_written_is_damaged(place: tuple[str, ...], value: Any) -> None:
+    head, arrays = nested()
+    around = head
+    for name in place[:-1]:
+        around = around[name]
+    if value is NO_VALUE:
+        del around[place[-1]]
+    else:
+        around[place[-1]] = value
+    with pytest.raises(DamagedError):
+        decode(packed(head, arrays))
+
+
+@pytest.mark.parametrize("name", ["end.tail", "forecast.weights"])
+@pytest.mark.parametrize(
+    "renamed", ["", "tail", "weights", "end", "end.tail.", ".end.tail", "end..tail", "end.head", "forecast.end.tail"]
+)
+def test_arrays_that_are_missing_or_have_another_name_are_damaged(name: str, renamed: str) -> None:
+    head, arrays = nested()
+    array = arrays.pop(name)
+    with pytest.raises(DamagedError):
+        decode(packed(head, arrays))
+    with pytest.raises(DamagedError):
+        decode(packed(head, {**arrays, renamed: array}))
+    with pytest.raises(DamagedError):
+        decode(packed(head, {**arrays, name: array, renamed: array}))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int64, np.complex128, np.bool_, "S8"])
+def test_an_array_of_another_type_is_damaged(kind: Any) -> None:
+    head, arrays = nested()
+    with pytest.raises(DamagedError):
+        decode(packed(head, {**arrays, "end.tail": np.zeros(3).astype(kind)}))
+
+
+def test_fields_of_format_1_are_refused_in_format_2_and_the_other_way_round() -> None:
+    content = (Path(__file__).with_name("states_of_format_1") / "ar.npz").read_bytes()
+    flat = dict(unpacked(content))
+    flat_head = json.loads(flat.pop("head").tobytes())
+    head, arrays = nested()
+    decode(packed(flat_head, flat))
+    for content in (packed({**flat_head, "format": 2}, flat), packed({**head, "format": 1}, arrays)):
+        with pytest.raises(DamagedError):
+            decode(content)
+
+
+def test_an_unknown_format_is_answered_with_the_formats_that_are_read() -> None:
+    with pytest.raises(DamagedError) as caught:
+        decode(b'{"format": 3, "detector": "baseline", "state": {}}')
+    assert "has format 3, this release reads 1 and 2" in caught.value.detail
+
+
+def test_no_changed_byte_of_a_nested_state_is_anything_but_damage_or_a_state() -> None:
+    head, arrays = nested()
+    content = packed(head, arrays)
+    for place in range(len(content)):
+        changed = bytearray(content)
+        changed[place] ^= 0x11
+        with suppress(DamagedError):
+            decode(bytes(changed))
 
 
 def test_every_shortened_state_is_damaged() -> None:

@@ -31,7 +31,7 @@ def vector_length(length: int) -> int:
 def vectors(sums: Values, ends: Places, length: int) -> Vectors:
     """The windows of `length` values that end at `ends` (m,), as (m, vector_length) float32.
 
-    sums: (n + 1,) the cumulative sums of the standardised values, from 0.
+    sums: (n + 1,) the cumulative sums of the standardized values, from 0.
     """
     step = -(-length // BLOCKS)
     blocks = length // step

@@ -15,7 +15,7 @@ from shared.domain.series import Timestamps, Values
 
 def explain(state: Msnn, values: Values, timestamps: Timestamps, context: Values) -> Explanation:
     """What contributes most to the last value's score, and the most similar window, whose end is expected."""
-    joined = state.standard.standardised(np.concatenate([context[-state.needed_points :], values]))
+    joined = state.standard.standardized(np.concatenate([context[-state.needed_points :], values]))
     sums = np.concatenate(([0.0], joined.cumsum()))
     end = np.array([len(joined) - 1])
     found, first = [], 0

@@ -19,7 +19,7 @@ SELF_SHARE = 0.15  # of the series: windows nearer than this are no proof that s
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn:
     """Choose scales and banks, and learn on held-out windows what is usual."""
     standard = Standard.of(series.values)
-    values = without_wild(standard.standardised(series.values))
+    values = without_wild(standard.standardized(series.values))
     sums = np.concatenate(([0.0], values.cumsum()))
     after_gap = is_after_gap(series.timestamps)
     period = period_of(values)
@@ -49,7 +49,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn
     need = scales[-1] - 1 + SMOOTHED - STRIDE
     progress(1.0)
     return Msnn(
-        centre=standard.centre,
+        centre=standard.center,
         spread=standard.spread,
         scales=np.array(scales, dtype=np.int64),
         counts=np.array([len(kept) for _, kept in banks], dtype=np.int64),

@@ -25,12 +25,12 @@ class Rhythm:
     """What is usual where. A step is the time since the first training point in usual intervals."""
 
     period: float  # steps
-    levels: Values  # (places,) standardised, from the start of the period to its end
+    levels: Values  # (places,) standardized, from the start of the period to its end
     usual_error: float  # exceeded by one held-out value in a hundred
     trust: float  # 0 to 1; 0 = there is no rhythm
 
     def errors(self, values: Values, at: Places, steps: Values, recent: int) -> Values:
-        """Errors (m, recent) of the standardised values at `at` (m,) and of those before each, in units of the usual.
+        """Errors (m, recent) of the standardized values at `at` (m,) and of those before each, in units of the usual.
 
         The ones before are taken as one step apart, so that a point's errors do not depend on how it was asked for.
         """
@@ -55,7 +55,7 @@ NONE = RhythmTrial(Rhythm(1.0, np.zeros(1), 1.0, 0.0), np.zeros((FOLDS, 1)), 0.0
 
 
 def best(values: Values, steps: Values, period: int, interval_s: float) -> RhythmTrial:
-    """The rhythm, of this period, a day or a week, that tells held-out fifths of the standardised values (n,) best."""
+    """The rhythm, of this period, a day or a week, that tells held-out fifths of the standardized values (n,) best."""
     periods = [float(period), *(seconds / interval_s for seconds in HUMAN_S)]
     fitting = [period for period in periods if 4 <= period <= min(MOST_PLACES, steps[-1] / CYCLES)]
     return max([NONE, *(trial(values, steps, period) for period in fitting)], key=lambda trial: trial.skill)

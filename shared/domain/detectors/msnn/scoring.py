@@ -33,14 +33,14 @@ def score(state: Msnn, values: Values, timestamps: Timestamps, context: Values) 
     back = SMOOTHED - STRIDE
     for start in range(0, len(values), BLOCK):
         part = slice(start, start + BLOCK)
-        joined = state.standard.standardised(np.concatenate([before, values[part]]))
+        joined = state.standard.standardized(np.concatenate([before, values[part]]))
         own[part] = _causal(state, joined, timestamps[part], back) / state.boundary
         before = np.concatenate([before, values[part]])[-state.needed_points :]
     return Scores(own, None, None, None)
 
 
 def _causal(state: Msnn, joined: Values, timestamps: Timestamps, back: int) -> Values:
-    """The sums of the last len(timestamps) of the standardised values."""
+    """The sums of the last len(timestamps) of the standardized values."""
     count = len(timestamps)
     first = len(joined) - count
     alone = count == 1
@@ -88,7 +88,7 @@ def retrospective(state: Msnn, values: Values, timestamps: Timestamps) -> Scores
 
 
 def _centred(state: Msnn, values: Values, timestamps: Timestamps) -> Values:
-    joined = state.standard.standardised(values)
+    joined = state.standard.standardized(values)
     sums = np.concatenate(([0.0], joined.cumsum()))
     near, scales = np.zeros(len(values)), 0
     for length, usual, bank in zip(state.scales.tolist(), state.usual.tolist(), state.banks, strict=True):

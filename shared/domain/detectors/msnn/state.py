@@ -89,7 +89,7 @@ class Msnn:
         return nearest.astype(np.float64)
 
     def errors(self, joined: Values) -> Values:
-        """Errors (m,) of the forecast, in units of the usual; 0 for the first standardised values, which have none."""
+        """Errors (m,) of the forecast, in units of the usual; 0 for the first standardized values, which have none."""
         errors = np.zeros(len(joined))
         if len(joined) > self.lags and self.trust > 0:
             expected = self.forecast.of(joined[:-1])
