@@ -78,53 +78,58 @@ def window_vector(window: Sequence[float]) -> list[float]:
 
 def msnn_scores(state: Msnn, values: Sequence[float], timestamps: Sequence[int]) -> list[float]:
     """The causal scores of new values, one by one and window by window."""
-    standard = [max(min((value - state.centre) / state.spread, 1e6), -1e6) for value in values]
+    standard = [max(min((value - state.standard.center) / state.standard.spread, 1e6), -1e6) for value in values]
     near = [_nearness(state, standard[: end + 1]) for end in range(len(values))]
     errors = [_forecast_error(state, standard, place) for place in range(len(values))]
     scores = []
     for place in range(len(values)):
         earlier = [near[place - back] for back in range(0, 64, 8) if place >= back]
-        recent = [_tamed(error) ** 2 for error in errors[max(place - 15, 0) : place + 1]]
+        recent = [_compressed(error) ** 2 for error in errors[max(place - 15, 0) : place + 1]]
         total = 0.5 * near[place] + 0.5 * math.fsum(earlier) / len(earlier)
-        total += state.trust * (0.6 * _tamed(errors[place]) + 1.2 * math.sqrt(math.fsum(recent) / len(recent)))
+        total += state.forecast.trust * (
+            0.6 * _compressed(errors[place]) + 1.2 * math.sqrt(math.fsum(recent) / len(recent))
+        )
         off_beat = [_rhythm_error(state, standard, place, back, timestamps[place]) for back in range(129)]
         if sum(off_beat[back] > 1 for back in range(8, 129, 8)) > 8:
             off_beat = [0.0] * 129
         off_beat = off_beat[:16]
-        squares = math.fsum(_tamed(error) ** 2 for error in off_beat)
-        total += state.rhythm_trust * (0.6 * _tamed(off_beat[0]) + 1.2 * math.sqrt(squares / 16))
-        scores.append(total / state.boundary)
+        squares = math.fsum(_compressed(error) ** 2 for error in off_beat)
+        total += state.rhythm.trust * (0.6 * _compressed(off_beat[0]) + 1.2 * math.sqrt(squares / 16))
+        scores.append(total / state.boundary.value)
     return scores
 
 
 def _nearness(state: Msnn, values: Sequence[float]) -> float:
     """The mean over the scales that fit of the last window's distance from the nearest, in units of the usual."""
     ratios = []
-    for length, usual, bank in zip(state.scales.tolist(), state.usual.tolist(), state.banks, strict=True):
-        if length <= len(values):
-            wanted = window_vector(values[-length:])
-            ratios.append(_tamed(min(math.dist(wanted, other) for other in bank.vectors.tolist()) / usual))
+    for scale in state.windows.scales:
+        if scale.length <= len(values):
+            wanted = window_vector(values[-scale.length :])
+            nearest = min(math.dist(wanted, other) for other in scale.bank.vectors.tolist())
+            ratios.append(_compressed(nearest / scale.usual_distance))
     return math.fsum(ratios) / len(ratios) if ratios else 0.0
 
 
 def _forecast_error(state: Msnn, values: Sequence[float], place: int) -> float:
-    if place < state.lags or not state.trust:
+    forecast = state.forecast.forecast
+    if place < forecast.lags or not state.forecast.trust:
         return 0.0
-    lags = np.clip(values[place - state.lags : place], -20, 20)
-    expected = float(state.forecast.of(lags)[0])
-    return abs(values[place] - expected) / state.usual_error
+    lags = np.clip(values[place - forecast.lags : place], -20, 20)
+    expected = float(forecast.of(lags)[0])
+    return abs(values[place] - expected) / state.forecast.usual_error
 
 
 def _rhythm_error(state: Msnn, values: Sequence[float], place: int, back: int, timestamp: int) -> float:
-    if back > place or not state.rhythm_trust:
+    rhythm = state.rhythm
+    if back > place or not rhythm.trust:
         return 0.0
-    places = len(state.rhythm_levels)
-    step = round((timestamp - state.first_timestamp) / state.interval_s - back)
-    expected = float(state.rhythm_levels[int(step % state.rhythm_period * places / state.rhythm_period)])
-    return abs(min(max(values[place - back], -20), 20) - expected) / state.usual_rhythm_error
+    places = len(rhythm.levels)
+    step = round((timestamp - state.first_timestamp) / state.end.interval_s - back)
+    expected = float(rhythm.levels[int(step % rhythm.period * places / rhythm.period)])
+    return abs(min(max(values[place - back], -20), 20) - expected) / rhythm.usual_error
 
 
-def _tamed(ratio: float) -> float:
+def _compressed(ratio: float) -> float:
     return ratio if ratio <= 10 else 10 + 10 * math.log(ratio / 10)
 
 

@@ -17,6 +17,7 @@ RISE = 0.1  # of the variance
 GAP = 3.0  # usual intervals
 
 Places = NDArray[np.int64]  # indices of points
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def period_of(values: Values) -> int:
     return int(peaks[inner[peaks].argmax()]) + 4 if len(peaks) else 0
 
 
-def is_after_gap(timestamps: Timestamps) -> NDArray[np.bool_]:
+def is_after_gap(timestamps: Timestamps) -> Flags:
     """Whether a point (n,) comes later than three usual intervals after the one before it."""
     distances = np.diff(timestamps)
     return np.concatenate(([False], distances > GAP * np.median(distances)))

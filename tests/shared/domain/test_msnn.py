@@ -74,7 +74,7 @@ def test_one_wild_value_does_not_widen_what_is_normal() -> None:
     new = wave(600, seed=4) * 10 + 50
     new[400:430] = 50.0
     assert judge(learn(dirty), new)[400:440].max() > 1
-    assert learn(dirty).spread < 20
+    assert learn(dirty).standard.spread < 20
 
 
 def test_a_shifted_value_is_explained_by_its_place_in_the_period() -> None:
@@ -105,5 +105,5 @@ def test_a_gap_does_not_make_windows_of_its_two_sides() -> None:
     state = MSNN.fit(Series(timestamps, values), complete(MSNN.parameters, {}), lambda _: None)
     across = values[480:520]
     assert len(across) == 40
-    ends = (state.times >= timestamps[500]) & (state.times < timestamps[500] + 60 * 14)
+    ends = (state.windows.times >= timestamps[500]) & (state.windows.times < timestamps[500] + 60 * 14)
     assert not ends.any()

@@ -6,6 +6,7 @@ their own deviation: what is loud stays different from what is quiet.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ ROWS = 2_048  # of the distance matrix that exist at a time: with a bank of 512 
 
 Vectors = NDArray[np.float32]
 
-SCALES = (16, 32, 64, 128)
+LENGTHS = (16, 32, 64, 128)
 BANK = 512  # windows of each length
 
 
@@ -60,7 +61,7 @@ class Bank:
     def nearest(self, wanted: Vectors, times: Places | None = None, reach: float = 0.0) -> tuple[Vectors, Places]:
         """Distances (n,) of `wanted` (n, k) from the nearest windows, and their places in the bank.
 
-        With `times` (n,), windows of the bank nearer in time than `reach` do not count: they are the wanted one itself.
+        With `times` (n,), windows of the bank nearer in time than `reach` do not count: they overlap the wanted one.
         """
         places = np.empty(len(wanted), dtype=np.int64)
         for start in range(0, len(wanted), ROWS):
@@ -75,6 +76,39 @@ class Bank:
         return np.sqrt(np.einsum("ij,ij->i", difference, difference)), places
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """One window length."""
+
+    length: int
+    usual_distance: float  # from the nearest window; one in a hundred exceeds it
+    bank: Bank
+
+
+@dataclass(frozen=True)  # without slots: the banks are prepared once, on first use
+class TrainingWindows:
+    """The windows of the training values, shortest first, as flat arrays that a state can keep."""
+
+    lengths: NDArray[np.int64]  # (s,), increasing
+    counts: NDArray[np.int64]  # (s,) windows of each length
+    vectors: NDArray[np.float16]  # all banks one after another
+    times: NDArray[np.int64]  # (sum of counts,) of the last point of each window, in seconds since the epoch
+    last_values: Values  # (sum of counts,) the value of that point
+    usual_distances: Values  # (s,)
+
+    @cached_property
+    def scales(self) -> list[Scale]:
+        """The same, ready to be compared with."""
+        scales, at, start = [], 0, 0
+        columns = (self.lengths.tolist(), self.counts.tolist(), self.usual_distances.tolist())
+        for length, count, usual_distance in zip(*columns, strict=True):
+            size = count * vector_length(length)
+            content = self.vectors[at : at + size].astype(np.float32).reshape(count, -1)
+            scales.append(Scale(length, usual_distance, Bank.of(content, self.times[start : start + count])))
+            at, start = at + size, start + count
+        return scales
+
+
 def bank_ends(after_gap: NDArray[np.bool_], length: int) -> Places:
     """Evenly spaced ends of at most `BANK` windows, none of them across a gap unless there is no other way."""
     broken = np.cumsum(after_gap)
@@ -83,7 +117,7 @@ def bank_ends(after_gap: NDArray[np.bool_], length: int) -> Places:
     return ends[np.unique(np.linspace(0, len(ends) - 1, min(BANK, len(ends))).astype(np.int64))]
 
 
-def lengths_of(points: int, period: int) -> list[int]:
+def window_lengths(points: int, period: int) -> list[int]:
     """Window lengths for so many points: some that always help, and half, one and two periods."""
-    lengths = {*SCALES, *((max(period // 2, 8), period, 2 * period) if period >= 4 else ())}
+    lengths = {*LENGTHS, *((max(period // 2, 8), period, 2 * period) if period >= 4 else ())}
     return sorted({min(length, max(points // 4, 4)) for length in lengths})

@@ -1,56 +1,76 @@
 """The detector, and its answers to questions about a state."""
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 
 from shared.domain.detectors.contract import CENTRED, RETROSPECTIVE, Detector, Explanation, Need
 from shared.domain.detectors.msnn.bank import vectors
 from shared.domain.detectors.msnn.fitting import fit
-from shared.domain.detectors.msnn.scoring import MIN_POINTS, centred, retrospective, score
+from shared.domain.detectors.msnn.scoring import BACK, MIN_POINTS, centered, retrospective, score
 from shared.domain.detectors.msnn.state import Msnn
-from shared.domain.detectors.msnn.weighing import SMOOTHED, STRIDE
+from shared.domain.detectors.msnn.weighing import cumulative
 from shared.domain.detectors.parameters import AlarmRate, Windows
 from shared.domain.detectors.standards import LONGEST_PERIOD
 from shared.domain.series import Timestamps, Values
 
 
+class Match(NamedTuple):
+    """The training window nearest to the last one of some length; the greater, the less usual its distance."""
+
+    ratio: float  # its distance in units of the usual
+    length: int
+    place: int  # among all training windows
+
+
 def explain(state: Msnn, values: Values, timestamps: Timestamps, context: Values) -> Explanation:
     """What contributes most to the last value's score, and the most similar window, whose end is expected."""
     joined = state.standard.standardized(np.concatenate([context[-state.needed_points :], values]))
-    sums = np.concatenate(([0.0], joined.cumsum()))
-    end = np.array([len(joined) - 1])
-    found, first = [], 0
-    for length, usual, bank in zip(state.scales.tolist(), state.usual.tolist(), state.banks, strict=True):
-        if length <= len(joined):
-            distance, place = bank.nearest(vectors(sums, end, length))
-            found.append((float(distance[0]) / usual, length, first + int(place[0])))
-        first += len(bank.times)
-    if not found:
+    matches = list(_matches(state, joined))
+    if not matches:
         return Explanation()
-    ratio, length, nearest = max(found)
-    off_beat = state.rhythm.errors(joined, end, state.steps(timestamps[-1:]), 1)
-    _, component = max(
-        (ratio, f"the window of {length} points"),
-        (1.8 * state.trust * float(state.errors(joined)[-1]), "the one-step forecast"),
-        (1.8 * state.rhythm_trust * float(off_beat[0, 0]), "the place in the period"),
+    match = max(matches)
+    last = np.array([len(joined) - 1])
+    rhythm_errors = state.rhythm.errors(joined, last, state.steps(timestamps[-1:]), 1)
+    contributions = {
+        f"the window of {match.length} points": match.ratio,
+        "the place in the period": 1.8 * state.rhythm.trust * float(rhythm_errors[0, 0]),
+        "the one-step forecast": 1.8 * state.forecast.trust * float(state.forecast.errors(joined)[-1]),
+    }
+    began = round(int(state.windows.times[match.place]) - (match.length - 1) * state.end.interval_s)
+    return Explanation(
+        expected=float(state.windows.last_values[match.place]),
+        component=max(contributions, key=lambda component: contributions[component]),
+        similar_from=began,
+        similar_distance=match.ratio,
     )
-    began = round(int(state.times[nearest]) - (length - 1) * state.interval_s)
-    return Explanation(float(state.lasts[nearest]), component, began, ratio)
+
+
+def _matches(state: Msnn, joined: Values) -> Iterator[Match]:
+    """The nearest window of each length that fits."""
+    sums, last, first = cumulative(joined), np.array([len(joined) - 1]), 0
+    for scale in state.windows.scales:
+        if scale.length <= len(joined):
+            distances, places = scale.bank.nearest(vectors(sums, last, scale.length))
+            yield Match(float(distances[0]) / scale.usual_distance, scale.length, first + int(places[0]))
+        first += len(scale.bank.times)
 
 
 def needs(state: Msnn) -> Need:
     """The longest window, as often as it is smoothed."""
-    return Need(state.needed_points, state.tail, state.last_timestamp, state.interval_s)
+    return state.end.needs(state.needed_points)
 
 
 def learnt(state: Msnn) -> dict[str, float | str]:
     """Scales, period and what is promised."""
     return {
         "period_points": float(state.period),
-        "longest_window_points": float(state.scales[-1]),
-        "trust_in_forecast": state.trust,
-        "trust_in_rhythm": state.rhythm_trust,
+        "longest_window_points": float(state.windows.lengths[-1]),
+        "trust_in_forecast": state.forecast.trust,
+        "trust_in_rhythm": state.rhythm.trust,
         "false_alarm_share": state.share,
-        "promise": state.promise,
+        "promise": state.boundary.promise,
     }
 
 
@@ -60,13 +80,13 @@ DETECTOR = Detector(
     cost="A fraction of a second to fit at any length; a prediction takes about half a millisecond.",
     false_alarms="The share of training windows, each compared with those far from it, that were as unlike all others.",
     min_points=MIN_POINTS,
-    context_points=2 * LONGEST_PERIOD - 1 + SMOOTHED - STRIDE,
+    context_points=2 * LONGEST_PERIOD - 1 + BACK,
     parameters=(AlarmRate(), Windows()),
     state=Msnn,
     fit=fit,
     score=score,
     learnt=learnt,
     needs=needs,
-    modes={CENTRED: centred, RETROSPECTIVE: retrospective},
+    modes={CENTRED: centered, RETROSPECTIVE: retrospective},
     explain=explain,
 )

@@ -1,10 +1,19 @@
-"""What a multi-scale nearest neighbour score usually is: the sums of held-out windows of the training values."""
+"""What a multi-scale nearest neighbor score usually is: the sums of held-out windows of the training values."""
 
 import numpy as np
 
 from shared.domain.detectors.forecasts import Trial
 from shared.domain.detectors.msnn.rhythm import RhythmTrial
-from shared.domain.detectors.msnn.weighing import RECENT, SMOOTHED, STRIDE, combined, moving, told, told_by_rows
+from shared.domain.detectors.msnn.state import TrustedForecast
+from shared.domain.detectors.msnn.weighing import (
+    RECENT,
+    SMOOTHED,
+    STRIDE,
+    combined,
+    moving_rms,
+    weighted_error_rows,
+    weighted_errors,
+)
 from shared.domain.detectors.standards import Places
 from shared.domain.series import Values
 
@@ -24,28 +33,46 @@ def held_out_sums(
     near: Values,
     ends: Places,
     values: Values,
-    trial: Trial,
-    trust: float,
-    usual_error: float,
-    rhythm: RhythmTrial,
     steps: Values,
+    forecast_trial: Trial,
+    forecast: TrustedForecast,
+    rhythm_trial: RhythmTrial,
 ) -> Values:
-    """The sums that new points would have had at the ends that have enough others before them."""
-    lags = trial.forecast.lags
+    """The sums that new points would have had at the ends that have enough others before them.
+
+    near: (m,) mean distances of the windows that end at `ends` (m,); values, steps: (n,) of the whole series.
+    """
     dense = len(values) - ends[0] == len(ends)
-    runs = [(near, ends)] if dense else list(zip(near.reshape(-1, RUN), ends.reshape(-1, RUN), strict=True))
-    step, back = (STRIDE, SMOOTHED - STRIDE) if dense else (1, SMOOTHED // STRIDE - 1)
-    sums = []
-    for distances, places in runs:
-        if len(places) <= back:
-            back = 0
-        kept = np.arange(back, len(places))
-        smoothed = distances[kept[:, None] - np.arange(0, back + 1, step)].mean(axis=1)
-        start = max(int(places[0]), lags)
-        errors = trial.held_out(values[start - lags : places[-1] + 1], start, len(values)) / usual_error
-        recent = moving(errors, RECENT, 0)
-        at = np.maximum(places[kept] - start, 0)
-        forecast = told(errors[at], recent[at], trust)
-        by_rhythm = told_by_rows(rhythm.held_out(values, places[kept], steps), rhythm.rhythm.trust)
-        sums.append(combined(distances[kept], smoothed, forecast, by_rhythm))
-    return np.concatenate(sums)
+    shape, stride = ((1, -1), STRIDE) if dense else ((-1, RUN), 1)  # of the ends that the smoothed distance takes
+    near_runs, end_runs = near.reshape(shape), ends.reshape(shape)
+    back = stride * (SMOOTHED // STRIDE - 1)
+    if end_runs.shape[1] <= back:
+        back = 0
+    return np.concatenate(
+        [
+            combined(
+                distances[back:],
+                _smoothed(distances, back, stride),
+                _forecast_part(values, places, back, forecast_trial, forecast),
+                weighted_error_rows(rhythm_trial.held_out(values, places[back:], steps), rhythm_trial.rhythm.trust),
+            )
+            for distances, places in zip(near_runs, end_runs, strict=True)
+        ]
+    )
+
+
+def _smoothed(distances: Values, back: int, stride: int) -> Values:
+    """For each distance but the first `back` the mean of every `stride`-th from `back` before it on."""
+    kept = np.arange(back, len(distances))
+    means: Values = distances[kept[:, None] - np.arange(0, back + 1, stride)].mean(axis=1)
+    return means
+
+
+def _forecast_part(values: Values, places: Places, back: int, trial: Trial, forecast: TrustedForecast) -> Values:
+    """The weighted errors of the forecasts of the points at `places` but the first `back`."""
+    start = max(int(places[0]), trial.forecast.lags)
+    known = values[start - trial.forecast.lags : places[-1] + 1]
+    errors = trial.held_out(known, start, len(values)) / forecast.usual_error
+    recent = moving_rms(errors, RECENT - 1, 0)
+    at = np.maximum(places[back:] - start, 0)
+    return weighted_errors(errors[at], recent[at], forecast.trust)

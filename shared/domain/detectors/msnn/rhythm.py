@@ -1,4 +1,4 @@
-"""Rhythm: what a value usually is at its place in a period, and how far from that values are that were held out.
+"""Rhythm: what a value usually is at its place in a period, and how far values that were held out are from it.
 
 Unlike windows and forecasts, which follow a series wherever it goes, places in a period know what should be there: a
 shift, a flat line or a missing peak stays unusual as long as it lasts.
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.domain.detectors.msnn.weighing import RECENT
+from shared.domain.detectors.msnn.weighing import ERROR_FLOOR, RECENT, trust_in, usual
 from shared.domain.detectors.standards import Places, saturated
 from shared.domain.series import Values
 
@@ -51,14 +51,14 @@ class RhythmTrial:
         return _errors(self.rhythm, values, at, steps[at], RECENT, self.folds, fold)
 
 
-NONE = RhythmTrial(Rhythm(1.0, np.zeros(1), 1.0, 0.0), np.zeros((FOLDS, 1)), 0.0)
+NO_RHYTHM = RhythmTrial(Rhythm(1.0, np.zeros(1), 1.0, 0.0), np.zeros((FOLDS, 1)), 0.0)
 
 
 def best(values: Values, steps: Values, period: int, interval_s: float) -> RhythmTrial:
-    """The rhythm, of this period, a day or a week, that tells held-out fifths of the standardized values (n,) best."""
+    """The rhythm of this period, a day or a week that best predicts held-out fifths of the standardized values (n,)."""
     periods = [float(period), *(seconds / interval_s for seconds in HUMAN_S)]
     fitting = [period for period in periods if 4 <= period <= min(MOST_PLACES, steps[-1] / CYCLES)]
-    return max([NONE, *(trial(values, steps, period) for period in fitting)], key=lambda trial: trial.skill)
+    return max([NO_RHYTHM, *(trial(values, steps, period) for period in fitting)], key=lambda trial: trial.skill)
 
 
 def trial(values: Values, steps: Values, period: float) -> RhythmTrial:
@@ -74,9 +74,8 @@ def trial(values: Values, steps: Values, period: float) -> RhythmTrial:
     targets = saturated(values[kept])
     residuals = np.abs(targets - folds[fold, at])
     skill = 1 - float(residuals.mean()) / max(float(np.abs(targets).mean()), 1e-12)
-    usual_error = float(np.quantile(residuals, 0.99)) + 1e-3
     levels = _levels(ranked, at_ranked, places)
-    return RhythmTrial(Rhythm(period, levels, usual_error, min(1.0, 2 * max(skill, 0.0))), folds, skill)
+    return RhythmTrial(Rhythm(period, levels, usual(residuals, ERROR_FLOOR), trust_in(skill)), folds, skill)
 
 
 def _places(steps: Values, period: float, places: int) -> Places:
@@ -105,9 +104,9 @@ def _errors(
     if rhythm.trust == 0:
         return np.zeros((len(at), recent))
     back = np.concatenate([np.arange(recent), KEPT])
-    told = saturated(values[np.maximum(at[:, None] - back, 0)])
+    observed = saturated(values[np.maximum(at[:, None] - back, 0)])
     places = _places(steps[:, None] - back, rhythm.period, tables.shape[1])
-    errors = np.abs(told - tables[table[:, None], places]) / rhythm.usual_error
+    errors = np.abs(observed - tables[table[:, None], places]) / rhythm.usual_error
     errors[at[:, None] < back] = 0.0
     is_kept = (errors[:, recent:] <= 1).mean(axis=1) >= 0.5
     return np.where(is_kept[:, None], errors[:, :recent], 0.0)

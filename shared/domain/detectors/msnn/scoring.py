@@ -13,101 +13,137 @@ from shared.domain.detectors.msnn.weighing import (
     SMOOTHED,
     STRIDE,
     combined,
-    covering,
-    moving,
-    tamed,
-    told,
-    told_by_rows,
+    compressed,
+    cumulative,
+    mean_over_windows,
+    moving_rms,
+    weighted_error_rows,
+    weighted_errors,
+    weighted_errors_around,
 )
+from shared.domain.detectors.standards import Places
 from shared.domain.series import Series, Timestamps, Values
 
-AROUND = 32  # points whose forecast errors are gathered on both sides
+BACK = SMOOTHED - STRIDE  # points before the newest, whose windows are smoothed with its own
 BLOCK = 16_384
 MIN_POINTS = 64
 
 
 def score(state: Msnn, values: Values, timestamps: Timestamps, context: Values) -> Scores:
     """Judge each value by itself and what came before it."""
-    own = np.empty(len(values))
+    scores = np.empty(len(values))
     before = context[-state.needed_points :]
-    back = SMOOTHED - STRIDE
-    for start in range(0, len(values), BLOCK):
-        part = slice(start, start + BLOCK)
-        joined = state.standard.standardized(np.concatenate([before, values[part]]))
-        own[part] = _causal(state, joined, timestamps[part], back) / state.boundary
-        before = np.concatenate([before, values[part]])[-state.needed_points :]
-    return Scores(own, None, None, None)
+    for part in _blocks(len(values)):
+        known = np.concatenate([before, values[part]])
+        scores[part] = _causal_sums(state, known, timestamps[part]) / state.boundary.value
+        before = known[-state.needed_points :]
+    return Scores(scores, None, None, None)
 
 
-def _causal(state: Msnn, joined: Values, timestamps: Timestamps, back: int) -> Values:
-    """The sums of the last len(timestamps) of the standardized values."""
+def _causal_sums(state: Msnn, known: Values, timestamps: Timestamps) -> Values:
+    """The sums (m,) of the last m of the values, at `timestamps` (m,)."""
+    joined = state.standard.standardized(known)
     count = len(timestamps)
     first = len(joined) - count
-    alone = count == 1
-    ends = np.arange(first % STRIDE, first + 1, STRIDE) if alone else np.arange(max(first - back, 0), len(joined))
-    ends = ends[ends >= first - back]
-    before = np.minimum(ends - first, 0)  # points whose times are not known are taken as evenly spaced
-    times = timestamps[np.maximum(ends - first, 0)] + (before * state.interval_s).astype(np.int64)
-    near, scales = np.zeros(len(ends)), np.zeros(len(ends))
-    sums = np.concatenate(([0.0], joined.cumsum()))
-    for length, usual, bank in zip(state.scales.tolist(), state.usual.tolist(), state.banks, strict=True):
-        full = int(np.searchsorted(ends, length - 1))
+    ends = _window_ends(first, count)
+    near = _nearness(state, joined, ends, _times_of(state, ends - first, timestamps))
+    errors = state.forecast.errors(joined[max(first - state.forecast.forecast.lags - RECENT + 1, 0) :])
+    recent = moving_rms(errors, RECENT - 1, 0)
+    rhythm_errors = state.rhythm.errors(joined, np.arange(first, len(joined)), state.steps(timestamps), RECENT)
+    return combined(
+        near[-count:],
+        _smoothed(near, count),
+        weighted_errors(errors[-count:], recent[-count:], state.forecast.trust),
+        weighted_error_rows(rhythm_errors, state.rhythm.trust),
+    )
+
+
+def _window_ends(first: int, count: int) -> Places:
+    """Ends of the windows that count for the `count` points from `first` on: for a single point, every 8th."""
+    if count > 1:
+        return np.arange(max(first - BACK, 0), first + count)
+    ends = np.arange(first % STRIDE, first + 1, STRIDE)
+    return ends[ends >= first - BACK]
+
+
+def _times_of(state: Msnn, places: Places, timestamps: Timestamps) -> Timestamps:
+    """Times of the points at `places`, counted from the first timestamp; those before it are taken as evenly spaced."""
+    before = np.minimum(places, 0)
+    return timestamps[np.maximum(places, 0)] + (before * state.end.interval_s).astype(np.int64)
+
+
+def _nearness(state: Msnn, joined: Values, ends: Places, times: Timestamps) -> Values:
+    """The mean distance (m,) of the windows that end at `ends` (m,), over the lengths that fit before each."""
+    near, fitting = np.zeros(len(ends)), np.zeros(len(ends))
+    sums = cumulative(joined)
+    for scale in state.windows.scales:
+        full = int(np.searchsorted(ends, scale.length - 1))
         if full < len(ends):
-            near[full:] += tamed(state.distances(bank, sums, ends[full:], length, times) / usual)
-            scales[full:] += 1
-    near /= np.maximum(scales, 1)
-    if alone:
-        smoothed = near.mean(keepdims=True)
-        newest = near[-1:]
-    else:
-        places = np.arange(len(ends) - count, len(ends))
-        steps = places[:, None] - np.arange(0, SMOOTHED, STRIDE)
-        smoothed = (near[np.maximum(steps, 0)] * (steps >= 0)).sum(axis=1) / (steps >= 0).sum(axis=1)
-        newest = near[places]
-    errors = state.errors(joined[max(first - state.lags - RECENT + 1, 0) :])
-    forecast = told(errors[-count:], moving(errors, RECENT, 0)[-count:], state.trust)
-    off_beat = state.rhythm.errors(joined, np.arange(first, len(joined)), state.steps(timestamps), RECENT)
-    return combined(newest, smoothed, forecast, told_by_rows(off_beat, state.rhythm_trust))
+            near[full:] += compressed(state.distances(scale, sums, ends[full:], times[full:]))
+            fitting[full:] += 1
+    near /= np.maximum(fitting, 1)
+    return near
 
 
-def centred(state: Msnn, values: Values, timestamps: Timestamps) -> Scores:
+def _smoothed(near: Values, count: int) -> Values:
+    """The mean (count,) of every 8th of the distances up to each of the last `count`; one alone has no others."""
+    if count == 1:
+        mean: Values = near.mean(keepdims=True)
+        return mean
+    places = np.arange(len(near) - count, len(near))
+    steps = places[:, None] - np.arange(0, SMOOTHED, STRIDE)
+    means: Values = (near[np.maximum(steps, 0)] * (steps >= 0)).sum(axis=1) / (steps >= 0).sum(axis=1)
+    return means
+
+
+def centered(state: Msnn, values: Values, timestamps: Timestamps) -> Scores:
     """Judge each value by all the windows it lies in, before and after."""
-    return Scores(_centred(state, values, timestamps) / state.boundary, None, None, None)
+    return Scores(_centered_sums(state, values, timestamps) / state.boundary.value, None, None, None)
 
 
 def retrospective(state: Msnn, values: Values, timestamps: Timestamps) -> Scores:
     """Judge each value also by how unlike the rest of these very values it is; 1 is their own boundary."""
     if len(values) < MIN_POINTS or values.min() == values.max():
-        return centred(state, values, timestamps)
-    own = fit(Series(timestamps, values), {"alarm_rate": "1 in 1000"}, ignore_progress)
-    sums = sum(
-        part / max(float(np.quantile(part, 0.9)), 1e-9)
-        for part in (_centred(state, values, timestamps), _centred(own, values, timestamps))
-    )
-    return Scores(np.asarray(sums) / alarms.boundary(np.asarray(sums), state.share), None, None, None)
+        return centered(state, values, timestamps)
+    of_batch = fit(Series(timestamps, values), {"alarm_rate": "1 in 1000"}, ignore_progress)
+    sums = _scaled(_centered_sums(state, values, timestamps)) + _scaled(_centered_sums(of_batch, values, timestamps))
+    return Scores(sums / alarms.boundary(sums, state.share), None, None, None)
 
 
-def _centred(state: Msnn, values: Values, timestamps: Timestamps) -> Values:
+def _scaled(sums: Values) -> Values:
+    """In units of their own 90 % quantile, so that sums of two states can be added."""
+    scaled: Values = sums / max(float(np.quantile(sums, 0.9)), 1e-9)
+    return scaled
+
+
+def _centered_sums(state: Msnn, values: Values, timestamps: Timestamps) -> Values:
+    """The sums (n,) of the values (n,), each judged by both sides."""
     joined = state.standard.standardized(values)
-    sums = np.concatenate(([0.0], joined.cumsum()))
-    near, scales = np.zeros(len(values)), 0
-    for length, usual, bank in zip(state.scales.tolist(), state.usual.tolist(), state.banks, strict=True):
-        if length <= len(values):
-            distances = np.empty(len(values) - length + 1)
+    forecast = weighted_errors_around(state.forecast.errors(joined), state.forecast.trust)
+    rhythm = weighted_errors_around(_rhythm_errors(state, joined, timestamps), state.rhythm.trust)
+    return _centered_nearness(state, joined, timestamps) + forecast + rhythm
+
+
+def _centered_nearness(state: Msnn, joined: Values, timestamps: Timestamps) -> Values:
+    """For each point (n,) the mean distance of the windows it lies in, over the lengths that fit."""
+    near, fitting, sums = np.zeros(len(joined)), 0, cumulative(joined)
+    for scale in state.windows.scales:
+        if scale.length <= len(joined):
+            distances = np.empty(len(joined) - scale.length + 1)
             for part in _blocks(len(distances)):
-                ends = np.arange(part.start, part.stop) + length - 1
-                distances[part] = state.distances(bank, sums, ends, length, timestamps[ends])
-            near += covering(tamed(distances / usual), length)
-            scales += 1
+                ends = np.arange(part.start, part.stop) + scale.length - 1
+                distances[part] = state.distances(scale, sums, ends, timestamps[ends])
+            near += mean_over_windows(compressed(distances), scale.length)
+            fitting += 1
+    return near / max(fitting, 1)
+
+
+def _rhythm_errors(state: Msnn, joined: Values, timestamps: Timestamps) -> Values:
+    """Each point's own error (n,), in blocks so that memory is bounded."""
     places, steps = np.arange(len(joined)), state.steps(timestamps)
-    off_beat = np.concatenate(
+    return np.concatenate(
         [state.rhythm.errors(joined, places[part], steps[part], 1)[:, 0] for part in _blocks(len(joined))]
     )
-    forecast, by_rhythm = (
-        trust * (0.3 * tamed(errors) + 1.2 * moving(errors, AROUND // 2, AROUND // 2 + 1))
-        for errors, trust in ((state.errors(joined), state.trust), (off_beat, state.rhythm_trust))
-    )
-    return near / max(scales, 1) + forecast + by_rhythm
 
 
 def _blocks(count: int) -> Iterator[slice]:
