@@ -10,7 +10,7 @@ from shared.domain.detectors.msnn.bank import vectors
 from shared.domain.detectors.msnn.fitting import fit
 from shared.domain.detectors.msnn.scoring import BACK, MIN_POINTS, centered, retrospective, score
 from shared.domain.detectors.msnn.state import Msnn
-from shared.domain.detectors.msnn.weighing import cumulative
+from shared.domain.detectors.msnn.weighing import LONE_ERROR_WEIGHT, cumulative
 from shared.domain.detectors.parameters import AlarmRate, Windows
 from shared.domain.detectors.standards import LONGEST_PERIOD
 from shared.domain.series import Timestamps, Values
@@ -35,8 +35,8 @@ def explain(state: Msnn, values: Values, timestamps: Timestamps, context: Values
     rhythm_errors = state.rhythm.errors(joined, last, state.steps(timestamps[-1:]), 1)
     contributions = {
         f"the window of {match.length} points": match.ratio,
-        "the place in the period": 1.8 * state.rhythm.trust * float(rhythm_errors[0, 0]),
-        "the one-step forecast": 1.8 * state.forecast.trust * float(state.forecast.errors(joined)[-1]),
+        "the place in the period": LONE_ERROR_WEIGHT * state.rhythm.trust * float(rhythm_errors[0, 0]),
+        "the one-step forecast": LONE_ERROR_WEIGHT * state.forecast.trust * float(state.forecast.errors(joined)[-1]),
     }
     began = round(int(state.windows.times[match.place]) - (match.length - 1) * state.end.interval_s)
     return Explanation(
