@@ -25,7 +25,7 @@ from shared.domain.series import Series, Timestamps, Values
 RHYTHMIC = 0.5  # share of the error that a cycle must take away, for its detector to be compared
 FORECASTABLE = 0.2  # likewise of a forecast
 DRIFTING = 1.0  # spreads between the levels of both parts, beyond which a fixed level is no candidate
-MARGIN = 0.1  # by which a rival must find more than msnn, which finds most real events on most series
+MARGIN = 0.1  # by which another must find more than msnn, which finds most real events on most series
 COMPARABLE = 64  # points, below which a held-out part shows nothing
 
 
@@ -35,7 +35,7 @@ class Auto:
 
     chosen: Fitted
     why: str
-    compared: str  # names, with blanks between
+    compared: tuple[str, ...]  # names of detectors
     precisions: Values  # of each that was compared
     period: int  # points; 0 = none was found
     drift: float  # of the level, in spreads
@@ -45,74 +45,78 @@ class Auto:
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Auto:
     """Look at the series, compare what suits it on a part held out, and fit the best to all of it."""
     if len(series) < COMPARABLE:
-        why = (
-            f"robust: {len(series):,} points are too few to compare detectors; from {COMPARABLE} on they are compared."
-        )
-        chosen = Fitted(robust.DETECTOR, robust.fit(series, parameters, progress))
-        return Auto(chosen, why, "", np.empty(0), 0, 0.0, 1.0)
+        return _of_few_points(series, parameters, progress)
     learnable, held_out = split(series)
     standard = Standard.of(learnable.values)
     period = period_of(standard.standardized(learnable.values))
     drift = abs(float(np.median(standard.standardized(held_out.values))))
-    rhythm = seasonal.fit(learnable, _parameters(seasonal.DETECTOR, parameters), ignore_progress)
-    forecast = ar.fit(learnable, parameters, ignore_progress)
+    rhythm = _fitted(seasonal.DETECTOR, learnable, parameters)
+    forecast = _fitted(ar.DETECTOR, learnable, parameters)
     progress(0.2)
-    rivals: dict[str, tuple[Detector[Any], Any]] = {}
-    if len(learnable) >= msnn.DETECTOR.min_points:
-        rivals["msnn"] = msnn.DETECTOR, msnn.DETECTOR.fit(learnable, parameters, ignore_progress)
-    if drift <= DRIFTING:
-        rivals["robust"] = robust.DETECTOR, robust.fit(learnable, parameters, ignore_progress)
-        if rhythm.explained >= RHYTHMIC:
-            rivals["seasonal"] = seasonal.DETECTOR, rhythm
-    elif len(learnable) >= spectral_residual.MIN_POINTS:
-        rivals["spectral_residual"] = (
-            spectral_residual.DETECTOR,
-            spectral_residual.fit(learnable, parameters, ignore_progress),
-        )
-    if forecast.skill >= FORECASTABLE or not rivals:
-        rivals["ar"] = ar.DETECTOR, forecast
+    candidates = _candidates(learnable, parameters, drift, rhythm, forecast)
     progress(0.4)
-    found = _compared(rivals, learnable, held_out, standard.spread, period)
+    precisions = _precisions(candidates, learnable, held_out, standard.spread, period)
     progress(0.6)
-    best = max(found, key=lambda name: found[name] + (MARGIN if name == "msnn" else 0.0))
-    detector = rivals[best][0]
-    own = _parameters(detector, parameters)
+    best = max(precisions, key=lambda name: precisions[name] + (MARGIN if name == "msnn" else 0.0))
+    skill = forecast.state.skill
     return Auto(
-        chosen=Fitted(detector, detector.fit(series, own, lambda share: progress(0.6 + 0.4 * share))),
-        why=_sentence(best, found, len(series), period, drift, forecast.skill),
-        compared=" ".join(found),
-        precisions=np.array(list(found.values())),
+        chosen=_fitted(candidates[best].detector, series, parameters, lambda share: progress(0.6 + 0.4 * share)),
+        why=_sentence(best, precisions, len(series), period, drift, skill),
+        compared=tuple(precisions),
+        precisions=np.array(list(precisions.values())),
         period=period,
         drift=drift,
-        noise=1 - min(max(forecast.skill, rhythm.explained, 0.0), 1.0),
+        noise=1 - min(max(skill, rhythm.state.explained, 0.0), 1.0),
     )
 
 
-def _parameters(detector: Detector[Any], parameters: ParameterValues) -> ParameterValues:
-    """Those that the detector shares with this one; the windows to exclude are excluded already."""
-    return complete(detector.parameters, {"alarm_rate": parameters["alarm_rate"]})
+def _of_few_points(series: Series, parameters: ParameterValues, progress: Progress) -> Auto:
+    why = f"robust: {len(series):,} points are too few to compare detectors; from {COMPARABLE} on they are compared."
+    chosen = _fitted(robust.DETECTOR, series, parameters, progress)
+    return Auto(chosen, why, compared=(), precisions=np.empty(0), period=0, drift=0.0, noise=1.0)
 
 
-def _compared(
-    rivals: Mapping[str, tuple[Detector[Any], Any]], learnt_from: Series, held_out: Series, spread: float, period: int
+def _fitted(
+    detector: Detector[Any], series: Series, parameters: ParameterValues, progress: Progress = ignore_progress
+) -> Fitted:
+    """Fit with the parameters that all detectors have; the windows to exclude are excluded already."""
+    chosen = complete(detector.parameters, {"alarm_rate": parameters["alarm_rate"]})
+    return Fitted(detector, detector.fit(series, chosen, progress))
+
+
+def _candidates(
+    learnable: Series, parameters: ParameterValues, drift: float, rhythm: Fitted, forecast: Fitted
+) -> dict[str, Fitted]:
+    """The detectors that suit the series, by name, fitted to its learnable part; at least one."""
+    suitable = []
+    if len(learnable) >= msnn.DETECTOR.min_points:
+        suitable.append(_fitted(msnn.DETECTOR, learnable, parameters))
+    if drift <= DRIFTING:
+        suitable.append(_fitted(robust.DETECTOR, learnable, parameters))
+        if rhythm.state.explained >= RHYTHMIC:
+            suitable.append(rhythm)
+    elif len(learnable) >= spectral_residual.MIN_POINTS:
+        suitable.append(_fitted(spectral_residual.DETECTOR, learnable, parameters))
+    if forecast.state.skill >= FORECASTABLE or not suitable:
+        suitable.append(forecast)
+    return {candidate.detector.name: candidate for candidate in suitable}
+
+
+def _precisions(
+    candidates: Mapping[str, Fitted], learnable: Series, held_out: Series, spread: float, period: int
 ) -> dict[str, float]:
-    """Mean average precision of each on anomalies injected into the part held out."""
+    """Mean average precision of each candidate on anomalies injected into the part held out."""
     copies = list(injections(held_out.values, spread, period))
-    return {
-        name: float(
-            np.mean(
-                [
-                    precision(detector.score(state, copy.values, held_out.timestamps, learnt_from.values).score, copy)
-                    for copy in copies
-                ]
-            )
-        )
-        for name, (detector, state) in rivals.items()
-    }
+    precisions = {}
+    for name, candidate in candidates.items():
+        scores = [candidate.score(copy.values, held_out.timestamps, learnable.values).score for copy in copies]
+        precisions[name] = float(np.mean(list(map(precision, scores, copies))))
+    return precisions
 
 
-def _sentence(best: str, found: Mapping[str, float], points: int, period: int, drift: float, skill: float) -> str:
-    figures = ", ".join(f"{name} {precision:.2f}" for name, precision in sorted(found.items(), key=lambda one: -one[1]))
+def _sentence(best: str, precisions: Mapping[str, float], points: int, period: int, drift: float, skill: float) -> str:
+    descending = sorted(precisions, key=lambda name: -precisions[name])
+    figures = ", ".join(f"{name} {precisions[name]:.2f}" for name in descending)
     rhythm = f"a period of {period}" if period else "no period"
     return (
         f"{best}: mean average precision on anomalies injected into the newest part: {figures}, where "
@@ -122,33 +126,31 @@ def _sentence(best: str, found: Mapping[str, float], points: int, period: int, d
 
 
 def score(state: Auto, values: Values, timestamps: Timestamps, context: Values) -> Scores:
-    """As the chosen one does."""
-    scores: Scores = state.chosen.detector.score(state.chosen.state, values, timestamps, context)
-    return scores
+    """The scores of the chosen detector."""
+    return state.chosen.score(values, timestamps, context)
 
 
 def explain(state: Auto, values: Values, timestamps: Timestamps, context: Values) -> Explanation:
-    """As the chosen one does."""
-    chosen = state.chosen
-    return chosen.detector.explain(chosen.state, values, timestamps, context)
+    """The explanation of the chosen detector."""
+    return state.chosen.explain(values, timestamps, context)
 
 
 def needs(state: Auto) -> Need:
-    """Those of the chosen one."""
-    return state.chosen.detector.needs(state.chosen.state)
+    """The values that the chosen detector needs."""
+    return state.chosen.needs()
 
 
 def learnt(state: Auto) -> dict[str, float | str]:
-    """The choice and its reasons, then what the chosen one learnt."""
-    compared = zip(state.compared.split(), state.precisions.tolist(), strict=True)
+    """The choice and its reasons, then what the chosen detector learned."""
+    precisions = zip(state.compared, state.precisions.tolist(), strict=True)
     return {
         "chosen": state.chosen.detector.name,
         "why": state.why,
-        **{f"precision_{name}": precision for name, precision in compared},
+        **{f"precision_{name}": precision for name, precision in precisions},
         "period_points": float(state.period),
         "drift": state.drift,
         "noise": state.noise,
-        **state.chosen.detector.learnt(state.chosen.state),
+        **state.chosen.learnt(),
     }
 
 

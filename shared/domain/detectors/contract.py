@@ -102,10 +102,27 @@ class Detector(Generic[State]):
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A detector together with what it learnt."""
+    """A detector together with what it learned."""
 
     detector: Detector[Any]
     state: Any
+
+    def score(self, values: Values, timestamps: Timestamps, context: Values) -> Scores:
+        """Scores of values (n,) at `timestamps` (n,), with the values (m,) before them."""
+        scores: Scores = self.detector.score(self.state, values, timestamps, context)
+        return scores
+
+    def explain(self, values: Values, timestamps: Timestamps, context: Values) -> Explanation:
+        """Why the last of the values got its score."""
+        return self.detector.explain(self.state, values, timestamps, context)
+
+    def needs(self) -> Need:
+        """What comes before a point that is to be judged."""
+        return self.detector.needs(self.state)
+
+    def learnt(self) -> dict[str, float | str]:
+        """The state's main numbers, for people."""
+        return self.detector.learnt(self.state)
 
 
 def banded(values: Values, expected: Values, half_width: Values) -> Scores:

@@ -1,8 +1,8 @@
 """Ensemble: how improbable a point is by two witnesses, the stretch that ends there and its distance from the median.
 
 A score s of either is taken to be as rare as s points of the alarm rate in a row, -log10 p = -s * log10(rate), and the
-sum of both is judged. Nothing is estimated from the sums: what they usually are on a part held out varied more from
-fit to fit than it told. One witness has to be surprised by itself, so that both rates together bound the false alarms.
+sum of both is judged. The boundary of the sum is fixed and not estimated: estimates on a part held out varied too much
+from fit to fit. One witness has to be surprised by itself, so that both rates together bound the false alarms.
 """
 
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ TOGETHER = 1.5  # sum of both scores at the boundary; about 1.4 if they were ind
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """Two fitted detectors."""
+    """The two witnesses."""
 
     stretch: Fitted
     level: Fitted
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Ensemble:
-    """Fit both, each with a boundary of its own for the alarm rate."""
+    """Fit both witnesses, each with its own boundary for the alarm rate."""
     level = robust.fit(series, parameters, ignore_progress)
     return Ensemble(
         Fitted(msnn.DETECTOR, msnn.DETECTOR.fit(series, parameters, progress)), Fitted(robust.DETECTOR, level)
@@ -43,7 +43,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Ense
 
 
 def score(state: Ensemble, values: Values, timestamps: Timestamps, context: Values) -> Scores:
-    """The sum of both scores in units of that at the boundary, and no more than the higher score."""
+    """The sum of both scores in units of the sum at the boundary, and at most the higher score."""
     stretch, level = _witnesses(state, values, timestamps, context)
     with np.errstate(over="ignore"):
         together = (stretch + level) / TOGETHER
@@ -51,29 +51,26 @@ def score(state: Ensemble, values: Values, timestamps: Timestamps, context: Valu
 
 
 def _witnesses(state: Ensemble, values: Values, timestamps: Timestamps, context: Values) -> list[Values]:
-    return [
-        witness.detector.score(witness.state, values, timestamps, context).score
-        for witness in (state.stretch, state.level)
-    ]
+    return [witness.score(values, timestamps, context).score for witness in (state.stretch, state.level)]
 
 
 def explain(state: Ensemble, values: Values, timestamps: Timestamps, context: Values) -> Explanation:
     """The witness that finds the last value rarer; the most similar window in any case."""
     stretch, level = _witnesses(state, values, timestamps, context)
-    why = msnn.DETECTOR.explain(state.stretch.state, values, timestamps, context)
+    why = state.stretch.explain(values, timestamps, context)
     component = "the distance from the median" if level[-1] > stretch[-1] else why.component
     return Explanation(why.expected, component, why.similar_from, why.similar_distance)
 
 
 def needs(state: Ensemble) -> Need:
-    """Those of the windows."""
-    return msnn.DETECTOR.needs(state.stretch.state)
+    """The values that msnn needs, as robust needs none."""
+    return state.stretch.needs()
 
 
 def learnt(state: Ensemble) -> dict[str, float | str]:
-    """What the windows learnt, with their promise, and the level."""
-    level = state.level.state
-    return {**msnn.DETECTOR.learnt(state.stretch.state), "median": level.median, "deviation": level.deviation}
+    """What msnn learned, with its promise, and the level."""
+    level = state.level.learnt()
+    return {**state.stretch.learnt(), "median": level["median"], "deviation": level["deviation"]}
 
 
 DETECTOR = Detector(

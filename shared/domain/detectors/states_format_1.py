@@ -71,7 +71,11 @@ def _fitted(head: Mapping[str, Any], path: str, arrays: Arrays, moved: Arrays) -
         moved[path + place] = arrays.pop(name)
     for field, value in {**head["state"], **_added(detector, path, moved)}.items():
         place = places.get(field, field)
-        content = _fitted(value, f"{path}{field}.", arrays, moved) if isinstance(value, dict) else value
+        content = value
+        if isinstance(value, dict):
+            content = _fitted(value, f"{path}{field}.", arrays, moved)
+        elif (detector, field) == ("auto", "compared"):
+            content = value.split()
         _parent(state, place)[place.rpartition(".")[2]] = content
     return {**head, "state": state}
 

@@ -33,15 +33,15 @@ def test_the_choice_suits_the_series_and_is_explained(values: Values, name: str)
 
 def test_a_rhythm_makes_what_knows_rhythms_a_candidate() -> None:
     state = chosen(100.0 * WORKING + 3 * NOISE)
-    found = dict(zip(state.compared.split(), state.precisions.tolist(), strict=True))
+    found = dict(zip(state.compared, state.precisions.tolist(), strict=True))
     assert found["seasonal"] > found["robust"] + 0.2
     assert state.chosen.detector.name in ("seasonal", "msnn")
-    assert "seasonal" not in chosen(NOISE).compared.split()
+    assert "seasonal" not in chosen(NOISE).compared
 
 
 def test_a_level_that_drifts_away_is_no_candidate() -> None:
-    assert "robust" not in chosen(NOISE + HOURS / 100).compared.split()
-    assert "robust" in chosen(NOISE).compared.split()
+    assert "robust" not in chosen(NOISE + HOURS / 100).compared
+    assert "robust" in chosen(NOISE).compared
 
 
 def test_the_chosen_one_is_fitted_to_the_whole_series() -> None:
@@ -51,7 +51,7 @@ def test_the_chosen_one_is_fitted_to_the_whole_series() -> None:
 
 def test_a_rival_must_find_clearly_more_than_msnn() -> None:
     state = chosen(np.sin(HOURS / 7.3) + 0.01 * NOISE)
-    found = dict(zip(state.compared.split(), state.precisions.tolist(), strict=True))
+    found = dict(zip(state.compared, state.precisions.tolist(), strict=True))
     assert max(found.values()) < found["msnn"] + auto.MARGIN
     assert state.chosen.detector.name == "msnn"
 
