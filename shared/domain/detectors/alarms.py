@@ -1,7 +1,7 @@
 """What an alarm rate means: the score that only so many held-out points exceed.
 
 Up to the rank that the held-out residuals reach, their own order decides, which promises the rate whatever their
-distribution is [Vovk, Gammerman, Shafer: Algorithmic learning in a random world, 2005]. Beyond it a generalised Pareto
+distribution is [Vovk, Gammerman, Shafer: Algorithmic learning in a random world, 2005]. Beyond it a generalized Pareto
 tail extrapolates [Pickands 1975]; its moments [Hosking, Wallis 1987] need no search, so the same residuals always
 give the same boundary.
 """
@@ -17,28 +17,28 @@ from shared.domain.series import Timestamps, Values
 
 TAIL_SHARE = 0.02
 TAIL_POINTS = 10  # fewest that a tail is fitted to
-APART = 64  # points between two residuals that are not of the same excursion
+APART = 64  # points: residuals farther apart belong to different excursions
 RAREST, MOST_FREQUENT = 1e-9, 0.5
 SECONDS = {"hour": 3_600, "day": 86_400, "week": 604_800}
 
 
 def share_of(alarm_rate: str, interval_s: float) -> float:
-    """The share of normal points that may raise an alarm, by a rate that is not off."""
-    found = re.search(ALARM_RATE, alarm_rate)
-    assert found is not None  # noqa: S101 - the parameter was checked
-    alarms, points, unit = found.groups()
+    """The share of normal points that may raise an alarm; `alarm_rate` must not be off."""
+    match = re.search(ALARM_RATE, alarm_rate)
+    assert match is not None  # noqa: S101 - the parameter was checked
+    alarms, points, unit = match.groups()
     share = int(alarms) / int(points) if points else int(alarms) * interval_s / SECONDS[unit]
     return min(max(share, RAREST), MOST_FREQUENT)
 
 
 def interval_of(timestamps: Timestamps) -> float:
-    """The usual distance of two points in seconds; 1 where there is but one point."""
+    """The median distance between consecutive points in seconds; 1 for a single point."""
     return float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The upper part of residuals: `share` of them exceed `start` by amounts of a generalised Pareto distribution."""
+    """The upper part of residuals: `share` of them exceed `start` by amounts of a generalized Pareto distribution."""
 
     start: float
     share: float
@@ -49,8 +49,8 @@ class Tail:
     def of(cls, residuals: Values) -> "Tail":
         """Fit by moments; residuals (m,) are not negative, and in order of time.
 
-        Neighbours exceed together, so that many residuals may tell of few excursions. Of k observations an exponential
-        tail is known so well that the next excess has a generalised Pareto distribution of shape 1 / k [Aitchison,
+        Neighbors exceed together, so many residuals may come from few excursions. Of k observations an exponential
+        tail is known so well that the next excess has a generalized Pareto distribution of shape 1 / k [Aitchison,
         Dunsmore: Statistical prediction analysis, 1975]; half of that keeps the promise on average over real series.
         """
         share = min(max(TAIL_SHARE, TAIL_POINTS / len(residuals)), 0.5)
@@ -97,9 +97,9 @@ def boundary(residuals: Values, share: float) -> float:
 
 
 def promise(share: float, residuals: int) -> str:
-    """One sentence on what is promised, and how sure that can be with so many held-out residuals."""
-    asked = f"One false alarm in {1 / share:,.0f} points"
+    """A sentence that says which rate is promised, and whether so many held-out residuals can show it."""
+    rate = f"One false alarm in {1 / share:,.0f} points"
     held_out = f"{residuals:,} held-out points"
     if 1 / share <= residuals:
-        return f"{asked}, measured on {held_out}, while the future resembles them."
-    return f"{asked} is extrapolated: {held_out} are too few to promise less than 1 in {residuals:,}."
+        return f"{rate}, measured on {held_out}, while the future resembles them."
+    return f"{rate} is extrapolated: {held_out} are too few to promise less than 1 in {residuals:,}."

@@ -18,9 +18,9 @@ from shared.domain.detectors.contract import (
     banded,
 )
 from shared.domain.detectors.forecasts import STRAIGHT_LAGS, Forecast
-from shared.domain.detectors.incidents import FEW, calm
+from shared.domain.detectors.incidents import MOST_INCIDENTS, drop_incident_distances
 from shared.domain.detectors.parameters import AlarmRate, Windows
-from shared.domain.detectors.standards import Standard, is_after_gap, without_wild
+from shared.domain.detectors.standards import Standard, is_after_gap, without_outliers
 from shared.domain.series import Series, Timestamps, Values
 
 MIN_POINTS = 32
@@ -42,11 +42,11 @@ class Autoregression:
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Autoregression:
     """Ridge regression on at most 16 lags; held-out fifths choose the ridge and the boundary."""
     standard = Standard.of(series.values)
-    values = without_wild(standard.standardized(series.values), few=FEW)
+    values = without_outliers(standard.standardized(series.values), most_outliers=MOST_INCIDENTS)
     trial = forecasts.trial(values, ~is_after_gap(series.timestamps), STRAIGHT_LAGS, 0)
     progress(0.9)
     deviation = max(1.4826 * float(np.median(trial.residuals)), NARROWEST)
-    residuals = calm(trial.residuals / deviation)
+    residuals = drop_incident_distances(trial.residuals / deviation)
     interval_s = interval_of(series.timestamps)
     boundary = Boundary.of(residuals, parameters["alarm_rate"], interval_s)
     progress(1.0)

@@ -15,7 +15,7 @@ from shared.domain.detectors.contract import (
     Scores,
     clipped,
 )
-from shared.domain.detectors.incidents import calm, without_incidents
+from shared.domain.detectors.incidents import drop_incident_distances, drop_incidents
 from shared.domain.detectors.parameters import OFF, AlarmRate, Choice, Number, Windows
 from shared.domain.series import Series, Timestamps, Values
 
@@ -38,7 +38,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Base
     """Learn mean and standard deviation of the training values, less incidents where there seem to be some."""
     mean, deviation, farthest = _moments(series.values)
     if farthest > SUSPICIOUS * deviation:
-        mean, deviation, _ = _moments(without_incidents(series.values))
+        mean, deviation, _ = _moments(drop_incidents(series.values))
     progress(1.0)
     state = Baseline(mean, deviation, parameters["threshold"], parameters["direction"])
     if parameters["alarm_rate"] == OFF:
@@ -70,7 +70,7 @@ def _calibrated(state: Baseline, series: Series, share: float) -> Baseline:
     Two numbers were learnt from all of them, so that their own residuals are as good as those of held-out values.
     """
     deviations = score(replace(state, threshold=1.0), series.values, series.timestamps, np.empty(0)).score
-    residuals = calm(deviations)
+    residuals = drop_incident_distances(deviations)
     return replace(state, threshold=alarms.boundary(residuals, share), promise=alarms.promise(share, len(residuals)))
 
 

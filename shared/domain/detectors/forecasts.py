@@ -1,17 +1,17 @@
 """One-step forecasts from the values before: ridge regression on lags, straight or bent by random features.
 
 Random features [Rahimi, Recht 2007] are the tangents hyperbolic of fixed random combinations of the lags: enough to
-forecast a chaotic series, which no linear rule can, at the price of one small linear system.
+forecast a chaotic series, which no linear rule can, for the cost of one small linear system.
 """
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
-from shared.domain.detectors.standards import Places, saturated
+from shared.domain.detectors.standards import Flags, Places, saturated
 from shared.domain.series import Values
 
 STRAIGHT_LAGS, BENT_LAGS, BENDS = 16, 32, 256
@@ -40,7 +40,7 @@ class Trial:
     """A forecast and how it did on points held out."""
 
     forecast: Forecast
-    folds: tuple[Values, ...]  # weights learnt without each fifth of the points
+    folds: tuple[Values, ...]  # weights learned without each fifth of the points
     residuals: Values  # absolute, of the points held out
     skill: float  # share of the error that is taken away from "as the last one" and "as usual"; may be negative
 
@@ -49,54 +49,78 @@ class Trial:
         forecast = self.forecast
         windows = sliding_window_view(saturated(values), forecast.lags)[:-1]
         fold = (start + np.arange(len(windows))) * FOLDS // total
-        out = np.empty(len(windows))
+        residuals = np.empty(len(windows))
         inputs = _inputs(windows, forecast.bends)
-        for each in np.unique(fold):
-            mine = fold == each
-            out[mine] = np.abs(saturated(values[forecast.lags :][mine]) - inputs[mine] @ self.folds[each])
-        return out
+        for number in np.unique(fold):
+            part = fold == number
+            residuals[part] = np.abs(saturated(values[forecast.lags :][part]) - inputs[part] @ self.folds[number])
+        return residuals
 
 
-def best(values: Values, usable: NDArray[np.bool_]) -> Trial:
+@dataclass(frozen=True, slots=True)
+class RidgeFit:
+    """Weights by ridge regression, and how they do on points held out."""
+
+    weights: Values
+    folds: tuple[Values, ...]  # weights learned without each fifth of the points
+    residuals: Values  # absolute, of the points held out
+    error: float  # mean square of the residuals, of which the largest hundredth counts as the 99 % quantile
+
+
+def best(values: Values, usable: Flags) -> Trial:
     """The better of a linear and a bent forecast of standardized `values` (n,), n >= 32, by held-out error.
 
-    usable: (n,) whether a point may be learnt from (False after a gap).
+    usable: (n,) whether a point may be learned from (False after a gap).
     """
     trials = [trial(values, usable, STRAIGHT_LAGS, 0), trial(values, usable, BENT_LAGS, BENDS)]
     return max(trials, key=lambda trial: trial.skill)
 
 
-def trial(values: Values, usable: NDArray[np.bool_], lags: int, bends: int) -> Trial:
+def trial(values: Values, usable: Flags, lags: int, bends: int) -> Trial:
     """Fit with the ridge that forecasts held-out fifths best."""
     lags = min(lags, len(values) // 8)
     ends = _learnable(usable, lags)
     windows = sliding_window_view(saturated(values), lags)
     inputs, targets = _inputs(windows[ends - lags], bends), saturated(values[ends])
-    fold = ends * FOLDS // len(values)
+    fit = _best_ridge(inputs, targets, ends * FOLDS // len(values))
+    as_the_last = np.abs(targets - saturated(values[ends - 1])).mean()
+    simple = min(as_the_last, np.abs(values).mean())
+    skill = 1 - float(fit.residuals.mean()) / max(float(simple), 1e-12)
+    return Trial(Forecast(lags, bends, fit.weights), fit.folds, fit.residuals, skill)
+
+
+def _best_ridge(inputs: Values, targets: Values, fold: Places) -> RidgeFit:
+    """The smallest ridge that no larger one clearly beats; inputs (m, k), targets and their fold (m,)."""
     squares, products = [], []
-    for each in range(FOLDS):
-        part = inputs[fold == each]
+    for number in range(FOLDS):
+        part = inputs[fold == number]
         squares.append(part.T @ part)
-        products.append(part.T @ targets[fold == each])
-    square, product = sum(squares[1:], squares[0]), sum(products[1:], products[0])
-    chosen: tuple[float, Values, tuple[Values, ...], Values] | None = None
+        products.append(part.T @ targets[fold == number])
+    best: RidgeFit | None = None
     for ridge in RIDGES:
-        penalty = ridge * len(ends) / 100 * np.eye(len(square))
-        folds = tuple(
-            np.linalg.solve(square - part + penalty, product - one) for part, one in zip(squares, products, strict=True)
-        )
-        residuals = np.abs(targets - np.einsum("ij,ij->i", inputs, np.array(folds)[fold]))
-        error = float(np.mean(np.minimum(residuals, np.quantile(residuals, 0.99)) ** 2))
-        if chosen is None or error < 0.999 * chosen[0]:
-            chosen = error, np.linalg.solve(square + penalty, product), folds, residuals
-    assert chosen is not None  # noqa: S101 - there are ridges
-    _, weights, folds, residuals = chosen
-    simple = min(np.abs(targets - saturated(values[ends - 1])).mean(), np.abs(values).mean())
-    skill = 1 - float(residuals.mean()) / max(float(simple), 1e-12)
-    return Trial(Forecast(lags, bends, weights), folds, residuals, skill)
+        penalty = ridge * len(targets) / 100 * np.eye(len(squares[0]))
+        fit = _ridge_fit(squares, products, penalty, inputs, targets, fold)
+        if best is None or fit.error < 0.999 * best.error:
+            best = fit
+    assert best is not None  # noqa: S101 - there are ridges
+    return best
 
 
-def _learnable(usable: NDArray[np.bool_], lags: int) -> Places:
+def _ridge_fit(
+    squares: list[Any], products: list[Any], penalty: Values, inputs: Values, targets: Values, fold: Places
+) -> RidgeFit:
+    """Solve for all points and without each fifth, from the inner products (k, k) and (k,) of the fifths."""
+    square, product = sum(squares[1:], squares[0]), sum(products[1:], products[0])
+    folds = tuple(
+        np.linalg.solve(square - part_square + penalty, product - part_product)
+        for part_square, part_product in zip(squares, products, strict=True)
+    )
+    residuals = np.abs(targets - np.einsum("ij,ij->i", inputs, np.array(folds)[fold]))
+    error = float(np.mean(np.minimum(residuals, np.quantile(residuals, 0.99)) ** 2))
+    return RidgeFit(np.linalg.solve(square + penalty, product), folds, residuals, error)
+
+
+def _learnable(usable: Flags, lags: int) -> Places:
     """At most `ROWS` places, evenly spaced, each with `lags` usable points before it and itself usable."""
     broken = np.concatenate(([0], np.cumsum(~usable)))
     places = np.arange(lags, len(usable))

@@ -6,7 +6,7 @@ import numpy as np
 
 from shared.domain.detectors.alarms import Boundary, interval_of
 from shared.domain.detectors.contract import Detector, Explanation, ParameterValues, Progress, Scores, banded
-from shared.domain.detectors.incidents import calm
+from shared.domain.detectors.incidents import drop_incident_distances
 from shared.domain.detectors.parameters import AlarmRate, Windows
 from shared.domain.detectors.standards import robust_spread
 from shared.domain.series import Series, Timestamps, Values
@@ -25,7 +25,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Robu
     """Median, 1.4826 of the median absolute deviation, and the distance that the alarm rate allows."""
     median = float(np.median(series.values))
     deviation = max(robust_spread(series.values), float(np.spacing(0.0)))
-    residuals = calm(np.abs(series.values - median) / deviation)
+    residuals = drop_incident_distances(np.abs(series.values - median) / deviation)
     boundary = Boundary.of(residuals, parameters["alarm_rate"], interval_of(series.timestamps))
     progress(1.0)
     return Robust(median, deviation, boundary)

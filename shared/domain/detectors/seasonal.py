@@ -14,7 +14,7 @@ from shared.domain.detectors.contract import (
     banded,
 )
 from shared.domain.detectors.cycles import DAY_S, FEWEST_CYCLES, WEEK_S, Bins, Cycle, Profile, candidates
-from shared.domain.detectors.incidents import calm
+from shared.domain.detectors.incidents import drop_incident_distances
 from shared.domain.detectors.parameters import AlarmRate, Choice, Windows
 from shared.domain.series import Series, Timestamps, Values
 from shared.errors import Code, InputError
@@ -74,7 +74,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Seas
     scaled = Series(series.timestamps, (series.values - center) / scale)
     best, explained = _best_cycle(scaled, parameters["cycle"], progress)
     profile = Profile.of(scaled.values, best.cycle.bin_of(series.timestamps), best.cycle.bins)
-    residuals = calm(best.ratios)
+    residuals = drop_incident_distances(best.ratios)
     boundary = Boundary.of(residuals, parameters["alarm_rate"], interval_of(series.timestamps))
     progress(1.0)
     return Seasonal(

@@ -12,9 +12,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from shared.domain.detectors.alarms import Boundary, interval_of
 from shared.domain.detectors.contract import Detector, Explanation, Need, ParameterValues, Progress, Scores, TrainingEnd
-from shared.domain.detectors.incidents import calm
+from shared.domain.detectors.incidents import drop_incident_distances
 from shared.domain.detectors.parameters import AlarmRate, Windows
-from shared.domain.detectors.standards import Standard, without_wild
+from shared.domain.detectors.standards import Standard, without_outliers
 from shared.domain.series import Series, Timestamps, Values
 
 AHEAD = 5  # estimated points after the newest, so that it does not stand at the edge; the paper's number too
@@ -40,11 +40,11 @@ class SpectralResidual:
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> SpectralResidual:
     """Nothing is learnt but what saliency is usual; each window is judged by itself."""
     standard = Standard.of(series.values)
-    values = without_wild(standard.standardized(series.values))
+    values = without_outliers(standard.standardized(series.values))
     length = min(LONGEST, max(SHORTEST, 1 << (len(series) // 4).bit_length()))
     windows = sliding_window_view(values, length - AHEAD)
     places = np.unique(np.linspace(0, len(windows) - 1, min(SAMPLE, len(windows))).astype(np.int64))
-    residuals = calm(saliency(windows[places], length))
+    residuals = drop_incident_distances(saliency(windows[places], length))
     progress(0.9)
     interval_s = interval_of(series.timestamps)
     boundary = Boundary.of(residuals, parameters["alarm_rate"], interval_s)

@@ -1,4 +1,4 @@
-"""What a series is like at large: its level and spread, its period, its gaps."""
+"""Properties of a whole series: its level and spread, its period, its gaps."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,9 @@ from shared.domain.series import Timestamps, Values
 
 LARGEST_STANDARDIZED = 1e6  # standardized values end here, so that every sum of squares is finite
 SATURATION = 20.0  # spreads: forecasts and rhythms take a value beyond for this far, so that it cannot rule the rest
-TOO_WILD, FEW = 30.0, 0.001  # deviations beyond which a training value is an error, if so few are
-WILD = 10.0  # robust deviations beyond which a training value does not widen the spread
+OUTLIER = 30.0  # spreads from the level: a training value beyond is taken for an error,
+MOST_OUTLIERS = 0.001  # if at most this share of the values is
+WINSORIZED_AT = 10.0  # robust deviations from the level: values beyond count as this far in the spread
 LONGEST_PERIOD = 400
 PERIOD_POINTS = 20_000
 RISE = 0.1  # of the variance
@@ -22,26 +23,26 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """A level and a spread, both robust against a few wild values."""
+    """A level and a spread, both robust against a few outliers."""
 
     center: float
     spread: float
 
     @classmethod
     def of(cls, values: Values) -> "Standard":
-        """Median, and the standard deviation of the values drawn in to ten robust deviations around it."""
+        """Median, and the standard deviation of the values winsorized at ten robust deviations from it."""
         center = float(np.median(values))
         with np.errstate(over="ignore"):
-            reach = WILD * robust_spread(values)
-            drawn_in = np.clip(values, center - reach, center + reach)
-        largest = float(np.abs(drawn_in - center).max())
+            reach = WINSORIZED_AT * robust_spread(values)
+            winsorized = np.clip(values, center - reach, center + reach)
+        largest = float(np.abs(winsorized - center).max())
         if largest == 0.0:
             return cls(center, float(np.spacing(abs(center))))
-        scaled = (drawn_in - center) / largest
+        scaled = (winsorized - center) / largest
         return cls(center, max(float(scaled.std()) * largest, float(np.spacing(0.0))))
 
     def standardized(self, values: Values) -> Values:
-        """Standardized values, at most `LARGEST_STANDARDIZED` from 0."""
+        """Distances from the level in spreads, at most `LARGEST_STANDARDIZED`."""
         with np.errstate(over="ignore"):
             return np.clip((values - self.center) / self.spread, -LARGEST_STANDARDIZED, LARGEST_STANDARDIZED)
 
@@ -52,9 +53,9 @@ def saturated(standardized: Values) -> Values:
 
 
 def robust_spread(values: Values) -> float:
-    """1.4826 of the median absolute deviation, or what comes nearest to it for values that mostly agree.
+    """1.4826 of the median absolute deviation, or a substitute for values that mostly agree.
 
-    More than half of the values may be the same: then the middle 80 %, then the standard deviation says how wide.
+    Where more than half of the values are the same, the middle 80 % give the spread, or else the standard deviation.
     """
     median = np.median(values)
     deviations = np.abs(values - median)
@@ -70,30 +71,30 @@ def robust_spread(values: Values) -> float:
     return (spread or float(np.sqrt(np.mean(deviations**2)))) * largest
 
 
-def without_wild(values: Values, few: float = FEW) -> Values:
-    """Standardized values with the few that are wild replaced by a straight line between their neighbours.
+def without_outliers(values: Values, most_outliers: float = MOST_OUTLIERS) -> Values:
+    """Standardized values with a few outliers replaced by a straight line between their neighbors.
 
-    One wrong reading would otherwise stand in every window around it and make those what is usual. Where wild values
-    are not few, they are how this series is.
+    One wrong reading would otherwise stand in every window around it and make those windows usual. A series with more
+    outliers than `most_outliers`, a share of the values, is like that: it is returned as it is.
     """
-    wild = np.abs(values) > TOO_WILD
-    if not wild.any() or wild.mean() > few:
+    outliers = np.abs(values) > OUTLIER
+    if not outliers.any() or outliers.mean() > most_outliers:
         return values
     places = np.arange(len(values))
-    return np.interp(places, places[~wild], values[~wild])
+    return np.interp(places, places[~outliers], values[~outliers])
 
 
 def period_of(values: Values) -> int:
     """The lag, 4 to 400 points, of the highest local maximum of the autocorrelation; 0 where there is none.
 
-    It must have risen from what it fell to before: of a slow rhythm with noise, the first lags are the most similar.
+    The autocorrelation must have fallen and risen again: in a slow rhythm with noise, the first lags correlate most.
     """
     recent = values[-PERIOD_POINTS:]
     longest = min(LONGEST_PERIOD, len(recent) // 3)
     if longest < 5:
         return 0
-    centred = recent - recent.mean()
-    spectrum = np.fft.rfft(centred, 1 << (2 * len(recent) - 1).bit_length())
+    centered = recent - recent.mean()
+    spectrum = np.fft.rfft(centered, 1 << (2 * len(recent) - 1).bit_length())
     correlation = np.fft.irfft(spectrum * spectrum.conj())[: longest + 1]
     inner = correlation[4:longest]
     has_risen = inner - np.minimum.accumulate(correlation)[3 : longest - 1] > RISE * correlation[0]

@@ -10,7 +10,7 @@ from shared.domain.detectors.msnn.bank import Bank, TrainingWindows, bank_ends, 
 from shared.domain.detectors.msnn.held_out import held_out_ends, held_out_sums
 from shared.domain.detectors.msnn.state import Msnn, TrustedForecast
 from shared.domain.detectors.msnn.weighing import SMOOTHED, STRIDE, WINDOW_FLOOR, compressed, cumulative, usual
-from shared.domain.detectors.standards import Flags, Places, Standard, is_after_gap, period_of, without_wild
+from shared.domain.detectors.standards import Flags, Places, Standard, is_after_gap, period_of, without_outliers
 from shared.domain.series import Series, Values
 
 SELF_SHARE = 0.15  # of the series: windows nearer than this are no proof that something came back
@@ -19,7 +19,7 @@ SELF_SHARE = 0.15  # of the series: windows nearer than this are no proof that s
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn:
     """Choose window lengths and banks, and learn on held-out windows what is usual."""
     standard = Standard.of(series.values)
-    values = without_wild(standard.standardized(series.values))
+    values = without_outliers(standard.standardized(series.values))
     after_gap = is_after_gap(series.timestamps)
     period = period_of(values)
     lengths = window_lengths(len(series), period)
