@@ -1,4 +1,4 @@
-"""The registry: every module of this package that defines `DETECTOR` is a detector."""
+"""The registry: every module or package in here that defines `DETECTOR` is a detector."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -17,13 +17,13 @@ DEFAULT = "baseline"
 @cache
 def registry() -> Mapping[str, Detector[Any]]:
     """All detectors by name."""
-    modules = (import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__))
+    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
     detectors = [module.DETECTOR for module in modules if hasattr(module, "DETECTOR")]
     return {detector.name: detector for detector in sorted(detectors, key=lambda detector: str(detector.name))}
 
 
 def named(name: str) -> Detector[Any]:
-    """Return the detector of that name; raise `InputError` with the names there are."""
+    """Return the detector with that name; raise `InputError` that lists the known names."""
     try:
         return registry()[name]
     except KeyError:
@@ -35,7 +35,7 @@ def named(name: str) -> Detector[Any]:
 def learn(detector: Detector[Any], series: Series, parameters: ParameterValues, progress: Progress) -> Fitted:
     """Fit to the points outside the windows that the parameter `exclude` names.
 
-    A job accepted by an earlier release may not name every parameter that there is now.
+    Parameters that are not given get their defaults: an earlier release may have accepted the job without them.
     """
     chosen = complete(detector.parameters, parameters)
     return Fitted(detector, detector.fit(series.without(chosen["exclude"]), chosen, progress))

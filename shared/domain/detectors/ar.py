@@ -24,12 +24,12 @@ from shared.domain.detectors.standards import Standard, is_after_gap, without_ou
 from shared.domain.series import Series, Timestamps, Values
 
 MIN_POINTS = 32
-NARROWEST = 1e-3  # of the spread of the values: what is taken for noise where a forecast leaves none
+NARROWEST = 1e-3  # of the spread of the values: the noise that is assumed where a forecast leaves none
 
 
 @dataclass(frozen=True, slots=True)
 class Autoregression:
-    """Weights of the values before, and where the band around the forecast ends."""
+    """A forecast from the values before, and where the band around it ends."""
 
     standard: Standard
     forecast: Forecast
@@ -63,8 +63,8 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Auto
 def score(state: Autoregression, values: Values, _timestamps: Timestamps, context: Values) -> Scores:
     """Distance from the forecast in units of the band's half width.
 
-    Where less than all lags are known, the first known value stands for those before it; nothing is known before the
-    first, of which the usual level is expected.
+    Where fewer values than lags are known, the first known value stands for those before it. The first value of all is
+    compared with the usual level.
     """
     standard, lags = state.standard, state.forecast.lags
     known = standard.standardized(np.concatenate((context[-lags:], values)))
@@ -78,17 +78,17 @@ def score(state: Autoregression, values: Values, _timestamps: Timestamps, contex
 
 
 def explain(state: Autoregression, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:
-    """The forecast is all there is."""
+    """Name the only component."""
     return Explanation(component=f"the forecast from the {state.forecast.lags} values before")
 
 
 def needs(state: Autoregression) -> Need:
-    """The lags."""
+    """The values that the forecast is made from."""
     return state.end.needs(state.forecast.lags)
 
 
 def learnt(state: Autoregression) -> dict[str, float | str]:
-    """Lags, the error that is usual, and what is promised."""
+    """Lags, the usual error, and the promise."""
     return {
         "lags": float(state.forecast.lags),
         "deviation": min(state.deviation * state.standard.spread, LARGEST),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shared.domain.detectors import alarms
+from shared.domain.detectors.alarms import Boundary, interval_of
 from shared.domain.detectors.contract import (
     LARGEST,
     Detector,
@@ -31,11 +31,11 @@ class Baseline:
     standard_deviation: float
     threshold: float  # in standard deviations
     direction: str
-    promise: str = ""  # of an alarm rate, where one was asked for
+    promise: str = ""  # of the alarm rate; empty where a threshold was given instead
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Baseline:
-    """Learn mean and standard deviation of the training values, less incidents where there seem to be some."""
+    """Learn mean and standard deviation of the training values, without incidents where some seem to be among them."""
     mean, deviation, farthest = _moments(series.values)
     if farthest > SUSPICIOUS * deviation:
         mean, deviation, _ = _moments(drop_incidents(series.values))
@@ -43,7 +43,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Base
     state = Baseline(mean, deviation, parameters["threshold"], parameters["direction"])
     if parameters["alarm_rate"] == OFF:
         return state
-    return _calibrated(state, series, alarms.share_of(parameters["alarm_rate"], alarms.interval_of(series.timestamps)))
+    return _calibrated(state, series, parameters["alarm_rate"])
 
 
 def _moments(values: Values) -> tuple[float, float, float]:
@@ -64,18 +64,19 @@ def _moments(values: Values) -> tuple[float, float, float]:
     return rough + correction * scale, max(spread * scale, math.ulp(0.0)), farthest
 
 
-def _calibrated(state: Baseline, series: Series, share: float) -> Baseline:
-    """The same with the threshold that this share of the training values exceeds.
+def _calibrated(state: Baseline, series: Series, alarm_rate: str) -> Baseline:
+    """Replace the threshold by the one that the alarm rate allows on the training values.
 
-    Two numbers were learnt from all of them, so that their own residuals are as good as those of held-out values.
+    Only two numbers were learned from all of them, so their residuals are as good as those of held-out values.
     """
     deviations = score(replace(state, threshold=1.0), series.values, series.timestamps, np.empty(0)).score
     residuals = drop_incident_distances(deviations)
-    return replace(state, threshold=alarms.boundary(residuals, share), promise=alarms.promise(share, len(residuals)))
+    boundary = Boundary.of(residuals, alarm_rate, interval_of(series.timestamps))
+    return replace(state, threshold=boundary.value, promise=boundary.promise)
 
 
 def score(state: Baseline, values: Values, _timestamps: Timestamps, _context: Values) -> Scores:
-    """Distance from the mean in units of the band's half width; 0 on the side that `direction` leaves out."""
+    """Distance from the mean in units of the band's half width; 0 on the side that `direction` ignores."""
     with np.errstate(over="ignore"):
         distance = (values - state.mean) / state.standard_deviation / state.threshold
     half_width = state.standard_deviation * state.threshold
@@ -94,18 +95,18 @@ def score(state: Baseline, values: Values, _timestamps: Timestamps, _context: Va
 
 
 def explain(_state: Baseline, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:
-    """There is one component."""
+    """Name the only component."""
     return Explanation(component="the distance from the mean")
 
 
 def learnt(state: Baseline) -> dict[str, float | str]:
     """Mean, standard deviation and threshold, and what the alarm rate promises."""
-    told: dict[str, float | str] = {
+    numbers: dict[str, float | str] = {
         "mean": state.mean,
         "standard_deviation": state.standard_deviation,
         "threshold": state.threshold,
     }
-    return {**told, "promise": state.promise} if state.promise else told
+    return {**numbers, "promise": state.promise} if state.promise else numbers
 
 
 DETECTOR = Detector(

@@ -1,4 +1,4 @@
-"""What a detector is: a frozen bundle of pure functions, the type of their state, and words about them."""
+"""A detector: a frozen bundle of pure functions, the type of their state, and its description."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ ParameterValues = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What a detector says of n points. Every array is (n,) and finite; None where the detector says nothing."""
+    """Scores of n points. Every array is (n,) and finite; None where the detector has no such column."""
 
     score: Values  # 0 = as expected; 1.0 = the decision boundary; anomaly means score > 1
     expected: Values | None
@@ -30,9 +30,9 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What comes before a point that is to be judged, and the end of the training values, which may be just that."""
+    """How many values a detector needs before a point, and the end of the training values, which may provide them."""
 
-    points: int = 0  # with fewer values before it, a point's score says too little
+    points: int = 0  # with fewer values before it, a point's score is unreliable
     tail: Values = field(default_factory=lambda: np.empty(0))  # the last `points` training values
     last_timestamp: int = 0
     interval_s: float = 0.0
@@ -71,7 +71,7 @@ class Explanation:
     similar_distance: float | None = None  # from it, in units of the largest distance that is usual
 
 
-def _nothing(_state: Any) -> Need:
+def _no_need(_state: Any) -> Need:
     return Need()
 
 
@@ -81,21 +81,21 @@ def _no_objection(_series: Series, _parameters: ParameterValues) -> None:
 
 @dataclass(frozen=True)
 class Detector(Generic[State]):
-    """One algorithm. Its file defines `DETECTOR`; the registry finds it there."""
+    """One algorithm. Its module defines `DETECTOR`; the registry finds it there."""
 
     name: str
     purpose: str
     cost: str
-    false_alarms: str  # which share of points raises an alarm although nothing is wrong
+    false_alarms: str  # the share of normal points that raises an alarm
     min_points: int  # fewest it can learn from
-    context_points: int  # most values before a point that can bear upon its score
+    context_points: int  # most values before a point that can affect its score
     parameters: tuple[Parameter, ...]
-    state: type[State]  # a frozen dataclass; `states` says of what
+    state: type[State]  # a frozen dataclass that `states` can encode
     fit: Callable[[Series, ParameterValues, Progress], State]
     score: Callable[[State, Values, Timestamps, Values], Scores]  # state, values (n,), timestamps (n,), context (m,)
     learnt: Callable[[State], dict[str, float | str]]  # the state's main numbers, for people
     explain: Callable[[State, Values, Timestamps, Values], Explanation]  # of the last of the values
-    needs: Callable[[State], Need] = _nothing
+    needs: Callable[[State], Need] = _no_need
     check: Callable[[Series, ParameterValues], None] = _no_objection  # `InputError` for a series it cannot learn from
     modes: Mapping[str, Callable[[State, Values, Timestamps], Scores]] = field(default_factory=dict)  # beside causal
 
@@ -126,8 +126,8 @@ class Fitted:
 
 
 def banded(values: Values, expected: Values, half_width: Values) -> Scores:
-    """Scores of a band (n,) around what is expected (n,): the distance in units of its half width."""
-    half_width = np.maximum(half_width, np.spacing(0.0))  # of tiny values it may have been rounded to 0
+    """Scores of a band around the expected values (n,): the distance from them in units of its half width (n,)."""
+    half_width = np.maximum(half_width, np.spacing(0.0))  # it may have been rounded to 0 for tiny values
     with np.errstate(over="ignore"):
         distance = np.abs(values - expected) / half_width
         lower, upper = expected - half_width, expected + half_width
@@ -135,9 +135,9 @@ def banded(values: Values, expected: Values, half_width: Values) -> Scores:
 
 
 def clipped(array: Values) -> Values:
-    """The same with infinities replaced by the largest finite numbers."""
+    """Replace infinities by the largest finite numbers."""
     return np.minimum(np.maximum(array, -LARGEST), LARGEST)  # for one value, np.clip takes three times as long
 
 
 def ignore_progress(_share: float) -> None:
-    """Progress of a fit inside another."""
+    """Ignore the progress of a fit that is part of another."""

@@ -15,8 +15,8 @@ MONDAY = 4 * 86_400  # 1970-01-05, the first Monday of Unix time
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 MOST_BINS = 2_016  # five minutes of a week
 FEWEST_CYCLES = 2
-LEVEL_POINTS, SPREAD_POINTS = 3, 30  # fewest that a bin's level and spread are taken from: else its neighbours help
-NARROWEST = 0.3  # of the usual spread: one calm phase must not make its next ripple an anomaly
+LEVEL_POINTS, SPREAD_POINTS = 3, 30  # fewest that a bin's level and spread are taken from: else its neighbors help
+NARROWEST = 0.3  # of the usual spread: one quiet phase must not make its next ripple an anomaly
 NOISELESS = 1e-3  # of the spread of the values: what is taken for noise where there is none
 FLAT = 1e-9  # the same where the values are all alike, of values of at most 1
 MOST_FACTOR, AS_HIGH = 40, 0.9  # a peak nearly as high at a fraction of the period is the period
@@ -80,18 +80,18 @@ def _around(ordered: Values, edges: Bins, fewest: int) -> Iterator[Values]:
     ordered: (n,) values by bin; edges: (bins + 1,) where each bin begins. The first bin follows the last.
     """
     count, total = len(edges) - 1, len(ordered)
-    thrice = np.concatenate((ordered, ordered, ordered))
-    turns = np.concatenate((edges[:-1], edges[:-1] + total, edges + 2 * total))
-    own = np.arange(count, 2 * count)
+    repeated = np.concatenate((ordered, ordered, ordered))
+    starts = np.concatenate((edges[:-1], edges[:-1] + total, edges + 2 * total))
+    middle = np.arange(count, 2 * count)
     reach = np.zeros(count, dtype=np.int64)
     while True:
-        lacking = turns[own + reach + 1] - turns[own - reach] < fewest
+        lacking = starts[middle + reach + 1] - starts[middle - reach] < fewest
         growing = lacking & (2 * reach + 1 < count)
         if not growing.any():
             break
         reach[growing] += 1
-    for low, high in zip(turns[own - reach].tolist(), turns[own + reach + 1].tolist(), strict=True):
-        yield thrice[low : min(high, low + total)]
+    for low, high in zip(starts[middle - reach].tolist(), starts[middle + reach + 1].tolist(), strict=True):
+        yield repeated[low : min(high, low + total)]
 
 
 def candidates(series: Series, wanted: Sequence[str]) -> Iterator[Cycle]:

@@ -83,8 +83,8 @@ def trial(values: Values, usable: Flags, lags: int, bends: int) -> Trial:
     windows = sliding_window_view(saturated(values), lags)
     inputs, targets = _inputs(windows[ends - lags], bends), saturated(values[ends])
     fit = _best_ridge(inputs, targets, ends * FOLDS // len(values))
-    as_the_last = np.abs(targets - saturated(values[ends - 1])).mean()
-    simple = min(as_the_last, np.abs(values).mean())
+    error_of_last_value, error_of_level = np.abs(targets - saturated(values[ends - 1])).mean(), np.abs(values).mean()
+    simple = min(error_of_last_value, error_of_level)
     skill = 1 - float(fit.residuals.mean()) / max(float(simple), 1e-12)
     return Trial(Forecast(lags, bends, fit.weights), fit.folds, fit.residuals, skill)
 

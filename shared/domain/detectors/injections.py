@@ -1,4 +1,4 @@
-"""Anomalies made on purpose, in values that a detector has not learnt from; and how well its scores find them."""
+"""Anomalies injected into values that a detector has not learned from, and how well its scores find them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from shared.domain.series import Series, Values
 
 Flags = NDArray[np.bool_]
 
-LEARNT_SHARE = 0.7
+LEARNED_SHARE = 0.7
 MOST_POINTS, MOST_HELD_OUT = 20_000, 3_000  # so that time is bounded at any length
 EVENTS = 6  # of a kind
 ROOM = 200  # points for each event of a copy
@@ -33,7 +33,7 @@ def split(series: Series) -> tuple[Series, Series]:
     """The part of the newest points to learn from, and the part after it to judge."""
     recent = slice(max(len(series) - MOST_POINTS, 0), len(series))
     timestamps, values = series.timestamps[recent], series.values[recent]
-    cut = max(int(LEARNT_SHARE * len(values)), len(values) - MOST_HELD_OUT)
+    cut = max(int(LEARNED_SHARE * len(values)), len(values) - MOST_HELD_OUT)
     return Series(timestamps[:cut], values[:cut]), Series(timestamps[cut:], values[cut:])
 
 
@@ -61,17 +61,17 @@ def injections(values: Values, spread: float, period: int) -> Iterator[Injected]
 
 
 def _event(kind: str, values: Values, part: slice, size: float) -> Values:
-    own: Values = values[part]
+    original: Values = values[part]
     changed: Values
-    count = np.arange(len(own))
+    count = np.arange(len(original))
     if kind == "spike":
-        changed = own + 3 * size
+        changed = original + 3 * size
     elif kind == "shift":
-        changed = own + size
+        changed = original + size
     elif kind == "flat":
-        changed = np.full(len(own), own[0])
+        changed = np.full(len(original), original[0])
     elif kind == "noise":  # ragged: fractional parts of multiples of the golden ratio
-        changed = own + 1.7 * size * (2 * np.mod(count * 0.6180339887498949, 1) - 1)
+        changed = original + 1.7 * size * (2 * np.mod(count * 0.6180339887498949, 1) - 1)
     elif kind == "faster":
         changed = np.interp(2.0 * count, np.arange(len(values) - part.start), values[part.start :])
     else:

@@ -40,7 +40,7 @@ def score(state: Robust, values: Values, _timestamps: Timestamps, _context: Valu
 
 
 def explain(_state: Robust, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:
-    """There is one component."""
+    """Name the only component."""
     return Explanation(component="the distance from the median")
 
 

@@ -51,7 +51,7 @@ class CycleTrial:
 
 
 def check(series: Series, parameters: ParameterValues) -> None:
-    """Raise `InputError` where the cycle that was asked for is not there twice."""
+    """Raise `InputError` if the series does not hold the requested cycle twice."""
     kind = parameters["cycle"]
     if kind != "auto" and not list(candidates(series, [kind])):
         length = {"day": "a day", "week": "a week"}.get(kind, "a period of at most 400 points, which is not found")
@@ -116,12 +116,12 @@ def _sampled(series: Series) -> Series:
 
 
 def _held_out(series: Series, cycle: Cycle) -> tuple[Values, Values]:
-    """Distances (n,) from the level learnt without the stretch a point lies in; and the same in spreads."""
+    """Distances (n,) from the level learned without the stretch a point lies in; and the same in spreads."""
     bins = cycle.bin_of(series.timestamps)
     fold = _folds(series, cycle)
     distances, ratios = np.empty(len(series)), np.empty(len(series))
-    for each in range(int(fold.max()) + 1):
-        out = fold == each
+    for number in range(int(fold.max()) + 1):
+        out = fold == number
         profile = Profile.of(series.values[~out], bins[~out], cycle.bins)
         distances[out] = np.abs(series.values[out] - profile.level[bins[out]])
         ratios[out] = distances[out] / profile.spread[bins[out]]
@@ -145,13 +145,13 @@ def score(state: Seasonal, values: Values, timestamps: Timestamps, _context: Val
 
 
 def explain(state: Seasonal, _values: Values, timestamps: Timestamps, _context: Values) -> Explanation:
-    """The phase that the last point lies in."""
+    """Name the phase of the last point."""
     cycle = state.cycle
     return Explanation(component=f"what is usual {cycle.name_of(int(cycle.bin_of(timestamps[-1:])[0]))}")
 
 
 def learnt(state: Seasonal) -> dict[str, float | str]:
-    """The cycle, what it explains, and what is promised."""
+    """The cycle, what it explains, and the promise."""
     names = {0.0: "none", DAY_S: "day", WEEK_S: "week"}
     return {
         "cycle": names.get(state.cycle.seconds, "period"),

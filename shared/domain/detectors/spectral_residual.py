@@ -19,9 +19,9 @@ from shared.domain.series import Series, Timestamps, Values
 
 AHEAD = 5  # estimated points after the newest, so that it does not stand at the edge; the paper's number too
 LONGEST, SHORTEST = 128, 32  # of the transform: window and estimated points
-AVERAGED = 3  # neighbours of a frequency, in the paper's moving average of the log spectrum
+AVERAGED = 3  # neighbors of a frequency, in the paper's moving average of the log spectrum
 BEFORE = 0.5  # of the transform: points whose mean saliency the newest is compared with
-FAINTEST = 1e-3  # added to amplitudes and saliencies, so that rounding errors in a calm window are none
+FAINTEST = 1e-3  # added to amplitudes and saliencies, so that rounding errors in a flat window are not salient
 ROWS = 4_096
 SAMPLE = 8_192  # held-out windows at most
 MIN_POINTS = 64
@@ -38,7 +38,7 @@ class SpectralResidual:
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> SpectralResidual:
-    """Nothing is learnt but what saliency is usual; each window is judged by itself."""
+    """Learn nothing but the usual saliency: each window is judged by itself."""
     standard = Standard.of(series.values)
     values = without_outliers(standard.standardized(series.values))
     length = min(LONGEST, max(SHORTEST, 1 << (len(series) // 4).bit_length()))
@@ -71,8 +71,9 @@ def _saliency(windows: Values, length: int) -> Values:
     average = sliding_window_view(edges, AVERAGED, axis=1).mean(axis=2)
     salient = np.abs(np.fft.irfft(spectrum * np.exp(-average), n=length, axis=1))
     last = length - AHEAD - 1
-    own: Values = salient[:, last] / (salient[:, last - int(BEFORE * length) : last].mean(axis=1) + FAINTEST)
-    return own
+    before_last = salient[:, last - int(BEFORE * length) : last]
+    relative: Values = salient[:, last] / (before_last.mean(axis=1) + FAINTEST)
+    return relative
 
 
 def score(state: SpectralResidual, values: Values, _timestamps: Timestamps, context: Values) -> Scores:
@@ -85,7 +86,7 @@ def score(state: SpectralResidual, values: Values, _timestamps: Timestamps, cont
 
 
 def explain(state: SpectralResidual, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:
-    """There is one window."""
+    """Name the only window."""
     return Explanation(component=f"the saliency in the window of {state.length - AHEAD} points")
 
 
@@ -95,7 +96,7 @@ def needs(state: SpectralResidual) -> Need:
 
 
 def learnt(state: SpectralResidual) -> dict[str, float | str]:
-    """Window, boundary and what is promised."""
+    """Window, boundary and promise."""
     return {
         "window_points": float(state.length - AHEAD),
         "threshold": state.boundary.value,

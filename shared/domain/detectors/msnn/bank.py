@@ -2,7 +2,7 @@
 
 A window of `length` values becomes the means of at most 32 equal blocks of it, less the window's own mean, and 0.3 of
 that mean: Euclidean distance between such vectors compares shapes first and levels second. Windows are not divided by
-their own deviation: what is loud stays different from what is quiet.
+their own deviation: a loud stretch stays different from a quiet one.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Bank:
 
     vectors: Vectors
     times: Places
-    factors: Vectors  # (k + 1, m): a vector with a 1 appended, times this, is a distance less a constant of its own
+    factors: Vectors  # (k + 1, m): times a vector with a 1 appended, squared distances less the square of that vector
 
     @classmethod
     def of(cls, vectors: Vectors, times: Places) -> "Bank":

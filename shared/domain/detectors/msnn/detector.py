@@ -17,7 +17,7 @@ from shared.domain.series import Timestamps, Values
 
 
 class Match(NamedTuple):
-    """The training window nearest to the last one of some length; the greater, the less usual its distance."""
+    """The training window nearest to the last window of some length. The greatest match is the most unusual."""
 
     ratio: float  # its distance in units of the usual
     length: int
@@ -63,7 +63,7 @@ def needs(state: Msnn) -> Need:
 
 
 def learnt(state: Msnn) -> dict[str, float | str]:
-    """Scales, period and what is promised."""
+    """Period, longest window, trust and promise."""
     return {
         "period_points": float(state.period),
         "longest_window_points": float(state.windows.lengths[-1]),

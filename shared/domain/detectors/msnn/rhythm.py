@@ -39,14 +39,14 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class RhythmTrial:
-    """A rhythm, and what was learnt without each fifth of the values."""
+    """A rhythm, and the levels learned without each fifth of the values."""
 
     rhythm: Rhythm
     folds: Values  # (FOLDS, places)
     skill: float  # share of the error that is taken away from "as usual"; may be negative
 
     def held_out(self, values: Values, at: Places, steps: Values) -> Values:
-        """Errors (m, RECENT) by what was learnt without the fifth of `values` (n,) that each of `at` (m,) is in."""
+        """Errors (m, RECENT) by the levels learned without the fifth of `values` (n,) that each of `at` (m,) is in."""
         fold = at * FOLDS // len(values)
         return _errors(self.rhythm, values, at, steps[at], RECENT, self.folds, fold)
 
@@ -63,14 +63,14 @@ def best(values: Values, steps: Values, period: int, interval_s: float) -> Rhyth
 
 def trial(values: Values, steps: Values, period: float) -> RhythmTrial:
     """Learn the levels of one period, from the newest values of each fifth."""
-    ends = [-(-each * len(values) // FOLDS) for each in range(1, FOLDS + 1)]
+    ends = [-(-number * len(values) // FOLDS) for number in range(1, FOLDS + 1)]
     kept = np.unique(np.concatenate([np.arange(max(end - POINTS, 0), end) for end in ends]))
     fold, places = kept * FOLDS // len(values), round(period)
     at = _places(steps[kept], period, places)
     order = np.lexsort((values[kept], at))
     ranked, at_ranked, fold_ranked = values[kept][order], at[order], fold[order]
-    learnt = [fold_ranked != each for each in range(FOLDS)]
-    folds = np.array([_levels(ranked[mask], at_ranked[mask], places) for mask in learnt])
+    others = [fold_ranked != number for number in range(FOLDS)]
+    folds = np.array([_levels(ranked[mask], at_ranked[mask], places) for mask in others])
     targets = saturated(values[kept])
     residuals = np.abs(targets - folds[fold, at])
     skill = 1 - float(residuals.mean()) / max(float(np.abs(targets).mean()), 1e-12)
@@ -79,7 +79,7 @@ def trial(values: Values, steps: Values, period: float) -> RhythmTrial:
 
 
 def _places(steps: Values, period: float, places: int) -> Places:
-    """Which of so many equal parts of the period each step is in."""
+    """The number of the part each step is in, of `places` equal parts of the period."""
     part = np.mod(np.round(steps), period) * (places / period)
     return np.minimum(part.astype(np.int64), places - 1)
 
@@ -98,8 +98,8 @@ def _errors(
 ) -> Values:
     """Distances (m, recent) from the levels, in units of the usual; 0 where the rhythm was not kept before.
 
-    Times may be made up, a period not quite right, a machine started anew: then every value is at a wrong place, and
-    that says nothing of this one.
+    Times may be made up, a period slightly wrong, a machine restarted: then every value is at a wrong place, and an
+    error there does not make a value unusual.
     """
     if rhythm.trust == 0:
         return np.zeros((len(at), recent))

@@ -86,7 +86,7 @@ def _nearness(state: Msnn, joined: Values, ends: Places, times: Timestamps) -> V
 
 
 def _smoothed(near: Values, count: int) -> Values:
-    """The mean (count,) of every 8th of the distances up to each of the last `count`; one alone has no others."""
+    """The mean (count,) of every 8th of the distances up to each of the last `count`; for a single point, of all."""
     if count == 1:
         mean: Values = near.mean(keepdims=True)
         return mean

@@ -16,7 +16,7 @@ from shared.domain.series import Timestamps, Values
 
 @dataclass(frozen=True, slots=True)
 class TrustedForecast:
-    """A one-step forecast, and how much its errors say."""
+    """A one-step forecast, its usual error, and how far to trust it."""
 
     forecast: Forecast
     usual_error: float  # exceeded by one held-out value in a hundred

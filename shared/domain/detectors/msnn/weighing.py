@@ -31,7 +31,7 @@ def combined(near: Values, smoothed: Values, forecast: Values, rhythm: Values) -
 
 
 def weighted_errors(newest: Values, recent: Values, trust: float) -> Values:
-    """The weight of a point's own error and of the recent ones (compressed), by the trust in their source."""
+    """A point's newest error (n,) and the root mean square (n,) of its recent ones, as they count in the sum."""
     return trust * (NEWEST_ERROR_WEIGHT * compressed(newest) + RECENT_ERRORS_WEIGHT * recent)
 
 
@@ -41,7 +41,7 @@ def weighted_error_rows(errors: Values, trust: float) -> Values:
 
 
 def weighted_errors_around(errors: Values, trust: float) -> Values:
-    """The weight of each point's error (n,) and of those on both sides of it."""
+    """The errors (n,) of each point and of those on both sides of it, as they count in the sum."""
     around = moving_rms(errors, AROUND, AROUND)
     return trust * (CENTERED_ERROR_WEIGHT * compressed(errors) + ERRORS_AROUND_WEIGHT * around)
 
@@ -78,7 +78,7 @@ def cumulative(values: Values) -> Values:
 
 
 def usual(distances: Values, floor: float) -> float:
-    """What one distance in a hundred exceeds, plus a floor: or a noiseless series makes rounding errors unusual."""
+    """The 99 % quantile, plus a floor so that rounding errors in a noiseless series are not unusual."""
     return float(np.quantile(distances, 0.99)) + floor
 
 
