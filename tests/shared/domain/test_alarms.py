@@ -58,6 +58,12 @@ def test_residuals_that_are_all_the_same_still_have_a_boundary() -> None:
     assert alarms.boundary(np.ones(100), 1e-3) >= 1
 
 
+def test_a_boundary_comes_with_the_promise_of_its_rate() -> None:
+    residuals = np.random.default_rng(7).exponential(size=500)
+    learned = alarms.Boundary.of(residuals, "2 per week", 3600.0)
+    assert learned == alarms.Boundary(alarms.boundary(residuals, 2 / 168), alarms.promise(2 / 168, 500))
+
+
 def test_too_few_points_are_owned_up_to() -> None:
     assert alarms.promise(1e-3, 4000).startswith("One false alarm in 1,000 points, measured on 4,000")
     assert "too few to promise less than 1 in 400" in alarms.promise(1e-3, 400)

@@ -31,9 +31,9 @@ def archive(**arrays: Any) -> bytes:
     return buffer.getvalue()
 
 
-def nested() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Head and arrays of a state with dataclasses in it."""
-    detector = named("ar")
+def nested(name: str = "ar") -> tuple[dict[str, Any], dict[str, Any]]:
+    """Head and arrays of a state with dataclasses, or another detector, in it."""
+    detector = named(name)
     content, _ = encode(Fitted(detector, fit(detector, random_walk(40), complete(detector.parameters, {}))))
     arrays = dict(unpacked(content))
     return json.loads(arrays.pop("head").tobytes()), arrays
@@ -163,6 +163,25 @@ def test_an_array_of_another_type_is_damaged(kind: Any) -> None:
     head, arrays = nested()
     with pytest.raises(DamagedError):
         decode(packed(head, {**arrays, "end.tail": np.zeros(3).astype(kind)}))
+
+
+@pytest.mark.parametrize("compared", ["", "msnn ar", [1], [["msnn"]], {"msnn": 1}, None, 5, True], ids=str)
+def test_a_tuple_of_words_is_a_list_of_strings(compared: Any) -> None:
+    head, arrays = nested("auto")
+    assert head["state"]["compared"] == []
+    assert decode(packed(head, arrays)).state.compared == ()
+    head["state"]["compared"] = compared
+    with pytest.raises(DamagedError):
+        decode(packed(head, arrays))
+
+
+@pytest.mark.parametrize("chosen", [None, [], {}, {"detector": "robust"}, {"state": {}}, "robust", 1.0], ids=str)
+def test_a_nested_detector_that_is_not_as_written_is_damaged(chosen: Any) -> None:
+    head, arrays = nested("auto")
+    assert head["state"]["chosen"].keys() == {"detector", "state"}
+    for value in (chosen, {**head["state"]["chosen"], "other": 1}):
+        with pytest.raises(DamagedError):
+            decode(packed({**head, "state": {**head["state"], "chosen": value}}, arrays))
 
 
 def test_fields_of_format_1_are_refused_in_format_2_and_the_other_way_round() -> None:

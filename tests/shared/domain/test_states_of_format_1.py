@@ -5,7 +5,9 @@ training values.
 """
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shared.domain.archives import unpacked
 from shared.domain.detectors import registry
 from shared.domain.detectors.states import Fitted, decode, encode
 from shared.domain.series import Values
@@ -67,6 +70,38 @@ def test_what_was_learned_and_its_explanation_are_as_recorded(file: Path) -> Non
     why = fitted.detector.explain(fitted.state, values[-1:], timestamps[-1:], np.concatenate((context, values[:-1])))
     for name, number in expected["explanation"].items():
         assert getattr(why, name) == (None if number is None else pytest.approx(number, rel=ROUNDING))
+
+
+@each_file
+def test_no_number_word_or_array_gets_lost(file: Path) -> None:
+    """What format 2 has in addition follows from them: the lengths of arrays, features that `ar` does not use."""
+    content, arrays = file.read_bytes(), {}
+    if file.suffix == ".npz":
+        arrays = unpacked(content)
+        content = arrays.pop("head").tobytes()
+    before = Counter([*leaves(json.loads(content)["state"]), *map(shown, arrays.values())])
+    del before[""]  # the names compared, where none were
+    assert not before - Counter(leaves(decode(file.read_bytes()).state))
+
+
+def leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for nested in value.values():
+            yield from leaves(nested)
+    elif isinstance(value, tuple):
+        yield " ".join(value)
+    elif isinstance(value, Fitted):
+        yield value.detector.name
+        yield from leaves(value.state)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from leaves(getattr(value, field.name))
+    else:
+        yield shown(value)
+
+
+def shown(value: Any) -> str:
+    return f"{value.dtype} {value.tolist()}" if isinstance(value, np.ndarray) else str(value)
 
 
 @each_file
