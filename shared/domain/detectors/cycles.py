@@ -61,7 +61,7 @@ class Profile:
 
     @classmethod
     def of(cls, values: Values, bins: Bins, count: int) -> "Profile":
-        """Medians and robust deviations of each bin's values, with those of its neighbours where it has too few.
+        """Medians and robust deviations of each bin's values, with those of its neighbors where it has too few.
 
         values: (n,), at most 1 in size; bins: (n,).
         """
