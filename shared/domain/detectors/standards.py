@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from shared.domain.series import Timestamps, Values
 
 LARGEST_STANDARDIZED = 1e6  # standardized values end here, so that every sum of squares is finite
-SATURATION = 20.0  # spreads: forecasts and rhythms take a value beyond for this far, so that it cannot rule the rest
-OUTLIER = 30.0  # spreads from the level: a training value beyond is taken for an error,
+SATURATION = 20.0  # spreads from the level: forecasts and rhythms clip values here, so that no outlier dominates
+OUTLIER = 30.0  # spreads from the level: a training value beyond is an error,
 MOST_OUTLIERS = 0.001  # if at most this share of the values is
 WINSORIZED_AT = 10.0  # robust deviations from the level: values beyond count as this far in the spread
 LONGEST_PERIOD = 400

@@ -58,7 +58,7 @@ def _matches(state: Msnn, joined: Values) -> Iterator[Match]:
 
 
 def needs(state: Msnn) -> Need:
-    """The longest window, as often as it is smoothed."""
+    """The longest window, and the points over which distances are smoothed."""
     return state.end.needs(state.needed_points)
 
 

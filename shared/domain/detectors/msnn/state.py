@@ -51,7 +51,7 @@ class Msnn:
 
     @property
     def needed_points(self) -> int:
-        """Values before a point: the longest window, as often as it is smoothed."""
+        """Values before a point: the longest window, and the points over which distances are smoothed."""
         return int(self.windows.lengths[-1]) - 1 + SMOOTHED - STRIDE
 
     def steps(self, timestamps: Timestamps) -> Values:

@@ -1,4 +1,4 @@
-"""How the parts of a multi-scale nearest neighbor score are compressed, averaged, weighed and added up.
+"""How the parts of a multi-scale nearest neighbor score are compressed, averaged, weighted and added up.
 
 The comment on a weight is what happens to VUS-PR when that weight alone changes. Measured on 53 series of TSB-AD (20 of
 NAB, 13 TODS, 12 WSD, 6 UCR, 2 MGAB), whose mean is .547 for causal scores and .656 for centered ones. The means are
@@ -26,7 +26,7 @@ WINDOW_FLOOR, ERROR_FLOOR = 0.02, 1e-3  # spreads, added to what is usual of dis
 
 
 def combined(near: Values, smoothed: Values, forecast: Values, rhythm: Values) -> Values:
-    """The sum that is judged: of the windows' distances, and of the errors of forecast and rhythm, weighted before."""
+    """The sum that is judged, of the windows' distances and the weighted errors of forecast and rhythm."""
     return NEAR_WEIGHT * near + SMOOTHED_WEIGHT * smoothed + forecast + rhythm
 
 
@@ -58,8 +58,8 @@ def moving_rms(errors: Values, before: int, after: int) -> Values:
     places = np.arange(len(errors))
     low = np.maximum(places - before, 0)
     high = np.minimum(places + after + 1, len(errors))
-    means: Values = np.sqrt(np.maximum(sums[high] - sums[low], 0) / (high - low))
-    return means
+    rms: Values = np.sqrt(np.maximum(sums[high] - sums[low], 0) / (high - low))
+    return rms
 
 
 def mean_over_windows(distances: Values, length: int) -> Values:
@@ -83,5 +83,5 @@ def usual(distances: Values, floor: float) -> float:
 
 
 def trust_in(skill: float) -> float:
-    """From 0 for a source that predicts nothing to 1 for one that takes away half of the error or more."""
+    """From 0 for a source that predicts nothing to 1 for one that removes half of the error or more."""
     return min(1.0, 2 * max(skill, 0.0))
