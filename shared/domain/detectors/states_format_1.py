@@ -62,6 +62,8 @@ def upgraded(head: Mapping[str, Any], arrays: Arrays) -> tuple[dict[str, Any], A
 def _fitted(head: Mapping[str, Any], path: str, arrays: Arrays, moved: Arrays) -> dict[str, Any]:
     """The head in format 2; takes the arrays below `path` out of `arrays`, and gives them to `moved`."""
     detector = head["detector"]
+    if any("." in field for field in head["state"]):
+        raise ValueError("format 1 has no dots in the names of fields")
     places = MOVED.get(detector, {})
     state: dict[str, Any] = {}
     for name in [name for name in arrays if name.startswith(path) and "." not in name[len(path) :]]:

@@ -195,6 +195,14 @@ def test_fields_of_format_1_are_refused_in_format_2_and_the_other_way_round() ->
             decode(content)
 
 
+def test_a_field_of_format_1_that_is_named_as_format_2_nests_it_is_damaged() -> None:
+    head = json.loads((Path(__file__).with_name("states_of_format_1") / "robust.json").read_bytes())
+    decode(json.dumps(head).encode())
+    head["state"]["boundary.value"] = head["state"].pop("threshold")
+    with pytest.raises(DamagedError):
+        decode(json.dumps(head).encode())
+
+
 def test_an_unknown_format_is_answered_with_the_formats_that_are_read() -> None:
     with pytest.raises(DamagedError) as caught:
         decode(b'{"format": 3, "detector": "baseline", "state": {}}')
