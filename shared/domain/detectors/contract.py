@@ -11,7 +11,6 @@ from shared.domain.series import Series, Timestamps, Values
 
 LARGEST = float(np.finfo(np.float64).max)
 CAUSAL, CENTRED, RETROSPECTIVE = "causal", "centred", "retrospective"
-FOLLOWS_WITHIN = 1.5  # intervals after the last training point that the next one may come
 
 State = TypeVar("State")
 Progress = Callable[[float], None]  # called with the share done, 0 to 1; may raise to stop the fit
@@ -36,11 +35,6 @@ class Need:
     tail: Values = field(default_factory=lambda: np.empty(0))  # the last `points` training values
     last_timestamp: int = 0
     interval_s: float = 0.0
-
-    def met_by_tail(self, timestamp: int) -> bool:
-        """Whether a point at `timestamp` comes right after the training values."""
-        distance = timestamp - self.last_timestamp
-        return len(self.tail) >= self.points and 0 < distance <= FOLLOWS_WITHIN * self.interval_s
 
 
 @dataclass(frozen=True, slots=True)
