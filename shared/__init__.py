@@ -1,3 +1,3 @@
-"""Time-series anomaly-detection pipeline: what every process shares."""
+"""Code that every process of the time-series anomaly-detection pipeline shares."""
 
 __version__ = "0.1.0"

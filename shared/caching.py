@@ -1,4 +1,4 @@
-"""What never changes, kept in memory up to a number of bytes."""
+"""A cache for immutable values, limited by their size in bytes."""
 
 from collections import OrderedDict
 from threading import Lock
@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 
 class Cache(Generic[Key, Value]):
-    """Values by key. When they outgrow their bytes, the longest unused goes first. Threads may share it."""
+    """Thread-safe LRU cache: evicts the least recently used values beyond `most_bytes`."""
 
     def __init__(self, most_bytes: int) -> None:
         self._bytes_left = most_bytes
@@ -17,7 +17,7 @@ class Cache(Generic[Key, Value]):
         self._lock = Lock()
 
     def get(self, key: Key) -> Value | None:
-        """The value, if it is kept."""
+        """Return the value, or None if it is not cached."""
         with self._lock:
             if key not in self._entries:
                 return None
@@ -25,7 +25,7 @@ class Cache(Generic[Key, Value]):
             return self._entries[key][0]
 
     def put(self, key: Key, value: Value, size: int) -> None:
-        """Keep a value of `size` bytes, and let others go for it."""
+        """Cache a value of `size` bytes, and evict others to make room."""
         with self._lock:
             self._drop(key)
             self._entries[key] = value, size
@@ -34,7 +34,7 @@ class Cache(Generic[Key, Value]):
                 self._drop(next(iter(self._entries)))
 
     def forget(self, key: Key) -> None:
-        """Let the value go, if it is kept."""
+        """Evict the value, if it is cached."""
         with self._lock:
             self._drop(key)
 

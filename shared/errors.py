@@ -1,4 +1,4 @@
-"""Every error this project raises on purpose: one tree, one catalogue of codes, no HTTP in it."""
+"""Every error this project raises on purpose: one class tree and one catalog of codes, without HTTP."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -6,28 +6,28 @@ from typing import NamedTuple
 
 
 class Code(StrEnum):
-    """What went wrong, as a stable word. The API's table of statuses and `docs/errors.md` name each of them."""
+    """Stable code of an error. The API's table of statuses and `docs/errors.md` list each code."""
 
     # the request
     INVALID_JSON = "invalid_json"  # the body is not JSON
     INVALID_REQUEST = "invalid_request"  # a field is missing, unknown or of the wrong type
-    INVALID_ENCODING = "invalid_encoding"  # a Content-Encoding other than gzip, or damaged gzip
-    HEAD_TOO_LARGE = "head_too_large"  # address and headers
+    INVALID_ENCODING = "invalid_encoding"  # a Content-Encoding other than gzip, or invalid gzip
+    HEAD_TOO_LARGE = "head_too_large"  # request line and headers
     BODY_TOO_LARGE = "body_too_large"
-    BODY_TOO_SLOW = "body_too_slow"  # it stopped arriving before its end
-    UNKNOWN_HOST = "unknown_host"  # asked under a name that is not ours
+    BODY_TOO_SLOW = "body_too_slow"  # the body stopped arriving before its end
+    UNKNOWN_HOST = "unknown_host"  # the Host header is not in ALLOWED_HOSTS
     METHOD_NOT_ALLOWED = "method_not_allowed"
     ROUTE_NOT_FOUND = "route_not_found"
     # the caller
-    UNAUTHENTICATED = "unauthenticated"  # no key, or one that is unknown, revoked or expired
+    UNAUTHENTICATED = "unauthenticated"  # no key, or an unknown, revoked or expired one
     FORBIDDEN = "forbidden"  # the key lacks the scope
-    FOREIGN_ORIGIN = "foreign_origin"  # a page of another site asked for a change
-    RATE_LIMITED = "rate_limited"  # the key asks more often than it may
+    FOREIGN_ORIGIN = "foreign_origin"  # a page of another site requested a change
+    RATE_LIMITED = "rate_limited"  # the key exceeds its request rate
     # names
     INVALID_SERIES_ID = "invalid_series_id"
-    INVALID_VERSION = "invalid_version"  # neither latest, 0, a number nor v and a number
+    INVALID_VERSION = "invalid_version"  # expected: latest, 0, a number, or v and a number
     INVALID_CURSOR = "invalid_cursor"
-    SERIES_NOT_FOUND = "series_not_found"  # no version of it was ever published, or it was deleted
+    SERIES_NOT_FOUND = "series_not_found"  # no version was ever published, or the series was deleted
     VERSION_NOT_FOUND = "version_not_found"
     JOB_NOT_FOUND = "job_not_found"
     # points
@@ -43,44 +43,44 @@ class Code(StrEnum):
     UNKNOWN_DETECTOR = "unknown_detector"
     UNKNOWN_PARAMETER = "unknown_parameter"
     INVALID_PARAMETER = "invalid_parameter"
-    CONTEXT_REQUIRED = "context_required"  # the detector judges a value by those before it, and too few were given
+    CONTEXT_REQUIRED = "context_required"  # the detector needs more previous values than the request has
     # the queue
     QUEUE_FULL = "queue_full"
-    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"  # the key stands for another request
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"  # the key belongs to a different request
     TOO_MANY_LINES = "too_many_lines"  # of a bulk fit
     JOB_FINISHED = "job_finished"  # too late to cancel
-    JOB_NOT_RETRYABLE = "job_not_retryable"  # it succeeded, or is still open
-    DATA_GONE = "data_gone"  # the training data of the job to retry was let go
+    JOB_NOT_RETRYABLE = "job_not_retryable"  # the job succeeded, or is still open
+    DATA_GONE = "data_gone"  # the training data of the job to retry was deleted
     TOO_MANY_STREAMS = "too_many_streams"
-    VERSION_PINNED = "version_pinned"  # what latest means cannot be deleted
+    VERSION_PINNED = "version_pinned"  # a pinned version cannot be deleted
     # jobs that failed
     FIT_FAILED = "fit_failed"  # the detector could not be fitted to these points
     FIT_TIMEOUT = "fit_timeout"
-    WORKER_LOST = "worker_lost"  # the job's workers died again and again
+    WORKER_LOST = "worker_lost"  # the job's workers died repeatedly
     # the service
-    OVERLOADED = "overloaded"  # more bytes in flight, or more waiting, than this process may hold
+    OVERLOADED = "overloaded"  # too many bytes in flight, or too many requests waiting
     DATABASE_UNAVAILABLE = "database_unavailable"
-    STORE_UNAVAILABLE = "store_unavailable"  # artifacts cannot be written or read at the moment
-    OUTCOME_UNKNOWN = "outcome_unknown"  # the database was lost while it committed, and did not come back in time
-    ACCEPT_TOO_LATE = "accept_too_late"  # the job was not stored within its window
-    ARTIFACT_DAMAGED = "artifact_damaged"  # a file in the store is gone, or not what was stored
+    STORE_UNAVAILABLE = "store_unavailable"  # artifacts cannot be written or read now
+    OUTCOME_UNKNOWN = "outcome_unknown"  # the connection broke during COMMIT and did not return in time
+    ACCEPT_TOO_LATE = "accept_too_late"  # the job was not stored within ACCEPT_WINDOW_S
+    ARTIFACT_DAMAGED = "artifact_damaged"  # a stored file is missing or its bytes changed
     INTERNAL_ERROR = "internal_error"
     # the command line
     CONFIGURATION = "configuration"
     START_FAILED = "start_failed"
     API_UNREACHABLE = "api_unreachable"
-    INVALID_FILE = "invalid_file"  # points cannot be read from it
+    INVALID_FILE = "invalid_file"  # no points can be read from the file
 
 
 class Flaw(NamedTuple):
-    """One thing wrong in an input: where (`("values", 3)`) and what."""
+    """One defect of an input: its location, such as `("values", 3)`, and a message."""
 
     loc: tuple[str | int, ...]
     msg: str
 
 
 class TsadError(Exception):
-    """A failure somebody is told about: `code` for programs, `detail` is the sentence for people."""
+    """An error that is reported to a user: `code` is for programs, `detail` is a sentence for people."""
 
     def __init__(
         self, code: Code, detail: str, *, flaws: Sequence[Flaw] = (), retry_after_s: int | None = None
@@ -93,32 +93,32 @@ class TsadError(Exception):
 
 
 class InputError(TsadError):
-    """What the caller sent cannot be accepted; sending it again changes nothing."""
+    """The input cannot be accepted; sending it again gives the same error."""
 
 
 class AccessError(TsadError):
-    """The caller is unknown, or may not do this."""
+    """The caller is unknown, or lacks permission."""
 
 
 class NotFoundError(TsadError):
-    """The series, version or job that was named does not exist."""
+    """The requested series, version or job does not exist."""
 
 
 class BusyError(TsadError):
-    """A bound is reached; the same request may succeed after `retry_after_s` seconds."""
+    """A limit is reached; the same request may succeed after `retry_after_s` seconds."""
 
 
 class UnavailableError(TsadError):
-    """Infrastructure failed (database, artifact store): nothing is wrong with the request or the job."""
+    """Infrastructure (database, artifact store) failed; the request and the job are valid."""
 
 
 class DamagedError(TsadError):
-    """An artifact is missing or its bytes are not those that were stored."""
+    """An artifact is missing, or its bytes differ from those that were stored."""
 
 
 class FitError(TsadError):
-    """The data or the mathematics: this fit can never succeed."""
+    """The data or the mathematics make this fit fail every time."""
 
 
 class SetupError(TsadError):
-    """The operator has to change something before a process can start."""
+    """The operator must change the configuration or the machine before a process can start."""

@@ -1,6 +1,6 @@
-"""Log lines: one per event, whatever is in it, for people or for machines.
+"""Log lines: one line per event, even if the message contains line breaks, as text or as JSON.
 
-What is bound with `bound_contextvars` (a request's id, a job's) stands in every line that follows from it.
+Values bound with `bound_contextvars`, such as the ids of a request and a job, appear in every line of that context.
 """
 
 import json
@@ -36,18 +36,18 @@ def configure(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    for name in ("uvicorn", "uvicorn.error"):  # which bring handlers of their own
+    for name in ("uvicorn", "uvicorn.error"):  # they install their own handlers
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
-    access.propagate = False  # or the server writes a line for each prediction
+    access.propagate = False  # otherwise the server logs a line for each prediction
 
 
 def _from_record(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     record: logging.LogRecord = event["_record"]
-    moment = datetime.fromtimestamp(record.created, UTC)
-    event["time"] = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    time = datetime.fromtimestamp(record.created, UTC)
+    event["time"] = time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
     event["level"], event["logger"], event["message"] = record.levelname, record.name, event.pop("event")
     return event
 
@@ -57,7 +57,7 @@ def _json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
 
 
 def _text(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    """What is bound follows the message, unless it stands there."""
+    """Format the event as text. Bound values follow the message, except those that it already contains."""
     message = str(event["message"])
     head = " ".join(str(event.pop(name)) for name in _HEAD)
     trace = event.pop("exception", "")
@@ -66,7 +66,7 @@ def _text(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    """The text with everything that would end the line, or steer a terminal, written out."""
+    """Escape every character that would end the line or control a terminal."""
     if text.isprintable():
         return text
     return "".join(

@@ -1,7 +1,7 @@
-"""What each process counts for Prometheus. A thread adds what is new to sums in Redis, off every request's path.
+"""Prometheus metrics of each process. A thread adds the increments to sums in Redis, so no request waits for Redis.
 
-So GET /metrics tells of all processes on all machines, whichever answers it, and a process that ends takes nothing
-with it but its last seconds. Scrape one address, not each process: all give the same sums.
+GET /metrics therefore covers all processes on all machines, no matter which process answers it. A process that ends
+loses only its last seconds. Scrape one address, not each process: all of them report the same sums.
 """
 
 import json
@@ -22,7 +22,7 @@ _JOB_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
 
 class Metrics:
-    """Counts of one process. Children are bound once, where they are counted often."""
+    """Counters and histograms of one process. Labeled children that are counted often are bound once."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -72,18 +72,18 @@ class Metrics:
 
 
 class Publisher:
-    """Adds the counts of a process to the sums. What Redis does not take is added later."""
+    """Adds the counts of a process to the sums in Redis. Increments that Redis does not accept are added later."""
 
     def __init__(self, metrics: Metrics, client: redis.Redis) -> None:
         self._registry = metrics.registry
         self._client = client
-        self._added: dict[str, float] = {}  # what of each sample is in the sums
+        self._added: dict[str, float] = {}  # by sample, the part that the sums already contain
         self._closing = Event()
         self._thread = Thread(target=self._run, name="metrics", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Add what is new, then stop."""
+        """Add the last increments, then stop the thread."""
         self._closing.set()
         self._thread.join(timeout=2)
 
@@ -93,14 +93,14 @@ class Publisher:
         self.flush()
 
     def flush(self) -> None:
-        """Add what is new."""
-        now = {
+        """Add the increments since the last flush to the sums."""
+        current = {
             json.dumps([sample.name, sample.labels]): sample.value
             for metric in self._registry.collect()
             for sample in metric.samples
             if not sample.name.endswith("_created")
         }
-        changed = {field: value for field, value in now.items() if value != self._added.get(field, 0.0)}
+        changed = {field: value for field, value in current.items() if value != self._added.get(field, 0.0)}
         if not changed:
             return
         try:
@@ -115,7 +115,7 @@ class Publisher:
 
 
 def sums(client: redis.Redis) -> Iterator[Metric]:
-    """The sums of all processes; `RedisError` when they cannot be read."""
+    """Yield the sums of all processes; raise `RedisError` if they cannot be read."""
     families = {family.name: Metric(family.name, family.documentation, family.type) for family in _known()}
     for field, value in sorted(client.hgetall(_SUMS).items(), key=lambda item: _order(item[0])):
         name, labels = json.loads(field)
@@ -130,7 +130,7 @@ def _known() -> Iterator[Metric]:
 
 
 def _order(field: bytes | str) -> tuple[str, str, float]:
-    """Buckets of one histogram by their bound, as the format wants them."""
+    """Sort key that orders the buckets of a histogram by their bound, as the Prometheus format requires."""
     name, labels = json.loads(field)
     bound = float(labels.pop("le", "inf"))
     return name, json.dumps(labels), bound

@@ -1,4 +1,7 @@
-"""Celery on Redis carries job ids from the API to the workers. PostgreSQL knows the jobs; a message only says: look."""
+"""Celery on Redis carries job ids from the API to the workers.
+
+PostgreSQL holds the jobs; a message only prompts a worker to look at a row.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -20,17 +23,17 @@ TASK = "fit"
 QUEUE = "fit"
 _PUBLISHED_AT_ONCE = 500
 
-# Publishing gives up at once: otherwise it hangs for seconds when Redis is down, and the reconciler repeats it anyway.
+# Publishing fails fast: otherwise it hangs for seconds when Redis is down, and the reconciler repeats it anyway.
 _PUBLISH_OPTIONS = {"max_retries": 0, "socket_connect_timeout": 0.25, "socket_timeout": 0.5}
-# A worker waits for messages as long as it takes, but notices a connection that died without a word.
+# A worker waits for messages indefinitely, but detects a connection that died silently.
 _CONSUME_OPTIONS = {"socket_keepalive": True, "health_check_interval": 10, "socket_connect_timeout": 5}
 
 
 def make_celery(redis_url: str, *, consumes: bool) -> Celery:
-    """The Celery app: of a worker when it `consumes`, else of a process that only publishes.
+    """Create the Celery app: for a worker if `consumes` is true, else for a process that only publishes.
 
-    Early acknowledgement and no result backend: a lost message is repeated by the reconciler, a lost worker is found
-    by its lease, and the outcome of a job is its row. Redelivery by Celery would only add a second, slower way.
+    It acknowledges early and has no result backend. The reconciler repeats lost messages, an expired lease reveals a
+    lost worker, and the row holds the outcome of a job. Redelivery by Celery would only be a second, slower mechanism.
     """
     transport.install()
     app = Celery("tsad", broker=redis_url, amqp="shared.transport:Amqp")
@@ -63,7 +66,7 @@ def make_celery(redis_url: str, *, consumes: bool) -> Celery:
 
 
 def announce(app: Celery, job_ids: Sequence[str]) -> bool:
-    """Publish the jobs' messages in one go; False when Redis does not take them, which the reconciler makes good."""
+    """Publish the messages of jobs in one batch; return False if Redis rejects them: the reconciler repeats them."""
     try:
         with app.producer_pool.acquire(block=True) as producer, producer.batch():
             for job_id in job_ids:
@@ -75,7 +78,7 @@ def announce(app: Celery, job_ids: Sequence[str]) -> bool:
 
 
 def messages_waiting(client: redis.Redis) -> int | None:
-    """How many messages no worker has taken yet; None when Redis does not answer."""
+    """Count the messages that no worker has taken yet; None if Redis does not answer."""
     try:
         return int(client.llen(QUEUE))
     except redis.RedisError:
@@ -83,7 +86,7 @@ def messages_waiting(client: redis.Redis) -> int | None:
 
 
 class Announcer:
-    """Publishes in a thread of its own, so that no answer waits for Redis. Bounded: what does not fit is dropped."""
+    """Publishes in its own thread, so that no response waits for Redis. Drops messages beyond `at_most`."""
 
     def __init__(self, app: Celery, at_most: int = 10_000) -> None:
         self._app = app
@@ -92,12 +95,12 @@ class Announcer:
         self._thread.start()
 
     def announce(self, job_id: str) -> None:
-        """Publish the job's message soon, or never."""
+        """Queue the job's message for publication, or drop it if the queue is full."""
         with suppress(Full):
             self._waiting.put_nowait(job_id)
 
     def close(self) -> None:
-        """Publish what still waits, then stop."""
+        """Publish the pending messages, then stop the thread."""
         with suppress(Full):
             self._waiting.put_nowait(None)
             self._thread.join(timeout=5)
@@ -105,14 +108,14 @@ class Announcer:
     def _run(self) -> None:
         ending = False
         while not ending:
-            taken = [self._waiting.get()]
+            batch = [self._waiting.get()]
             with suppress(Empty):
-                while len(taken) < _PUBLISHED_AT_ONCE:
-                    taken.append(self._waiting.get_nowait())
-            job_ids = [job_id for job_id in taken if job_id is not None]
-            ending = len(job_ids) < len(taken)
+                while len(batch) < _PUBLISHED_AT_ONCE:
+                    batch.append(self._waiting.get_nowait())
+            job_ids = [job_id for job_id in batch if job_id is not None]
+            ending = len(job_ids) < len(batch)
             if job_ids and not announce(self._app, job_ids):
-                self._drop_waiting()  # they would run into the same timeout
+                self._drop_waiting()  # they would hit the same timeout
 
     def _drop_waiting(self) -> None:
         with suppress(Empty):

@@ -1,4 +1,4 @@
-"""Settings from the environment or `.env`. Only the composition roots (API, worker, reconciler, CLI) read them."""
+"""Settings from the environment or `.env`. Only the composition roots (API, worker, reconciler, CLI) load them."""
 
 import os
 import re
@@ -12,9 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.errors import Code, SetupError
 
 MIB = 1024 * 1024
-# Also read from the file that NAME_FILE names.
+# Each of these can also come from a file, whose path is in the variable NAME_FILE.
 SECRETS = ("database_url", "database_password", "redis_url", "aws_secret_access_key")
-KNOWN_PASSWORD = "tsad"  # noqa: S105 - what compose uses unless told otherwise
+KNOWN_PASSWORD = "tsad"  # noqa: S105 - the default of the compose file
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?")
 NO_SERVERS = (
     "{} is not set. Set DATABASE_URL and REDIS_URL, use docker compose, "
@@ -22,22 +22,22 @@ NO_SERVERS = (
 )
 
 
-def _place(given: object) -> object:
-    """A folder as a `Path`, the address of a bucket as it is."""
-    text = str(given)
+def _folder_or_bucket(value: object) -> object:
+    """Convert a folder to a `Path` and leave the URL of a bucket unchanged; raise `ValueError` for any other URL."""
+    text = str(value)
     if "://" not in text:
         return Path(text)
-    address = urlsplit(text)
-    if address.scheme != "s3" or not address.hostname or address.username or address.query or address.fragment:
+    url = urlsplit(text)
+    if url.scheme != "s3" or not url.hostname or url.username or url.query or url.fragment:
         raise ValueError("must be a folder, or s3://bucket/prefix")
     return text
 
 
-Place = Annotated[Path | str, BeforeValidator(_place)]
+Location = Annotated[Path | str, BeforeValidator(_folder_or_bucket)]
 
 
 class Settings(BaseSettings):
-    """What an operator can change; `.env.example` and the README list the same names and defaults."""
+    """All settings of the service; `.env.example` and the README list the same names and defaults."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True, frozen=True
@@ -57,12 +57,12 @@ class Settings(BaseSettings):
         "", repr=False, description="Redis 6.2 or newer, or Valkey, as redis://:password@host:port/0"
     )
 
-    training_data_folder: Place = Field(
+    training_data_folder: Location = Field(
         Path("data/data"),
         validation_alias=AliasChoices("TRAINING_DATA_FOLDER", "DATA_FOLDER"),
         description="Where training data is kept: a folder, or s3://bucket/prefix",
     )
-    model_state_folder: Place = Field(
+    model_state_folder: Location = Field(
         Path("data/models"),
         validation_alias=AliasChoices("MODEL_STATE_FOLDER", "MODEL_FOLDER"),
         description="Where detector states and training scores are kept, likewise",
@@ -120,19 +120,19 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Read the settings; raise `SetupError` that names each setting that is wrong."""
+        """Load the settings; raise a `SetupError` that names each invalid setting."""
         try:
             return cls(**_from_files())
         except ValidationError as error:
-            wrong = "; ".join(
-                ": ".join([*(str(name).upper() for name in flaw["loc"]), flaw["msg"].removeprefix("Value error, ")])
-                for flaw in error.errors()
-            )
-            raise SetupError(Code.CONFIGURATION, f"Settings are wrong: {wrong}") from None
+            flaws = []
+            for flaw in error.errors():
+                names = [str(name).upper() for name in flaw["loc"]]
+                flaws.append(": ".join([*names, flaw["msg"].removeprefix("Value error, ")]))
+            raise SetupError(Code.CONFIGURATION, f"Settings are wrong: {'; '.join(flaws)}") from None
 
     @classmethod
     def of_process(cls, *servers: Literal["database", "redis"]) -> Self:
-        """Read the settings of a process that needs these servers; what is wrong or missing ends it with a sentence."""
+        """Load the settings of a process that needs these servers; raise `SystemExit` if any are invalid or missing."""
         try:
             settings = cls.load()
             for server in servers:
@@ -144,20 +144,20 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def check_database_url(cls, url: str) -> str:
-        """Refuse what is no address of PostgreSQL."""
+        """Raise `ValueError` unless this is a PostgreSQL URL."""
         return _checked(url, "postgresql", "postgres", "postgresql+psycopg2")
 
     @field_validator("redis_url")
     @classmethod
     def check_redis_url(cls, url: str) -> str:
-        """Refuse what is no address of Redis."""
+        """Raise `ValueError` unless this is a Redis URL."""
         return _checked(url, "redis", "rediss")
 
     @field_validator("cors_origins")
     @classmethod
     def check_cors_origins(cls, origins: str) -> str:
-        """Refuse what no browser would send; every site at once is never meant."""
-        for origin in _listed(origins):
+        """Raise `ValueError` for anything a browser would not send as an origin, such as a wildcard."""
+        for origin in _split(origins):
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError("lists origins, as in https://grafana.example.com,http://localhost:3000")
         return origins
@@ -165,12 +165,12 @@ class Settings(BaseSettings):
     @field_validator("flower_url")
     @classmethod
     def check_flower_url(cls, url: str) -> str:
-        """Refuse what no browser should be led to."""
+        """Raise `ValueError` unless this is an HTTP URL, since the pages link to it."""
         return _checked(url, "http", "https")
 
     @model_validator(mode="after")
     def check(self) -> Self:
-        """Refuse combinations that would make the job protocol unsafe."""
+        """Raise `ValueError` for combinations that make the job protocol unsafe, or default passwords in production."""
         if self.keep_jobs_days * 86_400 <= self.accept_window_s:
             raise ValueError("KEEP_JOBS_DAYS must be longer than ACCEPT_WINDOW_S")
         if self.accept_window_s >= self.garbage_grace_s:
@@ -195,43 +195,50 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """The database's address, with psycopg2 by name: SQLAlchemy 2.1 takes a plain postgresql:// for psycopg 3."""
+        """The database URL with psycopg2 named explicitly: SQLAlchemy 2.1 reads a plain postgresql:// as psycopg 3.
+
+        Raises `SetupError` if no database is set.
+        """
         url = self.database_url
         if not url:
             if not self.database_host:
                 raise SetupError(Code.CONFIGURATION, NO_SERVERS.format("DATABASE_URL"))
-            user = ":".join(quote(part, safe="") for part in (self.database_user, self.database_password) if part)
-            url = f"postgresql://{user}@{self.database_host}:{self.database_port}/{self.database_name}"
+            login = ":".join(quote(part, safe="") for part in (self.database_user, self.database_password) if part)
+            url = f"postgresql://{login}@{self.database_host}:{self.database_port}/{self.database_name}"
         return with_psycopg2(url)
 
     @property
     def has_rates(self) -> bool:
-        """Whether requests of a key are counted."""
+        """Whether a request rate is limited, so that the requests of each key are counted."""
         return bool(self.fit_rate_per_minute or self.predict_rate_per_minute)
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The names of ALLOWED_HOSTS."""
-        return _listed(self.allowed_hosts.lower())
+        """The host names in ALLOWED_HOSTS, in lower case."""
+        return _split(self.allowed_hosts.lower())
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """The sites of CORS_ORIGINS."""
-        return _listed(self.cors_origins)
+        """The origins in CORS_ORIGINS."""
+        return _split(self.cors_origins)
 
     @property
     def redis(self) -> str:
-        """The address of Redis. With TLS its certificate is verified, which kombu leaves out unless it is told to."""
+        """The Redis URL. With TLS it requires a valid certificate, which kombu does not verify by default.
+
+        Raises `SetupError` if no Redis is set.
+        """
         if not self.redis_url:
             raise SetupError(Code.CONFIGURATION, NO_SERVERS.format("REDIS_URL"))
-        address = urlsplit(self.redis_url)
-        if address.scheme != "rediss" or "ssl_cert_reqs=" in address.query:
+        url = urlsplit(self.redis_url)
+        if url.scheme != "rediss" or "ssl_cert_reqs=" in url.query:
             return self.redis_url
-        return address._replace(query="&".join(filter(None, (address.query, "ssl_cert_reqs=required")))).geturl()
+        query = f"{url.query}&ssl_cert_reqs=required" if url.query else "ssl_cert_reqs=required"
+        return url._replace(query=query).geturl()
 
 
 def _from_files() -> dict[str, Any]:
-    """The secrets that are kept in files, as container platforms provide them."""
+    """Read the secrets that container platforms provide as files; raise `SetupError` for an unreadable file."""
     files = {name: path for name in SECRETS if (path := os.environ.get(f"{name.upper()}_FILE"))}
     try:
         return {name: Path(path).read_text(encoding="utf-8").strip() for name, path in files.items()}
@@ -239,25 +246,25 @@ def _from_files() -> dict[str, Any]:
         raise SetupError(Code.CONFIGURATION, f"A file that holds a secret cannot be read: {error}") from None
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def _split(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _checked(url: str, *schemes: str) -> str:
-    """The address, unless it cannot be one; the error does not repeat it, for it holds a password."""
+    """Return a URL with one of `schemes`; raise `ValueError` for any other, without repeating the password in it."""
     if url:
-        address = urlsplit(url)
-        if address.scheme not in schemes:
+        parts = urlsplit(url)
+        if parts.scheme not in schemes:
             raise ValueError(f"must begin with {schemes[0]}://")
         try:
-            _ = address.port
+            _ = parts.port
         except ValueError:
             raise ValueError("has no port, or a password in which / : @ ? # are not written as %2F %3A …") from None
     return url
 
 
 def with_psycopg2(url: str) -> str:
-    """The database's address with the driver by name."""
+    """Name the driver psycopg2 in the URL of a database, if the URL names none."""
     for plain in ("postgresql://", "postgres://"):
         if url.startswith(plain):
             return "postgresql+psycopg2://" + url.removeprefix(plain)

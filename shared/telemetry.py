@@ -1,4 +1,7 @@
-"""Latencies in Redis: bounded lists that every process appends to and /healthcheck reads, off every request's path."""
+"""Latencies in Redis: bounded lists that every process appends to and /healthcheck reads.
+
+A thread writes them, so no request waits for Redis.
+"""
 
 import logging
 import math
@@ -20,7 +23,7 @@ _FORGET_WORKERS_AFTER_S = 3600
 
 
 class Kind(StrEnum):
-    """What was timed."""
+    """Kind of work that was timed."""
 
     INFERENCE = "inference"  # a predict request that was answered 2xx
     TRAINING = "training"  # a worker's time from claim to published version
@@ -28,14 +31,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds; 0.0 without samples."""
+    """Latency statistics in milliseconds; 0.0 without samples."""
 
     avg: float
     p95: float  # by nearest rank
 
     @classmethod
     def of(cls, samples: list[float]) -> "Latency":
-        """Summarise samples in milliseconds."""
+        """Summarize samples in milliseconds."""
         if not samples:
             return cls(0.0, 0.0)
         rank = math.ceil(0.95 * len(samples))
@@ -43,12 +46,12 @@ class Latency:
 
 
 def connect(redis_url: str) -> redis.Redis:
-    """A client that would rather fail than keep anybody waiting."""
+    """Create a client that fails after 0.25 s to connect or 0.5 s per call, rather than block its caller."""
     return redis.Redis.from_url(redis_url, socket_connect_timeout=0.25, socket_timeout=0.5)
 
 
 class Latencies:
-    """Buffers samples and writes them in the background. Dropped when Redis is away: no sample is worth a wait."""
+    """Buffer of samples that a thread writes to Redis. It drops samples while Redis is away: none is worth a wait."""
 
     def __init__(self, client: redis.Redis, keep: int) -> None:
         self._client = client
@@ -60,26 +63,26 @@ class Latencies:
         self._thread.start()
 
     def record(self, kind: Kind, milliseconds: float) -> None:
-        """Remember one sample."""
+        """Buffer one sample."""
         self._waiting.append((kind, milliseconds))
 
     def read(self) -> dict[Kind, Latency] | None:
-        """What is kept of each kind, with what waits to be written here; None when Redis does not answer."""
+        """Return the latency of each kind, this process's buffered samples included; None if Redis does not answer."""
         if not self._flush():
             return None
         try:
             with self._client.pipeline(transaction=False) as pipeline:
                 for kind in Kind:
                     pipeline.lrange(_key(kind), 0, self._keep - 1)
-                answers = pipeline.execute()
+                lists = pipeline.execute()
         except redis.RedisError:
             return None
         return {
-            kind: Latency.of([float(sample) for sample in answer]) for kind, answer in zip(Kind, answers, strict=True)
+            kind: Latency.of([float(sample) for sample in samples]) for kind, samples in zip(Kind, lists, strict=True)
         }
 
     def close(self) -> None:
-        """Write what waits, then stop."""
+        """Write the buffered samples, then stop the thread."""
         self._closing.set()
         self._thread.join(timeout=2)
 
@@ -89,7 +92,10 @@ class Latencies:
         self._flush()
 
     def _flush(self) -> bool:
-        """Write what waits; False when Redis does not take it. One thread at a time, so that a reader misses none."""
+        """Write the buffered samples; return False if Redis does not accept them.
+
+        One thread at a time, so that a reader misses no sample.
+        """
         with self._writing:
             samples = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if not samples:
@@ -108,7 +114,7 @@ class Latencies:
 
 
 def report_alive(client: redis.Redis, worker: str) -> None:
-    """A worker that consumes says so, every few seconds; best effort."""
+    """Record that a worker consumes messages. The worker calls this every few seconds; failures are only logged."""
     try:
         with client.pipeline(transaction=False) as pipeline:
             pipeline.zadd(_WORKERS, {worker: time.time()})
@@ -119,7 +125,7 @@ def report_alive(client: redis.Redis, worker: str) -> None:
 
 
 def workers_alive(client: redis.Redis) -> int | None:
-    """How many workers were heard of lately; None when Redis does not answer."""
+    """Count the workers that reported within the last 10 s; None if Redis does not answer."""
     try:
         return int(client.zcount(_WORKERS, time.time() - _ALIVE_WITHIN_S, "+inf"))
     except redis.RedisError:

@@ -1,7 +1,7 @@
 """Spans of requests and fits, sent to a collector when the settings name one. Needs the extra `tracing`.
 
-The message to the worker holds the job's id alone. What joins a fit to the request that asked for it is the id of the
-request, which the job's row keeps: one that brings none gets the place of its span in its trace as its id.
+The message to the worker holds only the job's id. The request id, which the job's row keeps, joins a fit to the request
+that asked for it: a request without an id gets the ids of its trace and span as its request id.
 """
 
 import re
@@ -12,15 +12,15 @@ from typing import Any
 from shared import __version__
 from shared.settings import Settings
 
-_PLACE = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})(?:\.[0-9]+)?")  # the end is a line of a bulk fit
+_SPAN_ID = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})(?:\.[0-9]+)?")  # the suffix is the line of a bulk fit
 _SEND_EVERY_MS = 1000
 
 
 class Tracing:
-    """Makes spans, and sends them in the background."""
+    """Creates spans and sends them in the background."""
 
     def __init__(self, service: str, exporter: Any) -> None:
-        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - an extra that need not be there
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - an optional extra
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
@@ -32,7 +32,7 @@ class Tracing:
 
     @contextmanager
     def request(self, method: str, headers: Mapping[str, str]) -> Iterator[Any]:
-        """The span of a request, in the trace that its headers name, if they do."""
+        """Open the span of a request, in the trace that its headers name, if any."""
         from opentelemetry.trace import SpanKind  # noqa: PLC0415
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
 
@@ -43,19 +43,22 @@ class Tracing:
 
     @contextmanager
     def fit(self, request_id: str | None, attributes: Mapping[str, str | int]) -> Iterator[None]:
-        """The span of a fit, in the trace of the request that asked for it, where its id tells."""
+        """Open the span of a fit, in the trace of the request that asked for it if the request id names that trace."""
         from opentelemetry.trace import SpanKind  # noqa: PLC0415
 
         with self._tracer.start_as_current_span("fit", _context(request_id), SpanKind.CONSUMER, dict(attributes)):
             yield
 
     def close(self) -> None:
-        """Send what waits, then stop."""
+        """Send the pending spans, then shut down."""
         self._provider.shutdown()
 
 
 def start(settings: Settings, service: str) -> Tracing | None:
-    """Tracing, if the settings name a collector; ends the process with a sentence when the extra is not installed."""
+    """Return the tracing, or None if the settings name no collector.
+
+    Raise `SystemExit` with an explanation if the extra is not installed.
+    """
     endpoint = settings.otel_exporter_otlp_endpoint.rstrip("/")
     if not endpoint:
         return None
@@ -68,8 +71,8 @@ def start(settings: Settings, service: str) -> Tracing | None:
     return Tracing(service, OTLPSpanExporter(f"{endpoint}/v1/traces"))
 
 
-def place(span: Any) -> str:
-    """Where a span stands: its trace and itself, as an id for a request."""
+def request_id_of(span: Any) -> str:
+    """Join the ids of a span's trace and of the span itself into a request id."""
     context = span.get_span_context()
     return f"{context.trace_id:032x}-{context.span_id:016x}"
 
@@ -77,10 +80,10 @@ def place(span: Any) -> str:
 def _context(request_id: str | None) -> Any:
     from opentelemetry import trace  # noqa: PLC0415
 
-    match = _PLACE.fullmatch(request_id or "")
+    match = _SPAN_ID.fullmatch(request_id or "")
     if not match:
         return None
-    of_request = trace.SpanContext(
+    parent = trace.SpanContext(
         int(match[1], 16), int(match[2], 16), is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED)
     )
-    return trace.set_span_in_context(trace.NonRecordingSpan(of_request))
+    return trace.set_span_in_context(trace.NonRecordingSpan(parent))

@@ -1,4 +1,4 @@
-"""Kombu's way to Redis, made to survive what a long life brings: foreign entries in the queue, Redis gone."""
+"""Kombu's Redis transport, hardened for long-running processes: malformed entries in the queue, outages of Redis."""
 
 import logging
 from queue import Empty
@@ -10,27 +10,27 @@ from kombu.transport import TRANSPORT_ALIASES, redis
 
 logger = logging.getLogger(__name__)
 
-# What taking apart a malformed message raises. Errors of the connection are none of these.
+# Parsing a malformed message raises these. Connection errors are of other types.
 _MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 
 class QoS(redis.QoS):
-    """Gives back the messages in hand when a channel closes, where Redis is still there to take them.
+    """Restores unacknowledged messages when a channel closes, if Redis is still reachable.
 
-    Kombu tries that with a lost connection too, and the error would end the worker and the fits of its children.
+    Kombu tries this on a lost connection too, and the error would end the worker and the fits of its children.
     """
 
     def restore_unacked(self, client: Any = None) -> None:
-        """As kombu does it, or not at all: what is lost is announced again."""
+        """Restore the messages as kombu does, but drop them on any error: the reconciler announces their jobs again."""
         try:
             super().restore_unacked(client)  # type: ignore[no-untyped-call]
-        except Exception as error:  # noqa: BLE001 - of Redis, of the socket, or of a connection half taken apart
+        except Exception as error:  # noqa: BLE001 - from Redis, the socket, or a half-closed connection
             logger.warning("%d messages in hand are not given back: %s", len(self._delivered), type(error).__name__)
             self._delivered.clear()
 
 
 class Channel(redis.Channel):
-    """Drops entries of the queue that are no messages, and goes on. Their jobs, if any, are announced again."""
+    """Drops malformed entries of the queue and continues. The reconciler announces their jobs, if any, again."""
 
     QoS = QoS
 
@@ -43,22 +43,22 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """The same with that channel."""
+    """The Redis transport with the tolerant channel."""
 
     Channel = Channel
 
 
 class Connection(KombuConnection):
-    """Tries again every two seconds: kombu's own pauses grow to half a minute, for which a worker would be deaf."""
+    """Reconnects at least every two seconds: kombu's backoff grows to 30 s, and meanwhile a worker is deaf."""
 
     def ensure_connection(self, *arguments: Any, **options: Any) -> Any:
-        """As kombu does it, sooner."""
-        sooner = {"interval_start": 0.2, "interval_step": 0.4, "interval_max": 2}
-        return super().ensure_connection(*arguments, **sooner | options)  # type: ignore[no-untyped-call]
+        """Reconnect as kombu does, with a shorter backoff."""
+        backoff = {"interval_start": 0.2, "interval_step": 0.4, "interval_max": 2}
+        return super().ensure_connection(*arguments, **backoff | options)  # type: ignore[no-untyped-call]
 
 
 class Amqp(AMQP):  # type: ignore[misc]
-    """What Celery makes its connections with."""
+    """Celery's AMQP layer, with the connection that reconnects sooner."""
 
     Connection = Connection
 

@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.matching import route_of
-from shared.tracing import Tracing, place
+from shared.tracing import Tracing, request_id_of
 
 
 class Traced:
@@ -20,7 +20,7 @@ class Traced:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         with self.tracing.request(scope["method"], headers) as span:
-            scope.setdefault("state", {})["span"] = place(span)
+            scope.setdefault("state", {})["span"] = request_id_of(span)
 
             async def send_seeing_status(message: Message) -> None:
                 if message["type"] == "http.response.start":
