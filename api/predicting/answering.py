@@ -54,7 +54,7 @@ def verdict(
     """Judge one point by version `number`; `InputError` where too little comes before it."""
     point = Series(np.array([timestamp]), np.array([value]))
     given = np.array(context, dtype=np.float64) if context else NO_VALUES
-    verdicts = judge(fitted, point, given=given)
+    verdicts = judge(fitted, point, recent=given)
     if verdicts.unknown is not None and verdicts.unknown[0]:
         raise _context_required(fitted.detector.name, verdicts.need.points, len(given))
     scores = verdicts.scores

@@ -1,1 +1,1 @@
-"""From a fitted state and points to verdicts: what every process that judges points does."""
+"""Verdicts on points from a fitted state: the code shared by every process that judges points."""

@@ -1,24 +1,24 @@
-"""Values that are missing: what stands for them, and how many of those before a point may be."""
+"""Missing values: how they are filled, and how many may be missing before a point."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.domain.series import Values
 
-MISSING_SHARE = 0.1  # of the values that a point is judged by; one may always be missing
+MISSING_SHARE = 0.1  # of the values before a point; one may always be missing
 
 Flags = NDArray[np.bool_]
 
 
 def most_missing(needed: int) -> float:
-    """How many of the `needed` values before a point may be missing for it to be judged."""
+    """Return how many of the `needed` values before a point may be missing if the point is to be judged."""
     return max(1.0, MISSING_SHARE * needed)
 
 
 def carried_forward(before: Values, values: Values, missing: Flags) -> Values:
-    """The values (n,) with the last before each missing one in its place, so that no score depends on what comes later.
+    """Fill each missing value (n,) with the last known value before it, so that no score depends on later values.
 
-    before: (m,) the values before the first. Without any, the first that is known stands for those before it.
+    before: (m,) values before the first one. Without any, the first known value also fills the gap before it.
     """
     known = np.flatnonzero(~missing)
     last = np.searchsorted(known, np.arange(len(values)), "right") - 1
@@ -29,15 +29,15 @@ def carried_forward(before: Values, values: Values, missing: Flags) -> Values:
 
 
 def interpolated(values: Values, missing: Flags) -> Values:
-    """The values (n,) with a straight line between the neighbors of missing ones, for modes that look both ways."""
+    """Fill missing values (n,) by linear interpolation, for modes that use values on both sides of a point."""
     places = np.arange(len(values))
     return np.interp(places, places[~missing], values[~missing])
 
 
 def too_little_before(before: Flags, missing: Flags, needed: int) -> Flags:
-    """Which points (n,) have fewer than `needed` values before them, or too many missing ones among those.
+    """Flag the points (n,) that have fewer than `needed` values before them, or too many missing ones among these.
 
-    before: (m,) which values before the first point are missing. missing: (n,) which of the points.
+    before: (m,) flags of the missing values before the first point. missing: (n,) flags of the missing points.
     """
     flags = np.concatenate((before, missing))
     places = np.arange(len(before), len(flags))

@@ -1,28 +1,28 @@
-"""Fitted states in memory, by the SHA-256 of their artifact: what a state says can never be another version's."""
+"""Fitted states in memory by the SHA-256 of their artifact, so that a verdict never uses another version's state."""
 
 from shared.artifacts import Store
 from shared.caching import Cache
 from shared.domain.detectors.states import Fitted, decode
 from shared.domain.versions import Artifact
 
-OVERHEAD_BYTES = 2_000  # a small state as Python objects
+OVERHEAD_BYTES = 2_000  # of a small state as Python objects
 
 
 class States:
-    """Keeps states up to a number of bytes, the longest unused going first. Threads may share it."""
+    """Thread-safe LRU cache of at most `most_bytes` of states, backed by the artifact store."""
 
     def __init__(self, store: Store, most_bytes: int) -> None:
         self._store = store
         self._cache: Cache[bytes, Fitted] = Cache(most_bytes)
 
     def cached(self, sha256: bytes) -> Fitted | None:
-        """The state of that digest, if it is in memory."""
+        """Return the state with this digest, or None if it is not in memory."""
         return self._cache.get(sha256)
 
     def load(self, artifact: Artifact) -> Fitted:
-        """Return the state, read from the store unless it is in memory.
+        """Return the state from memory, else from the store.
 
-        Raises `DamagedError` where the file is not what was stored, `UnavailableError` where the store is away.
+        Raise `DamagedError` if the file is not what was stored, `UnavailableError` if the store cannot be reached.
         """
         fitted = self._cache.get(artifact.sha256)
         if fitted is None:

@@ -1,4 +1,4 @@
-"""Verdicts: what a fitted detector says of points, and of which it can say nothing."""
+"""Verdicts of a fitted detector on points, and which points it cannot judge."""
 
 from dataclasses import dataclass
 
@@ -12,35 +12,36 @@ from shared.judging.gaps import Flags, carried_forward, interpolated, too_little
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """Columns of n points; a point is an anomaly where its score is above 1."""
+    """Verdicts on n points, by column; a point is an anomaly if its score is above 1."""
 
     scores: Scores
-    unknown: Flags | None  # (n,) where a value is missing, or too little comes before it; None = nowhere
+    unknown: Flags | None  # (n,) value missing, or too few values before it; None = every point is judged
     context: Context  # before the first point
     need: Need
 
 
 def judge(
-    fitted: Fitted, points: Series, missing: Flags | None = None, given: Values = NO_VALUES, mode: str = CAUSAL
+    fitted: Fitted, points: Series, missing: Flags | None = None, recent: Values = NO_VALUES, mode: str = CAUSAL
 ) -> Verdicts:
-    """Judge points by a state, each by itself and what comes before it; in other modes, by all of them.
+    """Judge n points by a state. The causal mode judges a point by the values up to it, other modes by the whole batch.
 
-    missing: (n,) which values of `points` are placeholders. given: (m,) values right before the first point, for which
-    the end of the training values stands in as far as that comes right before them.
+    missing: (n,) flags of the values of `points` that are placeholders.
+    recent: (m,) values directly before the first point. If these are too few, the last training values complete them,
+    provided that they directly precede them.
     """
     detector, state = fitted.detector, fitted.state
     need = detector.needs(state)
     if mode != CAUSAL:
         values = points.values if missing is None else interpolated(points.values, missing)
         return Verdicts(detector.modes[mode](state, values, points.timestamps), missing, Context(NO_VALUES), need)
-    context = context_of(need, int(points.timestamps[0]), given)
+    context = context_of(need, int(points.timestamps[0]), recent)
     values = points.values if missing is None else carried_forward(context.values, points.values, missing)
     scores = detector.score(state, values, points.timestamps, context.values)
     return Verdicts(scores, _unknown(len(points), missing, context, need), context, need)
 
 
 def explain(fitted: Fitted, point: Series, verdicts: Verdicts) -> Explanation:
-    """Say why one point got its verdict."""
+    """Explain the verdict on a single point."""
     return fitted.detector.explain(fitted.state, point.values, point.timestamps, verdicts.context.values)
 
 
