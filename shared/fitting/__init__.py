@@ -1,1 +1,1 @@
-"""From points that somebody wants learned to a stored job: what every process that accepts fits does."""
+"""From training points to a stored job: the code shared by every process that accepts fits."""

@@ -1,4 +1,4 @@
-"""Accept fits: stored durably, promised; announced only after the promise."""
+"""Accept fits: store data and job durably, and announce the job only after that."""
 
 import logging
 import time
@@ -27,18 +27,18 @@ RETRY_AFTER_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Acceptor:
-    """What a process accepts fits with."""
+    """Resources that a process needs to accept fits."""
 
     sessions: Sessions
     data: Store
-    writers: Executor  # training data, side by side: each file waits for the disk
-    announce: Callable[[str], object]  # of a job id, after the commit
+    writers: Executor  # writes training data in parallel: each file waits for the disk
+    announce: Callable[[str], object]  # publishes a job id, after the commit
     settings: Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The job that a fit became, now or when it was asked for first."""
+    """The job of a fit, either new or from an earlier identical request."""
 
     job_id: str
     series_id: str
@@ -53,10 +53,11 @@ Outcome = Accepted | TsadError
 def accept(acceptor: Acceptor, fits: Sequence[Fit]) -> list[Outcome]:
     """Store the training data and the jobs of at most `ACCEPT_AT_MOST` fits, then announce the jobs.
 
-    What waits for the disk: each file, and its folder's entry, several beside each other; then one COMMIT for all jobs,
-    a single statement, which is the promise. Asking whether there is room writes nothing.
+    Two things wait for the disk. Several files, each with the entry of its folder, are synced in parallel. Then one
+    statement inserts all jobs, and its COMMIT makes the acceptance durable. Checking for room writes nothing.
 
-    One outcome for each fit, in their order. What is returned as accepted is durable. `UnavailableError` when none is.
+    Returns one outcome for each fit, in their order; an accepted fit is durable. Raises `UnavailableError` if the
+    database is unavailable; its code is `outcome_unknown` if jobs may have been stored.
     """
     outcomes: dict[int, Outcome] = _repeated(acceptor, fits)
     new = [place for place in range(len(fits)) if place not in outcomes]
@@ -69,15 +70,18 @@ def accept(acceptor: Acceptor, fits: Sequence[Fit]) -> list[Outcome]:
 
 
 def _stored(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
-    """The outcomes, by place, of fits that nobody asked for before."""
+    """Store new fits; return their outcomes by index."""
     outcomes: dict[int, Outcome] = {}
     asked_at, room = admit(acceptor.sessions, acceptor.settings, len(fits))
     admitted, refused = list(fits)[:room], list(fits)[room:]
     if refused:
         outcomes |= dict.fromkeys(refused, queue_full(acceptor.sessions, acceptor.settings))
     jobs: dict[int, NewJob] = {}
-    with_data = acceptor.writers.map(lambda place: _with_data(acceptor, fits[place], asked_at), admitted)
-    for place, job in zip(admitted, with_data, strict=True):
+
+    def new_job(place: int) -> NewJob | UnavailableError:
+        return _with_data(acceptor, fits[place], asked_at)
+
+    for place, job in zip(admitted, acceptor.writers.map(new_job, admitted), strict=True):
         if isinstance(job, NewJob):
             jobs[place] = job
         else:
@@ -92,7 +96,7 @@ def _stored(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
 
 
 def _repeated(acceptor: Acceptor, fits: Sequence[Fit]) -> dict[int, Outcome]:
-    """The outcomes, by place, of fits whose idempotency key was used before, even if the queue is full by now."""
+    """Return the outcomes, by index, of fits whose idempotency key was used before, even if the queue is full now."""
     keys = {
         place: (fit.origin.api_key_id, fit.origin.idempotency_key)
         for place, fit in enumerate(fits)
@@ -119,7 +123,7 @@ def _as_accepted(known: AcceptedAs, digest: bytes, series_id: str, points: int) 
 
 
 def _with_data(acceptor: Acceptor, fit: Fit, asked_at: datetime) -> NewJob | UnavailableError:
-    """The job to insert; its training data is in the store from here on."""
+    """Return the job to insert, after writing its training data to the store unless it is there already."""
     job_id = str(uuid.uuid4())
     stored = fit.data
     if not isinstance(stored, Stored):
@@ -145,7 +149,7 @@ def _with_data(acceptor: Acceptor, fit: Fit, asked_at: datetime) -> NewJob | Una
 
 
 def _insert(acceptor: Acceptor, jobs: Sequence[NewJob]) -> list[Outcome]:
-    """Insert the jobs. When nobody knows whether that was committed, inserting the same ids again tells."""
+    """Insert the jobs. If the outcome of the commit is unknown, insert the same ids again to find out."""
     deadline = time.monotonic() + SETTLE_WITHIN_S
     unknown = False
     while jobs:
@@ -165,7 +169,7 @@ def _insert(acceptor: Acceptor, jobs: Sequence[NewJob]) -> list[Outcome]:
 
 
 def _others(acceptor: Acceptor, refused: Sequence[NewJob]) -> dict[str, AcceptedAs | None]:
-    """The jobs that stand where others were not inserted."""
+    """Return, for each job that was not inserted, the existing job that prevented it, if any."""
     if not refused:
         return {}
     with acceptor.sessions.begin() as session:
@@ -188,7 +192,7 @@ def _inserted(acceptor: Acceptor, job: NewJob, others: Mapping[str, AcceptedAs |
 
 
 def data_gone() -> TsadError:
-    """The training data of a job was released, after some days or with its series."""
+    """Create the error for a job whose training data was deleted, after KEEP_DATA_DAYS or with its series."""
     return TsadError(Code.DATA_GONE, "The training data of this job was let go. Send the fit again.")
 
 

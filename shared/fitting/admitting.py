@@ -1,4 +1,4 @@
-"""Whether there is room for fits: in the queue, and in what a key may have open."""
+"""Admission of fits: room in the queue, and the quota of open jobs per key."""
 
 import math
 from collections import Counter
@@ -15,7 +15,7 @@ LONGEST_RETRY_AFTER_S = 600
 
 
 def admit(sessions: Sessions, settings: Settings, wanted: int) -> tuple[datetime, int]:
-    """When the accept window of these fits began, by the database's clock, and how many the queue has room for."""
+    """Return when the accept window began, by the database's clock, and how many of the `wanted` fits have room."""
     most_jobs, most_bytes = settings.max_queued_jobs, settings.max_queued_bytes
     with sessions.statement() as session:
         admission = admissions.admission(session, most_jobs)
@@ -24,23 +24,23 @@ def admit(sessions: Sessions, settings: Settings, wanted: int) -> tuple[datetime
 
 
 def over_quota(sessions: Sessions, settings: Settings, owners: Mapping[int, str]) -> dict[int, BusyError]:
-    """The refusals, by place, where keys would have more open jobs than they may."""
+    """Return an error, by index, for each fit that exceeds MAX_QUEUED_JOBS_PER_KEY. owners: key ids by index."""
     most = settings.max_queued_jobs_per_key
     if not (most and owners):
         return {}
     with sessions.begin() as session:
-        taken = Counter(admissions.open_of_keys(session, set(owners.values())))
+        open_jobs = Counter(admissions.open_of_keys(session, set(owners.values())))
     refused = {}
     for place, key_id in owners.items():
-        taken[key_id] += 1
-        if taken[key_id] > most:
+        open_jobs[key_id] += 1
+        if open_jobs[key_id] > most:
             sentence = f"This key has {most:,} open jobs, which is as many as it may. Those are unaffected."
             refused[place] = BusyError(Code.QUEUE_FULL, sentence, retry_after_s=5)
     return refused
 
 
 def queue_full(sessions: Sessions, settings: Settings) -> BusyError:
-    """The refusal, with the time that a twentieth of the queue takes at the pace of the last minute."""
+    """Create the error for a full queue; retry after a twentieth of it is done, at the rate of the last minute."""
     with sessions.begin() as session:
         waiting = admissions.admission(session, settings.max_queued_jobs).open_jobs
         finished = admissions.finished_lately(session, DRAIN_MEASURED_OVER_S)

@@ -1,4 +1,4 @@
-"""Check a fit against every rule before it is stored, so that a job fails only for what no check can see."""
+"""Check a fit against every rule before it is stored, so that a job fails only for reasons no check can detect."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from shared.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks for a fit, and in which request."""
+    """The key and the request that a fit comes from."""
 
     request_id: str
     api_key_id: str
@@ -26,21 +26,21 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A detector with all of its parameters."""
+    """A detector with a value for every parameter."""
 
     detector: Detector[Any]
     parameters: dict[str, Any]
 
     @classmethod
     def of(cls, detector: str, parameters: Mapping[str, Any]) -> "Method":
-        """Add the defaults; `InputError` for an unknown detector or parameter, or a value out of range."""
-        known = detectors.named(detector)
-        return cls(known, complete(known.parameters, parameters))
+        """Add the defaults; raise `InputError` for an unknown detector or parameter, or a value out of range."""
+        definition = detectors.named(detector)
+        return cls(definition, complete(definition.parameters, parameters))
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Training data that is in the store already, and whose row keeps it there: a version's or an ended job's."""
+    """Training data that is already in the store, kept there by the row of a version or of an ended job."""
 
     artifact: Artifact
     of_version: int | None = None  # of the same series
@@ -49,14 +49,16 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A fit that breaks no rule."""
+    """A valid fit."""
 
     series_id: str
     detector: str
     parameters: dict[str, Any]
     points: int
-    data: memoryview | Stored  # the training data as an artifact's bytes, or where it is
-    digest: bytes  # SHA-256 of series, detector, parameters and data: what an idempotency key stands for
+    data: memoryview | Stored  # the bytes of the training data artifact, or its location in the store
+    digest: (
+        bytes  # SHA-256 of series, detector, parameters and data, which identifies the request of an idempotency key
+    )
     origin: Origin
 
 
@@ -69,9 +71,10 @@ def check(
     settings: Settings,
     stored: Stored | None = None,
 ) -> Fit:
-    """Return the fit; raise `InputError` where the points break a rule, or the detector could not learn from them.
+    """Return the fit; raise `InputError` if the points break a rule or the detector cannot learn from them.
 
-    timestamps, values: (n,), the training data. With `stored`, they were read from there, and stay there.
+    timestamps, values: (n,), the training data.
+    stored: the artifact that the points were read from. The job then refers to it, and no new one is written.
     """
     detector = method.detector
     series = Series.for_training(
@@ -99,7 +102,7 @@ def check(
 
 
 def _check_rest(rest: int, points: int, fewest: int) -> None:
-    """Raise `InputError` where the windows to exclude leave too little."""
+    """Raise `InputError` if the excluded windows leave too few points."""
     if rest < min(points, fewest):
         reason = f"The windows leave {rest:,} of {points:,} points to learn from: at least {fewest:,} are needed."
         raise InputError(Code.TOO_FEW_POINTS, reason, flaws=[Flaw(("parameters", "exclude"), reason)])

@@ -1,4 +1,4 @@
-"""Fit data again that is in the store: a version's with another method, a failed job's as it was."""
+"""Fit stored data again: that of a version with another method, or that of a failed job unchanged."""
 
 from shared.domain.jobs import Job, Status
 from shared.domain.series import Series
@@ -10,14 +10,14 @@ from shared.store import admissions
 
 
 def fit_again(acceptor: Acceptor, version: Version, method: Method, origin: Origin) -> Accepted:
-    """Accept a fit of the version's own points; raise what `check` and `accept` find wrong."""
+    """Accept a fit of the points that the version was fitted on; raise any error of `check` and `accept`."""
     return _accept_stored(acceptor, version.series_id, Stored(version.data, of_version=version.version), method, origin)
 
 
 def retry(acceptor: Acceptor, job: Job, origin: Origin) -> Accepted:
-    """Accept the job's data again as a new job; the open retry where there is one.
+    """Accept the job's data as a new job, or return the open retry if there is one.
 
-    Raises `TsadError` where the job neither failed nor was canceled, or its data was released.
+    Raise `TsadError` if the job neither failed nor was canceled, or its data was deleted.
     """
     with acceptor.sessions.begin() as session:
         open_retry = admissions.open_retry(session, job.job_id)
