@@ -1,10 +1,10 @@
-"""Artifacts: training data, states and training scores as immutable files, each named once and never changed.
+"""Artifacts: training data, states and training scores as immutable files. No name is ever used twice.
 
     training data    <series>/<job_id>.npz                    in TRAINING_DATA_FOLDER
     state            <series>/<job_id>.<attempt>.json | .npz  in MODEL_STATE_FOLDER
     training scores  <series>/<job_id>.<attempt>.scores.npz   in MODEL_STATE_FOLDER
 
-Nobody but the collector deletes one.
+Only the collector deletes artifacts.
 """
 
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ __all__ = ["Artifacts", "Key", "LocalFolder", "ObjectStore", "Store", "data_key"
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """The two stores."""
+    """The stores of training data and of states, which also hold training scores."""
 
     data: Store
     states: Store
 
     @classmethod
     def of(cls, settings: Settings) -> "Artifacts":
-        """The stores that the settings name."""
+        """Open the stores that the settings name."""
         return cls(_store(settings.training_data_folder, settings), _store(settings.model_state_folder, settings))
 
 
-def _store(place: Path | str, settings: Settings) -> Store:
-    return LocalFolder(place) if isinstance(place, Path) else ObjectStore(place, settings)
+def _store(location: Path | str, settings: Settings) -> Store:
+    return LocalFolder(location) if isinstance(location, Path) else ObjectStore(location, settings)

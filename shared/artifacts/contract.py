@@ -1,4 +1,4 @@
-"""What every store promises, and how it says that it cannot keep it."""
+"""The contract of an artifact store, and its errors."""
 
 import hashlib
 from collections.abc import Iterator
@@ -8,50 +8,53 @@ from shared.artifacts.keys import Key
 from shared.domain.versions import Artifact
 from shared.errors import Code, DamagedError, UnavailableError
 
-TEMPORARY = ".part-"  # how names begin that are no artifact's yet
+TEMPORARY = ".part-"  # prefix of files that are not complete yet
 
 
 class Store(Protocol):
-    """Whole artifacts or none. `UnavailableError` when the store does not do as it is asked."""
+    """Stores an artifact completely or not at all. Methods raise `UnavailableError` if the operation fails."""
 
     def put(self, key: str, content: bytes | memoryview) -> Artifact:
         """Write durably; a half-written artifact is never visible under its key."""
 
     def get(self, artifact: Artifact) -> bytes:
-        """Read the bytes that were stored: `DamagedError` when they are gone or altered."""
+        """Read the stored bytes; raise `DamagedError` if they are missing or altered."""
 
     def delete(self, key: str) -> None:
-        """Remove the artifact, if it is there."""
+        """Delete the artifact, if it exists."""
 
     def keys(self) -> Iterator[Key]:
-        """All artifacts; what has another name is left alone."""
+        """Yield the keys of all artifacts, and skip files with other names."""
 
     def sweep(self, older_than: float) -> None:
-        """Remove what writers that died left behind, last written before the epoch second `older_than`."""
+        """Delete temporary files of dead writers that were last written before the epoch second `older_than`."""
 
     def check(self) -> None:
-        """Raise `UnavailableError` unless artifacts can be written here."""
+        """Raise `UnavailableError` if artifacts cannot be written."""
 
 
 def described(key: str, content: bytes | memoryview) -> Artifact:
-    """What a row remembers of an artifact."""
+    """Describe an artifact by key, SHA-256 and size in bytes, as a row stores it."""
     return Artifact(key, hashlib.sha256(content).digest(), len(content))
 
 
 def intact(artifact: Artifact, content: bytes) -> bytes:
-    """The content, or `DamagedError` when it is not what was stored."""
+    """Return the content; raise `DamagedError` if its size or SHA-256 differs from the artifact's."""
     if len(content) != artifact.size or hashlib.sha256(content).digest() != artifact.sha256:
         raise DamagedError(Code.ARTIFACT_DAMAGED, "An artifact in the store is not what was stored.")
     return content
 
 
 def missing() -> DamagedError:
-    """For an artifact that a row refers to and the store does not have."""
+    """Create the error for an artifact that a row refers to but the store does not have."""
     return DamagedError(Code.ARTIFACT_DAMAGED, "An artifact is missing from the store.")
 
 
-def unavailable(done: str, reason: str) -> UnavailableError:
-    """For an artifact that cannot be `done`; `reason` names no path, address or bucket."""
+def unavailable(action: str, reason: str) -> UnavailableError:
+    """Create the error for a failed operation.
+
+    action: a participle, such as "stored". reason: users see it, so it must not name a path, address or bucket.
+    """
     return UnavailableError(
-        Code.STORE_UNAVAILABLE, f"An artifact cannot be {done} at the moment ({reason}). Try again.", retry_after_s=5
+        Code.STORE_UNAVAILABLE, f"An artifact cannot be {action} at the moment ({reason}). Try again.", retry_after_s=5
     )

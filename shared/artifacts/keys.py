@@ -1,4 +1,4 @@
-"""The names of artifacts: one grammar for every store."""
+"""Names of artifacts: the same grammar in every store."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _KEY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The name of an artifact, taken apart."""
+    """The parsed name of an artifact."""
 
     name: str
     series_id: str
@@ -21,7 +21,7 @@ class Key:
 
     @classmethod
     def parse(cls, name: str) -> "Key | None":
-        """Read a name of our grammar; None for any other file."""
+        """Parse the name of an artifact; return None for any other file."""
         match = _KEY.fullmatch(name)
         if match is None or ".." in name or match["series_id"] == ".":
             return None
@@ -29,22 +29,22 @@ class Key:
 
 
 def checked(name: str) -> str:
-    """The name, or `DamagedError` when it is not one of ours: no store is led outside of itself."""
+    """Return a valid name; raise `DamagedError` for any other, so that no name can lead outside the store."""
     if Key.parse(name) is None:
         raise DamagedError(Code.ARTIFACT_DAMAGED, "A key is not the name of an artifact.")
     return name
 
 
 def data_key(series_id: str, job_id: str) -> str:
-    """Where a job's training data is."""
+    """Name the training data of a job."""
     return f"{series_id}/{job_id}.npz"
 
 
 def state_key(series_id: str, job_id: str, attempt: int, suffix: str) -> str:
-    """Where one attempt writes its state: no attempt can touch another's file."""
+    """Name the state that one attempt writes. The name holds the attempt, so no attempt touches another's file."""
     return f"{series_id}/{job_id}.{attempt}{suffix}"
 
 
 def scores_key(series_id: str, job_id: str, attempt: int) -> str:
-    """Where one attempt writes the training scores."""
+    """Name the training scores that one attempt writes."""
     return f"{series_id}/{job_id}.{attempt}.scores.npz"

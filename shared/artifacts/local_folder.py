@@ -1,4 +1,4 @@
-"""Artifacts in a folder."""
+"""An artifact store in a folder."""
 
 import errno
 import os
@@ -13,18 +13,18 @@ from shared.domain.versions import Artifact
 from shared.errors import Code, DamagedError, UnavailableError
 
 _MOST_REMEMBERED = 100_000
-_AS_IT_IS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # no link is followed, no pipe waited for
+_READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # follows no link and does not wait for a pipe
 
 
 class LocalFolder:
-    """Artifacts in a folder of this machine, or of a file system that all machines share."""
+    """Artifacts in a folder of this machine, or in a file system that all machines share."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._durable: set[Path] = set()  # folders whose own entry is known to be on the disk
+        self._durable: set[Path] = set()  # folders whose directory entry is known to be on disk
 
     def put(self, key: str, content: bytes | memoryview) -> Artifact:
-        """Write durably, or raise `UnavailableError`; a half-written file is never visible under its key."""
+        """Write durably, or raise `UnavailableError`. A half-written file is never visible under its key."""
         target = self._path(key)
         try:
             self._make_durable(target.parent)
@@ -34,9 +34,9 @@ class LocalFolder:
         return described(key, content)
 
     def get(self, artifact: Artifact) -> bytes:
-        """Read the bytes that were stored: `DamagedError` when they are gone or altered."""
+        """Read the stored bytes; raise `DamagedError` if they are missing or altered, or the file is a link."""
         try:
-            with os.fdopen(os.open(self._path(artifact.key), _AS_IT_IS), "rb") as file:
+            with os.fdopen(os.open(self._path(artifact.key), _READ_ONLY), "rb") as file:
                 content = file.read(artifact.size + 1)
         except FileNotFoundError:
             raise missing() from None
@@ -47,7 +47,7 @@ class LocalFolder:
         return intact(artifact, content)
 
     def delete(self, key: str) -> None:
-        """Remove the file, if it is there."""
+        """Delete the file, if it exists."""
         path = self._path(key)
         try:
             path.unlink(missing_ok=True)
@@ -55,14 +55,14 @@ class LocalFolder:
             raise _unavailable("deleted", error) from error
 
     def keys(self) -> Iterator[Key]:
-        """All artifacts in the folder; files of other names are left alone."""
+        """Yield the keys of all artifacts in the folder, and skip files with other names."""
         for folder in self._folders():
             for file in folder.iterdir():
                 if key := Key.parse(f"{folder.name}/{file.name}"):
                     yield key
 
     def sweep(self, older_than: float) -> None:
-        """Remove temporary files of writers that died: last written before the epoch second `older_than`."""
+        """Delete temporary files of dead writers that were last written before the epoch second `older_than`."""
         for folder in self._folders():
             for file in folder.glob(f"{TEMPORARY}*"):
                 with suppress(FileNotFoundError):
@@ -70,7 +70,7 @@ class LocalFolder:
                         file.unlink()
 
     def check(self) -> None:
-        """Raise `UnavailableError` unless files can be written here."""
+        """Raise `UnavailableError` if files cannot be written."""
         probe = self.root / f"{TEMPORARY}{token_hex(8)}"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -80,15 +80,15 @@ class LocalFolder:
             raise _unavailable("stored", error) from error
 
     def _folders(self) -> Iterator[Path]:
-        """One for each series. A link leads to what is not ours to list, or to delete."""
+        """Yield the folder of each series. Skip links: their targets are not ours to list or delete."""
         for folder in sorted(self.root.iterdir()) if self.root.is_dir() else ():
             if folder.is_dir() and not folder.is_symlink():
                 yield folder
 
     def _make_durable(self, folder: Path) -> None:
-        """Make a folder, and the root before a series' one.
+        """Create a folder, after the root, and sync its directory entry.
 
-        Another process may have made it a moment ago, so that it exists proves nothing yet.
+        A folder that exists may not be on disk yet: another process may have just created it.
         """
         if folder in self._durable and folder.is_dir():
             return
@@ -115,7 +115,7 @@ class LocalFolder:
         _sync_folder(target.parent)
 
     def _path(self, key: str) -> Path:
-        path = self.root / checked(key)  # the grammar has no way up: one folder below the root, and a file in it
+        path = self.root / checked(key)  # the grammar allows only a folder below the root and a file in it
         if path.parent.is_symlink():
             raise _leads_elsewhere()
         return path
@@ -125,8 +125,8 @@ def _leads_elsewhere() -> DamagedError:
     return DamagedError(Code.ARTIFACT_DAMAGED, "An artifact's name is a link, and links are not followed.")
 
 
-def _unavailable(done: str, error: OSError) -> UnavailableError:
-    return unavailable(done, os.strerror(error.errno) if error.errno else "unknown reason")
+def _unavailable(action: str, error: OSError) -> UnavailableError:
+    return unavailable(action, os.strerror(error.errno) if error.errno else "unknown reason")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Artifacts in a bucket of any service that speaks S3, so that machines need no file system in common."""
+"""An artifact store in a bucket of any S3-compatible service, so that machines need no shared file system."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,29 +15,29 @@ from shared.artifacts.keys import Key, checked
 from shared.domain.versions import Artifact
 from shared.settings import Settings
 
-# Even one that is repeated twice is over after 40 s, before the default ACCEPT_WINDOW_S is.
+# Even a request that is retried twice ends after 40 s, within the default ACCEPT_WINDOW_S.
 _CONNECT, _REQUEST, _ALL_TRIES = timedelta(seconds=2), timedelta(seconds=15), timedelta(seconds=20)
 
 
 class ObjectStore:
     """Artifacts below `s3://bucket/prefix`.
 
-    Each is sent by one request with its SHA-256, so the service stores all of it or nothing.
+    A single request sends an artifact with its SHA-256, so the service stores it completely or not at all.
     """
 
     def __init__(self, url: str, settings: Settings) -> None:
-        place = urlsplit(url)
+        bucket = urlsplit(url)
         endpoint = settings.aws_endpoint_url
-        given = {
+        options = {
             "endpoint": endpoint,
             "region": settings.aws_region,
             "access_key_id": settings.aws_access_key_id,
             "secret_access_key": settings.aws_secret_access_key,
         }
         self.bucket = S3Store(
-            place.netloc,
-            prefix=place.path.strip("/") or None,
-            config={name: value for name, value in given.items() if value},  # type: ignore[arg-type]
+            bucket.netloc,
+            prefix=bucket.path.strip("/") or None,
+            config={name: value for name, value in options.items() if value},  # type: ignore[arg-type]
             checksum_algorithm="SHA256",
             client_options={
                 "allow_http": endpoint.startswith("http://"),
@@ -48,13 +48,13 @@ class ObjectStore:
         )
 
     def put(self, key: str, content: bytes | memoryview) -> Artifact:
-        """Write it by one request: parts of larger uploads would stay behind when their writer dies."""
+        """Write by a single request: a writer that dies during a multipart upload would leave its parts behind."""
         with _outages("stored"):
             obstore.put(self.bucket, checked(key), content, use_multipart=False)
         return described(key, content)
 
     def get(self, artifact: Artifact) -> bytes:
-        """Read it, or raise `DamagedError` when it is gone or altered."""
+        """Read the stored bytes; raise `DamagedError` if they are missing or altered."""
         try:
             with _outages("read"):
                 content = obstore.get(self.bucket, checked(artifact.key)).bytes().to_bytes()
@@ -63,23 +63,23 @@ class ObjectStore:
         return intact(artifact, content)
 
     def delete(self, key: str) -> None:
-        """Remove it; the service does not mind when it is gone."""
+        """Delete the artifact; the service accepts a key that does not exist."""
         with _outages("deleted"):
             obstore.delete(self.bucket, checked(key))
 
     def keys(self) -> Iterator[Key]:
-        """All artifacts below the prefix, a thousand for each request."""
+        """Yield the keys of all artifacts below the prefix; the service lists a thousand per request."""
         with _outages("listed"):
-            for found in obstore.list(self.bucket):
-                for entry in found:
+            for page in obstore.list(self.bucket):
+                for entry in page:
                     if key := Key.parse(entry["path"]):
                         yield key
 
     def sweep(self, older_than: float) -> None:
-        """Nothing: a request that ended too early has left nothing behind."""
+        """Do nothing: an interrupted request leaves nothing behind."""
 
     def check(self) -> None:
-        """Write and delete an object, so that a key that may not do either is noticed."""
+        """Write and delete an object, to verify that the access key may do both."""
         probe = f"{TEMPORARY}{token_hex(8)}"
         with _outages("stored"):
             obstore.put(self.bucket, probe, b"", use_multipart=False)
@@ -87,15 +87,15 @@ class ObjectStore:
 
 
 @contextmanager
-def _outages(done: str) -> Iterator[None]:
-    """Tell an outage from a missing object, which stays a `FileNotFoundError`."""
+def _outages(action: str) -> Iterator[None]:
+    """Raise `UnavailableError` for an outage, and pass on the `FileNotFoundError` of a missing object."""
     try:
         yield
     except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise unavailable(done, "access is denied") from error
+        raise unavailable(action, "access is denied") from error
     except BaseError as error:
-        raise unavailable(done, "the object store does not answer as it should") from error
+        raise unavailable(action, "the object store does not answer as it should") from error
     except FileNotFoundError as error:
-        if "NoSuchBucket" in str(error):  # which does not mean that the artifact is lost
-            raise unavailable(done, "there is no such bucket") from error
+        if "NoSuchBucket" in str(error):  # the artifact is not necessarily lost
+            raise unavailable(action, "there is no such bucket") from error
         raise
