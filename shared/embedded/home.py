@@ -1,4 +1,4 @@
-"""The folder that holds everything one stack writes: data, logs, process ids, and its ports and passwords."""
+"""The folder for everything one stack writes: data, logs, process ids, ports and passwords."""
 
 import json
 import os
@@ -19,22 +19,23 @@ OTHER_FOLDER = "Choose another folder with --home or TSAD_HOME."
 
 
 class State(TypedDict):
-    """What `state.json` holds, so that addresses stay the same from run to run."""
+    """Content of `state.json`, which keeps ports and passwords the same from run to run."""
 
     ports: dict[str, int]
     secrets: dict[str, str]
 
 
 def default_home() -> Path:
+    """Return the default folder: /var/lib/tsad for root, else one in the user's XDG state folder."""
     if os.geteuid() == 0:
-        return Path("/var/lib/tsad")  # nobody else gets into /root
+        return Path("/var/lib/tsad")  # other users cannot enter /root
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "tsad"
 
 
 class Home:
-    """A folder that is ours alone until `close`, or until we end.
+    """A folder that this process locks until `close`, or until the process ends.
 
-    `servers` is the user that has to pass through it to reach the folders that `folder` makes for it.
+    `servers` is the user who must be able to pass through it to the folders that `folder` creates for that user.
     """
 
     def __init__(self, path: Path, servers: Identity) -> None:
@@ -44,7 +45,7 @@ class Home:
         self._state_file = self.path / STATE_FILE
         try:
             self._open_up()
-            self._lock = self._take()
+            self._lock = self._acquire()
         except OSError as error:
             raise SetupError(
                 Code.START_FAILED, f"{self.path} cannot be used: {error.strerror or error}. {OTHER_FOLDER}"
@@ -59,13 +60,13 @@ class Home:
             raise
 
     def close(self) -> None:
-        """Let others use the folder."""
+        """Unlock the folder."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
     def folder(self, name: str, owner: Identity) -> Path:
-        """Make a folder that only `owner` may look into; raise `SetupError` if it is already somebody else's."""
+        """Create a folder with mode 0700 for `owner`; raise `SetupError` if it exists and belongs to another user."""
         folder = self.path / name
         if not folder.exists():
             folder.mkdir()
@@ -80,14 +81,14 @@ class Home:
         return folder
 
     def secret(self, name: str) -> str:
-        """Return a password made at random once and kept; it needs no escaping in a URL."""
+        """Return a stored password, created at random on first use; it needs no escaping in a URL."""
         if name not in self._state["secrets"]:
             self._state["secrets"][name] = secrets.token_urlsafe(24)
             self._save()
         return self._state["secrets"][name]
 
     def port(self, name: str) -> int:
-        """Return the port of last time, or another one where somebody else took it."""
+        """Return the port of the last run, or another one if that is in use."""
         ports = self._state["ports"]
         if name not in ports or not is_free(ports[name]):
             ports[name] = free_port(besides=ports.values())
@@ -97,7 +98,7 @@ class Home:
     def _open_up(self) -> None:
         self._refuse_closed(folder for folder in self.path.parents if folder.exists())
         self.path.mkdir(parents=True, exist_ok=True)
-        if not any(self.path.iterdir()):  # it is new: a folder somebody already uses keeps its mode
+        if not any(self.path.iterdir()):  # a new folder: one that is already in use keeps its mode
             self.path.chmod(0o711 if self.servers.way is Way.ACCOUNT else 0o700)
         self._refuse_closed((self.path, *self.path.parents))
 
@@ -110,7 +111,7 @@ class Home:
                     f"`chmod o+x {folder}` opens the way through it. {OTHER_FOLDER}",
                 )
 
-    def _take(self) -> int:
+    def _acquire(self) -> int:
         try:
             return hold(self.path / "lock")
         except BlockingIOError:
@@ -129,7 +130,7 @@ class Home:
                 ) from None
 
     def _save(self) -> None:
-        # Written beside and renamed: losing it would lock us out of the databases.
+        # Write a second file and rename it: losing this file would lock us out of the databases.
         new = self._state_file.with_suffix(".new")
         new.unlink(missing_ok=True)
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -140,7 +141,7 @@ class Home:
 
 
 def read_state(path: Path) -> State:
-    """What a home has noted so far, also of one that others use now."""
+    """Read the state of a home, which may be in use; raise `SetupError` if the file is damaged."""
     file = path / STATE_FILE
     try:
         state: State = json.loads(file.read_text())
@@ -156,7 +157,7 @@ def read_state(path: Path) -> State:
 
 
 def is_used(path: Path) -> bool:
-    """Whether somebody runs a stack in this home."""
+    """Check whether a stack runs in this home; raise `SetupError` if the folder cannot be used."""
     try:
         os.close(hold(path / "lock"))
     except BlockingIOError:
@@ -169,6 +170,7 @@ def is_used(path: Path) -> bool:
 
 
 def user_name(uid: int) -> str:
+    """Return the name of a user, or `user <uid>` if the uid has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -1,4 +1,4 @@
-"""Who the servers run as. PostgreSQL refuses to run as root, and root may have little else."""
+"""The user that the servers run as. PostgreSQL refuses to run as root, and a container may have only root."""
 
 import ctypes
 import os
@@ -14,23 +14,23 @@ from typing import Any, Self
 
 from shared.errors import Code, SetupError
 
-ACCOUNT = "nobody"  # exists on every Unix, so that none has to be created
+ACCOUNT = "nobody"  # exists on every Unix, so none has to be created
 PR_SET_PDEATHSIG = 1
 CLONE_NEWUSER = 0x10000000
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Way(StrEnum):
-    """How a process becomes somebody PostgreSQL accepts."""
+    """How a process becomes a user that PostgreSQL accepts."""
 
     OURSELVES = "ourselves"  # we are not root
     ACCOUNT = "account"  # root becomes `nobody`
-    NAMESPACE = "namespace"  # root that may not do so (only uid 0 is mapped) goes by another number to itself
+    NAMESPACE = "namespace"  # root that cannot (only uid 0 is mapped) appears as another uid in a user namespace
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A user that processes run as and that owns their files."""
+    """A user who runs processes and owns their files."""
 
     way: Way
     uid: int
@@ -38,11 +38,12 @@ class Identity:
 
     @classmethod
     def ourselves(cls) -> Self:
+        """Return the user of this process."""
         return cls(Way.OURSELVES, os.geteuid(), os.getegid())
 
     @classmethod
     def for_servers(cls) -> Self:
-        """Find the first way that works here; raise `SetupError` where none does."""
+        """Return the first identity that works on this machine; raise `SetupError` if none does."""
         if os.geteuid() != 0:
             return cls.ourselves()
         ways = [cls(Way.NAMESPACE, os.geteuid(), os.getegid())]
@@ -62,7 +63,7 @@ class Identity:
         )
 
     def can_run(self, *argv: str | Path) -> bool:
-        """Tell whether this user may run a command, which says so by ending well."""
+        """Check whether this user can run a command; the command must exit with 0."""
         quiet = subprocess.DEVNULL
         try:
             return self.popen(argv, cwd="/", stdin=quiet, stdout=quiet, stderr=quiet).wait() == 0
@@ -78,13 +79,13 @@ class Identity:
     def popen(
         self, argv: Sequence[str | Path], *, death_signal: signal.Signals | None = None, **options: Any
     ) -> subprocess.Popen[bytes]:
-        """Start a process as this user; it gets `death_signal` when we die, however we die.
+        """Start a process as this user. It receives `death_signal` when this process dies, for any reason.
 
-        The kernel counts the end of the *thread* that started the process as our death: call this in the main thread.
+        The kernel sends the signal when the *thread* that started the process ends: call this in the main thread.
         """
         if self.way is Way.ACCOUNT:
             options |= {"user": self.uid, "group": self.gid, "extra_groups": []}
-        # What runs between fork and exec is a few system calls; there is no other place for them.
+        # The function that runs between fork and exec makes a few system calls, which have no other place.
         return subprocess.Popen(argv, preexec_fn=self._before_exec(death_signal), **options)  # noqa: PLW1509
 
     def _before_exec(self, death_signal: signal.Signals | None) -> Callable[[], None]:
@@ -95,14 +96,14 @@ class Identity:
                 enter_namespace()
             if death_signal is not None and sys.platform == "linux":
                 LIBC.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-                if os.getppid() != parent:  # we died before the kernel knew whom to tell
+                if os.getppid() != parent:  # the parent died before the signal was set
                     os._exit(1)
 
         return before_exec
 
 
 def enter_namespace() -> None:
-    """Make a user namespace in which we are called 65534; files written there stay ours outside."""
+    """Enter a user namespace as uid 65534; outside it, files still belong to the current user. Raise `OSError`."""
     uid, gid = os.geteuid(), os.getegid()
     if sys.platform != "linux" or LIBC.unshare(CLONE_NEWUSER) != 0:
         raise OSError("a user namespace cannot be made here")

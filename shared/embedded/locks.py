@@ -1,4 +1,4 @@
-"""Locks that say whether a process is alive, even after it was killed: the kernel lets go of them."""
+"""Locks that show whether a process is alive: the kernel releases them even when the process is killed."""
 
 import fcntl
 import os
@@ -9,10 +9,10 @@ POLL_S = 0.05
 
 
 def hold(path: Path, wait_s: float = 0) -> int:
-    """Lock a file and return its descriptor; raise `BlockingIOError` when others keep it longer than `wait_s`.
+    """Lock a file and return its descriptor; raise `BlockingIOError` if others hold it longer than `wait_s`.
 
-    The lock lasts until the descriptor is closed here and in every process that inherited it. So a server that got the
-    descriptor at its start holds the lock, together with its children, for exactly as long as any of them lives.
+    The lock lasts until this process and every process that inherited the descriptor have closed it. A server that
+    inherits the descriptor therefore holds the lock for exactly as long as it or any of its children lives.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + wait_s

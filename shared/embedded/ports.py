@@ -1,4 +1,4 @@
-"""TCP ports of 127.0.0.1."""
+"""Free TCP ports on 127.0.0.1."""
 
 import secrets
 import socket
@@ -6,15 +6,15 @@ import sys
 from collections.abc import Collection
 
 LOCALHOST = "127.0.0.1"
-# Below the range that outgoing connections get their ports from: while a server restarts, no client that tries to
-# reconnect can be given the server's own port (and so even connect to itself).
+# Below the range of ephemeral ports: while a server restarts, a client that reconnects cannot be assigned the server's
+# own port (and so connect to itself).
 CANDIDATES = range(20_000, 32_000)
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on a port now."""
+    """Check whether a server could listen on a port now."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that ended just now do not count
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ignores connections in TIME_WAIT
         try:
             probe.bind((LOCALHOST, port))
         except OSError:
@@ -23,7 +23,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port(besides: Collection[int] = ()) -> int:
-    """Pick a port that nobody uses, none of `besides`. On Linux nobody else picks it until this process ends."""
+    """Pick an unused port that is not in `besides`. On Linux no other call picks it until this process ends."""
     while True:
         port = secrets.choice(CANDIDATES)
         if port not in besides and _hold(port):
@@ -31,19 +31,19 @@ def free_port(besides: Collection[int] = ()) -> int:
 
 
 def _hold(port: int) -> bool:
-    """Bind a port without listening: until its server listens, it would be anybody's.
+    """Reserve a port by binding it without listening, until its server listens; return False if it is taken.
 
-    Other picks fail then; servers, which set SO_REUSEADDR as we do, can listen. Elsewhere than on Linux they could not,
-    and a port that is free must do.
+    Other picks then fail, but servers can listen, since they set SO_REUSEADDR as this function does. On other systems
+    than Linux they could not listen, so there a free port must suffice.
     """
     if sys.platform != "linux":
         return is_free(port)
     holding = socket.socket()
     try:
-        holding.bind((LOCALHOST, port))  # without the option: refused where anybody listens, holds, or just left
+        holding.bind((LOCALHOST, port))  # without SO_REUSEADDR, to fail if any socket listens, is bound or just closed
     except OSError:
         holding.close()
         return False
     holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holding.detach()  # open until this process ends
+    holding.detach()  # the descriptor stays open until this process ends
     return True

@@ -1,4 +1,4 @@
-"""PostgreSQL on 127.0.0.1: one role and one database, both called tsad."""
+"""PostgreSQL on 127.0.0.1, with one role and one database, both named tsad."""
 
 import os
 import re
@@ -26,14 +26,16 @@ LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--built
 
 
 def address(port: int, password: str) -> str:
-    """Where its only database is."""
+    """Return the URL of the only database."""
     return f"postgresql+psycopg2://{NAME}:{password}@{LOCALHOST}:{port}/{NAME}"
 
 
 class Postgres(Server):
-    """The server in a home. `durable=False` saves the waits for the disk, for tests: a power cut ruins the data."""
+    """The server in a home. `durable=False` is for tests: it skips syncs to disk, so a power cut destroys the data."""
 
-    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": ends the connections, and keeps what was committed
+    stop_signal: ClassVar[signal.Signals] = (
+        signal.SIGINT
+    )  # "fast" shutdown: ends the connections and keeps committed data
     insisting: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGQUIT, signal.SIGKILL)
 
     def __init__(self, home: Home, identity: Identity, *, durable: bool) -> None:
@@ -51,7 +53,7 @@ class Postgres(Server):
         binaries = postgres_binaries(self.home, self.identity)
         if not self.data.exists():
             self._create(binaries)
-        self.home.folder(self.data.name, self.identity)  # as which it was made, unless somebody else made it
+        self.home.folder(self.data.name, self.identity)  # raises if the folder belongs to another user
         self._check_version(binaries)
         self._drop_stale_pid()
         settings = SETTINGS | {"port": str(self.port)} | ({} if self.durable else NOT_DURABLE)
@@ -68,7 +70,7 @@ class Postgres(Server):
         return True
 
     def _create(self, binaries: Path) -> None:
-        # Made beside and renamed: what a killed start leaves behind is never taken for a database.
+        # Create it elsewhere and rename it: the remains of a killed start must not look like a database.
         with tempfile.TemporaryDirectory(dir=self.home.path, ignore_cleanup_errors=True) as unfinished:
             self.identity.own(Path(unfinished), 0o700)
             new, password = Path(unfinished, "new"), Path(unfinished, "password")
@@ -103,9 +105,9 @@ class Postgres(Server):
             )
 
     def _drop_stale_pid(self) -> None:
-        """Remove the process id of a killed server where a stranger has it now, for which PostgreSQL would give way.
+        """Delete the pid file of a killed server if another program has its pid now: PostgreSQL would refuse to start.
 
-        No server of ours is alive here, for it would hold the lock; one that somebody started by hand is respected.
+        Our own server cannot be alive, since it would hold the lock. A server that was started by hand keeps its file.
         """
         pid_file = self.data / "postmaster.pid"
         with suppress(FileNotFoundError):
@@ -113,6 +115,6 @@ class Postgres(Server):
             try:
                 argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             except OSError:
-                return  # nobody has it, or there is no /proc: PostgreSQL finds out by itself
+                return  # no process has the pid, or there is no /proc: PostgreSQL checks the pid itself
             if os.fsencode(self.data) not in argv:
                 pid_file.unlink()

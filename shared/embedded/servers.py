@@ -1,4 +1,4 @@
-"""Both servers, or only the one that is needed, in one home."""
+"""PostgreSQL and Valkey, or only one of them, in one home."""
 
 from pathlib import Path
 from types import TracebackType
@@ -13,23 +13,22 @@ from shared.embedded.valkey import address as valkey_address
 
 
 def known_addresses(path: Path) -> dict[str, str]:
-    """Where the servers of a home answer while they run; nothing for a home that never had any."""
+    """Return the URLs of a home's servers by setting name, whether they run or not; empty for a new home."""
     state = read_state(path)
-    return {
-        name: address(state["ports"][server], state["secrets"][server])
-        for name, server, address in (
-            ("database_url", "postgres", postgres_address),
-            ("redis_url", "valkey", valkey_address),
-        )
-        if server in state["ports"] and server in state["secrets"]
-    }
+    ports, passwords = state["ports"], state["secrets"]
+    addresses = {}
+    if "postgres" in ports and "postgres" in passwords:
+        addresses["database_url"] = postgres_address(ports["postgres"], passwords["postgres"])
+    if "valkey" in ports and "valkey" in passwords:
+        addresses["redis_url"] = valkey_address(ports["valkey"], passwords["valkey"])
+    return addresses
 
 
 class Embedded:
     """PostgreSQL and Valkey on free ports of 127.0.0.1, with data, ports and passwords kept in `home` between runs.
 
-    The folder is locked from the beginning until `stop`; use a new object to start again after that. Start it in the
-    main thread: the servers end with the thread that started them. `durable=False` is for tests.
+    The folder is locked from construction until `stop`; create a new object to start again. Call `start` in the main
+    thread: the servers end with the thread that started them. `durable=False` is for tests.
     """
 
     def __init__(self, home: Path, *, durable: bool = True, postgres: bool = True, valkey: bool = True) -> None:
@@ -37,7 +36,11 @@ class Embedded:
         self.home = Home(home, identity)
         self.postgres = Postgres(self.home, identity, durable=durable)
         self.valkey = Valkey(self.home, identity, durable=durable)
-        self.servers = [server for server, wanted in ((self.postgres, postgres), (self.valkey, valkey)) if wanted]
+        self.servers: list[Postgres | Valkey] = []
+        if postgres:
+            self.servers.append(self.postgres)
+        if valkey:
+            self.servers.append(self.valkey)
 
     @property
     def database_url(self) -> str:
@@ -48,7 +51,7 @@ class Embedded:
         return self.valkey.url
 
     def start(self) -> None:
-        """Start the servers, both at once, and return when they answer; where one fails, none is left running."""
+        """Start the servers in parallel and wait until they answer; if one fails, stop both and raise its error."""
         try:
             for server in self.servers:
                 server.launch()
@@ -59,7 +62,7 @@ class Embedded:
             raise
 
     def stop(self) -> None:
-        """Stop the servers, keep their data, and let go of the folder."""
+        """Stop the servers, keep their data, and unlock the folder."""
         try:
             for server in self.servers:
                 server.stop()

@@ -1,4 +1,4 @@
-"""A process that can be started again after it died, under the same name and with the same log."""
+"""A process that can be restarted after it died, under the same name and with the same log."""
 
 import os
 import signal
@@ -17,28 +17,30 @@ from shared.embedded.locks import hold
 from shared.errors import Code, UnavailableError
 
 POLL_S = 0.02
-REMAINS_S = 10  # how long the children of a dead process may take to notice
+REMAINS_S = 10  # how long the children of a dead process may take to end
 TAIL_BYTES = 2000
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to start."""
+    """A command line, with its environment and input."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     folder: Path = Path("/")
-    stdin: bytes = field(default=b"", repr=False)  # the way for secrets: everybody on the machine can read argv
+    stdin: bytes = field(default=b"", repr=False)  # for secrets: every user of the machine can read argv
 
 
 class Service(ABC):
-    """One process at a time, in a session of its own so that Ctrl-C does not reach it, with its process id in a file.
+    """One process at a time, in its own session so that Ctrl-C does not reach it, with its process id in a file.
 
-    It is asked to end when we die, and holds a lock for as long as it or a child of it lives.
+    It receives `stop_signal` when this process dies. It holds a lock for as long as it or any of its children lives.
     """
 
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
-    insisting: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGKILL,)  # one after the other where it does not stop
+    insisting: ClassVar[tuple[signal.Signals, ...]] = (
+        signal.SIGKILL,
+    )  # sent in turn, `grace_s` apart, if it does not stop
     grace_s: ClassVar[float] = 30
 
     def __init__(self, name: str, home: Home, identity: Identity) -> None:
@@ -52,10 +54,13 @@ class Service(ABC):
 
     @abstractmethod
     def command(self) -> Command:
-        """Say what to start. It is asked at every start, when nothing is left of the process before."""
+        """Return the command to start. Called at every start, when the previous process is gone."""
 
     def launch(self) -> None:
-        """Start the process without waiting until it answers."""
+        """Start the process without waiting for it to answer.
+
+        Raise `UnavailableError` if a previous process, or a child of it, does not end.
+        """
         try:
             lock = hold(self.home.run / f"{self.name}.lock", REMAINS_S)
         except BlockingIOError:
@@ -81,67 +86,71 @@ class Service(ABC):
             os.close(lock)
         self._pid_file.write_text(f"{self.process.pid}\n")
         if self.process.stdin is not None:
-            with suppress(BrokenPipeError), self.process.stdin as stdin:  # it died at once: its log says why
+            with suppress(BrokenPipeError), self.process.stdin as stdin:  # it died immediately: its log has the reason
                 stdin.write(command.stdin)
 
     def died(self) -> bool:
-        """Tell whether the process has ended, and if so end the children it left behind."""
+        """Check whether the process has ended; if so, kill the children it left behind."""
         if self.process is None or self.process.poll() is None:
             return False
         self._sweep(self.process)
         return True
 
     def ask_to_end(self) -> None:
-        """Tell the process to end, once: some take a second time for impatience."""
+        """Send the stop signal, only once: some programs treat a second signal as a request to abort."""
         if self.process is not None and self.process.poll() is None and not self._asked_to_end:
             self._asked_to_end = True
             self.process.send_signal(self.stop_signal)
 
     def stop(self) -> None:
-        """Ask the process to end and wait; insist after `grace_s`. Nothing of it remains."""
+        """Stop the process and all its children: send the stop signal, then a harder one after each `grace_s`."""
         if self.process is None:
             return
         self.ask_to_end()
         if self.process.poll() is None:
-            for harder in self.insisting:
+            for harder_signal in self.insisting:
                 try:
                     self.process.wait(self.grace_s)
                 except subprocess.TimeoutExpired:
-                    self.process.send_signal(harder)
+                    self.process.send_signal(harder_signal)
             self.process.wait()
         self._sweep(self.process)
 
     def log_tail(self) -> str:
-        """Return the end of the log, introduced by where it is."""
+        """Return the end of the log, preceded by its path."""
         with suppress(OSError), self.log.open("rb") as log:
             if log.seek(0, os.SEEK_END) > TAIL_BYTES:
                 log.seek(-TAIL_BYTES, os.SEEK_END)
-                log.readline()  # the rest of a line
+                log.readline()  # skip a partial line
             else:
                 log.seek(0)
             return f"The end of {self.log}:\n{log.read().decode(errors='replace').rstrip()}"
         return f"Its log {self.log} cannot be read."
 
     def _sweep(self, process: subprocess.Popen[bytes]) -> None:
-        if self._pid_file.exists():  # else it was done before, and somebody else may have the number now
-            with suppress(ProcessLookupError, PermissionError):  # no child is left; macOS says it differently
+        if self._pid_file.exists():  # otherwise already swept, and the pid may belong to another process
+            with suppress(ProcessLookupError, PermissionError):  # no child is left; macOS raises PermissionError
                 os.killpg(process.pid, signal.SIGKILL)
             self._pid_file.unlink()
 
 
 class Server(Service):
-    """A service that others connect to."""
+    """A service that accepts connections."""
 
     @abstractmethod
     def answers(self) -> bool:
-        """Tell whether it does its work now."""
+        """Check whether the server answers requests now."""
 
     def start(self) -> None:
+        """Start the process and wait until it answers; raise `UnavailableError` if it does not."""
         self.launch()
         self.wait_until_answering()
 
     def wait_until_answering(self, wait_s: float = 60) -> None:
-        """Return as soon as it does its work; raise `UnavailableError` with the end of its log if it never does."""
+        """Wait until the server answers.
+
+        Raise `UnavailableError`, with the end of its log, if it dies or does not answer within `wait_s`.
+        """
         deadline = time.monotonic() + wait_s
         while not self.answers():
             if self.died():

@@ -1,4 +1,4 @@
-"""Valkey, which speaks the protocol of Redis, on 127.0.0.1."""
+"""Valkey, a Redis-compatible server, on 127.0.0.1."""
 
 import socket
 
@@ -13,7 +13,7 @@ ANSWER_S = 3
 
 
 def address(port: int, password: str) -> str:
-    """Where it answers."""
+    """Return the URL of the server."""
     return f"redis://:{password}@{LOCALHOST}:{port}/0"
 
 
@@ -46,7 +46,7 @@ class Valkey(Server):
         return Command((str(binary), "-"), ENVIRONMENT, stdin=lines.encode())
 
     def answers(self) -> bool:
-        """Ask with the password; it refuses while it still reads its data."""
+        """Send PING with the password; the server rejects it while it still loads its data."""
         try:
             with socket.create_connection((LOCALHOST, self.port), ANSWER_S) as connection:
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
@@ -59,4 +59,5 @@ class Valkey(Server):
 
 
 def quoted(text: str) -> str:
+    """Quote a string for the configuration file of Valkey."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
