@@ -1,1 +1,1 @@
-"""What the service knows about series, jobs and detectors: NumPy and the standard library only."""
+"""Series, jobs and detectors, with NumPy and the standard library only."""

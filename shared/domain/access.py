@@ -1,4 +1,4 @@
-"""Who may do what: keys, their scopes, and the series they see."""
+"""Access control: API keys, their scopes, and the series that they can see."""
 
 import hashlib
 import re
@@ -10,37 +10,37 @@ from enum import StrEnum
 from shared.errors import Code, InputError
 
 _TOKEN = re.compile(r"[\x21-\x7e]{32,200}")
-_FEWEST_CHARACTERS = 10  # different ones: who repeats a word has not let chance choose
-_BEGINNING = "tsad_"  # so that scanners for leaked secrets can tell what it is
+_FEWEST_CHARACTERS = 10  # distinct ones: a random token repeats few characters
+_PREFIX = "tsad_"  # lets scanners recognize leaked tokens
 
 
 class Scope(StrEnum):
-    """What a route asks of a key. None includes another."""
+    """A permission that a route requires of a key. No scope includes another."""
 
-    READ = "read"  # look at everything, and predict
+    READ = "read"  # read everything, and predict
     FIT = "fit"  # send fits, cancel and retry their jobs
-    ADMIN = "admin"  # choose and delete what others rely on
+    ADMIN = "admin"  # pin and delete versions and series
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever sent a request: the key it came with, and what that key allows."""
+    """The sender of a request: its key and the permissions of that key."""
 
-    key_id: str  # the owner of jobs, and the scope of idempotency keys
+    key_id: str  # owns jobs, and scopes idempotency keys
     scopes: frozenset[Scope]
     series_prefix: str = ""
 
     def sees(self, series_id: str) -> bool:
-        """Whether the series exists for this caller."""
+        """Check whether the caller can see the series."""
         return series_id.startswith(self.series_prefix)
 
 
-ANYBODY = Caller("-", frozenset(Scope))  # while there are no keys, or nobody asks for them
+ANYBODY = Caller("-", frozenset(Scope))  # while no key exists, or AUTH is off
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as its owner may see it: everything but the token, which nobody keeps."""
+    """An API key without its token, which is not stored."""
 
     key_id: str
     name: str
@@ -53,12 +53,12 @@ class ApiKey:
 
 
 def new_token() -> str:
-    """A secret of 256 random bits."""
-    return _BEGINNING + secrets.token_urlsafe(32)
+    """Create a token with 256 random bits."""
+    return _PREFIX + secrets.token_urlsafe(32)
 
 
 def check_token(token: str) -> str:
-    """Return a token that somebody else made; `InputError` when it looks like no random one."""
+    """Return a token that was created elsewhere; raise `InputError` if it does not look random."""
     if not _TOKEN.fullmatch(token) or len(set(token)) < _FEWEST_CHARACTERS:
         raise InputError(
             Code.CONFIGURATION,
@@ -69,8 +69,8 @@ def check_token(token: str) -> str:
 
 
 def digest(token: str) -> bytes:
-    """What is stored of a token.
+    """Hash a token for storage.
 
-    A plain hash: slow ones protect what people make up, and 256 random bits cannot be guessed from it anyway.
+    A plain SHA-256 is enough: slow hashes protect passwords that people choose, but 256 random bits cannot be guessed.
     """
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,4 +1,4 @@
-"""Arrays as bytes that a stranger may have touched: npz archives, read without pickle and without surprises."""
+"""Safe reading of npz archives from untrusted bytes: no pickle, and a limit on the expanded size."""
 
 import io
 import struct
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_BYTES = 2**30  # of all arrays of an archive, expanded
+MOST_BYTES = 2**30  # limit for all arrays of an archive together, expanded
 
-# zipfile, zlib and NumPy each say in their own way that bytes are not what they wrote
+# zipfile, zlib and NumPy raise different errors for damaged bytes
 _UNREADABLE = (
     EOFError,
     KeyError,
-    MemoryError,  # a head that announces more than there is
+    MemoryError,  # a header that declares more bytes than exist
     OSError,
     RuntimeError,
     TypeError,
@@ -27,10 +27,11 @@ _UNREADABLE = (
 
 
 def unpacked(content: bytes) -> dict[str, NDArray[Any]]:
-    """All arrays of an npz archive by name; raise `ValueError` for bytes that are none, or hold anything but arrays.
+    """Read all arrays of an npz archive, by name.
 
-    So are those that expand to more than `MOST_BYTES`, before any of it is expanded: zipfile reads no more of a member
-    than the archive's directory announces.
+    Raise `ValueError` if the bytes are not an npz archive, hold anything but arrays, or expand to more than
+    `MOST_BYTES`. The size is checked before anything is expanded: zipfile reads no more of a member than the archive's
+    directory declares.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

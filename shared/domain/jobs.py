@@ -1,4 +1,4 @@
-"""The life of a fit job."""
+"""Fit jobs: status, transitions, and the records that describe a job."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,21 +10,21 @@ from shared.errors import Code
 
 
 class Status(StrEnum):
-    """Where a fit job is."""
+    """Status of a fit job."""
 
-    QUEUED = "queued"  # accepted; waits for a worker, or for an earlier job of its series
+    QUEUED = "queued"  # accepted; waiting for a worker, or for an earlier job of its series
     RUNNING = "running"  # one worker holds its lease
-    SUCCEEDED = "succeeded"  # it published a version
-    FAILED = "failed"  # it never will; the error says why
-    CANCELLED = "cancelled"  # somebody stopped it, or deleted its series
+    SUCCEEDED = "succeeded"  # published a version
+    FAILED = "failed"  # will not publish a version; the error has the reason
+    CANCELLED = "cancelled"  # a user canceled it or deleted its series
 
     @property
     def is_final(self) -> bool:
-        """Whether the job can never change again."""
+        """Whether no transition leaves this status."""
         return not MOVES[self]
 
 
-MOVES: dict[Status, frozenset[Status]] = {  # the database enforces the same table
+MOVES: dict[Status, frozenset[Status]] = {  # the database enforces the same transitions
     Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED}),
     Status.RUNNING: frozenset({Status.QUEUED, Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}),
     Status.SUCCEEDED: frozenset(),
@@ -32,13 +32,13 @@ MOVES: dict[Status, frozenset[Status]] = {  # the database enforces the same tab
     Status.CANCELLED: frozenset(),
 }
 
-# Failures of the workers or of the moment; data and mathematics fail the same way every time.
+# These failures may be temporary; failures of data or mathematics repeat every time.
 RETRYABLE = frozenset({Code.WORKER_LOST, Code.FIT_TIMEOUT})
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A fit job to be accepted; its training data is in the store already."""
+    """A fit job to insert; its training data is already in the store."""
 
     job_id: str
     series_id: str
@@ -46,18 +46,18 @@ class NewJob:
     parameters: dict[str, Any]
     points: int
     data: Artifact
-    request_sha256: bytes  # of series, detector, parameters and data: what an idempotency key stands for
+    request_sha256: bytes  # of series, detector, parameters and data; identifies the request of an idempotency key
     asked_at: datetime  # the database's clock at admission
     request_id: str = ""
     api_key_id: str = "-"
     idempotency_key: str | None = None
-    of_version: int | None = None  # of the same series, whose data is fitted again
+    of_version: int | None = None  # the version of the same series whose data is fitted again
     retry_of: str | None = None  # the ended job whose data is fitted again
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A fit job as its row says it is."""
+    """A fit job as stored in its row."""
 
     job_id: str
     series_id: str
@@ -75,19 +75,19 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    queue_position: int | None  # jobs ahead of a queued one
-    data: Artifact | None  # kept, so that it can be fitted, or retried; None once it is a version's, or released
-    revision: int  # how often what is seen of it has changed, from 1
+    queue_position: int | None  # number of jobs ahead of a queued job
+    data: Artifact | None  # kept for the fit or a retry; None once a version holds it, or it was deleted
+    revision: int  # counts the visible changes of the job, from 1
 
     @property
     def holds_data(self) -> bool:
-        """Whether its training data is kept."""
+        """Whether the job still keeps its training data."""
         return self.data is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to fit a job, as long as `attempt` is the newest and the lease holds."""
+    """The right to fit a job while `attempt` is the newest one and the lease has not expired."""
 
     job_id: str
     attempt: int
@@ -96,4 +96,4 @@ class Claim:
     parameters: dict[str, Any]
     points: int
     data: Artifact
-    request_id: str | None = None  # of the request that asked for the fit, for log lines
+    request_id: str | None = None  # of the request for the fit, for log lines

@@ -1,4 +1,4 @@
-"""A series of points: two arrays, checked once, valid ever after."""
+"""A series of points: two arrays that are checked once, on construction."""
 
 import io
 import re
@@ -22,7 +22,7 @@ _SERIES_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def check_series_id(series_id: str) -> str:
-    """Return the id without surrounding blanks; raise `InputError` for one that is no plain name."""
+    """Return the id without surrounding blanks; raise `InputError` if it is invalid."""
     trimmed = series_id.strip()
     if not _SERIES_ID.fullmatch(trimmed) or ".." in trimmed or trimmed == ".":
         raise InputError(
@@ -44,7 +44,7 @@ class Series:
 
     @classmethod
     def checked(cls, timestamps: Sequence[int] | Timestamps, values: Sequence[float] | Values, *, most: int) -> Self:
-        """Make a series of 1 to `most` points, or raise `InputError` that says which point is wrong."""
+        """Make a series of 1 to `most` points; raise an `InputError` that names the invalid points."""
         if len(timestamps) != len(values):
             raise InputError(
                 Code.LENGTHS_DIFFER, f"There are {len(timestamps):,} timestamps but {len(values):,} values."
@@ -68,13 +68,13 @@ class Series:
     def for_training(
         cls, timestamps: Sequence[int] | Timestamps, values: Sequence[float] | Values, *, fewest: int, most: int
     ) -> Self:
-        """Make a series that a detector can learn from; `InputError` if it is too short, constant or too large."""
+        """Make a series of at most `most` points that passes `check_learnable`; raise `InputError` otherwise."""
         series = cls.checked(timestamps, values, most=most)
         series.check_learnable(fewest)
         return series
 
     def without(self, windows: Sequence[Sequence[int]]) -> "Series":
-        """The points outside all windows, pairs of timestamps that themselves belong to the window."""
+        """Return the points outside all windows; a window is a pair of timestamps, both included."""
         if not windows:
             return self
         ends = np.sort(np.array(windows, dtype=np.int64), axis=1)
@@ -103,20 +103,20 @@ class Series:
             )
 
     def encode(self) -> memoryview:
-        """The training data artifact: an npz archive; the same series gives the same bytes."""
+        """Encode the training data artifact, an npz archive. Equal series give equal bytes."""
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, timestamps=self.timestamps, values=self.values)
         return buffer.getbuffer()
 
     @classmethod
     def decode(cls, content: bytes) -> Self:
-        """Read what `encode` wrote; `DamagedError` for anything else."""
+        """Read what `encode` wrote; raise `DamagedError` for any other bytes."""
         try:
             arrays = unpacked(content)
             timestamps, values = arrays["timestamps"], arrays["values"]
             columns_differ = timestamps.ndim != 1 or timestamps.shape != values.shape
             if columns_differ or timestamps.dtype != np.int64 or values.dtype != np.float64:
-                raise ValueError("it is not two columns of one length")  # noqa: TRY301 - one answer for all damage
+                raise ValueError("it is not two columns of one length")  # noqa: TRY301 - the same error for all damage
             return cls(timestamps, values)
         except (ValueError, KeyError) as error:
             raise DamagedError(Code.ARTIFACT_DAMAGED, f"The training data cannot be read: {error}") from error
@@ -134,22 +134,22 @@ def _as_timestamps(timestamps: Sequence[int] | Timestamps) -> Timestamps:
     try:
         array = np.asarray(timestamps, dtype=np.int64)
         outside = (array < 0) | (array > LAST_TIMESTAMP)
-    except OverflowError:  # one does not even fit 64 bits
+    except OverflowError:  # a timestamp exceeds 64 bits
         array = np.empty(0, dtype=np.int64)
-        outside = np.fromiter((not 0 <= stamp <= LAST_TIMESTAMP for stamp in timestamps), dtype=bool)
+        outside = np.fromiter((not 0 <= timestamp <= LAST_TIMESTAMP for timestamp in timestamps), dtype=bool)
     if outside.any():
         largest = max(int(timestamps[index]) for index in np.flatnonzero(outside)[:MAX_FLAWS])
         _refuse(outside, "timestamps", Code.INVALID_TIMESTAMP, _timestamp_rule(largest))
     return array
 
 
-def _timestamp_rule(broken_by: int) -> str:
-    hint = " This one looks like milliseconds: divide by 1000." if broken_by > LAST_TIMESTAMP else ""
+def _timestamp_rule(timestamp: int) -> str:
+    hint = " This one looks like milliseconds: divide by 1000." if timestamp > LAST_TIMESTAMP else ""
     return f"Timestamps are whole seconds since 1970, from 0 to {LAST_TIMESTAMP}.{hint}"
 
 
 def _refuse(wrong: NDArray[np.bool_], field: str, code: Code, sentence: str) -> None:
-    """Raise `InputError` naming the first places where `wrong` (n,) is true, if there is any."""
+    """Raise an `InputError` that names the first `MAX_FLAWS` indices where `wrong` (n,) is true, if any."""
     places = np.flatnonzero(wrong)
     if len(places):
         flaws = [Flaw((field, int(place)), sentence) for place in places[:MAX_FLAWS]]

@@ -1,4 +1,4 @@
-"""Fewer points that look the same: what a chart of limited width can show of a long series."""
+"""Downsampling of a long series to the points that a chart of limited width can show."""
 
 from typing import Any
 
@@ -11,9 +11,10 @@ Column = NDArray[np.floating[Any]]
 
 
 def extremes(values: Values, at_most: int) -> NDArray[np.intp]:
-    """Indices (m,), increasing, m <= `at_most` (>= 4): the smallest and largest value of each of at_most // 2 slices.
+    """Return increasing indices (m,), m <= `at_most` (>= 4), of the smallest and largest value of each slice.
 
-    The first and last point are among them, and so is every value that stands out of its slice.
+    There are at_most // 2 - 1 slices. The first and last point are included, and so is the most extreme value of every
+    slice on each side.
     """
     if len(values) <= at_most:
         return np.arange(len(values))
@@ -24,7 +25,7 @@ def extremes(values: Values, at_most: int) -> NDArray[np.intp]:
 
 
 def peaks(values: Column, at_most: int) -> NDArray[np.intp]:
-    """Indices (m,), increasing, m <= `at_most` (>= 1): the first largest value of each of `at_most` slices."""
+    """Return increasing indices (m,), m <= `at_most` (>= 1), of the first largest value of each of `at_most` slices."""
     if len(values) <= at_most:
         return np.arange(len(values))
     edges = _edges(len(values), at_most)
@@ -32,11 +33,11 @@ def peaks(values: Column, at_most: int) -> NDArray[np.intp]:
 
 
 def _edges(length: int, slices: int) -> NDArray[np.intp]:
-    """Where slices of about the same length begin, and the end of the last."""
+    """Return the start indices of slices of about equal length, followed by the end of the last slice."""
     return np.linspace(0, length, slices + 1).astype(np.intp)
 
 
-def _first_where(values: Column, edges: NDArray[np.intp], wanted: Column) -> NDArray[np.intp]:
-    """Index of the first value in each slice that equals its wanted one."""
-    hits = np.flatnonzero(values == np.repeat(wanted, np.diff(edges)))
+def _first_where(values: Column, edges: NDArray[np.intp], targets: Column) -> NDArray[np.intp]:
+    """Return the index of the first value in each slice that equals the target of that slice."""
+    hits = np.flatnonzero(values == np.repeat(targets, np.diff(edges)))
     return hits[np.searchsorted(hits, edges[:-1])]

@@ -1,7 +1,7 @@
-"""Training scores: what a new version says of the very points it was fitted on, kept for pages and lists.
+"""Training scores: the scores of a new version on the points that it was fitted on, stored for pages and lists.
 
-The worker computes them once. A long series keeps one score for each block of points, the largest, so that no page
-ever has to score training data and no event disappears.
+The worker computes them once, so that no page has to score training data. A long series keeps only the largest score of
+each block of points, so that no event disappears.
 """
 
 import io
@@ -19,12 +19,15 @@ from shared.errors import Code, DamagedError
 
 MOST_SCORES = 100_000
 SPARKLINE_POINTS = 60
-BLOCK = 50_000  # points judged without asking whether anybody still wants them
+BLOCK = 50_000  # points scored between two checks for a cancellation
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingScores:
-    """What the detector says of the points at `index` (m,), increasing. `score` > 1 exactly where the full score is."""
+    """Scores (m,) of the points at the increasing indices `index` (m,).
+
+    `score` is rounded to float32, and exceeds 1 exactly if the full score does.
+    """
 
     index: NDArray[np.int32]
     score: NDArray[np.float32]
@@ -34,19 +37,22 @@ class TrainingScores:
 
     @classmethod
     def of(cls, scores: Scores) -> "TrainingScores":
-        """Keep at most `MOST_SCORES` of n: the largest of each block of ceil(n / MOST_SCORES)."""
+        """Keep at most `MOST_SCORES` of n scores: the largest of each block of ceil(n / MOST_SCORES)."""
         score = scores.score
         block = -(-len(score) // MOST_SCORES)
         starts = np.arange(0, len(score), block)
         padded = np.pad(score, (0, len(starts) * block - len(score)), constant_values=-1.0)
         index = starts + padded.reshape(len(starts), block).argmax(axis=1)
-        columns = (
-            None if column is None else column[index] for column in (scores.expected, scores.lower, scores.upper)
+        return cls(
+            index=index.astype(np.int32),
+            score=_narrowed(score[index]),
+            expected=None if scores.expected is None else scores.expected[index],
+            lower=None if scores.lower is None else scores.lower[index],
+            upper=None if scores.upper is None else scores.upper[index],
         )
-        return cls(index.astype(np.int32), _narrowed(score[index]), *columns)
 
     def encode(self) -> bytes:
-        """The artifact's bytes."""
+        """Encode the artifact, a compressed npz archive without the columns that are None."""
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
         buffer = io.BytesIO()
         present = {name: column for name, column in columns.items() if column is not None}
@@ -55,16 +61,22 @@ class TrainingScores:
 
     @classmethod
     def decode(cls, content: bytes) -> "TrainingScores":
-        """Read what `encode` wrote; `DamagedError` for anything else."""
+        """Read what `encode` wrote; raise `DamagedError` for any other bytes."""
         try:
             arrays = unpacked(content)
-            return cls(arrays["index"], arrays["score"], *map(arrays.get, ("expected", "lower", "upper")))
+            return cls(
+                index=arrays["index"],
+                score=arrays["score"],
+                expected=arrays.get("expected"),
+                lower=arrays.get("lower"),
+                upper=arrays.get("upper"),
+            )
         except (ValueError, KeyError) as error:
             raise DamagedError(Code.ARTIFACT_DAMAGED, f"The training scores cannot be read: {error}") from error
 
 
 def judged(fitted: Fitted, series: Series, check: Callable[[], object]) -> Scores:
-    """What the detector says of its training values, in blocks; `check` may raise to stop before the next."""
+    """Score the n training points in blocks of `BLOCK`; `check` runs before each block and may raise to stop."""
     need = fitted.detector.needs(fitted.state).points
     parts = []
     for start in range(0, len(series), BLOCK):
@@ -73,27 +85,37 @@ def judged(fitted: Fitted, series: Series, check: Callable[[], object]) -> Score
         context = series.values[max(start - need, 0) : start]
         parts.append(fitted.detector.score(fitted.state, series.values[block], series.timestamps[block], context))
     check()
-    edges = ([getattr(part, name) for part in parts] for name in ("expected", "lower", "upper"))
-    columns = (None if column[0] is None else np.concatenate(column) for column in edges)
-    return Scores(np.concatenate([part.score for part in parts]), *columns)
+    return Scores(
+        np.concatenate([part.score for part in parts]),
+        expected=_joined([part.expected for part in parts]),
+        lower=_joined([part.lower for part in parts]),
+        upper=_joined([part.upper for part in parts]),
+    )
+
+
+def _joined(columns: list[Values | None]) -> Values | None:
+    """Concatenate the parts of a column; None if the detector has no such column."""
+    present = [column for column in columns if column is not None]
+    return np.concatenate(present) if present else None
 
 
 def anomaly_share(score: Values) -> float:
-    """Share of the points above the decision boundary."""
+    """Return the share of the scores that are above 1, the decision boundary."""
     return float(np.count_nonzero(score > 1) / len(score))
 
 
 def sparkline(values: Values) -> list[float]:
-    """At most `SPARKLINE_POINTS` values that outline the series: in each slice the one farthest from the median."""
+    """Outline the series by at most `SPARKLINE_POINTS` values: the value of each slice farthest from the median."""
     edges = np.linspace(0, len(values), min(len(values), SPARKLINE_POINTS) + 1).astype(int)
     median = np.median(values)
-    slices = (values[start:end] for start, end in pairwise(edges))
+    slices = [values[start:end] for start, end in pairwise(edges)]
     return [float(part[np.abs(part - median).argmax()]) for part in slices]
 
 
 def _narrowed(score: Values) -> NDArray[np.float32]:
-    """As float32, rounded so that a score above 1 stays above it and no other gets there."""
+    """Convert to float32, so that a score above 1 stays above 1 and any other stays at most 1."""
     largest = np.finfo(np.float32).max
     narrow = np.minimum(score, largest).astype(np.float32)
-    one = np.float32(1)
-    return np.where(score > 1, np.maximum(narrow, np.nextafter(one, np.float32(2))), np.minimum(narrow, one))
+    boundary = np.float32(1)
+    above = np.maximum(narrow, np.nextafter(boundary, np.float32(2)))
+    return np.where(score > 1, above, np.minimum(narrow, boundary))

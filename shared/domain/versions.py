@@ -1,4 +1,4 @@
-"""What a fit publishes."""
+"""Versions, which a fit publishes, and their artifacts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,12 +6,12 @@ from typing import Any
 
 from shared.errors import Code, NotFoundError
 
-LARGEST_VERSION = 2**31 - 1  # an integer of the database
+LARGEST_VERSION = 2**31 - 1  # the largest integer of the column
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file in the store, as a row refers to it."""
+    """Reference from a row to a file in the store."""
 
     key: str
     sha256: bytes
@@ -20,7 +20,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """What a worker learnt, ready to be published."""
+    """A fitted version that is ready to be published."""
 
     first_timestamp: int
     last_timestamp: int
@@ -56,7 +56,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class SeriesSummary:
-    """A series and its latest version in short."""
+    """Summary of a series and its latest version."""
 
     series_id: str
     latest_version: int | None
@@ -72,10 +72,10 @@ class SeriesSummary:
 
 
 def series_not_found() -> NotFoundError:
-    """Nothing of the series is published: none of its fits has succeeded yet, or it was deleted."""
+    """Create the error for a series without versions: none of its fits has succeeded yet, or it was deleted."""
     return NotFoundError(Code.SERIES_NOT_FOUND, "This series has no version: none of its fits has succeeded yet.")
 
 
 def version_not_found() -> NotFoundError:
-    """The series has versions, but not this one."""
+    """Create the error for a version that does not exist in a series with other versions."""
     return NotFoundError(Code.VERSION_NOT_FOUND, "This series has no such version.")
