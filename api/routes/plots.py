@@ -87,7 +87,7 @@ def picture(
 
 def _neighbours(services: Services, version: Version) -> dict[str, Any]:
     with services.sessions.begin() as session:
-        before, after = versions.neighbours(session, version.series_id, version.version)
+        before, after = versions.neighbors(session, version.series_id, version.version)
         summary = series_store.find(session, version.series_id)
     return {"previous": before, "next": after, "latest": summary.latest_version if summary else version.version}
 

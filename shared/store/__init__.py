@@ -1,1 +1,1 @@
-"""PostgreSQL: the truth about jobs and versions. All SQL of the project lives here and in the migrations."""
+"""PostgreSQL, the authority on jobs and versions. All SQL of the project is here and in the migrations."""

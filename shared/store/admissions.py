@@ -1,6 +1,7 @@
-"""Admissions: whether there is room for fits, and how they become jobs.
+"""Admissions: check for room in the queue, and insert fits as jobs.
 
-Everything assumes READ COMMITTED. Rows are locked in the order fit_jobs, series, versions. Times are the database's.
+All statements assume READ COMMITTED. Rows are locked in the order fit_jobs, series, versions. All times come from the
+database's clock.
 """
 
 import json
@@ -17,7 +18,7 @@ from shared.store.locks import lock_series
 
 # --- accept: admission -> write the data artifact -> accept -> COMMIT -> message -> 202 ------------------------------
 
-# asked_at starts the accept window of one job id. Whoever asks again takes a new id, and so a new artifact.
+# asked_at starts the accept window of one job id. Another admission uses a new id, and so a new artifact.
 _ADMISSION = text("""
 SELECT clock_timestamp() AS asked_at, count(*) AS open_jobs, coalesce(sum(data_size), 0) AS open_bytes
   FROM (SELECT data_size FROM fit_jobs WHERE status IN ('queued', 'running') LIMIT :limit) AS open_jobs
@@ -33,14 +34,14 @@ SELECT count(*) FROM fit_jobs WHERE finished_at > statement_timestamp() - make_i
 """)
 
 # The lock makes seq follow the order of COMMIT within a series, and shows the collector that an accept is in flight.
-# asked_at + window is the deadline for data that is newly in the store, judged on the clock that the collector uses
-# too: a process that slept past it is refused, so its artifact may be collected. Data of a version, or of an ended job,
-# is kept by that row: FOR KEY SHARE and FOR SHARE keep the row, and its hold on the data, until the new job is
-# committed. As the lock of the series comes first, a deletion of the series either cancels this job or is seen by it,
-# and the two never wait for each other. Several jobs lock in the order of hashtext(series_id), or two such transactions
-# could deadlock; the clock is read after the locks (a bare clock_timestamp() in the outer WHERE would be evaluated
-# before them). A conflict is an earlier try of this very INSERT, an idempotency key that was used before, or an open
-# retry of the same job: see accepted_as.
+# asked_at + window is the deadline for new data in the store, by the same clock that the collector uses: if a process
+# slept past it, its insert is rejected, so its artifact may be collected. The row of a version or an ended job keeps
+# its data: FOR KEY SHARE and FOR SHARE keep that row, and its reference to the data, until the new job is committed.
+# The lock of the series comes first, so a deletion of the series either cancels this job or is visible to it, and the
+# two never wait for each other. Several jobs lock in the order of hashtext(series_id), because otherwise two such
+# transactions could deadlock. The clock is read after the locks: a bare clock_timestamp() in the outer WHERE would be
+# evaluated before them. A conflict is an earlier attempt of the same INSERT, an idempotency key that was used before,
+# or an open retry of the same job: see accepted_as.
 _ACCEPT = text(f"""
 WITH asked AS (
   SELECT * FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS job (
@@ -71,10 +72,10 @@ SELECT id, series_id, detector, parameters, points, data_key, decode(data_sha256
 ON CONFLICT DO NOTHING
 RETURNING CAST(id AS text)
 """)
-ACCEPT_AT_MOST = 500  # jobs in one transaction: each holds a lock until COMMIT
+ACCEPT_AT_MOST = 500  # jobs per transaction: each holds a lock until COMMIT
 
-# When accept did not return a job: mine = an earlier try of this very INSERT was committed; another id = the
-# idempotency key was used before, or another retry of the same job is open; no row = too late, or the data is gone.
+# For a job that accept did not return. mine: an earlier attempt of the same INSERT was committed. Another id: the
+# idempotency key was used before, or another retry of the same job is open. No row: too late, or the data was deleted.
 _ACCEPTED_AS = text("""
 SELECT CAST(id AS text) AS job_id, id = CAST(:job_id AS uuid) AS mine, request_sha256, status FROM fit_jobs
  WHERE id = CAST(:job_id AS uuid) OR (api_key_id = :api_key_id AND idempotency_key = :idempotency_key)
@@ -94,7 +95,7 @@ SELECT CAST(id AS text) AS job_id, status FROM fit_jobs
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """How full the queue is, and since when an accept may follow."""
+    """State of the queue, and the start of the accept window."""
 
     asked_at: datetime
     open_jobs: int
@@ -103,16 +104,18 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedAs:
-    """The job that stands where one was to be inserted."""
+    """The existing job that prevented an insert."""
 
     job_id: str
-    mine: bool  # the very job of this request, not one that its idempotency key stands for
-    request_sha256: bytes | None  # of that job's series, detector, parameters and data; earlier releases' retries: None
+    mine: bool  # this is the job of the request itself, not the one of its idempotency key
+    request_sha256: (
+        bytes | None
+    )  # of that job's series, detector, parameters and data; None for retries of earlier releases
     status: Status
 
 
 class OpenRetry(NamedTuple):
-    """A job that does what another did not."""
+    """An open job that retries an ended one."""
 
     job_id: str
     status: Status
@@ -125,18 +128,18 @@ def admission(session: Session, count_at_most: int) -> Admission:
 
 
 def open_of_keys(session: Session, api_key_ids: Collection[str]) -> dict[str, int]:
-    """How many open jobs each key has; nothing for one that has none."""
+    """Count the open jobs of each key; keys without any are left out."""
     rows = session.execute(_OPEN_OF_KEYS, {"api_key_ids": list(api_key_ids)})
     return {row.api_key_id: row.open_jobs for row in rows}
 
 
 def finished_lately(session: Session, seconds: float) -> int:
-    """How many jobs got a final status in the last seconds."""
+    """Count the jobs that reached a final status within the last `seconds`."""
     return int(session.execute(_FINISHED_LATELY, {"seconds": seconds}).scalar_one())
 
 
 def accept(session: Session, jobs: Sequence[NewJob], window_s: float) -> set[str]:
-    """Insert at most `ACCEPT_AT_MOST` jobs; return the ids inserted. For the others see `accepted_as`."""
+    """Insert at most `ACCEPT_AT_MOST` jobs; return the inserted ids. `accepted_as` explains the others."""
     rows = [
         {
             "place": place,
@@ -162,14 +165,14 @@ def accept(session: Session, jobs: Sequence[NewJob], window_s: float) -> set[str
 
 
 def accepted_as(session: Session, job: NewJob) -> AcceptedAs | None:
-    """Which job an insert ran into; None when it came too late, or the data to fit again is gone."""
-    sought = {
+    """Find the job that prevented an insert; None if the insert was too late or the data to fit again was deleted."""
+    parameters = {
         "job_id": job.job_id,
         "api_key_id": job.api_key_id,
         "idempotency_key": job.idempotency_key,
         "retry_of": job.retry_of,
     }
-    row = session.execute(_ACCEPTED_AS, sought).first()
+    row = session.execute(_ACCEPTED_AS, parameters).first()
     if row is None:
         return None
     digest = None if row.request_sha256 is None else bytes(row.request_sha256)
@@ -177,7 +180,7 @@ def accepted_as(session: Session, job: NewJob) -> AcceptedAs | None:
 
 
 def accepted_by_key(session: Session, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str | None], AcceptedAs]:
-    """The jobs that idempotency keys, each in the scope of an API key, stand for already."""
+    """Find the jobs of idempotency keys that were used before. keys: pairs of API key id and idempotency key."""
     api_key_ids, idempotency_keys = zip(*keys, strict=True)
     rows = session.execute(_ACCEPTED_BY_KEY, {"api_key_ids": list(api_key_ids), "keys": list(idempotency_keys)})
     return {
@@ -189,6 +192,6 @@ def accepted_by_key(session: Session, keys: Sequence[tuple[str, str]]) -> dict[t
 
 
 def open_retry(session: Session, job_id: str) -> OpenRetry | None:
-    """The queued or running job that retries this one."""
+    """Find the queued or running job that retries this one."""
     row = session.execute(_OPEN_RETRY, {"job_id": job_id}).first()
     return OpenRetry(row.job_id, Status(row.status)) if row else None

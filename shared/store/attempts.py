@@ -1,6 +1,7 @@
-"""Attempts: what a worker does with a job's row, from the claim to the end of the attempt.
+"""Attempts: how a worker changes a job's row, from the claim to the end of the attempt.
 
-Everything assumes READ COMMITTED. Rows are locked in the order fit_jobs, series, versions. Times are the database's.
+All statements assume READ COMMITTED. Rows are locked in the order fit_jobs, series, versions. All times come from the
+database's clock.
 """
 
 from typing import Any
@@ -11,11 +12,11 @@ from shared.domain.jobs import Claim
 from shared.domain.versions import Artifact
 from shared.store.engine import Session
 
-# Here and below, the planner is kept from what looks cheap while its statistics know of few open jobs. IS TRUE keeps it
-# from the index by status, where it would read all that have the status now, or had it since the last vacuum; OFFSET 0
-# from joining with all open jobs, instead of looking at those of the series.
+# These and later statements steer the planner away from plans that look cheap while its statistics show few open jobs.
+# IS TRUE avoids the index by status: it would read every row that has the status now, or had it since the last vacuum.
+# OFFSET 0 avoids a join with all open jobs, instead of a look at those of the series.
 
-# No row = stale or repeated message, not due, or not first in line: drop the message.
+# No row: the message is stale or repeated, or the job is not due or not first in its series. Drop the message.
 _CLAIM = text("""
 UPDATE fit_jobs AS j
    SET status = 'running', attempt = j.attempt + 1, worker = :worker, progress = 0,
@@ -28,14 +29,14 @@ RETURNING j.attempt, j.series_id, j.detector, j.parameters, j.points, j.data_key
           j.request_id
 """)
 
-# No row = cancelled or lost: stop. Its interval is how long a cancelled fit goes on.
+# No row: the job was canceled or lost, so stop. A canceled fit continues for at most one heartbeat interval.
 _HEARTBEAT = text("""
 UPDATE fit_jobs SET lease_until = clock_timestamp() + make_interval(secs => :lease_s),
                     progress = greatest(progress, :progress)
  WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE RETURNING 1
 """)
 
-# Infrastructure failed: back into the line, later and later. backoff_s 0 = the worker only shuts down.
+# Infrastructure failed: requeue with growing backoff. backoff_s = 0: the worker is shutting down.
 _RELEASE = text("""
 UPDATE fit_jobs SET status = 'queued', lease_until = NULL, worker = NULL, releases = releases + 1,
        available_at = clock_timestamp()
@@ -44,28 +45,28 @@ UPDATE fit_jobs SET status = 'queued', lease_until = NULL, worker = NULL, releas
  WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE RETURNING 1
 """)
 
-# Its process is gone, as the worker itself saw: the reconciler need not wait for the lease.
+# The worker saw that the process of the fit died, so the reconciler need not wait for the lease to expire.
 _ABANDON = text("""
 UPDATE fit_jobs SET lease_until = clock_timestamp()
  WHERE id = CAST(:job_id AS uuid) AND worker = :worker AND (status = 'running') IS TRUE RETURNING 1
 """)
 
-# The data or the mathematics failed: final. The data stays for a retry.
+# The data or the mathematics failed: a final status. The data is kept for a retry.
 _FAIL = text("""
 UPDATE fit_jobs SET status = 'failed', error_code = :code, error_detail = left(:detail, 500), lease_until = NULL,
        finished_at = clock_timestamp()
  WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE RETURNING 1
 """)
 
-# announced_at is NULL while no message can be on its way. One that came too early, while a job before it is open, has
-# done its duty: whoever ends that job sends another.
+# announced_at is NULL while no message can be in flight. A message that arrives while an earlier job of the series is
+# open is spent: the process that ends the earlier job sends another one.
 _MESSAGE_SPENT = text("""
 UPDATE fit_jobs SET announced_at = NULL WHERE id = CAST(:job_id AS uuid) AND (status = 'queued') IS TRUE RETURNING 1
 """)
 
 
 def claim(session: Session, job_id: str, worker: str, lease_s: float) -> Claim | None:
-    """Take the job, if it is due and first in line of its series."""
+    """Claim the job; return None unless it is queued, due and the first open job of its series."""
     row = session.execute(_CLAIM, {"job_id": job_id, "worker": worker, "lease_s": lease_s}).first()
     if row is None:
         return None
@@ -82,30 +83,30 @@ def claim(session: Session, job_id: str, worker: str, lease_s: float) -> Claim |
 
 
 def heartbeat(session: Session, claimed: Claim, progress: float, lease_s: float) -> bool:
-    """Renew the lease; False when the job is no longer this attempt's."""
+    """Renew the lease; return False if the job no longer belongs to this attempt."""
     return _changed(session, _HEARTBEAT, claimed, progress=progress, lease_s=lease_s)
 
 
 def release(session: Session, claimed: Claim, backoff_s: float) -> bool:
-    """Put the job back into the line without counting a crash."""
+    """Requeue the job without counting a crash; return False if it no longer belongs to this attempt."""
     return _changed(session, _RELEASE, claimed, backoff_s=backoff_s)
 
 
 def abandon(session: Session, job_id: str, worker: str) -> bool:
-    """Let the lease of a job run out now, which counts as a crash; False when it is not this worker's."""
+    """Expire the lease of a job now, which counts as a crash; return False if this worker does not hold it."""
     return session.execute(_ABANDON, {"job_id": job_id, "worker": worker}).first() is not None
 
 
 def fail(session: Session, claimed: Claim, code: str, detail: str) -> bool:
-    """End the job for good; False when it is no longer this attempt's."""
+    """Mark the job as failed; return False if it no longer belongs to this attempt."""
     return _changed(session, _FAIL, claimed, code=code, detail=detail)
 
 
 def message_spent(session: Session, job_id: str) -> bool:
-    """Note that the job's message came before its turn; False when the job does not wait any more."""
+    """Note that the job's message arrived before its turn; return False if the job is no longer queued."""
     return session.execute(_MESSAGE_SPENT, {"job_id": job_id}).first() is not None
 
 
 def _changed(session: Session, statement: Any, claimed: Claim, **parameters: object) -> bool:
-    own = {"job_id": claimed.job_id, "attempt": claimed.attempt}
-    return session.execute(statement, own | parameters).first() is not None
+    parameters |= {"job_id": claimed.job_id, "attempt": claimed.attempt}
+    return session.execute(statement, parameters).first() is not None

@@ -1,4 +1,4 @@
-"""All rows as text, table by table, and back: for backups."""
+"""Dump and load all rows as text, table by table, for backups."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,9 +13,9 @@ from shared.errors import Code, UnavailableError
 from shared.store.engine import Session
 from shared.store.tables import metadata
 
-_ONE_MOMENT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 _TABLES = {table.name: table for table in metadata.sorted_tables}
-# What refers to rows that are loaded later.
+# Foreign keys to rows that are loaded later.
 _CIRCULAR = [
     constraint
     for table in metadata.sorted_tables
@@ -25,48 +25,48 @@ _CIRCULAR = [
 
 
 class Digest:
-    """A file whose bytes are counted in a sha256 as they pass."""
+    """A writable file that computes the SHA-256 of its content."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.sha256 = hashlib.sha256()
 
     def write(self, content: bytes) -> int:
-        """Write and count."""
+        """Write bytes and add them to the digest; return their number."""
         self.sha256.update(content)
         return self._file.write(content)
 
 
 def see_one_moment(session: Session) -> None:
-    """Make the transaction, which has only begun, read everything as of now."""
-    session.execute(_ONE_MOMENT)
+    """Make a transaction read one snapshot. Call this before its first query."""
+    session.execute(_SNAPSHOT)
 
 
 def table_names() -> Iterable[str]:
-    """In an order in which they can be loaded."""
+    """Return the names of all tables, in an order in which they can be loaded."""
     return _TABLES
 
 
 def columns(name: str) -> list[str]:
-    """Of a table."""
+    """Return the column names of a table."""
     return [column.name for column in _TABLES[name].columns]
 
 
 def write(session: Session, name: str, file: Digest) -> int:
-    """Write the rows of a table, in COPY's text format; how many."""
+    """Write the rows of a table in COPY's text format; return their number."""
     with _cursor(session) as cursor:
         cursor.copy_expert(f"COPY {name} ({_listed(columns(name))}) TO STDOUT", file)
         return int(cursor.rowcount)
 
 
 def is_empty(session: Session) -> bool:
-    """Whether no table holds a row."""
+    """Check that every table is empty."""
     return not any(session.execute(text(f"SELECT 1 FROM {name} LIMIT 1")).first() for name in _present(session))
 
 
 @contextmanager
 def loading(session: Session) -> Iterator[None]:
-    """Let rows in as they are: the guards judge how rows change, and these only come back."""
+    """Disable triggers and circular foreign keys for the block: the guards check changes of rows, not restored rows."""
     present = _present(session)
     for name in present:
         session.execute(text(f"ALTER TABLE {name} DISABLE TRIGGER USER"))
@@ -88,22 +88,23 @@ def loading(session: Session) -> Iterator[None]:
 
 
 def _present(session: Session) -> dict[str, Table]:
-    """Tables that there are: the schema may still be an older one, that of a backup."""
-    there = set(inspect(session).get_table_names())
-    return {name: table for name, table in _TABLES.items() if name in there}
+    """Return the existing tables by name: a restored backup may have an older schema."""
+    existing = set(inspect(session).get_table_names())
+    return {name: table for name, table in _TABLES.items() if name in existing}
 
 
-def read(session: Session, name: str, of: Sequence[str], file: BinaryIO) -> int:
-    """Load rows that `write` wrote, with the columns they had then; how many."""
+def read(session: Session, name: str, file_columns: Sequence[str], file: BinaryIO) -> int:
+    """Load rows that `write` wrote, with the columns of the file; return their number."""
     known = columns(name)
+    names = _listed([column for column in file_columns if column in known])
     with _cursor(session) as cursor:
-        cursor.copy_expert(f"COPY {name} ({_listed([column for column in of if column in known])}) FROM STDIN", file)
+        cursor.copy_expert(f"COPY {name} ({names}) FROM STDIN", file)
         return int(cursor.rowcount)
 
 
 @contextmanager
 def _cursor(session: Session) -> Iterator[Any]:
-    """The driver's own, which SQLAlchemy does not watch over."""
+    """Open a cursor of the driver; raise `UnavailableError` for its errors, which SQLAlchemy does not see."""
     try:
         with session.connection.cursor() as cursor:  # type: ignore[attr-defined]
             yield cursor

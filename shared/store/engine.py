@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL. A transaction is `with sessions.begin() as session:` at the verb; nobody else commits."""
+"""Connections to PostgreSQL. A verb opens a transaction: `with sessions.begin() as session:`. No other code commits."""
 
 import select
 import time
@@ -17,17 +17,17 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from shared.errors import Code, UnavailableError
 from shared.settings import Settings
 
-Session = Connection  # for as long as one transaction. No objects are mapped, so what maps them is not paid for.
+Session = Connection  # for one transaction. No objects are mapped, which saves the cost of an ORM session.
 
-_TRUSTED_S = 1.0  # after a connection was used
+_TRUSTED_S = 1.0  # a connection used within this time is not pinged
 _IDLE_SINCE = "idle_since"
 
-# What our triggers raise. The driver files it under outages, but it is a defect of ours: waiting does not help.
+# Our triggers raise this. The driver reports it as an outage, but it is a bug in our code: a retry does not help.
 _REFUSED_BY_GUARD = "55000"
 
 
 def make_engine(settings: Settings, application_name: str) -> Engine:
-    """A pool of `DATABASE_POOL_SIZE` connections, opened when first used. Make it after a fork, never before."""
+    """Create a pool of `DATABASE_POOL_SIZE` connections, opened on first use. Call this after a fork, never before."""
     milliseconds = int(settings.database_statement_timeout_s * 1000)
     engine = create_engine(
         settings.database,
@@ -55,19 +55,19 @@ def _note_idle(_connection: DBAPIConnection | None, record: ConnectionPoolEntry)
 def _check_alive(
     dialect: Dialect, connection: DBAPIConnection, record: ConnectionPoolEntry, _checked_out: PoolProxiedConnection
 ) -> None:
-    """Ask a connection that may have died, so that a restarted database costs nobody an error.
+    """Ping a connection that may have died, so that a restart of the database causes no errors.
 
-    SQLAlchemy's own check asks each time, which took as long as the statements of a fit. One that was used a moment ago
-    is asked only when there is something to read on it, as when the server has hung up.
+    SQLAlchemy's own check pings on every checkout, which took as long as the statements of a fit. This one pings a
+    recently used connection only if it is readable, as it is after the server has closed it.
     """
     idle_since = record.info.get(_IDLE_SINCE)
-    if idle_since is None:  # it is new
+    if idle_since is None:  # a new connection
         return
     try:
         if time.monotonic() - idle_since > _TRUSTED_S or _is_readable(connection):
             dialect.do_ping(connection)
     except psycopg2.Error:
-        raise InvalidatePoolError from None  # a new one is made, and all others are dropped too
+        raise InvalidatePoolError from None  # opens a new connection and drops all others too
 
 
 def _is_readable(connection: Any) -> bool:
@@ -77,24 +77,24 @@ def _is_readable(connection: Any) -> bool:
 
 
 class Sessions:
-    """Where transactions begin. An unreachable database is `UnavailableError`, whatever the driver calls it."""
+    """Opens transactions. Raises `UnavailableError` if the database is unreachable, whatever the driver raises."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine  # of connections that may still be in the mode of their last use
+        self.engine = engine  # its connections may still have the autocommit mode of their last use
 
     def begin(self) -> AbstractContextManager[Session]:
-        """One transaction: commits at the end of the block, rolls back when an error leaves it."""
+        """Open a transaction: it commits at the end of the block and rolls back on an error."""
         return self._begin(autocommit=False)
 
     def statement(self) -> AbstractContextManager[Session]:
-        """For statements that are each a transaction by itself: BEGIN and COMMIT would be round trips of their own."""
+        """Open an autocommit session, in which each statement is a transaction: it saves two round trips."""
         return self._begin(autocommit=True)
 
     @contextmanager
     def _begin(self, *, autocommit: bool) -> Iterator[Session]:
         try:
             with self.engine.begin() as session:
-                # The driver's own switch, set each time. SQLAlchemy's option costs a round trip when it is set back.
+                # Set the driver's own switch each time: SQLAlchemy's option costs a round trip when it is reset.
                 driver: Any = session.connection.driver_connection
                 driver.autocommit = autocommit
                 yield session
@@ -109,7 +109,7 @@ class Sessions:
 
 
 def unavailable() -> UnavailableError:
-    """What everybody is told when the database does not answer."""
+    """Create the error for a database that does not answer."""
     return UnavailableError(
         Code.DATABASE_UNAVAILABLE, "The database cannot be reached at the moment. Try again.", retry_after_s=2
     )

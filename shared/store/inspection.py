@@ -1,4 +1,4 @@
-"""How the installation is, for operators: the queue, the artifacts that rows refer to, the clock."""
+"""Figures of the installation for operators: the queue, the artifacts that rows refer to, the clock."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ SELECT count(*) AS versions, coalesce(sum(data_size), 0) AS data_bytes,
   FROM versions
 """)
 _DATA_OF_JOBS = text("""
-SELECT CAST(id AS text) AS place, data_key, data_sha256, data_size FROM fit_jobs
+SELECT CAST(id AS text) AS job_id, data_key, data_sha256, data_size FROM fit_jobs
  WHERE data_key IS NOT NULL AND id > CAST(:after AS uuid) ORDER BY id LIMIT :limit
 """)
 _OF_VERSIONS = text("""
@@ -39,18 +39,18 @@ _ROWS_AT_A_TIME = 1000
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The open jobs."""
+    """Figures of the open jobs."""
 
     queued: int
     running: int
-    expired: int  # running ones whose worker was not heard of in time
+    expired: int  # running jobs whose lease has expired
     bytes: int  # of training data
     oldest_queued_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """All versions together."""
+    """Figures of all versions together."""
 
     versions: int
     data_bytes: int  # data that two versions share counts twice
@@ -63,12 +63,12 @@ class Reference:
     """An artifact that a row refers to."""
 
     artifact: Artifact
-    of_state: bool  # a state or training scores, else training data
-    owner: str  # as people name it
+    owner: str  # for people, such as "version 3 of cpu"
+    of_state: bool = False  # a state or training scores, else training data
 
 
 def clock(session: Session) -> datetime:
-    """The database's."""
+    """Read the database's clock."""
     now: datetime = session.execute(_CLOCK).scalar_one()
     return now
 
@@ -80,28 +80,38 @@ def queue(session: Session) -> Queue:
 
 
 def holdings(session: Session) -> Holdings:
-    """Count what versions hold; walks over all of them."""
+    """Count all versions and the bytes they refer to; scans the whole table."""
     row = session.execute(_HOLDINGS).one()
     return Holdings(row.versions, int(row.data_bytes), int(row.state_bytes), int(row.scores_bytes))
 
 
 def references(session: Session) -> Iterator[Reference]:
-    """Every artifact that a row refers to; those of versions first, one that two rows share twice."""
-    place: tuple[str, int] | None = ("", 0)
-    while place:
-        rows = session.execute(_OF_VERSIONS, {"series_id": place[0], "version": place[1], "limit": _ROWS_AT_A_TIME})
-        place = None
-        for row in rows.all():
-            place = (row.series_id, row.version)
+    """Yield every artifact that a row refers to, those of versions first; an artifact of two rows appears twice."""
+    yield from _references_of_versions(session)
+    yield from _references_of_jobs(session)
+
+
+def _references_of_versions(session: Session) -> Iterator[Reference]:
+    series_id, version = "", 0
+    while True:
+        after = {"series_id": series_id, "version": version, "limit": _ROWS_AT_A_TIME}
+        rows = session.execute(_OF_VERSIONS, after).all()
+        if not rows:
+            return
+        for row in rows:
             owner = f"version {row.version} of {row.series_id}"
-            yield Reference(Artifact(row.data_key, bytes(row.data_sha256), row.data_size), False, owner)  # noqa: FBT003
-            yield Reference(Artifact(row.state_key, bytes(row.state_sha256), row.state_size), True, owner)  # noqa: FBT003
-            yield Reference(Artifact(row.scores_key, bytes(row.scores_sha256), row.scores_size), True, owner)  # noqa: FBT003
-    after: str | None = _FIRST_ID
-    while after:
-        rows = session.execute(_DATA_OF_JOBS, {"after": after, "limit": _ROWS_AT_A_TIME})
-        after = None
-        for row in rows.all():
-            after = row.place
-            data = Artifact(row.data_key, bytes(row.data_sha256), row.data_size)
-            yield Reference(data, False, f"job {row.place}")  # noqa: FBT003
+            yield Reference(Artifact(row.data_key, bytes(row.data_sha256), row.data_size), owner)
+            yield Reference(Artifact(row.state_key, bytes(row.state_sha256), row.state_size), owner, of_state=True)
+            yield Reference(Artifact(row.scores_key, bytes(row.scores_sha256), row.scores_size), owner, of_state=True)
+        series_id, version = rows[-1].series_id, rows[-1].version
+
+
+def _references_of_jobs(session: Session) -> Iterator[Reference]:
+    job_id = _FIRST_ID
+    while True:
+        rows = session.execute(_DATA_OF_JOBS, {"after": job_id, "limit": _ROWS_AT_A_TIME}).all()
+        if not rows:
+            return
+        for row in rows:
+            yield Reference(Artifact(row.data_key, bytes(row.data_sha256), row.data_size), f"job {row.job_id}")
+        job_id = rows[-1].job_id

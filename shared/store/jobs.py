@@ -1,4 +1,4 @@
-"""Fit jobs: one, a page of them, the last of a series, which of them changed; and their cancellation."""
+"""Fit jobs: find, list, watch for changes, cancel."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from shared.domain.jobs import Job, Status
 from shared.domain.versions import Artifact
 from shared.store.engine import Session
 
-# The place in the line is found in a sorted array, made at most once a statement and only if a queued job is shown:
-# counting the line anew for each job would be slow in a long queue.
+# The queue position comes from a sorted array, built at most once per statement and only if a queued job is shown:
+# counting the jobs ahead for each job would be slow in a long queue.
 _JOBS = """
 SELECT CAST(j.id AS text) AS job_id, j.series_id, j.status, j.progress, j.detector, j.parameters, j.points, j.version,
        j.attempt AS attempts, j.worker, CAST(j.retry_of AS text) AS retry_of, j.error_code, j.error_detail,
@@ -39,7 +39,7 @@ _REVISIONS = text("""
 SELECT CAST(id AS text) AS job_id, revision, status, finished_at IS NOT NULL AS is_final
   FROM fit_jobs WHERE id = ANY (CAST(:job_ids AS uuid[]))
 """)
-# All that may have changed lately, by indexes that exist anyway; a running job that is put back is found by its id.
+# All jobs that may have changed lately, by existing indexes. A running job that is requeued is found by its id.
 _LATELY = text("""
 SELECT CAST(id AS text) AS job_id, revision, status, finished_at IS NOT NULL AS is_final
   FROM fit_jobs
@@ -47,16 +47,16 @@ SELECT CAST(id AS text) AS job_id, revision, status, finished_at IS NOT NULL AS 
     OR finished_at > statement_timestamp() - make_interval(secs => :seconds)
 """)
 
-# Terminal at once, also when running: the worker's next heartbeat finds no row and publish is fenced off.
-# No row: it was finished before; read it. Then announce next_of_series.
+# The status is final at once, even for a running job: the worker's next heartbeat finds no row, and the fence prevents
+# its publication. No row: the job had already finished, so read it. Then announce next_of_series.
 _CANCEL = text("""
 UPDATE fit_jobs SET status = 'cancelled', lease_until = NULL, finished_at = clock_timestamp()
  WHERE id = CAST(:job_id AS uuid) AND (status IN ('queued', 'running')) IS TRUE RETURNING series_id, attempt
 """)
 
-# After every final status, in a transaction of its own: send this job's message. No row = none waits, or one whose
-# message is on its way. One sent longer ago may be lost, with all of Redis: a series whose jobs each waited for the
-# reconciler would take for ever.
+# After every final status, in a separate transaction: send this job's message. No row: no job waits, or its message is
+# in flight. An older message may be lost, with all of Redis, and is sent again: a series whose jobs each waited for the
+# reconciler would take forever.
 _NEXT_OF_SERIES = text("""
 UPDATE fit_jobs SET announced_at = clock_timestamp()
  WHERE id = (SELECT id FROM fit_jobs
@@ -68,7 +68,7 @@ RETURNING CAST(id AS text)
 
 
 class Place(NamedTuple):
-    """Where a page of jobs ended."""
+    """The last job of a page, from which the next page continues."""
 
     moment: datetime
     seq: int
@@ -76,22 +76,22 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which jobs a page or a stream shows; None leaves all through."""
+    """Filter for the jobs of a page or a stream; None matches every job."""
 
     series_id: str | None = None
     status: Status | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
-    within: str = ""  # how the ids of series that may be seen begin
+    within: str = ""  # prefix of the series ids that the caller may see
 
     def includes(self, job: Job) -> bool:
-        """Whether a job that just changed belongs to a stream of these."""
-        seen = job.series_id.startswith(self.within)
-        return seen and self.series_id in (None, job.series_id) and self.status in (None, job.status)
+        """Check whether a job that just changed belongs to a stream with this filter."""
+        visible = job.series_id.startswith(self.within)
+        return visible and self.series_id in (None, job.series_id) and self.status in (None, job.status)
 
 
 class Revision(NamedTuple):
-    """How often a job's row has changed, and whether it can change again."""
+    """The number of changes of a job's row, its status, and whether that is final."""
 
     number: int
     status: str
@@ -100,27 +100,27 @@ class Revision(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """A job that was open until now."""
+    """A job that was open and is canceled now."""
 
     series_id: str
     attempts: int
 
 
 def find(session: Session, job_ids: Collection[str]) -> dict[str, Job]:
-    """The jobs that exist, by id."""
+    """Return the existing jobs, by id."""
     rows = session.execute(_BY_ID, {"job_ids": list(job_ids)})
     return {row.job_id: _job(row) for row in rows}
 
 
 def last_of_series(session: Session, series_id: str) -> Job | None:
-    """The job of the series that was accepted last."""
+    """Return the job of the series that was accepted last; None if it has no jobs."""
     row = session.execute(_LAST_OF_SERIES, {"series_id": series_id}).first()
     return _job(row) if row else None
 
 
 def page(session: Session, wanted: Wanted, older_than: Place | None, limit: int) -> list[tuple[Job, Place]]:
-    """Jobs, newest first, each with the place that asks for those behind it."""
-    given: dict[str, Any] = {
+    """Return jobs, newest first, each with the place from which a next page continues."""
+    parameters: dict[str, Any] = {
         "series_id": wanted.series_id,
         "status": wanted.status,
         "created_after": wanted.created_after,
@@ -128,33 +128,33 @@ def page(session: Session, wanted: Wanted, older_than: Place | None, limit: int)
         "within": wanted.within or None,
         "older_than": older_than,
     }
-    conditions = [_CONDITIONS[name] for name, value in given.items() if value is not None]
+    conditions = [_CONDITIONS[name] for name, value in parameters.items() if value is not None]
     statement = _JOBS + (" WHERE " + " AND ".join(conditions) if conditions else "") + _NEWEST_FIRST
     moment, seq = older_than or (None, None)
-    rows = session.execute(text(statement), given | {"moment": moment, "seq": seq, "limit": limit})
+    rows = session.execute(text(statement), parameters | {"moment": moment, "seq": seq, "limit": limit})
     return [(_job(row), Place(row.created_at, row.seq)) for row in rows]
 
 
 def revisions(session: Session, job_ids: Collection[str]) -> dict[str, Revision]:
-    """Of the jobs that exist, how often each has changed."""
+    """Return the revisions of the existing jobs, by id."""
     rows = session.execute(_REVISIONS, {"job_ids": list(job_ids)})
     return {row.job_id: Revision(row.revision, row.status, row.is_final) for row in rows}
 
 
 def revisions_lately(session: Session, seconds: float) -> dict[str, Revision]:
-    """The same of all jobs that run, or were accepted or ended in the last seconds."""
+    """Return the revisions of all jobs that run, or were accepted or ended within the last `seconds`, by id."""
     rows = session.execute(_LATELY, {"seconds": seconds})
     return {row.job_id: Revision(row.revision, row.status, row.is_final) for row in rows}
 
 
 def cancel(session: Session, job_id: str) -> Cancelled | None:
-    """End an open job: from COMMIT on it publishes nothing. None when it is not open, or unknown."""
+    """Cancel an open job: from COMMIT on it cannot publish. Return None if it is unknown or not open."""
     row = session.execute(_CANCEL, {"job_id": job_id}).first()
     return Cancelled(row.series_id, row.attempt) if row else None
 
 
 def next_of_series(session: Session, series_id: str) -> str | None:
-    """The job that a final status of another one lets through, if its message has to be sent."""
+    """Return the id of the first open job of the series if it needs a message, and mark it as announced; else None."""
     return session.execute(_NEXT_OF_SERIES, {"series_id": series_id}).scalar()
 
 

@@ -1,4 +1,4 @@
-"""API keys and the sessions of browsers. Only hashes of what callers present are stored."""
+"""API keys and browser sessions. Only hashes of tokens are stored."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _LIST = text(f"""
 SELECT id AS key_id, name, scopes, series_prefix, created_at, expires_at, revoked_at, {_IS_ACTIVE} AS active
   FROM api_keys ORDER BY created_at, id
 """)
-# The token of before goes on for a while, so that whoever uses it can be told the new one.
+# The previous token stays valid for a while, so that its users can switch to the new one.
 _ROTATE = text(f"""
 UPDATE api_keys SET previous_sha256 = sha256, previous_until = clock_timestamp() + :overlap, sha256 = :sha256
  WHERE id = :key_id AND {_IS_ACTIVE} RETURNING 1
@@ -32,7 +32,7 @@ _REVOKE = text("""
 UPDATE api_keys SET revoked_at = clock_timestamp() WHERE id = :key_id AND revoked_at IS NULL RETURNING 1
 """)
 
-# One statement, so that all of it is of one moment.
+# One statement, so that all rows belong to one snapshot.
 _READ = text(f"""
 WITH active AS (SELECT * FROM api_keys WHERE {_IS_ACTIVE}), valid AS (
   SELECT id, scopes, series_prefix, sha256 AS digest, expires_at AS ends_at FROM active
@@ -57,7 +57,7 @@ _END_SESSION = text("DELETE FROM browser_sessions WHERE sha256 = :sha256")
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a caller may present: a token of a key, or the session of a browser."""
+    """A valid credential of a caller: a token of a key, or a browser session."""
 
     digest: bytes
     caller: Caller
@@ -66,9 +66,9 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """All that are valid now."""
+    """All valid credentials."""
 
-    any_made: bool  # whether there ever was a key
+    any_made: bool  # whether any key was ever created
     valid: list[Credential]
 
 
@@ -79,31 +79,31 @@ def create(
     scopes: Collection[Scope],
     prefix: str,
     sha256: bytes,
-    ends: datetime | None,
+    expires_at: datetime | None,
 ) -> bool:
-    """Store a new key; False when its token is one already."""
+    """Store a new key; return False if a key with this token exists."""
     row = {"key_id": key_id, "name": name, "scopes": sorted(scopes), "series_prefix": prefix, "sha256": sha256}
-    return session.execute(_CREATE, row | {"expires_at": ends}).first() is not None
+    return session.execute(_CREATE, row | {"expires_at": expires_at}).first() is not None
 
 
 def all_keys(session: Session) -> list[ApiKey]:
-    """Every key there ever was, the oldest first."""
+    """Return every key that was ever created, oldest first."""
     return [ApiKey(**row._asdict()) for row in session.execute(_LIST)]
 
 
 def rotate(session: Session, key_id: str, sha256: bytes, overlap: timedelta) -> bool:
-    """Give an active key another token, the one of now being valid a while longer; False when there is none."""
+    """Replace the token of an active key; return False if there is none. The old token stays valid for `overlap`."""
     row = {"key_id": key_id, "sha256": sha256, "overlap": overlap}
     return session.execute(_ROTATE, row).first() is not None
 
 
 def revoke(session: Session, key_id: str) -> bool:
-    """End a key for good; False when there is none that was not revoked."""
+    """Revoke a key permanently; return False if it is unknown or already revoked."""
     return session.execute(_REVOKE, {"key_id": key_id}).first() is not None
 
 
 def read(session: Session) -> Credentials:
-    """What callers may present; `UnavailableError` where the schema is older than keys are."""
+    """Read all valid credentials; raise `UnavailableError` if the schema is too old to have keys."""
     try:
         rows = session.execute(_READ).all()
     except ProgrammingError:
@@ -114,12 +114,12 @@ def read(session: Session) -> Credentials:
 
 
 def open_session(session: Session, sha256: bytes, key_id: str, lasts: timedelta) -> None:
-    """Store a browser's session, and forget those that are over."""
+    """Store a browser session, and delete expired ones."""
     session.execute(_OPEN_SESSION, {"sha256": sha256, "key_id": key_id, "lasts": lasts})
 
 
 def end_session(session: Session, sha256: bytes) -> None:
-    """Forget a browser's session."""
+    """Delete a browser session."""
     session.execute(_END_SESSION, {"sha256": sha256})
 
 

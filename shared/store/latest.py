@@ -1,8 +1,8 @@
-"""Which version is latest, for many series at once: one connection that the event loop itself drives.
+"""The latest versions of many series, resolved over one connection that the event loop drives.
 
-Series ids that wait in the same moment are resolved by one query, and a caller is answered only by a query that began
-after it asked. So whoever was told that a job succeeded finds its version, on every process, without a query for each
-request. In a thread the same costs half as much throughput again.
+One query resolves all series ids that are waiting, and a caller gets the result of a query that began after its call.
+A client that has seen a job succeed therefore finds its version on every process, without a query for each request.
+Doing this in a thread costs half as much throughput again.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from shared.store.engine import unavailable
 
 logger = logging.getLogger(__name__)
 
-# The rule, wherever it is asked: the row of the pinned version, else of the highest that exists.
+# The definition of latest for every statement: the row of the pinned version, else of the highest existing one.
 LATEST = """series s JOIN versions v ON v.series_id = s.series_id
    AND v.version = coalesce(s.pinned_version, (SELECT max(o.version) FROM versions o WHERE o.series_id = s.series_id))
 """
-# Of the driver's own parameters, for it is asked without SQLAlchemy. The digest beside the number, for what is kept in
-# memory by it: numbers may come again when a database is set back to an earlier backup.
+# With the driver's parameter style, because it runs without SQLAlchemy. It returns the digest too, which is the key of
+# cached states: version numbers can recur after a database is restored from an earlier backup.
 BY_SERIES = f"SELECT s.series_id, v.version, v.state_sha256 FROM {LATEST} WHERE s.series_id = ANY (%s)"
 _ANSWER_WITHIN_S = 5.0
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 2.0
@@ -32,7 +32,7 @@ _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 2.0
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The latest version of a series."""
+    """Number and state digest of the latest version of a series."""
 
     version: int
     state_sha256: bytes
@@ -42,7 +42,7 @@ Waiting = dict[str, list["asyncio.Future[Latest | None]"]]
 
 
 class LatestVersions:
-    """Resolves series ids to version numbers. Belongs to one event loop."""
+    """Resolves series ids to latest versions. Belongs to one event loop."""
 
     def __init__(self, settings: Settings) -> None:
         url = make_url(settings.database)
@@ -60,18 +60,18 @@ class LatestVersions:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Connect and begin to answer."""
+        """Start the task that connects and resolves ids."""
         self._task = asyncio.get_running_loop().create_task(self._serve(), name="latest-versions")
 
     async def close(self) -> None:
-        """Stop; whoever still waits is told that the database is unavailable."""
+        """Stop; waiting callers get `UnavailableError`."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         _refuse(self._take())
 
     async def resolve(self, series_id: str) -> Latest | None:
-        """The latest version of the series; None when it has none. `UnavailableError` without a database."""
+        """Return the latest version of the series, None if it has none; raise `UnavailableError` without a database."""
         if not self._reachable:
             raise unavailable()
         answer = asyncio.get_running_loop().create_future()
@@ -95,7 +95,7 @@ class LatestVersions:
                     backoff_s = _FIRST_BACKOFF_S
             except (psycopg2.Error, OSError, TimeoutError) as error:
                 logger.warning("the connection for latest versions is lost: %s", type(error).__name__)
-                if backoff_s > _FIRST_BACKOFF_S:  # a first loss is worth one quick new connection, then nobody waits
+                if backoff_s > _FIRST_BACKOFF_S:  # callers wait for one quick reconnect, but not for more
                     self._reachable = False
                     _refuse(self._take())
             finally:
@@ -105,45 +105,45 @@ class LatestVersions:
             backoff_s = min(backoff_s * 2, _LONGEST_BACKOFF_S)
 
     def _take(self) -> Waiting:
-        taken, self._waiting = self._waiting, {}
+        waiting, self._waiting = self._waiting, {}
         self._asked.clear()
-        return taken
+        return waiting
 
     async def _answer(self, connection: Any) -> None:
-        taken = self._take()
+        waiting = self._take()
         try:
             with connection.cursor() as cursor:
-                cursor.execute(BY_SERIES, (list(taken),))
+                cursor.execute(BY_SERIES, (list(waiting),))
                 await _ready(connection)
                 latest = {series_id: Latest(version, bytes(sha256)) for series_id, version, sha256 in cursor}
         except BaseException:
-            for series_id, answers in taken.items():  # the next connection answers them
+            for series_id, answers in waiting.items():  # the next connection resolves them
                 self._waiting.setdefault(series_id, []).extend(answers)
             self._asked.set()
             raise
-        for series_id, answers in taken.items():
+        for series_id, answers in waiting.items():
             for answer in answers:
-                if not answer.done():  # its client may have gone
+                if not answer.done():  # the client may have disconnected
                     answer.set_result(latest.get(series_id))
 
 
 async def _ready(connection: Any) -> None:
-    """Wait until the connection has done what it was asked to do."""
+    """Wait until the connection has finished its current operation."""
     loop = asyncio.get_running_loop()
     while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
         reading = state == psycopg2.extensions.POLL_READ
-        moved = loop.create_future()
+        io_ready = loop.create_future()
         descriptor = connection.fileno()
-        (loop.add_reader if reading else loop.add_writer)(descriptor, _wake, moved)
+        (loop.add_reader if reading else loop.add_writer)(descriptor, _wake, io_ready)
         try:
-            await moved
+            await io_ready
         finally:
             (loop.remove_reader if reading else loop.remove_writer)(descriptor)
 
 
-def _wake(moved: "asyncio.Future[None]") -> None:
-    if not moved.done():
-        moved.set_result(None)
+def _wake(io_ready: "asyncio.Future[None]") -> None:
+    if not io_ready.done():
+        io_ready.set_result(None)
 
 
 def _refuse(waiting: Waiting) -> None:

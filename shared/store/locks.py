@@ -1,9 +1,9 @@
-"""The advisory locks of PostgreSQL, each number named once. All of them are held until the end of the transaction.
+"""Names of the advisory locks in PostgreSQL. A transaction holds them until its end.
 
 | lock | second key | who takes it |
 |---|---|---|
-| `SERIES` | `hashtext(series_id)` | accepting fits, deleting a series; the collector tries it |
-| `RECONCILER` | 0 | a reconciler's round tries it: one works at a time |
+| `SERIES` | `hashtext(series_id)` | accepting fits and deleting a series wait for it; the collector tries it |
+| `RECONCILER` | 0 | a round of a reconciler tries it, so that one works at a time |
 | `MIGRATION` | none | a migration waits for it |
 """
 
@@ -13,10 +13,10 @@ MIGRATION = 8245
 
 
 def lock_series(series_id: str) -> str:
-    """The SQL expression that waits for the turn of a series; `series_id` is an expression too."""
+    """Return the SQL expression that waits for the lock of a series; `series_id` is an SQL expression."""
     return f"pg_advisory_xact_lock({SERIES}, hashtext({series_id}))"
 
 
 def try_series(series_id: str) -> str:
-    """The SQL expression that is true where the turn of a series was taken without waiting."""
+    """Return the SQL expression that tries to lock a series; it is true on success and never waits."""
     return f"pg_try_advisory_xact_lock({SERIES}, hashtext({series_id}))"

@@ -1,4 +1,4 @@
-"""What the reconciler does to rows: take back leases, repeat messages, forget the old. One reconciler at a time."""
+"""How the reconciler changes rows: expire leases, repeat messages, delete old jobs. One reconciler at a time."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from sqlalchemy import text
 from shared.store.engine import Session
 from shared.store.locks import RECONCILER
 
-# False = another one is at it. Held until COMMIT; messages are sent after that.
+# False: another reconciler is working. The lock is held until COMMIT; messages are sent after that.
 _LOCK = text(f"SELECT pg_try_advisory_xact_lock({RECONCILER}, 0)")
 
-# Leases that ran out. Too many crashes fail the job, and let the next of its series be first in line. A database that
-# has just started lets the workers renew their leases first: they lived, it did not.
+# Expired leases. Too many crashes fail the job, so that the next job of its series can run. A database that has just
+# started lets the workers renew their leases first: the database was down, not they.
 _REAP = text("""
 UPDATE fit_jobs AS j
    SET crashes = j.crashes + 1, worker = NULL, lease_until = NULL, announced_at = NULL, announcements = 0,
@@ -28,7 +28,7 @@ UPDATE fit_jobs AS j
 RETURNING CAST(j.id AS text) AS job_id, j.status
 """)
 
-# First in line, due, and without a message as far as one can know: at once where the row says that it has none.
+# Jobs that are due, first in their series, and probably without a message: at once if the row shows that none is sent.
 _ANNOUNCE = text("""
 UPDATE fit_jobs SET announced_at = clock_timestamp(), announcements = announcements + 1
  WHERE id = ANY (ARRAY(
@@ -43,8 +43,8 @@ UPDATE fit_jobs SET announced_at = clock_timestamp(), announcements = announceme
 RETURNING CAST(id AS text)
 """)
 
-# Retention, a bounded number of rows at a time. A job that is being retried is locked and skipped.
-# statement_timestamp() is STABLE and so can bound an index scan; clock_timestamp() would walk over every finished job.
+# Retention, for a limited number of rows at a time. A job that is being retried is locked and so skipped.
+# statement_timestamp() is STABLE and so can bound an index scan; clock_timestamp() would read every finished job.
 _RELEASE_DATA = text("""
 UPDATE fit_jobs SET data_key = NULL
  WHERE id = ANY (ARRAY(SELECT id FROM fit_jobs
@@ -61,34 +61,34 @@ DELETE FROM fit_jobs
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """A job whose worker was not heard of."""
+    """A job whose lease expired."""
 
     job_id: str
-    status: str  # queued again, or failed
+    status: str  # queued or failed
 
 
 def take_turn(session: Session) -> bool:
-    """Whether this reconciler may work until the end of the transaction."""
+    """Try to take the lock of the reconcilers until the end of the transaction; return False if another has it."""
     return bool(session.execute(_LOCK).scalar_one())
 
 
 def reap(session: Session, most_crashes: int, settled_s: float) -> list[Reaped]:
-    """Take back the leases that ran out, unless the database itself started less than `settled_s` ago."""
+    """Requeue or fail jobs with an expired lease, unless the database started less than `settled_s` ago."""
     parameters = {"most_crashes": most_crashes, "settled_s": settled_s}
     return [Reaped(*row) for row in session.execute(_REAP, parameters)]
 
 
 def to_announce(session: Session, spacing_s: float, doublings: int, limit: int) -> list[str]:
-    """Ids of queued jobs whose message may be lost, marked as announced now."""
+    """Return the ids of queued jobs whose message may be lost, and mark them as announced."""
     parameters = {"spacing_s": spacing_s, "doublings": doublings, "limit": limit}
     return list(session.execute(_ANNOUNCE, parameters).scalars())
 
 
 def release_data(session: Session, days: float, limit: int) -> int:
-    """Let go of the training data of jobs that failed or were cancelled longer ago."""
+    """Release the training data of jobs that failed or were canceled more than `days` ago; return their number."""
     return session.execute(_RELEASE_DATA, {"days": days, "limit": limit}).rowcount
 
 
 def prune_jobs(session: Session, days: float, limit: int) -> int:
-    """Delete the rows of jobs that finished longer ago."""
+    """Delete the rows of jobs that finished more than `days` ago; return their number."""
     return session.execute(_PRUNE_JOBS, {"days": days, "limit": limit}).rowcount

@@ -1,4 +1,4 @@
-"""What the role of the processes may do: read and write rows. Tables are changed by their owner alone."""
+"""Privileges of the processes' database role: it reads and writes rows. Only the owner changes tables."""
 
 from psycopg2.extensions import encrypt_password
 from sqlalchemy import Connection, create_engine, text
@@ -6,7 +6,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from shared.errors import Code, SetupError
 
-# The schema's revision is read by every process, and written by migrations alone.
+# Every process reads the schema's revision, but only migrations write it.
 _GRANTS = """
 GRANT USAGE ON SCHEMA public TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
@@ -17,10 +17,10 @@ _EXISTS = text("SELECT 1 FROM pg_roles WHERE rolname = :role")
 
 
 def grant(database_url: str, role: str, password: str = "") -> None:
-    """Let a role use the tables there are. With a password it is made if need be, and has that password from now on.
+    """Grant a role access to all existing tables. With a password, create the role if needed and set its password.
 
-    To be called by the tables' owner after each migration. Raises `SetupError` where it may not, or there is no such
-    role.
+    The tables' owner calls this after each migration. Raise `SetupError` if the caller lacks the privilege or the role
+    does not exist.
     """
     engine = create_engine(database_url)
     name = engine.dialect.identifier_preparer.quote(role)
@@ -37,7 +37,7 @@ def grant(database_url: str, role: str, password: str = "") -> None:
 
 
 def _give_password(connection: Connection, role: str, name: str, password: str) -> None:
-    """Hashed here, so that no log of the server's can show it."""
-    known = connection.execute(_EXISTS, {"role": role}).first()
+    """Set a password, hashed here so that it cannot appear in a log of the server."""
+    exists = connection.execute(_EXISTS, {"role": role}).first()
     hashed = encrypt_password(password, role, connection.connection.driver_connection, "scram-sha-256")
-    connection.exec_driver_sql(f"{'ALTER' if known else 'CREATE'} ROLE {name} LOGIN PASSWORD '{hashed}'")
+    connection.exec_driver_sql(f"{'ALTER' if exists else 'CREATE'} ROLE {name} LOGIN PASSWORD '{hashed}'")

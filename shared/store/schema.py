@@ -1,4 +1,4 @@
-"""Migrations: run as a step of their own (`tsad migrate`), never when a process starts."""
+"""Migrations: a separate step (`tsad migrate`), never part of the start of a process."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 def migrate(database_url: str, revision: str = "head") -> None:
-    """Bring the schema to a revision; another migration under way is waited for."""
+    """Migrate the schema to a revision, after any migration in progress; raise `SetupError` if that fails."""
     configuration = _configuration(database_url)
     try:
         command.upgrade(configuration, revision)
@@ -26,12 +26,12 @@ def migrate(database_url: str, revision: str = "head") -> None:
 
 
 def expected_revision() -> str | None:
-    """The revision that this release needs."""
+    """Return the revision that this release needs."""
     return ScriptDirectory.from_config(_configuration("")).get_current_head()
 
 
 def current_revision(sessions: Sessions) -> str | None:
-    """The revision that the database has; None for an empty one."""
+    """Return the revision of the database; None for an empty database."""
     with sessions.begin() as session:
         return MigrationContext.configure(session).get_current_revision()
 

@@ -20,7 +20,7 @@ SELECT s.series_id, v.version AS latest_version, s.pinned_version,
        v.created_at AS fitted_at
   FROM {LATEST}"""
 _ONE = text(_SUMMARY + " WHERE s.series_id = :series_id")
-# '~' is greater than every character of an id, so that a prefix is a range of the primary key.
+# '~' is greater than every character of an id, so a prefix is a range of the primary key.
 _PAGE = text(
     _SUMMARY
     + """
@@ -37,26 +37,26 @@ SELECT count(*) FROM series s
 
 _SERIES_SLICE = text("SELECT series_id FROM series WHERE series_id > :after ORDER BY series_id LIMIT :limit")
 
-# --- a series: these five in ONE transaction. Job rows stay as history, without data, and so does last_version. ------
+# --- delete a series: these five in ONE transaction. Job rows, without data, and last_version remain as history. -----
 
-# An accept or a retry in flight is waited for and then seen by the next statement; a later one waits for this.
+# Waits for an accept or retry in flight, which the next statement then sees; a later one waits for this transaction.
 _TURN = text(f"SELECT {lock_series(':series_id')}")
 _CANCEL_OF_SERIES = text("""
 UPDATE fit_jobs SET status = 'cancelled', lease_until = NULL, data_key = NULL, finished_at = clock_timestamp()
  WHERE series_id = :series_id AND status IN ('queued', 'running') RETURNING CAST(id AS text)
 """)
-# Nothing of the series is open now, so this lets go of all that is left to retry.
+# No job of the series is open now, so this releases all data that was kept for a retry.
 _RELEASE_DATA_OF_SERIES = text("""
 UPDATE fit_jobs SET data_key = NULL WHERE series_id = :series_id AND data_key IS NOT NULL
 """)
-# Also without a pin: the row stays locked, or one that is set meanwhile would refuse the next statement.
+# Runs even without a pin: it locks the row, since a pin set in the meantime would make the next statement fail.
 _UNPIN = text("UPDATE series SET pinned_version = NULL WHERE series_id = :series_id")
 _DELETE_VERSIONS = text("DELETE FROM versions WHERE series_id = :series_id RETURNING version")
 
 # --- pins -------------------------------------------------------------------------------------------------------------
 
-# Pin: the row of the series first, as everybody locks; then the version, so that it cannot go before COMMIT. One that
-# is being deleted is waited for, and not found.
+# Lock the row of the series first, in the common order, then the version, so that it cannot be deleted before COMMIT.
+# If the version is being deleted, this waits and then does not find it.
 _SERIES_TO_PIN = text("SELECT 1 FROM series WHERE series_id = :series_id FOR NO KEY UPDATE")
 _PIN = text("""
 UPDATE series SET pinned_version = kept.version
@@ -67,50 +67,51 @@ UPDATE series SET pinned_version = kept.version
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What a series consisted of."""
+    """The parts of a series that were deleted."""
 
     cancelled_job_ids: list[str]
-    released_jobs: int  # that could have been retried
+    released_jobs: int  # ended jobs that could have been retried
     versions: list[int]
 
     @property
     def existed(self) -> bool:
-        """Whether there was anything to delete."""
+        """Whether the series had anything to delete."""
         return bool(self.cancelled_job_ids or self.released_jobs or self.versions)
 
 
 def find(session: Session, series_id: str) -> SeriesSummary | None:
-    """One series; None when it has no version."""
+    """Return the summary of a series; None if it has no version."""
     row = session.execute(_ONE, {"series_id": series_id}).first()
     return _summary(row) if row else None
 
 
 def page(session: Session, prefix: str, after: str, limit: int, within: str = "") -> list[SeriesSummary]:
-    """Series that have versions, in the order of their ids, beginning behind the id `after`.
+    """Return series that have versions, ordered by id, starting after the id `after`.
 
-    Only those whose ids begin with both: the prefix asked for, and the one that the caller may see.
+    Their ids begin with `prefix`, which the caller requests, and with `within`, which the caller may see.
     """
     rows = session.execute(_PAGE, {"prefix": prefix, "after": after, "limit": limit, "within": within})
     return [_summary(row) for row in rows]
 
 
 def count(session: Session, within: str = "") -> int:
-    """How many series whose ids begin so have versions."""
+    """Count the series that have versions and whose ids begin with `within`."""
     return int(session.execute(_COUNT, {"within": within}).scalar_one())
 
 
 def delete_series(session: Session, series_id: str) -> Deleted:
-    """Cancel the open jobs of a series, let go of all its data, remove its pin and its versions."""
-    own = {"series_id": series_id}
-    session.execute(_TURN, own)
-    cancelled = list(session.execute(_CANCEL_OF_SERIES, own).scalars())
-    released = session.execute(_RELEASE_DATA_OF_SERIES, own).rowcount
-    session.execute(_UNPIN, own)
-    return Deleted(cancelled, released, sorted(session.execute(_DELETE_VERSIONS, own).scalars()))
+    """Cancel the open jobs of a series, release all its data, and delete its pin and its versions."""
+    parameters = {"series_id": series_id}
+    session.execute(_TURN, parameters)
+    cancelled = list(session.execute(_CANCEL_OF_SERIES, parameters).scalars())
+    released = session.execute(_RELEASE_DATA_OF_SERIES, parameters).rowcount
+    session.execute(_UNPIN, parameters)
+    versions = sorted(session.execute(_DELETE_VERSIONS, parameters).scalars())
+    return Deleted(cancelled, released, versions)
 
 
 def pin(session: Session, series_id: str, version: int) -> bool:
-    """Make this version what latest means; False when it does not exist."""
+    """Pin a version, which makes it the latest; return False if it does not exist."""
     if version > LARGEST_VERSION:
         return False
     session.execute(_SERIES_TO_PIN, {"series_id": series_id})
@@ -118,12 +119,12 @@ def pin(session: Session, series_id: str, version: int) -> bool:
 
 
 def unpin(session: Session, series_id: str) -> None:
-    """Make latest mean the highest version again."""
+    """Remove the pin, so that the highest version is the latest again."""
     session.execute(_UNPIN, {"series_id": series_id})
 
 
 def series_slice(session: Session, after: str, limit: int) -> list[str]:
-    """Ids of series, whether they have versions or not, in their order, beginning behind the id `after`."""
+    """Return ids of series, with or without versions, in order, starting after the id `after`."""
     return list(session.execute(_SERIES_SLICE, {"after": after, "limit": limit}).scalars())
 
 

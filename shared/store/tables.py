@@ -1,4 +1,4 @@
-"""The tables, as Alembic compares them with the database. Triggers and functions stand in the migration."""
+"""The tables, which Alembic compares with the database. Triggers and functions are in the migrations."""
 
 from sqlalchemy import (
     REAL,
@@ -32,8 +32,8 @@ metadata = MetaData(
     }
 )
 
-CLOCK = text("clock_timestamp()")  # now() stands still inside a transaction
-SERIES_ID = Text(collation="C")  # ids are ASCII: bytewise order makes prefix search a range of the index
+CLOCK = text("clock_timestamp()")  # now() does not advance within a transaction
+SERIES_ID = Text(collation="C")  # ids are ASCII: with bytewise order, a prefix is a range of the index
 
 
 def _moment() -> DateTime:
@@ -92,7 +92,7 @@ fit_jobs = Table(
     CheckConstraint("status NOT IN ('queued', 'running') OR data_key IS NOT NULL", name="open_holds_data"),
     CheckConstraint("status <> 'succeeded' OR data_key IS NULL", name="success_frees_data"),
     CheckConstraint("idempotency_key IS NULL OR request_sha256 IS NOT NULL", name="key_has_digest"),
-    postgresql_with={"fillfactor": 85},  # room for heartbeats to stay on their page
+    postgresql_with={"fillfactor": 85},  # leaves room for heartbeats to update a row within its page
 )
 _OPEN = text("status IN ('queued', 'running')")
 Index(
@@ -127,7 +127,7 @@ Index("fit_jobs_newest", fit_jobs.c.created_at, fit_jobs.c.seq)
 Index("fit_jobs_newest_of_series", fit_jobs.c.series_id, fit_jobs.c.created_at, fit_jobs.c.seq)
 Index("fit_jobs_newest_of_status", fit_jobs.c.status, fit_jobs.c.created_at, fit_jobs.c.seq)
 
-series = Table(  # rows are never deleted: last_version keeps a number from being used twice
+series = Table(  # rows are never deleted: last_version prevents the reuse of a number
     "series",
     metadata,
     Column("series_id", SERIES_ID, primary_key=True),
@@ -175,7 +175,7 @@ versions = Table(  # immutable
     CheckConstraint("octet_length(scores_sha256) = 32", name="scores_sha256"),
 )
 
-garbage = Table(  # the collector's notes: keys seen in the store while nothing referred to them
+garbage = Table(  # the collector's notes: keys seen in the store while no row referred to them
     "garbage",
     metadata,
     Column("key", Text, primary_key=True),
@@ -184,7 +184,7 @@ garbage = Table(  # the collector's notes: keys seen in the store while nothing 
     Column("noted_at", _moment(), nullable=False, server_default=CLOCK, index=True),
 )
 
-api_keys = Table(  # rows are never deleted: that there was a key ends for good that none is needed
+api_keys = Table(  # rows are never deleted: once a key was created, every request needs one
     "api_keys",
     metadata,
     Column("id", Text, primary_key=True),

@@ -1,4 +1,4 @@
-"""Versions: publish, read, delete."""
+"""Publish, read and delete versions."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -22,10 +22,10 @@ from shared.store.latest import LATEST
 
 # --- publish: write the artifacts, then this ONE statement, which is one transaction --------------------------------
 
-# First the fence: no row = the job was reaped, cancelled, deleted, or published already, and nothing happens. A
-# heartbeat in flight is waited for and does no harm. Then the number, the version, which takes over the job's hold on
-# the training data, and the end of the job: each part needs the rows of the one before, so that rows are locked in the
-# order fit_jobs, series, versions, and the guard of the job's success sees the version.
+# First the fence: without a row, the job was reaped, canceled, deleted or already published, and nothing happens. It
+# waits for a heartbeat in flight, which does no harm. Then the number, the version, which takes over the job's
+# reference to the training data, and the end of the job. Each part needs the rows of the previous one, so rows are
+# locked in the order fit_jobs, series, versions, and the guard of the job's success sees the version.
 _PUBLISH = text("""
 WITH fenced AS MATERIALIZED (
   SELECT * FROM fit_jobs
@@ -69,7 +69,7 @@ SELECT series_id, version, state_key, state_sha256, state_size
   JOIN versions USING (series_id, version)
 """)
 _PAGE = text(_VERSIONS + " WHERE v.series_id = :series_id AND v.version < :below ORDER BY v.version DESC LIMIT :limit")
-_NEIGHBOURS = text("""
+_NEIGHBORS = text("""
 SELECT (SELECT max(version) FROM versions WHERE series_id = :series_id AND version < :version) AS before,
        (SELECT min(version) FROM versions WHERE series_id = :series_id AND version > :version) AS after
 """)
@@ -77,11 +77,11 @@ SELECT (SELECT max(version) FROM versions WHERE series_id = :series_id AND versi
 # --- delete -----------------------------------------------------------------------------------------------------------
 
 _DELETE_VERSION = text("DELETE FROM versions WHERE series_id = :series_id AND version = :version RETURNING version")
-_PIN_EXISTS = "series_pin_exists"  # the foreign key that refuses to lose a pinned version
+_PIN_EXISTS = "series_pin_exists"  # the foreign key that prevents the deletion of a pinned version
 
-# Of some series, keep the newest versions, the younger ones, and the pinned one. The rows of those series that have
-# something to lose are locked, or a pin that is set meanwhile would refuse the whole statement; a series that is being
-# pinned or published to is left for the next time.
+# Keep the newest, the younger and the pinned versions of some series. The statement locks the rows of series with
+# versions to delete, since a pin set in the meantime would make it fail. It skips a series that is being pinned or
+# published to; the next round handles it.
 _PRUNE_VERSIONS = text("""
 WITH old AS MATERIALIZED (
   SELECT s.series_id, o.version
@@ -97,30 +97,35 @@ DELETE FROM versions v USING old WHERE v.series_id = old.series_id AND v.version
 
 
 class PinnedError(TsadError):
-    """The version is pinned: it is what latest means, and cannot be deleted."""
+    """The version is pinned, and so cannot be deleted."""
 
     def __init__(self, version: int) -> None:
         super().__init__(Code.VERSION_PINNED, f"Version {version} is pinned. Remove the pin, then delete it.")
 
 
 def publish(session: Session, claimed: Claim, new: NewVersion) -> int | None:
-    """Publish the version and end its job as succeeded; None when the job is no longer this attempt's."""
-    learnt = {
+    """Publish a version and mark its job as succeeded.
+
+    Return the version's number, or None if the job no longer belongs to this attempt.
+    """
+    parameters = {
+        "job_id": claimed.job_id,
+        "attempt": claimed.attempt,
         "first_timestamp": new.first_timestamp,
         "last_timestamp": new.last_timestamp,
         "learnt": json.dumps(new.learnt),
         "anomaly_share": new.anomaly_share,
         "sparkline": new.sparkline,
         "fit_ms": new.fit_ms,
+        **_artifact_columns("state", new.state),
+        **_artifact_columns("scores", new.scores),
     }
-    own = {"job_id": claimed.job_id, "attempt": claimed.attempt}
-    artifacts = _artifact_columns("state", new.state) | _artifact_columns("scores", new.scores)
-    number: int | None = session.execute(_PUBLISH, own | learnt | artifacts).scalar()
+    number: int | None = session.execute(_PUBLISH, parameters).scalar()
     return number
 
 
 def find(session: Session, series_id: str, version: int | None) -> Version | None:
-    """One version; None asks for the latest."""
+    """Return a version, the latest for None; return None if it does not exist."""
     if version is None:
         row = session.execute(_LATEST, {"series_id": series_id}).first()
     elif version > LARGEST_VERSION:
@@ -131,21 +136,21 @@ def find(session: Session, series_id: str, version: int | None) -> Version | Non
 
 
 def get(session: Session, series_id: str, version: int | None) -> Version:
-    """Return the version, the latest for None; raise `NotFoundError` where it, or the whole series, is missing."""
+    """Return a version, the latest for None; raise `NotFoundError` if it, or the whole series, does not exist."""
     if row := find(session, series_id, version):
         return row
     raise missing(session, series_id, version)
 
 
 def missing(session: Session, series_id: str, version: int | None) -> NotFoundError:
-    """The error for a version that does not exist: whether the series has others."""
+    """Create the error for a missing version: it depends on whether the series has other versions."""
     has_others = version is not None and find(session, series_id, None) is not None
     return version_not_found() if has_others else series_not_found()
 
 
 def states(session: Session, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Artifact]:
-    """Where the states of these versions are, each a series id and a number; without those that do not exist."""
-    possible = [one for one in wanted if one[1] <= LARGEST_VERSION]
+    """Return the artifacts of the states of existing versions. wanted: pairs of series id and version number."""
+    possible = [(series_id, number) for series_id, number in wanted if number <= LARGEST_VERSION]
     columns = {"series_ids": [series_id for series_id, _ in possible], "versions": [number for _, number in possible]}
     return {
         (row.series_id, row.version): Artifact(row.state_key, bytes(row.state_sha256), row.state_size)
@@ -154,21 +159,21 @@ def states(session: Session, wanted: Iterable[tuple[str, int]]) -> dict[tuple[st
 
 
 def page(session: Session, series_id: str, below: int | None, limit: int) -> list[Version]:
-    """Versions of a series, newest first, beginning below number `below`."""
+    """Return versions of a series, newest first, with numbers below `below`; None starts at the newest."""
     rows = session.execute(
         _PAGE, {"series_id": series_id, "below": LARGEST_VERSION if below is None else below, "limit": limit}
     )
     return [_version(row) for row in rows]
 
 
-def neighbours(session: Session, series_id: str, version: int) -> tuple[int | None, int | None]:
-    """The numbers of the versions before and after."""
-    row = session.execute(_NEIGHBOURS, {"series_id": series_id, "version": version}).one()
+def neighbors(session: Session, series_id: str, version: int) -> tuple[int | None, int | None]:
+    """Return the numbers of the previous and the next version; None where there is none."""
+    row = session.execute(_NEIGHBORS, {"series_id": series_id, "version": version}).one()
     return row.before, row.after
 
 
 def delete_version(session: Session, series_id: str, version: int) -> bool:
-    """Remove a version; False when there is none. `PinnedError` while it is pinned: the transaction is lost then."""
+    """Delete a version; return False if it does not exist. Raise `PinnedError`, which aborts the transaction."""
     if version > LARGEST_VERSION:
         return False
     try:
@@ -180,7 +185,7 @@ def delete_version(session: Session, series_id: str, version: int) -> bool:
 
 
 def prune_versions(session: Session, series_ids: Sequence[str], keep: int, days: float) -> int:
-    """Remove versions of these series that are older, but for the newest `keep` and the pinned one; how many."""
+    """Delete versions older than `days`, except the newest `keep` of a series and the pinned one; return how many."""
     parameters = {"series_ids": list(series_ids), "keep": keep, "days": days}
     return session.execute(_PRUNE_VERSIONS, parameters).rowcount
 
