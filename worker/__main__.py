@@ -1,13 +1,13 @@
-"""`python -m worker`: one worker, with the options that the job protocol relies on."""
+"""`python -m worker`: run one worker, with the options that the job protocol relies on."""
 
 import os
 import socket
 
-# One BLAS thread a process: fits run beside each other, not inside each other. Read when NumPy is imported.
+# One BLAS thread per process: fits run in parallel processes instead. NumPy reads these variables on import.
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-from shared.queue import QUEUE  # noqa: E402 - NumPy comes with it
+from shared.queue import QUEUE  # noqa: E402 - it imports NumPy
 from shared.settings import Settings  # noqa: E402
 from worker.main import app  # noqa: E402
 

@@ -1,6 +1,6 @@
-"""The collector: the only one who deletes artifacts, and only those that no row refers to or ever will.
+"""The collector: the only code that deletes artifacts, and only those that no row refers to or ever will.
 
-The reconciler collects every `COLLECT_S`. `python -m worker.collecting` collects once, `--dry-run` only lists.
+The reconciler collects every `COLLECT_S`. `python -m worker.collecting` collects once; `--dry-run` only lists.
 """
 
 import argparse
@@ -22,7 +22,7 @@ KEYS_AT_A_TIME = 500
 
 
 def collect(sessions: Sessions, artifacts: Artifacts, grace_s: float) -> int:
-    """Note what has no owner, delete what had none for a whole grace; return how many files were deleted."""
+    """Note artifacts without an owner, and delete those noted at least `grace_s` ago; return how many were deleted."""
     for folder in (artifacts.data, artifacts.states):
         for keys in _slices(folder):
             with sessions.begin() as session:
@@ -32,7 +32,7 @@ def collect(sessions: Sessions, artifacts: Artifacts, grace_s: float) -> int:
 
 
 def ownerless(sessions: Sessions, artifacts: Artifacts) -> Iterator[str]:
-    """Names of artifacts that nothing refers to now, whatever their age. Changes nothing."""
+    """Yield the names of artifacts that no row refers to now, of any age. Changes nothing."""
     for folder in (artifacts.data, artifacts.states):
         for keys in _slices(folder):
             with sessions.begin() as session:
@@ -42,16 +42,16 @@ def ownerless(sessions: Sessions, artifacts: Artifacts) -> Iterator[str]:
 
 def _slices(folder: Store) -> Iterator[list[Key]]:
     keys = folder.keys()
-    while slice_ := list(islice(keys, KEYS_AT_A_TIME)):
-        yield slice_
+    while batch := list(islice(keys, KEYS_AT_A_TIME)):
+        yield batch
 
 
 def _ripe(sessions: Sessions, grace_s: float) -> Iterator[list[str]]:
-    """Names to delete, slice by slice; each slice's notes are gone, and committed, before its files are."""
+    """Yield slices of names to delete. The removal of a slice's notes is committed before its files are deleted."""
     while True:
         with sessions.begin() as session:
-            noted, names = garbage.take(session, grace_s, KEYS_AT_A_TIME)
-        if not noted:
+            removed, names = garbage.take(session, grace_s, KEYS_AT_A_TIME)
+        if not removed:
             return
         yield names
 

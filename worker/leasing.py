@@ -1,4 +1,4 @@
-"""The hold of a worker on its job: renewed while the fit goes on, and the first to know when it is gone."""
+"""The lease of a worker on its job, renewed while the fit runs. A failed renewal reveals that the job is lost."""
 
 import logging
 import time
@@ -16,20 +16,20 @@ from shared.store.engine import Sessions
 
 logger = logging.getLogger(__name__)
 
-STOP_WITHIN_S = 0.8  # after the heartbeat that found the job gone: together within two seconds of a cancellation
+STOP_WITHIN_S = 0.8  # after the heartbeat that finds the job lost: in total within two seconds of a cancellation
 
 
 class LostError(TsadError):
-    """The job is no longer this attempt's: it was cancelled, taken back or deleted. Nothing is left to do."""
+    """The job was canceled, taken back or deleted, so this attempt no longer owns it and must stop."""
 
     def __init__(self) -> None:
         super().__init__(Code.WORKER_LOST, "The job is no longer this attempt's.")
 
 
 class Lease:
-    """Renews the lease in a thread of its own, carries progress, and ends a fit that takes too long.
+    """Renews the lease in its own thread, stores progress, and fails a job that exceeds `FIT_TIME_LIMIT_S`.
 
-    A fit hears that its job is gone when it reports progress. `give_up` ends one that is deep in a long computation.
+    A fit learns that its job is lost when it reports progress. `give_up` ends one that reports none in time.
     """
 
     def __init__(self, sessions: Sessions, claimed: Claim, settings: Settings, give_up: Callable[[], object]) -> None:
@@ -54,19 +54,19 @@ class Lease:
         self._thread.join()
 
     def progress(self, share: float) -> None:
-        """Called by the fit; raises `LostError` to stop it."""
+        """Record the progress of the fit, from 0 to 1; raise `LostError` to stop the fit."""
         self.check()
-        self._progress = min(max(share, 0.0), 0.999)  # 1.0 belongs to the commit
+        self._progress = min(max(share, 0.0), 0.999)  # only the commit sets 1.0
 
     def check(self) -> None:
-        """Raise `LostError` once the job is not ours any more."""
+        """Raise `LostError` if this attempt has lost the job."""
         if self._lost.is_set():
             raise LostError
 
     def _run(self) -> None:
         while not self._ended.wait(self._settings.heartbeat_s):
             try:
-                if not self._beat():
+                if not self._renew():
                     self._lost.set()
                     if not self._ended.wait(STOP_WITHIN_S):
                         logger.warning("job %s: the fit of a job that is gone does not end", self._claimed.job_id)
@@ -75,7 +75,8 @@ class Lease:
             except UnavailableError:
                 logger.warning("job %s: no heartbeat, the database is away", self._claimed.job_id)
 
-    def _beat(self) -> bool:
+    def _renew(self) -> bool:
+        """Renew the lease, or fail the job after the deadline; return False if the fit must stop."""
         with self._sessions.begin() as session:
             if time.monotonic() > self._deadline:
                 limit = self._settings.fit_time_limit_s

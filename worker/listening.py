@@ -1,7 +1,7 @@
-"""Notices a worker that lives but takes no messages any more, and ends it, so that it is started again.
+"""Detection of a worker that is alive but takes no more messages. It is ended, so that it is started again.
 
-Celery workers on Redis have gone deaf after a reconnect in many ways. This does not ask why: messages wait, and none
-was taken for a while, although nothing is in hand.
+Celery workers on Redis can go deaf after a reconnect for many reasons. The check is independent of the reason: messages
+wait, the worker is idle, and it has not taken any message for a while.
 """
 
 import logging
@@ -24,9 +24,9 @@ EXIT_CODE = 70  # EX_SOFTWARE
 
 
 class Watchdog:
-    """Looks from a thread of its own. Redis being away is no deafness: nobody knows what waits there.
+    """Checks the worker in its own thread. An outage of Redis does not count: the queue is unknown then.
 
-    Looks are counted instead of seconds, so that a machine that slept, or a process that was stopped, is not blamed.
+    It counts checks instead of seconds, so that a suspended machine or a stopped process is not mistaken for deafness.
     """
 
     def __init__(self, client: redis.Redis, in_hand: Callable[[], bool]) -> None:
@@ -35,15 +35,15 @@ class Watchdog:
         self._missed = 0
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread, which checks every `LOOK_EVERY_S` seconds."""
         Thread(target=self._run, name="watchdog", daemon=True).start()
 
-    def heard(self, **_: Any) -> None:
-        """A message was taken."""
+    def message_taken(self, **_: Any) -> None:
+        """Reset the count, since the worker took a message."""
         self._missed = 0
 
     def is_deaf(self) -> bool:
-        """Look once: whether messages have been left waiting too often."""
+        """Check once; return True if messages waited in more than `DEAF_AFTER_LOOKS` checks in a row."""
         waiting = 0 if self._in_hand() else messages_waiting(self._redis)
         self._missed = self._missed + 1 if waiting else 0
         return self._missed > DEAF_AFTER_LOOKS
@@ -56,7 +56,7 @@ class Watchdog:
 
 
 def end(reason: str) -> None:
-    """End this process and its children at once: their jobs are taken back when their leases run out."""
+    """Kill the children and exit at once. The reconciler takes their jobs back when the leases expire."""
     logger.error("the worker ends itself and its children: %s", reason)
     for child in billiard.active_children():
         os.kill(child.pid, signal.SIGKILL)

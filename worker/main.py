@@ -1,4 +1,4 @@
-"""The worker's Celery app: one thin task. Also what Flower loads."""
+"""The worker's Celery app with its only task. Flower loads it too."""
 
 import os
 import signal
@@ -34,20 +34,20 @@ from worker.niceness import give_way
 
 SHUTDOWN_GRACE_S = 15
 COLD_SHUTDOWN_GRACE_S = 5
-HARD_LIMIT_BEYOND_S = 60  # a fit deep in C code does not hear its deadline: then the process is ended
+HARD_LIMIT_BEYOND_S = 60  # a fit inside C code does not notice its deadline, so Celery kills the process after this
 
-settings = Settings.of_process("redis")  # all that Flower is given
+settings = Settings.of_process("redis")  # Flower gets no other server
 app: Celery = make_celery(settings.redis, consumes=True)
 app.conf.update(
     worker_concurrency=settings.worker_concurrency,
-    worker_max_memory_per_child=2_000_000,  # KiB; a child that grew is replaced between two jobs
+    worker_max_memory_per_child=2_000_000,  # KiB; a child above this is replaced between two jobs
     task_time_limit=settings.fit_time_limit_s + HARD_LIMIT_BEYOND_S,
 )
 
 
 @cache
 def tools() -> training.Training:
-    """What fits need, made in the child that runs them: connections do not survive a fork."""
+    """Create the resources of fits, in the child that runs them: connections do not survive a fork."""
     metrics = Metrics()
     Publisher(metrics, connect(settings.redis))
     return training.Training(
@@ -65,7 +65,7 @@ def tools() -> training.Training:
 
 @app.task(name=TASK)
 def fit(job_id: str) -> None:
-    """Fit one job."""
+    """Fit a job, if it can be claimed."""
     training.run(tools(), job_id)
 
 
@@ -76,7 +76,7 @@ def _configure_logs(**_: Any) -> None:
 
 @worker_process_init.connect
 def _give_way(**_: Any) -> None:
-    """Let the API have the processor first; the session is the worker's where it, whose child this is, began it."""
+    """Give the API priority on the processor. The parent is the worker, which normally started the session."""
     give_way(settings.worker_niceness, began_session=os.getppid())
 
 
@@ -93,15 +93,16 @@ def _say_alive(sender: Any, **_: Any) -> None:
 @worker_ready.connect
 def _watch(**_: Any) -> None:
     watchdog = Watchdog(_redis(), in_hand=lambda: bool(reserved_requests))
-    task_received.connect(watchdog.heard, weak=False)
+    task_received.connect(watchdog.message_taken, weak=False)
     watchdog.start()
 
 
 @task_failure.connect
 def _take_back(sender: Any, task_id: str, exception: Exception, **_: Any) -> None:
-    """A child that ended in the midst of a fit, as when memory runs out, is seen here, in its parent, at once.
+    """Expire the lease of a job whose child process died, for example when memory ran out.
 
-    Not in a thread: the parent forks the next child now, which would inherit whatever lock a thread holds.
+    This runs in the parent, but not in a thread: the parent forks the next child now, which would inherit any lock that
+    a thread holds.
     """
     if isinstance(exception, WorkerLostError):
         training.abandon(settings, task_id, sender.request.hostname)
@@ -109,9 +110,9 @@ def _take_back(sender: Any, task_id: str, exception: Exception, **_: Any) -> Non
 
 @worker_shutting_down.connect
 def _hand_back_after_grace(how: str, **_: Any) -> None:
-    """Warm shutdown waits for running fits; after the grace a cold one follows, in which they hand their jobs back.
+    """Bound the warm shutdown, which waits for running fits: a cold one follows, in which fits release their jobs.
 
-    Celery may wait for ever for a child that was killed or does not listen: then all of it is ended.
+    Celery may wait forever for a child that was killed or does not react. In that case everything is killed.
     """
     if how == "Warm":
         _later(SHUTDOWN_GRACE_S, os.kill, os.getpid(), signal.SIGQUIT)

@@ -1,4 +1,4 @@
-"""How fits let everything else have the processor first."""
+"""Low processor priority for fits."""
 
 import os
 from contextlib import suppress
@@ -8,12 +8,12 @@ AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def give_way(niceness: int, began_session: int) -> None:
-    """Be nice, as this process, and as its session where the process `began_session` began it.
+    """Raise the niceness of this process, and of its session if the process `began_session` started it.
 
-    Linux may share the processor between sessions before it looks at the niceness of their processes. Then the session
-    has a niceness too, which is for those to set whose session it is.
+    Linux may divide the processor between sessions before it considers the niceness of processes. The session then has
+    its own niceness, which only the owner of the session should set.
     """
     os.nice(niceness)
     if os.getsid(0) == began_session:
-        with suppress(OSError):  # another system, or sessions are not grouped
+        with suppress(OSError):  # not Linux, or autogroups are off
             AUTOGROUP.write_text(str(niceness))

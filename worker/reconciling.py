@@ -1,6 +1,6 @@
-"""The reconciler: makes good what messages, workers and crashed processes leave undone. `python -m worker.reconciling`.
+"""The reconciler: recovers from lost messages, lost workers and crashed processes. `python -m worker.reconciling`.
 
-Any number may run; a lock in the database lets one work at a time.
+Any number of reconcilers may run; a lock in the database lets one work at a time.
 """
 
 import logging
@@ -26,16 +26,16 @@ from worker import collecting
 
 logger = logging.getLogger(__name__)
 
-MOST_CRASHES = 3  # leases that ran out, after which a job is no victim but the cause
+MOST_CRASHES = 3  # expired leases, after which the job itself is considered the cause
 ROWS_AT_A_TIME = 500
 SERIES_AT_A_TIME = 1000
-REPEAT_AFTER_S, REPEAT_DOUBLINGS = 10.0, 5  # how often a message is repeated that may still wait in Redis
-REPEAT_LOST_AFTER_S = 2.0  # the same while Redis holds no message at all
+REPEAT_AFTER_S, REPEAT_DOUBLINGS = 10.0, 5  # spacing of repeats while a message may still wait in Redis
+REPEAT_LOST_AFTER_S = 2.0  # spacing while Redis holds no messages
 
 
 @dataclass(frozen=True)
 class Reconciler:
-    """What a round needs from its process."""
+    """The resources of a reconciler."""
 
     sessions: Sessions
     artifacts: Artifacts
@@ -45,32 +45,35 @@ class Reconciler:
     settings: Settings
 
     def round(self) -> None:
-        """Take back expired leases, repeat lost messages, start what became first in line, forget the old."""
-        lost_all = messages_waiting(self.redis) == 0
-        spacing = (REPEAT_LOST_AFTER_S, 0) if lost_all else (REPEAT_AFTER_S, REPEAT_DOUBLINGS)
+        """Take back expired leases, repeat lost messages, announce jobs that became first, delete old jobs and data."""
+        if messages_waiting(self.redis) == 0:
+            spacing_s, doublings = REPEAT_LOST_AFTER_S, 0
+        else:
+            spacing_s, doublings = REPEAT_AFTER_S, REPEAT_DOUBLINGS
         with self.sessions.begin() as session:
             if not reconciliation.take_turn(session):
                 return
             settled_s = 5 * self.settings.heartbeat_s
             reaped = reconciliation.reap(session, MOST_CRASHES, settled_s)
-            messages = reconciliation.to_announce(session, *spacing, limit=ROWS_AT_A_TIME)
+            messages = reconciliation.to_announce(session, spacing_s, doublings, limit=ROWS_AT_A_TIME)
             reconciliation.release_data(session, self.settings.keep_data_days, ROWS_AT_A_TIME)
             reconciliation.prune_jobs(session, self.settings.keep_jobs_days, ROWS_AT_A_TIME)
         for job in reaped:
             logger.warning("job %s: its worker was not heard of, now %s", job.job_id, job.status)
             self.metrics.rescues.labels(job.status).inc()
-        if messages and announce(self.app, messages):  # where Redis is away, a later round repeats them
+        if messages and announce(self.app, messages):  # if Redis is down, a later round repeats them
             self.metrics.messages_repeated.inc(len(messages))
 
     def tidy(self) -> None:
-        """Remove versions that are not kept, and artifacts that nothing refers to any more."""
+        """Delete versions that need not be kept, and artifacts that no row refers to any more."""
         self.prune_versions()
         collected = collecting.collect(self.sessions, self.artifacts, self.settings.garbage_grace_s)
         self.metrics.artifacts_collected.inc(collected)
 
     def prune_versions(self) -> int:
-        """Remove versions beyond those that KEEP_VERSIONS keeps, series by series; return how many."""
-        keep, days, pruned, after = self.settings.keep_versions, self.settings.keep_versions_days, 0, ""
+        """Delete the versions that KEEP_VERSIONS and KEEP_VERSIONS_DAYS do not keep; return how many."""
+        keep, days = self.settings.keep_versions, self.settings.keep_versions_days
+        pruned, after = 0, ""
         while keep:
             with self.sessions.begin() as session:
                 series_ids = series.series_slice(session, after, SERIES_AT_A_TIME)
@@ -84,10 +87,10 @@ class Reconciler:
 
 
 def run(reconciler: Reconciler, stopping: Event) -> None:
-    """Reconcile and tidy until told to stop; what fails is repeated.
+    """Reconcile and tidy until `stopping` is set; a failed round is repeated.
 
-    Side by side, for looking at every artifact may take minutes, and leases must not wait for it. Tidying may be cut
-    off anywhere.
+    Both run in parallel, because a scan of every artifact may take minutes and leases must not wait for it. Tidying can
+    be interrupted at any point.
     """
     settings = reconciler.settings
     Thread(target=_repeat, args=(reconciler.tidy, settings.collect_s, stopping), name="tidying", daemon=True).start()
@@ -105,7 +108,7 @@ def _repeat(work: Callable[[], object], every_s: float, stopping: Event) -> None
 
 
 def main() -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run the reconciler until SIGTERM or SIGINT."""
     try:
         settings = Settings.load()
         logs.configure(settings)

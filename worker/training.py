@@ -1,4 +1,4 @@
-"""One fit: claim the job, load its data, fit, publish the version. What Celery calls, and what tests call directly."""
+"""One fit: claim the job, load its data, fit, publish the version. Called by Celery, and directly by tests."""
 
 import logging
 import re
@@ -35,21 +35,21 @@ _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Training:
-    """What a fit needs from its process."""
+    """The resources of a fit."""
 
     sessions: Sessions
     artifacts: Artifacts
     latencies: Latencies
     metrics: Metrics
-    announce: Callable[[str], object]  # publishes the message of a job id
+    announce: Callable[[str], object]  # publishes a job id
     settings: Settings
-    worker: str  # the name jobs show
-    give_up: Callable[[], object]  # ends this process, with a fit that nobody waits for any more
+    worker: str  # the name that jobs show
+    give_up: Callable[[], object]  # ends this process with a fit whose job is lost
     tracing: Tracing | None = None
 
 
 def run(training: Training, job_id: str) -> None:
-    """Fit the job if it can be claimed. Raises nothing that the job's row does not tell."""
+    """Fit the job if it can be claimed. The job's row records any failure, so none is raised."""
     if not _JOB_ID.fullmatch(job_id):
         logger.warning("a message names no job: %r", job_id[:64])
         return
@@ -67,12 +67,16 @@ def run(training: Training, job_id: str) -> None:
 def _traced(training: Training, claimed: Claim) -> AbstractContextManager[None]:
     if training.tracing is None:
         return nullcontext()
-    own: dict[str, str | int] = {"job_id": claimed.job_id, "detector": claimed.detector, "points": claimed.points}
-    return training.tracing.fit(claimed.request_id, {f"tsad.{name}": value for name, value in own.items()})
+    attributes: dict[str, str | int] = {
+        "tsad.job_id": claimed.job_id,
+        "tsad.detector": claimed.detector,
+        "tsad.points": claimed.points,
+    }
+    return training.tracing.fit(claimed.request_id, attributes)
 
 
 def _attempt(training: Training, claimed: Claim, began: float) -> None:
-    """Fit and publish, and see to it that the row tells what became of it."""
+    """Fit and publish, and store the outcome in the job's row."""
     job_id, outcome = claimed.job_id, "released"
     try:
         with Lease(training.sessions, claimed, training.settings, training.give_up) as lease:
@@ -92,7 +96,7 @@ def _attempt(training: Training, claimed: Claim, began: float) -> None:
         _fail(
             training, claimed, Code.FIT_FAILED, f"The detector {claimed.detector} could not be fitted to these points."
         )
-    except BaseException:  # the worker shuts down: hand the job back, which counts as no crash
+    except BaseException:  # the worker is shutting down: release the job without counting a crash
         _release(training, claimed, 0.0)
         raise
     else:
@@ -104,15 +108,16 @@ def _attempt(training: Training, claimed: Claim, began: float) -> None:
 
 
 def _claim(training: Training, job_id: str) -> Claim | None:
-    """Take the job. Where it is not its turn, say that its message is spent, and look again.
+    """Claim the job. If that fails, note that its message is spent, and try once more if it is still queued.
 
-    The job before it may have ended in between: whoever ended it looked for a message too, and has seen one.
+    The job before it may have ended in between. The process that ended it sent no message, because this one was still
+    noted as in flight.
     """
     claimed = _try_to_claim(training, job_id)
     if claimed is None:
         with training.sessions.statement() as session:
-            waits = attempts.message_spent(session, job_id)
-        claimed = _try_to_claim(training, job_id) if waits else None
+            is_queued = attempts.message_spent(session, job_id)
+        claimed = _try_to_claim(training, job_id) if is_queued else None
     return claimed
 
 
@@ -135,8 +140,9 @@ def _learn(training: Training, claimed: Claim, series: Series, lease: Lease) -> 
     scores = training_scores.judged(fitted, series, lease.check)
     share = training_scores.anomaly_share(scores.score)
     content, suffix = encode(fitted)
-    own = (claimed.series_id, claimed.job_id, claimed.attempt)
     states = training.artifacts.states
+    state_key = keys.state_key(claimed.series_id, claimed.job_id, claimed.attempt, suffix)
+    scores_key = keys.scores_key(claimed.series_id, claimed.job_id, claimed.attempt)
     return NewVersion(
         first_timestamp=int(series.timestamps[0]),
         last_timestamp=int(series.timestamps[-1]),
@@ -144,13 +150,16 @@ def _learn(training: Training, claimed: Claim, series: Series, lease: Lease) -> 
         anomaly_share=share,
         sparkline=training_scores.sparkline(series.values),
         fit_ms=round(fit_ms, 3),
-        state=states.put(keys.state_key(*own, suffix), content),
-        scores=states.put(keys.scores_key(*own), TrainingScores.of(scores).encode()),
+        state=states.put(state_key, content),
+        scores=states.put(scores_key, TrainingScores.of(scores).encode()),
     )
 
 
 def _publish(training: Training, claimed: Claim, new: NewVersion, lease: Lease) -> int:
-    """When nobody knows whether it was committed, the row does, as soon as it can be read again."""
+    """Publish the version; return its number, or raise `LostError`.
+
+    If the outcome of the commit is unknown, read the job's row as soon as the database is back.
+    """
     while True:
         try:
             with training.sessions.statement() as session:
@@ -166,7 +175,10 @@ def _publish(training: Training, claimed: Claim, new: NewVersion, lease: Lease) 
 
 
 def _number_if_published(training: Training, claimed: Claim, lease: Lease) -> int | None:
-    """Wait for the database. The version's number; None = not published, and still ours to publish."""
+    """Wait for the database; return the version's number, or None if it is unpublished and the job still ours.
+
+    Raise `LostError` if the job is lost.
+    """
     while True:
         lease.check()
         try:
@@ -181,7 +193,7 @@ def _number_if_published(training: Training, claimed: Claim, lease: Lease) -> in
 
 
 def abandon(settings: Settings, job_id: str, worker: str) -> None:
-    """Let the lease of a job whose process is gone run out now, so that the reconciler takes it back."""
+    """Expire the lease of a job whose process died, so that the reconciler takes the job back."""
     sessions = Sessions(make_engine(settings, "tsad-worker"))
     try:
         with sessions.begin() as session:
@@ -214,6 +226,6 @@ def _announce_next(training: Training, series_id: str) -> None:
         with training.sessions.statement() as session:
             job_id = jobs.next_of_series(session, series_id)
     except UnavailableError:
-        return  # the reconciler will
+        return  # the reconciler announces it
     if job_id:
         training.announce(job_id)
