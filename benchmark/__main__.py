@@ -1,4 +1,4 @@
-"""`python3 run bench`: the service beside what its framework can do, in one run on one machine."""
+"""`python3 run bench`: compare the service with its bare framework, in one run on one machine."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ WORK: dict[str, Callable[[Stack, int, float], Iterator[Figure]]] = {
 
 
 def main() -> int:
-    """Measure, print the table, write the results; 1 when a limit is missed."""
+    """Measure, print the table and write the results; return 1 if a limit is missed."""
     parser = argparse.ArgumentParser(prog="python3 run bench", description=__doc__)
     parser.add_argument("--only", choices=WORK, nargs="+", default=list(WORK), help="part of the work")
     parser.add_argument("--pairs", type=int, default=5, help="measurements of each, taken in turn with the ceiling's")

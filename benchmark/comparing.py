@@ -1,4 +1,4 @@
-"""Figures beside their ceilings: pairs taken in turn, the median of their ratios, its spread, and a verdict."""
+"""Figures compared with their ceilings: alternating pairs, the median and spread of their ratios, and a verdict."""
 
 import statistics
 import sys
@@ -11,37 +11,37 @@ AT_LEAST, AT_MOST = "≥", "≤"
 
 @dataclass(frozen=True)
 class Target:
-    """What must be reached, and what would be better still."""
+    """The limit that a figure must meet, and an optional stretch limit."""
 
     sense: str
     limit: float
     stretch: float | None = None
 
     def met(self, value: float, limit: float) -> bool:
-        """Whether a value is on the right side of a limit."""
+        """Check whether a value meets a limit."""
         return value >= limit if self.sense == AT_LEAST else value <= limit
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table."""
+    """One row of the table: our figure, the ceiling's, and the target."""
 
     work: str
     unit: str  # of ours and theirs
     ours: float
     theirs: float | None
-    values: list[float]  # ratios, or the figures themselves where nothing is beside them
+    values: list[float]  # ratios, or the figures themselves if there is no ceiling
     target: Target
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def median(self) -> float:
-        """Of the ratios."""
+        """The median of the values."""
         return statistics.median(self.values)
 
     @property
     def verdict(self) -> str:
-        """`met`, `missed`, or `undecided` where the limit is inside the spread."""
+        """`stretch`, `met`, `missed`, or `undecided` if the limit lies within the spread."""
         sides = {self.target.met(value, self.target.limit) for value in self.values}
         if len(sides) > 1:
             return "undecided"
@@ -51,7 +51,7 @@ class Figure:
         return "stretch" if stretch is not None and self.target.met(self.median, stretch) else "met"
 
     def as_json(self) -> dict[str, Any]:
-        """All of it."""
+        """Return all fields, with median and verdict, for JSON."""
         return asdict(self) | {"median": self.median, "verdict": self.verdict}
 
 
@@ -64,24 +64,35 @@ def paired(
     pairs: int,
     **facts: Any,
 ) -> Figure:
-    """Measure both in turn, so that what the machine does meanwhile meets both."""
-    taken: list[tuple[float, float]] = []
+    """Measure both alternately, so that other load on the machine affects both."""
+    measured: list[tuple[float, float]] = []
     for _ in range(pairs):
-        their, our = theirs(), ours()
-        taken.append((our, their))
-        print(f"  {work}: {our:,.4g} beside {their:,.4g} {unit}, {our / their:.3f}", file=sys.stderr, flush=True)
+        ceiling = theirs()
+        figure = ours()
+        measured.append((figure, ceiling))
+        print(
+            f"  {work}: {figure:,.4g} beside {ceiling:,.4g} {unit}, {figure / ceiling:.3f}", file=sys.stderr, flush=True
+        )
     return Figure(
         work=work,
         unit=unit,
-        ours=statistics.median(our for our, _ in taken),
-        theirs=statistics.median(their for _, their in taken),
-        values=[our / their for our, their in taken],
+        ours=statistics.median(figure for figure, _ in measured),
+        theirs=statistics.median(ceiling for _, ceiling in measured),
+        values=[figure / ceiling for figure, ceiling in measured],
         target=target,
         facts=facts,
     )
 
 
 def single(work: str, unit: str, values: Sequence[float], target: Target, **facts: Any) -> Figure:
-    """Figures that are judged by themselves."""
+    """Make a figure of values that have no ceiling to compare with."""
     print(f"  {work}: {', '.join(f'{value:,.4g}' for value in values)} {unit}", file=sys.stderr, flush=True)
-    return Figure(work, unit, statistics.median(values), None, list(values), target, facts)
+    return Figure(
+        work=work,
+        unit=unit,
+        ours=statistics.median(values),
+        theirs=None,
+        values=list(values),
+        target=target,
+        facts=facts,
+    )

@@ -1,4 +1,4 @@
-"""Load over HTTP/1.1, light enough to leave the other core to the server: prepared bytes out, little parsing in."""
+"""Load over HTTP/1.1, light enough to leave the other core to the server: it sends prepared bytes and parses little."""
 
 import asyncio
 import gc
@@ -19,7 +19,7 @@ Request = bytes
 
 @dataclass
 class Tally:
-    """What came back: seconds from the moment a request was due to its answer, and how many were no 2xx."""
+    """Outcome of a load: seconds from the due time of each request to its answer, and the number of non-2xx answers."""
 
     latencies: list[float] = field(default_factory=list)
     refused: int = 0
@@ -27,12 +27,12 @@ class Tally:
 
     @property
     def rate(self) -> float:
-        """Successful answers a second."""
+        """Successful answers per second."""
         return len(self.latencies) / self.seconds
 
 
 def request(method: str, path: str, body: bytes = b"", **headers: str) -> Request:
-    """The bytes of a request."""
+    """Build the bytes of a request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}"]
     if body:
         lines.append("Content-Type: application/json")
@@ -41,19 +41,19 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> Reques
 
 
 def closed_loop(address: str, requests: Iterable[Request], connections: int, seconds: float) -> Tally:
-    """Each connection sends its next request when the last is answered: what a server can do at most."""
+    """Send the next request of a connection when the last is answered; this measures the capacity of a server."""
     return uvloop.run(_closed_loop(address, requests, connections, seconds))
 
 
 def open_loop(address: str, requests: Iterable[Request], connections: int, rate: float, seconds: float) -> Tally:
-    """Requests are due at a steady rate whether or not earlier ones are answered; waiting in line counts as latency."""
+    """Send requests at a steady rate, whether or not earlier ones are answered; time in the queue counts as latency."""
     gc.collect()
-    gc.freeze()  # or this process pauses to look through itself, and counts that as latency
+    gc.freeze()  # otherwise garbage collection pauses of this process count as latency
     return uvloop.run(_open_loop(address, requests, connections, rate, seconds))
 
 
 class _Connection(asyncio.Protocol):
-    """One connection with at most one request under way."""
+    """A connection with at most one request in flight."""
 
     def __init__(self, tally: Tally, idle: Callable[["_Connection"], None]) -> None:
         self._tally = tally
@@ -65,7 +65,7 @@ class _Connection(asyncio.Protocol):
         self.lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's class is not a subclass
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         self.lost = True
@@ -104,11 +104,13 @@ async def _connect(
     address: str, connections: int, tally: Tally, idle: Callable[[_Connection], None]
 ) -> list[_Connection]:
     url, loop = urlsplit(address), asyncio.get_running_loop()
-    made = [
-        await loop.create_connection(lambda: _Connection(tally, idle), str(url.hostname), url.port or 80)
-        for _ in range(connections)
-    ]
-    return [protocol for _, protocol in made]
+    pool = []
+    for _ in range(connections):
+        _, connection = await loop.create_connection(
+            lambda: _Connection(tally, idle), str(url.hostname), url.port or 80
+        )
+        pool.append(connection)
+    return pool
 
 
 async def _closed_loop(address: str, requests: Iterable[Request], connections: int, seconds: float) -> Tally:
@@ -139,7 +141,7 @@ async def _closed_loop(address: str, requests: Iterable[Request], connections: i
 
 async def _open_loop(address: str, requests: Iterable[Request], connections: int, rate: float, seconds: float) -> Tally:
     tally, queue = Tally(), cycle(requests)
-    waiting: deque[float] = deque()  # when those that found no free connection were due
+    waiting: deque[float] = deque()  # due times of requests without a free connection
     free: list[_Connection] = []
     all_free = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""`python -m benchmark.loop NICENESS`: a process that does nothing, all the time, as nice as the worker's children."""
+"""`python -m benchmark.loop NICENESS`: a busy loop with the same niceness as the worker's children."""
 
 import os
 import sys

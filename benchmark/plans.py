@@ -1,4 +1,4 @@
-"""The queries of the hot paths, and how PostgreSQL means to carry them out."""
+"""Queries of the hot paths, and their plans in PostgreSQL."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from shared.store.engine import Session
 from shared.store.jobs import Wanted
 
 SERIES = "grown-7"
-JOB = "00000000-0000-4000-8000-000000000000"  # there is none
+JOB = "00000000-0000-4000-8000-000000000000"  # no job has this id
 CLAIM = Claim(JOB, 1, SERIES, "baseline", {}, 3, Artifact(f"{SERIES}/{JOB}.npz", bytes(32), 1))
 NEW = NewVersion(0, 1, {}, 0.0, [], 1.0, Artifact("s", bytes(32), 1), Artifact("c", bytes(32), 1))
 
@@ -37,7 +37,7 @@ _WHOLE_TABLE = re.compile(r"Seq Scan on (fit_jobs|versions|series)\b")
 
 
 def plan(session: Session, query: Callable[[Session], object]) -> list[str]:
-    """The lines of EXPLAIN for each statement that the query executes."""
+    """Run a query; return the lines of EXPLAIN for each statement that it executes."""
     statements: list[tuple[str, Any]] = []
 
     def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -54,5 +54,5 @@ def plan(session: Session, query: Callable[[Session], object]) -> list[str]:
 
 
 def whole_tables(lines: list[str]) -> list[str]:
-    """The tables that a plan reads from one end to the other."""
-    return [found[1] for line in lines if (found := _WHOLE_TABLE.search(line))]
+    """Return the tables that a plan scans sequentially."""
+    return [match[1] for line in lines if (match := _WHOLE_TABLE.search(line))]

@@ -1,4 +1,4 @@
-"""The table of a run, its JSON, and a page with a chart."""
+"""Results of a run: a table, a JSON file, and a page with charts."""
 
 import json
 import os
@@ -17,11 +17,11 @@ from rich.table import Table
 from benchmark.comparing import AT_LEAST, Figure
 
 RESULTS = Path(__file__).resolve().parent / "results"
-COLOURS = {"stretch": "green", "met": "green", "undecided": "yellow", "missed": "red"}
+COLORS = {"stretch": "green", "met": "green", "undecided": "yellow", "missed": "red"}
 
 
 def show(figures: Sequence[Figure]) -> None:
-    """Print the table."""
+    """Print a table of the figures, and the facts of the machine."""
     table = Table(title="Beside what the framework itself can do", title_justify="left")
     for name in ("work", "ours", "ceiling", "unit", "median", "spread", "target", "stretch", "verdict"):
         table.add_column(name, justify="left" if name in ("work", "unit", "verdict") else "right")
@@ -30,30 +30,32 @@ def show(figures: Sequence[Figure]) -> None:
         table.add_row(
             figure.work,
             f"{figure.ours:,.4g}" if figure.ours < 1000 else f"{figure.ours:,.0f}",
-            ""
-            if figure.theirs is None
-            else f"{figure.theirs:,.0f}"
-            if figure.theirs > 1000
-            else f"{figure.theirs:,.4g}",
+            _ceiling(figure.theirs),
             figure.unit,
             readable(figure.median),
             f"{readable(min(figure.values))}…{readable(max(figure.values))}",
             f"{target.sense} {target.limit:g}",
             "" if target.stretch is None else f"{target.sense} {target.stretch:g}",
-            f"[{COLOURS[figure.verdict]}]{figure.verdict}[/]",
+            f"[{COLORS[figure.verdict]}]{figure.verdict}[/]",
         )
     console = Console(width=160)
     console.print(table)
     console.print(", ".join(f"{name} {fact}" for name, fact in machine().items()))
 
 
+def _ceiling(number: float | None) -> str:
+    if number is None:
+        return ""
+    return f"{number:,.0f}" if number > 1000 else f"{number:,.4g}"
+
+
 def readable(number: float) -> str:
-    """Three digits, or all of a whole number."""
+    """Format a number with three digits; from 1,000 on, as a whole number."""
     return f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"
 
 
 def write(figures: Sequence[Figure]) -> Path:
-    """Write `results/bench.json` and `results/bench.html`; return the page."""
+    """Write `results/bench.json` and `results/bench.html`; return the path of the page."""
     RESULTS.mkdir(exist_ok=True)
     facts = machine()
     document = {"machine": facts, "figures": [figure.as_json() for figure in figures]}
@@ -68,7 +70,7 @@ def write(figures: Sequence[Figure]) -> Path:
 
 
 def charts(figures: Sequence[Figure], facts: dict[str, Any]) -> tuple[go.Figure, go.Figure]:
-    """How far each figure is on the right side of its limit, 1 being the limit: the medians, and all that was taken."""
+    """Chart by what factor each figure is better than its limit: the medians, and all measurements."""
     work = [figure.work for figure in figures]
     medians = [better_by(figure, figure.median) for figure in figures]
     margins = go.Figure(
@@ -86,10 +88,10 @@ def charts(figures: Sequence[Figure], facts: dict[str, Any]) -> tuple[go.Figure,
             for figure in figures
         ]
     )
-    told = f"{facts['cpu']}, {facts['cores']} cores · {facts['at']}"
+    machine_facts = f"{facts['cpu']}, {facts['cores']} cores · {facts['at']}"
     for chart, title in ((margins, "Times better than the limit"), (spread, "The same of each measurement")):
         chart.update_layout(
-            title=f"{title} · {told}",
+            title=f"{title} · {machine_facts}",
             xaxis={"type": "log", "title": "1 = the limit"},
             yaxis={"autorange": "reversed"},
             height=120 + 32 * len(figures),
@@ -101,12 +103,12 @@ def charts(figures: Sequence[Figure], facts: dict[str, Any]) -> tuple[go.Figure,
 
 
 def better_by(figure: Figure, value: float) -> float:
-    """How many times better than its limit a value is."""
+    """Return by what factor a value is better than the limit of its figure."""
     return value / figure.target.limit if figure.target.sense == AT_LEAST else figure.target.limit / value
 
 
 def machine() -> dict[str, Any]:
-    """Where and when it ran."""
+    """Return time, processor, software and commit of the run."""
     cpu = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.processor(),

@@ -1,4 +1,4 @@
-"""What is measured, and what it is measured beside: API, worker and the ceilings, on servers of their own."""
+"""The processes of a benchmark: API, worker and ceilings, on their own database servers."""
 
 import json
 import os
@@ -23,15 +23,19 @@ from shared.store.engine import Sessions, make_engine
 from shared.store.schema import migrate
 
 READY_S, FITTED_S = 60, 300
-ON_A_DISK = "/var/tmp"  # noqa: S108 - /tmp may lie in memory, where nothing waits for a disk
+ON_A_DISK = "/var/tmp"  # noqa: S108 - /tmp may be in memory, where nothing waits for a disk
 ROOT = Path(__file__).resolve().parents[1]
-SERVE = ("--no-server-header", "--no-access-log", "--log-level=warning")  # the ceiling, as the service serves itself
+SERVE = (
+    "--no-server-header",
+    "--no-access-log",
+    "--log-level=warning",
+)  # the ceiling runs with the same options as the service
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
 @dataclass
 class Stack:
-    """Addresses, a client, and the means to start more."""
+    """The running processes: addresses, a client, and methods to start more."""
 
     folder: Path
     env: dict[str, str]
@@ -43,20 +47,20 @@ class Stack:
 
     @property
     def settings(self) -> Settings:
-        """As the processes read them."""
+        """The servers' addresses as settings, with defaults for the rest."""
         return Settings(_env_file=None, database_url=self.env["DATABASE_URL"], redis_url=self.env["REDIS_URL"])
 
     def sessions(self) -> Sessions:
-        """The database, for rows that are generated."""
+        """Open the database, for generated rows."""
         return Sessions(make_engine(self.settings, "tsad-benchmark"))
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        """A Python module as a process that ends with the benchmark."""
+        """Start a Python module as a process that ends with the benchmark."""
         return self.processes.enter_context(running(self.folder / f"{arguments[0]}.log", self.env, *arguments))
 
     @contextmanager
     def worker(self) -> Iterator["subprocess.Popen[bytes]"]:
-        """A worker for the time of the block; it is ready when the block begins."""
+        """Run a worker during the block; it is ready when the block begins."""
         log = self.folder / "worker.log"
         with running(log, self.env, "worker") as process:
             wait_until(lambda: b" ready." in log.read_bytes())
@@ -75,7 +79,7 @@ class Stack:
         return str(answer.json()["job_id"])
 
     def succeeded(self, job_id: str) -> dict[str, Any]:
-        """Wait for a job to succeed."""
+        """Wait for a job to succeed, and return it; end the benchmark if it fails or takes too long."""
         deadline = time.monotonic() + FITTED_S
         while True:
             job: dict[str, Any] = self.client.get(f"/jobs/{job_id}?wait=10").json()
@@ -87,9 +91,9 @@ class Stack:
 
 @contextmanager
 def running_stack() -> Iterator[Stack]:
-    """One API process and the ceilings, on PostgreSQL and a Redis-compatible server of their own, durable as always."""
+    """Run one API process and the ceilings, on their own durable PostgreSQL and Redis-compatible server."""
     folder = Path(tempfile.mkdtemp(prefix="tsad-benchmark-", dir=os.environ.get("TMPDIR", ON_A_DISK)))
-    folder.chmod(0o711)  # as root, the servers run as another user
+    folder.chmod(0o711)  # started by root, the servers run as another user
     try:
         with Embedded(folder / "home") as servers, ExitStack() as processes:
             migrate(servers.database_url)
@@ -114,7 +118,7 @@ def running_stack() -> Iterator[Stack]:
 
 
 def start_api(stack: Stack) -> float:
-    """Start the API; return the seconds until it was ready."""
+    """Start the API and wait until it is ready; return the seconds that took."""
     port = free_port()
     began = time.perf_counter()
     process = stack.start("api", f"--port={port}")  # as `run up` and the image start it
@@ -128,12 +132,12 @@ def start_api(stack: Stack) -> float:
 
 
 def body_of(timestamps: Sequence[int], values: Sequence[float]) -> bytes:
-    """The body of a fit, in the JSON that `json.dumps` makes."""
+    """Encode the body of a fit with `json.dumps`."""
     return json.dumps({"timestamps": list(timestamps), "values": list(values)}).encode()
 
 
 def answers(address: str) -> bool:
-    """Whether a GET is answered 200."""
+    """Check whether a GET is answered 200."""
     try:
         return httpx.get(address, trust_env=False, timeout=5).status_code == 200
     except httpx.HTTPError:
@@ -141,7 +145,7 @@ def answers(address: str) -> bool:
 
 
 def wait_until(condition: Callable[[], object], seconds: float = READY_S, pause_s: float = 0.005) -> None:
-    """Return as soon as the condition holds; end the benchmark when it does not in time."""
+    """Wait until the condition holds; end the benchmark if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -151,10 +155,10 @@ def wait_until(condition: Callable[[], object], seconds: float = READY_S, pause_
 
 @contextmanager
 def running(log: Path, env: dict[str, str], *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """`python -m …`, ended with SIGTERM."""
+    """Run `python -m …` during the block, then end it with SIGTERM, and kill it after 40 s."""
     with log.open("wb") as output:
         command = [sys.executable, "-m", *arguments]
-        process = subprocess.Popen(  # in a session of its own, as `run up` starts it
+        process = subprocess.Popen(  # in its own session, as `run up` starts it
             command, env=env, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
         )
     try:

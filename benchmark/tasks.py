@@ -1,4 +1,4 @@
-"""The empty task: a Celery worker with the service's own options that does nothing with a message."""
+"""An empty task: a Celery worker with the service's own options that ignores the content of messages."""
 
 import os
 

@@ -1,8 +1,8 @@
-"""How good each detector is: `python3 run accuracy --data FOLDER…`, `--alarms`, `--cost`.
+"""Accuracy and cost of each detector: `python3 run accuracy --data FOLDER…`, `--alarms`, `--cost`.
 
-A folder holds series of TSB-AD (csv or npz) or is that of NAB. A detector learns from the training prefix and is asked
-for scores of all points; nothing else of a file is known to it. With `--refit` it learns again as the series goes on.
-What was measured replaces what is in benchmark/results/accuracy.json of the same detector, folder and refits.
+A folder holds series of TSB-AD (csv or npz) or is that of NAB. A detector learns from the training prefix and scores
+all points; it sees nothing else of a file. With `--refit` it learns again as the series continues. The measurements
+replace those in benchmark/results/accuracy.json of the same detector, folder and refits.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from benchmark.accuracy import alarm_rates, charts, costs, finding, labelled, nab, summary
+from benchmark.accuracy import alarm_rates, charts, costs, finding, labeled, nab, summary
 from benchmark.accuracy.judging import Refits
 from benchmark.accuracy.results import Results, Section
 from shared.domain.detectors import registry
@@ -23,7 +23,7 @@ SIZES = (10_000, 100_000, 1_000_000)
 
 
 def sections() -> dict[str, Section]:
-    """What is kept of all runs."""
+    """Return the sections of the file of results."""
     return {
         "summary": Section(("corpus", "part", "refit", "detector", "mode"), (*finding.FIGURES, "series")),
         "nab": Section(("refit", "detector", "silence"), tuple(nab.PROFILES)),
@@ -34,21 +34,21 @@ def sections() -> dict[str, Section]:
 
 
 def main() -> int:
-    """Measure what is asked for, print it, and keep it."""
-    chosen = arguments()
-    files = [file for folder in chosen.data for file in labelled.files_of(folder)]
-    if not files and not chosen.cost:
+    """Run the requested measurements, print them, and store them; return 1 without series to measure."""
+    options = arguments()
+    files = [file for folder in options.data for file in labeled.files_of(folder)]
+    if not files and not options.cost:
         print("Name folders that hold series of TSB-AD, csv or npz, or NAB's: --data FOLDER…", file=sys.stderr)
         return 1
     results = Results.read(sections())
-    with ProcessPoolExecutor(chosen.jobs) as pool:
-        for name in chosen.only or registry():
-            if chosen.cost:
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for name in options.only or registry():
+            if options.cost:
                 lines = measure_costs(results, name)
-            elif chosen.alarms:
-                lines = measure_alarms(results, pool, name, Refits(chosen.refit or USUAL_REFIT), files)
+            elif options.alarms:
+                lines = measure_alarms(results, pool, name, Refits(options.refit or USUAL_REFIT), files)
             else:
-                lines = measure_finding(results, pool, name, Refits(chosen.refit), files)
+                lines = measure_finding(results, pool, name, Refits(options.refit), files)
             for line in lines:
                 print(line, flush=True)
             results.write()
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    """What was asked for."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python3 run accuracy", description=__doc__)
     parser.add_argument("--data", type=Path, nargs="+", default=[], help="folders of TSB-AD series, or NAB's folder")
     parser.add_argument("--only", nargs="+", choices=sorted(registry()), help="these detectors; all unless given")
@@ -73,16 +73,16 @@ def arguments() -> argparse.Namespace:
 def measure_finding(
     results: Results, pool: Executor, name: str, refits: Refits, files: Sequence[Path]
 ) -> Iterator[str]:
-    """Every series in every mode, means by part and corpus, and the NAB score."""
-    all_found = list(pool.map(partial(finding.found, name, refits), files))
-    for each in all_found:
-        for mode, figures in each.figures.items():
-            key = (each.corpus, each.part, each.series, refits.points)
+    """Measure every series in every mode, means by part and corpus, and the NAB score; yield lines to print."""
+    measurements = list(pool.map(partial(finding.measure, name, refits), files))
+    for measurement in measurements:
+        for mode, figures in measurement.figures.items():
+            key = (measurement.corpus, measurement.part, measurement.series, refits.points)
             results.sections["series"].put(key, f"{name} {mode}", figures)
-    for (corpus, part, mode), means in summary.means(all_found).items():
+    for (corpus, part, mode), means in summary.means(measurements).items():
         results.sections["summary"].put((corpus, part, refits.points, name, mode), "mean", means)
         yield summary.line(f"{name} {mode}, {corpus} {part}", (*finding.FIGURES, "series"), means)
-    streams = [each.stream for each in all_found if each.stream is not None]
+    streams = [measurement.stream for measurement in measurements if measurement.stream is not None]
     for silence in SILENCES if streams else ():
         scores = nab.nab(streams, silence)
         results.sections["nab"].put((refits.points, name, silence), "score", list(scores.values()))
@@ -90,8 +90,8 @@ def measure_finding(
 
 
 def measure_alarms(results: Results, pool: Executor, name: str, refits: Refits, files: Sequence[Path]) -> Iterator[str]:
-    """The share of false alarms at each rate, over all folders together."""
-    corpus = " + ".join(sorted({labelled.corpus_of(file) for file in files}))
+    """Measure the share of false alarms at each rate, over all folders together; yield lines to print."""
+    corpus = " + ".join(sorted({labeled.corpus_of(file) for file in files}))
     for rate in alarm_rates.RATES:
         ratios = list(pool.map(partial(alarm_rates.rate_ratio, name, rate, refits), files))
         figures = alarm_rates.rates_figures(ratios)
@@ -100,7 +100,7 @@ def measure_alarms(results: Results, pool: Executor, name: str, refits: Refits, 
 
 
 def measure_costs(results: Results, name: str) -> Iterator[str]:
-    """At several lengths."""
+    """Measure the costs for each of `SIZES`; yield lines to print."""
     for points in SIZES:
         figures = costs.costs(name, points)
         results.sections["cost"].put((name, points), "cost", figures)

@@ -1,11 +1,11 @@
-"""Whether detectors raise as many false alarms as they were asked for."""
+"""False-alarm rates of detectors, compared with the requested rates."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from benchmark.accuracy import labelled
+from benchmark.accuracy import labeled
 from benchmark.accuracy.judging import Refits, judged
 from shared.domain.detectors import registry
 
@@ -14,16 +14,16 @@ FIGURES = ("median_ratio", "mean_ratio", "within_a_factor_of_2", "series")
 
 
 def rate_ratio(name: str, rate: str, refits: Refits, file: Path) -> float:
-    """False alarms after the prefix, as a multiple of those that were asked for."""
-    given = labelled.read(file)
-    scores = judged(registry()[name], given.series, given.prefix, refits, {"alarm_rate": rate})
+    """Measure the false alarms after the prefix, as a multiple of the requested rate, such as `1 in 100`."""
+    sample = labeled.read(file)
+    scores = judged(registry()[name], sample.series, sample.prefix, refits, {"alarm_rate": rate})
     alarms, points = (int(number) for number in rate.split(" in "))
-    normal = ~given.labels[given.prefix :]
-    return float((scores[given.prefix :][normal] > 1).mean()) * points / alarms
+    normal = ~sample.labels[sample.prefix :]
+    return float((scores[sample.prefix :][normal] > 1).mean()) * points / alarms
 
 
 def rates_figures(ratios: Sequence[float]) -> list[float]:
-    """In the order of `FIGURES`."""
-    found = np.array(ratios)
-    within = float(((found >= 0.5) & (found <= 2)).mean())
-    return [float(np.median(found)), float(found.mean()), within, float(len(found))]
+    """Summarize the ratios of all series, in the order of `FIGURES`."""
+    column = np.array(ratios)
+    within = float(((column >= 0.5) & (column <= 2)).mean())
+    return [float(np.median(column)), float(column.mean()), within, float(len(column))]

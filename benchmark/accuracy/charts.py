@@ -1,4 +1,4 @@
-"""A page of charts beside the file of results."""
+"""A page of charts, written next to the file of results."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from benchmark.accuracy.results import FILE, Results, Section
 
 
 def write(results: Results) -> Path:
-    """Write it and return where."""
+    """Write the page and return its path."""
     page = FILE.with_suffix(".html")
     figures = [
         _finding(results.sections["summary"]),
@@ -15,8 +15,8 @@ def write(results: Results) -> Path:
         _alarms(results.sections["alarms"]),
     ]
     parts = [
-        figure.to_html(include_plotlyjs="directory" if first else False, full_html=False)
-        for first, figure in zip((True, False, False), figures, strict=True)
+        figure.to_html(include_plotlyjs=False if index else "directory", full_html=False)
+        for index, figure in enumerate(figures)
     ]
     page.write_text(f'<!doctype html><meta charset="utf-8"><title>Accuracy of the detectors</title>{"".join(parts)}')
     (page.parent / "plotly.min.js").write_text(_script())
@@ -24,13 +24,13 @@ def write(results: Results) -> Path:
 
 
 def _script() -> str:
-    from plotly.offline import get_plotlyjs  # noqa: PLC0415 - measuring needs none
+    from plotly.offline import get_plotlyjs  # noqa: PLC0415 - measuring does not need it
 
     return str(get_plotlyjs())
 
 
 def _finding(section: Section) -> Any:
-    """VUS-PR of each detector and mode, by part of a corpus, where it learns once."""
+    """Chart the VUS-PR of each detector and mode without refits, by part of a corpus."""
     heights: dict[str, dict[str, float]] = {}
     for (corpus, part, refit, detector, mode), figures in sorted(section.rows.items()):
         volume = figures["mean"][0]
@@ -51,13 +51,13 @@ def _alarms(section: Section) -> Any:
     heights: dict[str, dict[str, float]] = {}
     for (_, _, detector, rate), figures in sorted(section.rows.items()):
         median, mean, *_ = figures["ratio"]
-        for name, ratio in (("median", median), ("mean", mean)):
-            heights.setdefault(f"{name}, {rate}", {})[str(detector)] = ratio or 0.0
+        heights.setdefault(f"median, {rate}", {})[str(detector)] = median or 0.0
+        heights.setdefault(f"mean, {rate}", {})[str(detector)] = mean or 0.0
     return _bars("False alarms, as a multiple of what was asked for", heights)
 
 
 def _bars(title: str, heights: dict[str, dict[str, float]]) -> Any:
-    from plotly import graph_objects as go  # noqa: PLC0415 - measuring needs none
+    from plotly import graph_objects as go  # noqa: PLC0415 - measuring does not need it
 
     bars = [go.Bar(name=name, x=list(group), y=list(group.values())) for name, group in heights.items()]
     return go.Figure(bars, go.Layout(title=title, barmode="group"))

@@ -1,7 +1,7 @@
-"""What a detector costs: time to fit, to judge the newest point and a batch; its memory; size of its state.
+"""Costs of a detector: time to fit and to score the newest point and a batch; peak memory; size of the state.
 
-Times are those of the processor, one core, so that neighbours on the machine do not count. Memory is what NumPy and
-Python allocate during the batch at most, its answers among it.
+Times are processor times on one core, so that other load on the machine does not count. Memory is the peak that NumPy
+and Python allocate during the batch, including the scores.
 """
 
 import time
@@ -21,14 +21,14 @@ REPEATS = 200
 
 
 def costs(name: str, points: int) -> list[float]:
-    """In the order of `FIGURES`, for so many points."""
+    """Measure the costs for `points` points, in the order of `FIGURES`."""
     random = np.random.default_rng(0)
     timestamps = INTERVAL_S * np.arange(2 * points)
     values = np.sin(2 * np.pi * np.arange(2 * points) / 50) + 0.1 * random.normal(size=2 * points)
     training = Series(timestamps[:points], values[:points])
     new = Series(timestamps[points:], values[points:])
     detector = registry()[name]
-    learn(detector, Series(timestamps[:2_000], values[:2_000]), {}, ignore_progress)  # what is done only once
+    learn(detector, Series(timestamps[:2_000], values[:2_000]), {}, ignore_progress)  # warms up one-time work
     began = time.process_time()
     fitted = learn(detector, training, {}, ignore_progress)
     fit_s = time.process_time() - began
@@ -43,13 +43,16 @@ def costs(name: str, points: int) -> list[float]:
 
 
 def _newest_ms(fitted: Fitted, new: Series) -> float:
-    """The median over points that are judged one by one, each with the context it needs."""
+    """Return the median milliseconds per point, over points that are scored one by one, each with its context."""
     need = fitted.detector.needs(fitted.state).points
-    took = []
-    for at in range(need, need + REPEATS):
+    seconds = []
+    for index in range(need, need + REPEATS):
         began = time.process_time()
         fitted.detector.score(
-            fitted.state, new.values[at : at + 1], new.timestamps[at : at + 1], new.values[at - need : at]
+            fitted.state,
+            new.values[index : index + 1],
+            new.timestamps[index : index + 1],
+            new.values[index - need : index],
         )
-        took.append(time.process_time() - began)
-    return 1000 * float(np.median(took))
+        seconds.append(time.process_time() - began)
+    return 1000 * float(np.median(seconds))

@@ -1,4 +1,4 @@
-"""How well one detector finds the events of one series, in each of its modes."""
+"""Measurement of how well a detector finds the events of a series, in each of its modes."""
 
 import time
 from dataclasses import dataclass
@@ -6,64 +6,64 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.accuracy import labelled, measures
+from benchmark.accuracy import labeled, measures
 from benchmark.accuracy.judging import Refits, judged, judged_at_once
-from benchmark.accuracy.labelled import Labelled
+from benchmark.accuracy.labeled import LabeledSeries
 from benchmark.accuracy.nab import Stream
 from shared.domain.detectors import registry
 from shared.domain.detectors.contract import CAUSAL
 
 FIGURES = ("vus_pr", "auc_pr", "best_f1", "false_alarm_share", "events_hit", "seconds_per_10k_points")
-USUAL_BUFFER, WIDEST_BUFFER = 125, 300  # as TSB-AD chooses the widest buffer where there is no period, or a long one
-BUFFER_POINTS, LONGEST_LAG = 20_000, 400  # where TSB-AD looks for the period
+USUAL_BUFFER, WIDEST_BUFFER = 125, 300  # choices of TSB-AD for the widest buffer without a period, or with a long one
+BUFFER_POINTS, LONGEST_LAG = 20_000, 400  # range in which TSB-AD searches for the period
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What was measured on a series: for each mode the `FIGURES`, None where there is nothing to measure."""
+class Measurement:
+    """Measurement of a series: the `FIGURES` of each mode, None where a figure is undefined."""
 
     series: str
     corpus: str
     part: str
     figures: dict[str, list[float | None]]
-    stream: Stream | None  # of the causal scores, where the corpus is NAB
+    stream: Stream | None  # of the causal scores, if the corpus is NAB
 
 
-def found(name: str, refits: Refits, file: Path) -> Found:
-    """Measure the causal mode, and, where it learns once, those that see a whole batch."""
-    given = labelled.read(file)
+def measure(name: str, refits: Refits, file: Path) -> Measurement:
+    """Measure the causal mode and, without refits, also the modes that use a whole batch."""
+    sample = labeled.read(file)
     detector = registry()[name]
     figures = {}
     began = time.process_time()
-    causal = judged(detector, given.series, given.prefix, refits, {})
-    figures[CAUSAL] = _figures(given, causal, time.process_time() - began)
+    causal = judged(detector, sample.series, sample.prefix, refits, {})
+    figures[CAUSAL] = _figures(sample, causal, time.process_time() - began)
     for mode in () if refits.points else detector.modes:
         began = time.process_time()
-        scores = judged_at_once(detector, mode, given.series, given.prefix)
-        figures[mode] = _figures(given, scores, time.process_time() - began)
-    stream = Stream.of(causal, given.labels, given.prefix) if given.corpus == labelled.NAB else None
-    return Found(given.name, given.corpus, given.part, figures, stream)
+        scores = judged_at_once(detector, mode, sample.series, sample.prefix)
+        figures[mode] = _figures(sample, scores, time.process_time() - began)
+    stream = Stream.of(causal, sample.labels, sample.prefix) if sample.corpus == labeled.NAB else None
+    return Measurement(sample.name, sample.corpus, sample.part, figures, stream)
 
 
-def _figures(given: Labelled, scores: measures.Scores, seconds: float) -> list[float | None]:
-    """In the order of `FIGURES`. Ranks are measured over the whole series, as TSB-AD does; alarms after the prefix."""
+def _figures(sample: LabeledSeries, scores: measures.Scores, seconds: float) -> list[float | None]:
+    """Return the `FIGURES`. Ranks count over the whole series, as in TSB-AD, alarms only after the prefix."""
     speed = seconds / len(scores) * 1e4
-    after, alarms = given.labels[given.prefix :], scores[given.prefix :] > 1
+    after, alarms = sample.labels[sample.prefix :], scores[sample.prefix :] > 1
     false = float(alarms[~after].mean()) if not after.all() else None
     spans = list(zip(*measures.events(after), strict=True))
     hit = float(np.mean([alarms[first : last + 1].any() for first, last in spans])) if spans else None
-    if not given.labels.any():
+    if not sample.labels.any():
         return [None, None, None, false, hit, speed]
-    precision, f1 = measures.auc_pr(given.labels, scores)
-    volume = measures.vus_pr(given.labels, scores, _widest_buffer(given.series.values))
+    precision, f1 = measures.auc_pr(sample.labels, scores)
+    volume = measures.vus_pr(sample.labels, scores, _widest_buffer(sample.series.values))
     return [volume, precision, f1, false, hit, speed]
 
 
 def _widest_buffer(values: measures.Scores) -> int:
-    """The highest local maximum of the autocorrelation from lag 4 on."""
-    centred = values[:BUFFER_POINTS] - values[:BUFFER_POINTS].mean()
-    spectrum = np.fft.rfft(centred, 2 * len(centred))
-    inner = np.fft.irfft(spectrum * spectrum.conj())[3 : min(LONGEST_LAG, len(centred) // 3) + 1]
+    """Return the period: the highest local maximum of the autocorrelation from lag 4 on, else the usual buffer."""
+    centered = values[:BUFFER_POINTS] - values[:BUFFER_POINTS].mean()
+    spectrum = np.fft.rfft(centered, 2 * len(centered))
+    inner = np.fft.irfft(spectrum * spectrum.conj())[3 : min(LONGEST_LAG, len(centered) // 3) + 1]
     peaks = np.flatnonzero((inner[1:-1] > inner[:-2]) & (inner[1:-1] > inner[2:]))
     period = int(peaks[inner[1:-1][peaks].argmax()]) + 4 if len(peaks) else 0
     return period if 6 <= period <= WIDEST_BUFFER + 3 else USUAL_BUFFER

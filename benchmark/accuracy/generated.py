@@ -1,28 +1,28 @@
-"""Made series with known events: nothing to download, and nobody has tuned a detector to them.
+"""Generated series with known events: they need no download, and no detector is tuned to them.
 
-Each family is a way that series of one origin look; into its second half come events of several kinds, one of each,
-in an order and at places that the seed decides.
+A family imitates series of one origin. Its second half contains one event of each kind, and the seed decides their
+order and positions.
 """
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from benchmark.accuracy.labelled import START, Labelled
+from benchmark.accuracy.labeled import START, LabeledSeries
 from benchmark.accuracy.measures import Scores
 from shared.domain.series import Series
 
 CORPUS = "generated"
 INTERVAL_S = 300
-EVENT = 48  # points, except of a spike
+EVENT = 48  # points of an event other than a spike
 
 Random = np.random.Generator
-Family = Callable[[Random, int], Scores]  # of so many points, with a spread of about 1
-Event = Callable[[Random, Scores], Scores]  # what becomes of a stretch
+Family = Callable[[Random, int], Scores]  # makes this many points, with a spread of about 1
+Event = Callable[[Random, Scores], Scores]  # changes a stretch of values
 
 
-def series_of(family: str, seed: int, points: int) -> Labelled:
-    """A series whose first half is as usual, and whose second has every event of `EVENTS` once."""
+def series_of(family: str, seed: int, points: int) -> LabeledSeries:
+    """Generate a series without events in its first half, and with each of `EVENTS` once in its second."""
     random = np.random.default_rng([seed, sorted(FAMILIES).index(family)])
     values, labels = FAMILIES[family](random, points), np.zeros(points, dtype=np.bool_)
     room = (points - points // 2) // len(EVENTS)
@@ -32,25 +32,26 @@ def series_of(family: str, seed: int, points: int) -> Labelled:
         values[start : start + length] = EVENTS[name](random, values[start : start + length])
         labels[start : start + length] = True
     series = Series(START + INTERVAL_S * np.arange(points), values)
-    return Labelled(CORPUS, family, f"{family}-{seed}", series, labels, points // 2)
+    return LabeledSeries(CORPUS, family, f"{family}-{seed}", series, labels, points // 2)
 
 
 def _rhythm(random: Random, points: int) -> Scores:
-    """A machine that turns: one frequency and a little noise."""
+    """Simulate a rotating machine: one frequency and a little noise."""
     return np.sin(2 * np.pi * np.arange(points) / 60) + 0.1 * random.normal(size=points)
 
 
 def _heartbeat(random: Random, points: int) -> Scores:
-    """A pulse whose distance varies by some hundredths: peaks as an electrocardiogram has them."""
+    """Simulate a pulse whose period varies by a few percent, with the peaks of an electrocardiogram."""
     beats = np.cumsum(90 + 3 * random.normal(size=points // 80 + 2)) - 90
     distance = np.arange(points)[:, None] - beats
-    waves = ((0.3, -18.0, 4.0), (3.0, 0.0, 1.5), (-0.8, 4.0, 2.0), (0.7, 25.0, 7.0))  # height, place, width
-    pulse = sum(height * np.exp(-(((distance - place) / width) ** 2)).sum(axis=1) for height, place, width in waves)
-    return np.asarray(pulse) + 0.05 * random.normal(size=points)
+    pulse = np.zeros(points)
+    for height, place, width in ((0.3, -18.0, 4.0), (3.0, 0.0, 1.5), (-0.8, 4.0, 2.0), (0.7, 25.0, 7.0)):
+        pulse += height * np.exp(-(((distance - place) / width) ** 2)).sum(axis=1)
+    return pulse + 0.05 * random.normal(size=points)
 
 
 def _server(random: Random, points: int) -> Scores:
-    """A load with the rhythm of days, noise that grows with it, and short peaks that are nothing special."""
+    """Simulate a load with a daily rhythm, noise proportional to it, and short peaks that are normal."""
     phase = 2 * np.pi * np.arange(points) / 288
     load = 1.5 + np.sin(phase) + 0.3 * np.sin(2 * phase + 1)
     peaks = random.exponential(1.5, size=points) * (random.random(points) < 0.01)
@@ -58,7 +59,7 @@ def _server(random: Random, points: int) -> Scores:
 
 
 def _sensor(random: Random, points: int) -> Scores:
-    """A temperature that wanders, and remembers where it was."""
+    """Simulate a temperature that drifts: an autoregressive process."""
     steps = 0.2 * random.normal(size=points)
     values = np.empty(points)
     values[0] = random.normal()
@@ -68,13 +69,13 @@ def _sensor(random: Random, points: int) -> Scores:
 
 
 def _counts(random: Random, points: int) -> Scores:
-    """Whole numbers, few by night and more by day."""
+    """Simulate counts, lower by night than by day."""
     rate = 6 + 5 * np.sin(2 * np.pi * np.arange(points) / 288)
     return random.poisson(rate).astype(np.float64) / 4
 
 
 def _switched(random: Random, points: int) -> Scores:
-    """On and off, for stretches of changing length."""
+    """Simulate a switch that is on and off for intervals of random length."""
     flips = np.cumsum(random.integers(15, 45, size=points // 15 + 1))
     return (np.searchsorted(flips, np.arange(points), side="right") % 2) * 2.0 + 0.1 * random.normal(size=points)
 
@@ -84,7 +85,7 @@ def _drift(_random: Random, values: Scores) -> Scores:
 
 
 def _faster(_random: Random, values: Scores) -> Scores:
-    """Twice as fast."""
+    """Double the speed."""
     return np.tile(values[::2], 2)[: len(values)]
 
 

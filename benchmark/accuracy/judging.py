@@ -1,4 +1,4 @@
-"""How a detector is put to a labelled series: it learns from what came before and judges what comes next."""
+"""Evaluation of a detector on a labeled series: it learns from the past and scores the points that follow."""
 
 import math
 from collections.abc import Iterator
@@ -19,25 +19,25 @@ EARLIER_S, WEEK_S = 10**9, 604_800
 
 @dataclass(frozen=True, slots=True)
 class Refits:
-    """When a detector learns again: after `points` new ones, or 5 % more history if that is more; 0 = never."""
+    """Schedule of refits: after `points` new points, or 5 % more history if that is more; 0 = never."""
 
     points: int
 
     def spans(self, prefix: int, length: int) -> Iterator[tuple[int, int, int]]:
-        """How much is learnt from, and the half-open span that is judged by that; together they cover all points."""
-        start, learnt = 0, prefix
+        """Yield the number of points to learn from, and the half-open span to score; the spans cover all points."""
+        start, history = 0, prefix
         while start < length:
-            after = max(self.points, int(REFIT_SHARE * learnt)) if self.points else length
-            end = min(learnt + after, length)
-            yield learnt, start, end
-            start = learnt = end
+            new_points = max(self.points, int(REFIT_SHARE * history)) if self.points else length
+            end = min(history + new_points, length)
+            yield history, start, end
+            start = history = end
 
 
 def judged(detector: Detector[Any], series: Series, prefix: int, refits: Refits, parameters: ParameterValues) -> Values:
-    """Causal scores (n,) of all points; 0 where there is nothing yet that the detector can learn from."""
-    scores, timestamps = np.zeros(len(series)), unrecognised(series, prefix)
-    for learnt, start, end in refits.spans(prefix, len(series)):
-        fitted = fitted_to(detector, first(series, learnt), parameters)
+    """Return causal scores (n,) of all points; 0 while the detector cannot learn from the history yet."""
+    scores, timestamps = np.zeros(len(series)), unrecognized(series, prefix)
+    for history, start, end in refits.spans(prefix, len(series)):
+        fitted = fitted_to(detector, first(series, history), parameters)
         if fitted is not None:
             span = slice(start, end)
             context = series.values[max(start - detector.needs(fitted.state).points, 0) : start]
@@ -46,15 +46,15 @@ def judged(detector: Detector[Any], series: Series, prefix: int, refits: Refits,
 
 
 def judged_at_once(detector: Detector[Any], mode: str, series: Series, prefix: int) -> Values:
-    """Scores (n,) of all points as one batch, in a mode that looks at both sides of a point."""
+    """Return scores (n,) of all points as one batch, in a mode that uses both sides of a point."""
     fitted = fitted_to(detector, first(series, prefix), {})
     if fitted is None:
         return np.zeros(len(series))
-    return detector.modes[mode](fitted.state, series.values, unrecognised(series, prefix)).score
+    return detector.modes[mode](fitted.state, series.values, unrecognized(series, prefix)).score
 
 
 def fitted_to(detector: Detector[Any], series: Series, parameters: ParameterValues) -> Fitted | None:
-    """The detector with what it learnt; None where it cannot learn from this."""
+    """Fit the detector to a series; return None if it cannot learn from it."""
     try:
         series.check_learnable(detector.min_points)
         return learn(detector, series, parameters, ignore_progress)
@@ -63,18 +63,18 @@ def fitted_to(detector: Detector[Any], series: Series, parameters: ParameterValu
 
 
 def first(series: Series, points: int) -> Series:
-    """So many of its points."""
+    """Return the first `points` points of a series."""
     return Series(series.timestamps[:points], series.values[:points])
 
 
-def unrecognised(series: Series, prefix: int) -> Timestamps:
-    """The timestamps (n,) with those of the prefix long before it.
+def unrecognized(series: Series, prefix: int) -> Timestamps:
+    """Return the timestamps (n,), with those of the prefix moved far into the past.
 
-    A detector may know its training points by their times and not compare a stretch with itself. Benchmarks ask for
-    scores of the training points as of any others.
+    A detector may recognize its training points by their timestamps and not compare a stretch with itself. Benchmarks
+    score training points like any others.
     """
     timestamps = series.timestamps.copy()
     interval = int(np.median(np.diff(timestamps)))
     rhythms = math.lcm(WEEK_S, interval * max(period_of(series.values[:prefix]), 1))
-    timestamps[:prefix] -= rhythms * -(-EARLIER_S // rhythms)  # whole weeks and periods: the rhythms stay
+    timestamps[:prefix] -= rhythms * -(-EARLIER_S // rhythms)  # whole weeks and periods, to keep the rhythms
     return timestamps

@@ -1,4 +1,4 @@
-"""Measures of how well scores find labelled events. They look at ranks alone, at no threshold."""
+"""Measures of how well scores find labeled events. They depend only on ranks, not on a threshold."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +12,22 @@ THRESHOLDS = 250
 def vus_pr(labels: Labels, scores: Scores, widest: int) -> float:
     """Volume under the precision-recall surface [Paparrizos et al. 2022; Boniol et al. 2025], over buffers 0 … widest.
 
-    A buffer of w points adds to each event w // 2 points on both sides, whose weight falls as sqrt(1 - distance / w).
-    Recall counts them by half, and is multiplied by the share of events that are found at all.
+    A buffer of w points adds w // 2 points on both sides of an event, with the weight sqrt(1 - distance / w). Recall
+    counts them half, and is multiplied by the share of events in which any point is found.
     """
     ranked = -np.sort(-scores)
     thresholds = ranked[np.linspace(0, len(scores) - 1, THRESHOLDS).astype(np.int64)]
     first_at = np.searchsorted(-thresholds, -scores, side="left")  # the first threshold that a point reaches
     predicted = np.searchsorted(-ranked, -thresholds, side="right").astype(np.float64)
     starts, ends = events(labels)
-    found = np.cumsum(_counted(first_at[labels]))
+    true_inside = np.cumsum(_counted(first_at[labels]))
     areas = []
     for buffer in range(widest + 1):
         half = buffer // 2
         weights = _edge_weights(labels, starts, ends, buffer)
         near = np.flatnonzero(weights)
-        true = found + np.cumsum(_counted(first_at[near], weights[near]))
         extra = np.cumsum(_counted(first_at[near], weights[near]))
+        true = true_inside + extra
         merged = _merged(starts - half, ends + half, len(labels))
         earliest = [first_at[low:high].min() for low, high in merged]
         exist = np.cumsum(_counted(np.array(earliest))) / len(merged)
@@ -37,7 +37,7 @@ def vus_pr(labels: Labels, scores: Scores, widest: int) -> float:
 
 
 def auc_pr(labels: Labels, scores: Scores) -> tuple[float, float]:
-    """Average precision, and the best F1 over all thresholds; equal scores are reached together."""
+    """Return the average precision, and the best F1 over all thresholds; a threshold reaches all equal scores."""
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     true = np.cumsum(labels[order])[last]
@@ -47,7 +47,7 @@ def auc_pr(labels: Labels, scores: Scores) -> tuple[float, float]:
 
 
 def events(labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last place of each run of labelled points."""
+    """Return the first and the last index of each run of labeled points."""
     steps = np.diff(labels.astype(np.int8), prepend=0, append=0)
     return np.flatnonzero(steps == 1), np.flatnonzero(steps == -1) - 1
 
@@ -58,7 +58,7 @@ def _counted(places: NDArray[np.int64], weights: Scores | None = None) -> Scores
 
 
 def _edge_weights(labels: Labels, starts: NDArray[np.int64], ends: NDArray[np.int64], buffer: int) -> Scores:
-    """Weights (n,) of unlabelled points near events; where two events meet they add up to at most 1."""
+    """Return weights (n,) of unlabeled points near events; weights of neighboring events add up to at most 1."""
     weights = np.zeros(len(labels))
     for distance in range(1, buffer // 2 + 1):
         for places in (starts - distance, ends + distance):
@@ -69,7 +69,7 @@ def _edge_weights(labels: Labels, starts: NDArray[np.int64], ends: NDArray[np.in
 
 
 def _merged(lows: NDArray[np.int64], highs: NDArray[np.int64], length: int) -> list[tuple[int, int]]:
-    """Half-open spans; those that touch are one."""
+    """Return half-open spans, after joining those that overlap."""
     spans: list[tuple[int, int]] = []
     for low, high in zip(lows.tolist(), highs.tolist(), strict=True):
         if spans and low <= spans[-1][1] - 1:

@@ -1,11 +1,11 @@
 """The NAB score, version 1.1 [Lavin, Ahmad: Evaluating real-time anomaly detection algorithms, 2015].
 
-An alarm inside a labelled window is worth the more the earlier it comes, and only the best of a window counts; one
-outside costs the more the farther it is from the window before it; a missed window costs as well. 100 is perfect, 0
-is what silence earns. One threshold is chosen for the whole corpus, as NAB does, for each profile.
+An early alarm inside a labeled window is worth more than a late one, and only the best alarm of a window counts. An
+alarm outside costs more the farther it is from the window before it, and a missed window has a cost too. 100 is
+perfect, 0 is the score without any alarm. Each profile uses one threshold for the whole corpus, as NAB does.
 
-NAB counts every point above the threshold. People are told once: with `silence`, an alarm that follows another sooner
-than so many points is not raised.
+NAB counts every point above the threshold, but a person needs only one alarm: `silence` suppresses an alarm that
+follows another within so many points.
 """
 
 import math
@@ -19,12 +19,12 @@ from benchmark.accuracy.measures import Labels, Scores, events
 
 Places = NDArray[np.int64]
 
-THRESHOLDS = 500  # tried, evenly spaced by the logarithm of how many points exceed each
+THRESHOLDS = 500  # candidates, evenly spaced in the logarithm of the number of points above
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a false alarm and a missed window cost; finding one at once earns 1."""
+    """Costs of a false alarm and of a missed window; an alarm at the start of a window earns 1."""
 
     false_alarm: float
     missed: float
@@ -39,15 +39,15 @@ PROFILES: Mapping[str, Profile] = {
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A scored series after its probation: points (n,), and what an alarm at each is worth before weighing."""
+    """A scored series after its probation: n points, and the worth of an alarm at each before weighting."""
 
     scores: Scores
     worth: Scores
-    window: Places  # which one a point lies in; -1 = none
+    window: Places  # index of the window of a point; -1 = none
 
     @classmethod
     def of(cls, scores: Scores, labels: Labels, probation: int) -> "Stream":
-        """Grade the points after the first `probation`."""
+        """Compute the worth of the points after the first `probation` ones."""
         worth, window = np.full(len(labels), -1.0), np.full(len(labels), -1)
         starts, ends = events(labels)
         for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
@@ -59,42 +59,42 @@ class Stream:
 
 
 def _sigmoid(position: Scores) -> Scores:
-    """1 at the start of a window (-1), 0 at its end (0), -1 from three widths after it on."""
+    """Return 1 at the start of a window (-1), 0 at its end (0), and -1 from three widths after it on."""
     near = 2 / (1 + np.exp(5 * np.minimum(position, 3.0))) - 1
     return np.where(position > 3, -1.0, near)
 
 
 def alarms(scores: Scores, threshold: float, silence: int) -> Places:
-    """Where scores reach the threshold, each at least `silence` points after the one before."""
+    """Return the indices where scores reach the threshold, each at least `silence` points after the previous one."""
     places = np.flatnonzero(scores >= threshold)
     if silence == 0:
         return places
-    kept, at = [], 0
-    while at < len(places):
-        kept.append(at)
-        at = int(np.searchsorted(places, places[at] + silence))
+    kept, index = [], 0
+    while index < len(places):
+        kept.append(index)
+        index = int(np.searchsorted(places, places[index] + silence))
     return places[kept]
 
 
 def nab(streams: Sequence[Stream], silence: int = 0) -> dict[str, float]:
-    """The score of each profile."""
+    """Compute the score of each profile."""
     windows = sum(len(np.unique(stream.window[stream.window >= 0])) for stream in streams)
     ranked = -np.sort(-np.concatenate([stream.scores for stream in streams]))
     ranks = np.unique(np.geomspace(1, len(ranked), THRESHOLDS).astype(np.int64)) - 1
-    outcomes = [(0.0, 0.0, 0)]  # of no alarm at all
+    outcomes = [(0.0, 0.0, 0)]  # without any alarm
     outcomes += [_outcome(streams, threshold, silence) for threshold in np.unique(ranked[ranks]).tolist()]
     scores = {}
     for name, profile in PROFILES.items():
         raw = [
-            profile.false_alarm * outside + inside - profile.missed * (windows - found)
-            for outside, inside, found in outcomes
+            profile.false_alarm * outside + inside - profile.missed * (windows - detected)
+            for outside, inside, detected in outcomes
         ]
         scores[name] = 100 * (max(raw) / windows + profile.missed) / (1 + profile.missed)
     return scores
 
 
 def _outcome(streams: Sequence[Stream], threshold: float, silence: int) -> tuple[float, float, int]:
-    """Worth of the alarms outside, worth of the best inside each window, and how many windows have one."""
+    """Return the worth of the alarms outside, that of the best alarm of each window, and the windows with an alarm."""
     outside, inside = [0.0], [0.0]
     for stream in streams:
         places = alarms(stream.scores, threshold, silence)

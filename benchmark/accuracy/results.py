@@ -1,4 +1,4 @@
-"""The file of results: sections of rows, a row a line, so that a difference can be read."""
+"""The file of results: sections of rows, one row per line, so that diffs are readable."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Figures = dict[str, list[float | None]]
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Rows by the words that name them; each holds figures under one or more headings."""
+    """Rows by key; each row holds figures under one or more headings."""
 
     keys: tuple[str, ...]
     columns: tuple[str, ...]
@@ -28,13 +28,13 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All sections by name."""
+    """All sections, by name."""
 
     sections: dict[str, Section]
 
     @classmethod
     def read(cls, sections: dict[str, Section], file: Path = FILE) -> Self:
-        """What earlier runs found, in the sections that are still measured by the same columns."""
+        """Read the results of earlier runs, for the sections whose keys and columns are unchanged."""
         earlier = json.loads(file.read_text()) if file.exists() else {}
         for name, section in sections.items():
             content = earlier.get(name, {})
@@ -44,7 +44,7 @@ class Results:
         return cls(sections)
 
     def write(self, file: Path = FILE) -> None:
-        """A line for each row, in order."""
+        """Write the file with a line for each row, in order."""
         parts = []
         for name, section in self.sections.items():
             rows = [

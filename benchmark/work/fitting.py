@@ -1,8 +1,8 @@
-"""Fits: how many are accepted, how many are done, and what a large one takes."""
+"""Fits: rate of acceptance, rate of completion, and the cost of a large fit."""
 
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter as clock
 
@@ -22,7 +22,7 @@ MIB = 1024 * 1024
 
 
 def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
-    """All of them."""
+    """Measure all figures of fits."""
     fits = [request("POST", f"/fit/accepted-{place}", SMALL) for place in range(SERIES)]
     yield paired(
         "fits accepted, durable",
@@ -45,7 +45,7 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
 
 
 def drain(stack: Stack) -> float:
-    """Jobs a second, from the first that a ready worker takes to the last version."""
+    """Measure jobs per second, from the moment a worker is ready to the last version."""
     lines = b"\n".join(
         json.dumps({"series_id": f"drained-{place % SERIES}", **json.loads(SMALL)}).encode() for place in range(JOBS)
     )
@@ -64,7 +64,7 @@ def drain(stack: Stack) -> float:
 
 
 def drain_of_nothing(stack: Stack) -> float:
-    """The same with the empty task."""
+    """Measure messages per second with the empty task."""
     url = stack.env["REDIS_URL"].rsplit("/", 1)[0] + "/7"
     app = make_celery(url, consumes=False)
     for place in range(JOBS):
@@ -81,14 +81,17 @@ def drain_of_nothing(stack: Stack) -> float:
 
 
 def large_fit(stack: Stack, pairs: int) -> Iterator[Figure]:
-    """A million points: the time to 202 beside `json.loads`, memory beside the body, and the rest of the job."""
+    """Fit a million points.
+
+    Measure the time to 202 against `json.loads`, the memory against the body, and the rest of the job without the fit.
+    """
     body = body_of(range(POINTS), np.random.default_rng(1).normal(20, 5, POINTS).tolist())
     accepted, memory, rest = [], [], []
     with stack.worker():
         for _ in range(pairs):
             loading = statistics.median(timed(json.loads, body) for _ in range(3))
             idle = resident(stack.api_pid, "VmRSS")
-            Path(f"/proc/{stack.api_pid}/clear_refs").write_text("5")  # forgets the peak
+            Path(f"/proc/{stack.api_pid}/clear_refs").write_text("5")  # resets the peak
             began = clock()
             job_id = stack.send("large", body)
             to_202 = clock() - began
@@ -105,7 +108,7 @@ def large_fit(stack: Stack, pairs: int) -> Iterator[Figure]:
 
 
 def cancel_all(stack: Stack) -> None:
-    """Empty the queue, without the time it would take to fit."""
+    """Cancel all queued jobs and clear the messages, instead of fitting them."""
     with stack.sessions().begin() as session:
         session.exec_driver_sql(
             "UPDATE fit_jobs SET status = 'cancelled', finished_at = clock_timestamp() WHERE status = 'queued'"
@@ -114,12 +117,14 @@ def cancel_all(stack: Stack) -> None:
         client.delete(QUEUE)
 
 
-def timed(call: object, argument: bytes) -> float:
+def timed(call: Callable[[bytes], object], argument: bytes) -> float:
+    """Return the seconds that a call takes."""
     began = clock()
-    call(argument)  # type: ignore[operator]
+    call(argument)
     return clock() - began
 
 
 def resident(pid: int, name: str) -> int:
+    """Return a size from the status of a process, in bytes: VmRSS is the memory now, VmHWM its peak."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))

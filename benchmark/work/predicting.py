@@ -1,4 +1,4 @@
-"""Predictions: how many, how quickly, and how quickly while workers fit."""
+"""Predictions: rate and latency, also while workers fit."""
 
 import json
 import random
@@ -30,10 +30,10 @@ BATCH = body_of(range(BATCH_POINTS), np.random.default_rng(1).normal(size=BATCH_
 
 
 def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
-    """All of them, beside the empty endpoint."""
+    """Measure all figures of predictions, compared with the empty endpoint."""
     with stack.worker():
         stack.fit("warm", SMALL)
-    beside = [request("POST", "/predict/warm", POINT)]
+    empty = [request("POST", "/predict/warm", POINT)]
 
     def rate(address: str, requests: list[Request]) -> float:
         return checked(closed_loop(address, requests, CONNECTIONS, seconds)).rate
@@ -47,19 +47,19 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
             work,
             "answers/s",
             lambda ours=ours: rate(stack.api, ours),  # type: ignore[misc]
-            lambda: rate(stack.ceiling, beside),
+            lambda: rate(stack.ceiling, empty),
             target,
             pairs,
         )
     copy_series(stack)
     spread = [request("POST", f"/predict/copy-{place}", POINT) for place in range(MANY_SERIES)]
     random.Random(1).shuffle(spread)  # noqa: S311
-    checked(closed_loop(stack.api, spread, CONNECTIONS, FILLING_S))  # until the cache holds what it can
+    checked(closed_loop(stack.api, spread, CONNECTIONS, FILLING_S))  # until the cache is full
     yield paired(
         f"predict across {MANY_SERIES:,} series",
         "answers/s",
         lambda: rate(stack.api, spread),
-        lambda: rate(stack.ceiling, beside),
+        lambda: rate(stack.ceiling, empty),
         Target(AT_LEAST, 0.5, 0.8),
         pairs,
     )
@@ -72,7 +72,7 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
 
 
 def batches(stack: Stack, pairs: int) -> Figure:
-    """A batch beside the parsing of its body and the serialising of its answer."""
+    """Measure a batch, compared with parsing its body and serializing its answer."""
     answer = stack.client.post("/predict/warm/batch", content=BATCH).content
     parsed = msgspec.json.decode(answer)
     large = [request("POST", "/predict/warm/batch", BATCH)]
@@ -94,9 +94,10 @@ def batches(stack: Stack, pairs: int) -> Figure:
 
 
 def under_fits(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
-    """The 99th percentile at half of what the API can do, while both children of a worker fit, beside an idle machine.
+    """Measure the 99th percentile at half the API's capacity, while both children of a worker fit.
 
-    And beside two loops that do nothing, at the same niceness: what any other work costs on this machine.
+    Compare it with an idle machine, and with two busy loops of the same niceness, which show the cost of any other work
+    on this machine.
     """
     requests = [request("POST", "/predict/warm", POINT)]
     half = checked(closed_loop(stack.api, requests, CONNECTIONS, seconds)).rate / 2
@@ -129,7 +130,7 @@ def under_fits(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
 
 
 def copy_series(stack: Stack) -> None:
-    """Many series with files and rows of their own, copied from one: fitting them would take minutes."""
+    """Copy one series to many, each with its own files and rows, because fitting them would take minutes."""
     folder = Path(stack.env["MODEL_STATE_FOLDER"])
     content = next(folder.glob("warm/*.1.json")).read_bytes()
     rows = []
@@ -140,7 +141,9 @@ def copy_series(stack: Stack) -> None:
         (folder / key).write_bytes(content)
         rows.append({"series_id": series_id, "job_id": job_id, "key": key, "scores": scores_key(series_id, job_id, 1)})
     with stack.sessions().begin() as session:
-        session.execute(text("SET LOCAL session_replication_role = replica"))  # no triggers: there are no jobs
+        session.execute(
+            text("SET LOCAL session_replication_role = replica")
+        )  # disables triggers, since the versions have no jobs
         session.execute(text("INSERT INTO series (series_id, last_version) VALUES (:series_id, 1)"), rows)
         session.execute(COPY, rows)
 
@@ -157,7 +160,7 @@ FROM versions WHERE series_id = 'warm' AND version = 1
 
 
 def checked(tally: Tally) -> Tally:
-    """End the benchmark when requests were refused: their rate would mean nothing."""
+    """Return the tally; end the benchmark if requests were refused, since the rate would be meaningless."""
     if tally.refused:
         sys.exit(f"{tally.refused} requests were not answered 2xx.")
     return tally

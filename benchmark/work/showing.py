@@ -1,4 +1,4 @@
-"""Pages, starts, hostile requests, and what becomes of all of it as the tables grow."""
+"""Pages, starts, hostile requests, and query times as the tables grow."""
 
 import statistics
 import sys
@@ -24,7 +24,7 @@ GROWN_SERIES, GROWN_VERSIONS, GROWN_JOBS = 100_000, 1_000_000, 1_000_000
 
 
 def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:  # noqa: ARG001
-    """All of them; growth last, since the tables stay grown."""
+    """Measure all figures; growth comes last, since the tables stay large."""
     yield from plots(stack, pairs)
     yield from starts(stack, pairs)
     yield from hostile(stack, pairs)
@@ -32,7 +32,7 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:  # no
 
 
 def plots(stack: Stack, pairs: int) -> Iterator[Figure]:
-    """The page of a million points."""
+    """Measure the page of a million points."""
     with stack.worker():
         stack.fit("plotted", body_of(range(POINTS), np.random.default_rng(1).normal(20, 5, POINTS).tolist()))
     seconds, sizes = [], []
@@ -56,7 +56,7 @@ def plots(stack: Stack, pairs: int) -> Iterator[Figure]:
 
 
 def starts(stack: Stack, pairs: int) -> Iterator[Figure]:
-    """From the command to readiness."""
+    """Measure the time from the start of a process until it is ready."""
     serving, working = [], []
     for _ in range(pairs):
         port = free_port()
@@ -72,34 +72,38 @@ def starts(stack: Stack, pairs: int) -> Iterator[Figure]:
 
 
 def hostile(stack: Stack, pairs: int) -> Iterator[Figure]:
-    """The table of hostile requests: how long the slowest of them took, in each round."""
+    """Measure the slowest request of the table of hostile requests, in each round."""
     slowest = []
-    for _ in range(pairs + 1):  # the first makes connections
+    for _ in range(pairs + 1):  # the first opens connections
         times = []
-        for one in ALL:
+        for hostile_request in ALL:
             began = clock()
-            one.send(stack.client)
+            hostile_request.send(stack.client)
             times.append(1000 * (clock() - began))
         slowest.append(max(times))
     yield single(f"the slowest of {len(ALL)} hostile requests", "ms", slowest[1:], Target(AT_MOST, 50))
 
 
 def growth(stack: Stack, rounds: int) -> Iterator[Figure]:
-    """Queries of the hot paths with 100 series in the tables, and with as many rows as a large installation has."""
+    """Time the queries of the hot paths with 100 series in the tables, and with the rows of a large installation."""
     grow(stack, 100, 1000, 1000)
     before = [timed_queries(stack) for _ in range(rounds)]
     grow(stack, GROWN_SERIES, GROWN_VERSIONS, GROWN_JOBS)
     after = [timed_queries(stack) for _ in range(rounds)]
     lines = plans(stack)
     for name in before[0]:
-        then, now = ([figures[name] for figures in taken] for taken in (before, after))
-        ratios = [later / statistics.median(then) for later in now]
-        facts = {"before_ms": [round(one, 3) for one in then], "after_ms": [round(one, 3) for one in now]}
+        before_ms = [figures[name] for figures in before]
+        after_ms = [figures[name] for figures in after]
+        ratios = [milliseconds / statistics.median(before_ms) for milliseconds in after_ms]
+        facts = {
+            "before_ms": [round(milliseconds, 3) for milliseconds in before_ms],
+            "after_ms": [round(milliseconds, 3) for milliseconds in after_ms],
+        }
         yield single(f"growth: {name}", "times", ratios, Target(AT_MOST, 1.3), **facts, plan=lines.get(name, []))
 
 
 def timed_queries(stack: Stack) -> dict[str, float]:
-    """Median milliseconds, the HTTP round trip included for the prediction."""
+    """Return the median milliseconds of each query; those of the prediction include the HTTP round trip."""
     sessions = stack.sessions()
 
     def timed(query: Callable[[Session], object]) -> float:
@@ -122,27 +126,27 @@ def timed_queries(stack: Stack) -> dict[str, float]:
 
 
 def plans(stack: Stack) -> dict[str, list[str]]:
-    """How each query is carried out; ends the benchmark where one reads a whole table."""
-    found = {}
+    """Return the plan of each query; end the benchmark if one scans a whole table."""
+    lines = {}
     for name, query in HOT.items():
         with stack.sessions().begin() as session:
-            found[name] = plan(session, query)
-        print("\n".join([f"  {name}:", *(f"    {line}" for line in found[name])]), file=sys.stderr)
-        if tables := whole_tables(found[name]):
+            lines[name] = plan(session, query)
+        print("\n".join([f"  {name}:", *(f"    {line}" for line in lines[name])]), file=sys.stderr)
+        if tables := whole_tables(lines[name]):
             sys.exit(f"The query of {name} reads all of {', '.join(tables)}.")
-    return found
+    return lines
 
 
-def grow(stack: Stack, series: int, versions_: int, jobs_: int) -> None:
-    """Generate rows, as old ones would be, and let the database learn of them."""
-    numbers = {"series": series, "versions": versions_, "jobs": jobs_}
+def grow(stack: Stack, series: int, versions: int, jobs: int) -> None:
+    """Generate rows like those of past jobs, and update the statistics of the database."""
+    numbers = {"series": series, "versions": versions, "jobs": jobs}
     with stack.sessions().begin() as session:
         session.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL session_replication_role = replica"))
         for statement in ROWS:
             session.execute(text(statement), numbers)
     with stack.sessions().begin() as session:
         session.execute(text("SET LOCAL statement_timeout = 0; ANALYZE"))
-    time.sleep(1)  # the tables' pages are written out
+    time.sleep(1)  # lets the database write out the tables' pages
 
 
 ROWS = (
