@@ -60,13 +60,13 @@ def accept(acceptor: Acceptor, fits: Sequence[Fit]) -> list[Outcome]:
     database is unavailable; its code is `outcome_unknown` if jobs may have been stored.
     """
     outcomes: dict[int, Outcome] = _repeated(acceptor, fits)
-    new = [place for place in range(len(fits)) if place not in outcomes]
-    owners = {place: fits[place].origin.api_key_id for place in new}
+    new = [index for index in range(len(fits)) if index not in outcomes]
+    owners = {index: fits[index].origin.api_key_id for index in new}
     outcomes |= over_quota(acceptor.sessions, acceptor.settings, owners)
-    new = [place for place in new if place not in outcomes]
+    new = [index for index in new if index not in outcomes]
     if new:
-        outcomes |= _stored(acceptor, {place: fits[place] for place in new})
-    return [outcomes[place] for place in range(len(fits))]
+        outcomes |= _stored(acceptor, {index: fits[index] for index in new})
+    return [outcomes[index] for index in range(len(fits))]
 
 
 def _stored(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
@@ -78,18 +78,18 @@ def _stored(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
         outcomes |= dict.fromkeys(refused, queue_full(acceptor.sessions, acceptor.settings))
     jobs: dict[int, NewJob] = {}
 
-    def new_job(place: int) -> NewJob | UnavailableError:
-        return _with_data(acceptor, fits[place], asked_at)
+    def new_job(index: int) -> NewJob | UnavailableError:
+        return _new_job(acceptor, fits[index], asked_at)
 
-    for place, job in zip(admitted, acceptor.writers.map(new_job, admitted), strict=True):
+    for index, job in zip(admitted, acceptor.writers.map(new_job, admitted), strict=True):
         if isinstance(job, NewJob):
-            jobs[place] = job
+            jobs[index] = job
         else:
-            outcomes[place] = job
+            outcomes[index] = job
     outcomes |= dict(zip(jobs, _insert(acceptor, list(jobs.values())), strict=True))
-    for place in jobs:
-        if isinstance(accepted := outcomes[place], Accepted):
-            context = {"request_id": fits[place].origin.request_id, "job_id": accepted.job_id}
+    for index in jobs:
+        if isinstance(accepted := outcomes[index], Accepted):
+            context = {"request_id": fits[index].origin.request_id, "job_id": accepted.job_id}
             logger.info("job %s of %s is accepted", accepted.job_id, accepted.series_id, extra=context)
             acceptor.announce(accepted.job_id)
     return outcomes
@@ -98,31 +98,31 @@ def _stored(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
 def _repeated(acceptor: Acceptor, fits: Sequence[Fit]) -> dict[int, Outcome]:
     """Return the outcomes, by index, of fits whose idempotency key was used before, even if the queue is full now."""
     keys = {
-        place: (fit.origin.api_key_id, fit.origin.idempotency_key)
-        for place, fit in enumerate(fits)
+        index: (fit.origin.api_key_id, fit.origin.idempotency_key)
+        for index, fit in enumerate(fits)
         if fit.origin.idempotency_key
     }
     if not keys:
         return {}
     with acceptor.sessions.statement() as session:
-        known = admissions.accepted_by_key(session, sorted(set(keys.values())))
+        existing = admissions.accepted_by_key(session, sorted(set(keys.values())))
     return {
-        place: _as_accepted(known[key], fits[place].digest, fits[place].series_id, fits[place].points)
-        for place, key in keys.items()
-        if key in known
+        index: _as_accepted(existing[key], fits[index].digest, fits[index].series_id, fits[index].points)
+        for index, key in keys.items()
+        if key in existing
     }
 
 
-def _as_accepted(known: AcceptedAs, digest: bytes, series_id: str, points: int) -> Outcome:
-    if known.request_sha256 in (digest, None):
-        return Accepted(known.job_id, series_id, points, known.status, is_new=known.mine)
+def _as_accepted(existing: AcceptedAs, digest: bytes, series_id: str, points: int) -> Outcome:
+    if existing.request_sha256 in (digest, None):
+        return Accepted(existing.job_id, series_id, points, existing.status, is_new=existing.mine)
     return InputError(
         Code.IDEMPOTENCY_KEY_REUSED,
         "This idempotency key was used for another series, detector, other parameters or other points.",
     )
 
 
-def _with_data(acceptor: Acceptor, fit: Fit, asked_at: datetime) -> NewJob | UnavailableError:
+def _new_job(acceptor: Acceptor, fit: Fit, asked_at: datetime) -> NewJob | UnavailableError:
     """Return the job to insert, after writing its training data to the store unless it is there already."""
     job_id = str(uuid.uuid4())
     stored = fit.data
@@ -156,8 +156,8 @@ def _insert(acceptor: Acceptor, jobs: Sequence[NewJob]) -> list[Outcome]:
         try:
             with acceptor.sessions.statement() as session:
                 inserted = admissions.accept(session, jobs, acceptor.settings.accept_window_s)
-            others = _others(acceptor, [job for job in jobs if job.job_id not in inserted])
-            return [_inserted(acceptor, job, others) for job in jobs]
+            conflicts = _conflicts(acceptor, [job for job in jobs if job.job_id not in inserted])
+            return [_inserted(acceptor, job, conflicts) for job in jobs]
         except UnavailableError as error:
             if time.monotonic() > deadline:
                 if unknown:
@@ -168,7 +168,7 @@ def _insert(acceptor: Acceptor, jobs: Sequence[NewJob]) -> list[Outcome]:
     return []
 
 
-def _others(acceptor: Acceptor, refused: Sequence[NewJob]) -> dict[str, AcceptedAs | None]:
+def _conflicts(acceptor: Acceptor, refused: Sequence[NewJob]) -> dict[str, AcceptedAs | None]:
     """Return, for each job that was not inserted, the existing job that prevented it, if any."""
     if not refused:
         return {}
@@ -176,11 +176,11 @@ def _others(acceptor: Acceptor, refused: Sequence[NewJob]) -> dict[str, Accepted
         return {job.job_id: admissions.accepted_as(session, job) for job in refused}
 
 
-def _inserted(acceptor: Acceptor, job: NewJob, others: Mapping[str, AcceptedAs | None]) -> Outcome:
-    if job.job_id not in others:
+def _inserted(acceptor: Acceptor, job: NewJob, conflicts: Mapping[str, AcceptedAs | None]) -> Outcome:
+    if job.job_id not in conflicts:
         return Accepted(job.job_id, job.series_id, job.points, Status.QUEUED, is_new=True)
-    if known := others[job.job_id]:
-        return _as_accepted(known, job.request_sha256, job.series_id, job.points)
+    if existing := conflicts[job.job_id]:
+        return _as_accepted(existing, job.request_sha256, job.series_id, job.points)
     if job.of_version is not None:
         return version_not_found()
     if job.retry_of is not None:

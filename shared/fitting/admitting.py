@@ -31,11 +31,11 @@ def over_quota(sessions: Sessions, settings: Settings, owners: Mapping[int, str]
     with sessions.begin() as session:
         open_jobs = Counter(admissions.open_of_keys(session, set(owners.values())))
     refused = {}
-    for place, key_id in owners.items():
+    for index, key_id in owners.items():
         open_jobs[key_id] += 1
         if open_jobs[key_id] > most:
             sentence = f"This key has {most:,} open jobs, which is as many as it may. Those are unaffected."
-            refused[place] = BusyError(Code.QUEUE_FULL, sentence, retry_after_s=5)
+            refused[index] = BusyError(Code.QUEUE_FULL, sentence, retry_after_s=5)
     return refused
 
 
