@@ -117,7 +117,7 @@ class Publisher:
 def sums(client: redis.Redis) -> Iterator[Metric]:
     """Yield the sums of all processes; raise `RedisError` if they cannot be read."""
     families = {family.name: Metric(family.name, family.documentation, family.type) for family in _known()}
-    for field, value in sorted(client.hgetall(_SUMS).items(), key=lambda item: _order(item[0])):
+    for field, value in sorted(client.hgetall(_SUMS).items(), key=lambda item: _sort_key(item[0])):
         name, labels = json.loads(field)
         family = name.removesuffix("_total").removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
         if family in families:  # a process of another release may count something else
@@ -129,8 +129,8 @@ def _known() -> Iterator[Metric]:
     return iter(Metrics().registry.collect())
 
 
-def _order(field: bytes | str) -> tuple[str, str, float]:
-    """Sort key that orders the buckets of a histogram by their bound, as the Prometheus format requires."""
+def _sort_key(field: bytes | str) -> tuple[str, str, float]:
+    """Order samples by name and labels, and the buckets of a histogram by bound, as the Prometheus format requires."""
     name, labels = json.loads(field)
     bound = float(labels.pop("le", "inf"))
     return name, json.dumps(labels), bound

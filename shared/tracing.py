@@ -17,7 +17,7 @@ _SEND_EVERY_MS = 1000
 
 
 class Tracing:
-    """Creates spans and sends them in the background."""
+    """Source of spans, which a thread sends in the background."""
 
     def __init__(self, service: str, exporter: Any) -> None:
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - an optional extra

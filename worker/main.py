@@ -46,7 +46,7 @@ app.conf.update(
 
 
 @cache
-def tools() -> training.Training:
+def resources() -> training.Training:
     """Create the resources of fits, in the child that runs them: connections do not survive a fork."""
     metrics = Metrics()
     Publisher(metrics, connect(settings.redis))
@@ -66,7 +66,7 @@ def tools() -> training.Training:
 @app.task(name=TASK)
 def fit(job_id: str) -> None:
     """Fit a job, if it can be claimed."""
-    training.run(tools(), job_id)
+    training.run(resources(), job_id)
 
 
 @setup_logging.connect

@@ -70,7 +70,7 @@ class Home:
         folder = self.path / name
         if not folder.exists():
             folder.mkdir()
-            owner.own(folder, 0o700)
+            owner.chown(folder, 0o700)
         uid = folder.stat().st_uid
         if uid != owner.uid:
             raise SetupError(

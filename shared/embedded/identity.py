@@ -48,11 +48,11 @@ class Identity:
             return cls.ourselves()
         ways = [cls(Way.NAMESPACE, os.geteuid(), os.getegid())]
         try:
-            nobody = pwd.getpwnam(ACCOUNT)
+            account = pwd.getpwnam(ACCOUNT)
         except KeyError:
             pass
         else:
-            ways.insert(0, cls(Way.ACCOUNT, nobody.pw_uid, nobody.pw_gid))
+            ways.insert(0, cls(Way.ACCOUNT, account.pw_uid, account.pw_gid))
         for identity in ways:
             if identity.can_run("/bin/sh", "-c", ":"):
                 return identity
@@ -70,8 +70,8 @@ class Identity:
         except (OSError, subprocess.SubprocessError):
             return False
 
-    def own(self, path: Path, mode: int) -> None:
-        """Give a file or folder to this user."""
+    def chown(self, path: Path, mode: int) -> None:
+        """Make this user the owner of a file or folder, and set its mode."""
         if self.way is Way.ACCOUNT:
             os.chown(path, self.uid, self.gid)
         path.chmod(mode)

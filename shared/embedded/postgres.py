@@ -72,10 +72,10 @@ class Postgres(Server):
     def _create(self, binaries: Path) -> None:
         # Create it elsewhere and rename it: the remains of a killed start must not look like a database.
         with tempfile.TemporaryDirectory(dir=self.home.path, ignore_cleanup_errors=True) as unfinished:
-            self.identity.own(Path(unfinished), 0o700)
+            self.identity.chown(Path(unfinished), 0o700)
             new, password = Path(unfinished, "new"), Path(unfinished, "password")
             password.write_text(self.password)
-            self.identity.own(password, 0o600)
+            self.identity.chown(password, 0o600)
             sync = () if self.durable else ("--no-sync",)
             access = ("-U", NAME, f"--pwfile={password}", "--auth=scram-sha-256")
             self._run(str(binaries / "initdb"), "-D", str(new), *access, *LOCALE, *sync)

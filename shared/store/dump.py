@@ -95,8 +95,8 @@ def _present(session: Session) -> dict[str, Table]:
 
 def read(session: Session, name: str, file_columns: Sequence[str], file: BinaryIO) -> int:
     """Load rows that `write` wrote, with the columns of the file; return their number."""
-    known = columns(name)
-    names = _listed([column for column in file_columns if column in known])
+    table_columns = columns(name)
+    names = _listed([column for column in file_columns if column in table_columns])
     with _cursor(session) as cursor:
         cursor.copy_expert(f"COPY {name} ({names}) FROM STDIN", file)
         return int(cursor.rowcount)

@@ -1,4 +1,4 @@
-"""Migrations: a separate step (`tsad migrate`), never part of the start of a process."""
+"""Migrations of the schema, a separate step (`tsad migrate`) that no process runs when it starts."""
 
 from pathlib import Path
 

@@ -47,7 +47,7 @@ def pgbouncer(database_url: str, folder: Path) -> Iterator[str]:
     identity = Identity.for_servers()  # it does not run as root either
     configuration = folder / "pgbouncer.ini"
     configuration.write_text(text)
-    identity.own(configuration, 0o600)
+    identity.chown(configuration, 0o600)
     with serving_at(port, identity, [program("pgbouncer"), str(configuration)], folder / "pgbouncer.log"):
         yield f"postgresql://tsad@127.0.0.1:{port}/tsad"
 
