@@ -25,11 +25,7 @@ from shared.store.schema import migrate
 READY_S, FITTED_S = 60, 300
 ON_A_DISK = "/var/tmp"  # noqa: S108 - /tmp may be in memory, where nothing waits for a disk
 ROOT = Path(__file__).resolve().parents[1]
-SERVE = (
-    "--no-server-header",
-    "--no-access-log",
-    "--log-level=warning",
-)  # the ceiling runs with the same options as the service
+SERVE = ("--no-server-header", "--no-access-log", "--log-level=warning")  # for the ceiling, as the service is served
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 

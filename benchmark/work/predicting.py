@@ -141,9 +141,8 @@ def copy_series(stack: Stack) -> None:
         (folder / key).write_bytes(content)
         rows.append({"series_id": series_id, "job_id": job_id, "key": key, "scores": scores_key(series_id, job_id, 1)})
     with stack.sessions().begin() as session:
-        session.execute(
-            text("SET LOCAL session_replication_role = replica")
-        )  # disables triggers, since the versions have no jobs
+        # Disables triggers, since these versions have no jobs.
+        session.execute(text("SET LOCAL session_replication_role = replica"))
         session.execute(text("INSERT INTO series (series_id, last_version) VALUES (:series_id, 1)"), rows)
         session.execute(COPY, rows)
 

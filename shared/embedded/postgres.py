@@ -33,9 +33,7 @@ def address(port: int, password: str) -> str:
 class Postgres(Server):
     """The server in a home. `durable=False` is for tests: it skips syncs to disk, so a power cut destroys the data."""
 
-    stop_signal: ClassVar[signal.Signals] = (
-        signal.SIGINT
-    )  # "fast" shutdown: ends the connections and keeps committed data
+    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": ends the connections, keeps committed data
     insisting: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGQUIT, signal.SIGKILL)
 
     def __init__(self, home: Home, identity: Identity, *, durable: bool) -> None:

@@ -38,9 +38,7 @@ class Service(ABC):
     """
 
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
-    insisting: ClassVar[tuple[signal.Signals, ...]] = (
-        signal.SIGKILL,
-    )  # sent in turn, `grace_s` apart, if it does not stop
+    insisting: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGKILL,)  # sent in turn, a grace apart
     grace_s: ClassVar[float] = 30
 
     def __init__(self, name: str, home: Home, identity: Identity) -> None:

@@ -56,9 +56,7 @@ class Fit:
     parameters: dict[str, Any]
     points: int
     data: memoryview | Stored  # the bytes of the training data artifact, or its location in the store
-    digest: (
-        bytes  # SHA-256 of series, detector, parameters and data, which identifies the request of an idempotency key
-    )
+    digest: bytes  # SHA-256 of series, detector, parameters and data; identifies the request of an idempotency key
     origin: Origin
 
 

@@ -108,9 +108,7 @@ class AcceptedAs:
 
     job_id: str
     mine: bool  # this is the job of the request itself, not the one of its idempotency key
-    request_sha256: (
-        bytes | None
-    )  # of that job's series, detector, parameters and data; None for retries of earlier releases
+    request_sha256: bytes | None  # of the job's series, detector, parameters and data; None for old releases' retries
     status: Status
 
 
