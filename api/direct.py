@@ -1,6 +1,6 @@
-"""The routes that are asked most, served before FastAPI sees them: what it does for a route costs a third of a verdict.
+"""A shortcut past FastAPI for the busiest routes: its work for a route costs a third of the time of a verdict.
 
-Without this slot FastAPI would serve them too, with the same answers: their endpoints read the request themselves.
+Without this slot FastAPI would serve them with the same answers, because their endpoints read the request themselves.
 """
 
 from collections.abc import Iterable
@@ -18,34 +18,38 @@ from shared.errors import TsadError
 
 
 class Direct:
-    """Calls the endpoint of a route that matches, behind the check of the scope that it declares."""
+    """Middleware that checks the declared scope of a matching route and calls its endpoint itself."""
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         self.app = app
-        known = [route for route in routes if isinstance(route, APIRoute)]
-        self.routes = [(route, wanted) for route in known if (wanted := scope_of(route))]
+        api_routes = [route for route in routes if isinstance(route, APIRoute)]
+        self.routes = [(route, required) for route in api_routes if (required := scope_of(route))]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on what matches none."""
-        wanted = self._match(scope) if scope["type"] == "http" else None
-        if wanted is None:
+        """Answer a request that matches one of the routes; pass any other on."""
+        required = self._match(scope)
+        if required is None:
             await self.app(scope, receive, send)
             return
         request = Request(scope, receive)
         try:
-            check_scope(request, wanted)
+            check_scope(request, required)
             answer = await scope["endpoint"](request)
         except TsadError as error:
             answer = refusal(error, request)
-            # An error that comes from a thread is part of a ring, which would keep the body for a while.
+            # The traceback of an error from a thread is part of a reference cycle, which would keep the body in memory
+            # until the next garbage collection.
             error.__traceback__ = None
         await answer(scope, receive, send)
 
     def _match(self, scope: Scope) -> KeyScope | None:
-        """Note the route that a request matches, as Starlette does; return what it asks of a key."""
-        for route, wanted in self.routes:
-            match, found = route.matches(scope)
+        """Return the scope that the matching route requires, and store the match in the request's scope.
+
+        Starlette's router would store the same.
+        """
+        for route, required in self.routes:
+            match, child_scope = route.matches(scope)
             if match is Match.FULL:
-                scope.update(found)
-                return wanted
+                scope.update(child_scope)
+                return required
         return None

@@ -1,4 +1,4 @@
-"""The API process: settings in, application out."""
+"""The composition root of the API process."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from api import openapi, problems
-from api.chain.slots import chain
+from api.chain.slots import HttpOnly, chain
 from api.direct import Direct
 from api.routes import assets, fits, health, jobs, login, pages, plots, predictions, series, versions
 from api.services import Services
@@ -21,7 +21,7 @@ DESCRIPTION = "Learns what is normal for many time series and says, point by poi
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application; settings come from the environment unless given."""
+    """Create the application; by default, settings come from the environment."""
     settings = settings or Settings.of_process("database", "redis")
     logs.configure(settings)
     metrics, tracing = Metrics(), start_tracing(settings, "tsad-api")
@@ -44,9 +44,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        middleware=[*chain(settings, metrics, tracing), Middleware(Direct, routes=raw)],
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours tell of each request already
-        redirect_slashes=False,  # to an address made of the Host header, and from a fit without a series to a bulk fit
+        middleware=[Middleware(HttpOnly), *chain(settings, metrics, tracing), Middleware(Direct, routes=raw)],
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # our own cover every request
+        redirect_slashes=False,  # would trust the Host header, and turn a fit without a series into a bulk fit
         docs_url=None,  # served by routes/assets.py from the installed package, so that it works without a CDN
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from api.matching import methods_at
 from api.pages import render
@@ -109,6 +110,11 @@ def refusal(error: TsadError, request: Request) -> Response:
     elif answer.status_code >= 500:
         logger.warning("%s: %r: %s: %s", request_id_of(request), request.scope["path"], error.code, error.detail)
     return answer
+
+
+async def refuse(error: TsadError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with the refusal, from middleware that does not pass the request on."""
+    await refusal(error, Request(scope))(scope, receive, send)
 
 
 def security_event(request: Request, code: Code) -> None:

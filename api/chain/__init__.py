@@ -1,1 +1,1 @@
-"""The chain of middleware that every request passes, and what its slots know."""
+"""The chain of middleware that every request passes, and the state that its slots share."""

@@ -1,6 +1,6 @@
-"""Bounds on what comes before a body: how many connections there are, how large a request's head is, how long it takes.
+"""Limits before a request's body: the number of connections, and the size and duration of a request's head.
 
-The server has no bounds of its own here: it keeps what arrives of a head until the head is complete, however long.
+Uvicorn itself has no limit on a head: it buffers all of it until it is complete.
 """
 
 from asyncio import TimerHandle, Transport
@@ -12,39 +12,40 @@ from api.chain.headers import DEFAULTS
 from api.problems import STATUS, response
 from shared.errors import BusyError, Code, InputError, TsadError
 
-WHOLE_BODY = "tsad.whole_body"  # among a request's extensions: all of its body is here, so many `bytes`
-MOST_HEAD_BYTES = 64 * 1024  # and what is read at a time
+WHOLE_BODY = "tsad.whole_body"  # ASGI extension of a request whose body has arrived completely; `bytes` is its size
+MOST_HEAD_BYTES = 64 * 1024  # as many as the transport reads at a time
 HEAD_WITHIN_S = 10.0
 
 
 class Connection(HttpToolsProtocol):
     """One connection of a client."""
 
-    _most: int | None = None  # connections
+    _most_connections: int | None = None
     _reading_head = True
     _head_bytes = 0
-    _part = 0  # bytes that were read last
-    _too_late: TimerHandle | None = None
+    _last_read_bytes = 0
+    _head_deadline: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Let the client in, unless there are too many."""
+        """Accept the connection, or answer 503 and close it if too many are open."""
         super().connection_made(transport)
-        self._most, self.limit_concurrency = self.limit_concurrency, None  # or the server refuses in its own words
-        if self._most is not None and len(self.connections) > self._most:
+        self._most_connections = self.limit_concurrency
+        self.limit_concurrency = None  # otherwise Uvicorn would refuse with a plain text of its own
+        if self._most_connections is not None and len(self.connections) > self._most_connections:
             self._refuse(BusyError(Code.OVERLOADED, "Too many connections are open. Try again.", retry_after_s=5))
         else:
-            self._hurry()
+            self._start_head_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
-        self._relax()
+        """Cancel the deadline of a head that will not be completed."""
+        self._cancel_head_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; refuse a head that has no end."""
+        """Parse the received bytes; answer 431 and close the connection if a head exceeds its limit."""
         if self.transport.is_closing():
             return
-        self._part = len(data)
+        self._last_read_bytes = len(data)
         super().data_received(data)
         if not self._reading_head:
             return
@@ -52,34 +53,42 @@ class Connection(HttpToolsProtocol):
         if self._head_bytes > MOST_HEAD_BYTES:
             sentence = f"Address and headers of a request are larger than {MOST_HEAD_BYTES:,} bytes."
             self._refuse(InputError(Code.HEAD_TOO_LARGE, sentence))
-        elif self._too_late is None:
-            self._hurry()
+        elif self._head_deadline is None:
+            self._start_head_deadline()
 
     def on_message_begin(self) -> None:
-        """A request begins, perhaps behind the body of another in the same part: that one is not counted."""
-        self._head_bytes = 0 if self._reading_head else -self._part
+        """Begin to count the bytes of a head.
+
+        The head may follow the body of the previous request within one read. That body does not count: subtracting the
+        size of the read here offsets the addition in `data_received`.
+        """
+        self._head_bytes = 0 if self._reading_head else -self._last_read_bytes
         self._reading_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Its head is complete."""
+        """End the deadline of the head, which is complete."""
         self._reading_head = False
-        self._relax()
+        self._cancel_head_deadline()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """All of a request is here, often before anybody has looked at it: then nobody need watch its body arrive."""
+        """Mark a request whose body has arrived completely.
+
+        This often happens before the application starts to handle the request, which then need not watch the body
+        arrive.
+        """
         if self.cycle is not None:
             self.scope["extensions"] = {WHOLE_BODY: {"bytes": len(self.cycle.body)}}
         super().on_message_complete()
 
-    def _hurry(self) -> None:
-        self._too_late = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)
+    def _start_head_deadline(self) -> None:
+        self._head_deadline = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)
 
-    def _relax(self) -> None:
-        if self._too_late:
-            self._too_late.cancel()
-            self._too_late = None
+    def _cancel_head_deadline(self) -> None:
+        if self._head_deadline:
+            self._head_deadline.cancel()
+            self._head_deadline = None
 
     def _refuse(self, error: TsadError) -> None:
         answer = response(error, "")

@@ -1,20 +1,19 @@
-"""What every answer says to browsers, errors included, and the names under which this service may be asked."""
+"""Headers that every response carries, errors included, and the host names that this service answers to."""
 
 from collections.abc import Awaitable
 
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.chain.authentication import host_name, is_https
-from api.problems import refusal
+from api.problems import refuse
 from shared.errors import Code, InputError
 from shared.settings import Settings
 
-# An answer that is no page may do nothing at all, whatever a browser takes it for. Pages bring a policy of their own.
+# The policy forbids everything, in case a browser renders a response that is not a page. Pages set their own policy.
 DEFAULTS = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # not no-referrer, for which browsers send our own forms with `Origin: null`
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers send our own forms with `Origin: null`
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -24,22 +23,19 @@ _RAW = [(name.lower().encode(), value.encode()) for name, value in DEFAULTS.item
 
 
 class Headers:
-    """Adds what an answer does not say itself. The outermost, so that no answer goes without."""
+    """Middleware that adds the default headers a response lacks. It is outermost, so it covers every response."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+        """Pass the request on, and complete the headers of its response."""
 
         def send_with_headers(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                said = {name for name, _ in message["headers"]}
-                missing = [header for header in _RAW if header[0] not in said]
+                present = {name for name, _ in message["headers"]}
+                missing = [header for header in _RAW if header[0] not in present]
                 tls = (HSTS,) if is_https(scope, self.settings) else ()
                 message["headers"] = [*message["headers"], *missing, *tls]
             return send(message)
@@ -48,18 +44,18 @@ class Headers:
 
 
 class TrustedHosts:
-    """Answers under the names of ALLOWED_HOSTS alone. Probes are exempt, who ask by address."""
+    """Middleware that refuses hosts outside ALLOWED_HOSTS. Probes are exempt, because they connect by IP address."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.names = frozenset(name.encode() for name in settings.hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or answer that this is somebody else's name."""
-        if scope["type"] == "http" and scope["path"] not in ("/livez", "/readyz"):
+        """Pass a request with an allowed Host header on, or refuse it."""
+        if scope["path"] not in ("/livez", "/readyz"):
             hosts = [value for name, value in scope["headers"] if name == b"host"]
             if len(hosts) != 1 or host_name(hosts[0]) not in self.names:
                 error = InputError(Code.UNKNOWN_HOST, "This service goes by other names, which ALLOWED_HOSTS lists.")
-                await refusal(error, Request(scope))(scope, receive, send)
+                await refuse(error, scope, receive, send)
                 return
         await self.app(scope, receive, send)

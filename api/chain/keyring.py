@@ -1,4 +1,4 @@
-"""The keys there are, as this process read them last: whoever presents one waits for no database."""
+"""The valid keys, as this process last read them, so that checking a key needs no query."""
 
 import asyncio
 import hmac
@@ -17,51 +17,55 @@ from shared.store.engine import Sessions, unavailable
 
 logger = logging.getLogger(__name__)
 
-READ_EVERY_S = 2.0  # a key that is revoked ends everywhere within 5 s, a slow read included
-PAUSE_S = 0.1  # between two reads: whoever guesses keys costs ten queries a second, and no more
-TRUSTED_S = 60.0  # how long what was read counts while the database is away
-_SHOWN = 8  # bytes of a digest that find an entry; the rest is compared in constant time
+READ_EVERY_S = 2.0  # a revoked key ends everywhere within 5 s, even if a read is slow
+PAUSE_S = 0.1  # between two reads, so that guessed keys cost at most ten queries a second
+TRUSTED_S = 60.0  # how long the last read stays valid while the database is away
+_PREFIX_BYTES = 8  # of a digest, to look up an entry; the whole digest is then compared in constant time
 
 
 class _Entry(NamedTuple):
     digest: bytes
     caller: Caller
-    until: float  # monotonic
+    expires_at: float  # monotonic
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    any_made: bool
+class _Snapshot:
+    any_made: bool  # whether there ever was a key
     entries: dict[bytes, _Entry]
     key_ids: frozenset[str]
     read_at: float  # monotonic
 
 
 class Keyring:
-    """Finds callers by what they present. Belongs to one event loop."""
+    """Finds the caller of a token. Belongs to one event loop."""
 
     def __init__(self, sessions: Sessions, lane: Lane, *, off: bool = False) -> None:
         self._sessions = sessions
         self._lane = lane
         self._off = off
-        self._known = _Known(any_made=True, entries={}, key_ids=frozenset(), read_at=-math.inf)
-        self._asked = asyncio.Event()
-        self._next = asyncio.Event()  # set by the read that begins next
+        self._snapshot = _Snapshot(any_made=True, entries={}, key_ids=frozenset(), read_at=-math.inf)
+        self._requested = asyncio.Event()
+        self._next_read = asyncio.Event()  # set at the end of the read that begins next
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start to read the keys every `READ_EVERY_S`. Needs a running event loop."""
         self._task = asyncio.create_task(self._keep_reading(), name="keyring")
 
     async def close(self) -> None:
-        """Stop."""
+        """Stop reading, and release callers that wait for a read."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._next.set()
+        self._next_read.set()
 
     async def find(self, token: str) -> Caller | None:
-        """Whose token it is, also when it was made a moment ago; `UnavailableError` when nobody can tell."""
+        """Return the caller of a token; None if it is not valid.
+
+        An unknown token causes another read first, so that a new key works at once. Raises `UnavailableError` if the
+        database has been away for `TRUSTED_S`.
+        """
         presented = digest(token)
         caller = self._look_up(presented)
         if caller is None:
@@ -72,33 +76,33 @@ class Keyring:
         return caller
 
     async def is_open(self) -> bool:
-        """Whether no key was ever made; `UnavailableError` when nobody can tell."""
+        """Whether no key was ever created; `UnavailableError` if the database has been away for `TRUSTED_S`."""
         if not self._is_trusted():
             await self.read_again()
             self._check_trusted()
-        return not self._known.any_made
+        return not self._snapshot.any_made
 
-    def still_knows(self, caller: Caller) -> bool:
-        """Whether a caller who was let in some time ago still would be; for what lasts long."""
+    def is_valid(self, caller: Caller) -> bool:
+        """Whether an authenticated caller is still valid, for requests that last long."""
         if self._off:
             return True
         if caller == ANYBODY:
-            return not self._known.any_made
-        return caller.key_id in self._known.key_ids
+            return not self._snapshot.any_made
+        return caller.key_id in self._snapshot.key_ids
 
     async def read_again(self) -> None:
-        """Return after a read that began after this call."""
-        self._asked.set()
-        await self._next.wait()
+        """Wait for the end of a read that begins after this call."""
+        self._requested.set()
+        await self._next_read.wait()
 
     def _look_up(self, presented: bytes) -> Caller | None:
-        entry = self._known.entries.get(presented[:_SHOWN])
+        entry = self._snapshot.entries.get(presented[:_PREFIX_BYTES])
         if entry is None or not hmac.compare_digest(entry.digest, presented):
             return None
-        return entry.caller if entry.until > time.monotonic() and self._is_trusted() else None
+        return entry.caller if entry.expires_at > time.monotonic() and self._is_trusted() else None
 
     def _is_trusted(self) -> bool:
-        return time.monotonic() - self._known.read_at < TRUSTED_S
+        return time.monotonic() - self._snapshot.read_at < TRUSTED_S
 
     def _check_trusted(self) -> None:
         if not self._is_trusted():
@@ -106,28 +110,27 @@ class Keyring:
 
     async def _keep_reading(self) -> None:
         while True:
-            began, self._next = self._next, asyncio.Event()
-            self._asked.clear()
+            finished, self._next_read = self._next_read, asyncio.Event()
+            self._requested.clear()
             try:
-                self._known = await self._lane(self._read)
+                self._snapshot = await self._lane(self._read)
             except TsadError as error:
                 logger.warning("the keys cannot be read: %s", error.code)
             except Exception:
                 logger.exception("the keys cannot be read")
-            began.set()
+            finished.set()
             await asyncio.sleep(PAUSE_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(READ_EVERY_S - PAUSE_S):
-                    await self._asked.wait()
+                    await self._requested.wait()
 
-    def _read(self) -> _Known:
+    def _read(self) -> _Snapshot:
         began = time.monotonic()
         with self._sessions.begin() as session:
-            found = keys.read(session)
-        entries = {
-            one.digest[:_SHOWN]: _Entry(
-                one.digest, one.caller, math.inf if one.valid_for_s is None else began + one.valid_for_s
-            )
-            for one in found.valid
-        }
-        return _Known(found.any_made, entries, frozenset(one.caller.key_id for one in found.valid), began)
+            credentials = keys.read(session)
+        entries: dict[bytes, _Entry] = {}
+        for credential in credentials.valid:
+            expires_at = math.inf if credential.valid_for_s is None else began + credential.valid_for_s
+            entries[credential.digest[:_PREFIX_BYTES]] = _Entry(credential.digest, credential.caller, expires_at)
+        key_ids = frozenset(credential.caller.key_id for credential in credentials.valid)
+        return _Snapshot(credentials.any_made, entries, key_ids, began)

@@ -1,6 +1,6 @@
-"""How many fits and predictions a key may ask for in a minute: a bucket of tokens each, which the processes share.
+"""Rate limits: fits and predictions per key and minute. Each key has a token bucket that all processes share in Redis.
 
-While Redis is away, each process counts by itself: a key may then ask as often of each.
+While Redis is away, each process counts by itself, so a key has the full rate at each process.
 """
 
 import logging
@@ -12,18 +12,18 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.chain.authentication import caller_of
-from api.problems import refusal
+from api.problems import refuse
 from shared.errors import BusyError, Code
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 ANSWER_WITHIN_S = 0.2
-ALONE_S = 2.0  # how long a process counts by itself before it asks Redis again
+ALONE_S = 2.0  # how long a process counts by itself before it tries Redis again
 _MOST_KEYS = 10_000
 
-# The bucket as one number: the time when it will be full again (the generic cell rate algorithm, ITU-T I.371). Redis'
-# own clock, so that those of the processes need not agree.
+# One number represents the bucket: the time when it will be full again (the generic cell rate algorithm, ITU-T I.371).
+# The script uses the clock of Redis, so the clocks of the processes need not agree.
 _TAKE = """
 local time = redis.call('TIME')
 local now, interval, burst = time[1] + time[2] / 1e6, tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -36,7 +36,7 @@ return '0'
 
 
 class Rates:
-    """Buckets of a minute's tokens. Belongs to one event loop."""
+    """Token buckets that hold a minute's tokens each. Belongs to one event loop."""
 
     def __init__(self, redis_url: str) -> None:
         self._redis = redis.asyncio.Redis.from_url(
@@ -47,11 +47,11 @@ class Rates:
         self._full_at: dict[str, float] = {}
 
     async def close(self) -> None:
-        """Let connections go."""
+        """Close the connections to Redis."""
         await self._redis.aclose()
 
     async def wait_s(self, bucket: str, per_minute: int) -> float:
-        """Take a token, and return 0; or the seconds until there is one."""
+        """Take a token and return 0.0, or return the seconds until the next token without taking one."""
         if time.monotonic() >= self._alone_until:
             try:
                 return float(await self._take(keys=[f"tsad:rate:{bucket}"], args=[60 / per_minute, 60]))
@@ -72,15 +72,15 @@ class Rates:
 
 
 class Rate:
-    """Answers 429 where a key asks too often. Not in the chain unless a rate is set."""
+    """Middleware that answers 429 to a key that exceeds its rate. Only in the chain if a rate is set."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.per_minute = {"fit": settings.fit_rate_per_minute, "predict": settings.predict_rate_per_minute}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or refuse before the body is read."""
-        if scope["type"] == "http" and (kind := _kind(scope)) and (per_minute := self.per_minute[kind]):
+        """Pass the request on, or refuse it before its body is read."""
+        if (kind := _kind(scope)) and (per_minute := self.per_minute[kind]):
             bucket = f"{kind}:{caller_of(Request(scope)).key_id}"
             wait_s = await scope["app"].state.services.rates.wait_s(bucket, per_minute)
             if wait_s > 0:
@@ -89,7 +89,7 @@ class Rate:
                     f"This key may send {per_minute:,} {kind} requests a minute.",
                     retry_after_s=math.ceil(wait_s),
                 )
-                await refusal(error, Request(scope))(scope, receive, send)
+                await refuse(error, scope, receive, send)
                 return
         await self.app(scope, receive, send)
 

@@ -1,6 +1,6 @@
-"""The chain every request passes, from headers and request id to the route. All of it pure ASGI.
+"""The chain of middleware that every request passes, from headers and request id to the route.
 
-`BaseHTTPMiddleware` would cost two thirds of the throughput of a small request.
+All of it is pure ASGI: `BaseHTTPMiddleware` would cost two thirds of the throughput of small requests.
 """
 
 import logging
@@ -12,7 +12,7 @@ from random import getrandbits
 from prometheus_client import Counter, Histogram
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
@@ -23,8 +23,8 @@ from api.chain.headers import Headers, TrustedHosts
 from api.chain.rates import Rate
 from api.chain.tracing import Traced
 from api.matching import route_of
-from api.problems import PATH_LOGGED, refusal, response, unexpected
-from shared.errors import Code, InputError, TsadError
+from api.problems import PATH_LOGGED, refuse, response, unexpected
+from shared.errors import Code, InputError
 from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.telemetry import Kind
@@ -32,14 +32,14 @@ from shared.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
-CLIENT_WENT_AWAY = 499  # no answer was sent: a status that only the metrics show
+CLIENT_WENT_AWAY = 499  # no response was sent: a status that only the metrics show
 MOST_QUERY_BYTES = 8 * 1024
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def chain(settings: Settings, metrics: Metrics, tracing: Tracing | None = None) -> list[Middleware]:
-    """The slots in their order."""
+    """Return the slots in their order. Each expects HTTP requests only, so `HttpOnly` must come before them."""
     cross_origin = Middleware(
         CORSMiddleware,
         allow_origins=settings.origins,
@@ -60,22 +60,32 @@ def chain(settings: Settings, metrics: Metrics, tracing: Tracing | None = None) 
     ]
 
 
-class RequestId:
-    """Gives every request an id, its own if it brought a plain one, and sends it back.
+class HttpOnly:
+    """Middleware that passes HTTP requests on, and sends lifespan events and WebSockets straight to the router."""
 
-    What nobody expected is answered here too, where the log line and the answer can both name the request.
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass an HTTP request on; skip the chain for anything else."""
+        app = self.app if scope["type"] == "http" else scope["app"].router
+        await app(scope, receive, send)
+
+
+class RequestId:
+    """Middleware that gives every request an id and returns it in the response.
+
+    A valid `X-Request-ID` of the client becomes the id. This slot also answers unexpected exceptions, because here both
+    the log line and the response can name the request.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on with the id in the request's state."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+        """Pass the request on with the id in its state; answer 500 to an unexpected exception."""
         state = scope.setdefault("state", {})
-        request_id = state["request_id"] = _given_id(scope) or state.get("span") or f"{getrandbits(64):016x}"
+        request_id = state["request_id"] = _client_id(scope) or state.get("span") or f"{getrandbits(64):016x}"
         started = False
 
         def send_with_id(message: Message) -> Awaitable[None]:
@@ -85,7 +95,7 @@ class RequestId:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             return send(message)
 
-        bind_contextvars(request_id=request_id)  # in the context of this request's task alone, which ends with it
+        bind_contextvars(request_id=request_id)  # only in the context of this request's task, and discarded with it
         try:
             await self.app(scope, receive, send_with_id)
         except ClientDisconnect:
@@ -93,45 +103,39 @@ class RequestId:
         except Exception:
             logger.exception("%s: %s %r failed", request_id, scope["method"], scope["path"])
             if started:
-                raise  # the server breaks off the answer, so that nobody takes it for complete
+                raise  # the server then aborts the response, so that no client takes it for complete
             await response(unexpected(), request_id)(scope, receive, send_with_id)
 
 
 class Limits:
-    """Bounds query and body before anything parses them; the body by its size, expanded, and with all others held."""
+    """Middleware that limits the query string and the body before anything parses them.
+
+    A body is limited by its size, by its expanded size, and together with all other bodies of the process.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.most = settings.max_body_bytes
-        self.at_once = min(SMALL_BYTES, self.most)  # of a body that is here, nothing is left to watch
+        self.unwatched = min(SMALL_BYTES, self.most)  # a body up to this size that has arrived needs no limits
         self.budget = Budget(settings.max_body_bytes_in_flight, self.most)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on with a body that ends in an error where it exceeds a bound."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+        """Pass the request on with a limited body, or refuse it if its headers already exceed a limit."""
         if len(scope["query_string"]) > MOST_QUERY_BYTES:
             sentence = f"What follows the ? of an address is larger than {MOST_QUERY_BYTES:,} bytes."
-            await refusal(InputError(Code.HEAD_TOO_LARGE, sentence), Request(scope))(scope, receive, send)
+            await refuse(InputError(Code.HEAD_TOO_LARGE, sentence), scope, receive, send)
             return
         if scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
         arrived = scope.get("extensions", {}).get(WHOLE_BODY)
-        if arrived and arrived["bytes"] <= self.at_once and b"content-encoding" not in headers:
+        if arrived and arrived["bytes"] <= self.unwatched and b"content-encoding" not in headers:
             await self.app(scope, receive, send)
             return
         encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-        declared = headers.get(b"content-length", b"0")
-        refused: TsadError | None = None
-        if encoding not in (b"identity", b"gzip", b""):
-            refused = InputError(Code.INVALID_ENCODING, "A body may be sent as it is or with Content-Encoding: gzip.")
-        elif declared.isdigit() and int(declared[:20]) > self.most:
-            refused = InputError(Code.BODY_TOO_LARGE, f"The body is larger than {self.most:,} bytes.")
-        if refused:
-            await refusal(refused, Request(scope))(scope, receive, send)
+        if error := self._header_error(encoding, headers.get(b"content-length", b"0")):
+            await refuse(error, scope, receive, send)
             return
         body = LimitedBody(receive, self.most, self.budget, gzipped=encoding == b"gzip")
         try:
@@ -139,12 +143,20 @@ class Limits:
         finally:
             body.close()
 
+    def _header_error(self, encoding: bytes, length: bytes) -> InputError | None:
+        """Return the reason to refuse a body by its headers alone."""
+        if encoding not in (b"identity", b"gzip", b""):
+            return InputError(Code.INVALID_ENCODING, "A body may be sent as it is or with Content-Encoding: gzip.")
+        if length.isdigit() and int(length[:20]) > self.most:
+            return InputError(Code.BODY_TOO_LARGE, f"The body is larger than {self.most:,} bytes.")
+        return None
+
 
 class Telemetry:
-    """Counts and times all requests, and those for predictions that were answered 2xx once more for /healthcheck.
+    """Middleware that counts and times all requests, and records predictions answered 2xx for /healthcheck too.
 
-    The log has a line for each that may have changed something; for each other one, whose lines would drown those, with
-    LOG_LEVEL=DEBUG.
+    It logs a line for each request that may have changed something. Lines for reads and predictions would drown these,
+    so they appear only with LOG_LEVEL=DEBUG.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -153,27 +165,24 @@ class Telemetry:
         self._bound: dict[tuple[object, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and remember how long it took."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+        """Pass the request on, and record its status and duration."""
         began = time.perf_counter()
         status = 500
 
-        def send_seeing_status(message: Message) -> Awaitable[None]:
+        def send_recording_status(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             return send(message)
 
         try:
-            await self.app(scope, receive, send_seeing_status)
+            await self.app(scope, receive, send_recording_status)
         except ClientDisconnect:
             status = CLIENT_WENT_AWAY
             raise
         finally:
             elapsed_s = time.perf_counter() - began
-            counter, histogram = self._children(scope, status)
+            counter, histogram = self._bound_metrics(scope, status)
             counter.inc()
             histogram.observe(elapsed_s)
             predicted = scope["path"].startswith("/predict")
@@ -184,8 +193,11 @@ class Telemetry:
         if predicted and 200 <= status < 300:
             scope["app"].state.services.latencies.record(Kind.INFERENCE, elapsed_s * 1000)
 
-    def _children(self, scope: Scope, status: int) -> tuple[Counter, Histogram]:
-        """Those of a route, bound once. Labels are of a known set, whatever a client sends."""
+    def _bound_metrics(self, scope: Scope, status: int) -> tuple[Counter, Histogram]:
+        """Return counter and histogram of a route, method and status, bound once.
+
+        Clients cannot add label values: unknown methods and paths share one each.
+        """
         key = (scope.get("endpoint"), scope["method"] if scope["method"] in _METHODS else "other", status)
         if key not in self._bound:
             labels = (key[1], route_of(scope))
@@ -196,7 +208,7 @@ class Telemetry:
         return self._bound[key]
 
 
-def _given_id(scope: Scope) -> str | None:
+def _client_id(scope: Scope) -> str | None:
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             text: str = value.decode("latin-1")

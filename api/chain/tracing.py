@@ -1,4 +1,4 @@
-"""The span of each request: the first slot of the chain, and there only when traces are sent."""
+"""A span for each request: the first slot of the chain, present only if traces are exported."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -7,26 +7,26 @@ from shared.tracing import Tracing, request_id_of
 
 
 class Traced:
-    """Wraps a request in its span, whose place in the trace becomes the request's id unless it brings one."""
+    """Middleware that wraps each request in a span.
+
+    The span's position in the trace becomes the request id, unless the client sends one.
+    """
 
     def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
         self.app = app
         self.tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on within the span."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+        """Pass the request on within the span, and record the status of its response."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         with self.tracing.request(scope["method"], headers) as span:
             scope.setdefault("state", {})["span"] = request_id_of(span)
 
-            async def send_seeing_status(message: Message) -> None:
+            async def send_recording_status(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     span.set_attribute("http.response.status_code", message["status"])
                     span.set_attribute("tsad.request_id", scope["state"]["request_id"])
                 await send(message)
 
-            await self.app(scope, receive, send_seeing_status)
+            await self.app(scope, receive, send_recording_status)
             span.update_name(f"{scope['method']} {route_of(scope)}")

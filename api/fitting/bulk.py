@@ -106,7 +106,7 @@ class BulkAnswer(Response):
 
     def _check_caller(self) -> None:
         """A request may go on for hours, and its key end meanwhile."""
-        if not self._services.keyring.still_knows(self._caller):
+        if not self._services.keyring.is_valid(self._caller):
             raise AccessError(Code.UNAUTHENTICATED, "The key ended while its fits were sent. The lines before stand.")
 
     def _check_number(self, number: int) -> None:

@@ -72,7 +72,7 @@ async def stream_jobs(services: ServicesOf, caller: CallerOf, wanted: WantedJobs
     """Server-sent events: the newest jobs, then a snapshot of each whenever it changes."""
     stream = services.poller.stream(wanted)
     first = await services.lanes.requests(_newest, services, wanted)
-    return events.respond(stream, first, partial(services.keyring.still_knows, caller))
+    return events.respond(stream, first, partial(services.keyring.is_valid, caller))
 
 
 @router.get("/jobs/{job_id}", **operation(JobAnswer, scope=Scope.READ))
@@ -95,7 +95,7 @@ async def stream_job(services: ServicesOf, caller: CallerOf, job_id: JobId) -> R
     """Server-sent events: a snapshot of the job now and whenever it changes, until it has ended."""
     stream = services.poller.stream(Wanted(), job_id)
     first = await services.lanes.requests(find_job, services, caller, job_id)
-    return events.respond(stream, [first], partial(services.keyring.still_knows, caller))
+    return events.respond(stream, [first], partial(services.keyring.is_valid, caller))
 
 
 @router.post("/jobs/{job_id}/cancel", **operation(JobAnswer, scope=Scope.FIT))
