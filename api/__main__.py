@@ -1,4 +1,4 @@
-"""`python -m api`: the API on a port, with the options it relies on."""
+"""`python -m api`: serve the API, with the options of Uvicorn that it relies on."""
 
 import argparse
 import gc
@@ -11,27 +11,27 @@ from api.chain.connections import Connection
 from api.main import create_app
 from shared.settings import Settings
 
-GRACE_S = 25  # for requests that are under way at the end
+GRACE_S = 25  # for open requests at shutdown
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until a signal stops the process."""
     parser = argparse.ArgumentParser(prog="python -m api")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=1, help="processes")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     settings = Settings.of_process("database", "redis")
     allow_files(settings.max_connections + 256)
     uvicorn.run(
         "api.__main__:make_app",
         factory=True,
-        host=given.host,
-        port=given.port,
-        workers=given.workers,
+        host=arguments.host,
+        port=arguments.port,
+        workers=arguments.workers,
         http=Connection,
         limit_concurrency=settings.max_connections,
-        proxy_headers=False,  # who asks is judged by the socket
+        proxy_headers=False,  # authentication relies on the address of the socket
         server_header=False,
         access_log=False,
         timeout_graceful_shutdown=GRACE_S,
@@ -39,10 +39,10 @@ def main() -> None:
 
 
 def make_app() -> FastAPI:
-    """The application of one process.
+    """Create the application of one process, and exempt the imported modules from garbage collection.
 
-    What was imported by now stays. Looking through all of it for garbage, which the interpreter does now and then, held
-    up every request of that moment for a tenth of a second.
+    They stay in memory anyway. Without `gc.freeze()`, each full collection traversed all of them and delayed every
+    request at that moment by a tenth of a second.
     """
     app = create_app()
     gc.collect()
@@ -50,11 +50,11 @@ def make_app() -> FastAPI:
     return app
 
 
-def allow_files(wanted: int) -> None:
-    """Let this process open as many files as connections need, as far as the system lets it."""
+def allow_files(required: int) -> None:
+    """Raise the process's limit on open files to at least `required`, as far as the hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft < required:
+        allowed = required if hard == resource.RLIM_INFINITY else min(required, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 

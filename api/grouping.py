@@ -1,4 +1,4 @@
-"""Calls that wait at the same time, carried out as one."""
+"""Batching of concurrent calls into one."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -11,9 +11,10 @@ Result = TypeVar("Result")
 
 
 class Grouped(Generic[Item, Result]):
-    """While one group is carried out in a thread, the next gathers. Belongs to one event loop.
+    """Collects the next group of items while a thread processes the current one. Belongs to one event loop.
 
-    `call` returns one result for each item, in their order. What it raises, everybody of the group gets.
+    `call` takes at most `at_most` items and returns one result for each, in their order. If it raises an error, every
+    caller in the group gets it.
     """
 
     def __init__(self, call: Callable[[Sequence[Item]], Sequence[Result]], at_most: int, lane: Lane) -> None:
@@ -21,28 +22,28 @@ class Grouped(Generic[Item, Result]):
         self._at_most = at_most
         self._lane = lane
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
-        self._working: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
     async def __call__(self, item: Item) -> Result:
-        """The result for this item, as soon as its group is done."""
+        """Return the result for this item once its group is done."""
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
-        if self._working is None:
-            self._working = asyncio.create_task(self._work(), name="groups")
+        if self._task is None:
+            self._task = asyncio.create_task(self._process_groups(), name="groups")
         return await answer
 
-    async def _work(self) -> None:
+    async def _process_groups(self) -> None:
         try:
             while self._waiting:
                 group, self._waiting = self._waiting[: self._at_most], self._waiting[self._at_most :]
-                await self._carry_out(group)
+                await self._process(group)
         finally:
-            self._working = None
+            self._task = None
 
-    async def _carry_out(self, group: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
+    async def _process(self, group: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
         try:
             results = await self._lane(self._call, [item for item, _ in group])
-        except Exception as error:  # noqa: BLE001 - it is theirs who wait
+        except Exception as error:  # noqa: BLE001 - passed on to the callers
             for _, answer in group:
                 if not answer.done():  # its client may have gone away
                     answer.set_exception(error)

@@ -1,12 +1,12 @@
-"""Lanes: the threads that work leaves the event loop for. Each kind of work has its own, so that none waits for another.
+"""Lanes: thread pools for work outside the event loop. Each kind of work has its own, so that none waits for another.
 
-| lane | threads | what goes there |
+| lane | threads | work |
 |---|---|---|
-| `requests` | `DATABASE_POOL_SIZE` | what requests ask of the database: routes that are plain functions (FastAPI runs them there), accepting fits, looking up jobs |
-| `states` | 1 | the states that predictions need and memory lacks, read in groups: never behind requests that wait for the database |
-| `upkeep` | 2 | what the process reads for itself: API keys, and what became of jobs that somebody waits for |
+| `requests` | `DATABASE_POOL_SIZE` | database access of requests: routes that are plain functions (FastAPI runs them there), accepting fits, finding jobs |
+| `states` | 1 | reading, in groups, the states that predictions need and memory lacks, which must not queue behind requests that wait for the database |
+| `upkeep` | 2 | reads of the process itself: API keys, and the jobs that waits and streams follow |
 | `batches` | 2 | scoring the points of a batch |
-| `writers` | 8 | training data on its way to the store, side by side: each file waits for the disk |
+| `writers` | 8 | writing training data to the store, concurrently, because each file waits for the disk |
 """  # noqa: E501 - a table
 
 import asyncio
@@ -27,17 +27,20 @@ STATES, UPKEEP, BATCHES, WRITERS = 1, 2, 2, 8
 
 
 class Lane(Protocol):
-    """Carries a call out in a thread and waits for its result. `asyncio.to_thread` is one, too."""
+    """A function that runs a call in a thread and waits for its result. `asyncio.to_thread` is one."""
 
     async def __call__(
         self, call: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Result:
-        """Return what the call returns, or raise what it raises."""
+        """Return the result of the call, or raise its error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """All lanes of one process. They belong to its event loop, but for `writers`, whose work others wait for."""
+    """All lanes of one process.
+
+    The event loop awaits the results of all but `writers`, which threads of another lane use.
+    """
 
     requests: Lane
     states: Lane
@@ -48,7 +51,7 @@ class Lanes:
 
     @classmethod
     def open(cls, request_threads: int) -> Self:
-        """Make them; needs the running event loop, whose default threads become those of requests."""
+        """Create the pools. Needs a running event loop, whose default thread limit is set to `request_threads`."""
         current_default_thread_limiter().total_tokens = request_threads
         states = ThreadPoolExecutor(STATES, "states")
         upkeep = ThreadPoolExecutor(UPKEEP, "upkeep")
@@ -56,26 +59,26 @@ class Lanes:
         writers = ThreadPoolExecutor(WRITERS, "writer")
         return cls(
             requests=run_in_threadpool,  # type: ignore[arg-type] # its first parameter has a name
-            states=partial(_carry_out, states),
-            upkeep=partial(_carry_out, upkeep),
-            batches=partial(_carry_out, batches),
+            states=partial(_run, states),
+            upkeep=partial(_run, upkeep),
+            batches=partial(_run, batches),
             writers=writers,
             _pools=[states, upkeep, batches, writers],
         )
 
     def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait for running calls, and cancel queued ones except those of `writers`."""
         for pool in self._pools:
             pool.shutdown(wait=True, cancel_futures=pool is not self.writers)
 
 
-async def _carry_out(
+async def _run(
     pool: ThreadPoolExecutor,
     call: Callable[Parameters, Result],
     /,
     *args: Parameters.args,
     **kwargs: Parameters.kwargs,
 ) -> Result:
-    """Log lines of the call name the request that it is for, as those of the event loop do."""
+    """Run the call in the pool, in the context of the request, so that its log lines name the request id."""
     in_context = partial(copy_context().run, call, *args, **kwargs)
     return await asyncio.get_running_loop().run_in_executor(pool, in_context)

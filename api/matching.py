@@ -1,4 +1,4 @@
-"""Which routes a request matches: for figures and spans the route's path, never the request's."""
+"""The route of a request, by whose path metrics and spans name it: clients control the request's own path."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,26 +9,27 @@ NONE = "none"
 
 
 def route_of(scope: Scope) -> str:
-    """The path of the route that answered, as in /series/{series_id}; `NONE` when there is none.
+    """Return the path of the route that answered, as in /series/{series_id}; `NONE` if no route did.
 
-    FastAPI notes its routes; that of its own document, which Starlette serves, is found by its endpoint.
+    FastAPI stores its route in the scope. The route of the OpenAPI document belongs to Starlette, which stores only the
+    endpoint, so it is found by that.
     """
     endpoint = scope.get("endpoint")
     if endpoint is None:
         return NONE
     route = scope.get("route") or next(
-        (known for known in scope["app"].routes if getattr(known, "endpoint", None) is endpoint), None
+        (candidate for candidate in scope["app"].routes if getattr(candidate, "endpoint", None) is endpoint), None
     )
     return str(getattr(route, "path", NONE))
 
 
 def methods_at(scope: Scope) -> list[str]:
-    """All methods that a request's path answers: Starlette names those of the first route that it finds."""
-    found = (route for route in _flat(scope["app"].routes) if route.matches(scope)[0] != Match.NONE)
-    return sorted({method for route in found for method in getattr(route, "methods", None) or ()})
+    """Return all methods that the request's path allows. Starlette names only those of the first matching route."""
+    matching = (route for route in _flat(scope["app"].routes) if route.matches(scope)[0] != Match.NONE)
+    return sorted({method for route in matching for method in getattr(route, "methods", None) or ()})
 
 
 def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    for route in routes:  # those of a router that was included hide behind it
+    for route in routes:  # an included router is one route, which wraps its own
         router = getattr(route, "original_router", None)
         yield from router.routes if router else [route]

@@ -1,4 +1,4 @@
-"""Hearing of a shutdown when it begins: the server waits for open requests before it tells the application."""
+"""A hook for the start of a shutdown: Uvicorn waits for open requests before it notifies the application."""
 
 import asyncio
 import signal
@@ -8,16 +8,16 @@ from types import FrameType
 
 
 def when_stopping(call: Callable[[], None]) -> None:
-    """Call from the event loop at the first SIGTERM or SIGINT, before the server does what it does then."""
+    """Call from the event loop on each SIGTERM and SIGINT, before the handler of the server runs."""
     if threading.current_thread() is not threading.main_thread():
-        return  # signals reach the main thread only: whoever runs the server elsewhere stops it by other means
+        return  # Python handles signals in the main thread only; a server in another thread is stopped without one
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        servers = signal.getsignal(number)
+        previous = signal.getsignal(number)
 
-        def handle(number: int, frame: FrameType | None, servers: object = servers) -> None:
+        def handle(number: int, frame: FrameType | None, previous: object = previous) -> None:
             loop.call_soon_threadsafe(call)
-            if callable(servers):
-                servers(number, frame)
+            if callable(previous):
+                previous(number, frame)
 
         signal.signal(number, handle)
