@@ -1,5 +1,6 @@
-"""What routes ask for by type."""
+"""Parameters that routes declare by type, and the JSON responses that they share."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -9,10 +10,12 @@ from starlette.responses import Response
 from api.chain.authentication import caller_of
 from api.predicting.resolving import parse_version
 from api.problems import request_id_of
+from api.schemas.jobs import AcceptedJob
 from api.services import Services
 from shared.domain.access import Caller
 from shared.domain.series import check_series_id
 from shared.domain.versions import series_not_found
+from shared.fitting.accepting import Accepted
 
 MOST_LISTED = 200
 
@@ -37,7 +40,7 @@ async def _content(request: Request) -> bytes:
 
 
 def visible(series_id: str, caller: Caller) -> str:
-    """Return the id; `NotFoundError` for a series that the caller's key does not show."""
+    """Return the id; `NotFoundError` if the caller's key does not see the series."""
     if not caller.sees(series_id):
         raise series_not_found()
     return series_id
@@ -55,5 +58,11 @@ Prefix = Annotated[str, Query(max_length=128, pattern=r"^[A-Za-z0-9._-]*$", desc
 
 
 def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON answer."""
+    """Return the body as a JSON response."""
     return Response(msgspec.json.encode(body), status, headers, "application/json")
+
+
+def answer_accepted(accepted: Accepted, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the response to an accepted fit, with the Location of its job."""
+    body = AcceptedJob.of(accepted)
+    return answer(body, 202, {"Location": body.links.self, "Retry-After": "1", **(headers or {})})

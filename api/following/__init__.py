@@ -1,1 +1,1 @@
-"""Following jobs: waits and event feeds."""
+"""Following jobs: waits and event streams."""

@@ -1,4 +1,4 @@
-"""Server-sent events: snapshots of jobs, one an event, whose id is the revision of the job's row."""
+"""Server-sent events: one snapshot of a job per event, whose id is the revision of the job's row."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
 
@@ -9,20 +9,23 @@ from api.following.polling import Stream
 from api.schemas.jobs import JobAnswer
 from shared.domain.jobs import Job
 
-LOOK_EVERY_S = 2.0  # whether the key is still one
-COMMENT_EVERY_S = 15.0  # proxies close connections that say nothing
+CHECK_EVERY_S = 2.0  # whether the key is still valid
+COMMENT_EVERY_S = 15.0  # proxies close idle connections
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def respond(stream: Stream, first: Iterable[Job], is_allowed: Callable[[], bool]) -> StreamingResponse:
-    """The snapshots there are, then those that follow. A stream of one job ends with the job, any with its key."""
-    for job in first:
+def respond(stream: Stream, current: Iterable[Job], is_allowed: Callable[[], bool]) -> StreamingResponse:
+    """Return a response that sends the current snapshots, then one for each change.
+
+    The stream of a single job ends with the job. Every stream ends when `is_allowed` returns False.
+    """
+    for job in current:
         stream.offer(job)
     return StreamingResponse(_events(stream, is_allowed), media_type="text/event-stream", headers=_HEADERS)
 
 
 async def _events(stream: Stream, is_allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
-    quiet_s, wait_s = 0.0, min(LOOK_EVERY_S, COMMENT_EVERY_S)
+    quiet_s, wait_s = 0.0, min(CHECK_EVERY_S, COMMENT_EVERY_S)
     while is_allowed():
         jobs = await stream.next(wait_s)
         for job in jobs:

@@ -1,6 +1,6 @@
-"""Waits and streams: all of a process are fed by one query every tenth of a second.
+"""Waits and streams: one query every 100 ms serves all of a process.
 
-No LISTEN, so that a transaction pooler between us and PostgreSQL does no harm.
+The query replaces LISTEN, which does not work through a transaction pooler.
 """
 
 import asyncio
@@ -16,77 +16,80 @@ from shared.store import jobs
 from shared.store.engine import Sessions
 from shared.store.jobs import Revision, Wanted
 
-LOOK_EVERY_S = 0.1
-LOOKS_BETWEEN_LISTS = 5  # streams of many jobs are fed less often than those of one
-LATELY_S = 10.0  # longer than any transaction of ours: what it wrote is seen when it is committed
+POLL_EVERY_S = 0.1
+POLLS_PER_LIST = 5  # streams of many jobs are served by every fifth poll only
+LATELY_S = 10.0  # longer than any of our transactions, so that a change is still recent when it is committed
 MOST_WAITERS = 1000
-LONGEST_WAIT_S = 30  # that a client may ask for
+LONGEST_WAIT_S = 30  # that a client may request
 MOST_STREAMS = 200
-MOST_SNAPSHOTS = 500  # of one look; the rest follows in the next
+MOST_SNAPSHOTS = 500  # per poll; the rest follows with the next one
 
 
 class Stream:
-    """Snapshots of one job, or of all that are wanted, that changed and were not sent yet: of each the newest only."""
+    """Unsent snapshots of changed jobs, the newest of each: of one job, or of all that match a filter."""
 
-    def __init__(self, wanted: Wanted, job_id: str | None = None) -> None:
+    def __init__(self, job_filter: Wanted, job_id: str | None = None) -> None:
         self.job_id = job_id
         self.ended = False
-        self._wanted = wanted
-        self._shown: dict[str, int] = {}  # revisions of open jobs, as they were sent
-        self._changed: dict[str, Job] = {}
-        self._news = asyncio.Event()
+        self._filter = job_filter
+        self._sent_revisions: dict[str, int] = {}  # of open jobs, by job id
+        self._unsent: dict[str, Job] = {}
+        self._wakeup = asyncio.Event()
 
     def offer(self, job: Job) -> None:
-        """Send the snapshot if it is news of a job that is wanted, or was until now."""
-        if self._shown.get(job.job_id, 0) >= job.revision:
+        """Queue the snapshot if its revision is new, and the job matches the filter or matched it until now."""
+        if self._sent_revisions.get(job.job_id, 0) >= job.revision:
             return
-        wanted = self._wanted.includes(job) if self.job_id is None else job.job_id == self.job_id
-        if wanted or job.job_id in self._shown:
-            self._changed[job.job_id] = job
-            self._news.set()
-        if wanted and not job.status.is_final:
-            self._shown[job.job_id] = job.revision
+        matches = self._filter.includes(job) if self.job_id is None else job.job_id == self.job_id
+        if matches or job.job_id in self._sent_revisions:
+            self._unsent[job.job_id] = job
+            self._wakeup.set()
+        if matches and not job.status.is_final:
+            self._sent_revisions[job.job_id] = job.revision
         else:
-            self._shown.pop(job.job_id, None)
+            self._sent_revisions.pop(job.job_id, None)
 
     def end(self) -> None:
-        """Nothing more will come."""
+        """Mark the stream as ended, and wake its reader."""
         self.ended = True
-        self._news.set()
+        self._wakeup.set()
 
     async def next(self, seconds: float) -> list[Job]:
-        """What changed since the last call, at once or as soon as something does; nothing when the time is over."""
+        """Return the snapshots queued since the last call, waiting up to `seconds` for one; empty on timeout."""
         try:
             async with asyncio.timeout(seconds):
-                await self._news.wait()
+                await self._wakeup.wait()
         except TimeoutError:
             return []
-        self._news.clear()
-        changed, self._changed = self._changed, {}
-        return list(changed.values())
+        self._wakeup.clear()
+        snapshots, self._unsent = self._unsent, {}
+        return list(snapshots.values())
 
 
 class Poller:
-    """Tells waits and streams of a process what became of jobs. Belongs to one event loop."""
+    """Polls the jobs that the waits and streams of a process follow. Belongs to one event loop."""
 
     def __init__(self, sessions: Sessions, lane: Lane) -> None:
         self._sessions = sessions
         self._lane = lane
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._waiters = 0
-        self._streams: WeakSet[Stream] = WeakSet()  # one whose client is gone needs no goodbye
-        self._known: dict[str, Revision] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._streams: WeakSet[Stream] = WeakSet()  # a stream disappears with its reader
+        self._published: dict[str, Revision] = {}  # by job id
+        self._task: asyncio.Task[None] | None = None
         self._closed = False
 
     async def wait(self, job_id: str, seconds: float) -> None:
-        """Return when the job has ended, the time is over, too many wait already, or the process stops."""
+        """Wait until the job ends, the time is over, or the process stops.
+
+        Returns at once if `MOST_WAITERS` calls wait already.
+        """
         if seconds <= 0 or self._waiters >= MOST_WAITERS or self._closed:
             return
         ended = asyncio.Event()
         self._waiting.setdefault(job_id, set()).add(ended)
         self._waiters += 1
-        self._start_looking()
+        self._start_polling()
         try:
             async with asyncio.timeout(seconds):
                 await ended.wait()
@@ -99,21 +102,24 @@ class Poller:
             if not waiting:
                 self._waiting.pop(job_id, None)
 
-    def stream(self, wanted: Wanted, job_id: str | None = None) -> Stream:
-        """A stream of one job, or of those that are wanted. Keep it as long as it is read; `BusyError` beyond 200."""
+    def stream(self, job_filter: Wanted, job_id: str | None = None) -> Stream:
+        """Open a stream of one job, or of all that match the filter; `BusyError` beyond `MOST_STREAMS`.
+
+        The poller holds only a weak reference, so the reader must keep the stream.
+        """
         if len(self._streams) >= MOST_STREAMS:
             raise BusyError(
                 Code.TOO_MANY_STREAMS, f"{MOST_STREAMS} streams are open on this process already.", retry_after_s=15
             )
-        stream = Stream(wanted, job_id)
+        stream = Stream(job_filter, job_id)
         if self._closed:
             stream.end()
         self._streams.add(stream)
-        self._start_looking()
+        self._start_polling()
         return stream
 
     def close(self) -> None:
-        """Let every wait and stream end now."""
+        """End every wait and stream now."""
         self._closed = True
         for stream in self._streams:
             stream.end()
@@ -121,54 +127,61 @@ class Poller:
             for ended in waiting:
                 ended.set()
 
-    def _start_looking(self) -> None:
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look(), name="poller")
+    def _start_polling(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._poll(), name="poller")
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         try:
-            for turn in count():
+            for number in count():
                 if not (self._waiting or self._streams):
                     return
                 has_lists = any(stream.job_id is None for stream in self._streams)
-                one_by_one = self._waiting.keys() | {stream.job_id for stream in self._streams if stream.job_id}
-                lists = has_lists and turn % LOOKS_BETWEEN_LISTS == 0
+                followed = self._waiting.keys() | {stream.job_id for stream in self._streams if stream.job_id}
+                reads_lists = has_lists and number % POLLS_PER_LIST == 0
                 try:
-                    seen, changed = await self._lane(self._read, one_by_one, lists=lists)
+                    revisions, changed = await self._lane(self._read, followed, reads_lists=reads_lists)
                 except UnavailableError:
                     pass
                 else:
-                    self._remember(seen, changed, keep_others=has_lists and not lists)
-                    self._tell(one_by_one, seen, changed)
-                await asyncio.sleep(LOOK_EVERY_S)
+                    self._keep_published(revisions, changed, keeps_others=has_lists and not reads_lists)
+                    self._publish(followed, revisions, changed)
+                await asyncio.sleep(POLL_EVERY_S)
         finally:
-            self._looking = None
+            self._task = None
 
-    def _read(self, one_by_one: AbstractSet[str], *, lists: bool) -> tuple[dict[str, Revision], dict[str, Job]]:
-        """Revisions, and snapshots of what changed since the last look, if anybody streams."""
-        ran = {job_id for job_id, known in self._known.items() if known.status == Status.RUNNING} if lists else set()
+    def _read(self, followed: AbstractSet[str], *, reads_lists: bool) -> tuple[dict[str, Revision], dict[str, Job]]:
+        """Return revisions, and if there are streams, snapshots of the jobs that changed since they were published."""
+        job_ids = set(followed)
+        if reads_lists:  # a running job that is requeued is not among the recent ones
+            job_ids |= {job_id for job_id, revision in self._published.items() if revision.status == Status.RUNNING}
         with self._sessions.statement() as session:
-            seen = jobs.revisions(session, one_by_one | ran)
-            if lists:
-                seen |= jobs.revisions_lately(session, LATELY_S)
-            news = (job_id for job_id, revision in seen.items() if self._known.get(job_id) != revision)
-            changed = list(islice(news, MOST_SNAPSHOTS)) if self._streams else []
-            return seen, jobs.find(session, changed) if changed else {}
+            revisions = jobs.revisions(session, job_ids)
+            if reads_lists:
+                revisions |= jobs.revisions_lately(session, LATELY_S)
+            unpublished = (id_ for id_, revision in revisions.items() if self._published.get(id_) != revision)
+            changed = list(islice(unpublished, MOST_SNAPSHOTS)) if self._streams else []
+            return revisions, jobs.find(session, changed) if changed else {}
 
-    def _remember(self, seen: Mapping[str, Revision], changed: Collection[str], *, keep_others: bool) -> None:
-        """Know the revisions that streams were told, so that the rest is news at the next look."""
-        before = self._known
-        told = {id_: new for id_, new in seen.items() if id_ in changed or before.get(id_) == new}
-        others = {id_: old for id_, old in before.items() if id_ not in seen} if keep_others else {}
-        self._known = others | told
+    def _keep_published(
+        self, revisions: Mapping[str, Revision], changed: Collection[str], *, keeps_others: bool
+    ) -> None:
+        """Keep the revisions whose snapshots are published, so that the next poll reads the others as changed."""
+        before = self._published
+        published = {id_: new for id_, new in revisions.items() if id_ in changed or before.get(id_) == new}
+        others = {id_: old for id_, old in before.items() if id_ not in revisions} if keeps_others else {}
+        self._published = others | published
 
-    def _tell(self, one_by_one: AbstractSet[str], seen: Mapping[str, Revision], changed: Mapping[str, Job]) -> None:
+    def _publish(
+        self, followed: AbstractSet[str], revisions: Mapping[str, Revision], changed: Mapping[str, Job]
+    ) -> None:
+        """Offer changed jobs to the streams, and end the waits and streams of jobs that ended or are gone."""
         for stream in list(self._streams):
             for job in changed.values():
                 stream.offer(job)
-            if stream.job_id in one_by_one and stream.job_id not in seen:  # it was pruned
+            if stream.job_id in followed and stream.job_id not in revisions:  # retention deleted the job
                 stream.end()
-        for job_id in one_by_one:
-            if job_id not in seen or seen[job_id].is_final:
+        for job_id in followed:
+            if job_id not in revisions or revisions[job_id].is_final:
                 for ended in self._waiting.get(job_id, ()):
                     ended.set()

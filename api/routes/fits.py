@@ -1,14 +1,23 @@
 """Fits: one series, or many as lines of one request."""
 
 import re
-from typing import TYPE_CHECKING
 
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.chain.authentication import caller_of
-from api.dependencies import CallerOf, Content, RequestId, SeriesId, ServicesOf, VersionNumber, answer, visible
+from api.dependencies import (
+    CallerOf,
+    Content,
+    RequestId,
+    SeriesId,
+    ServicesOf,
+    VersionNumber,
+    answer,
+    answer_accepted,
+    visible,
+)
 from api.fitting.bulk import BulkAnswer
 from api.fitting.decoding import read
 from api.following.polling import LONGEST_WAIT_S
@@ -18,17 +27,15 @@ from api.routes.finding import find_job, find_version
 from api.schemas.decoding import decode
 from api.schemas.jobs import AcceptedJob, BulkResult, JobAnswer
 from api.schemas.requests import BulkLine, FitBody, RefitBody
+from api.services import Services
 from shared.domain.access import Scope
 from shared.domain.series import check_series_id
-from shared.fitting.accepting import Accepted, accept
+from shared.fitting.accepting import Accepted, Outcome, accept
 from shared.fitting.checking import Method, Origin
 from shared.fitting.repeating import fit_again as accept_again
 
-if TYPE_CHECKING:
-    from api.services import Services
-
 router = APIRouter(tags=["fits"])
-raw = APIRouter(tags=["fits"])  # read the request themselves, as predictions do
+raw = APIRouter(tags=["fits"])  # routes that read the request themselves, like predictions
 
 SMALL_BODY_BYTES = 32 * 1024  # a thousand points, checked within a millisecond
 
@@ -55,18 +62,16 @@ async def fit(request: Request) -> Response:
     origin = Origin(request_id_of(request), caller.key_id, request.headers.get("idempotency-key"))
     if len(content) <= SMALL_BODY_BYTES:
         outcome = await services.grouped_fits(read(series_id, content, services.settings, origin))
-    else:  # neither the event loop nor others should wait for it
-        (outcome,) = await services.lanes.requests(
-            lambda: accept(services.acceptor, [read(series_id, content, services.settings, origin)])
-        )
+    else:  # decoding takes long, so it must delay neither the event loop nor a group of other fits
+        outcome = await services.lanes.requests(_accept, services, series_id, content, origin)
     if not isinstance(outcome, Accepted):
         raise outcome
     if wait_s := _preferred_wait(request.headers.get("prefer")):
         await services.poller.wait(outcome.job_id, wait_s)
         job = await services.lanes.requests(find_job, services, caller, outcome.job_id)
         if job.status.is_final:
-            return answer(JobAnswer.of(job), 200, {"Location": f"/jobs/{job.job_id}", **_applied(wait_s)})
-    return _accepted(outcome, _applied(wait_s))
+            return answer(JobAnswer.of(job), 200, {"Location": f"/jobs/{job.job_id}", **_preference_applied(wait_s)})
+    return answer_accepted(outcome, _preference_applied(wait_s))
 
 
 @router.post(
@@ -83,8 +88,8 @@ def fit_again(
     """Learn from a version's own points again, with another detector or other parameters."""
     body = decode(_REFIT_BODY, content)
     method = Method.of(body.detector, body.parameters)
-    fitted = find_version(services, series_id, version)
-    return _accepted(accept_again(services.acceptor, fitted, method, Origin(request_id, caller.key_id)))
+    base = find_version(services, series_id, version)
+    return answer_accepted(accept_again(services.acceptor, base, method, Origin(request_id, caller.key_id)))
 
 
 @router.post("/fit", **operation(BulkResult, scope=Scope.FIT, body=BulkLine, lines=True))
@@ -93,9 +98,9 @@ async def fit_many(services: ServicesOf, caller: CallerOf, request_id: RequestId
     return BulkAnswer(services, request_id, caller)
 
 
-def _accepted(accepted: Accepted, headers: dict[str, str] | None = None) -> Response:
-    body = AcceptedJob.of(accepted)
-    return answer(body, 202, {"Location": body.links.self, "Retry-After": "1", **(headers or {})})
+def _accept(services: Services, series_id: str, content: bytes, origin: Origin) -> Outcome:
+    (outcome,) = accept(services.acceptor, [read(series_id, content, services.settings, origin)])
+    return outcome
 
 
 def _preferred_wait(prefer: str | None) -> int:
@@ -103,5 +108,5 @@ def _preferred_wait(prefer: str | None) -> int:
     return min(int(match[1]), LONGEST_WAIT_S) if match else 0
 
 
-def _applied(wait_s: int) -> dict[str, str]:
+def _preference_applied(wait_s: int) -> dict[str, str]:
     return {"Preference-Applied": f"wait={wait_s}"} if wait_s else {}

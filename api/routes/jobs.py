@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import WithJsonSchema
 from starlette.responses import Response
 
-from api.dependencies import CallerOf, Cursor, Limit, RequestId, ServicesOf, answer
+from api.dependencies import CallerOf, Cursor, Limit, RequestId, ServicesOf, answer, answer_accepted
 from api.following import events
 from api.following.polling import LONGEST_WAIT_S
 from api.openapi import operation
@@ -121,8 +121,7 @@ def retry(services: ServicesOf, caller: CallerOf, job_id: JobId, request_id: Req
     job = find_job(services, caller, job_id)
     accepted = accept_retry(services.acceptor, job, Origin(request_id, caller.key_id))
     services.metrics.retries.inc(accepted.is_new)
-    body = AcceptedJob.of(accepted)
-    return answer(body, 202, {"Location": body.links.self, "Retry-After": "1"})
+    return answer_accepted(accepted)
 
 
 def _newest(services: Services, wanted: Wanted) -> list[Job]:
