@@ -1,4 +1,4 @@
-"""What GET /metrics shows: the sums of all processes, and how queue, versions and artifacts are now."""
+"""The content of GET /metrics: the sums of all processes, and the current state of queue, versions and artifacts."""
 
 from collections.abc import Iterable, Iterator
 
@@ -18,8 +18,8 @@ from shared.telemetry import workers_alive
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 
 
-class _Now(Collector):
-    """Everything at the moment of a scrape. A server that is away costs its own figures, not the others'."""
+class _Scrape(Collector):
+    """All metrics at the moment of a scrape. If one server is away, only its own metrics are missing."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -44,9 +44,9 @@ class _Now(Collector):
 
 
 def exposition(services: Services) -> bytes:
-    """The text that Prometheus reads."""
+    """Return all metrics in the text format of Prometheus."""
     registry = CollectorRegistry()
-    registry.register(_Now(services))
+    registry.register(_Scrape(services))
     return generate_latest(registry)
 
 
@@ -65,11 +65,15 @@ def _of_database(services: Services) -> Iterator[Metric]:
     yield _gauge("tsad_oldest_queued_seconds", "How long the oldest queued job waits", {}, queue.oldest_queued_s)
     yield _gauge("tsad_expired_leases", "Running jobs whose worker is silent", {}, queue.expired)
     yield _gauge("tsad_open_data_bytes", "Training data of open jobs", {}, queue.bytes)
-    held = services.holdings.read()
+    holdings = services.holdings.read()
     yield _gauge("tsad_series", "Series that have versions", {}, services.series_trained.read())
-    yield _gauge("tsad_versions", "Versions", {}, held.versions)
+    yield _gauge("tsad_versions", "Versions", {}, holdings.versions)
     stored = GaugeMetricFamily("tsad_artifact_bytes", "Bytes that versions hold in the store", labels=["kind"])
-    for kind, size in (("data", held.data_bytes), ("state", held.state_bytes), ("scores", held.scores_bytes)):
+    for kind, size in (
+        ("data", holdings.data_bytes),
+        ("state", holdings.state_bytes),
+        ("scores", holdings.scores_bytes),
+    ):
         stored.add_metric([kind], size)
     yield stored
 

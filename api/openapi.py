@@ -1,4 +1,4 @@
-"""The OpenAPI document: routes that read and write msgspec types, described as FastAPI describes its own."""
+"""The OpenAPI document: descriptions of routes that read and write msgspec types, which FastAPI does not know."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -66,7 +66,7 @@ PREFER = {
     "schema": {"type": "string"},
 }
 
-_LINKS: dict[type[msgspec.Struct], dict[str, Any]] = {  # from a fit to its job, and on to what it makes possible
+_LINKS: dict[type[msgspec.Struct], dict[str, Any]] = {  # from a fit to its job, and from a job to its version
     jobs.AcceptedJob: {
         "job": {
             "operationRef": "#/paths/~1jobs~1{job_id}/get",
@@ -95,12 +95,12 @@ def operation(
     lines: bool = False,
     raw_parameters: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Arguments for a route's decorator. `answer` is a type, a media type that is not JSON, or nothing.
+    """Return the keyword arguments for a route's decorator.
 
-    `scope` is what the caller's key must have; None lets everybody in, where the authentication does too.
-
-    With `lines`, request and answer are one JSON object a line. `raw_parameters` are those that the route
-    reads from the request itself, for speed: the constants above.
+    `answer` is the type of a JSON response, the media type of any other, or None for a response without a body.
+    `scope` is the scope that the caller's key must have; None adds no check to that of the authentication.
+    With `lines`, request and response hold one JSON object per line. `raw_parameters` are the parameters, out of the
+    constants above, that the route reads from the request itself for speed.
     """
     media_type = "application/x-ndjson" if lines else "application/json"
     success: dict[str, Any] = {"description": "Success"}
@@ -125,24 +125,24 @@ def operation(
 
 
 def scope_of(route: APIRoute) -> Scope | None:
-    """The scope that a route declares."""
+    """Return the scope that a route declares; None for a public route."""
     declared = (route.openapi_extra or {}).get(SCOPE)
     return Scope(declared) if declared else None
 
 
 def install(app: FastAPI) -> None:
-    """Add the msgspec types to the document that FastAPI makes."""
+    """Add the msgspec types to FastAPI's document, which is created once, on the first request for it."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             types = [kind for module in (answers, jobs, requests) for kind in _types_of(module)]
             _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
             for name in ("FitBody", "BulkLine", "PointsBody"):
                 components[name]["properties"].update(_COLUMNS)
-            made.setdefault("components", {}).setdefault("schemas", {}).update(components)
-            made["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-            app.openapi_schema = made
+            schema.setdefault("components", {}).setdefault("schemas", {}).update(components)
+            schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            app.openapi_schema = schema
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]

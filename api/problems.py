@@ -1,7 +1,7 @@
-"""Errors as RFC 9457 problem bodies: one table from code to status, one shape, nothing of the input echoed back."""
+"""Errors as RFC 9457 problems: one table of statuses and titles, one body, and no echo of the input."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 MOST_FLAWS = 20
-REFUSED = frozenset({401, 403, 408, 413, 421, 429, 431})  # what whoever guesses, floods or probes is answered with
-PATH_LOGGED = 200
+REFUSED = frozenset({401, 403, 408, 413, 421, 429, 431})  # responses to guessed keys, floods and probes
+PATH_LOGGED = 200  # characters of a path in a log line
 
 STATUS: Mapping[Code, tuple[int, str]] = {
     Code.INVALID_JSON: (422, "The body is not JSON"),
@@ -80,7 +80,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
 
 
 def problem(error: TsadError, request_id: str) -> dict[str, Any]:
-    """The body."""
+    """Return the problem's body, with at most `MOST_FLAWS` flaws."""
     status, title = STATUS[error.code]
     return {
         "type": f"urn:tsad:problem:{error.code}",
@@ -94,7 +94,7 @@ def problem(error: TsadError, request_id: str) -> dict[str, Any]:
 
 
 def response(error: TsadError, request_id: str) -> Response:
-    """The answer to a request that ended in this error."""
+    """Return the problem as a JSON response."""
     body = problem(error, request_id)
     headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else {}
     if body["status"] == 401:
@@ -103,7 +103,10 @@ def response(error: TsadError, request_id: str) -> Response:
 
 
 def refusal(error: TsadError, request: Request) -> Response:
-    """The answer to a request that ended in this error; in the log where the fault is ours, or watched for."""
+    """Return the problem as a response, as a page for browsers.
+
+    Server errors are logged, and refusals that may be an attack are counted as security events.
+    """
     answer = _answer(request, error)
     if answer.status_code in REFUSED:
         security_event(request, error.code)
@@ -118,7 +121,7 @@ async def refuse(error: TsadError, scope: Scope, receive: Receive, send: Send) -
 
 
 def security_event(request: Request, code: Code) -> None:
-    """Count a refused request, and log it: a rise is somebody who tries keys, or a client gone wrong."""
+    """Count and log a refused request. A rise means that somebody guesses keys, or that a client is broken."""
     request.app.state.services.metrics.refusals.labels(code).inc()
     client = request.client.host if request.client else "nobody"
     path = request.scope["path"][:PATH_LOGGED]
@@ -126,36 +129,36 @@ def security_event(request: Request, code: Code) -> None:
 
 
 def page(request: Request, error: TsadError) -> Response:
-    """The same for a person, who came by a link or an address."""
+    """Return the problem as an HTML page."""
     body = problem(error, request_id_of(request))
     return render(request, "problem.html", status_code=body["status"], problem=body)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error in this shape."""
-    app.add_exception_handler(TsadError, _known)
+    """Register handlers that answer every error with a problem."""
+    app.add_exception_handler(TsadError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
 
 
 def unexpected() -> TsadError:
-    """What the client is told of an error that nobody raised on purpose: nothing."""
+    """Return the error for an unexpected exception. It tells the client no detail."""
     return TsadError(Code.INTERNAL_ERROR, "Something unexpected happened. The log names this request id.")
 
 
 def request_id_of(request: Request) -> str:
-    """The id that the first middleware gave the request."""
+    """Return the id of the request; empty if the `RequestId` slot has not run."""
     return str(getattr(request.state, "request_id", ""))
 
 
-async def _known(request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, TsadError)  # noqa: S101 - what the handler is registered for
     return refusal(error, request)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    flaws = [Flaw(tuple(flaw["loc"]), str(flaw["msg"])) for flaw in _bounded(error.errors())]
+    flaws = [Flaw(tuple(flaw["loc"]), str(flaw["msg"])) for flaw in error.errors()[:MOST_FLAWS]]
     return _answer(
         request, TsadError(Code.INVALID_REQUEST, "A parameter is missing or not as documented.", flaws=flaws)
     )
@@ -164,12 +167,12 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == 405:
-        known = TsadError(Code.METHOD_NOT_ALLOWED, "This route does not answer that method.")
+        translated = TsadError(Code.METHOD_NOT_ALLOWED, "This route does not answer that method.")
     elif error.status_code == 404:
-        known = TsadError(Code.ROUTE_NOT_FOUND, "There is no such route. See /docs.")
+        translated = TsadError(Code.ROUTE_NOT_FOUND, "There is no such route. See /docs.")
     else:
-        known = TsadError(Code.INVALID_REQUEST, "The request cannot be read.")
-    answer = _answer(request, known)
+        translated = TsadError(Code.INVALID_REQUEST, "The request cannot be read.")
+    answer = _answer(request, translated)
     answer.headers.update(error.headers or {})
     if error.status_code == 405:
         answer.headers["Allow"] = ", ".join(methods_at(request.scope))
@@ -179,7 +182,3 @@ async def _http(request: Request, error: Exception) -> Response:
 def _answer(request: Request, error: TsadError) -> Response:
     by_browser = request.method == "GET" and "text/html" in request.headers.get("accept", "")
     return page(request, error) if by_browser else response(error, request_id_of(request))
-
-
-def _bounded(errors: Sequence[Any]) -> Sequence[Any]:
-    return errors[:MOST_FLAWS]

@@ -1,4 +1,4 @@
-"""What one API process holds: made when it starts, closed when it stops."""
+"""Connections, threads and caches of one API process, created at its start and closed at its stop."""
 
 import time
 from collections.abc import Callable
@@ -37,7 +37,7 @@ BANDS_KEPT = 10_000
 
 @dataclass(frozen=True)
 class Services:
-    """Connections, threads and caches of the process."""
+    """All services of the process, which routes and middleware share."""
 
     settings: Settings
     lanes: Lanes
@@ -56,14 +56,14 @@ class Services:
     histories: Histories
     poller: Poller
     acceptor: Acceptor
-    grouped_fits: Grouped[Fit, Outcome]  # those that wait together, stored together
+    grouped_fits: Grouped[Fit, Outcome]  # concurrent fits share a transaction
     series_trained: "Count[int]"
     holdings: "Count[inspection.Holdings]"
     bands: Callable[[Artifact], Band | None]
 
     @classmethod
     def start(cls, settings: Settings, metrics: Metrics) -> Self:
-        """Make everything; nothing waits for a server to be there. Needs a running event loop."""
+        """Create all services, without waiting for any server. Needs a running event loop."""
         lanes = Lanes.open(settings.database_pool_size)
         sessions = Sessions(make_engine(settings, "tsad-api"))
         artifacts = Artifacts.of(settings)
@@ -100,7 +100,7 @@ class Services:
         )
 
     async def close(self) -> None:
-        """End waits, publish what waits to be announced, let connections go."""
+        """End waits and streams, publish pending messages and metrics, and close all connections."""
         self.poller.close()
         await self.keyring.close()
         if self.rates:
@@ -118,17 +118,17 @@ Counted = TypeVar("Counted")
 
 @dataclass
 class Count(Generic[Counted]):
-    """What takes long to count, counted at most every `keep_s` seconds."""
+    """A cache for a count that takes long: a count is reused for `keep_s` seconds."""
 
     sessions: Sessions
-    count: Callable[..., Counted]  # of a session, and what it is asked about
+    count: Callable[..., Counted]  # its arguments: a session, then those of `read`
     keep_s: float
-    _known: dict[tuple[str, ...], tuple[Counted, float]] = field(default_factory=dict)  # and when, monotonic
+    _cached: dict[tuple[str, ...], tuple[Counted, float]] = field(default_factory=dict)  # count and its monotonic time
 
-    def read(self, *about: str) -> Counted:
-        """The count; `UnavailableError` when it has to be taken and the database is away."""
-        if about not in self._known or time.monotonic() - self._known[about][1] >= self.keep_s:
+    def read(self, *arguments: str) -> Counted:
+        """Return the count; `UnavailableError` if the cached one is too old and the database is away."""
+        if arguments not in self._cached or time.monotonic() - self._cached[arguments][1] >= self.keep_s:
             with self.sessions.begin() as session:
-                counted = self.count(session, *about)
-            self._known[about] = (counted, time.monotonic())
-        return self._known[about][0]
+                counted = self.count(session, *arguments)
+            self._cached[arguments] = (counted, time.monotonic())
+        return self._cached[arguments][0]

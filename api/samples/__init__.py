@@ -1,4 +1,4 @@
-"""Real series that ship with the project, for a first look."""
+"""Real series that ship with the project, for trying it out."""
 
 import csv
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ NAMES = ("seattle-wind", "new-york-temperature")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A series as a fit's body takes it."""
+    """A series in the form of a fit's body: timestamps in seconds since 1970."""
 
     name: str
     timestamps: list[int]
@@ -17,7 +17,7 @@ class Sample:
 
 
 def load(name: str) -> Sample:
-    """Read one of `NAMES`."""
+    """Read the sample of that name, one of `NAMES`."""
     with (files(__name__) / f"{name}.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return Sample(name, [int(row["timestamp"]) for row in rows], [float(row["value"]) for row in rows])
