@@ -1,1 +1,1 @@
-"""Bodies of requests and answers, and how JSON becomes the former."""
+"""Bodies of requests and responses, and the decoding of requests."""

@@ -1,4 +1,4 @@
-"""Answers but for those about jobs. The OpenAPI document is made from these and from the bodies of requests."""
+"""Bodies of responses, except those about jobs. The OpenAPI document includes them."""
 
 from datetime import datetime
 from typing import Any
@@ -44,7 +44,7 @@ class BatchVerdicts(Struct):
 
     model_version: str
     detector: str
-    anomaly: list[bool | None]  # null where a value is missing, or too little comes before it
+    anomaly: list[bool | None]  # null where a value is missing, or has too few values before it
     score: list[float | None]
     expected: list[float | None]
     lower: list[float | None]
@@ -83,7 +83,7 @@ class SeriesAnswer(Struct):
 
     @classmethod
     def of(cls, summary: SeriesSummary) -> "SeriesAnswer":
-        """The series as clients see it."""
+        """Convert a summary; `last_job` stays unset."""
         return cls(
             series_id=summary.series_id,
             latest_version=_number(summary.latest_version),
@@ -100,7 +100,7 @@ class SeriesAnswer(Struct):
 
     @classmethod
     def without_versions(cls, series_id: str) -> "SeriesAnswer":
-        """A series whose first fit has not succeeded yet."""
+        """Create the answer for a series whose first fit has not succeeded yet."""
         return cls(
             series_id=series_id,
             latest_version=None,
@@ -145,7 +145,7 @@ class VersionAnswer(Struct):
 
     @classmethod
     def of(cls, version: Version) -> "VersionAnswer":
-        """The version as clients see it."""
+        """Convert a version; `threshold` is None unless the detector learned a numeric one."""
         return cls(
             series_id=version.series_id,
             version=str(version.version),
@@ -187,10 +187,10 @@ class PointsAnswer(Struct):
     version: str
     detector: str
     points: int  # in the span, shown or not
-    anomalies: int  # among them; a long series counts one for each block of points
+    anomalies: int  # in the span; a long series counts at most one per block of points
     timestamps: list[int]
     values: list[float]
-    score: list[float | None]  # null where a long series keeps the score of a neighbour that is higher
+    score: list[float | None]  # null where a long series stores only the higher score of a neighbor
     expected: list[float | None]
     lower: list[float | None]
     upper: list[float | None]

@@ -1,4 +1,4 @@
-"""JSON bodies to the types of `api.schemas.requests`, with errors that say what is wrong and where."""
+"""Decoding of JSON bodies to the types of `api.schemas.requests`, with errors that name reason and location."""
 
 import re
 from typing import TypeVar
@@ -13,15 +13,18 @@ _AT = re.compile(r" - at `(?P<path>\$[^`]*)`$")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 
 
-def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, *under: str | int) -> T:
-    """Decode JSON, or raise `InputError` that says what is wrong and where; `under` is where `body` itself stands."""
+def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, *parents: str | int) -> T:
+    """Decode JSON; raise `InputError` with reason and location.
+
+    `parents` are the keys and indices that lead to `body` if it is part of a larger document.
+    """
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         message = str(error)
         at = _AT.search(message)
         reason = message[: at.start()] if at else message
-        loc = (*under, *(_steps(at["path"]) if at else ()))
+        loc = (*parents, *(_steps(at["path"]) if at else ()))
         where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc).lstrip(".") or "the body"
         raise InputError(
             Code.INVALID_REQUEST, f"{_plain(reason)} at {where}.", flaws=[Flaw(loc, _plain(reason))]
@@ -41,7 +44,7 @@ def _steps(path: str) -> tuple[str | int, ...]:
 
 
 def _plain(reason: str) -> str:
-    """Msgspec's reasons without its quotes; unknown names are cut, since they are the caller's own text."""
+    """Return a reason of msgspec without backquotes. The name of an unknown field, which the caller chose, is cut."""
     if reason.startswith("Object contains unknown field"):
         return "Unknown field: " + reason.split("`")[1][:64]
     return reason.replace("`", "")

@@ -1,4 +1,4 @@
-"""Answers about jobs."""
+"""Bodies of responses about jobs."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ class JobLinks(Struct, omit_defaults=True):
 
     @classmethod
     def of(cls, job: jobs.Job) -> "JobLinks":
-        """Only those that lead somewhere."""
+        """Return only the links that are valid in the job's current state."""
         path = f"/jobs/{job.job_id}"
         links = cls(self=path, series=f"/series/{job.series_id}")
         if not job.status.is_final:
@@ -48,7 +48,7 @@ class AcceptedJob(Struct):
 
     @classmethod
     def of(cls, accepted: Accepted) -> "AcceptedJob":
-        """What the client needs to follow it."""
+        """Convert an accepted fit, with the links to follow or cancel its job."""
         path = f"/jobs/{accepted.job_id}"
         links = JobLinks(
             self=path, series=f"/series/{accepted.series_id}", events=f"{path}/events", cancel=f"{path}/cancel"
@@ -104,7 +104,7 @@ class JobAnswer(Struct):
 
     @classmethod
     def of(cls, job: jobs.Job) -> "JobAnswer":
-        """The job as clients see it."""
+        """Convert a job; `error` is None unless it failed."""
         error = None
         if job.error_code is not None:
             error = JobError(job.error_code, job.error_detail or "", job.error_code in jobs.RETRYABLE)

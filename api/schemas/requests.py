@@ -1,4 +1,4 @@
-"""Bodies of requests. The OpenAPI document is made from these and from the answers."""
+"""Bodies of requests. The OpenAPI document includes them."""
 
 from typing import Annotated, Any
 
