@@ -1,1 +1,1 @@
-"""Fits as requests carry them."""
+"""Decoding of fits, one or many per request."""

@@ -1,6 +1,6 @@
-"""Many fits in one request: lines are accepted as they arrive and answered as soon as they are accepted.
+"""Many fits in one request: lines are accepted as they arrive, and answered as soon as they are accepted.
 
-Reading never waits for writing: most clients send everything before they read the first result.
+Reading never waits for writing, because most clients send everything before they read the first result.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.dependencies import visible
 from api.fitting.decoding import read_body
-from api.problems import problem
+from api.problems import problem, unexpected
 from api.schemas.decoding import decode
 from api.schemas.jobs import BulkResult
 from api.schemas.requests import BulkLine
@@ -36,7 +36,7 @@ Line = tuple[int, bytes]
 
 
 class BulkAnswer(Response):
-    """Reads the request while it answers it. What was accepted stays so when the client goes away."""
+    """A response that reads its request while it sends results. Accepted fits stay if the client disconnects."""
 
     def __init__(self, services: Services, request_id: str, caller: Caller) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class BulkAnswer(Response):
         self._caller = caller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One result a line, in their order."""
+        """Send one result for each line, in their order."""
         results: asyncio.Queue[bytes | None] = asyncio.Queue()
         reading = asyncio.create_task(self._read(Request(scope, receive), results))
         headers = [(b"content-type", MEDIA_TYPE.encode())]
@@ -67,17 +67,17 @@ class BulkAnswer(Response):
                     number = group[-1][0]
         except ClientDisconnect:
             logger.info("%s: the client of a bulk fit went away after %d lines", self._request_id, number)
-        except TsadError as error:  # the body as a whole is wrong: the lines before it stand
+        except TsadError as error:  # concerns the request as a whole; the fits before it stay accepted
             results.put_nowait(self._result(number + 1, None, error))
         except Exception:
             logger.exception("%s: a bulk fit failed after %d lines", self._request_id, number)
-            failure = TsadError(Code.INTERNAL_ERROR, "Something unexpected happened. The log names this request id.")
-            results.put_nowait(self._result(number + 1, None, failure))
+            results.put_nowait(self._result(number + 1, None, unexpected()))
         finally:
             results.put_nowait(None)
 
     def _accept(self, lines: list[Line]) -> bytes:
-        outcomes: dict[int, tuple[str | None, Outcome]] = {}
+        """Accept the valid lines in one transaction, and return the encoded results of all lines but blank ones."""
+        outcomes: dict[int, tuple[str | None, Outcome]] = {}  # series id and outcome by line number
         fits: dict[int, Fit] = {}
         for number, line in lines:
             body = None
@@ -105,7 +105,7 @@ class BulkAnswer(Response):
         return msgspec.json.encode(result) + b"\n"
 
     def _check_caller(self) -> None:
-        """A request may go on for hours, and its key end meanwhile."""
+        """Raise `AccessError` if the key has ended since the request began, which may be hours ago."""
         if not self._services.keyring.is_valid(self._caller):
             raise AccessError(Code.UNAUTHENTICATED, "The key ended while its fits were sent. The lines before stand.")
 
@@ -116,13 +116,13 @@ class BulkAnswer(Response):
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
-    """The lines that each chunk completes; the last needs no end."""
-    begun: list[bytes] = []  # parts of a line, joined once, for it may be as long as a body
+    """Yield the lines that each chunk completes. The last line needs no newline."""
+    incomplete: list[bytes] = []  # parts of a line, joined only once, because a line may be as long as a body
     async for chunk in chunks:
         head, *rest = chunk.split(b"\n")
-        begun.append(head)
+        incomplete.append(head)
         if rest:
-            yield [b"".join(begun), *rest[:-1]]
-            begun = [rest[-1]]
-    if last := b"".join(begun):
+            yield [b"".join(incomplete), *rest[:-1]]
+            incomplete = [rest[-1]]
+    if last := b"".join(incomplete):
         yield [last]

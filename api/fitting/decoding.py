@@ -1,7 +1,6 @@
-"""From the body of a fit to a fit that was checked."""
+"""Conversion of the body of a fit to a checked fit."""
 
 import re
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,12 +19,12 @@ _NUMBERS = msgspec.json.Decoder(list[float])
 
 
 def read(series_id: str, content: bytes, settings: Settings, origin: Origin) -> Fit:
-    """Return the fit that a request's body asks for; `InputError` where a rule is broken."""
+    """Decode and check the body of a fit; `InputError` if it is invalid."""
     return read_body(series_id, decode(_BODY, content), settings, origin)
 
 
 def read_body(series_id: str, body: FitBody, settings: Settings, origin: Origin) -> Fit:
-    """The same of a body, or line of a bulk fit, whose columns are not decoded yet."""
+    """Decode the columns of a body or bulk line, and check the fit; `InputError` if it is invalid."""
     _check_key(origin.idempotency_key)
     method = Method.of(body.detector, body.parameters)
     timestamps, values = _columns(body)
@@ -38,7 +37,7 @@ def _check_key(idempotency_key: str | None) -> None:
         raise InputError(Code.INVALID_REQUEST, reason, flaws=[Flaw(("idempotency_key",), reason)])
 
 
-def _columns(body: Any) -> tuple[list[int], Values]:
-    """Decode the two columns of a body, the values straight to an array, so that one list lives at a time."""
+def _columns(body: FitBody) -> tuple[list[int], Values]:
+    """Decode timestamps and values (n,). The values become an array first, so only one list exists at a time."""
     values = np.array(decode(_NUMBERS, body.values, "values"), dtype=np.float64)
     return decode(_INTEGERS, body.timestamps, "timestamps"), values

@@ -1,1 +1,1 @@
-"""Predictions: which state answers, and the answer as JSON."""
+"""Predictions: resolving the state of a version, and converting its verdicts to a response."""

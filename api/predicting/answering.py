@@ -1,4 +1,4 @@
-"""From what a request holds to verdicts, and from verdicts to the answer."""
+"""Conversion of request bodies to points, and of verdicts to responses."""
 
 import re
 from datetime import UTC, datetime
@@ -23,21 +23,21 @@ _NULLABLE = msgspec.json.Decoder(list[float | None])
 _DIGITS = re.compile(r"[0-9]{1,15}")
 
 
-def timestamp_of(given: int | str) -> int:
-    """Read a timestamp that may be a string of digits; `InputError` outside its range."""
-    if isinstance(given, str):
-        if not _DIGITS.fullmatch(given):
+def timestamp_of(number: int | str) -> int:
+    """Return seconds since 1970 from a number or a string of digits; `InputError` if invalid or out of range."""
+    if isinstance(number, str):
+        if not _DIGITS.fullmatch(number):
             raise InputError(
                 Code.INVALID_TIMESTAMP,
                 "A timestamp is whole seconds since 1970, as a number or a string of digits.",
                 flaws=[Flaw(("timestamp",), "is not a whole number of seconds")],
             )
-        given = int(given)
-    return check_timestamp(given)
+        number = int(number)
+    return check_timestamp(number)
 
 
 def check_context(context: list[float] | None, most: int) -> None:
-    """Raise `InputError` for more recent values than a prediction may carry."""
+    """Raise `InputError` if the context has more than `most` values."""
     if context is not None and len(context) > most:
         raise InputError(Code.TOO_MANY_POINTS, f"{len(context):,} context values are too many: at most {most:,}.")
 
@@ -51,15 +51,15 @@ def verdict(
     *,
     with_explanation: bool = False,
 ) -> Verdict:
-    """Judge one point by version `number`; `InputError` where too little comes before it."""
+    """Judge one point by the state of version `number`; `InputError` if the detector needs more context."""
     point = Series(np.array([timestamp]), np.array([value]))
-    given = np.array(context, dtype=np.float64) if context else NO_VALUES
-    verdicts = judge(fitted, point, recent=given)
+    recent = np.array(context, dtype=np.float64) if context else NO_VALUES
+    verdicts = judge(fitted, point, recent=recent)
     if verdicts.unknown is not None and verdicts.unknown[0]:
-        raise _context_required(fitted.detector.name, verdicts.need.points, len(given))
+        raise _context_required(fitted.detector.name, verdicts.need.points, len(recent))
     scores = verdicts.scores
     score = float(scores.score[0])
-    judged = Verdict(
+    result = Verdict(
         anomaly=score > 1,
         model_version=str(number),
         score=score,
@@ -70,15 +70,15 @@ def verdict(
     )
     if with_explanation:
         why = explain(fitted, point, verdicts)
-        if judged.expected is None:
-            judged.expected = why.expected
-        judged.why = Why(why.component, why.similar_from, why.similar_distance)
-        judged.explanation = _explanation(value, judged, why)
-    return judged
+        if result.expected is None:
+            result.expected = why.expected
+        result.why = Why(why.component, why.similar_from, why.similar_distance)
+        result.explanation = _explanation(value, result, why)
+    return result
 
 
 def check_mode(fitted: Fitted, mode: str) -> None:
-    """Raise `InputError` for a way of scoring that the detector does not have."""
+    """Raise `InputError` for a scoring mode that the detector does not support."""
     if mode != CAUSAL and mode not in fitted.detector.modes:
         modes = ", ".join((CAUSAL, *fitted.detector.modes))
         sentence = f"The modes of the detector {fitted.detector.name} are: {modes}."
@@ -86,7 +86,10 @@ def check_mode(fitted: Fitted, mode: str) -> None:
 
 
 def batch(number: int, fitted: Fitted, content: bytes, most: int, mode: str = CAUSAL) -> bytes:
-    """Judge the points of a body, at most `most`; the encoded answer. Takes long: not for the event loop."""
+    """Judge the points of a body, at most `most`, and return the encoded response.
+
+    Raises `InputError` for an invalid body or mode. Takes too long for the event loop.
+    """
     check_mode(fitted, mode)
     points, missing = _points(decode(_POINTS, content), most)
     verdicts = judge(fitted, points, missing, mode=mode)
@@ -95,8 +98,8 @@ def batch(number: int, fitted: Fitted, content: bytes, most: int, mode: str = CA
         BatchVerdicts(
             model_version=str(number),
             detector=fitted.detector.name,
-            anomaly=_known((scores.score > 1).tolist(), verdicts.unknown),
-            score=_known(scores.score.tolist(), verdicts.unknown),
+            anomaly=_with_nulls((scores.score > 1).tolist(), verdicts.unknown),
+            score=_with_nulls(scores.score.tolist(), verdicts.unknown),
             expected=_column(scores.expected, len(points)),
             lower=_column(scores.lower, len(points)),
             upper=_column(scores.upper, len(points)),
@@ -104,17 +107,17 @@ def batch(number: int, fitted: Fitted, content: bytes, most: int, mode: str = CA
     )
 
 
-def _context_required(detector: str, needed: int, given: int) -> InputError:
+def _context_required(detector: str, needed: int, length: int) -> InputError:
     return InputError(
         Code.CONTEXT_REQUIRED,
-        f"The detector {detector} judges a value by the {needed:,} before it, and {given:,} were "
+        f"The detector {detector} judges a value by the {needed:,} before it, and {length:,} were "
         "given: send them in context, oldest first, or judge many points in a batch.",
         flaws=[Flaw(("context",), f"must hold at least {needed:,} values")],
     )
 
 
 def _points(body: PointsBody, most: int) -> tuple[Series, Flags | None]:
-    """The points, and which of their values are missing; 0 stands for those."""
+    """Return the points, with 0 for missing values, and which of them (n,) are missing; None if all are present."""
     values = np.array(decode(_NULLABLE, body.values, "values"), dtype=np.float64)
     missing = np.isnan(values)
     if not missing.any():
@@ -125,20 +128,20 @@ def _points(body: PointsBody, most: int) -> tuple[Series, Flags | None]:
     return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), values, most=most), missing
 
 
-def _explanation(value: float, judged: Verdict, why: Explanation) -> str:
-    end = f"score {judged.score:.3g}, where more than 1 is an anomaly."
-    if judged.lower is None and judged.upper is None:
-        unlike = "unlike" if judged.anomaly else "like"
+def _explanation(value: float, verdict: Verdict, why: Explanation) -> str:
+    end = f"score {verdict.score:.3g}, where more than 1 is an anomaly."
+    if verdict.lower is None and verdict.upper is None:
+        unlike = "unlike" if verdict.anomaly else "like"
         most = f", by {why.component} above all" if why.component else ""
         return f"{value:.6g} ends a stretch {unlike} what was learnt{most}{_similar(why)}: {end}"
     edges = [
-        "any low value" if judged.lower is None else f"{judged.lower:.6g}",
-        "any high value" if judged.upper is None else f"{judged.upper:.6g}",
+        "any low value" if verdict.lower is None else f"{verdict.lower:.6g}",
+        "any high value" if verdict.upper is None else f"{verdict.upper:.6g}",
     ]
-    where = "outside" if judged.anomaly else "inside"
+    where = "outside" if verdict.anomaly else "inside"
     return (
-        f"{value:.6g} is {where} the normal band, {edges[0]} to {edges[1]}, around the expected {judged.expected:.6g}, "
-        f"judged by {why.component}: {end}"
+        f"{value:.6g} is {where} the normal band, {edges[0]} to {edges[1]}, "
+        f"around the expected {verdict.expected:.6g}, judged by {why.component}: {end}"
     )
 
 
@@ -154,16 +157,19 @@ def _first(column: Values | None) -> float | None:
 
 
 def _column(column: Values | None, length: int) -> Any:
-    """As it is encoded. Of one that says the same of all points, as most bands do, the text is repeated."""
+    """Return a column of `length` in a form that encodes fast.
+
+    Most bands have the same edge at every point: then the text of one value is repeated.
+    """
     if column is None or (column == column[0]).all():
         text = msgspec.json.encode(None if column is None else float(column[0]))
         return msgspec.Raw(b"[" + ((text + b",") * length)[:-1] + b"]")
     return column.tolist()
 
 
-def _known(column: list[Any], unknown: Flags | None) -> list[Any]:
-    """The column with nothing said of the unknown."""
+def _with_nulls(column: list[Any], unknown: Flags | None) -> list[Any]:
+    """Replace the unknown items (n,) of the column by None, in place."""
     if unknown is not None:
-        for place in np.flatnonzero(unknown):
-            column[place] = None
+        for index in np.flatnonzero(unknown):
+            column[index] = None
     return column

@@ -1,7 +1,7 @@
-"""Which state answers a prediction: the version that is latest now, or the one that was named, from memory if it can.
+"""The state that judges a prediction: that of the latest version or of a named one, from memory if possible.
 
-States never change, and are kept in memory by the SHA-256 of their artifact. Which of them a series' latest version has
-is asked anew for every request: a database that was set back to an earlier backup is never answered from memory.
+States never change, and are cached by the SHA-256 of their artifact. The digest of the latest version is read from the
+database for every request, so after a restore from an earlier backup no stale state is served.
 """
 
 import asyncio
@@ -22,16 +22,16 @@ from shared.store import versions
 from shared.store.engine import Sessions
 from shared.store.latest import LatestVersions
 
-TRUST_NAMED_S = 5.0  # how long a named version is served after it was last seen to exist
+TRUST_NAMED_S = 5.0  # how long a named version is served after its row was last read
 READ_AT_ONCE = 100  # states; the others wait for the next group
-NAMES_KEPT = 50_000  # versions whose state is known by name: some 400 bytes each
+NAMES_KEPT = 50_000  # cached rows of versions: some 400 bytes each
 _VERSION = re.compile(r"[vV]?([0-9]{1,10})")
 
 _Key = tuple[str, int]  # series id and version
 
 
 def parse_version(text: str | None) -> int | None:
-    """Read `3`, `v3`, `V3`; nothing, `0` and `latest` are None, the latest. `InputError` for anything else."""
+    """Return the number of `3`, `v3` or `V3`, and None (the latest) for None, `0` or `latest`; else `InputError`."""
     if text is None or text == "latest":
         return None
     match = _VERSION.fullmatch(text)
@@ -43,15 +43,15 @@ def parse_version(text: str | None) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """A version's state, as its row named it."""
+class _Row:
+    """The part of a version's row that identifies its state, and when it was read."""
 
     state_sha256: bytes
-    at: float  # monotonic
+    read_at: float  # monotonic
 
 
 class Resolver:
-    """Finds states for predictions. Belongs to one event loop."""
+    """Resolves versions to fitted states. Belongs to one event loop."""
 
     def __init__(
         self, latest: LatestVersions, sessions: Sessions, states: States, metrics: Metrics, states_lane: Lane
@@ -60,40 +60,43 @@ class Resolver:
         self._sessions = sessions
         self._states = states
         self._metrics = metrics
-        self._seen: Cache[_Key, _Seen] = Cache(NAMES_KEPT)
+        self._rows: Cache[_Key, _Row] = Cache(NAMES_KEPT)
         self._loading: dict[_Key, asyncio.Task[Fitted]] = {}
-        self._read_together = Grouped(self._read, READ_AT_ONCE, states_lane)
+        self._read_in_group = Grouped(self._read, READ_AT_ONCE, states_lane)
 
     async def resolve(self, series_id: str, version: int | None) -> tuple[int, Fitted]:
-        """The number and the state; `NotFoundError` when there is none, `UnavailableError` without a database."""
+        """Return number and state of a version, the latest for None.
+
+        Raises `NotFoundError` if there is no such version, and `UnavailableError` if a server that is needed is away.
+        """
         if version is None:
             return await self._latest_state(series_id)
         return version, await self._named_state(series_id, version)
 
     async def _latest_state(self, series_id: str) -> tuple[int, Fitted]:
-        gone = None
-        while (latest := await self._latest.resolve(series_id)) is not None and latest.version != gone:
+        deleted = None
+        while (latest := await self._latest.resolve(series_id)) is not None and latest.version != deleted:
             if fitted := self._cached(latest.state_sha256):
                 return latest.version, fitted
             try:
                 return latest.version, await self._load((series_id, latest.version))
-            except NotFoundError:  # it was deleted since: another is latest now
-                gone = latest.version
+            except NotFoundError:  # deleted in the meantime, so another version is the latest now
+                deleted = latest.version
         raise series_not_found()
 
     async def _named_state(self, series_id: str, version: int) -> Fitted:
         key = (series_id, version)
-        seen = self._seen.get(key)
-        if seen and time.monotonic() - seen.at < TRUST_NAMED_S and (fitted := self._cached(seen.state_sha256)):
+        row = self._rows.get(key)
+        if row and time.monotonic() - row.read_at < TRUST_NAMED_S and (fitted := self._cached(row.state_sha256)):
             return fitted
         try:
             return await self._load(key)
         except UnavailableError:
-            if seen and (fitted := self._cached(seen.state_sha256)):
-                return fitted  # the state is right whatever became of its row
+            if row and (fitted := self._cached(row.state_sha256)):
+                return fitted  # a version's state never changes, at most the version was deleted
             raise
         except NotFoundError:
-            self._seen.forget(key)
+            self._rows.forget(key)
             raise
 
     def _cached(self, sha256: bytes) -> Fitted | None:
@@ -102,14 +105,14 @@ class Resolver:
         return fitted
 
     async def _load(self, key: _Key) -> Fitted:
-        """One load for all that ask meanwhile; it goes on when the first of them goes away."""
+        """Load a state once for all concurrent requests. The load continues if the request that started it ends."""
         if key not in self._loading:
-            self._loading[key] = asyncio.create_task(self._loaded(key))
+            self._loading[key] = asyncio.create_task(self._load_in_group(key))
         return await asyncio.shield(self._loading[key])
 
-    async def _loaded(self, key: _Key) -> Fitted:
+    async def _load_in_group(self, key: _Key) -> Fitted:
         try:
-            outcome = await self._read_together(key)
+            outcome = await self._read_in_group(key)
         finally:
             del self._loading[key]
         if isinstance(outcome, TsadError):
@@ -117,7 +120,7 @@ class Resolver:
         return outcome
 
     def _read(self, keys: Sequence[_Key]) -> list[Fitted | TsadError]:
-        """One query and one thread for all that are missing at this moment."""
+        """Read a group of states with one query in one thread; return a state or an error for each, in order."""
         with self._sessions.statement() as session:
             artifacts = versions.states(session, keys)
             missing = {key: versions.missing(session, *key) for key in keys if key not in artifacts}
@@ -131,5 +134,5 @@ class Resolver:
             except TsadError as error:
                 outcomes.append(error)
             else:
-                self._seen.put(key, _Seen(artifacts[key].sha256, time.monotonic()), 1)
+                self._rows.put(key, _Row(artifacts[key].sha256, time.monotonic()), 1)
         return outcomes
