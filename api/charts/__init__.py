@@ -1,1 +1,1 @@
-"""Histories of versions, as figures and pictures."""
+"""Histories of versions, as interactive figures and static pictures."""

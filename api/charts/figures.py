@@ -1,4 +1,4 @@
-"""Charts: pure functions from data to a figure."""
+"""Interactive charts: pure functions from data to a Plotly figure."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,27 +11,34 @@ from shared.domain.series import Timestamps, Values
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-# Numbers of Python: Plotly looks at each item of a list, and packs an array of floats into bytes, which the scripts of
-# the page would have to unpack.
+# Arrays of Python numbers. Plotly validates each item of a list, and packs an array of floats into bytes, which the
+# page's scripts would have to unpack.
 Column = NDArray[np.object_]
 
 MOST_OF_BAND = 1_000
-FEW = 200  # points that are told apart by dots
+MOST_WITH_MARKERS = 200  # up to so many points, each has a dot
 TIME = "%{x|%Y-%m-%d %H:%M:%S} UTC"
 
 
 def training(excerpt: Excerpt) -> "Figure":
-    """A version's training data: the line, the normal band, what was expected, and the points it calls anomalous.
+    """Return the figure of a version's training data: values, normal band, expected values and anomalies.
 
-    Traces are known by their names to the page's scripts, which colour them as the theme asks, give them finer points
-    where the reader looks closer, and fill the last with points that are tried out.
+    The page's scripts find the traces by name. They color them by the theme, load finer points on zoom, and fill the
+    last trace with the points that the reader tries out.
     """
-    from plotly import graph_objects as go  # noqa: PLC0415 - takes long to import: only who draws pays for it
+    from plotly import graph_objects as go  # noqa: PLC0415 - a slow import that only the first chart should pay for
 
     figure = go.Figure(
         [go.Scatter(trace) for trace in [*_band(excerpt), _line(excerpt), _anomalies(excerpt), _tried()]]
     )
-    edges = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 1, "dash": "dash"}}
+    boundary = {
+        "type": "line",
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "layer": "below",
+        "line": {"width": 1, "dash": "dash"},
+    }
     ends = _milliseconds(excerpt.timestamps[[0, -1]])
     figure.update_layout(
         template="none",
@@ -43,7 +50,7 @@ def training(excerpt: Excerpt) -> "Figure":
         hoverdistance=100,
         xaxis={"type": "date", "rangeslider": {"visible": True, "thickness": 0.1}, "showgrid": False},
         yaxis={"zeroline": False, "automargin": True},
-        shapes=[{**edges, "x0": end, "x1": end} for end in ends],
+        shapes=[{**boundary, "x0": end, "x1": end} for end in ends],
         annotations=[
             {
                 "x": ends[1],
@@ -60,19 +67,25 @@ def training(excerpt: Excerpt) -> "Figure":
     return figure
 
 
-def band_places(excerpt: Excerpt) -> NDArray[np.intp]:
-    """Where (m,) the band has to be drawn: not between points where it stays the same; at most `MOST_OF_BAND`."""
-    told = np.flatnonzero(~np.isnan(excerpt.score))
-    if len(told) > 2:
-        columns = np.nan_to_num(np.stack([excerpt.expected, excerpt.lower, excerpt.upper])[:, told])
-        steady = (np.diff(columns) == 0).all(axis=0)
-        told = told[~np.concatenate(([False], steady[:-1] & steady[1:], [False]))]
-    return told[np.unique(np.linspace(0, len(told) - 1, min(len(told), MOST_OF_BAND)).astype(np.intp))]
+def band_indices(excerpt: Excerpt) -> NDArray[np.intp]:
+    """Return the indices (m,) of the points between which the band is drawn, at most `MOST_OF_BAND`.
+
+    Points within a constant part of the band are left out.
+    """
+    indices = np.flatnonzero(~np.isnan(excerpt.score))
+    if len(indices) > 2:
+        columns = np.nan_to_num(np.stack([excerpt.expected, excerpt.lower, excerpt.upper])[:, indices])
+        constant = (np.diff(columns) == 0).all(axis=0)
+        indices = indices[~np.concatenate(([False], constant[:-1] & constant[1:], [False]))]
+    return indices[np.unique(np.linspace(0, len(indices) - 1, min(len(indices), MOST_OF_BAND)).astype(np.intp))]
 
 
-def band_edges(excerpt: Excerpt, places: NDArray[np.intp]) -> tuple[Values, Values] | None:
-    """Lower and upper edge (m,) there. An open side reaches to the farthest value, so that the shading shows normal."""
-    lower, upper = excerpt.lower[places], excerpt.upper[places]
+def band_edges(excerpt: Excerpt, indices: NDArray[np.intp]) -> tuple[Values, Values] | None:
+    """Return lower and upper edge (m,) of the band at these points; None for a detector without a band.
+
+    An open side reaches to the extreme value, so that the shading covers everything that is normal.
+    """
+    lower, upper = excerpt.lower[indices], excerpt.upper[indices]
     if np.isnan(lower).all() and np.isnan(upper).all():
         return None
     return np.where(np.isnan(lower), excerpt.values.min(), lower), np.where(
@@ -81,20 +94,26 @@ def band_edges(excerpt: Excerpt, places: NDArray[np.intp]) -> tuple[Values, Valu
 
 
 def _band(excerpt: Excerpt) -> list[dict[str, Any]]:
-    places = band_places(excerpt)
-    x = _milliseconds(excerpt.timestamps[places])
-    quiet = {"x": x, "mode": "lines", "hoverinfo": "skip"}
+    indices = band_indices(excerpt)
+    x = _milliseconds(excerpt.timestamps[indices])
+    without_hover = {"x": x, "mode": "lines", "hoverinfo": "skip"}
     traces: list[dict[str, Any]] = []
-    if edges := band_edges(excerpt, places):
+    if edges := band_edges(excerpt, indices):
         lower, upper = (
-            {**quiet, "y": edge.astype(object), "line": {"width": 0}, "meta": {"is_open": bool(np.isnan(column).all())}}
+            {
+                **without_hover,
+                "y": edge.astype(object),
+                "line": {"width": 0},
+                "meta": {"is_open": bool(np.isnan(column).all())},
+            }
             for edge, column in zip(edges, (excerpt.lower, excerpt.upper), strict=True)
         )
         traces.append({**lower, "name": "lower edge", "showlegend": False})
         traces.append({**upper, "name": "normal band", "fill": "tonexty"})
-    expected = excerpt.expected[places]
+    expected = excerpt.expected[indices]
     if not np.isnan(expected).any():
-        traces.append({**quiet, "y": expected.astype(object), "name": "expected", "line": {"width": 1, "dash": "dot"}})
+        line = {"width": 1, "dash": "dot"}
+        traces.append({**without_hover, "y": expected.astype(object), "name": "expected", "line": line})
     return traces
 
 
@@ -103,7 +122,7 @@ def _line(excerpt: Excerpt) -> dict[str, Any]:
         "x": _milliseconds(excerpt.timestamps),
         "y": excerpt.values.astype(object),
         "customdata": _with_scores(excerpt, np.arange(len(excerpt.timestamps))),
-        "mode": "lines+markers" if len(excerpt.timestamps) <= FEW else "lines",
+        "mode": "lines+markers" if len(excerpt.timestamps) <= MOST_WITH_MARKERS else "lines",
         "name": "value",
         "line": {"width": 1.5},
         "marker": {"size": 4},
@@ -125,7 +144,7 @@ def _anomalies(excerpt: Excerpt) -> dict[str, Any]:
 
 
 def _tried() -> dict[str, Any]:
-    """Points that the reader tries out: none yet."""
+    """Return the empty trace for points that the reader tries out."""
     return {
         "x": [],
         "y": [],
@@ -138,10 +157,10 @@ def _tried() -> dict[str, Any]:
     }
 
 
-def _with_scores(excerpt: Excerpt, places: NDArray[np.intp]) -> Column:
-    """For each point its time in seconds and its score, None where none is stored."""
-    scores = np.array(nullable(excerpt.score[places]), dtype=object)
-    return np.column_stack((excerpt.timestamps[places].astype(object), scores))
+def _with_scores(excerpt: Excerpt, indices: NDArray[np.intp]) -> Column:
+    """Return time in seconds and score (m, 2) of these points; the score is None where none is stored."""
+    scores = np.array(nullable(excerpt.score[indices]), dtype=object)
+    return np.column_stack((excerpt.timestamps[indices].astype(object), scores))
 
 
 def _milliseconds(timestamps: Timestamps) -> Column:

@@ -1,4 +1,4 @@
-"""The history of a version: the points it was fitted on and what it says of them; a span of it as a chart shows it."""
+"""Histories: the training points of a version with its scores and band, and excerpts of them for charts."""
 
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -15,12 +15,12 @@ from shared.domain.training_scores import TrainingScores
 from shared.domain.versions import Version
 
 FEWEST_SHOWN, MOST_SHOWN, USUALLY_SHOWN = 16, 20_000, 4_000
-SCALES = np.round(np.geomspace(0.2, 5.0, 141), 4)  # other thresholds to compare with, as multiples of the version's own
+SCALES = np.round(np.geomspace(0.2, 5.0, 141), 4)  # thresholds to compare, as multiples of the version's own
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A span of a history: columns (m,). NaN stands where the detector, or the stored scores, say nothing."""
+    """A span of a history, as columns (m,). NaN means that the detector has no such value, or that none is stored."""
 
     timestamps: Timestamps
     values: Values
@@ -28,7 +28,7 @@ class Excerpt:
     expected: Values
     lower: Values
     upper: Values
-    points: int  # of the series in the span, shown or not
+    points: int  # of the series in the span, in the excerpt or not
     anomalies: int  # among the stored scores in the span
 
 
@@ -48,19 +48,19 @@ class History:
 
     @cached_property
     def firing(self) -> list[int]:
-        """How many of the stored scores exceed each of `SCALES`: what fires when the threshold is that much higher.
+        """Numbers of stored scores above each of `SCALES`: the points that fire if the threshold is scaled so.
 
-        A longer series stores one score for each block of points, so that each stands for at least one point.
+        A long series stores one score per block of points, so each score stands for at least one point.
         """
         ordered = np.sort(self.scores.score)
         counts: list[int] = (len(ordered) - np.searchsorted(ordered, SCALES, side="right")).tolist()
         return counts
 
     def excerpt(self, first: int, last: int, at_most: int) -> Excerpt:
-        """The points from `first` to `last`, in seconds, both included: all of them, or `at_most` (>= 16) that matter.
+        """Return the points from `first` to `last`, in seconds, both included, thinned to `at_most` (>= 16) points.
 
-        Half of those outline the values: smallest and largest of each slice. A quarter are the highest score of each
-        slice, and a quarter all anomalies, if so few are enough: else those with the highest score of each slice.
+        Half of these are the smallest and largest values of slices, a quarter the highest scores of slices, and a
+        quarter all anomalies. If the anomalies do not fit into a quarter, only those among the highest scores are kept.
         """
         start, end = np.searchsorted(self.series.timestamps, (first, last + 1)).tolist()
         scored = slice(*np.searchsorted(self.scores.index, (start, end)).tolist())
@@ -75,41 +75,44 @@ class History:
         return Excerpt(
             timestamps=self.series.timestamps[shown],
             values=self.series.values[shown],
-            score=self._at(shown, self.scores.score),
-            expected=self._at(shown, self.scores.expected),
-            lower=self._at(shown, self.scores.lower),
-            upper=self._at(shown, self.scores.upper),
+            score=self._column(shown, self.scores.score),
+            expected=self._column(shown, self.scores.expected),
+            lower=self._column(shown, self.scores.lower),
+            upper=self._column(shown, self.scores.upper),
             points=end - start,
             anomalies=len(anomalies),
         )
 
-    def _at(self, shown: NDArray[np.intp], column: NDArray[np.floating[Any]] | None) -> Values:
-        """The column's values (m,) at these points of the series; NaN where none is stored."""
-        found = np.full(len(shown), np.nan)
+    def _column(self, shown: NDArray[np.intp], column: NDArray[np.floating[Any]] | None) -> Values:
+        """Return a column of the scores (m,) at these points of the series; NaN where none is stored."""
+        values = np.full(len(shown), np.nan)
         if column is not None:
-            place = np.searchsorted(self.scores.index, shown).clip(max=len(column) - 1)
-            stored = self.scores.index[place] == shown
-            found[stored] = column[place[stored]]
-        return found
+            index = np.searchsorted(self.scores.index, shown).clip(max=len(column) - 1)
+            stored = self.scores.index[index] == shown
+            values[stored] = column[index[stored]]
+        return values
 
 
 def nullable(column: Values) -> list[float | None]:
-    """The column as JSON can say it: None instead of NaN."""
-    return [None if number != number else number for number in column.tolist()]  # noqa: PLR0124 - NaN alone differs
+    """Return the column for JSON, with None instead of NaN."""
+    return [None if number != number else number for number in column.tolist()]  # noqa: PLR0124 - only NaN differs from itself
 
 
 class Histories:
-    """Reads histories. They never change, so they are kept in memory, up to a number of bytes."""
+    """Reads histories, and caches them up to a number of bytes. A history never changes."""
 
     def __init__(self, artifacts: Artifacts, cache_bytes: int) -> None:
         self._artifacts = artifacts
         self._cache: Cache[str, History] = Cache(cache_bytes)
 
     def of(self, version: Version) -> History:
-        """The version's history; `DamagedError` when a file of it is not what was stored."""
-        key = version.scores.key  # names series, job and attempt
-        if kept := self._cache.get(key):
-            return kept
+        """Return the version's history.
+
+        Raises `DamagedError` if a file is missing or not what was stored, `UnavailableError` if the store is away.
+        """
+        key = version.scores.key  # unique: it names series, job and attempt
+        if cached := self._cache.get(key):
+            return cached
         series = Series.decode(self._artifacts.data.get(version.data))
         history = History(series, TrainingScores.decode(self._artifacts.states.get(version.scores)))
         self._cache.put(key, history, history.size)

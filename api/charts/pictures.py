@@ -1,4 +1,4 @@
-"""Static pictures of charts: from data to SVG text, for chats, mails and wikis, without a browser."""
+"""Static charts as SVG text, for chats, mails and wikis, drawn without a browser."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from api.charts import ticks
-from api.charts.figures import band_edges, band_places
+from api.charts.figures import band_edges, band_indices
 from api.charts.histories import Excerpt
 from api.pages import templates, writing
 from shared.domain.series import Timestamps, Values
@@ -33,12 +33,12 @@ THEMES = {
     },
 }
 DIAMOND = "m0-5l5 5l-5 5l-5-5z"
-CHARACTER = 7.2  # pixels, about, of a label or title
+CHARACTER = 7.2  # approximate width of a character, in pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where the data goes, in pixels, and the values at its edges."""
+    """The plot area in pixels, and the times and values at its edges."""
 
     left: float
     right: float
@@ -50,53 +50,42 @@ class Frame:
     high: float
 
     def x(self, timestamps: Timestamps) -> Values:
-        """Pixels from the left."""
+        """Return pixels from the left (m,)."""
         share = (timestamps - self.first) / max(self.last - self.first, 1)
         return (self.left + share * (self.right - self.left)).round(1)
 
     def y(self, values: Values) -> Values:
-        """Pixels from the top; what lies outside the frame stays at its edge."""
+        """Return pixels from the top (m,), clipped to the frame."""
         share = (values / 2 - self.low / 2) / (self.high / 2 - self.low / 2)  # halves: the difference may overflow
         return (self.bottom - share.clip(0, 1) * (self.bottom - self.top)).round(1)
 
 
 def training(version: Version, excerpt: Excerpt, width: int, height: int, theme: str) -> str:
-    """The same picture as the chart of the page, as an SVG document."""
-    places = band_places(excerpt)
-    edges = band_edges(excerpt, places)
+    """Return the chart of a version's training data as an SVG document, in pixels of width and height."""
+    indices = band_indices(excerpt)
+    edges = band_edges(excerpt, indices)
     low, high = _range(excerpt.values, edges)
     y_ticks = ticks.numbers(low, high, max((height - 84) // 36, 1))
-    margin = 14 + CHARACTER * max(len(label) for _, label in y_ticks)
-    frame = Frame(
-        left=round(min(margin, width / 3)),
-        right=width - 26,
-        top=48,
-        bottom=height - 28,
-        first=int(excerpt.timestamps[0]),
-        last=int(excerpt.timestamps[-1]),
-        low=low,
-        high=high,
-    )
+    frame = _frame(excerpt, width, height, (low, high), [label for _, label in y_ticks])
+    room = max(int((frame.right - frame.left) / CHARACTER), 1)  # characters between left and right
+    x_ticks = ticks.times(frame.first, frame.last, room // 12 + 1)
     title = f"{version.series_id} · version {version.version} · {version.detector}"
     summary = _summary(version)
-    room = max(int((frame.right - frame.left) / CHARACTER), 1)
     above = excerpt.score > 1
     return templates.get_template("plot.svg").render(
         width=width,
         height=height,
-        colours=THEMES[theme],
+        colors=THEMES[theme],
         frame=frame,
         title=title,
         summary=summary,
         shown_title=_shortened(title, room * 6 // 7),
         shown_summary=_shortened(summary, room * 8 // 7),
         y_ticks=[(frame.y(np.array(value)), label) for value, label in y_ticks],
-        x_ticks=[
-            (frame.x(np.array(moment)), label) for moment, label in ticks.times(frame.first, frame.last, room // 12 + 1)
-        ],
+        x_ticks=[(frame.x(np.array(moment)), label) for moment, label in x_ticks],
         line=_path(frame, excerpt.timestamps, excerpt.values),
-        band=_area(frame, excerpt.timestamps[places], edges),
-        expected=_expected(frame, excerpt.timestamps[places], excerpt.expected[places]),
+        band=_area(frame, excerpt.timestamps[indices], edges),
+        expected=_expected(frame, excerpt.timestamps[indices], excerpt.expected[indices]),
         marks="".join(
             f"M{x} {y}{DIAMOND}"
             for x, y in zip(frame.x(excerpt.timestamps[above]), frame.y(excerpt.values[above]), strict=True)
@@ -104,8 +93,23 @@ def training(version: Version, excerpt: Excerpt, width: int, height: int, theme:
     )
 
 
+def _frame(excerpt: Excerpt, width: int, height: int, value_range: tuple[float, float], y_labels: list[str]) -> Frame:
+    """Return the plot area, with margins for the title and the labels."""
+    margin = 14 + CHARACTER * max(len(label) for label in y_labels)
+    return Frame(
+        left=round(min(margin, width / 3)),
+        right=width - 26,
+        top=48,
+        bottom=height - 28,
+        first=int(excerpt.timestamps[0]),
+        last=int(excerpt.timestamps[-1]),
+        low=value_range[0],
+        high=value_range[1],
+    )
+
+
 def _range(values: Values, edges: tuple[Values, Values] | None) -> tuple[float, float]:
-    """Lowest and highest value, and the band as far as it leaves the values a third of the height."""
+    """Return the range of the y axis: all values, and the band as far as the values keep a third of the height."""
     low, high = float(values.min()), float(values.max())
     reach = max(high / 2 - low / 2, 1e-9 * max(abs(low), abs(high)), ticks.SMALLEST)
     if edges is not None:

@@ -4,31 +4,31 @@ import math
 from datetime import UTC, datetime, timedelta
 
 LAST_YEAR = 9_999
-SMALLEST = 1e-300  # differences below lose their digits
+SMALLEST = 1e-300  # smaller differences lose digits
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200)
 _DAYS = (1, 2, 7, 14)
 _MONTHS = (1, 2, 3, 6)
 _DAY = 86_400
-_MONTH, _YEAR = 30.4 * _DAY, 365.25 * _DAY  # about
+_MONTH, _YEAR = 30.4 * _DAY, 365.25 * _DAY  # on average
 _EARLY_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 
 
 def numbers(low: float, high: float, at_most: int) -> list[tuple[float, str]]:
-    """Multiples of 1, 2 or 5 times a power of ten from `low` to `high`, at most about `at_most`, with labels."""
-    span = high / at_most - low / at_most  # each by itself: their difference may overflow
+    """Return about `at_most` ticks from `low` to `high`, with labels: multiples of 1, 2 or 5 times a power of ten."""
+    span = high / at_most - low / at_most  # divided first, because the difference may overflow
     if not span > SMALLEST:
         return [(low, f"{low:.6g}")]
     power = 10.0 ** math.floor(math.log10(span))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= 0.999 * span)
     first, last = math.ceil(low / step), math.floor(high / step)
-    if last - first > 2 * at_most:  # so far from zero that such steps cannot be told apart
+    if last - first > 2 * at_most:  # so far from zero that adding a step is lost to rounding
         return [(low, f"{low:.6g}")]
     digits = max(math.ceil(math.log10(max(abs(low), abs(high)) / step)) + 1, 6)
-    return [(place * step, f"{place * step:.{digits}g}") for place in range(first, last + 1)]
+    return [(multiple * step, f"{multiple * step:.{digits}g}") for multiple in range(first, last + 1)]
 
 
 def times(first: int, last: int, at_most: int) -> list[tuple[int, str]]:
-    """Moments from `first` to `last` (seconds since 1970) that people count by, about `at_most`, with labels."""
+    """Return about `at_most` ticks at round times from `first` to `last` (seconds since 1970), with labels."""
     span = max(last - first, 1) / at_most
     if span <= _SECONDS[-1]:
         step = next(step for step in _SECONDS if step >= span)
@@ -55,9 +55,9 @@ def _calendar(first: int, last: int, span: float) -> list[tuple[int, str]]:
     return ticks
 
 
-def _round_up(number_: float) -> float:
-    power = 10.0 ** math.floor(math.log10(max(number_, 1.0)))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= 0.99 * number_)
+def _round_up(years: float) -> float:
+    power = 10.0 ** math.floor(math.log10(max(years, 1.0)))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= 0.99 * years)
 
 
 def _clock(moment: int, step: int) -> str:

@@ -1,7 +1,6 @@
-"""Pages: templates, and files they refer to under names that change with their content.
+"""Pages: templates, and assets whose URLs change with their content.
 
-Every address in a page is relative, so that a proxy may serve the pages under a prefix: `root` leads from the page to
-where `/` is.
+Every URL in a page is relative, so that a proxy may serve the pages under a prefix: `root` leads from the page to `/`.
 """
 
 import gzip
@@ -26,7 +25,7 @@ templates = Environment(
 
 @dataclass(frozen=True)
 class Asset:
-    """A file that browsers may keep for a year."""
+    """A file that browsers may cache for a year."""
 
     media_type: str
     content: bytes
@@ -34,17 +33,17 @@ class Asset:
 
     @cached_property
     def compressed(self) -> bytes:
-        """As it is sent; made for the first who asks, so that pages which merely name the file need not wait."""
+        """The content, compressed with gzip at its first request, so that rendering a page that links to it is fast."""
         return gzip.compress(self.content, 6, mtime=0)
 
 
 def render(request: Request, template: str, *, status_code: int = 200, **content: object) -> HTMLResponse:
-    """The page. Its scripts and styles are those it was sent with: nothing else runs, loads or is sent elsewhere."""
+    """Render a page, with a policy that allows only the scripts and styles that the page itself includes."""
     nonce = token_urlsafe(16)
-    below = request.scope["path"].removeprefix(request.scope.get("root_path", "")).count("/") - 1
+    depth = request.scope["path"].removeprefix(request.scope.get("root_path", "")).count("/") - 1
     page = templates.get_template(template).render(
         nonce=nonce,
-        root="../" * below or "./",
+        root="../" * depth or "./",
         product=f"{request.app.title} {request.app.version}",
         signed_in=getattr(request.state, "signed_in", False),
         flower_url=request.app.state.services.settings.flower_url,
@@ -56,7 +55,7 @@ def render(request: Request, template: str, *, status_code: int = 200, **content
 
 
 def policy(nonce: str) -> str:
-    """What a page may do. Modules that a script with the nonce imports inherit it."""
+    """Return the Content-Security-Policy of a page. Modules that a script with the nonce imports are allowed too."""
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -65,30 +64,35 @@ def policy(nonce: str) -> str:
 
 @cache
 def asset(name: str) -> Asset:
-    """The file of that name; `KeyError` when there is none."""
+    """Return the file of that name; `KeyError` if there is none."""
     if name == "plotly.min.js":
         content = (files("plotly") / "package_data" / name).read_bytes()
     elif name in ("swagger-ui-bundle.js", "swagger-ui.css"):
         content = (files("fastapi_swagger") / "resources" / name).read_bytes()
     else:
-        content = _own()[name]
+        content = _static_files()[name]
     return Asset(
         media_type=MEDIA_TYPES[name.rsplit(".", 1)[1]],
         content=content,
-        # modules import each other by relative addresses, so that our own files share one fingerprint
-        fingerprint=hashlib.sha256(b"".join(_own().values()) if name in _own() else content).hexdigest()[:12],
+        fingerprint=_fingerprint(name, content),
     )
 
 
 def address(name: str) -> str:
-    """Where the file is, from `/`."""
+    """Return the URL of the file, relative to `/`."""
     return f"static/{asset(name).fingerprint}/{name}"
 
 
+def _fingerprint(name: str, content: bytes) -> str:
+    """Return the digest of a file. Our own files share one, because modules import each other by relative URLs."""
+    static = _static_files()
+    return hashlib.sha256(b"".join(static.values()) if name in static else content).hexdigest()[:12]
+
+
 @cache
-def _own() -> dict[str, bytes]:
-    found = sorted((files("api.pages") / "static").iterdir(), key=lambda file: file.name)
-    return {file.name: file.read_bytes() for file in found if file.is_file()}
+def _static_files() -> dict[str, bytes]:
+    static = sorted((files("api.pages") / "static").iterdir(), key=lambda file: file.name)
+    return {file.name: file.read_bytes() for file in static if file.is_file()}
 
 
 templates.globals["address"] = address

@@ -1,4 +1,4 @@
-"""Comparing versions of a series: what changed from one to the next."""
+"""Comparison of the versions of a series: the changes from one to the next."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from shared.errors import TsadError
 
 
 class Band(NamedTuple):
-    """What is normal, as a rule: the medians of a band's edges over the training points; None for an open side."""
+    """The typical normal band: the medians of its edges over the training points; None for an open side."""
 
     lower: float | None
     upper: float | None
 
     @classmethod
     def of(cls, scores: TrainingScores) -> "Band | None":
-        """None for a detector that has no band."""
+        """Return the band of a version's training scores; None for a detector without one."""
         lower, upper = (None if edge is None else float(np.median(edge)) for edge in (scores.lower, scores.upper))
         return None if lower is None and upper is None else cls(lower, upper)
 
     def __str__(self) -> str:
-        """As people would write it."""
+        """Format the band for people, with four digits."""
         lower, upper = ("" if edge is None else f"{edge:.4g}" for edge in self)
         if lower and upper:
             return f"{lower} to {upper}"
@@ -34,7 +34,7 @@ class Band(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Something that differs between two versions, in words."""
+    """A difference between two versions, as text."""
 
     name: str
     before: str
@@ -51,14 +51,17 @@ class Entry:
 
     @property
     def changes(self) -> list[Change]:
-        """What differs from the version before, the causes first."""
+        """The changes from the previous version, causes before effects."""
         if self.older is None:
             return []
         old, new = self.older.version, self.version
-        shared = sorted(old.parameters.keys() & new.parameters.keys())  # other ones belong to another detector
+        shared = sorted(old.parameters.keys() & new.parameters.keys())  # the others belong to only one of the detectors
         compared = [
             Change("detector", old.detector, new.detector),
-            *(Change(name.replace("_", " "), *_written(old.parameters[name], new.parameters[name])) for name in shared),
+            *(
+                Change(name.replace("_", " "), *_formatted(old.parameters[name], new.parameters[name]))
+                for name in shared
+            ),
             Change("points", f"{old.points:,}", f"{new.points:,}"),
             Change("normal band", str(self.older.band or "none"), str(self.band or "none")),
             Change("anomalous", writing.share(old.anomaly_share), writing.share(new.anomaly_share)),
@@ -67,7 +70,7 @@ class Entry:
 
 
 def timeline(versions: Sequence[Version], band_of: Callable[[Artifact], Band | None]) -> list[Entry]:
-    """The versions, newest first, each beside the one that follows in the list."""
+    """Return an entry for each version, newest first, linked to the entry of the next older version."""
     entries: list[Entry] = []
     for version in reversed(versions):
         entries.insert(0, Entry(version, _band(version, band_of), entries[0] if entries else None))
@@ -75,16 +78,16 @@ def timeline(versions: Sequence[Version], band_of: Callable[[Artifact], Band | N
 
 
 def read_band(states: Store, scores: Artifact) -> Band | None:
-    """The band of a version's training scores. They never change, so what is read once may be kept."""
+    """Read the band of a version's training scores. Scores never change, so callers may cache it."""
     return Band.of(TrainingScores.decode(states.get(scores)))
 
 
 def _band(version: Version, band_of: Callable[[Artifact], Band | None]) -> Band | None:
     try:
         return band_of(version.scores)
-    except TsadError:  # a page about versions opens also when a file of one is damaged, or the store is away
+    except TsadError:  # a damaged file, or a store that is away, must not break the page
         return None
 
 
-def _written(old: Any, new: Any) -> tuple[str, str]:
+def _formatted(old: Any, new: Any) -> tuple[str, str]:
     return writing.parameter(old), writing.parameter(new)

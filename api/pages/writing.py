@@ -1,4 +1,4 @@
-"""How pages write numbers, times and small pictures."""
+"""Formatting of numbers, times and sparklines for pages."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,22 +8,22 @@ SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 28
 
 
 def moment(when: datetime) -> str:
-    """A moment to the second."""
+    """Format a time in UTC, to the second."""
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def minute(when: datetime) -> str:
-    """A moment of this year to the minute, as long as what replaces it: "59 min ago"."""
+    """Format a time without its year, to the minute. It is as wide as the text that replaces it: "59 min ago"."""
     return f"{when.astimezone(UTC):%m-%d %H:%M}"
 
 
 def date(timestamp: int) -> str:
-    """The UTC day of seconds since 1970."""
+    """Format the UTC day of a timestamp in seconds since 1970."""
     return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d}"
 
 
 def share(fraction: float) -> str:
-    """A share of points in percent; what is not nothing is never written as 0."""
+    """Format a fraction in percent. A fraction above zero is never formatted as 0."""
     percent = 100 * fraction
     if 0 < percent < 0.01:
         return "< 0.01 %"
@@ -31,12 +31,12 @@ def share(fraction: float) -> str:
 
 
 def number(value: float) -> str:
-    """A value in six digits."""
+    """Format a value with six digits."""
     return f"{value:.6g}"
 
 
 def duration(seconds: float) -> str:
-    """A span of time in its two largest units."""
+    """Format seconds in their two largest units."""
     if seconds < 1:
         return f"{1000 * seconds:.3g} ms"
     if seconds < 60:
@@ -50,7 +50,7 @@ def duration(seconds: float) -> str:
 
 
 def parameter(value: Any) -> str:
-    """A detector's parameter as people would write it."""
+    """Format the value of a detector's parameter for people."""
     if isinstance(value, float):
         return number(value)
     if isinstance(value, list):
@@ -59,15 +59,15 @@ def parameter(value: Any) -> str:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Points of a polyline in a box of `SPARKLINE_WIDTH` by `SPARKLINE_HEIGHT`, whole numbers to stay small."""
+    """Return the points of an SVG polyline in a box of `SPARKLINE_WIDTH` by `SPARKLINE_HEIGHT`, as whole numbers."""
     lowest, highest = min(values), max(values)
-    # halved first: the spread of two finite numbers may be infinite
+    # halved first, because the difference of two finite numbers may overflow
     spread = highest / 2 - lowest / 2 or 1.0
     step = SPARKLINE_WIDTH / max(len(values) - 1, 1)
     top, room = 2, SPARKLINE_HEIGHT - 4
     return " ".join(
-        f"{place * step:.0f},{top + room * (1 - (value / 2 - lowest / 2) / spread):.0f}"
-        for place, value in enumerate(values)
+        f"{index * step:.0f},{top + room * (1 - (value / 2 - lowest / 2) / spread):.0f}"
+        for index, value in enumerate(values)
     )
 
 
