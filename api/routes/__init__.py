@@ -1,1 +1,1 @@
-"""Routes: thin, each a verb of the API."""
+"""Routes: thin functions, each a verb of the API."""

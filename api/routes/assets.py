@@ -1,4 +1,4 @@
-"""Pages for browsers."""
+"""Assets of pages, and the interactive documentation."""
 
 import re
 from secrets import token_urlsafe
@@ -35,8 +35,8 @@ async def documentation(request: Request) -> Response:
 def static(fingerprint: str, name: str) -> Response:
     """A file that a page refers to; its address changes with its content, so browsers keep it."""
     try:
-        found = asset(name)
+        file = asset(name)
     except KeyError:
         raise HTTPException(404) from None
-    headers = {"Content-Encoding": "gzip", "Cache-Control": A_YEAR if fingerprint == found.fingerprint else "no-cache"}
-    return Response(found.compressed, media_type=found.media_type, headers=headers)
+    headers = {"Content-Encoding": "gzip", "Cache-Control": A_YEAR if fingerprint == file.fingerprint else "no-cache"}
+    return Response(file.compressed, media_type=file.media_type, headers=headers)

@@ -1,24 +1,37 @@
-"""Cursors: where a page of a list ended, as clients carry it to the next page."""
+"""Pages of lists, and the cursors that lead from one page to the next."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
 from shared.store.jobs import Place
+
+Row = TypeVar("Row")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JOBS = re.compile(r"([0-9]{1,17})-([0-9]{1,18})")
 _VERSIONS = re.compile(r"[0-9]{1,9}")
 
 
+def split_page(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None]:
+    """Return the page of at most `limit` rows, and its last row if more rows follow.
+
+    The query must ask for `limit + 1` rows.
+    """
+    page = rows[:limit]
+    return page, page[-1] if len(rows) > limit else None
+
+
 def job_cursor(place: Place) -> str:
-    """The cursor for the jobs behind this place: microseconds since 1970 and a sequence number."""
+    """Return the cursor for the jobs after this place: microseconds since 1970 and a sequence number."""
     return f"{(place.moment - _EPOCH) // timedelta(microseconds=1)}-{place.seq}"
 
 
 def place_of(cursor: str | None) -> Place | None:
-    """The place that a cursor of a list of jobs stands for; `InputError` for any other text."""
+    """Return the place of a job cursor, None without a cursor; `InputError` if it is invalid."""
     if cursor is None:
         return None
     match = _JOBS.fullmatch(cursor)
@@ -28,7 +41,7 @@ def place_of(cursor: str | None) -> Place | None:
 
 
 def series_before(cursor: str | None) -> str:
-    """The id after which a list of series continues; `InputError` where the cursor is not one."""
+    """Return the id after which a list of series continues, empty without a cursor; `InputError` if it is invalid."""
     if cursor is None:
         return ""
     try:
@@ -38,7 +51,7 @@ def series_before(cursor: str | None) -> str:
 
 
 def version_limit(cursor: str | None) -> int | None:
-    """The number below which a list of versions continues; `InputError` where the cursor is not one."""
+    """Return the number below which a list of versions continues, None without a cursor; `InputError` if invalid."""
     if cursor is None:
         return None
     if not _VERSIONS.fullmatch(cursor):

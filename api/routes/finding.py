@@ -1,4 +1,4 @@
-"""What routes look up by the ids in a path: jobs and versions, or the problem that says which of them is missing."""
+"""Lookups of jobs and versions by the ids in a path."""
 
 from typing import Annotated
 from uuid import UUID
@@ -24,7 +24,7 @@ JobId = Annotated[str, Depends(_job_id)]
 
 
 def find_job(services: Services, caller: Caller, job_id: str) -> Job:
-    """The job; `NotFoundError` where there is none, or the caller may not see its series."""
+    """Return the job; `NotFoundError` if there is none, or the caller's key does not see its series."""
     with services.sessions.begin() as session:
         job = jobs.find(session, [job_id]).get(job_id)
     if job is None or not caller.sees(job.series_id):
@@ -33,7 +33,7 @@ def find_job(services: Services, caller: Caller, job_id: str) -> Job:
 
 
 def find_version(services: Services, series_id: str, version: int | None) -> Version:
-    """The version, the latest for None; `NotFoundError` says whether series or version is missing."""
+    """Return the version, the latest for None; `NotFoundError` says whether the series or the version is missing."""
     with services.sessions.begin() as session:
         return versions.get(session, series_id, version)
 

@@ -1,4 +1,4 @@
-"""Fits: one series, or many as lines of one request."""
+"""Fits: of one series, of many as lines of one request, or of a version's points again."""
 
 import re
 

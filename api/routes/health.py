@@ -1,4 +1,4 @@
-"""How the service is: for load balancers, for operators."""
+"""Health of the service, for load balancers and operators."""
 
 from collections.abc import Callable
 
@@ -25,8 +25,8 @@ _EXPECTED_REVISION = schema.expected_revision()
 def healthcheck(services: ServicesOf, caller: CallerOf) -> Response:
     """Series that have versions, and the latencies of the newest predictions and fits."""
     latencies = services.latencies.read()
-    nothing = Latency.of([])
-    inference, training = (latencies.get(kind, nothing) if latencies else nothing for kind in Kind)
+    empty = Latency.of([])
+    inference, training = (latencies.get(kind, empty) if latencies else empty for kind in Kind)
     return answer(
         Health(
             series_trained=services.series_trained.read(caller.series_prefix),
@@ -56,20 +56,20 @@ def readyz(services: ServicesOf, caller: CallerOf) -> Response:
     Without Redis or workers fits are still accepted and predictions answered: `degraded`. Callers without a key are
     told no more than that.
     """
-    needed = {
-        "database": _checked(lambda: _check_revision(services)),
-        "artifact store": _checked(lambda: _check_stores(services)),
+    required = {
+        "database": _state_of(_check_revision, services),
+        "artifact store": _state_of(_check_stores, services),
     }
     alive = workers_alive(services.redis)
-    wanted = {
+    optional = {
         "redis": "unavailable" if alive is None else "ok",
         "workers": "none heard of" if not alive else "ok",
     }
-    ready = all(state == "ok" for state in needed.values())
-    complete = ready and all(state == "ok" for state in wanted.values())
+    ready = all(state == "ok" for state in required.values())
+    complete = ready and all(state == "ok" for state in optional.values())
     status = "ready" if complete else "degraded" if ready else "unavailable"
-    shown = needed | wanted if Scope.READ in caller.scopes else UNSET
-    return answer(Readiness(status, shown), 200 if ready else 503)
+    checks = required | optional if Scope.READ in caller.scopes else UNSET
+    return answer(Readiness(status, checks), 200 if ready else 503)
 
 
 def _check_revision(services: Services) -> str:
@@ -83,8 +83,9 @@ def _check_stores(services: Services) -> str:
     return "ok"
 
 
-def _checked(check: Callable[[], str]) -> str:
+def _state_of(check: Callable[[Services], str], services: Services) -> str:
+    """Return the state that the check reports, or the detail of its error."""
     try:
-        return check()
+        return check(services)
     except TsadError as error:
         return error.detail

@@ -1,4 +1,4 @@
-"""Fit jobs: follow them, list them, stop them, run them again."""
+"""Fit jobs: list, follow, cancel and retry them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from api.dependencies import CallerOf, Cursor, Limit, RequestId, ServicesOf, ans
 from api.following import events
 from api.following.polling import LONGEST_WAIT_S
 from api.openapi import operation
-from api.routes.cursors import job_cursor, place_of
+from api.routes.cursors import job_cursor, place_of, split_page
 from api.routes.finding import JobId, find_job
 from api.schemas.jobs import AcceptedJob, JobAnswer, JobPage
 from api.services import Services
@@ -28,10 +28,10 @@ from shared.store.jobs import Wanted
 
 router = APIRouter(tags=["jobs"])
 
-FIRST_OF_STREAM = 50  # jobs whose snapshots a stream of many begins with
+FIRST_OF_STREAM = 50  # snapshots of jobs at the start of a stream of many
 
 
-def _wanted(
+def _selection(
     caller: CallerOf,
     series_id: Annotated[str | None, Query(description="Only jobs of this series")] = None,
     status: Annotated[Status | None, Query(description="Only jobs of this status")] = None,
@@ -39,7 +39,7 @@ def _wanted(
     return Wanted(None if series_id is None else check_series_id(series_id), status, within=caller.series_prefix)
 
 
-WantedJobs = Annotated[Wanted, Depends(_wanted)]
+Selection = Annotated[Wanted, Depends(_selection)]
 _MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}, {"type": "null"}]}
 Moment = Annotated[
     datetime | None,
@@ -51,28 +51,28 @@ Moment = Annotated[
 @router.get("/jobs", **operation(JobPage, scope=Scope.READ))
 def list_jobs(
     services: ServicesOf,
-    wanted: WantedJobs,
+    selection: Selection,
     created_after: Moment = None,
     created_before: Moment = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
     """Jobs, newest first."""
-    dated = replace(wanted, created_after=_in_utc(created_after), created_before=_in_utc(created_before))
+    dated = replace(selection, created_after=_in_utc(created_after), created_before=_in_utc(created_before))
     older_than = place_of(cursor)
     with services.sessions.begin() as session:
-        newest = jobs.page(session, dated, older_than, limit + 1)
-    page = newest[:limit]
-    more = job_cursor(page[-1][1]) if len(newest) > limit else None
-    return answer(JobPage([JobAnswer.of(job) for job, _ in page], more))
+        rows = jobs.page(session, dated, older_than, limit + 1)
+    page, last = split_page(rows, limit)
+    next_cursor = job_cursor(last[1]) if last else None
+    return answer(JobPage([JobAnswer.of(job) for job, _ in page], next_cursor))
 
 
 @router.get("/jobs/events", **operation("text/event-stream", scope=Scope.READ))
-async def stream_jobs(services: ServicesOf, caller: CallerOf, wanted: WantedJobs) -> Response:
+async def stream_jobs(services: ServicesOf, caller: CallerOf, selection: Selection) -> Response:
     """Server-sent events: the newest jobs, then a snapshot of each whenever it changes."""
-    stream = services.poller.stream(wanted)
-    first = await services.lanes.requests(_newest, services, wanted)
-    return events.respond(stream, first, partial(services.keyring.is_valid, caller))
+    stream = services.poller.stream(selection)
+    current = await services.lanes.requests(_newest, services, selection)
+    return events.respond(stream, current, partial(services.keyring.is_valid, caller))
 
 
 @router.get("/jobs/{job_id}", **operation(JobAnswer, scope=Scope.READ))
@@ -94,8 +94,8 @@ async def show_job(
 async def stream_job(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
     """Server-sent events: a snapshot of the job now and whenever it changes, until it has ended."""
     stream = services.poller.stream(Wanted(), job_id)
-    first = await services.lanes.requests(find_job, services, caller, job_id)
-    return events.respond(stream, [first], partial(services.keyring.is_valid, caller))
+    current = await services.lanes.requests(find_job, services, caller, job_id)
+    return events.respond(stream, [current], partial(services.keyring.is_valid, caller))
 
 
 @router.post("/jobs/{job_id}/cancel", **operation(JobAnswer, scope=Scope.FIT))
@@ -124,13 +124,14 @@ def retry(services: ServicesOf, caller: CallerOf, job_id: JobId, request_id: Req
     return answer_accepted(accepted)
 
 
-def _newest(services: Services, wanted: Wanted) -> list[Job]:
+def _newest(services: Services, selection: Wanted) -> list[Job]:
+    """Return the newest jobs of the selection, oldest first."""
     with services.sessions.begin() as session:
-        return [job for job, _ in reversed(jobs.page(session, wanted, None, FIRST_OF_STREAM))]
+        return [job for job, _ in reversed(jobs.page(session, selection, None, FIRST_OF_STREAM))]
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
-    """Of any offset, for PostgreSQL knows fewer than Python does."""
+    """Convert to UTC, because PostgreSQL accepts fewer offsets than Python. A time without offset is in UTC."""
     if moment is None or moment.tzinfo is None:
         return moment and moment.replace(tzinfo=UTC)
     try:

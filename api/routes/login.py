@@ -1,4 +1,4 @@
-"""Signing in and out of the pages: a key for a cookie."""
+"""Signing in to the pages with a key, which is exchanged for a cookie, and signing out."""
 
 import secrets
 from datetime import timedelta
@@ -21,7 +21,7 @@ from shared.store import keys
 router = APIRouter(tags=["pages"])
 
 LASTS = timedelta(hours=12)
-MOST_BYTES = 10_000  # of the form: whoever sends it has shown no key yet
+MOST_BYTES = 10_000  # of the form, because its sender is not authenticated yet
 
 
 @router.get("/ui/login", **operation("text/html", scope=None))
@@ -36,14 +36,15 @@ async def ask(
 async def sign_in(request: Request, services: ServicesOf) -> Response:
     """Take a key, and give a cookie that lasts for some hours, and no longer than the key."""
     form = await _form(request)
-    token, place = form.get("key", [""])[0].strip(), form.get("next", [""])[0]
+    token = form.get("key", [""])[0].strip()
+    target = form.get("next", [""])[0]
     caller = await services.keyring.find(token) if token else None
     if caller is None:
         security_event(request, Code.UNAUTHENTICATED)
-        return render(request, "login.html", status_code=401, next=place, wrong=True)
+        return render(request, "login.html", status_code=401, next=target, wrong=True)
     session = secrets.token_urlsafe(32)
-    await services.lanes.requests(_open, services, session, caller)
-    answer = RedirectResponse(_inside(request, place), 303)
+    await services.lanes.requests(_open_session, services, session, caller)
+    answer = RedirectResponse(_local_path(request, target), 303)
     answer.set_cookie(
         SESSION_COOKIE,
         session,
@@ -59,13 +60,14 @@ async def sign_in(request: Request, services: ServicesOf) -> Response:
 async def sign_out(request: Request, services: ServicesOf) -> Response:
     """End the session everywhere, and forget its cookie."""
     if token := session_token(dict(request.scope["headers"])):
-        await services.lanes.requests(_end, services, token)
-    answer = RedirectResponse(_inside(request, "/ui/login"), 303)
+        await services.lanes.requests(_end_session, services, token)
+    answer = RedirectResponse(_local_path(request, "/ui/login"), 303)
     answer.delete_cookie(SESSION_COOKIE)
     return answer
 
 
 async def _form(request: Request) -> dict[str, list[str]]:
+    """Read the fields of the form; `InputError` if it is larger than `MOST_BYTES`."""
     content = b""
     async for part in request.stream():
         content += part
@@ -74,18 +76,21 @@ async def _form(request: Request) -> dict[str, list[str]]:
     return parse_qs(content.decode("latin-1"))
 
 
-def _open(services: Services, token: str, caller: Caller) -> None:
+def _open_session(services: Services, token: str, caller: Caller) -> None:
     with services.sessions.begin() as session:
         keys.open_session(session, digest(token), caller.key_id, LASTS)
 
 
-def _end(services: Services, token: str) -> None:
+def _end_session(services: Services, token: str) -> None:
     with services.sessions.begin() as session:
         keys.end_session(session, digest(token))
 
 
-def _inside(request: Request, place: str) -> str:
-    """The place where it is one of ours; browsers take two slashes, of either kind, for another host."""
+def _local_path(request: Request, target: str) -> str:
+    """Return the target if it is a path of this service, else the path of the start page.
+
+    Browsers take two leading slashes, of either kind, as the start of a host.
+    """
     root: str = request.scope["root_path"]
-    ours = place.startswith("/") and place[1:2] not in ("/", "\\") and place.isprintable()
-    return place if ours and place.startswith(root) else f"{root}/"
+    is_local = target.startswith("/") and target[1:2] not in ("/", "\\") and target.isprintable()
+    return target if is_local and target.startswith(root) else f"{root}/"

@@ -1,6 +1,7 @@
-"""The pages that tell what is going on: all series, all jobs, one job, one series."""
+"""The pages of the service: all series, all jobs, one job, one series."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ from api.dependencies import CallerOf, Cursor, SeriesId, ServicesOf, answer
 from api.openapi import operation
 from api.pages import render
 from api.pages.timeline import timeline
-from api.routes.cursors import job_cursor, place_of, series_before, version_limit
+from api.routes.cursors import job_cursor, place_of, series_before, split_page, version_limit
 from api.routes.finding import JobId, find_job
 from api.services import Services
 from shared.domain import detectors
@@ -31,9 +32,9 @@ from shared.telemetry import Kind, Latency
 router = APIRouter(tags=["pages"])
 
 SERIES_OF_A_PAGE, JOBS_OF_A_PAGE, VERSIONS_OF_A_PAGE = 30, 50, 10
-JOBS_BESIDE = 10  # of a series, shown beside what the page is about
+JOBS_BESIDE = 10  # of the series, on the pages of a job and of a series
 RUNNING_SHOWN, FAILED_SHOWN = 8, 5
-MOST_COUNTED = 10_000  # open jobs: counting more would take longer than it tells
+MOST_COUNTED = 10_000  # open jobs, because an exact count of more is not worth its time
 
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
 _TITLES = {Kind.INFERENCE: "Prediction", Kind.TRAINING: "Fit"}
@@ -59,6 +60,7 @@ def start(
         open_jobs = admissions.admission(session, MOST_COUNTED).open_jobs
         running = jobs.page(session, Wanted(status=Status.RUNNING, within=caller.series_prefix), None, RUNNING_SHOWN)
         failed = jobs.page(session, Wanted(status=Status.FAILED, within=caller.series_prefix), None, FAILED_SHOWN)
+    page, last = split_page(summaries, SERIES_OF_A_PAGE)
     return render(
         request,
         "start.html",
@@ -66,8 +68,8 @@ def start(
         url=request.base_url,
         prefix=prefix,
         cursor=cursor,
-        series=summaries[:SERIES_OF_A_PAGE],
-        more=summaries[SERIES_OF_A_PAGE - 1].series_id if len(summaries) > SERIES_OF_A_PAGE else None,
+        series=page,
+        more=last.series_id if last else None,
         trained=services.series_trained.read(caller.series_prefix),
         open_jobs=open_jobs,
         most_counted=MOST_COUNTED,
@@ -87,21 +89,22 @@ def jobs_page(
     cursor: Cursor = None,
 ) -> Response:
     """Jobs, newest first, as they come and go."""
-    wanted = Wanted(check_series_id(series_id) if series_id.strip() else None, status, within=caller.series_prefix)
+    selection = Wanted(check_series_id(series_id) if series_id.strip() else None, status, within=caller.series_prefix)
     with services.sessions.begin() as session:
-        page = jobs.page(session, wanted, place_of(cursor or None), JOBS_OF_A_PAGE + 1)
-    shown = {"status": wanted.status, "series_id": wanted.series_id}
+        rows = jobs.page(session, selection, place_of(cursor or None), JOBS_OF_A_PAGE + 1)
+    page, last = split_page(rows, JOBS_OF_A_PAGE)
+    filters = {"status": selection.status, "series_id": selection.series_id}
     return render(
         request,
         "jobs.html",
         now=datetime.now(UTC),
         statuses=list(Status),
-        status=wanted.status or "",
-        series_id=wanted.series_id or "",
-        query=urlencode({name: value for name, value in shown.items() if value}),
+        status=selection.status or "",
+        series_id=selection.series_id or "",
+        query=urlencode({name: value for name, value in filters.items() if value}),
         cursor=cursor,
-        jobs=_jobs(page[:JOBS_OF_A_PAGE]),
-        more=job_cursor(page[JOBS_OF_A_PAGE - 1][1]) if len(page) > JOBS_OF_A_PAGE else None,
+        jobs=_jobs(page),
+        more=job_cursor(last[1]) if last else None,
     )
 
 
@@ -120,11 +123,11 @@ def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cur
     below = version_limit(cursor)
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
-        page = versions.page(session, series_id, below, VERSIONS_OF_A_PAGE + 1)
+        rows = versions.page(session, series_id, below, VERSIONS_OF_A_PAGE + 1)
         newest = _jobs(jobs.page(session, Wanted(series_id), None, JOBS_BESIDE))
-    if summary is None and not any(job.holds_data for job in newest):  # or it was deleted
+    if summary is None and not any(job.holds_data for job in newest):  # never fitted, or deleted
         raise series_not_found()
-    entries = timeline(page, services.bands)[:VERSIONS_OF_A_PAGE]
+    entries, last = split_page(timeline(rows, services.bands), VERSIONS_OF_A_PAGE)
     return render(
         request,
         "series.html",
@@ -133,7 +136,7 @@ def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cur
         summary=summary,
         entries=entries,
         cursor=cursor,
-        more=entries[-1].version.version if len(page) > VERSIONS_OF_A_PAGE else None,
+        more=last.version.version if last else None,
         jobs=newest,
         detectors=[
             {
@@ -156,11 +159,12 @@ def sample(name: str) -> Response:
 
 
 def _latencies(services: Services) -> dict[str, Latency]:
+    """Return latencies by title; empty while Redis is away."""
     latencies = services.latencies.read()
     if latencies is None:
         return {}
     return {title: latencies.get(kind, Latency.of([])) for kind, title in _TITLES.items()}
 
 
-def _jobs(page: list[tuple[Job, Place]]) -> list[Job]:
-    return [job for job, _ in page]
+def _jobs(rows: Sequence[tuple[Job, Place]]) -> list[Job]:
+    return [job for job, _ in rows]

@@ -1,4 +1,4 @@
-"""A version's training data as people look at it: a page and a static picture."""
+"""Charts of a version's training data: a page and a static picture."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -30,36 +30,36 @@ from shared.store import versions
 router = APIRouter(tags=["pages"])
 
 
-def _named(caller: CallerOf, series_id: Annotated[str, Query(description="The series")]) -> str:
+def _queried_series(caller: CallerOf, series_id: Annotated[str, Query(description="The series")]) -> str:
     return visible(check_series_id(series_id), caller)
 
 
-Named = Annotated[str, Depends(_named)]
-Numbered = Annotated[str | None, Query(description="A version (3, v3); 0, latest or nothing for the latest")]
+QueriedSeries = Annotated[str, Depends(_queried_series)]
+QueriedVersion = Annotated[str | None, Query(description="A version (3, v3); 0, latest or nothing for the latest")]
 
 
 @router.get("/plot", **operation("text/html", scope=Scope.READ))
-def plot(request: Request, services: ServicesOf, series_id: Named, version: Numbered = None) -> Response:
+def plot(request: Request, services: ServicesOf, series_id: QueriedSeries, version: QueriedVersion = None) -> Response:
     """A version's training data with the normal band and the points it calls anomalous."""
-    found = find_version(services, series_id, parse_version(version))
-    history = services.histories.of(found)
+    resolved = find_version(services, series_id, parse_version(version))
+    history = services.histories.of(resolved)
     excerpt = history.excerpt(0, LAST_TIMESTAMP, USUALLY_SHOWN)
-    about = _about(found, history, len(excerpt.timestamps))
+    script_data = _script_data(resolved, history, len(excerpt.timestamps))
     has_band = not (np.isnan(excerpt.lower).all() and np.isnan(excerpt.upper).all())
     return render(
         request,
         "plot.html",
         section="series",
-        version=found,
+        version=resolved,
         figure=_inside_script(figures.training(excerpt).to_json()),
-        about=_inside_script(msgspec.json.encode(about).decode()),
-        scales=about["scales"],
+        about=_inside_script(msgspec.json.encode(script_data).decode()),
+        scales=script_data["scales"],
         has_band=has_band,
         detail=_detail(excerpt, has_band=has_band),
         marks=excerpt.anomalies,
         example=_example(history.series),
-        facts=_facts(found),
-        **_neighbours(services, found),
+        facts=_facts(resolved),
+        **_neighbors(services, resolved),
     )
 
 
@@ -67,33 +67,34 @@ def plot(request: Request, services: ServicesOf, series_id: Named, version: Numb
 def picture(
     request: Request,
     services: ServicesOf,
-    series_id: Named,
-    version: Numbered = None,
+    series_id: QueriedSeries,
+    version: QueriedVersion = None,
     width: Annotated[int, Query(ge=200, le=4000, description="Pixels")] = 960,
     height: Annotated[int, Query(ge=120, le=2000, description="Pixels")] = 360,
     theme: Annotated[Literal["light", "dark"], Query(description="light or dark")] = "light",
 ) -> Response:
     """The same as a static picture, for chats, mails and wikis."""
-    found = find_version(services, series_id, parse_version(version))
-    looks = f"{__version__} {found.scores.key} {found.version} {width} {height} {theme}"
-    tag = f'"{hashlib.sha256(looks.encode()).hexdigest()[:32]}"'
-    headers = {"Cache-Control": "no-cache", "ETag": tag}  # kept, but asked for again: what is latest changes
+    resolved = find_version(services, series_id, parse_version(version))
+    inputs = f"{__version__} {resolved.scores.key} {resolved.version} {width} {height} {theme}"
+    tag = f'"{hashlib.sha256(inputs.encode()).hexdigest()[:32]}"'
+    headers = {"Cache-Control": "no-cache", "ETag": tag}  # cached, but revalidated: another version may be the latest
     if tag in request.headers.get("If-None-Match", ""):
         return Response(status_code=304, headers=headers)
-    excerpt = services.histories.of(found).excerpt(0, LAST_TIMESTAMP, 2 * width)
-    drawn = pictures.training(found, excerpt, width, height, theme)
-    return Response(drawn, media_type="image/svg+xml", headers=headers)
+    excerpt = services.histories.of(resolved).excerpt(0, LAST_TIMESTAMP, 2 * width)
+    svg = pictures.training(resolved, excerpt, width, height, theme)
+    return Response(svg, media_type="image/svg+xml", headers=headers)
 
 
-def _neighbours(services: Services, version: Version) -> dict[str, Any]:
+def _neighbors(services: Services, version: Version) -> dict[str, Any]:
+    """Return the numbers of the previous, the next and the latest version."""
     with services.sessions.begin() as session:
         before, after = versions.neighbors(session, version.series_id, version.version)
         summary = series_store.find(session, version.series_id)
     return {"previous": before, "next": after, "latest": summary.latest_version if summary else version.version}
 
 
-def _about(version: Version, history: History, shown: int) -> dict[str, Any]:
-    """What the scripts of the page have to know."""
+def _script_data(version: Version, history: History, shown: int) -> dict[str, Any]:
+    """Return the data for the page's scripts; `shown` is the number of points in the figure."""
     alarm_rate = version.parameters.get("alarm_rate", OFF)
     return {
         "series_id": version.series_id,
@@ -122,7 +123,7 @@ def _detail(excerpt: Excerpt, *, has_band: bool) -> str:
 
 
 def _example(series: Series) -> str:
-    """Two points to try: one like the last, and one as far above the highest as the lowest is below."""
+    """Return two points to try out, as lines: one with the last value, one a whole range above the highest value."""
     last, value = int(series.timestamps[-1]), float(series.values[-1])
     far = 2 * float(series.values.max()) - float(series.values.min())
     interval = max(round((last - int(series.timestamps[0])) / max(len(series) - 1, 1)), 1)
@@ -131,16 +132,16 @@ def _example(series: Series) -> str:
 
 
 def _facts(version: Version) -> list[tuple[str, Any]]:
-    given = [
+    parameters = [
         (name.replace("_", " "), writing.parameter(value))
         for name, value in version.parameters.items()
         if value not in ([], "off")
     ]
     learnt = [(name.replace("_", " "), writing.parameter(value)) for name, value in version.learnt.items()]
-    learnt = [fact for fact in learnt if fact[0] not in dict(given)]
+    learnt = [fact for fact in learnt if fact[0] not in dict(parameters)]
     return [
         ("detector", version.detector),
-        *given,
+        *parameters,
         *learnt,
         ("points", f"{version.points:,}"),
         ("first point", _moment(version.first_timestamp)),
@@ -156,5 +157,5 @@ def _moment(timestamp: int) -> str:
 
 
 def _inside_script(document: str | None) -> Markup:
-    """JSON that no `</script>` in a name or value can end."""
+    """Escape JSON so that no `</script>` in a name or value can end the script element."""
     return Markup((document or "").replace("<", "\\u003c"))  # noqa: S704 - JSON in a script is data, never markup

@@ -1,7 +1,7 @@
-"""Predictions: one point, many points of a series, points of many series.
+"""Predictions: for one point, many points of a series, or points of many series.
 
-These routes read the request themselves and answer bytes: FastAPI's own parsing and serialising would cost more than
-the verdict.
+These routes read the request and encode the response themselves, because FastAPI's parsing and serializing would cost
+more than the verdict.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ async def predict(request: Request) -> Response:
     services: Services = request.app.state.services
     series_id = visible(check_series_id(request.path_params["series_id"]), caller_of(request))
     version, explain = None, False
-    if request.scope["query_string"]:  # parsing none takes as long as a verdict
+    if request.scope["query_string"]:  # parsing an empty query string takes as long as a verdict
         version = parse_version(request.query_params.get("version"))
         explain = _flag(request, "explain")
     body = decode(_POINT, await request.body())
@@ -73,12 +73,15 @@ async def predict_many(request: Request) -> Response:
     services: Services = request.app.state.services
     body = decode(_MANY, await request.body())
     caller, request_id = caller_of(request), request_id_of(request)
-    results = await asyncio.gather(*(_one_of_many(services, point, caller, request_id) for point in body.points))
+    results = await asyncio.gather(*(_judge_point(services, point, caller, request_id) for point in body.points))
     return answer(ManyVerdicts(results))
 
 
-async def _one_of_many(services: Services, point: SeriesPoint, caller: Caller, request_id: str) -> PointVerdict:
-    """All of them wait in the same turn of the event loop, so that one query finds every latest version."""
+async def _judge_point(services: Services, point: SeriesPoint, caller: Caller, request_id: str) -> PointVerdict:
+    """Judge one of many points.
+
+    All points await the resolver in the same turn of the event loop, so one query resolves every latest version.
+    """
     try:
         series_id = visible(check_series_id(point.series_id), caller)
         version = None if point.version is None else parse_version(str(point.version))
@@ -91,10 +94,10 @@ async def _one_of_many(services: Services, point: SeriesPoint, caller: Caller, r
 
 
 def _flag(request: Request, name: str) -> bool:
-    given = request.query_params.get(name, "false").lower()
-    if given not in ("true", "false", "1", "0"):
+    text = request.query_params.get(name, "false").lower()
+    if text not in ("true", "false", "1", "0"):
         raise _invalid_query(name, "must be true or false")
-    return given in ("true", "1")
+    return text in ("true", "1")
 
 
 def _invalid_query(name: str, message: str) -> InputError:

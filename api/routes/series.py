@@ -1,4 +1,4 @@
-"""Series: list them, look at one, choose what its latest version is, delete it; and the detectors there are."""
+"""Series: list, show, pin and delete them; and the list of detectors."""
 
 import msgspec
 from fastapi import APIRouter
@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from api.dependencies import CallerOf, Content, Cursor, Limit, Prefix, SeriesId, ServicesOf, answer
 from api.openapi import operation
-from api.routes.cursors import series_before
+from api.routes.cursors import series_before, split_page
 from api.schemas.answers import DeletedSeries, DetectorAnswer, DetectorList, SeriesAnswer, SeriesPage
 from api.schemas.decoding import decode
 from api.schemas.jobs import JobAnswer
@@ -32,9 +32,9 @@ def list_series(
     after = series_before(cursor)
     with services.sessions.begin() as session:
         summaries = series_store.page(session, prefix, after, limit + 1, caller.series_prefix)
-    page = summaries[:limit]
-    more = page[-1].series_id if len(summaries) > limit else None
-    return answer(SeriesPage([SeriesAnswer.of(summary) for summary in page], more))
+    page, last = split_page(summaries, limit)
+    next_cursor = last.series_id if last else None
+    return answer(SeriesPage([SeriesAnswer.of(summary) for summary in page], next_cursor))
 
 
 @router.get("/series/{series_id}", **operation(SeriesAnswer, scope=Scope.READ))
@@ -43,11 +43,11 @@ def show_series(services: ServicesOf, series_id: SeriesId) -> Response:
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
         job = jobs.last_of_series(session, series_id)
-    if summary is None and (job is None or not job.holds_data):  # or it was deleted
+    if summary is None and (job is None or not job.holds_data):  # never fitted, or deleted
         raise series_not_found()
-    shown = SeriesAnswer.of(summary) if summary else SeriesAnswer.without_versions(series_id)
-    shown.last_job = None if job is None else JobAnswer.of(job)
-    return answer(shown)
+    body = SeriesAnswer.of(summary) if summary else SeriesAnswer.without_versions(series_id)
+    body.last_job = None if job is None else JobAnswer.of(job)
+    return answer(body)
 
 
 @router.delete("/series/{series_id}", **operation(DeletedSeries, scope=Scope.ADMIN))
@@ -68,7 +68,7 @@ def pin(services: ServicesOf, series_id: SeriesId, content: Content) -> Response
         if not series_store.pin(session, series_id, version):
             raise versions.missing(session, series_id, version)
         summary = series_store.find(session, series_id)
-    return answer(_shown(summary))
+    return answer(_existing(summary))
 
 
 @router.delete("/series/{series_id}/pin", **operation(SeriesAnswer, scope=Scope.ADMIN))
@@ -77,7 +77,7 @@ def unpin(services: ServicesOf, series_id: SeriesId) -> Response:
     with services.sessions.begin() as session:
         series_store.unpin(session, series_id)
         summary = series_store.find(session, series_id)
-    return answer(_shown(summary))
+    return answer(_existing(summary))
 
 
 @router.get("/detectors", **operation(DetectorList, scope=Scope.READ))
@@ -103,7 +103,8 @@ def list_detectors() -> Response:
     )
 
 
-def _shown(summary: SeriesSummary | None) -> SeriesAnswer:
+def _existing(summary: SeriesSummary | None) -> SeriesAnswer:
+    """Convert a summary; `NotFoundError` if there is none."""
     if summary is None:
         raise series_not_found()
     return SeriesAnswer.of(summary)

@@ -1,4 +1,4 @@
-"""Versions of a series: list them, look at one, take its training data back, delete one."""
+"""Versions of a series: list, show and delete them, and return their training data."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from api.charts.histories import FEWEST_SHOWN, MOST_SHOWN, USUALLY_SHOWN, nullable
 from api.dependencies import Cursor, Limit, SeriesId, ServicesOf, VersionNumber, answer
 from api.openapi import operation
-from api.routes.cursors import version_limit
+from api.routes.cursors import split_page, version_limit
 from api.routes.finding import find_version
 from api.schemas.answers import PointsAnswer, TrainingData, VersionAnswer, VersionPage
 from shared.domain.access import Scope
@@ -32,12 +32,12 @@ def list_versions(services: ServicesOf, series_id: SeriesId, limit: Limit = 50, 
     """The versions of a series, newest first."""
     below = version_limit(cursor)
     with services.sessions.begin() as session:
-        found = versions.page(session, series_id, below, limit + 1)
-        if not found and series_store.find(session, series_id) is None:
+        rows = versions.page(session, series_id, below, limit + 1)
+        if not rows and series_store.find(session, series_id) is None:
             raise series_not_found()
-    page = found[:limit]
-    more = str(page[-1].version) if len(found) > limit else None
-    return answer(VersionPage([VersionAnswer.of(version) for version in page], more))
+    page, last = split_page(rows, limit)
+    next_cursor = str(last.version) if last else None
+    return answer(VersionPage([VersionAnswer.of(version) for version in page], next_cursor))
 
 
 @router.get("/series/{series_id}/versions/{version}", **operation(VersionAnswer, scope=Scope.READ))
@@ -54,10 +54,10 @@ def training_data(
     as_: Annotated[Literal["json", "csv"], Query(alias="format", description="json or csv")] = "json",
 ) -> Response:
     """The points a version was fitted on, as they were sent."""
-    found = find_version(services, series_id, version)
-    points = Series.decode(services.artifacts.data.get(found.data))
+    resolved = find_version(services, series_id, version)
+    points = Series.decode(services.artifacts.data.get(resolved.data))
     if as_ == "csv":
-        name = f"{series_id}-v{found.version}.csv"
+        name = f"{series_id}-v{resolved.version}.csv"
         return StreamingResponse(
             _csv(points), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
         )
@@ -79,21 +79,21 @@ def points_to_show(
     if from_ > to:
         sentence = "A span ends after it begins."
         raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "to"), sentence)])
-    found = find_version(services, series_id, version)
-    shown = services.histories.of(found).excerpt(from_, to, max_points)
+    resolved = find_version(services, series_id, version)
+    excerpt = services.histories.of(resolved).excerpt(from_, to, max_points)
     return answer(
         PointsAnswer(
             series_id=series_id,
-            version=str(found.version),
-            detector=found.detector,
-            points=shown.points,
-            anomalies=shown.anomalies,
-            timestamps=shown.timestamps.tolist(),
-            values=shown.values.tolist(),
-            score=nullable(shown.score),
-            expected=nullable(shown.expected),
-            lower=nullable(shown.lower),
-            upper=nullable(shown.upper),
+            version=str(resolved.version),
+            detector=resolved.detector,
+            points=excerpt.points,
+            anomalies=excerpt.anomalies,
+            timestamps=excerpt.timestamps.tolist(),
+            values=excerpt.values.tolist(),
+            score=nullable(excerpt.score),
+            expected=nullable(excerpt.expected),
+            lower=nullable(excerpt.lower),
+            upper=nullable(excerpt.upper),
         )
     )
 
@@ -110,6 +110,7 @@ def delete_version(services: ServicesOf, series_id: SeriesId, version: VersionNu
 
 
 def _json(points: Series) -> Iterator[bytes]:
+    """Yield the body of `TrainingData` in parts, so that a long series is never encoded as a whole."""
     for name, column in (("timestamps", points.timestamps), ("values", points.values)):
         yield b'{"timestamps":[' if name == "timestamps" else b'],"values":['
         for start in range(0, len(points), POINTS_AT_A_TIME):
@@ -119,6 +120,7 @@ def _json(points: Series) -> Iterator[bytes]:
 
 
 def _csv(points: Series) -> Iterator[str]:
+    """Yield the points as CSV with a header, in parts."""
     yield "timestamp,value\n"
     for start in range(0, len(points), POINTS_AT_A_TIME):
         rows = io.StringIO()
