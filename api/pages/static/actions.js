@@ -1,8 +1,8 @@
-// Buttons: what each calls stands in its attributes.
-//   data-call, data-path, data-body   the request to the API
-//   data-follow                       go to the page of the job that was accepted
-//   data-then                         go to this page afterwards; without either, the page shows what changed
-//   data-opens, data-version          the dialog that asks first, and which version it is about
+// Buttons, which declare their action in attributes.
+//   data-call, data-path, data-body   the request to the API: method, path, JSON body
+//   data-follow                       open the page of the accepted job afterwards
+//   data-then                         open this page afterwards; without either, the current page is refreshed
+//   data-opens, data-version          the dialog that asks for confirmation, and the version it concerns
 //   data-sample                       the sample to fit
 import { ROOT, call } from "./api.js";
 import { refresh } from "./live.js";
@@ -11,9 +11,9 @@ function go(path) {
   location.assign(new URL(path, ROOT));
 }
 
-// Does what the button is for; what went wrong is told in a sentence, where the page has a place for it.
+// Runs the button's action, and shows an error in the notice.
 export async function act(button, work, notice = document.getElementById("problem")) {
-  if (button.ariaDisabled) return; // it is at work; a disabled button would lose the focus
+  if (button.ariaDisabled) return; // already running; the disabled attribute would take the focus away
   button.ariaDisabled = "true";
   notice.hidden = true;
   try {
@@ -50,7 +50,7 @@ function open({ opens, version }) {
   dialog.showModal();
 }
 
-// What to copy must name this server as it is reached from here, through whatever proxy.
+// Commands to copy must contain the URL by which this browser reaches the server, proxies included.
 for (const text of document.querySelectorAll("[data-root]")) text.textContent = ROOT.href;
 
 document.addEventListener("click", ({ target }) => {

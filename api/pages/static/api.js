@@ -1,4 +1,4 @@
-// Calls the JSON API, wherever a proxy has put it. All that changes something goes through here.
+// Calls of the JSON API, under whatever prefix a proxy serves it. All changes go through here.
 export const ROOT = new URL("../../", import.meta.url);
 
 export class Problem extends Error {
@@ -14,7 +14,7 @@ export async function call(method, path, body) {
   try {
     answer = await fetch(new URL(path.replace(/^\//, ""), ROOT), {
       method,
-      // a header that no form of another site can send
+      // a header that forms of other sites cannot send
       headers: { "X-Requested-With": "tsad", ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
       body: body === undefined ? undefined : JSON.stringify(body),
     });

@@ -1,14 +1,14 @@
-// Draws the figure that the page carries, in the colours of the theme. Needs no server: a saved page draws itself.
+// Draws the page's figure in the colors of the theme. Needs no server, so a saved page works too.
 const element = document.getElementById("chart");
 const figure = JSON.parse(document.getElementById("figure").textContent);
 const CONFIG = {
   responsive: true,
   displaylogo: false,
   modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "sendChartToCloud"],
-  plotlyServerURL: "", // no chart leaves for a cloud
+  plotlyServerURL: "", // no upload of charts
 };
 
-// Columns of each trace by name, as fitted; what is drawn may be another threshold's.
+// Columns of each trace by name, at the fitted threshold. The drawn columns may be those of another threshold.
 export const columns = Object.fromEntries(
   figure.data.map(({ name, x, y, customdata, meta }) => [name, { x, y, customdata, isOpen: Boolean(meta?.is_open) }]),
 );
@@ -27,7 +27,7 @@ export function draw() {
   return Plotly.react(element, figure.data, figure.layout, CONFIG);
 }
 
-// Plotly keeps the ends of an axis as text, without a zone: it is UTC.
+// Converts the end of an axis. Plotly stores it as text without a time zone, in UTC.
 function milliseconds(end) {
   const [day, time] = String(end).split(" ");
   return Date.parse(time ? `${day}T${time}Z` : day);
@@ -35,22 +35,22 @@ function milliseconds(end) {
 
 function paint() {
   const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-  traces.value.line.color = traces.value.marker.color = colour("chart-line");
-  if (has("normal band")) traces["normal band"].fillcolor = colour("chart-band");
-  if (has("expected")) traces.expected.line.color = colour("chart-expected");
-  Object.assign(traces.anomaly.marker, { color: colour("chart-anomaly"), line: { width: 1, color: colour("card") } });
-  traces.tried.marker.color = colour("chart-tried");
-  const axis = { gridcolor: colour("chart-grid"), linecolor: colour("rule"), tickcolor: colour("rule") };
+  const color = (name) => style.getPropertyValue(`--${name}`).trim();
+  traces.value.line.color = traces.value.marker.color = color("chart-line");
+  if (has("normal band")) traces["normal band"].fillcolor = color("chart-band");
+  if (has("expected")) traces.expected.line.color = color("chart-expected");
+  Object.assign(traces.anomaly.marker, { color: color("chart-anomaly"), line: { width: 1, color: color("card") } });
+  traces.tried.marker.color = color("chart-tried");
+  const axis = { gridcolor: color("chart-grid"), linecolor: color("rule"), tickcolor: color("rule") };
   Object.assign(figure.layout.xaxis, axis);
   Object.assign(figure.layout.yaxis, axis);
-  Object.assign(figure.layout.xaxis.rangeslider, { bgcolor: colour("paper"), bordercolor: colour("rule"), borderwidth: 1 });
+  Object.assign(figure.layout.xaxis.rangeslider, { bgcolor: color("paper"), bordercolor: color("rule"), borderwidth: 1 });
   Object.assign(figure.layout, {
-    font: { color: colour("faint"), family: getComputedStyle(document.body).fontFamily, size: 12 },
-    hoverlabel: { bgcolor: colour("card"), bordercolor: colour("rule"), font: { color: colour("ink") } },
-    modebar: { bgcolor: "rgba(0, 0, 0, 0)", color: colour("faint"), activecolor: colour("accent") },
+    font: { color: color("faint"), family: getComputedStyle(document.body).fontFamily, size: 12 },
+    hoverlabel: { bgcolor: color("card"), bordercolor: color("rule"), font: { color: color("ink") } },
+    modebar: { bgcolor: "rgba(0, 0, 0, 0)", color: color("faint"), activecolor: color("accent") },
   });
-  for (const edge of figure.layout.shapes) edge.line.color = colour("faint");
+  for (const edge of figure.layout.shapes) edge.line.color = color("faint");
 }
 
 element.replaceChildren();

@@ -1,4 +1,4 @@
-// The form that fits a version's points again: the fields of the chosen detector, and what they hold as JSON.
+// The form that fits a version's points again: shows the fields of the chosen detector, and sends their values as JSON.
 import { act } from "./actions.js";
 import { ROOT, call } from "./api.js";
 

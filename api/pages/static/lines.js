@@ -1,20 +1,20 @@
-// Lines that people type or paste, read as points.
+// Parses lines that people type or paste as points.
 const SEPARATOR = /\s*[,;\t]\s*/;
 
-// [[seconds, value], …] in order of time; throws an Error that says which line is wrong.
+// Returns [[seconds, value], …] in order of time; throws an Error that names an invalid line.
 export function pointsOf(text) {
   const lines = text.split(/\r?\n/).map((line) => line.trim());
   const points = [];
-  for (const [place, line] of lines.entries()) {
+  for (const [index, line] of lines.entries()) {
     if (line === "") continue;
     const fields = line.split(SEPARATOR);
-    if (points.length === 0 && isHeading(fields) && lines.slice(place + 1).some(Boolean)) continue;
-    points.push(pointOf(fields, place + 1));
+    if (points.length === 0 && isHeading(fields) && lines.slice(index + 1).some(Boolean)) continue;
+    points.push(pointOf(fields, index + 1));
   }
   if (points.length === 0) throw new Error("Type a point first: its time and its value, as in the example.");
-  points.sort(([one], [other]) => one - other);
-  const twice = points.findIndex(([at], place) => place > 0 && at === points[place - 1][0]);
-  if (twice > 0) throw new Error(`Two points have the time ${points[twice][0]}: a series has one value at a time.`);
+  points.sort(([time], [otherTime]) => time - otherTime);
+  const duplicate = points.findIndex(([time], index) => index > 0 && time === points[index - 1][0]);
+  if (duplicate > 0) throw new Error(`Two points have the time ${points[duplicate][0]}: a series has one value at a time.`);
   return points;
 }
 
@@ -34,7 +34,7 @@ function pointOf(fields, line) {
 function secondsOf(time) {
   if (/^[0-9]+$/.test(time)) return Number(time);
   const iso = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.0+)?)?)(Z|[+-]\d\d:?\d\d)?)?$/i.exec(time);
-  return iso ? Date.parse(`${iso[1]}T${iso[2] ?? "00:00"}${iso[3] ?? "Z"}`) / 1000 : NaN; // without a zone it is UTC
+  return iso ? Date.parse(`${iso[1]}T${iso[2] ?? "00:00"}${iso[3] ?? "Z"}`) / 1000 : NaN; // UTC unless it has a zone
 }
 
 const short = (text) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);

@@ -1,77 +1,77 @@
-// Keeps a page true. One stream tells what became of jobs; whenever it tells something that the page does not show, the
-// page is fetched again and its live parts are put in place, so that each part is written once, by the server.
+// Keeps a page up to date. One stream reports changes of jobs. When it reports a change that the page does not show,
+// the page is fetched again and its live parts are replaced, so that only the server renders them.
 import { ROOT } from "./api.js";
 
 const SHORTEST_GAP_MS = 1000;
 const LONGEST_RETRY_MS = 30_000;
-const CLOCKS_DIFFER_MS = 5000; // the server's and the database's
+const CLOCKS_DIFFER_MS = 5000; // the clocks of server and database
 
 const state = document.getElementById("live");
-const served = new WeakMap(); // parts, as the server wrote them
+const served = new WeakMap(); // HTML of each part, as the server rendered it
 let source = null;
 let retryMs = 1000;
-let missed = false; // the stream was away for a while
-let resting = false; // after a refresh, so that a busy installation is not asked all the time
-let wanted = false;
-let asked = 0; // how often the page was fetched again, and which of the answers it shows
-let shown = 0;
+let stale = false; // whether the stream may have missed changes
+let refreshing = false; // during a refresh and the pause after it, which limits the load on a busy installation
+let refreshNeeded = false;
+let newestFetch = 0; // number of the last fetch of the page, and of the one that it shows
+let shownFetch = 0;
 
 for (const part of document.querySelectorAll("[data-live] > *")) served.set(part, part.outerHTML);
 
-// --------------------------------------------------------------------------------------------------- the page again
+// --------------------------------------------------------------------------------------------------- refreshing
 
 export async function refresh() {
   const began = performance.now();
-  asked += 1;
-  const mine = asked;
+  newestFetch += 1;
+  const fetchNumber = newestFetch;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     const html = await answer.text();
-    if (!answer.ok || mine < shown) return performance.now() - began; // a later one may have been quicker
-    shown = mine;
+    if (!answer.ok || fetchNumber < shownFetch) return performance.now() - began; // a later fetch may finish first
+    shownFetch = fetchNumber;
     replaceParts(new DOMParser().parseFromString(html, "text/html"));
   } catch {
-    missed = true; // the stream will tell when the server is back
+    stale = true; // the stream opens again when the server is back, and causes a refresh
   }
   return performance.now() - began;
 }
 
 async function refreshSoon() {
-  wanted = true;
-  if (resting) return;
-  resting = true;
-  while (wanted) {
-    wanted = false;
-    const took = await refresh();
-    await new Promise((resume) => setTimeout(resume, Math.max(SHORTEST_GAP_MS, 5 * took)));
+  refreshNeeded = true;
+  if (refreshing) return;
+  refreshing = true;
+  while (refreshNeeded) {
+    refreshNeeded = false;
+    const tookMs = await refresh();
+    await new Promise((resume) => setTimeout(resume, Math.max(SHORTEST_GAP_MS, 5 * tookMs)));
   }
-  resting = false;
+  refreshing = false;
 }
 
 function replaceParts(fresh) {
-  for (const now of document.querySelectorAll("[data-live]")) {
-    const then = fresh.getElementById(now.id);
-    if (then) replaceChildren(now, then);
+  for (const current of document.querySelectorAll("[data-live]")) {
+    const replacement = fresh.getElementById(current.id);
+    if (replacement) replaceChildren(current, replacement);
   }
   state.dataset.now = fresh.getElementById("live")?.dataset.now ?? state.dataset.now;
   writeTimes();
 }
 
-function replaceChildren(now, then) {
-  const known = new Map([...now.children].map((part) => [part.id, part]));
-  let last = null;
-  for (const part of [...then.children]) {
-    const html = part.outerHTML;
-    let kept = known.get(part.id);
-    known.delete(part.id);
-    if (served.get(kept) !== html) kept = replace(kept, document.importNode(part, true), html);
-    const place = last ? last.nextElementSibling : now.firstElementChild;
-    if (kept !== place) now.insertBefore(kept, place);
-    last = kept;
+function replaceChildren(current, replacement) {
+  const obsolete = new Map([...current.children].map((part) => [part.id, part]));
+  let previous = null;
+  for (const freshPart of [...replacement.children]) {
+    const html = freshPart.outerHTML;
+    let part = obsolete.get(freshPart.id);
+    obsolete.delete(freshPart.id);
+    if (served.get(part) !== html) part = replace(part, document.importNode(freshPart, true), html);
+    const next = previous ? previous.nextElementSibling : current.firstElementChild;
+    if (part !== next) current.insertBefore(part, next);
+    previous = part;
   }
-  for (const gone of known.values()) {
-    if (gone.contains(document.activeElement)) document.getElementById("main").focus({ preventScroll: true });
-    gone.remove();
+  for (const part of obsolete.values()) {
+    if (part.contains(document.activeElement)) document.getElementById("main").focus({ preventScroll: true });
+    part.remove();
   }
 }
 
@@ -80,7 +80,7 @@ function replace(old, fresh, html) {
   served.set(fresh, html);
   old?.replaceWith(fresh);
   if (focused) {
-    const same = [...fresh.querySelectorAll("[data-path]")].find((one) => one.dataset.path === focused.dataset.path);
+    const same = [...fresh.querySelectorAll("[data-path]")].find((control) => control.dataset.path === focused.dataset.path);
     (same ?? fresh.querySelector("button, a") ?? document.getElementById("main")).focus({ preventScroll: true });
   }
   return fresh;
@@ -89,22 +89,22 @@ function replace(old, fresh, html) {
 // ------------------------------------------------------------------------------------------------------- the stream
 
 function connect() {
-  const mine = new EventSource(new URL(state.dataset.stream, ROOT));
-  source = mine;
-  mine.addEventListener("open", () => {
+  const stream = new EventSource(new URL(state.dataset.stream, ROOT));
+  source = stream;
+  stream.addEventListener("open", () => {
     retryMs = 1000;
     state.textContent = "Live";
     state.classList.add("on");
-    if (missed) refreshSoon();
-    missed = false;
+    if (stale) refreshSoon();
+    stale = false;
   });
-  mine.addEventListener("job", (event) => show(JSON.parse(event.data)));
-  mine.addEventListener("error", () => {
-    missed = true;
+  stream.addEventListener("job", (event) => show(JSON.parse(event.data)));
+  stream.addEventListener("error", () => {
+    stale = true;
     state.textContent = "Reconnecting";
     state.classList.remove("on");
-    if (mine.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
-    setTimeout(() => mine === source && connect(), retryMs);
+    if (stream.readyState !== EventSource.CLOSED) return; // the browser reconnects by itself
+    setTimeout(() => stream === source && connect(), retryMs);
     retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
   });
 }
@@ -120,12 +120,12 @@ function show(job) {
   }
 }
 
-// A hidden page needs no stream: browsers open six connections to a host, however many tabs there are.
+// A hidden page closes its stream, because all tabs of a browser share six connections to a host.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     source?.close();
     source = null;
-    missed = true;
+    stale = true;
   } else if (source === null) {
     connect();
   }
@@ -141,7 +141,7 @@ const UNITS = [
 ];
 
 export function ago(seconds) {
-  const [size, unit] = UNITS.find(([least]) => seconds >= least) ?? UNITS[3];
+  const [size, unit] = UNITS.find(([unitSeconds]) => seconds >= unitSeconds) ?? UNITS[3];
   return `${Math.floor(Math.max(seconds, 0) / size)} ${unit} ago`;
 }
 

@@ -1,10 +1,10 @@
-// The plot page with a server behind it: a closer look, another threshold, points to try.
+// The parts of the plot page that need a server: finer points on zoom, another threshold, points to try out.
 import { watchZoom } from "./closer.js";
 import { offerThreshold } from "./threshold.js";
 import { offerTryout } from "./tryout.js";
 
-const about = JSON.parse(document.getElementById("about").textContent);
+const plot = JSON.parse(document.getElementById("about").textContent);
 
-watchZoom(about, offerThreshold(about));
-offerTryout(about);
+watchZoom(plot, offerThreshold(plot));
+offerTryout(plot);
 document.querySelector(".columns").inert = false;

@@ -1,5 +1,5 @@
-// Loaded before anything is painted, so that no page flashes in the other theme. A choice is kept in this browser
-// while it differs from what the system prefers.
+// Applies the theme before the first paint, so that no page flashes in the other one. The browser stores a choice only
+// while it differs from the preference of the system.
 {
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
@@ -16,7 +16,7 @@
     try {
       return localStorage.getItem("theme");
     } catch {
-      return null; // storage is switched off
+      return null; // storage is disabled
     }
   };
 
@@ -25,7 +25,7 @@
       if (theme === preferred()) localStorage.removeItem("theme");
       else localStorage.setItem("theme", theme);
     } catch {
-      // then it holds for this page alone
+      // storage is disabled: the choice applies to this page only
     }
     apply(theme);
   };

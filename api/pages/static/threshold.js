@@ -1,6 +1,6 @@
-// Which training points fire at another threshold. A score is a distance in units of the threshold, so that at one
-// `scale` times as high those fire whose score is greater than `scale`. A long series stores one score for each block of
-// points, the highest: then "at least" so many fire.
+// Shows which training points fire at another threshold. A score is a distance in units of the threshold, so at a
+// threshold `scale` times as high, the points with a score above `scale` fire. A long series stores only the highest
+// score of each block of points, so the number of firing points is a lower bound ("at least").
 import * as chart from "./chart.js";
 
 const slider = document.getElementById("scale");
@@ -8,17 +8,17 @@ const asFitted = document.getElementById("as-fitted");
 const count = (number) => number.toLocaleString("en");
 const short = (number) => String(Number(number.toPrecision(4)));
 
-// Returns what has to be called when the chart got other points.
-export function offerThreshold(about) {
+// Returns the function that redraws the chart after its points changed.
+export function offerThreshold(plot) {
   const middle = Number(slider.value);
 
   const show = () => {
-    const place = Number(slider.value);
-    const scale = about.scales[place];
+    const index = Number(slider.value);
+    const scale = plot.scales[index];
     mark(scale);
-    document.getElementById("fires").textContent = sentence(about, scale, about.firing[place]);
+    document.getElementById("fires").textContent = sentence(plot, scale, plot.firing[index]);
     slider.setAttribute("aria-valuetext", `${short(scale)} times`);
-    asFitted.disabled = place === middle;
+    asFitted.disabled = index === middle;
     return chart.draw();
   };
 
@@ -27,15 +27,15 @@ export function offerThreshold(about) {
     slider.value = middle;
     show();
   });
-  slider.value = middle; // a browser may have kept another
+  slider.value = middle; // browsers may restore the value of an earlier visit
   show();
   return show;
 }
 
 function mark(scale) {
   const { x, y, customdata } = chart.columns.value;
-  const firing = customdata.flatMap(([, score], place) => (score !== null && score > scale ? [place] : []));
-  const pick = (column) => firing.map((place) => column[place]);
+  const firing = customdata.flatMap(([, score], index) => (score !== null && score > scale ? [index] : []));
+  const pick = (column) => firing.map((index) => column[index]);
   chart.set("anomaly", { x: pick(x), y: pick(y), customdata: pick(customdata) });
   chart.set("value", { x, y, customdata });
   for (const name of ["lower edge", "normal band", "expected"]) {
@@ -43,26 +43,27 @@ function mark(scale) {
   }
 }
 
-// A band is as wide as the threshold is high; an open side stays where it is.
+// Returns the edge of the band, whose width is proportional to the threshold. An open side does not move.
 function edge(name, scale) {
   const { y, isOpen } = chart.columns[name];
   const expected = chart.columns.expected?.y;
-  return isOpen || !expected ? y : y.map((value, place) => expected[place] + (value - expected[place]) * scale);
+  return isOpen || !expected ? y : y.map((value, index) => expected[index] + (value - expected[index]) * scale);
 }
 
-function sentence(about, scale, firing) {
-  const some = about.stored < about.points ? "at least " : "";
-  const fires = `${some}${count(firing)} of ${count(about.points)} training points ${firing === 1 ? "fires" : "fire"}`;
-  const rate = firing ? `, one in ${count(Math.round(about.points / firing))}${some && " or more"}` : "";
+function sentence(plot, scale, firing) {
+  const bound = plot.stored < plot.points ? "at least " : "";
+  const fires = `${bound}${count(firing)} of ${count(plot.points)} training points ${firing === 1 ? "fires" : "fire"}`;
+  const rate = firing ? `, one in ${count(Math.round(plot.points / firing))}${bound && " or more"}` : "";
   const name = `At ${short(scale)} times the threshold`;
-  return `${scale === 1 ? "As fitted" : name}: ${fires}${rate}. ${parameter(about, scale, firing)}`;
+  return `${scale === 1 ? "As fitted" : name}: ${fires}${rate}. ${parameter(plot, scale, firing)}`;
 }
 
-// What to fit with to get that threshold: it, where the detector takes one, else an alarm rate that comes near.
+// Returns the parameter that yields this threshold: the threshold itself if the detector has such a parameter,
+// otherwise the closest alarm rate.
 function parameter({ threshold, alarm_rate: alarmRate, is_parameter: isParameter, points, stored }, scale, firing) {
   if (isParameter) return `That is threshold = ${short(threshold * scale)}${alarmRate ? ', alarm_rate = "off"' : ""}.`;
   if (scale === 1) return `Fitted with alarm_rate = "${alarmRate}".`;
   if (firing === 0) return `That is rarer than alarm_rate = "1 in ${points}".`;
-  if (stored < points && firing > stored / 4) return ""; // too many share a block with a higher score to be counted
+  if (stored < points && firing > stored / 4) return ""; // too many points are hidden by a higher score in their block
   return `That is near alarm_rate = "1 in ${Math.round(points / firing)}".`;
 }

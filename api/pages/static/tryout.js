@@ -1,4 +1,4 @@
-// Points that the reader types, pastes or drops are judged by this version, drawn, and listed.
+// Points that the reader types, pastes or drops: this version judges them, and the page draws and lists them.
 import { call } from "./api.js";
 import * as chart from "./chart.js";
 import { pointsOf } from "./lines.js";
@@ -10,25 +10,25 @@ const problem = document.getElementById("tryout-problem");
 const list = document.getElementById("verdicts");
 const summary = document.getElementById("verdict");
 
-export function offerTryout(about) {
+export function offerTryout(plot) {
   const form = document.getElementById("points");
   const file = document.getElementById("file");
 
   const judge = async () => {
-    say("");
+    showProblem("");
     try {
       const points = pointsOf(lines.value);
-      show(points, await verdictsOf(about, points));
+      show(points, await verdictsOf(plot, points));
     } catch (error) {
       show([], []);
-      say(error.message);
+      showProblem(error.message);
     }
   };
 
-  const open = async (chosen) => {
-    if (!chosen) return;
-    if (chosen.size > LARGEST_FILE) return say("The file is larger than 8 MiB: post it to the API instead.");
-    lines.value = await chosen.text();
+  const open = async (chosenFile) => {
+    if (!chosenFile) return;
+    if (chosenFile.size > LARGEST_FILE) return showProblem("The file is larger than 8 MiB: post it to the API instead.");
+    lines.value = await chosenFile.text();
     await judge();
   };
 
@@ -42,46 +42,46 @@ export function offerTryout(about) {
   });
   document.getElementById("clear").addEventListener("click", () => {
     lines.value = "";
-    say("");
+    showProblem("");
     show([], []);
   });
   form.addEventListener("dragover", (event) => event.preventDefault());
   form.addEventListener("drop", (event) => {
-    if (event.dataTransfer.files.length === 0) return; // text goes into the field by itself
+    if (event.dataTransfer.files.length === 0) return; // the browser inserts dropped text into the field
     event.preventDefault();
     open(event.dataTransfer.files[0]);
   });
 }
 
-// After the training data, the server itself judges points by what comes before them. Inside of it, a detector that
-// judges a point by those before it gets the training points before the first.
-async function verdictsOf(about, points) {
-  const isInside = points[0][0] <= about.last;
-  const before = about.context_points && isInside ? await trainingBefore(about, points[0][0]) : [];
+// The server knows the context of points after the training data. For points inside of it, a detector that needs
+// context gets the training points before the first one.
+async function verdictsOf(plot, points) {
+  const isInside = points[0][0] <= plot.last;
+  const before = plot.context_points && isInside ? await trainingBefore(plot, points[0][0]) : [];
   const all = [...before, ...points];
-  const body = { timestamps: all.map(([at]) => at), values: all.map(([, value]) => value) };
-  const answer = await call("POST", `predict/${about.series_id}/batch?version=${about.version}`, body);
+  const body = { timestamps: all.map(([time]) => time), values: all.map(([, value]) => value) };
+  const answer = await call("POST", `predict/${plot.series_id}/batch?version=${plot.version}`, body);
   const ofPoints = (name) => answer[name].slice(before.length);
   const [anomaly, score, lower, upper] = ["anomaly", "score", "lower", "upper"].map(ofPoints);
-  return points.map((_, place) => ({
-    anomaly: anomaly[place],
-    score: score[place],
-    lower: lower[place],
-    upper: upper[place],
+  return points.map((_, index) => ({
+    anomaly: anomaly[index],
+    score: score[index],
+    lower: lower[index],
+    upper: upper[index],
   }));
 }
 
-async function trainingBefore(about, time) {
-  const interval = (about.last - about.first) / (about.points - 1);
+async function trainingBefore(plot, time) {
+  const interval = (plot.last - plot.first) / (plot.points - 1);
   const to = time - 1;
-  const from = Math.max(Math.floor(to - 2 * about.context_points * interval), about.first);
+  const from = Math.max(Math.floor(to - 2 * plot.context_points * interval), plot.first);
   if (from > to) return [];
-  const path = `series/${about.series_id}/versions/${about.version}/points?from=${from}&to=${to}&max_points=20000`;
-  const found = await call("GET", path);
-  return found.timestamps.map((at, place) => [at, found.values[place]]).slice(-about.context_points);
+  const path = `series/${plot.series_id}/versions/${plot.version}/points?from=${from}&to=${to}&max_points=20000`;
+  const { timestamps, values } = await call("GET", path);
+  return timestamps.map((timestamp, index) => [timestamp, values[index]]).slice(-plot.context_points);
 }
 
-function say(sentence) {
+function showProblem(sentence) {
   problem.textContent = sentence;
   problem.hidden = sentence === "";
 }
@@ -89,9 +89,9 @@ function say(sentence) {
 function show(points, verdicts) {
   const words = verdicts.map(wordOf);
   chart.set("tried", {
-    x: points.map(([at]) => 1000 * at),
+    x: points.map(([time]) => 1000 * time),
     y: points.map(([, value]) => value),
-    customdata: points.map(([at], place) => [at, `${words[place]}${scoreOf(verdicts[place], ", score ")}`]),
+    customdata: points.map(([time], index) => [time, `${words[index]}${scoreOf(verdicts[index], ", score ")}`]),
     marker: {
       size: 11,
       line: { width: 2 },
@@ -103,34 +103,34 @@ function show(points, verdicts) {
   const anomalies = words.filter((word) => word === "anomaly").length;
   const unknown = words.filter((word) => word === "unknown").length;
   const shortened = points.length > MOST_LISTED ? ` The first ${MOST_LISTED} are listed.` : "";
-  const unsaid = unknown ? ` Of ${unknown} nothing can be said: too few points come before.` : "";
-  summary.textContent = points.length ? `Anomalies: ${anomalies} of ${points.length}.${unsaid}${shortened}` : "";
+  const unknownNote = unknown ? ` Of ${unknown} nothing can be said: too few points come before.` : "";
+  summary.textContent = points.length ? `Anomalies: ${anomalies} of ${points.length}.${unknownNote}${shortened}` : "";
   list.hidden = points.length === 0;
   list.querySelector("tbody").replaceChildren(
-    ...points.slice(0, MOST_LISTED).map((point, place) => row(point, verdicts[place], words[place])),
+    ...points.slice(0, MOST_LISTED).map((point, index) => row(point, verdicts[index], words[index])),
   );
 }
 
 const wordOf = ({ anomaly }) => ({ true: "anomaly", false: "normal" })[anomaly] ?? "unknown";
 const brief = (number) => String(Number(number.toPrecision(6)));
-const scoreOf = ({ score }, before = "") => (score === null ? "" : `${before}${Number(score.toPrecision(3))}`);
+const scoreOf = ({ score }, prefix = "") => (score === null ? "" : `${prefix}${Number(score.toPrecision(3))}`);
 
-function row([at, value], verdict, word) {
+function row([time, value], verdict, word) {
   const cells = [
-    [new Date(1000 * at).toISOString().slice(0, 19).replace("T", " "), "number-left"],
+    [new Date(1000 * time).toISOString().slice(0, 19).replace("T", " "), "number-left"],
     [brief(value), "number"],
     [word, `verdict ${word}`],
     [scoreOf(verdict), "number"],
     [rangeOf(verdict), "number"],
   ];
-  const made = document.createElement("tr");
+  const element = document.createElement("tr");
   for (const [text, kind] of cells) {
     const cell = document.createElement("td");
     cell.className = kind;
     cell.textContent = text;
-    made.append(cell);
+    element.append(cell);
   }
-  return made;
+  return element;
 }
 
 function rangeOf({ lower, upper }) {
