@@ -76,7 +76,7 @@ async def stream_jobs(services: ServicesOf, caller: CallerOf, selection: Selecti
 
 
 @router.get("/jobs/{job_id}", **operation(JobAnswer, scope=Scope.READ))
-async def show_job(
+async def job(
     services: ServicesOf,
     caller: CallerOf,
     job_id: JobId,

@@ -38,7 +38,7 @@ def list_series(
 
 
 @router.get("/series/{series_id}", **operation(SeriesAnswer, scope=Scope.READ))
-def show_series(services: ServicesOf, series_id: SeriesId) -> Response:
+def one_series(services: ServicesOf, series_id: SeriesId) -> Response:
     """One series and its last job, also while its first fit is still under way."""
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)

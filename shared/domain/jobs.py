@@ -10,7 +10,7 @@ from shared.errors import Code
 
 
 class Status(StrEnum):
-    """Stage of a fit job between acceptance and its end."""
+    """Where a fit job is."""
 
     QUEUED = "queued"  # accepted; waiting for a worker, or for an earlier job of its series
     RUNNING = "running"  # one worker holds its lease
