@@ -1,4 +1,4 @@
-"""Real servers for the whole session; a database, folders and processes of the tests' own."""
+"""Real servers for the whole session, and a database, folders and processes for the tests alone."""
 
 import os
 import re
@@ -19,25 +19,24 @@ from shared.metrics import Metrics, Publisher
 from shared.queue import announce, make_celery
 from shared.settings import Settings
 from shared.store.engine import Sessions
-from shared.store.schema import migrate
 from shared.telemetry import Latencies, connect
 from tests.points import ramp
-from tests.processes import make_settings, new_database, serving, sessions_of
+from tests.processes import make_settings, migrated_database, serving, sessions_of
 from tests.stores import serving_s3
 from tests.waiting import until
 from worker import training as trainings
 
 LONGEST = tuple(f"tests/{name}" for name in ("chaos/test_sabotage", "crashes", "cli", "worker", "protocol", "embedded"))
-TEST_REDIS_DATABASE = 9  # of a server that is not ours alone
+TEST_REDIS_DATABASE = 9  # the server may have other users
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two, each with servers of its own; those of the environment are used by one alone."""
+    """Two, each with servers of its own; only one if the environment names the servers."""
     return 0 if os.environ.get("REDIS_URL") or os.environ.get("DATABASE_URL") else min(2, os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first, so that neither process is left with a long module when the other is done."""
+    """Run the longest modules first, so that no process starts a long one when the other is finished."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
@@ -51,7 +50,7 @@ def session_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def servers(session_folder: Path) -> Iterator[tuple[str, str]]:
-    """Addresses of PostgreSQL and Redis: those of the environment, or our own."""
+    """URLs of PostgreSQL and Redis: from the environment, or of servers started here."""
     database_url, redis_url = os.environ.pop("DATABASE_URL", ""), os.environ.pop("REDIS_URL", "")
     with Embedded(session_folder / "home", durable=False, postgres=not database_url, valkey=not redis_url) as embedded:
         yield database_url or embedded.database_url, redis_url or embedded.redis_url
@@ -64,9 +63,8 @@ def server_url(servers: tuple[str, str]) -> str:
 
 @pytest.fixture(scope="session")
 def database_url(server_url: str) -> Iterator[str]:
-    """A migrated database that the tests of this session share: each uses series of its own."""
-    with new_database(server_url) as url:
-        migrate(url)
+    """A migrated database that the tests of this session share; each uses series of its own."""
+    with migrated_database(server_url) as url:
         yield url
 
 
@@ -93,8 +91,8 @@ def settings(database_url: str, redis_url: str, session_folder: Path) -> Setting
 
 @pytest.fixture(scope="session")
 def sessions(settings: Settings) -> Iterator[Sessions]:
-    with sessions_of(settings) as made:
-        yield made
+    with sessions_of(settings) as sessions:
+        yield sessions
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +102,7 @@ def artifacts(settings: Settings) -> Artifacts:
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[dict[str, str]]:
-    """The settings of a service that speaks S3, with a bucket that the tests share: each uses a prefix of its own."""
+    """Settings of an S3 service whose bucket the tests share; each uses a prefix of its own."""
     with serving_s3() as settings:
         yield settings
 
@@ -115,19 +113,26 @@ def series_id(request: pytest.FixtureRequest) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)[:80] + "-" + secrets.token_hex(4)
 
 
-def not_here() -> None:
-    raise AssertionError("this would end the tests")
+def refuse_to_stop() -> None:
+    raise AssertionError("this would stop the tests")
 
 
 @pytest.fixture(scope="session")
 def training(settings: Settings, sessions: Sessions, artifacts: Artifacts) -> Iterator[trainings.Training]:
-    """What a worker has, for tests that fit in this very process."""
+    """Everything a worker needs, for tests that fit in their own process."""
     latencies = Latencies(connect(settings.redis), settings.latency_history_limit)
     metrics = Metrics()
     publisher = Publisher(metrics, connect(settings.redis))
     app = make_celery(settings.redis, consumes=False)
     yield trainings.Training(
-        sessions, artifacts, latencies, metrics, lambda job_id: announce(app, [job_id]), settings, "in-test", not_here
+        sessions,
+        artifacts,
+        latencies,
+        metrics,
+        lambda job_id: announce(app, [job_id]),
+        settings,
+        "in-test",
+        refuse_to_stop,
     )
     latencies.close()
     publisher.close()
@@ -142,7 +147,7 @@ def api(settings: Settings) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def fitted(api: httpx.Client, training: trainings.Training) -> Callable[..., str]:
-    """Fit a series in this process and return the job's id: quicker than a worker, by the same code."""
+    """Fit a series in this process and return the job id: the code of a worker, without starting one."""
 
     def fit(series_id: str, body: dict[str, Any] | None = None) -> str:
         job_id: str = api.post(f"/fit/{series_id}", json=body or ramp()).json()["job_id"]

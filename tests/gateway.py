@@ -1,4 +1,4 @@
-"""Redis as the processes of this project must survive it: there, gone, or silent."""
+"""A port in front of Redis that forwards, hangs, or refuses: the states that the processes must survive."""
 
 import select
 import socket
@@ -10,7 +10,7 @@ from shared.embedded.ports import LOCALHOST, free_port
 
 
 class Gateway:
-    """A port that leads to Redis when `open`, lets callers in without a word when `silent`, else refuses them."""
+    """A port that forwards to Redis when `open`, accepts and never answers when `silent`, and refuses when `shut`."""
 
     def __init__(self, redis_url: str) -> None:
         target = urlsplit(redis_url)
@@ -24,17 +24,17 @@ class Gateway:
         self._threads: list[threading.Thread] = []
 
     def silent(self) -> None:
-        """Callers connect and can send, but nobody answers."""
+        """Accept connections and never answer."""
         self._listening = socket.create_server(self._address)
 
     def open(self) -> None:
-        """Callers are led to Redis, those who wait already as well."""
+        """Forward every caller to Redis, including those already connected."""
         if self._listening is None:
             self.silent()
         self._start(self._accept)
 
     def shut(self) -> None:
-        """Hang up on everybody, and refuse whoever comes."""
+        """Close every connection and refuse new ones."""
         if self._listening is not None:
             with suppress(OSError):
                 self._listening.shutdown(socket.SHUT_RDWR)
@@ -49,7 +49,7 @@ class Gateway:
         self._listening, self._connections, self._threads = None, [], []
 
     def has_caller(self) -> bool:
-        """Whether somebody waits to be let in."""
+        """Whether a caller is waiting to be accepted."""
         return self._listening is not None and bool(select.select([self._listening], [], [], 0)[0])
 
     def _accept(self) -> None:

@@ -1,4 +1,4 @@
-"""API keys as tests make and send them."""
+"""API keys for tests: create them and send them."""
 
 from collections.abc import Callable, Generator
 from datetime import datetime
@@ -12,7 +12,7 @@ from shared.store.engine import Sessions
 
 
 class Key(httpx.Auth):
-    """A key that a client sends along."""
+    """A key that a client sends with every request."""
 
     def __init__(self, key_id: str, token: str) -> None:
         self.key_id, self.token = key_id, token
@@ -25,14 +25,14 @@ class Key(httpx.Auth):
 MakeKey = Callable[..., Key]
 
 
-def maker(database: Sessions) -> MakeKey:
-    """What makes keys in a database; of all scopes unless some are named."""
+def key_maker(database: Sessions) -> MakeKey:
+    """A function that creates keys in this database; without scopes, a key has all of them."""
 
-    def make(*scopes: str, prefix: str = "", ends: datetime | None = None) -> Key:
+    def make(*scopes: str, prefix: str = "", expires_at: datetime | None = None) -> Key:
         key = Key(token_hex(6), new_token())
-        wanted = [Scope(scope) for scope in scopes or Scope]
+        granted = [Scope(scope) for scope in scopes or Scope]
         with database.begin() as session:
-            keys.create(session, key.key_id, "test", wanted, prefix, digest(key.token), ends)
+            keys.create(session, key.key_id, "test", granted, prefix, digest(key.token), expires_at)
         return key
 
     return make

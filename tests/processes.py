@@ -1,4 +1,4 @@
-"""The pipeline's own servers and processes, as tests start them."""
+"""Databases, servers and processes of the pipeline, as tests start them."""
 
 import os
 import re
@@ -21,6 +21,7 @@ from fastapi import FastAPI
 
 from api.chain.connections import Connection
 from api.main import create_app
+from shared.embedded.ports import free_port
 from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
 from shared.store.schema import migrate
@@ -28,13 +29,13 @@ from tests.waiting import until
 
 
 def make_settings(**values: Any) -> Settings:
-    """Settings from these values alone, whatever `.env` says."""
+    """Settings from these values alone; `.env` is ignored."""
     return Settings(_env_file=None, **values)
 
 
 @contextmanager
 def new_database(server_url: str) -> Iterator[str]:
-    """An empty database of its own on the server."""
+    """A new, empty database on the server, dropped afterwards."""
     plain = re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql://", server_url)
     name = f"tsad_test_{secrets.token_hex(6)}"
     connection = psycopg2.connect(plain)
@@ -48,38 +49,45 @@ def new_database(server_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def apart(settings: Settings, server_url: str, redis_number: int) -> Iterator[Settings]:
-    """A migrated database and an empty one of Redis: workers would fit what other tests fit in their process."""
+def migrated_database(server_url: str) -> Iterator[str]:
+    """A new database with every migration applied."""
+    with new_database(server_url) as url:
+        migrate(url)
+        yield url
+
+
+@contextmanager
+def separate_settings(settings: Settings, server_url: str, redis_number: int) -> Iterator[Settings]:
+    """A migrated database and an empty Redis database, so that workers take no jobs of other tests."""
     redis_url = f"{settings.redis_url.rsplit('/', 1)[0]}/{redis_number}"
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
-    with new_database(server_url) as url:
-        migrate(url)
+    with migrated_database(server_url) as url:
         yield settings.model_copy(update={"database_url": url, "redis_url": redis_url})
 
 
 @contextmanager
 def sessions_of(settings: Settings) -> Iterator[Sessions]:
-    """Connections of a test's own."""
-    made = Sessions(make_engine(settings, "tsad-tests"))
-    yield made
-    made.engine.dispose()
+    """A connection pool for the database of these settings."""
+    sessions = Sessions(make_engine(settings, "tsad-tests"))
+    yield sessions
+    sessions.engine.dispose()
 
 
 @contextmanager
 def serving(
     settings: Settings, port: int = 0, change: Callable[[FastAPI], object] = id, **options: Any
 ) -> Iterator[httpx.Client]:
-    """The API on a real socket, with a client for it; changed before it starts, where a test wants more of it.
+    """Serve the API on a real socket, and yield a client for it.
 
-    Options are uvicorn's.
+    `change` can modify the application before it starts; options are uvicorn's.
     """
     app = create_app(settings)
     change(app)
     listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # it may serve where another has just stopped
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server on this port may have just stopped
     listening.bind(("127.0.0.1", port))
-    given: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "http": Connection,
         "limit_concurrency": settings.max_connections,
         "log_config": None,
@@ -87,7 +95,7 @@ def serving(
         "server_header": False,
         "timeout_graceful_shutdown": 5,
     }
-    config = uvicorn.Config(app, **given | options)
+    config = uvicorn.Config(app, **defaults | options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
@@ -112,7 +120,7 @@ class Process:
 
 
 def _ended(process: "subprocess.Popen[bytes]") -> int | None:
-    """Its exit code; None when it goes on for longer than the product allows itself."""
+    """The exit code; None if the process runs on for longer than the product allows itself."""
     with suppress(subprocess.TimeoutExpired):
         return process.wait(timeout=90)
     return None
@@ -122,15 +130,15 @@ def _ended(process: "subprocess.Popen[bytes]") -> int | None:
 def running(
     settings: Settings, folder: Path, *arguments: str, exit_codes: Container[int] = (0, -15), **environment: str
 ) -> Iterator[Process]:
-    """`python -m …` with these settings, ended with SIGTERM; its log is shown when it ends otherwise."""
+    """Run `python -m …` with these settings and stop it with SIGTERM; an unexpected exit code shows its log."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{arguments[0]}-{secrets.token_hex(3)}.log"
     values = settings.model_dump(exclude_defaults=True)
-    own = {name.upper(): str(value) for name, value in values.items()} | environment
+    variables = {name.upper(): str(value) for name, value in values.items()} | environment
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
-            env={**os.environ, "TMPDIR": str(folder), **own},  # where a killed one leaves its temporary files
+            env={**os.environ, "TMPDIR": str(folder), **variables},  # a killed process leaves temporary files
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -143,3 +151,20 @@ def running(
     finally:
         process.kill()
         process.wait()
+
+
+def wait_for_worker(process: Process, seconds: float = 30) -> None:
+    """Wait until the worker takes jobs; fail with its log if it exits first."""
+    until(lambda: b" ready." in process.log.read_bytes() or process.popen.poll() is not None, seconds)
+    assert process.popen.poll() is None, process.log.read_text()[-3000:]
+
+
+@contextmanager
+def api_process(settings: Settings, folder: Path, *options: str) -> Iterator[tuple[Process, httpx.Client]]:
+    """Run the API in a process of its own, with these options of uvicorn, and yield it with a client."""
+    port = free_port()
+    arguments = ("uvicorn", "api.main:create_app", "--factory", f"--port={port}", *options)
+    with running(settings, folder, *arguments) as process:
+        until(lambda: b"running on" in process.log.read_bytes(), 20)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+            yield process, client

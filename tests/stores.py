@@ -1,4 +1,4 @@
-"""Stores as tests need them: the folder behind one, and a service that speaks S3: `python -m tests.stores PORT`."""
+"""Artifact stores for tests, and an S3 service: `python -m tests.stores PORT`."""
 
 import signal
 import sys
@@ -17,27 +17,27 @@ ACCESS = {"aws_region": "us-east-1", "aws_access_key_id": "key", "aws_secret_acc
 
 
 def root(store: Store) -> Path:
-    """The folder of a store that is one."""
+    """The folder of a store that is a local folder."""
     assert isinstance(store, LocalFolder)
     return store.root
 
 
 def names(store: Store) -> set[str]:
-    """Whatever is in the store: artifacts by key, and anything else by its path."""
+    """The names of everything in the store: keys of artifacts, paths of anything else."""
     if isinstance(store, ObjectStore):
-        return {entry["path"] for found in obstore.list(store.bucket) for entry in found}
+        return {entry["path"] for page in obstore.list(store.bucket) for entry in page}
     folder = root(store)
     return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
 
 
 def s3_settings(endpoint: str) -> dict[str, str]:
-    """What leads to the service at this address."""
+    """The settings for the S3 service at this address."""
     return {"aws_endpoint_url": endpoint, **ACCESS}
 
 
 @contextmanager
 def serving_s3(port: int = 0) -> Iterator[dict[str, str]]:
-    """A service with an empty bucket, in threads of this process; the settings that lead to it."""
+    """Run an S3 service with an empty bucket in threads of this process, and yield the settings for it."""
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()
     try:

@@ -1,4 +1,4 @@
-"""What is not known to be good is not passed."""
+"""A package passes only if its advisories are known."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ UNKNOWN = {"name": "c", "skip_reason": "not found"}
 
 
 @pytest.mark.parametrize(
-    ("found", "verdict"),
+    ("packages", "verdict"),
     [
         ([GOOD], Verdict.PASSED),
         ([GOOD, BAD], Verdict.FAILED),
@@ -23,9 +23,9 @@ UNKNOWN = {"name": "c", "skip_reason": "not found"}
         ([], Verdict.NOT_RUN),
     ],
 )
-def test_only_packages_that_were_all_looked_up_pass(found: list[dict[str, Any]], verdict: Verdict) -> None:
-    said = subprocess.CompletedProcess([], 0, json.dumps({"dependencies": found}), "")
-    assert judged_audit(said)[0] == verdict
+def test_only_packages_that_were_all_looked_up_pass(packages: list[dict[str, Any]], verdict: Verdict) -> None:
+    pip_audit = subprocess.CompletedProcess([], 0, json.dumps({"dependencies": packages}), "")
+    assert judged_audit(pip_audit)[0] == verdict
 
 
 def test_without_an_answer_nothing_passed() -> None:

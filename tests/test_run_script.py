@@ -1,4 +1,4 @@
-"""`run`, which has to work before anything is installed."""
+"""`run`, which must work before anything is installed."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).resolve().parents[1] / "run"
 
 @pytest.fixture
 def checkout() -> Iterator[Path]:
-    """A checkout with `run` and what it reads, and nothing installed."""
+    """A checkout with `run` and the files it reads; nothing is installed."""
     with tempfile.TemporaryDirectory(prefix="tsad-test-") as folder:
         checkout = Path(folder)
         checkout.chmod(0o755)
@@ -31,7 +31,7 @@ def checkout() -> Iterator[Path]:
 
 @pytest.fixture
 def run(checkout: Path) -> Any:
-    """The script of the checkout as a module whose installing only makes a Python."""
+    """The script as a module whose `install` only links a Python."""
     loader = SourceFileLoader("run_script", str(checkout / "run"))
     spec = spec_from_loader("run_script", loader)
     assert spec is not None
@@ -50,17 +50,17 @@ def run(checkout: Path) -> Any:
 
 
 def outcome(checkout: Path, *arguments: str, **options: Any) -> tuple[int, str]:
-    """Run the script as a person would, and return the exit code and what it said."""
+    """Run the script as a person would, and return the exit code and the output."""
     command = [options.pop("python", sys.executable), str(checkout / "run"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout + done.stderr
+    process = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert "Traceback" not in process.stderr
+    return process.returncode, process.stdout + process.stderr
 
 
 def test_without_a_command_it_lists_them_and_installs_nothing(checkout: Path) -> None:
-    code, said = outcome(checkout)
+    code, output = outcome(checkout)
     assert code == 2
-    assert all(f"\n  {command} " in said for command in ("demo", "up", "test", "lint"))
+    assert all(f"\n  {command} " in output for command in ("demo", "up", "test", "lint"))
     assert not (checkout / ".tools").exists()
 
 
@@ -110,25 +110,25 @@ def test_a_second_run_waits_for_the_first_and_finds_everything_done(
 
 def test_a_step_that_takes_long_gives_signs_of_life(run: Any, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "HEARTBEAT_S", 0.01)
-    until_told = "import pathlib, sys\nwhile not pathlib.Path(sys.argv[1]).exists(): pass"
-    said: list[str] = []
+    wait_for_file = "import pathlib, sys\nwhile not pathlib.Path(sys.argv[1]).exists(): pass"
+    output: list[str] = []
 
     def say(line: str) -> None:
-        said.append(line)
+        output.append(line)
         if "still" in line:
-            (checkout / "told").touch()
+            (checkout / "said").touch()
 
     monkeypatch.setattr(run, "say", say)
-    assert run.wait_for("waiting", [sys.executable, "-c", until_told, str(checkout / "told")]) == 0
-    assert said[:2] == ["waiting …", "  still waiting (0 s)"]
+    assert run.wait_for("waiting", [sys.executable, "-c", wait_for_file, str(checkout / "said")]) == 0
+    assert output[:2] == ["waiting …", "  still waiting (0 s)"]
 
 
 def test_an_installation_that_fails_ends_in_a_sentence(run: Any, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run.step("installing", sys.executable, "-c", "raise SystemExit('no network')")
-    said = capfd.readouterr().err
-    assert "no network" in said
-    assert "run: Installing failed, as said above. It needs a package index" in said
+    output = capfd.readouterr().err
+    assert "no network" in output
+    assert "run: Installing failed, as said above. It needs a package index" in output
 
 
 def test_a_python_without_pip_and_venv_is_told_what_is_missing(
@@ -145,9 +145,9 @@ def test_an_older_python_is_told_which_is_needed(checkout: Path) -> None:
     pretend = (
         f"import runpy, sys; sys.version_info = (3, 9, 2); runpy.run_path({str(checkout / 'run')!r}, None, '__main__')"
     )
-    done = subprocess.run([sys.executable, "-c", pretend], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("run: Python 3.11 or newer is needed, and this is")
+    process = subprocess.run([sys.executable, "-c", pretend], capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert process.stderr.startswith("run: Python 3.11 or newer is needed, and this is")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -156,15 +156,15 @@ def test_a_checkout_of_somebody_else_says_whose_it_is(checkout: Path) -> None:
     python = next((python for python in (sys.executable, "/usr/bin/python3") if open_to(python, nobody)), None)
     if python is None:
         pytest.skip("no interpreter here is open to others")
-    code, said = outcome(checkout, "test", python=python, **nobody)
+    code, output = outcome(checkout, "test", python=python, **nobody)
     assert code == 1
-    assert said.startswith(f"run: {checkout} belongs to root, and you are nobody")
-    assert len(said.splitlines()) == 1
+    assert output.startswith(f"run: {checkout} belongs to root, and you are nobody")
+    assert len(output.splitlines()) == 1
 
 
-def open_to(python: str, who: dict[str, Any]) -> bool:
+def open_to(python: str, user: dict[str, Any]) -> bool:
     try:
-        return subprocess.run([python, "-c", ""], check=False, **who).returncode == 0
+        return subprocess.run([python, "-c", ""], check=False, **user).returncode == 0
     except OSError:
         return False
 
@@ -184,8 +184,8 @@ def test_lint_runs_every_check_and_fails_when_one_does(
 
 
 def test_every_other_word_is_a_command_of_tsad(run: Any, monkeypatch: pytest.MonkeyPatch, checkout: Path) -> None:
-    became: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(run.os, "execv", lambda path, argv: became.append((str(path), argv)))
+    executed: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(run.os, "execv", lambda path, argv: executed.append((str(path), argv)))
     run.main(["up", "--port", "0"])
     python = str(checkout / ".venv" / "bin" / "python")
-    assert became == [(python, [python, str(checkout / ".venv" / "bin" / "tsad"), "up", "--port", "0"])]
+    assert executed == [(python, [python, str(checkout / ".venv" / "bin" / "tsad"), "up", "--port", "0"])]

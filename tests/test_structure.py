@@ -1,4 +1,4 @@
-"""The count of modules and imports sees what it is there to see."""
+"""The count of modules and imports finds rooms and circles."""
 
 from tests.structure import circle_in, imports_of_rooms, room_of
 

@@ -1,12 +1,14 @@
-"""Waiting for what must come true."""
+"""Wait for a condition to hold."""
 
 import time
 from collections.abc import Callable
 
 
 def until(condition: Callable[[], object], seconds: float = 10.0, *, meanwhile: Callable[[], object] = int) -> None:
-    """Return as soon as the condition holds, doing something before each look; fail when it does not in time."""
+    """Call `meanwhile` and check the condition, again and again, until it holds; fail after this many seconds."""
     deadline = time.monotonic() + seconds
-    while not (meanwhile(), condition())[1]:
+    meanwhile()
+    while not condition():
         assert time.monotonic() < deadline, "this never came true"
         time.sleep(0.01)
+        meanwhile()

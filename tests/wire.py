@@ -1,4 +1,4 @@
-"""Requests that no polite client would send, as bytes on a socket."""
+"""Raw bytes on a socket, for requests that no HTTP client would send."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ import httpx
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: Message
@@ -26,7 +26,7 @@ class Reply:
 
 
 class Wire:
-    """One connection."""
+    """One connection to the server."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection

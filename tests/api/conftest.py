@@ -1,4 +1,4 @@
-"""An API that asks for keys, beside the one that needs none."""
+"""An API that requires keys, beside the one that does not."""
 
 from collections.abc import Iterator
 
@@ -7,37 +7,35 @@ import pytest
 
 from shared.settings import Settings
 from shared.store.engine import Sessions
-from shared.store.schema import migrate
-from tests.keys import Key, MakeKey, maker
-from tests.processes import new_database, serving, sessions_of
+from tests.keys import Key, MakeKey, key_maker
+from tests.processes import migrated_database, serving, sessions_of
 
 
 @pytest.fixture(scope="session")
-def own(settings: Settings, server_url: str) -> Iterator[Settings]:
-    """A database of its own: with the first key, everybody needs one."""
-    with new_database(server_url) as url:
-        migrate(url)
+def keyed_settings(settings: Settings, server_url: str) -> Iterator[Settings]:
+    """A separate database: once a key exists, every request to it needs one."""
+    with migrated_database(server_url) as url:
         yield settings.model_copy(update={"database_url": url})
 
 
 @pytest.fixture(scope="session")
-def database(own: Settings) -> Iterator[Sessions]:
-    with sessions_of(own) as made:
-        yield made
+def keyed_sessions(keyed_settings: Settings) -> Iterator[Sessions]:
+    with sessions_of(keyed_settings) as sessions:
+        yield sessions
 
 
 @pytest.fixture(scope="session")
-def make_key(database: Sessions) -> MakeKey:
-    return maker(database)
+def make_key(keyed_sessions: Sessions) -> MakeKey:
+    return key_maker(keyed_sessions)
 
 
 @pytest.fixture(scope="session")
 def root(make_key: MakeKey) -> Key:
-    """A key of all scopes and series."""
+    """A key with all scopes, for all series."""
     return make_key()
 
 
 @pytest.fixture(scope="session")
-def keyed(own: Settings, root: Key) -> Iterator[httpx.Client]:
-    with serving(own) as client:
+def keyed(keyed_settings: Settings, root: Key) -> Iterator[httpx.Client]:
+    with serving(keyed_settings) as client:
         yield client

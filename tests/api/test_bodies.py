@@ -1,4 +1,4 @@
-"""Bodies: bounded before they are parsed, whatever the client sends and however."""
+"""Request bodies are bounded before they are parsed, whatever a client sends."""
 
 import gzip
 import json
@@ -13,35 +13,34 @@ import httpx
 import pytest
 
 from api.chain import bodies
-from shared.embedded.ports import free_port
 from shared.settings import MIB, Settings
 from tests.points import ramp
-from tests.processes import running, serving
+from tests.processes import api_process, serving
 from tests.waiting import until
 from tests.wire import Reply, Wire, wired
 
-MOST = 256 * 1024
-IN_FLIGHT = 512 * 1024
+MAX_BODY_BYTES = 256 * 1024
+MAX_IN_FLIGHT_BYTES = 512 * 1024
 FIT = json.dumps(ramp()).encode()
 
 
 @pytest.fixture(scope="module")
-def small(settings: Settings) -> Iterator[httpx.Client]:
-    """An API that takes small bodies, and two of the largest at a time."""
-    bounds = {"max_body_bytes": MOST, "max_body_bytes_in_flight": IN_FLIGHT}
+def small_api(settings: Settings) -> Iterator[httpx.Client]:
+    """An API with a small limit for bodies, and memory for two of the largest at a time."""
+    bounds = {"max_body_bytes": MAX_BODY_BYTES, "max_body_bytes_in_flight": MAX_IN_FLIGHT_BYTES}
     with serving(settings.model_copy(update=bounds)) as client:
         yield client
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for memory is refused soon."""
+def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that waits for memory is refused soon."""
     monkeypatch.setattr(bodies, "WAIT_FOR_BUDGET_S", 0.2)
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for memory waits on a full machine too."""
+def long_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that waits for memory waits long enough on a busy machine too."""
     monkeypatch.setattr(bodies, "WAIT_FOR_BUDGET_S", 20.0)
 
 
@@ -51,9 +50,9 @@ def refusal(reply: Reply) -> tuple[int, str]:
 
 
 def stalled(api: httpx.Client, stack: ExitStack, size: int) -> Wire:
-    """A client that sent `size` bytes of a body, and then nothing."""
+    """A client that sends `size` bytes of a body and stalls."""
     wire = stack.enter_context(wired(api))
-    wire.head("POST", "/fit/stalled", Content_Length=MOST)
+    wire.head("POST", "/fit/stalled", Content_Length=MAX_BODY_BYTES)
     wire.send(b" " * size)
     return wire
 
@@ -62,18 +61,18 @@ def gzipped(api: httpx.Client, body: bytes, series_id: str) -> httpx.Response:
     return api.post(f"/fit/{series_id}", content=body, headers={"Content-Encoding": "gzip"})
 
 
-def test_a_length_over_the_bound_is_refused_before_any_of_the_body_is_sent(small: httpx.Client) -> None:
-    with wired(small) as wire:
-        wire.head("POST", "/fit/a", Content_Length=MOST + 1)
+def test_a_length_over_the_bound_is_refused_before_any_of_the_body_is_sent(small_api: httpx.Client) -> None:
+    with wired(small_api) as wire:
+        wire.head("POST", "/fit/a", Content_Length=MAX_BODY_BYTES + 1)
         assert refusal(wire.reply()) == (413, "body_too_large")
-    with wired(small) as wire:
+    with wired(small_api) as wire:
         wire.head("POST", "/fit/a", Content_Length="9" * 400)
         assert wire.reply().status in (400, 413)
 
 
-def test_a_client_that_asks_first_is_spared_sending_what_would_be_refused(small: httpx.Client) -> None:
-    with wired(small) as wire:
-        wire.head("POST", "/fit/a", Content_Length=MOST + 1, Expect="100-continue")
+def test_a_client_that_asks_first_is_spared_sending_what_would_be_refused(small_api: httpx.Client) -> None:
+    with wired(small_api) as wire:
+        wire.head("POST", "/fit/a", Content_Length=MAX_BODY_BYTES + 1, Expect="100-continue")
         assert refusal(wire.reply()) == (413, "body_too_large")
 
 
@@ -81,27 +80,28 @@ def test_a_body_that_comes_together_with_its_head_has_the_same_bound(settings: S
     head = "POST /fit/a HTTP/1.1\r\nHost: localhost\r\n"
     with serving(settings.model_copy(update={"max_body_bytes": 1000})) as api:
         for size, status in ((1000, 422), (1001, 413), (60_000, 413)):
-            for framed in (
+            for rest in (
                 f"Content-Length: {size}\r\n\r\n{' ' * size}",
                 f"Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n{' ' * size}\r\n0\r\n\r\n",
             ):
                 with wired(api) as wire:
-                    wire.send((head + framed).encode())
+                    wire.send((head + rest).encode())
                     assert wire.reply().status == status
 
 
-def test_a_chunked_body_is_refused_as_soon_as_it_is_over_the_bound(small: httpx.Client) -> None:
-    with wired(small) as wire:
+def test_a_chunked_body_is_refused_as_soon_as_it_is_over_the_bound(small_api: httpx.Client) -> None:
+    with wired(small_api) as wire:
         wire.head("POST", "/fit/a", Transfer_Encoding="chunked")
-        for _ in range(MOST // 4096 + 1):
+        for _ in range(MAX_BODY_BYTES // 4096 + 1):
             wire.chunk(b" " * 4096)
         assert refusal(wire.reply()) == (413, "body_too_large")
 
 
-def test_the_largest_body_is_read(small: httpx.Client, series_id: str) -> None:
-    assert small.post(f"/fit/{series_id}", content=FIT.ljust(MOST)).status_code == 202
-    assert gzipped(small, gzip.compress(FIT.ljust(MOST)), series_id).status_code == 202
-    assert gzipped(small, gzip.compress(FIT.ljust(MOST + 1)), series_id).json()["code"] == "body_too_large"
+def test_the_largest_body_is_read(small_api: httpx.Client, series_id: str) -> None:
+    assert small_api.post(f"/fit/{series_id}", content=FIT.ljust(MAX_BODY_BYTES)).status_code == 202
+    assert gzipped(small_api, gzip.compress(FIT.ljust(MAX_BODY_BYTES)), series_id).status_code == 202
+    refused = gzipped(small_api, gzip.compress(FIT.ljust(MAX_BODY_BYTES + 1)), series_id)
+    assert refused.json()["code"] == "body_too_large"
 
 
 def test_gzip_that_expands_beyond_its_ratio_is_refused_long_before_the_bound(api: httpx.Client, series_id: str) -> None:
@@ -113,8 +113,8 @@ def test_gzip_that_expands_beyond_its_ratio_is_refused_long_before_the_bound(api
     assert gzipped(api, gzip.compress(FIT.ljust(bodies.EXPANDS_FREELY_BYTES)), series_id).status_code == 202
 
 
-def test_gzip_that_arrives_byte_by_byte_is_accepted(small: httpx.Client, series_id: str) -> None:
-    with wired(small) as wire:
+def test_gzip_that_arrives_byte_by_byte_is_accepted(small_api: httpx.Client, series_id: str) -> None:
+    with wired(small_api) as wire:
         wire.head("POST", f"/fit/{series_id}", Transfer_Encoding="chunked", Content_Encoding="GZIP")
         for byte in gzip.compress(FIT):
             wire.chunk(bytes([byte]))
@@ -122,9 +122,9 @@ def test_gzip_that_arrives_byte_by_byte_is_accepted(small: httpx.Client, series_
         assert wire.reply().status == 202
 
 
-def test_gzip_files_that_were_joined_are_one_body(small: httpx.Client, series_id: str) -> None:
+def test_gzip_files_that_were_joined_are_one_body(small_api: httpx.Client, series_id: str) -> None:
     joined = gzip.compress(FIT[:50]) + gzip.compress(b"") + gzip.compress(FIT[50:])
-    assert gzipped(small, joined, series_id).status_code == 202
+    assert gzipped(small_api, joined, series_id).status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,14 @@ def test_gzip_files_that_were_joined_are_one_body(small: httpx.Client, series_id
     ],
     ids=["nothing", "plain", "one-short", "no-sum", "head", "corrupt", "wrong-sum", "trailing", "zlib"],
 )
-def test_damaged_gzip_is_refused(small: httpx.Client, series_id: str, body: bytes) -> None:
-    answer = gzipped(small, body, series_id)
+def test_damaged_gzip_is_refused(small_api: httpx.Client, series_id: str, body: bytes) -> None:
+    answer = gzipped(small_api, body, series_id)
     assert (answer.status_code, answer.json()["code"]) == (415, "invalid_encoding")
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip", "gzip, br", "x" * 1000])
-def test_an_unknown_encoding_is_refused(small: httpx.Client, encoding: str) -> None:
-    answer = small.post("/fit/a", content=FIT, headers={"Content-Encoding": encoding})
+def test_an_unknown_encoding_is_refused(small_api: httpx.Client, encoding: str) -> None:
+    answer = small_api.post("/fit/a", content=FIT, headers={"Content-Encoding": encoding})
     assert (answer.status_code, answer.json()["code"]) == (415, "invalid_encoding")
 
 
@@ -172,88 +172,89 @@ def test_an_unknown_encoding_is_refused(small: httpx.Client, encoding: str) -> N
     ],
     ids=lambda body: repr(body[:24]),
 )
-def test_what_is_no_object_in_utf_8_is_refused(small: httpx.Client, body: bytes) -> None:
-    answer = small.post("/fit/a", content=body)
+def test_what_is_no_object_in_utf_8_is_refused(small_api: httpx.Client, body: bytes) -> None:
+    answer = small_api.post("/fit/a", content=body)
     assert answer.status_code == 422
     assert answer.json()["code"] in ("invalid_json", "invalid_request")
     assert len(answer.content) < 1000
 
 
 def test_of_two_fields_of_one_name_the_last_counts_as_in_other_json_libraries(
-    small: httpx.Client, series_id: str
+    small_api: httpx.Client, series_id: str
 ) -> None:
-    twice = b'{"timestamps":[1],"timestamps":[1,2,3,4],"values":[1,2,3,4]}'
-    assert small.post(f"/fit/{series_id}", content=twice).json()["points_used"] == 4
+    duplicated = b'{"timestamps":[1],"timestamps":[1,2,3,4],"values":[1,2,3,4]}'
+    assert small_api.post(f"/fit/{series_id}", content=duplicated).json()["points_used"] == 4
 
 
-def test_the_body_of_a_get_is_ignored(small: httpx.Client) -> None:
-    answer = small.request("GET", "/livez", content=b"{" * (MOST + 1))
+def test_the_body_of_a_get_is_ignored(small_api: httpx.Client) -> None:
+    answer = small_api.request("GET", "/livez", content=b"{" * (MAX_BODY_BYTES + 1))
     assert answer.status_code == 200
-    answer = small.request("GET", "/livez", content=b"nonsense", headers={"Content-Encoding": "br"})
+    answer = small_api.request("GET", "/livez", content=b"nonsense", headers={"Content-Encoding": "br"})
     assert answer.status_code == 200
 
 
 def test_a_body_that_fits_only_when_others_are_done_is_refused_after_a_wait(
-    small: httpx.Client, series_id: str, impatient: None
+    small_api: httpx.Client, series_id: str, short_wait: None
 ) -> None:
     with ExitStack() as stack:
         for _ in range(3):
-            stalled(small, stack, MOST - 1)
-        large = FIT.ljust(MOST)
+            stalled(small_api, stack, MAX_BODY_BYTES - 1)
+        large = FIT.ljust(MAX_BODY_BYTES)
         until(
-            lambda: small.post(f"/fit/{series_id}", content=large).status_code == 503,
-            meanwhile=lambda: stalled(small, stack, MOST - 1),  # of the first some may have been refused themselves
+            lambda: small_api.post(f"/fit/{series_id}", content=large).status_code == 503,
+            # Some of the first three may have been refused.
+            meanwhile=lambda: stalled(small_api, stack, MAX_BODY_BYTES - 1),
         )
-        answer = small.post(f"/fit/{series_id}", content=large)
+        answer = small_api.post(f"/fit/{series_id}", content=large)
         assert answer.json()["code"] == "overloaded"
         assert int(answer.headers["Retry-After"]) >= 1
-    until(lambda: small.post(f"/fit/{series_id}", content=large).status_code == 202)  # the memory of those who left
+    until(lambda: small_api.post(f"/fit/{series_id}", content=large).status_code == 202)  # their memory was released
 
 
-def test_small_requests_do_not_wait_for_large_uploads(small: httpx.Client, series_id: str, patient: None) -> None:
+def test_small_requests_do_not_wait_for_large_uploads(small_api: httpx.Client, series_id: str, long_wait: None) -> None:
     with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
         for _ in range(3):
-            stalled(small, stack, MOST - 1)
-        waiting = pool.submit(small.post, f"/fit/{series_id}", content=FIT.ljust(MOST))
+            stalled(small_api, stack, MAX_BODY_BYTES - 1)
+        waiting = pool.submit(small_api.post, f"/fit/{series_id}", content=FIT.ljust(MAX_BODY_BYTES))
         for _ in range(20):
-            assert small.post(f"/fit/{series_id}", content=FIT).status_code == 202
+            assert small_api.post(f"/fit/{series_id}", content=FIT).status_code == 202
         stack.close()
         assert waiting.result().status_code == 202
 
 
 def test_an_upload_that_stands_still_is_given_up(
-    small: httpx.Client, series_id: str, monkeypatch: pytest.MonkeyPatch
+    small_api: httpx.Client, series_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bodies, "LONGEST_PAUSE_S", 0.2)
     with ExitStack() as stack:
-        idle = [stalled(small, stack, MOST - 1) for _ in range(3)]
+        idle = [stalled(small_api, stack, MAX_BODY_BYTES - 1) for _ in range(3)]
         for wire in idle:
             reply = wire.reply()
             assert refusal(reply) in ((408, "body_too_slow"), (503, "overloaded"))
-        assert small.post(f"/fit/{series_id}", content=FIT.ljust(MOST)).status_code == 202
+        assert small_api.post(f"/fit/{series_id}", content=FIT.ljust(MAX_BODY_BYTES)).status_code == 202
 
 
 def test_bodies_that_arrive_together_and_exceed_the_memory_are_all_read(
-    small: httpx.Client, series_id: str, patient: None
+    small_api: httpx.Client, series_id: str, long_wait: None
 ) -> None:
-    large = FIT.ljust(MOST)
+    large = FIT.ljust(MAX_BODY_BYTES)
     with ExitStack() as stack:
-        wires = [stack.enter_context(wired(small)) for _ in range(6)]
+        wires = [stack.enter_context(wired(small_api)) for _ in range(6)]
         for wire in wires:
-            wire.head("POST", f"/fit/{series_id}", Content_Length=MOST)
-        for start in range(0, MOST, 4096):
+            wire.head("POST", f"/fit/{series_id}", Content_Length=MAX_BODY_BYTES)
+        for start in range(0, MAX_BODY_BYTES, 4096):
             for wire in wires:
                 wire.send(large[start : start + 4096])
         assert [wire.reply().status for wire in wires] == [202] * 6
 
 
-def test_a_slow_client_is_served_beside_quick_ones(small: httpx.Client, series_id: str) -> None:
-    with wired(small) as wire:
+def test_a_slow_client_is_served_beside_quick_ones(small_api: httpx.Client, series_id: str) -> None:
+    with wired(small_api) as wire:
         wire.head("POST", f"/fit/{series_id}", Content_Length=len(FIT))
         for place in range(len(FIT)):
             wire.send(FIT[place : place + 1])
             if place % 100 == 0:
-                assert small.get("/livez").status_code == 200
+                assert small_api.get("/livez").status_code == 200
         assert wire.reply().status == 202
 
 
@@ -269,22 +270,18 @@ def forget_peak(pid: int) -> None:
 
 def test_gzip_bombs_are_refused_without_taking_memory_for_what_they_promise(settings: Settings, tmp_path: Path) -> None:
     bounds = {"max_body_bytes": 8 * MIB, "max_body_bytes_in_flight": 16 * MIB}
-    port = free_port()
     packer = zlib.compressobj(level=1, wbits=16 + zlib.MAX_WBITS)
     zeros = bytes(16 * MIB)
     gibibyte = b"".join([*(packer.compress(zeros) for _ in range(64)), packer.flush()])
     dense_enough = b"".join(os.urandom(192) + bytes(16 * 1024 - 192) for _ in range(512))
     just_small_enough = gzip.compress(dense_enough)
-    serve = ("uvicorn", "api.main:create_app", "--factory", f"--port={port}")
-    with running(settings.model_copy(update=bounds), tmp_path, *serve) as process:
-        until(lambda: b"running on" in process.log.read_bytes(), 20)
+    with api_process(settings.model_copy(update=bounds), tmp_path) as (process, api):
         pid = process.popen.pid
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as api:
-            assert gzipped(api, gzip.compress(FIT), "bomb").status_code == 202
-            forget_peak(pid)
-            idle = peak(pid)
-            assert gzipped(api, gibibyte, "bomb").json()["code"] == "body_too_large"
-            with ThreadPoolExecutor(20) as pool:
-                answers = list(pool.map(lambda _: gzipped(api, just_small_enough, "bomb").status_code, range(20)))
-        assert set(answers) <= {422, 503}
+        assert gzipped(api, gzip.compress(FIT), "bomb").status_code == 202
+        forget_peak(pid)
+        idle = peak(pid)
+        assert gzipped(api, gibibyte, "bomb").json()["code"] == "body_too_large"
+        with ThreadPoolExecutor(20) as pool:
+            statuses = list(pool.map(lambda _: gzipped(api, just_small_enough, "bomb").status_code, range(20)))
+        assert set(statuses) <= {422, 503}
         assert peak(pid) - idle < 100 * MIB  # 20 of them together are 160 MiB

@@ -20,8 +20,8 @@ from worker.training import Training, run
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
-def line(series_id: object, **more: Any) -> bytes:
-    return json.dumps(ramp(series_id=series_id, **more)).encode() + b"\n"
+def line(series_id: object, **fields: Any) -> bytes:
+    return json.dumps(ramp(series_id=series_id, **fields)).encode() + b"\n"
 
 
 def bulk(api: httpx.Client, content: bytes | Iterator[bytes], **headers: str) -> list[dict[str, Any]]:
@@ -41,7 +41,7 @@ def test_every_line_becomes_a_job(api: httpx.Client, training: Training, series_
 
 
 def test_good_lines_are_accepted_whatever_the_bad_ones_do(api: httpx.Client, series_id: str) -> None:
-    bad = [
+    bad_lines = [
         (b"not json\n", "invalid_json"),
         (b"[]\n", "invalid_request"),
         (json.dumps(ramp()).encode() + b"\n", "invalid_request"),
@@ -53,12 +53,14 @@ def test_good_lines_are_accepted_whatever_the_bad_ones_do(api: httpx.Client, ser
         (line("a", colour="blue"), "invalid_request"),
         (line("a").replace(b"[", b"[NaN,", 1), "invalid_json"),
     ]
-    content = b"".join(line(f"{series_id}-{place}") + wrong for place, (wrong, _) in enumerate(bad))
+    content = b"".join(line(f"{series_id}-{place}") + bad_line for place, (bad_line, _) in enumerate(bad_lines))
     results = bulk(api, content)
-    assert [result["line"] for result in results] == list(range(1, 2 * len(bad) + 1))
-    assert [result["series_id"] for result in results[::2]] == [f"{series_id}-{place}" for place in range(len(bad))]
+    assert [result["line"] for result in results] == list(range(1, 2 * len(bad_lines) + 1))
+    assert [result["series_id"] for result in results[::2]] == [
+        f"{series_id}-{place}" for place in range(len(bad_lines))
+    ]
     assert all(api.get(f"/jobs/{result['job_id']}").status_code == 200 for result in results[::2])
-    assert [result["problem"]["code"] for result in results[1::2]] == [code for _, code in bad]
+    assert [result["problem"]["code"] for result in results[1::2]] == [code for _, code in bad_lines]
     assert all("job_id" not in result for result in results[1::2])
 
 

@@ -31,7 +31,7 @@ def test_no_more_bytes_are_kept_than_allowed_and_none_is_lost_count_of(steps: li
         else:
             cache.put(key, key, size)
             sizes[key] = size
-        assert sum(sizes[kept] for kept in range(6) if cache.get(kept) is not None) <= 100
+        assert sum(sizes[key] for key in range(6) if cache.get(key) is not None) <= 100
     for key in range(6):
         cache.forget(key)
     for key in range(10):

@@ -1,4 +1,4 @@
-"""What is known of the values before a point, and what is said where that is too little."""
+"""The values before a point, and the answer when there are too few."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,11 +36,11 @@ def test_with_context_a_rhythm_is_normal_and_its_break_is_not(api: httpx.Client,
 
 
 def test_the_point_after_the_training_values_needs_no_context(api: httpx.Client, windowed: str) -> None:
-    after = ramp(301)["timestamps"][-1]
-    assert api.post(f"/predict/{windowed}", json={"timestamp": after, "value": 0.0}).json()["anomaly"] is False
-    assert api.post(f"/predict/{windowed}", json={"timestamp": after, "value": 40.0}).json()["anomaly"] is True
-    later = {"timestamp": after + 3_600, "value": 0.0}
-    assert api.post(f"/predict/{windowed}", json=later).json()["code"] == "context_required"
+    next_timestamp = ramp(301)["timestamps"][-1]
+    assert api.post(f"/predict/{windowed}", json={"timestamp": next_timestamp, "value": 0.0}).json()["anomaly"] is False
+    assert api.post(f"/predict/{windowed}", json={"timestamp": next_timestamp, "value": 40.0}).json()["anomaly"] is True
+    later_point = {"timestamp": next_timestamp + 3_600, "value": 0.0}
+    assert api.post(f"/predict/{windowed}", json=later_point).json()["code"] == "context_required"
 
 
 @pytest.mark.parametrize("detector", ["ar", "spectral_residual", "msnn", "ensemble"])
@@ -48,30 +48,30 @@ def test_a_point_two_intervals_after_the_training_values_is_judged(
     api: httpx.Client, series_id: str, fitted: Callable[..., str], detector: str
 ) -> None:
     fitted(series_id, ramp(300, detector=detector))
-    late = ramp(302)["timestamps"][-1]
-    assert api.post(f"/predict/{series_id}", json={"timestamp": late, "value": 40.0}).json()["anomaly"] is True
-    normal = api.post(f"/predict/{series_id}", json={"timestamp": late, "value": 1.0})
+    timestamp = ramp(302)["timestamps"][-1]
+    assert api.post(f"/predict/{series_id}", json={"timestamp": timestamp, "value": 40.0}).json()["anomaly"] is True
+    normal = api.post(f"/predict/{series_id}", json={"timestamp": timestamp, "value": 1.0})
     assert normal.status_code == 200
-    batch = api.post(f"/predict/{series_id}/batch", json={"timestamps": [late], "values": [1.0]}).json()
+    batch = api.post(f"/predict/{series_id}/batch", json={"timestamps": [timestamp], "values": [1.0]}).json()
     assert batch["score"] == [normal.json()["score"]]
 
 
 def test_a_few_values_after_the_training_values_are_joined_to_them(api: httpx.Client, windowed: str) -> None:
-    whole = ramp(305)
-    rest = {name: column[300:] for name, column in whole.items()}
-    point = {"timestamp": whole["timestamps"][-1], "value": whole["values"][-1]}
-    joined = api.post(f"/predict/{windowed}", json={**point, "context": whole["values"][300:-1]}).json()
-    alone = api.post(f"/predict/{windowed}", json={**point, "context": whole["values"][:-1]}).json()
-    assert joined == alone
-    assert api.post(f"/predict/{windowed}/batch", json=rest).json()["score"][-1] == joined["score"]
+    body = ramp(305)
+    rest = {name: column[300:] for name, column in body.items()}
+    point = {"timestamp": body["timestamps"][-1], "value": body["values"][-1]}
+    short_context = api.post(f"/predict/{windowed}", json={**point, "context": body["values"][300:-1]}).json()
+    full_context = api.post(f"/predict/{windowed}", json={**point, "context": body["values"][:-1]}).json()
+    assert short_context == full_context
+    assert api.post(f"/predict/{windowed}/batch", json=rest).json()["score"][-1] == short_context["score"]
 
 
 def test_a_missed_interval_after_the_training_values_counts_like_a_missing_value_of_a_batch(
     api: httpx.Client, forecast: str
 ) -> None:
-    whole = ramp(303)
-    with_gap = {name: column[301:] for name, column in whole.items()}
-    with_null = {"timestamps": whole["timestamps"][300:], "values": [None, *whole["values"][301:]]}
+    series = ramp(303)
+    with_gap = {name: column[301:] for name, column in series.items()}
+    with_null = {"timestamps": series["timestamps"][300:], "values": [None, *series["values"][301:]]}
     gap, null = (api.post(f"/predict/{forecast}/batch", json=body).json() for body in (with_gap, with_null))
     assert gap["score"] == null["score"][1:]
     assert None not in gap["score"]
@@ -110,7 +110,7 @@ def test_a_missing_value_is_no_verdict_and_no_error(
 
 @pytest.fixture
 def forecast(series_id: str, fitted: Callable[..., str]) -> str:
-    """Fitted by a detector that needs the 16 values before a point."""
+    """A series fitted by a detector that needs the 16 values before a point."""
     fitted(series_id, ramp(300, detector="ar"))
     return series_id
 
@@ -120,8 +120,8 @@ def later(values: list[float | None]) -> dict[str, list[Any]]:
 
 
 def test_a_batch_that_follows_the_training_values_goes_on_from_them(api: httpx.Client, forecast: str) -> None:
-    whole = ramp(310)
-    rest = {name: column[300:] for name, column in whole.items()}
+    body = ramp(310)
+    rest = {name: column[300:] for name, column in body.items()}
     assert None not in api.post(f"/predict/{forecast}/batch", json=rest).json()["score"]
     rest["timestamps"] = [stamp + 3_600 for stamp in rest["timestamps"]]
     assert api.post(f"/predict/{forecast}/batch", json=rest).json()["score"] == [None] * 10
@@ -130,11 +130,11 @@ def test_a_batch_that_follows_the_training_values_goes_on_from_them(api: httpx.C
 def test_a_point_after_too_many_missing_values_is_not_judged(api: httpx.Client, forecast: str) -> None:
     values: list[float | None] = [*RHYTHM[:40]]
     values[20] = None
-    one = api.post(f"/predict/{forecast}/batch", json=later(values)).json()["score"]
-    assert [score is None for score in one] == [True] * 16 + [False] * 4 + [True] + [False] * 19
+    scores = api.post(f"/predict/{forecast}/batch", json=later(values)).json()["score"]
+    assert [score is None for score in scores] == [True] * 16 + [False] * 4 + [True] + [False] * 19
     values[22] = None
-    two = api.post(f"/predict/{forecast}/batch", json=later(values)).json()["score"]
-    assert [score is None for score in two] == [True] * 16 + [False] * 4 + [True, False, True] + [True] * 14 + [
+    scores = api.post(f"/predict/{forecast}/batch", json=later(values)).json()["score"]
+    assert [score is None for score in scores] == [True] * 16 + [False] * 4 + [True, False, True] + [True] * 14 + [
         False
     ] * 3
 
@@ -150,7 +150,7 @@ def test_what_comes_later_does_not_fill_a_missing_value(api: httpx.Client, forec
 def test_a_point_of_many_series_may_carry_context(api: httpx.Client, forecast: str) -> None:
     point = {"series_id": forecast, **POINT, "value": 0.0}
     points = [point, {**point, "context": RHYTHM}, {**point, "context": [0.0] * 5_000}]
-    without, carried, long = api.post("/predict", json={"points": points}).json()["results"]
-    assert without["problem"]["code"] == "context_required"
-    assert carried["verdict"]["anomaly"] is False
-    assert long["problem"]["code"] == "too_many_points"
+    without_context, with_context, too_long = api.post("/predict", json={"points": points}).json()["results"]
+    assert without_context["problem"]["code"] == "context_required"
+    assert with_context["verdict"]["anomaly"] is False
+    assert too_long["problem"]["code"] == "too_many_points"

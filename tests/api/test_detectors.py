@@ -22,35 +22,35 @@ def hourly(days: int, **fields: Any) -> dict[str, Any]:
 
 
 def test_detectors_say_what_they_are_for_and_what_they_need(api: httpx.Client) -> None:
-    listed = {detector["name"]: detector for detector in api.get("/detectors").json()["detectors"]}
-    assert sorted(listed) == DETECTORS
-    for detector in listed.values():
-        assert all(detector[words].endswith(".") for words in ("purpose", "cost", "false_alarms"))
+    by_name = {detector["name"]: detector for detector in api.get("/detectors").json()["detectors"]}
+    assert sorted(by_name) == DETECTORS
+    for detector in by_name.values():
+        assert all(detector[field].endswith(".") for field in ("purpose", "cost", "false_alarms"))
         jsonschema.Draft202012Validator.check_schema(detector["parameters"])
         assert {"alarm_rate", "exclude"} <= set(detector["parameters"]["properties"])
-    assert listed["seasonal"]["context_points"] == 0
-    assert listed["ar"]["context_points"] == 16
-    assert listed["msnn"]["modes"] == ["causal", "centred", "retrospective"]
+    assert by_name["seasonal"]["context_points"] == 0
+    assert by_name["ar"]["context_points"] == 16
+    assert by_name["msnn"]["modes"] == ["causal", "centred", "retrospective"]
 
 
 @pytest.mark.parametrize("detector", [name for name in DETECTORS if registry()[name].min_points > 3])
 def test_a_series_too_short_for_a_detector_is_refused_with_the_length_it_needs(
     api: httpx.Client, series_id: str, detector: str
 ) -> None:
-    fewest = registry()[detector].min_points
-    answer = api.post(f"/fit/{series_id}", json=ramp(fewest - 1, detector=detector))
+    min_points = registry()[detector].min_points
+    answer = api.post(f"/fit/{series_id}", json=ramp(min_points - 1, detector=detector))
     assert (answer.status_code, answer.json()["code"]) == (422, "too_few_points")
-    assert f"at least {fewest}" in answer.json()["detail"]
-    assert api.post(f"/fit/{series_id}", json=ramp(fewest, detector=detector)).status_code == 202
+    assert f"at least {min_points}" in answer.json()["detail"]
+    assert api.post(f"/fit/{series_id}", json=ramp(min_points, detector=detector)).status_code == 202
 
 
 def test_windows_that_leave_too_little_are_refused_with_what_they_leave(api: httpx.Client, series_id: str) -> None:
     body = ramp(60)
-    everything = [body["timestamps"][0], body["timestamps"][-1]]
-    for window, left in ((everything, 0), ([everything[0], everything[1] - 60], 1)):
+    full_span = [body["timestamps"][0], body["timestamps"][-1]]
+    for window, remaining in ((full_span, 0), ([full_span[0], full_span[1] - 60], 1)):
         answer = api.post(f"/fit/{series_id}", json={**body, "parameters": {"exclude": [window]}})
         assert (answer.status_code, answer.json()["code"]) == (422, "too_few_points")
-        assert f"leave {left} of 60 points" in answer.json()["detail"]
+        assert f"leave {remaining} of 60 points" in answer.json()["detail"]
         assert answer.json()["errors"][0]["loc"] == ["parameters", "exclude"]
 
 

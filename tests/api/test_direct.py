@@ -1,4 +1,4 @@
-"""The shortcut for routes that are asked most changes nothing but the time they take."""
+"""The shortcut for the busiest routes changes only the time they take."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,30 +37,32 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-def without_shortcut(app: FastAPI) -> None:
+def remove_direct(app: FastAPI) -> None:
     assert Direct.__name__ in repr(app.user_middleware.pop())
 
 
 @pytest.fixture(scope="module")
-def plain(settings: Settings) -> Iterator[httpx.Client]:
-    with serving(settings, change=without_shortcut) as client:
+def without_direct(settings: Settings) -> Iterator[httpx.Client]:
+    with serving(settings, change=remove_direct) as client:
         yield client
 
 
 def comparable(answer: httpx.Response) -> dict[str, Any]:
-    """All but what differs from one request to the next."""
-    own = ("date", "x-request-id", "location", "content-length")
+    """The parts of an answer that do not vary from request to request."""
+    varying = ("date", "x-request-id", "location", "content-length")
     body = answer.json() if answer.content else {}
-    problems = [body, *(one.get("problem", {}) for one in body.get("results", []))]
+    problems = [body, *(problem.get("problem", {}) for problem in body.get("results", []))]
     for name in ("request_id", "job_id", "links"):
-        for one in problems:
-            one.pop(name, None)
-    headers = {name: value for name, value in answer.headers.items() if name not in own}
+        for problem in problems:
+            problem.pop(name, None)
+    headers = {name: value for name, value in answer.headers.items() if name not in varying}
     return {"status": answer.status_code, "headers": headers, "body": body}
 
 
 @pytest.mark.parametrize(("method", "path", "content"), REQUESTS)
 def test_answers_are_the_same_without_it(
-    api: httpx.Client, plain: httpx.Client, method: str, path: str, content: dict[str, Any]
+    api: httpx.Client, without_direct: httpx.Client, method: str, path: str, content: dict[str, Any]
 ) -> None:
-    assert comparable(api.request(method, path, **content)) == comparable(plain.request(method, path, **content))
+    assert comparable(api.request(method, path, **content)) == comparable(
+        without_direct.request(method, path, **content)
+    )

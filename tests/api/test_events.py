@@ -16,11 +16,10 @@ import pytest
 
 from api.following import events, polling
 from shared.domain import detectors
-from shared.embedded.ports import free_port
 from shared.settings import Settings
 from shared.store import attempts
 from tests.points import ramp
-from tests.processes import running, serving
+from tests.processes import api_process, serving
 from tests.waiting import until
 from worker import training as trainings
 from worker.training import Training, run
@@ -36,10 +35,10 @@ def stream(api: httpx.Client, path: str) -> Iterator[Iterator[Event]]:
     with api.stream("GET", path) as answer:
         assert answer.status_code == 200, answer.read()
         assert answer.headers["Content-Type"].startswith("text/event-stream")
-        yield parsed(answer.iter_lines())
+        yield parse_events(answer.iter_lines())
 
 
-def parsed(lines: Iterator[str]) -> Iterator[Event]:
+def parse_events(lines: Iterator[str]) -> Iterator[Event]:
     number = 0
     for line in lines:
         name, _, value = line.partition(": ")
@@ -70,25 +69,25 @@ def test_a_job_is_shown_whenever_it_changes_until_it_has_ended(
         return real.fit(series, parameters, progress)
 
     monkeypatch.setattr(trainings, "named", lambda _: replace(real, fit=fit))
-    quick = replace(training, settings=training.settings.model_copy(update={"heartbeat_s": 0.02}))
+    quick_training = replace(training, settings=training.settings.model_copy(update={"heartbeat_s": 0.02}))
     with ThreadPoolExecutor(1) as pool, stream(api, f"/jobs/{job_id}/events") as job_events:
-        told = [next(job_events)]
-        fitting = pool.submit(run, quick, job_id)
-        told.append(next(job_events))
+        received = [next(job_events)]
+        fitting = pool.submit(run, quick_training, job_id)
+        received.append(next(job_events))
         seen_running.set()
-        told.append(next(job_events))
+        received.append(next(job_events))
         seen_half.set()
-        told += list(job_events)
+        received += list(job_events)
         fitting.result()
-    assert [(event.job["status"], event.job["progress"]) for event in told] == [
+    assert [(event.job["status"], event.job["progress"]) for event in received] == [
         ("queued", 0),
         ("running", 0),
         ("running", 0.5),
         ("succeeded", 1),
     ]
-    assert told[0].id == 1
-    assert all(one.id < following.id for one, following in pairwise(told))
-    assert told[-1].job == api.get(f"/jobs/{job_id}").json()
+    assert received[0].id == 1
+    assert all(earlier.id < later.id for earlier, later in pairwise(received))
+    assert received[-1].job == api.get(f"/jobs/{job_id}").json()
 
 
 def test_a_stream_of_a_job_that_has_ended_shows_it_and_ends(
@@ -105,7 +104,7 @@ def test_whoever_resumes_gets_the_job_as_it_is_now(api: httpx.Client, job_id: st
         first = next(job_events)
     api.post(f"/jobs/{job_id}/cancel")
     answer = api.get(f"/jobs/{job_id}/events", headers={"Last-Event-ID": str(first.id)})
-    (event,) = parsed(iter(answer.text.splitlines()))
+    (event,) = parse_events(iter(answer.text.splitlines()))
     assert (event.id, event.job["status"]) == (first.id + 1, "cancelled")
 
 
@@ -120,10 +119,10 @@ def test_one_stream_tells_of_all_jobs_of_a_series(api: httpx.Client, training: T
         new = fit(series_id)
         assert next(all_events).job["job_id"] == new
         run(training, old)
-        event = next(one for one in all_events if one.job["status"] == "succeeded")
+        event = next(event for event in all_events if event.job["status"] == "succeeded")
         assert event.job["job_id"] == old
         api.post(f"/jobs/{new}/cancel")
-        event = next(one for one in all_events if one.job["status"] == "cancelled")
+        event = next(event for event in all_events if event.job["status"] == "cancelled")
         assert event.job["job_id"] == new
 
 
@@ -182,16 +181,12 @@ def test_a_stream_of_an_unknown_job_is_not_found(api: httpx.Client) -> None:
 
 
 def test_streams_end_when_the_process_stops(settings: Settings, series_id: str, tmp_path: Path) -> None:
-    port = free_port()
-    serve = ("uvicorn", "api.main:create_app", "--factory", f"--port={port}", "--timeout-graceful-shutdown=25")
-    with running(settings, tmp_path, *serve) as process:
-        until(lambda: b"running on" in process.log.read_bytes(), 20)
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as client:
-            job_id = client.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
-            with stream(client, f"/jobs/{job_id}/events") as one, stream(client, "/jobs/events") as many:
-                assert next(one).job["job_id"] == job_id
-                next(many)
-                process.popen.terminate()
-                assert list(one) == []
-                assert all(event.job for event in many)
-            process.popen.wait(15)
+    with api_process(settings, tmp_path, "--timeout-graceful-shutdown=25") as (process, client):
+        job_id = client.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+        with stream(client, f"/jobs/{job_id}/events") as job_events, stream(client, "/jobs/events") as all_events:
+            assert next(job_events).job["job_id"] == job_id
+            next(all_events)
+            process.popen.terminate()
+            assert list(job_events) == []
+            assert all(event.job for event in all_events)
+        process.popen.wait(15)

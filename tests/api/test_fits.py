@@ -9,9 +9,8 @@ import pytest
 from shared.artifacts import Artifacts
 from shared.embedded.ports import free_port
 from shared.settings import Settings
-from shared.store.schema import migrate
 from tests.points import ramp
-from tests.processes import new_database, serving
+from tests.processes import migrated_database, serving
 from tests.stores import root
 
 
@@ -203,15 +202,14 @@ def test_too_many_points_are_refused(settings: Settings, series_id: str) -> None
 
 
 @pytest.fixture
-def own_database(server_url: str) -> Iterator[str]:
-    """One in which nothing waits."""
-    with new_database(server_url) as url:
-        migrate(url)
+def empty_database(server_url: str) -> Iterator[str]:
+    """A migrated database without jobs."""
+    with migrated_database(server_url) as url:
         yield url
 
 
-def test_a_full_queue_refuses_more_and_says_when_to_come_back(settings: Settings, own_database: str) -> None:
-    with serving(settings.model_copy(update={"database_url": own_database, "max_queued_jobs": 2})) as api:
+def test_a_full_queue_refuses_more_and_says_when_to_come_back(settings: Settings, empty_database: str) -> None:
+    with serving(settings.model_copy(update={"database_url": empty_database, "max_queued_jobs": 2})) as api:
         waits = []
         for _ in range(3):  # the more jobs have ended in the last minute, the sooner there is room
             accepted = [api.post("/fit/full", json=ramp()) for _ in range(2)]
@@ -225,8 +223,8 @@ def test_a_full_queue_refuses_more_and_says_when_to_come_back(settings: Settings
     assert waits == [6, 3, 2]
 
 
-def test_a_queue_that_holds_as_many_bytes_as_it_may_refuses_more(settings: Settings, own_database: str) -> None:
-    with serving(settings.model_copy(update={"database_url": own_database, "max_queued_bytes": 1})) as api:
+def test_a_queue_that_holds_as_many_bytes_as_it_may_refuses_more(settings: Settings, empty_database: str) -> None:
+    with serving(settings.model_copy(update={"database_url": empty_database, "max_queued_bytes": 1})) as api:
         first, second = (api.post("/fit/full", json=ramp()) for _ in range(2))
         assert (first.status_code, second.status_code, second.json()["code"]) == (202, 429, "queue_full")
         api.post(f"{first.headers['Location']}/cancel")

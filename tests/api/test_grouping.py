@@ -1,4 +1,4 @@
-"""Calls that wait together."""
+"""Calls that wait together are carried out in groups."""
 
 import asyncio
 from collections.abc import Sequence

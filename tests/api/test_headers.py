@@ -1,4 +1,4 @@
-"""What every answer says to browsers."""
+"""Security headers of every answer."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from shared.settings import Settings
 from tests.processes import serving
 from tests.wire import wired
 
-ASKED = [
+ROUTES = [
     ("GET", "/livez", 200),
     ("GET", "/readyz", 200),
     ("GET", "/series", 200),
@@ -26,7 +26,7 @@ ASKED = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "status"), ASKED)
+@pytest.mark.parametrize(("method", "path", "status"), ROUTES)
 def test_every_answer_has_them_errors_too(api: httpx.Client, method: str, path: str, status: int) -> None:
     answer = api.request(method, path)
     assert answer.status_code == status
@@ -78,27 +78,27 @@ def test_a_file_whose_address_names_its_content_may_be_kept(api: httpx.Client) -
 
 
 @pytest.fixture(scope="module")
-def named(settings: Settings) -> Iterator[httpx.Client]:
-    nowhere = f"postgresql://x@127.0.0.1:{free_port()}/x"
-    named = {"allowed_hosts": "tsad.example, 10.0.0.7", "auth": "off", "database_url": nowhere}
-    with serving(settings.model_copy(update=named)) as client:
+def with_allowed_hosts(settings: Settings) -> Iterator[httpx.Client]:
+    unreachable = f"postgresql://x@127.0.0.1:{free_port()}/x"
+    values = {"allowed_hosts": "tsad.example, 10.0.0.7", "auth": "off", "database_url": unreachable}
+    with serving(settings.model_copy(update=values)) as client:
         yield client
 
 
 @pytest.mark.parametrize("host", ["tsad.example", "TSAD.example:8000", "10.0.0.7:80"])
-def test_the_service_answers_under_its_names(named: httpx.Client, host: str) -> None:
-    assert named.get("/detectors", headers={"Host": host}).status_code == 200
+def test_the_service_answers_under_its_names(with_allowed_hosts: httpx.Client, host: str) -> None:
+    assert with_allowed_hosts.get("/detectors", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "tsad.example.evil.example", "", "tsad.example@evil.example"])
-def test_other_names_are_refused_but_to_probes(named: httpx.Client, host: str) -> None:
-    answer = named.get("/detectors", headers={"Host": host})
+def test_other_names_are_refused_but_to_probes(with_allowed_hosts: httpx.Client, host: str) -> None:
+    answer = with_allowed_hosts.get("/detectors", headers={"Host": host})
     assert (answer.status_code, answer.json()["code"]) == (421, "unknown_host")
-    assert named.get("/livez", headers={"Host": host}).status_code == 200
+    assert with_allowed_hosts.get("/livez", headers={"Host": host}).status_code == 200
 
 
-def test_two_names_at_once_are_refused(named: httpx.Client) -> None:
-    with wired(named) as wire:
+def test_two_names_at_once_are_refused(with_allowed_hosts: httpx.Client) -> None:
+    with wired(with_allowed_hosts) as wire:
         wire.send(b"GET /detectors HTTP/1.1\r\nHost: tsad.example\r\nHost: evil.example\r\n\r\n")
         assert wire.reply("GET").status in (400, 421)
 

@@ -8,16 +8,16 @@ import redis
 from shared.embedded.ports import free_port
 from shared.settings import Settings
 from shared.store.schema import migrate
-from tests.processes import new_database, serving
+from tests.processes import migrated_database, new_database, serving
 from tests.waiting import until
 
 
 def test_the_process_is_alive_without_anything_else(settings: Settings) -> None:
-    nowhere = {
+    unreachable = {
         "database_url": f"postgresql://x@127.0.0.1:{free_port()}/x",
         "redis_url": f"redis://127.0.0.1:{free_port()}",
     }
-    with serving(settings.model_copy(update=nowhere)) as api:
+    with serving(settings.model_copy(update=unreachable)) as api:
         assert api.get("/livez").status_code == 200
         answer = api.get("/readyz")
         assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
@@ -67,15 +67,16 @@ def test_the_healthcheck_of_an_empty_installation_is_all_zeros(
     settings: Settings, server_url: str, redis_url: str
 ) -> None:
     empty = redis_url.rsplit("/", 1)[0] + "/8"
-    with new_database(server_url) as url:
-        migrate(url)
-        with serving(settings.model_copy(update={"database_url": url, "redis_url": empty})) as api:
-            zero = {"avg": 0.0, "p95": 0.0}
-            assert api.get("/healthcheck").json() == {
-                "series_trained": 0,
-                "inference_latency_ms": zero,
-                "training_latency_ms": zero,
-            }
+    with (
+        migrated_database(server_url) as url,
+        serving(settings.model_copy(update={"database_url": url, "redis_url": empty})) as api,
+    ):
+        zero = {"avg": 0.0, "p95": 0.0}
+        assert api.get("/healthcheck").json() == {
+            "series_trained": 0,
+            "inference_latency_ms": zero,
+            "training_latency_ms": zero,
+        }
 
 
 def test_the_healthcheck_counts_series_and_shows_latencies(

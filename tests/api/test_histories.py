@@ -17,13 +17,13 @@ def history_of(score: list[float], block: int = 1, **columns: list[float]) -> Hi
         max(range(start, min(start + block, points)), key=lambda place: score[place])
         for start in range(0, points, block)
     ]
-    kept = {name: np.array(column)[stored] for name, column in columns.items()}
+    stored_columns = {name: np.array(column)[stored] for name, column in columns.items()}
     return History(
         Series(60 * np.arange(points), values),
         TrainingScores(
             np.array(stored, dtype=np.int32),
             np.array(score, dtype=np.float32)[stored],
-            *(kept.get(name) for name in ("expected", "lower", "upper")),
+            *(stored_columns.get(name) for name in ("expected", "lower", "upper")),
         ),
     )
 
@@ -56,8 +56,8 @@ def test_an_excerpt_shows_extremes_peaks_and_anomalies_of_its_span(
         assert len(above) > at_most // 4 or above <= set(places(excerpt))
         highest = max((score[place] for place in span if place in stored), default=0.0)
         assert max(excerpt.score[~np.isnan(excerpt.score)], default=0.0) == np.float32(highest)
-    for place, shown in zip(places(excerpt), excerpt.score.tolist(), strict=True):
-        assert np.isnan(shown) if place not in stored else shown == np.float32(score[place])
+    for place, shown_score in zip(places(excerpt), excerpt.score.tolist(), strict=True):
+        assert np.isnan(shown_score) if place not in stored else shown_score == np.float32(score[place])
 
 
 def test_where_anomalies_are_too_many_each_slice_still_shows_one() -> None:
@@ -70,13 +70,13 @@ def test_where_anomalies_are_too_many_each_slice_still_shows_one() -> None:
 def test_the_columns_belong_to_their_points_and_what_is_not_stored_is_not_invented() -> None:
     lower = [float(place) for place in range(10)]
     excerpt = history_of([0.0, 0.5] * 5, 2, lower=lower).excerpt(0, LAST_TIMESTAMP, 100)
-    nothing = np.nan
-    np.testing.assert_array_equal(excerpt.lower, [nothing, 1, nothing, 3, nothing, 5, nothing, 7, nothing, 9])
+    nan = np.nan
+    np.testing.assert_array_equal(excerpt.lower, [nan, 1, nan, 3, nan, 5, nan, 7, nan, 9])
     assert np.isnan(excerpt.upper).all()
 
 
 @given(SCORES)
 def test_what_fires_at_another_threshold_is_counted_exactly(score: list[float]) -> None:
     firing = history_of(score).firing
-    assert firing == [sum(np.float32(one) > scale for one in score) for scale in SCALES]
+    assert firing == [sum(np.float32(value) > scale for value in score) for scale in SCALES]
     assert SCALES[len(SCALES) // 2] == 1.0

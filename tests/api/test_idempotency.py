@@ -34,12 +34,12 @@ def test_the_key_stands_for_the_same_request_however_it_is_written(
     api: httpx.Client, series_id: str, key: dict[str, str]
 ) -> None:
     first = api.post(f"/fit/{series_id}", json=ramp(), headers=key).json()["job_id"]
-    spelt_out = ramp(
+    with_defaults = ramp(
         detector="baseline",
         parameters={"direction": "both", "threshold": 3},
         values=[float(value) for value in ramp()["values"]],
     )
-    assert api.post(f"/fit/{series_id}", json=spelt_out, headers=key).json()["job_id"] == first
+    assert api.post(f"/fit/{series_id}", json=with_defaults, headers=key).json()["job_id"] == first
 
 
 def test_simultaneous_repetitions_give_one_job(api: httpx.Client, series_id: str, key: dict[str, str]) -> None:

@@ -87,13 +87,13 @@ def test_the_next_job_of_the_series_follows_a_cancelled_one(
 def test_a_job_that_has_ended_cannot_be_cancelled(
     api: httpx.Client, training: Training, fitted: Fitted, series_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for ended, word in (
+    for finished_job, status in (
         (fitted(series_id), "succeeded"),
         (failed(api, training, monkeypatch, series_id), "failed"),
     ):
-        answer = api.post(f"/jobs/{ended}/cancel")
+        answer = api.post(f"/jobs/{finished_job}/cancel")
         assert (answer.status_code, answer.json()["code"]) == (409, "job_finished")
-        assert word in answer.json()["detail"]
+        assert status in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("action", ["cancel", "retry"])
@@ -163,16 +163,16 @@ def test_the_data_of_a_deleted_series_is_gone(api: httpx.Client, series_id: str,
 def test_a_full_queue_refuses_retries_too(settings: Settings, api: httpx.Client, job_id: str, series_id: str) -> None:
     api.post(f"/jobs/{job_id}/cancel")
     accepted(api, series_id)
-    with serving(settings.model_copy(update={"max_queued_jobs": 1})) as full:
-        answer = full.post(f"/jobs/{job_id}/retry")
+    with serving(settings.model_copy(update={"max_queued_jobs": 1})) as full_api:
+        answer = full_api.post(f"/jobs/{job_id}/retry")
     assert (answer.status_code, answer.json()["code"]) == (429, "queue_full")
     assert int(answer.headers["Retry-After"]) >= 1
 
 
 def test_a_retry_takes_the_checks_of_a_fit(settings: Settings, api: httpx.Client, job_id: str) -> None:
     api.post(f"/jobs/{job_id}/cancel")
-    with serving(settings.model_copy(update={"min_training_data_points": 21})) as stricter:
-        answer = stricter.post(f"/jobs/{job_id}/retry")
+    with serving(settings.model_copy(update={"min_training_data_points": 21})) as strict_api:
+        answer = strict_api.post(f"/jobs/{job_id}/retry")
     assert (answer.status_code, answer.json()["code"]) == (422, "too_few_points")
     assert api.post(f"/jobs/{job_id}/retry").status_code == 202
 
@@ -188,14 +188,14 @@ def test_a_retry_whose_data_is_damaged_says_so_at_once(settings: Settings, api: 
 def test_links_say_what_can_be_done_with_a_job(
     api: httpx.Client, sessions: Sessions, fitted: Fitted, series_id: str, job_id: str
 ) -> None:
-    own = {"self": f"/jobs/{job_id}", "series": f"/series/{series_id}"}
-    open_ = own | {"events": f"/jobs/{job_id}/events", "cancel": f"/jobs/{job_id}/cancel"}
-    assert api.get(f"/jobs/{job_id}").json()["links"] == open_
+    always = {"self": f"/jobs/{job_id}", "series": f"/series/{series_id}"}
+    while_open = always | {"events": f"/jobs/{job_id}/events", "cancel": f"/jobs/{job_id}/cancel"}
+    assert api.get(f"/jobs/{job_id}").json()["links"] == while_open
     with sessions.begin() as session:
         assert attempts.claim(session, job_id, "another", 60)
-    assert api.get(f"/jobs/{job_id}").json()["links"] == open_
+    assert api.get(f"/jobs/{job_id}").json()["links"] == while_open
     api.post(f"/jobs/{job_id}/cancel")
-    assert api.get(f"/jobs/{job_id}").json()["links"] == own | {"retry": f"/jobs/{job_id}/retry"}
+    assert api.get(f"/jobs/{job_id}").json()["links"] == always | {"retry": f"/jobs/{job_id}/retry"}
     succeeded = api.get(f"/jobs/{fitted(series_id)}").json()["links"]
     assert {"version", "plot"} <= set(succeeded)
     assert not {"events", "cancel", "retry"} & set(succeeded)

@@ -30,16 +30,16 @@ def test_jobs_are_listed_newest_first(api: httpx.Client, series_id: str) -> None
 
 def test_pages_hold_every_job_once_while_new_ones_arrive(api: httpx.Client, series_id: str) -> None:
     job_ids = accepted(api, series_id, 5)
-    seen: list[str] = []
+    listed_ids: list[str] = []
     cursor: dict[str, Any] = {}
     while True:
         page = api.get("/jobs", params=dict[str, Any](series_id=series_id, limit=2) | cursor).json()
-        seen += [job["job_id"] for job in page["jobs"]]
+        listed_ids += [job["job_id"] for job in page["jobs"]]
         if page["next_cursor"] is None:
             break
         cursor = {"cursor": page["next_cursor"]}
         accepted(api, series_id)
-    assert seen == job_ids[::-1]
+    assert listed_ids == job_ids[::-1]
 
 
 def test_a_list_shows_one_status_only(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
@@ -57,11 +57,11 @@ def test_a_list_is_bounded_by_times(api: httpx.Client, series_id: str) -> None:
     after = listed(api, series_id=series_id, created_after=middle.isoformat())
     before = listed(api, series_id=series_id, created_before=middle.isoformat())
     assert ([job["job_id"] for job in after], [job["job_id"] for job in before]) == ([third], [first])
-    both: dict[str, Any] = {
+    bounds: dict[str, Any] = {
         "created_after": (middle - timedelta(microseconds=1)).isoformat(),
         "created_before": int(middle.timestamp()) + 60,
     }
-    assert second in [job["job_id"] for job in listed(api, series_id=series_id, **both)]
+    assert second in [job["job_id"] for job in listed(api, series_id=series_id, **bounds)]
 
 
 def test_the_place_in_the_queue_counts_those_ahead(api: httpx.Client, series_id: str) -> None:

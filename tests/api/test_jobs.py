@@ -8,11 +8,10 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from shared.embedded.ports import free_port
 from shared.settings import Settings
 from shared.store.engine import Sessions
 from tests.points import ramp
-from tests.processes import running
+from tests.processes import api_process
 from tests.waiting import until
 from worker.training import Training, run
 
@@ -72,27 +71,26 @@ def test_a_wait_is_at_most_half_a_minute(api: httpx.Client, wait: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
-def watches(sessions: Sessions) -> bool:
-    """Whether an API process asked in the last seconds which jobs have ended."""
+def is_polled(sessions: Sessions) -> bool:
+    """Whether an API process asked in the last second which jobs have finished."""
     with sessions.begin() as session:
-        asked = text(
+        recent_polls = text(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tsad-api' "
             "AND query LIKE '%finished_at IS NOT NULL%' AND query_start > clock_timestamp() - interval '1 s'"
         )
-        return bool(session.execute(asked).scalar())
+        return bool(session.execute(recent_polls).scalar())
 
 
 def test_waits_end_when_the_process_stops(
     settings: Settings, sessions: Sessions, series_id: str, api: httpx.Client, tmp_path: Path
 ) -> None:
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
-    port = free_port()
-    serve = ("uvicorn", "api.main:create_app", "--factory", f"--port={port}", "--timeout-graceful-shutdown=25")
-    with ThreadPoolExecutor(1) as pool, running(settings, tmp_path, *serve) as process:
-        until(lambda: b"running on" in process.log.read_bytes(), 20)
-        address = f"http://127.0.0.1:{port}/jobs/{job_id}?wait=30"
-        waiting = pool.submit(httpx.get, address, timeout=40, trust_env=False)
-        until(lambda: watches(sessions), 10)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        api_process(settings, tmp_path, "--timeout-graceful-shutdown=25") as (process, client),
+    ):
+        waiting = pool.submit(client.get, f"/jobs/{job_id}?wait=30", timeout=40)
+        until(lambda: is_polled(sessions), 10)
         began = time.monotonic()
         process.popen.terminate()
         assert waiting.result().json()["status"] == "queued"

@@ -21,42 +21,41 @@ from shared.domain.access import Scope, digest, new_token
 from shared.settings import Settings
 from shared.store import keys
 from shared.store.engine import Sessions, make_engine
-from shared.store.schema import migrate
 from tests.keys import Key, MakeKey
 from tests.points import ramp
-from tests.processes import make_settings, new_database, serving
+from tests.processes import make_settings, migrated_database, serving
 from tests.waiting import until
 
 PUBLIC = {"/livez", "/readyz", "/ui/login"}
 HIDDEN = {"/docs", "/ui/samples/{name}", "/ui/logout", "/static/{fingerprint}/{name}", "/openapi.json"}  # of any scope
 
 
-def served() -> Iterator[BaseRoute]:
-    """Every route there is."""
+def all_routes() -> Iterator[BaseRoute]:
+    """Every route of the API."""
     app = create_app(make_settings(database_url="postgresql://x/x", redis_url="redis://x"))
     yield from (*predictions.router.routes, *fits.raw.routes)
-    for route in app.routes:  # those of a router that was included hide behind it
+    for route in app.routes:  # included routers hide their routes
         router = getattr(route, "original_router", None)
         yield from router.routes if router else [route]
 
 
 def routes() -> list[tuple[str, str, Scope]]:
     """Method, path and scope of every route that declares one."""
-    known = [route for route in served() if isinstance(route, APIRoute)]
-    return [(min(route.methods or ()), route.path, scope) for route in known if (scope := scope_of(route))]
+    declared = [route for route in all_routes() if isinstance(route, APIRoute)]
+    return [(min(route.methods or ()), route.path, scope) for route in declared if (scope := scope_of(route))]
 
 
 def test_every_route_declares_a_scope_or_is_public() -> None:
     declared = {path for _, path, _ in routes()}
     assert len(routes()) > 20
-    assert {str(getattr(route, "path", route)) for route in served()} - declared == PUBLIC | HIDDEN
+    assert {str(getattr(route, "path", route)) for route in all_routes()} - declared == PUBLIC | HIDDEN
     assert not declared & PUBLIC
 
 
 def ask(api: httpx.Client, method: str, path: str, **arguments: Any) -> httpx.Response:
-    filled = re.sub(r"{job_id}", "00000000-0000-0000-0000-000000000000", path)
-    filled = re.sub(r"{version}", "1", re.sub(r"{series_id}", "unknown-series", filled))
-    return api.request(method, filled, params={"series_id": "unknown-series"}, **arguments)
+    filled_path = re.sub(r"{job_id}", "00000000-0000-0000-0000-000000000000", path)
+    filled_path = re.sub(r"{version}", "1", re.sub(r"{series_id}", "unknown-series", filled_path))
+    return api.request(method, filled_path, params={"series_id": "unknown-series"}, **arguments)
 
 
 @pytest.mark.parametrize(("method", "path", "scope"), routes())
@@ -66,8 +65,8 @@ def test_no_route_answers_without_a_key_or_with_one_of_another_scope(
     answer = ask(keyed, method, path)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
-    others = make_key(*(other for other in Scope if other is not scope))
-    answer = ask(keyed, method, path, auth=others)
+    other_key = make_key(*(other for other in Scope if other is not scope))
+    answer = ask(keyed, method, path, auth=other_key)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert scope.value in answer.json()["detail"]
 
@@ -77,7 +76,7 @@ def test_a_request_without_a_key_is_refused_before_its_body_is_read(keyed: httpx
         for _ in range(100_000):
             yield b" " * 65_536
 
-    with suppress(httpx.WriteError):  # it was answered and hung up on while it still sent
+    with suppress(httpx.WriteError):  # the server answered and closed the connection while the client still sent
         assert keyed.post("/fit/a", content=endless()).status_code == 401
 
 
@@ -116,58 +115,57 @@ def test_a_key_that_begins_like_a_known_one_is_not_that_one(keyed: httpx.Client,
 
 
 def test_a_revoked_key_ends_on_every_process(
-    keyed: httpx.Client, own: Settings, database: Sessions, make_key: MakeKey
+    keyed: httpx.Client, keyed_settings: Settings, keyed_sessions: Sessions, make_key: MakeKey
 ) -> None:
     key = make_key("read")
-    with serving(own) as other:
+    with serving(keyed_settings) as other:
         for api in (keyed, other):
             assert api.get("/series", auth=key).status_code == 200
-        with database.begin() as session:
+        with keyed_sessions.begin() as session:
             assert keys.revoke(session, key.key_id)
         until(lambda: {api.get("/series", auth=key).status_code for api in (keyed, other)} == {401}, 5)
 
 
 def test_an_expired_key_ends(keyed: httpx.Client, make_key: MakeKey) -> None:
-    key = make_key("read", ends=datetime.now(UTC) + timedelta(seconds=1))
+    key = make_key("read", expires_at=datetime.now(UTC) + timedelta(seconds=1))
     until(lambda: keyed.get("/series", auth=key).status_code == 401, 5)
-    assert keyed.get("/series", auth=make_key("read", ends=datetime.now(UTC))).status_code == 401
+    assert keyed.get("/series", auth=make_key("read", expires_at=datetime.now(UTC))).status_code == 401
 
 
 def test_a_rotated_key_is_the_same_key_with_another_token(
-    keyed: httpx.Client, database: Sessions, make_key: MakeKey, series_id: str
+    keyed: httpx.Client, keyed_sessions: Sessions, make_key: MakeKey, series_id: str
 ) -> None:
-    key, repeated = make_key(), {"Idempotency-Key": "monday"}
-    first = keyed.post(f"/fit/{series_id}", json=ramp(), headers=repeated, auth=key).json()["job_id"]
-    after = Key(key.key_id, new_token())
-    with database.begin() as session:
-        assert keys.rotate(session, key.key_id, digest(after.token), timedelta(hours=1))
-    for either in (after, key):  # the old one goes on for an hour
-        again = keyed.post(f"/fit/{series_id}", json=ramp(), headers=repeated, auth=either)
+    key, headers = make_key(), {"Idempotency-Key": "monday"}
+    first = keyed.post(f"/fit/{series_id}", json=ramp(), headers=headers, auth=key).json()["job_id"]
+    rotated = Key(key.key_id, new_token())
+    with keyed_sessions.begin() as session:
+        assert keys.rotate(session, key.key_id, digest(rotated.token), timedelta(hours=1))
+    for valid_key in (rotated, key):  # the old token stays valid for an hour
+        again = keyed.post(f"/fit/{series_id}", json=ramp(), headers=headers, auth=valid_key)
         assert again.json()["job_id"] == first
     last = new_token()
-    with database.begin() as session:
+    with keyed_sessions.begin() as session:
         keys.rotate(session, key.key_id, digest(last), timedelta())
     assert keyed.get("/series", auth=Key("", last)).status_code == 200
-    until(lambda: keyed.get("/series", auth=after).status_code == 401, 5)
+    until(lambda: keyed.get("/series", auth=rotated).status_code == 401, 5)
 
 
 def test_the_first_key_ends_for_good_that_none_is_needed(settings: Settings, server_url: str) -> None:
-    with new_database(server_url) as url:
-        migrate(url)
-        database = Sessions(make_engine(settings.model_copy(update={"database_url": url}), "tsad-tests"))
+    with migrated_database(server_url) as url:
+        sessions = Sessions(make_engine(settings.model_copy(update={"database_url": url}), "tsad-tests"))
         with serving(settings.model_copy(update={"database_url": url})) as api:
             assert api.get("/series").status_code == 200
-            with database.begin() as session:
+            with sessions.begin() as session:
                 keys.create(session, "only", "only", [Scope.READ], "", digest(new_token()), None)
             until(lambda: api.get("/series").status_code == 401, 5)
-            with database.begin() as session:
+            with sessions.begin() as session:
                 assert keys.revoke(session, "only")
                 assert not keys.revoke(session, "only")
         with serving(settings.model_copy(update={"database_url": url})) as api:
             assert api.get("/series").status_code == 401
         with serving(settings.model_copy(update={"database_url": url, "auth": "off"})) as api:
             assert api.get("/series", headers={"Host": "elsewhere", "Forwarded": "for=1.2.3.4"}).status_code == 200
-        database.engine.dispose()
+        sessions.engine.dispose()
         with psycopg2.connect(url) as connection:
             for statement in (
                 "DELETE FROM api_keys",
@@ -217,9 +215,9 @@ def test_idempotency_keys_of_two_keys_are_two(keyed: httpx.Client, make_key: Mak
 
 
 def test_known_keys_outlast_the_database_for_a_while(
-    own: Settings, root: Key, server_url: str, monkeypatch: pytest.MonkeyPatch
+    keyed_settings: Settings, root: Key, server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = own.database_url.rsplit("/", 1)[1]
+    name = keyed_settings.database_url.rsplit("/", 1)[1]
     admin = psycopg2.connect(re.sub(r"\+psycopg2", "", server_url))
     admin.autocommit = True
 
@@ -229,7 +227,7 @@ def test_known_keys_outlast_the_database_for_a_while(
             if not connections:
                 cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
 
-    with serving(own) as api:
+    with serving(keyed_settings) as api:
         assert api.get("/detectors", auth=root).status_code == 200
         try:
             allow(connections=False)
@@ -237,8 +235,8 @@ def test_known_keys_outlast_the_database_for_a_while(
             unknown = api.get("/detectors", auth=Key("", new_token()))
             assert unknown.status_code == 401
             monkeypatch.setattr(keyring, "TRUSTED_S", 0)
-            late = api.get("/detectors", auth=root)
-            assert (late.status_code, late.json()["code"]) == (503, "database_unavailable")
+            refused = api.get("/detectors", auth=root)
+            assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
         finally:
             allow(connections=True)
             admin.close()
@@ -247,14 +245,14 @@ def test_known_keys_outlast_the_database_for_a_while(
 
 
 def test_what_lasts_long_ends_with_its_key(
-    keyed: httpx.Client, database: Sessions, make_key: MakeKey, series_id: str
+    keyed: httpx.Client, keyed_sessions: Sessions, make_key: MakeKey, series_id: str
 ) -> None:
     key = make_key()
 
     def lines() -> Iterator[bytes]:
         line = json.dumps({"series_id": series_id, **ramp()}).encode() + b"\n"
         yield line
-        with database.begin() as session:
+        with keyed_sessions.begin() as session:
             keys.revoke(session, key.key_id)
         until(lambda: keyed.get("/series", auth=key).status_code == 401, 5)
         yield line

@@ -1,4 +1,4 @@
-"""What is latest, for many callers at once, on one connection that breaks now and then."""
+"""The latest version, looked up by many callers at once over one connection that sometimes breaks."""
 
 import asyncio
 import socket
@@ -23,8 +23,8 @@ END_CONNECTIONS = text(
 )
 
 
-class Counted(LatestVersions):
-    """Says how many queries it made."""
+class CountingLatestVersions(LatestVersions):
+    """Counts its queries."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -38,17 +38,17 @@ class Counted(LatestVersions):
 
 
 @asynccontextmanager
-async def serving_latest(settings: Settings) -> AsyncIterator[Counted]:
-    made = Counted(settings)
-    made.start()
+async def serving_latest(settings: Settings) -> AsyncIterator[CountingLatestVersions]:
+    latest_versions = CountingLatestVersions(settings)
+    latest_versions.start()
     try:
-        yield made
+        yield latest_versions
     finally:
-        await made.close()
+        await latest_versions.close()
 
 
-def version_of(found: Latest | None) -> int | None:
-    return found.version if found else None
+def version_of(latest_version: Latest | None) -> int | None:
+    return latest_version.version if latest_version else None
 
 
 def end_connections(sessions: Sessions) -> None:
@@ -57,13 +57,13 @@ def end_connections(sessions: Sessions) -> None:
 
 
 @pytest.fixture
-def nowhere(settings: Settings) -> Settings:
+def unreachable(settings: Settings) -> Settings:
     return settings.model_copy(update={"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"})
 
 
 @pytest.fixture
 def silent(settings: Settings) -> Iterator[Settings]:
-    """A database that lets callers in and never says a word."""
+    """A database that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"postgresql://x@127.0.0.1:{listening.getsockname()[1]}/x"
         yield settings.model_copy(update={"database_url": url})
@@ -75,26 +75,28 @@ def test_a_thousand_series_that_are_asked_for_together_are_one_query(
     fitted(series_id)
 
     async def ask() -> None:
-        async with serving_latest(settings) as served:
-            await served.resolve(series_id)
-            before = served.queries
-            asked = [served.resolve(f"{series_id}-{place}") for place in range(999)] + [served.resolve(series_id)]
-            *others, known = await asyncio.gather(*asked)
-            assert others == [None] * 999
-            assert version_of(known) == 1
-            assert served.queries == before + 1
+        async with serving_latest(settings) as latest_versions:
+            await latest_versions.resolve(series_id)
+            queries_before = latest_versions.queries
+            lookups = [latest_versions.resolve(f"{series_id}-{place}") for place in range(999)] + [
+                latest_versions.resolve(series_id)
+            ]
+            *unknown, latest_version = await asyncio.gather(*lookups)
+            assert unknown == [None] * 999
+            assert version_of(latest_version) == 1
+            assert latest_versions.queries == queries_before + 1
 
     asyncio.run(ask())
 
 
 def test_who_asks_while_a_query_runs_is_answered_by_the_next_one(settings: Settings, series_id: str) -> None:
     async def ask() -> None:
-        async with serving_latest(settings) as served:
-            first = asyncio.create_task(served.resolve(series_id))
-            await served.asked_database.wait()
+        async with serving_latest(settings) as latest_versions:
+            first = asyncio.create_task(latest_versions.resolve(series_id))
+            await latest_versions.asked_database.wait()
             assert not first.done()
-            await asyncio.gather(first, served.resolve(series_id))
-            assert served.queries == 2
+            await asyncio.gather(first, latest_versions.resolve(series_id))
+            assert latest_versions.queries == 2
 
     asyncio.run(ask())
 
@@ -105,9 +107,9 @@ def test_a_lost_connection_is_replaced_before_anybody_notices(
     fitted(series_id)
 
     async def ask() -> None:
-        async with serving_latest(settings) as served:
+        async with serving_latest(settings) as latest_versions:
             for _ in range(3):
-                assert version_of(await served.resolve(series_id)) == 1
+                assert version_of(await latest_versions.resolve(series_id)) == 1
                 await asyncio.to_thread(end_connections, sessions)
 
     asyncio.run(ask())
@@ -130,7 +132,7 @@ def test_connections_that_the_database_ends_cost_no_client_more_than_a_repetitio
         assert api.get(f"/series/{series_id}").status_code == 200  # a pooled connection is tried before it is used
 
 
-@pytest.mark.parametrize("kind", ["nowhere", "silent"])
+@pytest.mark.parametrize("kind", ["unreachable", "silent"])
 def test_a_database_that_does_not_answer_is_an_error_and_then_one_at_once(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -138,10 +140,10 @@ def test_a_database_that_does_not_answer_is_an_error_and_then_one_at_once(
     settings = request.getfixturevalue(kind)
 
     async def ask() -> None:
-        async with serving_latest(settings) as served:
+        async with serving_latest(settings) as latest_versions:
             for _ in range(3):
                 with pytest.raises(UnavailableError) as refused:
-                    await asyncio.wait_for(served.resolve("a"), 5)
+                    await asyncio.wait_for(latest_versions.resolve("a"), 5)
                 assert refused.value.code == Code.DATABASE_UNAVAILABLE
                 assert refused.value.retry_after_s
 
@@ -150,8 +152,8 @@ def test_a_database_that_does_not_answer_is_an_error_and_then_one_at_once(
 
 def test_who_waits_when_the_process_stops_is_told_so(silent: Settings) -> None:
     async def ask() -> None:
-        async with serving_latest(silent) as served:
-            waiting = asyncio.create_task(served.resolve("a"))
+        async with serving_latest(silent) as latest_versions:
+            waiting = asyncio.create_task(latest_versions.resolve("a"))
             await asyncio.sleep(0)
         with pytest.raises(UnavailableError):
             await waiting
@@ -165,11 +167,11 @@ def test_a_caller_that_went_away_does_not_keep_others_from_their_answer(
     fitted(series_id)
 
     async def ask() -> None:
-        async with serving_latest(settings) as served:
-            gone, waiting = (asyncio.create_task(served.resolve(series_id)) for _ in range(2))
+        async with serving_latest(settings) as latest_versions:
+            cancelled, waiting = (asyncio.create_task(latest_versions.resolve(series_id)) for _ in range(2))
             await asyncio.sleep(0)
-            gone.cancel()
+            cancelled.cancel()
             assert version_of(await waiting) == 1
-            assert version_of(await served.resolve(series_id)) == 1
+            assert version_of(await latest_versions.resolve(series_id)) == 1
 
     asyncio.run(ask())

@@ -44,7 +44,7 @@ def test_a_page_without_a_key_leads_to_the_sign_in_and_back(browser: httpx.Clien
 
 
 def test_the_cookie_is_kept_from_scripts_and_other_sites_and_is_no_key(
-    browser: httpx.Client, root: Key, database: Sessions
+    browser: httpx.Client, root: Key, keyed_sessions: Sessions
 ) -> None:
     cookie = sign_in(browser, root).headers["Set-Cookie"]
     for part in ("HttpOnly", "SameSite=strict", "Path=/", f"Max-Age={12 * 3600}"):
@@ -52,13 +52,13 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_is_no_key(
     assert "Secure" not in cookie  # this connection is none
     assert root.token not in cookie
     value = browser.cookies["tsad_session"]
-    with database.begin() as session:
+    with keyed_sessions.begin() as session:
         assert value not in str(keys.read(session))
     assert browser.get("/series", auth=Key("", new_token())).status_code == 401
 
 
-def test_behind_tls_the_cookie_is_for_tls_alone(own: Settings, root: Key) -> None:
-    with serving(own.model_copy(update={"behind_tls": True})) as api:
+def test_behind_tls_the_cookie_is_for_tls_alone(keyed_settings: Settings, root: Key) -> None:
+    with serving(keyed_settings.model_copy(update={"behind_tls": True})) as api:
         assert "Secure" in sign_in(api, root).headers["Set-Cookie"]
 
 
@@ -91,17 +91,17 @@ def test_a_cookie_changes_nothing_without_the_header_of_our_pages(
 
 def test_signing_out_ends_the_session_for_whoever_kept_the_cookie(browser: httpx.Client, root: Key) -> None:
     sign_in(browser, root)
-    kept = {"Cookie": f"tsad_session={browser.cookies['tsad_session']}"}
+    old_cookie = {"Cookie": f"tsad_session={browser.cookies['tsad_session']}"}
     assert browser.post("/ui/logout").status_code == 303
     assert "tsad_session" not in browser.cookies
-    until(lambda: browser.get("/series", headers=kept).status_code == 401, 5)
+    until(lambda: browser.get("/series", headers=old_cookie).status_code == 401, 5)
 
 
-def test_a_session_ends_with_its_key(browser: httpx.Client, make_key: MakeKey, database: Sessions) -> None:
+def test_a_session_ends_with_its_key(browser: httpx.Client, make_key: MakeKey, keyed_sessions: Sessions) -> None:
     key = make_key("read")
     sign_in(browser, key)
     assert browser.get("/series").status_code == 200
-    with database.begin() as session:
+    with keyed_sessions.begin() as session:
         keys.revoke(session, key.key_id)
     until(lambda: browser.get("/series").status_code == 401, 5)
 
@@ -109,8 +109,8 @@ def test_a_session_ends_with_its_key(browser: httpx.Client, make_key: MakeKey, d
 def test_a_session_lasts_for_its_time(browser: httpx.Client, root: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(login, "LASTS", login.LASTS / 43_200)  # a second
     sign_in(browser, root)
-    kept = {"Cookie": f"tsad_session={browser.cookies.get('tsad_session') or ''}"}
-    until(lambda: browser.get("/series", headers=kept).status_code == 401, 5)
+    old_cookie = {"Cookie": f"tsad_session={browser.cookies.get('tsad_session') or ''}"}
+    until(lambda: browser.get("/series", headers=old_cookie).status_code == 401, 5)
 
 
 def test_a_session_has_the_scopes_and_series_of_its_key(browser: httpx.Client, make_key: MakeKey) -> None:
@@ -141,19 +141,19 @@ def test_pages_of_other_sites_change_nothing_in_any_mode(
 
 
 def test_our_own_pages_and_named_sites_may(settings: Settings, series_id: str) -> None:
-    named = "https://grafana.example:3000"
-    with serving(settings.model_copy(update={"cors_origins": named})) as api:
-        for origin in (named, str(api.base_url)):
+    allowed_origin = "https://grafana.example:3000"
+    with serving(settings.model_copy(update={"cors_origins": allowed_origin})) as api:
+        for origin in (allowed_origin, str(api.base_url)):
             answer = api.post(
                 f"/fit/{series_id}", json=ramp(), headers={"Origin": origin, "Sec-Fetch-Site": "same-site"}
             )
             assert answer.status_code == 202
-        asked = {"Origin": named, "Access-Control-Request-Method": "POST"}
-        allowed = api.options(f"/fit/{series_id}", headers=asked)
-        assert allowed.headers["Access-Control-Allow-Origin"] == named
+        preflight = {"Origin": allowed_origin, "Access-Control-Request-Method": "POST"}
+        allowed = api.options(f"/fit/{series_id}", headers=preflight)
+        assert allowed.headers["Access-Control-Allow-Origin"] == allowed_origin
         assert "Access-Control-Allow-Credentials" not in allowed.headers
-        asked["Origin"] = "https://evil.example"
-        assert "Access-Control-Allow-Origin" not in api.options(f"/fit/{series_id}", headers=asked).headers
+        preflight["Origin"] = "https://evil.example"
+        assert "Access-Control-Allow-Origin" not in api.options(f"/fit/{series_id}", headers=preflight).headers
 
 
 def test_no_site_is_named_unless_it_is_set(api: httpx.Client) -> None:

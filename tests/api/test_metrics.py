@@ -1,4 +1,4 @@
-"""GET /metrics: the sums of all processes, and how things are now."""
+"""GET /metrics: counters summed over all processes, and current gauges."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,10 +13,9 @@ from shared.embedded.ports import free_port
 from shared.metrics import Metrics, Publisher
 from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
-from shared.store.schema import migrate
-from tests.keys import Key, maker
+from tests.keys import Key, key_maker
 from tests.points import ramp
-from tests.processes import new_database, serving
+from tests.processes import migrated_database, serving
 from tests.waiting import until
 
 Fitted = Callable[..., str]
@@ -32,56 +31,56 @@ REFUSALS = {
 
 
 @pytest.fixture(scope="module")
-def own(settings: Settings, redis_url: str) -> Iterator[Settings]:
-    """A Redis database in which nobody else counts."""
-    own_redis = redis_url.rsplit("/", 1)[0] + "/3"
-    with redis.Redis.from_url(own_redis) as client:
+def metrics_settings(settings: Settings, redis_url: str) -> Iterator[Settings]:
+    """A Redis database that no other process counts in."""
+    empty_redis = redis_url.rsplit("/", 1)[0] + "/3"
+    with redis.Redis.from_url(empty_redis) as client:
         client.flushdb()
-        yield settings.model_copy(update={"redis_url": own_redis})
+        yield settings.model_copy(update={"redis_url": empty_redis})
         client.flushdb()
 
 
 @pytest.fixture(scope="module")
-def two(own: Settings) -> Iterator[tuple[httpx.Client, httpx.Client]]:
-    """Two API processes, as far as Redis can tell."""
-    with serving(own) as one, serving(own) as other:
-        yield one, other
+def two_apis(metrics_settings: Settings) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """Two APIs that count as separate processes in Redis."""
+    with serving(metrics_settings) as first, serving(metrics_settings) as second:
+        yield first, second
 
 
 def value(client: httpx.Client, name: str, auth: Key | None = None, /, **labels: Any) -> float | None:
-    """What a scrape says of one sample."""
-    wanted = {key: str(label) for key, label in labels.items()}
+    """The value of one sample in a scrape."""
+    expected = {key: str(label) for key, label in labels.items()}
     samples = (
         sample
         for family in text_string_to_metric_families(client.get("/metrics", auth=auth).text)
         for sample in family.samples
-        if sample.name == name and wanted.items() <= sample.labels.items()
+        if sample.name == name and expected.items() <= sample.labels.items()
     )
     return next((sample.value for sample in samples), None)
 
 
 def test_requests_to_all_processes_are_counted_together_by_route_and_status(
-    two: tuple[httpx.Client, httpx.Client], fitted: Fitted, series_id: str
+    two_apis: tuple[httpx.Client, httpx.Client], fitted: Fitted, series_id: str
 ) -> None:
     fitted(series_id)
-    for client in two:
+    for client in two_apis:
         for place in range(3):
             client.post(f"/predict/{series_id}", json={"timestamp": place, "value": 1.0})
         client.post(f"/predict/{series_id}", json={"timestamp": 1})
         client.get(f"/series/{series_id}")
     predict = {"method": "POST", "route": "/predict/{series_id}"}
-    until(lambda: value(two[0], "tsad_requests_total", **predict, status=200) == 6)
-    until(lambda: value(two[0], "tsad_requests_total", **predict, status=422) == 2)
-    until(lambda: value(two[0], "tsad_requests_total", method="GET", route="/series/{series_id}", status=200) == 2)
-    for client in two:
+    until(lambda: value(two_apis[0], "tsad_requests_total", **predict, status=200) == 6)
+    until(lambda: value(two_apis[0], "tsad_requests_total", **predict, status=422) == 2)
+    until(lambda: value(two_apis[0], "tsad_requests_total", method="GET", route="/series/{series_id}", status=200) == 2)
+    for client in two_apis:
         assert value(client, "tsad_request_seconds_count", **predict) == 8
         assert value(client, "tsad_request_seconds_bucket", **predict, le="+Inf") == 8
         assert value(client, "tsad_state_lookups_total", result="miss") == 2
         assert value(client, "tsad_state_lookups_total", result="hit") == 4
 
 
-def test_whatever_a_client_sends_the_labels_are_of_a_known_set(two: tuple[httpx.Client, httpx.Client]) -> None:
-    client, _ = two
+def test_whatever_a_client_sends_the_labels_are_of_a_known_set(two_apis: tuple[httpx.Client, httpx.Client]) -> None:
+    client, _ = two_apis
     for method in ("PURGE", "PROPFIND", "PATCH"):
         client.get(f"/nowhere/{method}")
         client.request(method, "/series")
@@ -91,15 +90,14 @@ def test_whatever_a_client_sends_the_labels_are_of_a_known_set(two: tuple[httpx.
 
 
 def test_every_refusal_is_counted_by_its_code_and_has_a_line_in_the_log(
-    own: Settings, capsys: pytest.CaptureFixture[str], server_url: str, monkeypatch: pytest.MonkeyPatch
+    metrics_settings: Settings, capsys: pytest.CaptureFixture[str], server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rates, "ANSWER_WITHIN_S", 5.0)  # on a full machine too, the rate is counted in Redis
-    with new_database(server_url) as url:
-        migrate(url)
+    monkeypatch.setattr(rates, "ANSWER_WITHIN_S", 5.0)  # even on a busy machine, Redis counts the rate
+    with migrated_database(server_url) as url:
         bounds = {"database_url": url, "predict_rate_per_minute": 1, "max_body_bytes": 1024, "allowed_hosts": "ours"}
-        sessions = Sessions(make_engine(own.model_copy(update=bounds), "tsad-tests"))
-        root, reader = maker(sessions)(), maker(sessions)("read")
-        with serving(own.model_copy(update=bounds)) as api:
+        sessions = Sessions(make_engine(metrics_settings.model_copy(update=bounds), "tsad-tests"))
+        root, reader = key_maker(sessions)(), key_maker(sessions)("read")
+        with serving(metrics_settings.model_copy(update=bounds)) as api:
             api.headers["Host"] = "ours"
             before = {code: value(api, "tsad_refusals_total", root, code=code) or 0 for code in REFUSALS}
             api.get("/series", headers={"Accept": "application/json"})
@@ -126,9 +124,9 @@ def test_every_refusal_is_counted_by_its_code_and_has_a_line_in_the_log(
 
 
 def test_the_queue_and_what_versions_hold_are_told(
-    two: tuple[httpx.Client, httpx.Client], fitted: Fitted, series_id: str
+    two_apis: tuple[httpx.Client, httpx.Client], fitted: Fitted, series_id: str
 ) -> None:
-    client, _ = two
+    client, _ = two_apis
     fitted(series_id)
     before = value(client, "tsad_open_jobs", status="queued")
     assert before is not None
@@ -143,21 +141,22 @@ def test_the_queue_and_what_versions_hold_are_told(
     assert client.delete(f"/series/{series_id}").is_success
 
 
-def test_a_server_that_is_away_costs_only_its_own_figures(own: Settings) -> None:
-    nowhere = f"127.0.0.1:{free_port()}"
-    for name, url, gone, kept in (
-        ("database", f"postgresql://{nowhere}/tsad", "tsad_open_jobs", "tsad_messages_waiting"),
-        ("redis", f"redis://{nowhere}/0", "tsad_messages_waiting", "tsad_open_jobs"),
+def test_a_server_that_is_away_costs_only_its_own_figures(metrics_settings: Settings) -> None:
+    closed = f"127.0.0.1:{free_port()}"
+    for name, url, missing, present in (
+        ("database", f"postgresql://{closed}/tsad", "tsad_open_jobs", "tsad_messages_waiting"),
+        ("redis", f"redis://{closed}/0", "tsad_messages_waiting", "tsad_open_jobs"),
     ):
-        with serving(own.model_copy(update={f"{name}_url": url, "auth": "off"})) as client:  # keys are in the database
+        changes = {f"{name}_url": url, "auth": "off"}  # keys are in the database
+        with serving(metrics_settings.model_copy(update=changes)) as client:
             assert value(client, "tsad_server_up", server=name) == 0
-            assert value(client, gone) is None
-            assert value(client, kept) is not None
+            assert value(client, missing) is None
+            assert value(client, present) is not None
 
 
-def test_what_redis_did_not_take_is_added_later_and_nothing_twice(own: Settings) -> None:
+def test_what_redis_did_not_take_is_added_later_and_nothing_twice(metrics_settings: Settings) -> None:
     metrics = Metrics()
-    with redis.Redis.from_url(own.redis) as client, serving(own) as api:
+    with redis.Redis.from_url(metrics_settings.redis) as client, serving(metrics_settings) as api:
         client.set("tsad:metrics", "no hash, so that nothing can be added")
         publisher = Publisher(metrics, client)
         metrics.fencing_rejections.inc(3)
@@ -169,8 +168,10 @@ def test_what_redis_did_not_take_is_added_later_and_nothing_twice(own: Settings)
         assert value(api, "tsad_fencing_rejections_total") == 4
 
 
-def test_the_document_of_the_api_is_counted_as_the_route_that_it_is(two: tuple[httpx.Client, httpx.Client]) -> None:
-    one, _ = two
-    assert one.get("/openapi.json").status_code == 200
+def test_the_document_of_the_api_is_counted_as_the_route_that_it_is(
+    two_apis: tuple[httpx.Client, httpx.Client],
+) -> None:
+    client, _ = two_apis
+    assert client.get("/openapi.json").status_code == 200
     labels = {"method": "GET", "route": "/openapi.json", "status": 200}
-    until(lambda: value(one, "tsad_requests_total", **labels), 10)
+    until(lambda: value(client, "tsad_requests_total", **labels), 10)

@@ -15,8 +15,8 @@ from tests.points import ramp
 
 @pytest.fixture(scope="module")
 def document(api: httpx.Client) -> dict[str, Any]:
-    made: dict[str, Any] = api.get("/openapi.json").json()
-    return made
+    document: dict[str, Any] = api.get("/openapi.json").json()
+    return document
 
 
 def references(node: Any) -> Iterator[str]:
@@ -47,9 +47,9 @@ def test_it_names_the_product_and_its_version(document: dict[str, Any]) -> None:
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
-    found = set(references(document))
-    assert found
-    for reference in found:
+    all_references = set(references(document))
+    assert all_references
+    for reference in all_references:
         place: Any = document
         for step in reference.removeprefix("#/").split("/"):
             place = place[step]
@@ -58,12 +58,14 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 def test_every_route_is_described_with_its_parameters_and_the_one_shape_of_errors(document: dict[str, Any]) -> None:
     names = []
     for path, method, operation in operations(document):
-        where = f"{method} {path}"
-        assert operation["summary"], where
-        assert operation["description"].endswith("."), where
-        assert operation["responses"]["default"]["content"].keys() == {MEDIA_TYPE}, where
-        given = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
-        assert given == set(re.findall(r"{(\w+)}", path)), where
+        route = f"{method} {path}"
+        assert operation["summary"], route
+        assert operation["description"].endswith("."), route
+        assert operation["responses"]["default"]["content"].keys() == {MEDIA_TYPE}, route
+        path_parameters = {
+            parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "path"
+        }
+        assert path_parameters == set(re.findall(r"{(\w+)}", path)), route
         names.append(operation["operationId"])
     assert len(set(names)) == len(names)
 
@@ -85,8 +87,8 @@ def test_answers_are_as_the_document_says(
     point = {"timestamp": 1, "value": 1}
     check(document, "Verdict", api.post(f"/predict/{series_id}?explain=1", json=point).json())
     check(document, "BatchVerdicts", api.post(f"/predict/{series_id}/batch", json=ramp(3)).json())
-    many = {"points": [point | {"series_id": one} for one in (series_id, "never-fitted")]}
-    check(document, "ManyVerdicts", api.post("/predict", json=many).json())
+    points = {"points": [point | {"series_id": name} for name in (series_id, "never-fitted")]}
+    check(document, "ManyVerdicts", api.post("/predict", json=points).json())
 
 
 def test_bodies_that_are_sent_are_as_the_document_says(document: dict[str, Any]) -> None:

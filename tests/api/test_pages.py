@@ -48,16 +48,16 @@ def test_pages_of_series_follow_each_other_in_the_order_of_ids(
     api: httpx.Client, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "SERIES_OF_A_PAGE", 2)
-    wanted = [f"{series_id}-{place}" for place in range(5)]
-    for one in wanted:
-        fitted(one)
-    shown, link = [], f"./?prefix={series_id}"
+    series_ids = [f"{series_id}-{place}" for place in range(5)]
+    for name in series_ids:
+        fitted(name)
+    listed, link = [], f"./?prefix={series_id}"
     while link:
         page = api.get(urljoin("/", link)).text
-        shown += re.findall(r'ui/series/([^"]+)">\1</a></th>', page)
-        following = re.search(r'href="([^"]+)">Next page', page)
-        link = following[1].replace("&amp;", "&") if following else ""
-    assert shown == wanted
+        listed += re.findall(r'ui/series/([^"]+)">\1</a></th>', page)
+        next_page = re.search(r'href="([^"]+)">Next page', page)
+        link = next_page[1].replace("&amp;", "&") if next_page else ""
+    assert listed == series_ids
 
 
 @pytest.mark.parametrize("prefix", [HOSTILE, "\x00", "nobody-has-this", "é"])
@@ -116,8 +116,8 @@ def test_the_page_of_a_series_tells_what_changed_from_version_to_version(
     fitted(series_id, ramp(30, parameters={"threshold": 2, "direction": "above"}))
     api.put(f"/series/{series_id}/pin", json={"version": 1})
     page = api.get(f"/ui/series/{series_id}").text
-    told = re.findall(r'<li><span class="faint">(.*?)</span> (.*?) <span.*?<strong>(.*?)</strong>', page)
-    assert told == [
+    changes = re.findall(r'<li><span class="faint">(.*?)</span> (.*?) <span.*?<strong>(.*?)</strong>', page)
+    assert changes == [
         ("direction", "both", "above"),
         ("threshold", "3", "2"),
         ("points", "20", "30"),
@@ -197,14 +197,14 @@ def test_every_address_of_a_page_is_relative_and_leads_somewhere(
     """So that a proxy may serve the pages under a prefix."""
     fitted(series_id)
     job_id = failed(api, sessions, series_id)
-    seen = set()
-    own = f"series_id={series_id}"
-    for path in (f"/?prefix={series_id}", f"/ui/jobs?{own}", f"/ui/jobs/{job_id}", f"/ui/series/{series_id}"):
+    addresses = set()
+    query = f"series_id={series_id}"
+    for path in (f"/?prefix={series_id}", f"/ui/jobs?{query}", f"/ui/jobs/{job_id}", f"/ui/series/{series_id}"):
         for address in re.findall(r'(?:src|href|action)="([^"]+)"', api.get(path).text):
             assert address.startswith(("./", "../", "#")), (path, address)
-            seen.add(urljoin(path, address.replace("&amp;", "&")))
-    assert len(seen) > 10
-    for address in seen:
+            addresses.add(urljoin(path, address.replace("&amp;", "&")))
+    assert len(addresses) > 10
+    for address in addresses:
         assert api.get(address).status_code == 200, address
 
 

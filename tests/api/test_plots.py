@@ -11,9 +11,9 @@ from tests.points import ramp
 
 
 def figure_of(page: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="figure">(.*?)</script>', page, re.DOTALL)
-    assert found
-    figure: dict[str, Any] = json.loads(found[1])
+    match = re.search(r'<script type="application/json" id="figure">(.*?)</script>', page, re.DOTALL)
+    assert match
+    figure: dict[str, Any] = json.loads(match[1])
     return figure
 
 
@@ -61,8 +61,8 @@ def test_a_plot_of_many_points_is_small_and_keeps_every_extreme(
     fitted(series_id, {"timestamps": list(range(200_000)), "values": values.tolist()})
     answer = api.get(f"/plot?series_id={series_id}")
     assert len(answer.content) < 500_000
-    (shown,) = (trace for trace in figure_of(answer.text)["data"] if trace.get("name") == "value")
-    assert {30.0, -40.0} <= set(shown["y"])
+    (value_trace,) = (trace for trace in figure_of(answer.text)["data"] if trace.get("name") == "value")
+    assert {30.0, -40.0} <= set(value_trace["y"])
 
 
 def test_ids_in_pages_are_text_whatever_they_are(api: httpx.Client, fitted: Callable[..., str]) -> None:

@@ -1,4 +1,4 @@
-"""Waits: bounded in number and time, and nobody looks while nobody waits."""
+"""Waits are bounded in number and time, and the database is polled only while somebody waits."""
 
 import asyncio
 import time
@@ -32,16 +32,16 @@ def test_beyond_a_thousand_waits_one_is_answered_at_once(
         waits = [asyncio.create_task(poller.wait(job_id, 20)) for _ in range(polling.MOST_WAITERS)]
         await asyncio.sleep(0)
         await asyncio.wait_for(poller.wait(job_id, 20), 1)
-        assert not any(one.done() for one in waits)
+        assert not any(task.done() for task in waits)
         await asyncio.to_thread(run, training, job_id)
         await asyncio.wait_for(asyncio.gather(*waits), 5)
-        free_again = asyncio.create_task(poller.wait(queued_too, 20))
+        next_wait = asyncio.create_task(poller.wait(other_job_id, 20))
         await asyncio.sleep(0.05)
-        assert not free_again.done()
+        assert not next_wait.done()
         poller.close()
-        await free_again
+        await next_wait
 
-    queued_too = queued(api, series_id)
+    other_job_id = queued(api, series_id)
     asyncio.run(wait())
 
 
@@ -51,14 +51,14 @@ def test_nobody_looks_while_nobody_waits(api: httpx.Client, sessions: Sessions, 
     async def wait() -> None:
         poller = Poller(sessions, asyncio.to_thread)
         for _ in range(2):
-            assert not lookers()
+            assert not polling_tasks()
             await poller.wait(job_id, 0.15)
-            await asyncio.wait_for(asyncio.gather(*lookers()), 5)
+            await asyncio.wait_for(asyncio.gather(*polling_tasks()), 5)
 
     asyncio.run(wait())
 
 
-def lookers() -> list[asyncio.Task[object]]:
+def polling_tasks() -> list[asyncio.Task[object]]:
     return [task for task in asyncio.all_tasks() if task.get_name() == "poller"]
 
 
@@ -70,7 +70,7 @@ def test_a_wait_whose_client_went_away_is_forgotten(api: httpx.Client, sessions:
         waiting = asyncio.create_task(poller.wait(job_id, 20))
         await asyncio.sleep(0.05)
         waiting.cancel()
-        await asyncio.wait_for(asyncio.gather(*lookers()), 5)
+        await asyncio.wait_for(asyncio.gather(*polling_tasks()), 5)
 
     asyncio.run(wait())
 
@@ -86,10 +86,10 @@ def test_a_wait_for_an_unknown_job_and_one_when_the_process_stops_end_at_once(se
 
 
 def test_a_wait_outlasts_a_database_that_is_away(settings: Settings) -> None:
-    away = settings.model_copy(update={"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"})
+    unreachable = settings.model_copy(update={"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"})
 
     async def wait() -> None:
-        sessions = Sessions(make_engine(away, "tsad-tests"))
+        sessions = Sessions(make_engine(unreachable, "tsad-tests"))
         began = time.monotonic()
         await Poller(sessions, asyncio.to_thread).wait(str(uuid4()), 0.3)
         assert time.monotonic() - began >= 0.3

@@ -48,7 +48,7 @@ INTERNAL = {
 
 @dataclass(frozen=True)
 class Scene:
-    """An API and what is there already."""
+    """An API with a fitted series."""
 
     api: httpx.Client
     settings: Settings
@@ -71,88 +71,88 @@ def scene(api: httpx.Client, settings: Settings, sessions: Sessions, training: T
     return Scene(api, settings, sessions, training, scene.trained, job_ids[1])
 
 
-def asking(method: str, path: str, **arguments: Any) -> Callable[[Scene], httpx.Response]:
+def request_to(method: str, path: str, **arguments: Any) -> Callable[[Scene], httpx.Response]:
     return lambda scene: scene.api.request(
         method, path.format(trained=scene.trained, succeeded=scene.succeeded), **arguments
     )
 
 
-def fitting(**fields: Any) -> Callable[[Scene], httpx.Response]:
-    return asking("POST", "/fit/a", json=ramp(3) | fields)
+def fit_with(**fields: Any) -> Callable[[Scene], httpx.Response]:
+    return request_to("POST", "/fit/a", json=ramp(3) | fields)
 
 
 REQUESTS: dict[Code, Callable[[Scene], httpx.Response]] = {
-    Code.INVALID_JSON: asking("POST", "/fit/a", content=b"{"),
-    Code.INVALID_REQUEST: asking("GET", "/series?limit=many"),
-    Code.INVALID_ENCODING: asking("POST", "/fit/a", content=b"{}", headers={"Content-Encoding": "br"}),
-    Code.METHOD_NOT_ALLOWED: asking("GET", "/fit/a"),
-    Code.ROUTE_NOT_FOUND: asking("GET", "/nothing"),
-    Code.FOREIGN_ORIGIN: asking("POST", "/fit/a", headers={"Origin": "https://evil.example"}),
-    Code.INVALID_SERIES_ID: asking("GET", "/series/a..b"),
-    Code.INVALID_VERSION: asking("GET", "/series/{trained}/versions/newest"),
-    Code.INVALID_CURSOR: asking("GET", "/series/{trained}/versions?cursor=x"),
-    Code.SERIES_NOT_FOUND: asking("GET", "/series/never-fitted"),
-    Code.VERSION_NOT_FOUND: asking("GET", "/series/{trained}/versions/77"),
-    Code.JOB_NOT_FOUND: asking("GET", "/jobs/7"),
-    Code.LENGTHS_DIFFER: fitting(values=[1, 2, 3, 4]),
-    Code.TOO_FEW_POINTS: fitting(timestamps=[1, 2], values=[1, 2]),
-    Code.TOO_MANY_POINTS: asking("POST", "/predict/{trained}", json=POINT | {"context": [1] * 5000}),
-    Code.INVALID_TIMESTAMP: asking("POST", "/predict/{trained}", json=POINT | {"timestamp": 1_705_000_000_000}),
-    Code.TIMESTAMPS_NOT_INCREASING: fitting(timestamps=[3, 2, 1]),
-    Code.VALUES_TOO_LARGE: fitting(values=[1e308, -1e308, 1e308]),
-    Code.CONSTANT_SERIES: fitting(values=[1, 1, 1]),
-    Code.UNKNOWN_DETECTOR: fitting(detector="crystal-ball"),
-    Code.UNKNOWN_PARAMETER: fitting(parameters={"mood": 1}),
-    Code.INVALID_PARAMETER: fitting(parameters={"threshold": -1}),
-    Code.JOB_FINISHED: asking("POST", "/jobs/{succeeded}/cancel"),
-    Code.JOB_NOT_RETRYABLE: asking("POST", "/jobs/{succeeded}/retry"),
-    Code.VERSION_PINNED: asking("DELETE", "/series/{trained}/versions/1"),
+    Code.INVALID_JSON: request_to("POST", "/fit/a", content=b"{"),
+    Code.INVALID_REQUEST: request_to("GET", "/series?limit=many"),
+    Code.INVALID_ENCODING: request_to("POST", "/fit/a", content=b"{}", headers={"Content-Encoding": "br"}),
+    Code.METHOD_NOT_ALLOWED: request_to("GET", "/fit/a"),
+    Code.ROUTE_NOT_FOUND: request_to("GET", "/nothing"),
+    Code.FOREIGN_ORIGIN: request_to("POST", "/fit/a", headers={"Origin": "https://evil.example"}),
+    Code.INVALID_SERIES_ID: request_to("GET", "/series/a..b"),
+    Code.INVALID_VERSION: request_to("GET", "/series/{trained}/versions/newest"),
+    Code.INVALID_CURSOR: request_to("GET", "/series/{trained}/versions?cursor=x"),
+    Code.SERIES_NOT_FOUND: request_to("GET", "/series/never-fitted"),
+    Code.VERSION_NOT_FOUND: request_to("GET", "/series/{trained}/versions/77"),
+    Code.JOB_NOT_FOUND: request_to("GET", "/jobs/7"),
+    Code.LENGTHS_DIFFER: fit_with(values=[1, 2, 3, 4]),
+    Code.TOO_FEW_POINTS: fit_with(timestamps=[1, 2], values=[1, 2]),
+    Code.TOO_MANY_POINTS: request_to("POST", "/predict/{trained}", json=POINT | {"context": [1] * 5000}),
+    Code.INVALID_TIMESTAMP: request_to("POST", "/predict/{trained}", json=POINT | {"timestamp": 1_705_000_000_000}),
+    Code.TIMESTAMPS_NOT_INCREASING: fit_with(timestamps=[3, 2, 1]),
+    Code.VALUES_TOO_LARGE: fit_with(values=[1e308, -1e308, 1e308]),
+    Code.CONSTANT_SERIES: fit_with(values=[1, 1, 1]),
+    Code.UNKNOWN_DETECTOR: fit_with(detector="crystal-ball"),
+    Code.UNKNOWN_PARAMETER: fit_with(parameters={"mood": 1}),
+    Code.INVALID_PARAMETER: fit_with(parameters={"threshold": -1}),
+    Code.JOB_FINISHED: request_to("POST", "/jobs/{succeeded}/cancel"),
+    Code.JOB_NOT_RETRYABLE: request_to("POST", "/jobs/{succeeded}/retry"),
+    Code.VERSION_PINNED: request_to("DELETE", "/series/{trained}/versions/1"),
 }
 
 
-def request(code: Code) -> Callable[[Callable[[Scene], httpx.Response]], Callable[[Scene], httpx.Response]]:
-    def registered(ask: Callable[[Scene], httpx.Response]) -> Callable[[Scene], httpx.Response]:
-        REQUESTS[code] = ask
-        return ask
+def provoked_by(code: Code) -> Callable[[Callable[[Scene], httpx.Response]], Callable[[Scene], httpx.Response]]:
+    def register(send: Callable[[Scene], httpx.Response]) -> Callable[[Scene], httpx.Response]:
+        REQUESTS[code] = send
+        return send
 
-    return registered
+    return register
 
 
-def changed(scene: Scene, **values: Any) -> AbstractContextManager[httpx.Client]:
+def serving_with(scene: Scene, **values: Any) -> AbstractContextManager[httpx.Client]:
     """An API with other settings."""
     return serving(scene.settings.model_copy(update=values))
 
 
-def read_through(api: httpx.Client, send: Callable[[Any], None]) -> httpx.Response:
-    """The answer to what no client would send."""
+def exchange(api: httpx.Client, send: Callable[[Any], None]) -> httpx.Response:
+    """Send raw bytes that no HTTP client would send, and return the answer."""
     with wired(api) as wire:
         send(wire)
         reply = wire.reply()
     return httpx.Response(reply.status, headers=list(reply.headers.items()), content=reply.body)
 
 
-@request(Code.UNKNOWN_HOST)
+@provoked_by(Code.UNKNOWN_HOST)
 def unknown_host(scene: Scene) -> httpx.Response:
-    with changed(scene, allowed_hosts="tsad.example") as api:
+    with serving_with(scene, allowed_hosts="tsad.example") as api:
         return api.get("/series")
 
 
-@request(Code.BODY_TOO_LARGE)
+@provoked_by(Code.BODY_TOO_LARGE)
 def too_large(scene: Scene) -> httpx.Response:
-    return read_through(scene.api, lambda wire: wire.head("POST", "/fit/a", Content_Length=10**12))
+    return exchange(scene.api, lambda wire: wire.head("POST", "/fit/a", Content_Length=10**12))
 
 
-@request(Code.BODY_TOO_SLOW)
+@provoked_by(Code.BODY_TOO_SLOW)
 def too_slow(scene: Scene) -> httpx.Response:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bodies, "LONGEST_PAUSE_S", 0.05)
-        return read_through(scene.api, lambda wire: wire.head("POST", "/fit/a", Content_Length=10))
+        return exchange(scene.api, lambda wire: wire.head("POST", "/fit/a", Content_Length=10))
 
 
-@request(Code.OVERLOADED)
+@provoked_by(Code.OVERLOADED)
 def overloaded(scene: Scene) -> httpx.Response:
     bounds = {"max_body_bytes": 10**6, "max_body_bytes_in_flight": 10**6}
-    with pytest.MonkeyPatch.context() as patch, changed(scene, **bounds) as api, wired(api) as other:
+    with pytest.MonkeyPatch.context() as patch, serving_with(scene, **bounds) as api, wired(api) as other:
         patch.setattr(bodies, "WAIT_FOR_BUDGET_S", 0.05)
         other.head("POST", "/fit/a", Content_Length=500_000)
         other.send(b" " * 400_000)
@@ -164,61 +164,61 @@ def overloaded(scene: Scene) -> httpx.Response:
         return answers[-1]
 
 
-@request(Code.QUEUE_FULL)
+@provoked_by(Code.QUEUE_FULL)
 def queue_full(scene: Scene) -> httpx.Response:
-    with changed(scene, max_queued_jobs=1) as api:
+    with serving_with(scene, max_queued_jobs=1) as api:
         scene.fit("full")
         return api.post("/fit/full", json=ramp())
 
 
-@request(Code.IDEMPOTENCY_KEY_REUSED)
+@provoked_by(Code.IDEMPOTENCY_KEY_REUSED)
 def key_reused(scene: Scene) -> httpx.Response:
     key = {"Idempotency-Key": f"key-of-{scene.succeeded}"}
     assert scene.api.post("/fit/keyed", json=ramp(), headers=key).status_code == 202
     return scene.api.post("/fit/keyed", json=ramp(8), headers=key)
 
 
-@request(Code.DATA_GONE)
+@provoked_by(Code.DATA_GONE)
 def data_gone(scene: Scene) -> httpx.Response:
     job_id = scene.fit("gone")
     assert scene.api.delete("/series/gone").is_success
     return scene.api.post(f"/jobs/{job_id}/retry")
 
 
-@request(Code.CONTEXT_REQUIRED)
+@provoked_by(Code.CONTEXT_REQUIRED)
 def context_required(scene: Scene) -> httpx.Response:
     run(scene.training, scene.fit("windowed", points=100, detector="msnn"))
     return scene.api.post("/predict/windowed", json=POINT)
 
 
-@request(Code.TOO_MANY_STREAMS)
+@provoked_by(Code.TOO_MANY_STREAMS)
 def too_many_streams(scene: Scene) -> httpx.Response:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(polling, "MOST_STREAMS", 0)
         return scene.api.get("/jobs/events")
 
 
-@request(Code.DATABASE_UNAVAILABLE)
+@provoked_by(Code.DATABASE_UNAVAILABLE)
 def no_database(scene: Scene) -> httpx.Response:
-    with changed(scene, database_url=f"postgresql://x@127.0.0.1:{free_port()}/x") as api:
+    with serving_with(scene, database_url=f"postgresql://x@127.0.0.1:{free_port()}/x") as api:
         return api.get("/series")
 
 
-@request(Code.STORE_UNAVAILABLE)
+@provoked_by(Code.STORE_UNAVAILABLE)
 def no_store(scene: Scene) -> httpx.Response:
-    with changed(scene, training_data_folder=Path(__file__)) as api:
+    with serving_with(scene, training_data_folder=Path(__file__)) as api:
         return api.post("/fit/a", json=ramp())
 
 
-@request(Code.ACCEPT_TOO_LATE)
+@provoked_by(Code.ACCEPT_TOO_LATE)
 def too_late(scene: Scene) -> httpx.Response:
-    with changed(scene, accept_window_s=1e-6) as api:
+    with serving_with(scene, accept_window_s=1e-6) as api:
         return api.post("/fit/late", json=ramp())
 
 
-@request(Code.OUTCOME_UNKNOWN)
+@provoked_by(Code.OUTCOME_UNKNOWN)
 def outcome_unknown(scene: Scene) -> httpx.Response:
-    """The series is locked, and the connections that wait for it are ended for longer than the API tries again."""
+    """Lock the series and keep ending connections that wait for it until the API stops retrying."""
     end_waiting = text(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tsad-api' "
         "AND datname = current_database() AND wait_event = 'advisory'"
@@ -226,15 +226,15 @@ def outcome_unknown(scene: Scene) -> httpx.Response:
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool, scene.sessions.begin() as lock:
         patch.setattr(accepting, "SETTLE_WITHIN_S", 1.0)
         lock.execute(text("SELECT pg_advisory_xact_lock(8243, hashtext('unknown'))"))
-        asked = pool.submit(scene.api.post, "/fit/unknown", json=ramp())
-        while not asked.done():
+        future = pool.submit(scene.api.post, "/fit/unknown", json=ramp())
+        while not future.done():
             with scene.sessions.begin() as session:
                 session.execute(end_waiting)
             threading.Event().wait(0.02)
-        return asked.result()
+        return future.result()
 
 
-@request(Code.ARTIFACT_DAMAGED)
+@provoked_by(Code.ARTIFACT_DAMAGED)
 def damaged(scene: Scene) -> httpx.Response:
     run(scene.training, scene.fit("damaged", points=43))
     for state in Path(scene.settings.model_state_folder, "damaged").iterdir():
@@ -265,7 +265,7 @@ def test_a_request_leads_to_each_error_and_its_answer_has_the_one_shape(scene: S
 
 
 def test_a_bulk_fit_with_too_many_lines_says_so_in_a_line(scene: Scene) -> None:
-    with changed(scene, max_bulk_lines=1) as api:
+    with serving_with(scene, max_bulk_lines=1) as api:
         answer = api.post("/fit", content=b"{}\n{}\n{}\n")
     assert Code.TOO_MANY_LINES in answer.text
 

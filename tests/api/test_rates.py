@@ -1,4 +1,4 @@
-"""How often a key may ask, and how many jobs it may have open."""
+"""Rate limits of a key, and its limit of open jobs."""
 
 from collections.abc import Iterator
 
@@ -16,27 +16,28 @@ POINT = {"timestamp": 1, "value": 1}
 
 
 @pytest.fixture(scope="module")
-def limited(own: Settings, root: Key) -> Iterator[tuple[httpx.Client, httpx.Client]]:
-    """Two processes that share what keys may ask."""
-    few = own.model_copy(update={"fit_rate_per_minute": 3, "predict_rate_per_minute": 5, "max_queued_jobs_per_key": 2})
+def limited(keyed_settings: Settings, root: Key) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """Two processes that share the rate limits of keys."""
+    limits = {"fit_rate_per_minute": 3, "predict_rate_per_minute": 5, "max_queued_jobs_per_key": 2}
+    limited_settings = keyed_settings.model_copy(update=limits)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rates, "ANSWER_WITHIN_S", 5.0)  # on a full machine too, nobody counts alone
-        with serving(few) as one, serving(few) as other:
-            yield one, other
+        patch.setattr(rates, "ANSWER_WITHIN_S", 5.0)  # even on a busy machine, no process counts alone
+        with serving(limited_settings) as first, serving(limited_settings) as second:
+            yield first, second
 
 
 def test_a_key_that_asks_too_often_is_told_when_it_may_again(
     limited: tuple[httpx.Client, httpx.Client], make_key: MakeKey
 ) -> None:
     key = make_key()
-    for turn in range(5):
-        assert limited[turn % 2].post("/predict/never-fitted", json=POINT, auth=key).status_code == 404
+    for attempt in range(5):
+        assert limited[attempt % 2].post("/predict/never-fitted", json=POINT, auth=key).status_code == 404
     for api in limited:
         refused = api.post("/predict/never-fitted", json=POINT, auth=key)
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
         assert 1 <= int(refused.headers["Retry-After"]) <= 12
-        for other in ("/predict", "/predict/never-fitted/batch"):
-            assert api.post(other, json={}, auth=key).status_code == 429
+        for path in ("/predict", "/predict/never-fitted/batch"):
+            assert api.post(path, json={}, auth=key).status_code == 429
 
 
 def test_fits_predictions_and_keys_are_counted_apart(
@@ -52,11 +53,11 @@ def test_fits_predictions_and_keys_are_counted_apart(
     assert api.post("/fit/a", content=b"{", auth=make_key()).status_code == 422
 
 
-def test_without_redis_each_process_counts_by_itself(own: Settings, make_key: MakeKey) -> None:
-    alone = {"predict_rate_per_minute": 2, "redis_url": f"redis://127.0.0.1:{free_port()}/0"}
+def test_without_redis_each_process_counts_by_itself(keyed_settings: Settings, make_key: MakeKey) -> None:
+    without_redis = {"predict_rate_per_minute": 2, "redis_url": f"redis://127.0.0.1:{free_port()}/0"}
     key = make_key()
     for _ in range(2):
-        with serving(own.model_copy(update=alone)) as api:
+        with serving(keyed_settings.model_copy(update=without_redis)) as api:
             answers = [api.post("/predict/never-fitted", json=POINT, auth=key).status_code for _ in range(4)]
         assert answers == [404, 404, 429, 429]
 

@@ -1,4 +1,4 @@
-"""Which state answers a prediction, when caches are small, rows go and files break."""
+"""Which state answers a prediction when the cache is small, rows are deleted or files are damaged."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -26,8 +26,8 @@ from tests.points import ramp
 POINT = {"timestamp": 1_800_000_000, "value": 2.5}
 
 
-class Counted(LocalFolder):
-    """A store that says how often it was read."""
+class CountingFolder(LocalFolder):
+    """A store that counts its reads."""
 
     reads = 0
 
@@ -37,13 +37,13 @@ class Counted(LocalFolder):
 
 
 @asynccontextmanager
-async def resolver_of(settings: Settings, cache_bytes: int = 10**6) -> AsyncIterator[tuple[Resolver, Counted]]:
+async def resolver_of(settings: Settings, cache_bytes: int = 10**6) -> AsyncIterator[tuple[Resolver, CountingFolder]]:
     latest = LatestVersions(settings)
     latest.start()
     sessions = Sessions(make_engine(settings, "tsad-tests"))
-    states = Counted(Path(settings.model_state_folder))
+    folder = CountingFolder(Path(settings.model_state_folder))
     try:
-        yield Resolver(latest, sessions, States(states, cache_bytes), Metrics(), asyncio.to_thread), states
+        yield Resolver(latest, sessions, States(folder, cache_bytes), Metrics(), asyncio.to_thread), folder
     finally:
         await latest.close()
         sessions.engine.dispose()
@@ -52,8 +52,8 @@ async def resolver_of(settings: Settings, cache_bytes: int = 10**6) -> AsyncIter
 def test_the_cache_holds_as_many_bytes_as_it_may_and_forgets_what_was_used_longest_ago(
     settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
-    for more in range(3):  # other points, other states
-        fitted(series_id, ramp(20 + more))
+    for extra in range(3):  # other points, other states
+        fitted(series_id, ramp(20 + extra))
 
     async def look() -> None:
         async with resolver_of(settings, cache_bytes=5000) as (resolver, states):  # two states of 2 kB and a little
@@ -85,8 +85,8 @@ def test_requests_for_a_state_that_is_not_in_memory_yet_read_it_once(
 
     async def look() -> None:
         async with resolver_of(settings) as (resolver, states):
-            asked = [resolver.resolve(series_id, version) for version in (None, 1) for _ in range(50)]
-            assert {number for number, _ in await asyncio.gather(*asked)} == {1}
+            lookups = [resolver.resolve(series_id, version) for version in (None, 1) for _ in range(50)]
+            assert {number for number, _ in await asyncio.gather(*lookups)} == {1}
             assert states.reads == 1
 
     asyncio.run(look())
@@ -101,25 +101,25 @@ def test_a_latest_version_that_is_deleted_before_it_was_read_gives_way_to_the_on
 ) -> None:
     for _ in range(3):
         fitted(series_id)
-    asked: list[int | None] = []
-    find = LatestVersions.resolve
+    resolved: list[int | None] = []
+    resolve = LatestVersions.resolve
 
-    async def deletes_what_it_found(latest: LatestVersions, wanted: str) -> Latest | None:
-        found = await find(latest, wanted)
-        assert found
-        asked.append(found.version)
-        if found.version in (2, 3):
+    async def resolve_and_delete(latest: LatestVersions, name: str) -> Latest | None:
+        latest_version = await resolve(latest, name)
+        assert latest_version
+        resolved.append(latest_version.version)
+        if latest_version.version in (2, 3):
             with sessions.begin() as session:
-                versions.delete_version(session, wanted, found.version)
-        return found
+                versions.delete_version(session, name, latest_version.version)
+        return latest_version
 
     async def look() -> None:
         async with resolver_of(settings, cache_bytes=0) as (resolver, _):
             assert (await resolver.resolve(series_id, None))[0] == 1
 
-    monkeypatch.setattr(LatestVersions, "resolve", deletes_what_it_found)
+    monkeypatch.setattr(LatestVersions, "resolve", resolve_and_delete)
     asyncio.run(look())
-    assert asked == [3, 2, 1]
+    assert resolved == [3, 2, 1]
 
 
 def test_states_that_are_read_together_are_those_that_are_read_one_by_one(
@@ -129,8 +129,15 @@ def test_states_that_are_read_together_are_those_that_are_read_one_by_one(
         fitted(series_id)
     damaged = fitted(f"{series_id}-damaged", ramp(23))
     Path(settings.model_state_folder, f"{series_id}-damaged/{damaged}.1.json").write_bytes(b"{}")
-    asked: list[tuple[str, int | None]] = [(series_id, version) for version in (1, None, 2, 3, 4, 2**31, 9_999_999_999)]
-    asked += [(f"{series_id}-damaged", None), (f"{series_id}-damaged", 2), ("never-fitted", 1), ("never-fitted", None)]
+    lookups: list[tuple[str, int | None]] = [
+        (series_id, version) for version in (1, None, 2, 3, 4, 2**31, 9_999_999_999)
+    ]
+    lookups += [
+        (f"{series_id}-damaged", None),
+        (f"{series_id}-damaged", 2),
+        ("never-fitted", 1),
+        ("never-fitted", None),
+    ]
 
     async def outcome(resolver: Resolver, series_id: str, version: int | None) -> object:
         try:
@@ -139,9 +146,9 @@ def test_states_that_are_read_together_are_those_that_are_read_one_by_one(
             return error.code
 
     async def look() -> None:
-        async with resolver_of(settings) as (together, _), resolver_of(settings) as (one_by_one, _):
-            outcomes = await asyncio.gather(*(outcome(together, *one) for one in asked * 2))
-            assert outcomes == [await outcome(one_by_one, *one) for one in asked] * 2
+        async with resolver_of(settings) as (concurrent, _), resolver_of(settings) as (sequential, _):
+            outcomes = await asyncio.gather(*(outcome(concurrent, *lookup) for lookup in lookups * 2))
+            assert outcomes == [await outcome(sequential, *lookup) for lookup in lookups] * 2
             assert len({code for code in outcomes if isinstance(code, Code)}) == 3
 
     asyncio.run(look())
@@ -172,8 +179,8 @@ def test_a_deleted_version_is_served_no_longer_than_it_is_trusted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert resolving.TRUST_NAMED_S <= 5
-    for more in range(2):
-        fitted(series_id, ramp(20 + more))
+    for extra in range(2):
+        fitted(series_id, ramp(20 + extra))
 
     def delete(version: int) -> None:
         assert api.delete(f"/series/{series_id}/versions/{version}").status_code == 204
@@ -197,7 +204,7 @@ def test_a_deleted_version_is_served_no_longer_than_it_is_trusted(
 def test_a_database_that_was_set_back_is_not_answered_from_memory(
     settings: Settings, sessions: Sessions, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Restored to a backup under running processes, it gives a number again, to another state."""
+    """After a restore under running processes, the database reuses a version number for another state."""
     monkeypatch.setattr(resolving, "TRUST_NAMED_S", 0)
     fitted(series_id)
     fitted(series_id, ramp(21))
@@ -205,7 +212,7 @@ def test_a_database_that_was_set_back_is_not_answered_from_memory(
     async def look() -> None:
         async with resolver_of(settings) as (resolver, _):
             before = [await resolver.resolve(series_id, version) for version in (None, 2)]
-            await asyncio.to_thread(set_back, sessions, series_id)
+            await asyncio.to_thread(restore_first_version, sessions, series_id)
             await asyncio.to_thread(fitted, series_id, ramp(22))
             after = [await resolver.resolve(series_id, version) for version in (None, 2)]
         assert [number for number, _ in before + after] == [2] * 4
@@ -214,8 +221,8 @@ def test_a_database_that_was_set_back_is_not_answered_from_memory(
     asyncio.run(look())
 
 
-def set_back(sessions: Sessions, series_id: str) -> None:
-    """Make the database what it was when the series had one version."""
+def restore_first_version(sessions: Sessions, series_id: str) -> None:
+    """Restore the rows of the time when the series had one version."""
     with sessions.begin() as session:
         session.execute(text("SET LOCAL session_replication_role = replica"))  # past triggers, as a restore is
         for statement in (

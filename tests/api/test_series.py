@@ -56,15 +56,15 @@ def test_versions_are_listed_newest_first_page_by_page(
 ) -> None:
     for _ in range(5):
         fitted(series_id)
-    seen, cursor = [], None
+    listed, cursor = [], None
     while True:
         query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
         page = api.get(f"/series/{series_id}/versions", params=query).json()
-        seen += [version["version"] for version in page["versions"]]
+        listed += [version["version"] for version in page["versions"]]
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    assert seen == ["5", "4", "3", "2", "1"]
+    assert listed == ["5", "4", "3", "2", "1"]
 
 
 def test_series_are_listed_by_prefix_in_order_page_by_page(
@@ -73,15 +73,15 @@ def test_series_are_listed_by_prefix_in_order_page_by_page(
     names = [f"{series_id}{end}" for end in ("-B", "-a", ".x", "_y", "0")]
     for name in names:
         fitted(name)
-    seen, cursor = [], None
+    listed, cursor = [], None
     while True:
         query: dict[str, Any] = {"prefix": series_id, "limit": 2} | ({"cursor": cursor} if cursor else {})
         page = api.get("/series", params=query).json()
-        seen += [series["series_id"] for series in page["series"]]
+        listed += [series["series_id"] for series in page["series"]]
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    assert seen == sorted(names)
+    assert listed == sorted(names)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ Fitted = Callable[..., str]
 
 
 @pytest.fixture
-def three(series_id: str, fitted: Fitted) -> str:
+def three_versions(series_id: str, fitted: Fitted) -> str:
     """A series of three versions, each with a mean of its own."""
     for place in range(3):
         fitted(series_id, ramp(values=[value + 100 * place for value in ramp()["values"]]))
@@ -32,24 +32,28 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-def test_a_pinned_version_is_latest_until_the_pin_is_removed(api: httpx.Client, three: str, fitted: Fitted) -> None:
-    pinned = api.put(f"/series/{three}/pin", json={"version": 2})
+def test_a_pinned_version_is_latest_until_the_pin_is_removed(
+    api: httpx.Client, three_versions: str, fitted: Fitted
+) -> None:
+    pinned = api.put(f"/series/{three_versions}/pin", json={"version": 2})
     assert (pinned.status_code, pinned.json()["pinned_version"], pinned.json()["latest_version"]) == (200, "2", "2")
-    assert verdict(api, three) == (200, "2")
-    fitted(three)
-    assert verdict(api, three) == (200, "2")
-    assert verdict(api, three, version="4") == (200, "4")
-    unpinned = api.delete(f"/series/{three}/pin").json()
+    assert verdict(api, three_versions) == (200, "2")
+    fitted(three_versions)
+    assert verdict(api, three_versions) == (200, "2")
+    assert verdict(api, three_versions, version="4") == (200, "4")
+    unpinned = api.delete(f"/series/{three_versions}/pin").json()
     assert (unpinned["pinned_version"], unpinned["latest_version"]) == (None, "4")
-    assert verdict(api, three) == (200, "4")
-    assert api.delete(f"/series/{three}/pin").status_code == 200
+    assert verdict(api, three_versions) == (200, "4")
+    assert api.delete(f"/series/{three_versions}/pin").status_code == 200
 
 
-def test_every_process_follows_a_pin_from_its_answer_on(api: httpx.Client, three: str, settings: Settings) -> None:
+def test_every_process_follows_a_pin_from_its_answer_on(
+    api: httpx.Client, three_versions: str, settings: Settings
+) -> None:
     with serving(settings) as other:
         for version in (1, 2, 3, 1, 3, 2) * 5:
-            api.put(f"/series/{three}/pin", json={"version": version})
-            assert verdict(other, three) == verdict(api, three) == (200, str(version))
+            api.put(f"/series/{three_versions}/pin", json={"version": version})
+            assert verdict(other, three_versions) == verdict(api, three_versions) == (200, str(version))
 
 
 @pytest.mark.parametrize(
@@ -65,10 +69,10 @@ def test_every_process_follows_a_pin_from_its_answer_on(api: httpx.Client, three
     ],
 )
 def test_only_a_version_that_exists_is_pinned(
-    api: httpx.Client, three: str, body: object, expected: tuple[int, str]
+    api: httpx.Client, three_versions: str, body: object, expected: tuple[int, str]
 ) -> None:
-    assert problem(api.put(f"/series/{three}/pin", json=body)) == expected
-    assert verdict(api, three) == (200, "3")
+    assert problem(api.put(f"/series/{three_versions}/pin", json=body)) == expected
+    assert verdict(api, three_versions) == (200, "3")
 
 
 def test_an_unknown_series_has_nothing_to_change(api: httpx.Client, series_id: str) -> None:
@@ -80,15 +84,15 @@ def test_an_unknown_series_has_nothing_to_change(api: httpx.Client, series_id: s
 
 
 def test_a_deleted_version_is_gone_and_its_number_is_never_used_again(
-    api: httpx.Client, three: str, fitted: Fitted
+    api: httpx.Client, three_versions: str, fitted: Fitted
 ) -> None:
-    deleted = api.delete(f"/series/{three}/versions/3")
+    deleted = api.delete(f"/series/{three_versions}/versions/3")
     assert (deleted.status_code, deleted.content) == (204, b"")
-    assert verdict(api, three) == (200, "2")
-    assert problem(api.get(f"/series/{three}/versions/3")) == (404, "version_not_found")
-    assert problem(api.delete(f"/series/{three}/versions/v3")) == (404, "version_not_found")
-    fitted(three)
-    numbers = [version["version"] for version in api.get(f"/series/{three}/versions").json()["versions"]]
+    assert verdict(api, three_versions) == (200, "2")
+    assert problem(api.get(f"/series/{three_versions}/versions/3")) == (404, "version_not_found")
+    assert problem(api.delete(f"/series/{three_versions}/versions/v3")) == (404, "version_not_found")
+    fitted(three_versions)
+    numbers = [version["version"] for version in api.get(f"/series/{three_versions}/versions").json()["versions"]]
     assert numbers == ["4", "2", "1"]
 
 
@@ -99,38 +103,40 @@ def test_a_job_may_name_a_version_that_was_deleted_since(api: httpx.Client, seri
 
 
 @pytest.mark.parametrize("version", ["latest", "0", "-1", "one", "1.0"])
-def test_a_version_to_delete_is_named_by_its_number(api: httpx.Client, three: str, version: str) -> None:
-    assert problem(api.delete(f"/series/{three}/versions/{version}")) == (422, "invalid_version")
+def test_a_version_to_delete_is_named_by_its_number(api: httpx.Client, three_versions: str, version: str) -> None:
+    assert problem(api.delete(f"/series/{three_versions}/versions/{version}")) == (422, "invalid_version")
 
 
-def test_a_pinned_version_is_not_deleted(api: httpx.Client, three: str) -> None:
-    api.put(f"/series/{three}/pin", json={"version": 2})
-    assert problem(api.delete(f"/series/{three}/versions/2")) == (409, "version_pinned")
-    assert verdict(api, three) == (200, "2")
-    api.delete(f"/series/{three}/pin")
-    assert api.delete(f"/series/{three}/versions/2").status_code == 204
+def test_a_pinned_version_is_not_deleted(api: httpx.Client, three_versions: str) -> None:
+    api.put(f"/series/{three_versions}/pin", json={"version": 2})
+    assert problem(api.delete(f"/series/{three_versions}/versions/2")) == (409, "version_pinned")
+    assert verdict(api, three_versions) == (200, "2")
+    api.delete(f"/series/{three_versions}/pin")
+    assert api.delete(f"/series/{three_versions}/versions/2").status_code == 204
 
 
 def test_a_deleted_series_is_gone_and_comes_back_with_higher_numbers(
-    api: httpx.Client, training: Training, three: str, fitted: Fitted, settings: Settings
+    api: httpx.Client, training: Training, three_versions: str, fitted: Fitted, settings: Settings
 ) -> None:
-    api.put(f"/series/{three}/pin", json={"version": 2})
-    open_job = api.post(f"/fit/{three}", json=ramp()).json()["job_id"]
+    api.put(f"/series/{three_versions}/pin", json={"version": 2})
+    open_job = api.post(f"/fit/{three_versions}", json=ramp()).json()["job_id"]
     with serving(settings) as other:
-        assert verdict(other, three) == (200, "2")
-        deleted = api.delete(f"/series/{three}")
+        assert verdict(other, three_versions) == (200, "2")
+        deleted = api.delete(f"/series/{three_versions}")
         assert (deleted.status_code, deleted.json()) == (
             200,
-            {"series_id": three, "deleted_versions": 3, "cancelled_jobs": [open_job]},
+            {"series_id": three_versions, "deleted_versions": 3, "cancelled_jobs": [open_job]},
         )
-        assert verdict(other, three) == verdict(api, three) == (404, "series_not_found")
+        assert verdict(other, three_versions) == verdict(api, three_versions) == (404, "series_not_found")
     run(training, open_job)
     assert api.get(f"/jobs/{open_job}").json()["status"] == "cancelled"
-    assert problem(api.get(f"/series/{three}")) == (404, "series_not_found")
-    assert problem(api.delete(f"/series/{three}")) == (404, "series_not_found")
-    assert three not in [one["series_id"] for one in api.get("/series", params={"prefix": three}).json()["series"]]
-    fitted(three)
-    assert verdict(api, three) == (200, "4")
+    assert problem(api.get(f"/series/{three_versions}")) == (404, "series_not_found")
+    assert problem(api.delete(f"/series/{three_versions}")) == (404, "series_not_found")
+    assert three_versions not in [
+        one["series_id"] for one in api.get("/series", params={"prefix": three_versions}).json()["series"]
+    ]
+    fitted(three_versions)
+    assert verdict(api, three_versions) == (200, "4")
 
 
 def test_a_series_whose_first_fit_is_still_open_can_be_deleted(api: httpx.Client, series_id: str) -> None:

@@ -1,4 +1,4 @@
-"""A key with a series prefix: for it, other series do not exist."""
+"""A key with a series prefix does not see other series."""
 
 import json
 from dataclasses import replace
@@ -25,24 +25,24 @@ class Scene(NamedTuple):
     key: Key
     root: Key
     prefix: str
-    mine: str
-    others: str
-    others_job: str
+    visible: str
+    hidden: str
+    hidden_job: str
 
 
 @pytest.fixture(scope="module")
-def trained(own: Settings, database: Sessions, training: Training) -> Training:
-    return replace(training, sessions=database, settings=own, announce=lambda _: None)
+def trained(keyed_settings: Settings, keyed_sessions: Sessions, training: Training) -> Training:
+    return replace(training, sessions=keyed_sessions, settings=keyed_settings, announce=lambda _: None)
 
 
 @pytest.fixture(scope="module")
 def scene(keyed: httpx.Client, root: Key, make_key: MakeKey, trained: Training) -> Scene:
     plant = token_hex(4)
-    mine, others, jobs = f"{plant}.pump", f"other-{plant}.pump", {}
-    for series_id in (mine, others):
+    visible, hidden, jobs = f"{plant}.pump", f"other-{plant}.pump", {}
+    for series_id in (visible, hidden):
         jobs[series_id] = keyed.post(f"/fit/{series_id}", json=ramp(), auth=root).json()["job_id"]
         run(trained, jobs[series_id])
-    return Scene(keyed, make_key(prefix=f"{plant}."), root, f"{plant}.", mine, others, jobs[others])
+    return Scene(keyed, make_key(prefix=f"{plant}."), root, f"{plant}.", visible, hidden, jobs[hidden])
 
 
 ON_A_SERIES = [
@@ -70,43 +70,43 @@ ON_A_SERIES = [
 def test_other_series_do_not_exist(scene: Scene, method: str, path: str, body: Any) -> None:
     answers = [
         scene.api.request(method, path.format(series_id), json=body, auth=scene.key)
-        for series_id in (scene.others, "never-fitted")
+        for series_id in (scene.hidden, "never-fitted")
     ]
     assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(404, "series_not_found")] * 2
     assert answers[0].json()["detail"] == answers[1].json()["detail"]
-    assert scene.api.get(f"/series/{scene.others}", auth=scene.root).json()["versions"] == 1
+    assert scene.api.get(f"/series/{scene.hidden}", auth=scene.root).json()["versions"] == 1
 
 
-@pytest.mark.parametrize(("method", "path", "body"), [one for one in ON_A_SERIES if one[0] != "DELETE"])
+@pytest.mark.parametrize(("method", "path", "body"), [request for request in ON_A_SERIES if request[0] != "DELETE"])
 def test_its_own_do(scene: Scene, method: str, path: str, body: Any) -> None:
-    assert scene.api.request(method, path.format(scene.mine), json=body, auth=scene.key).is_success
+    assert scene.api.request(method, path.format(scene.visible), json=body, auth=scene.key).is_success
 
 
 @pytest.mark.parametrize(("method", "end"), [("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("POST", "/retry")])
 def test_jobs_of_other_series_do_not_exist(scene: Scene, method: str, end: str) -> None:
-    answer = scene.api.request(method, f"/jobs/{scene.others_job}{end}", auth=scene.key)
+    answer = scene.api.request(method, f"/jobs/{scene.hidden_job}{end}", auth=scene.key)
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
 
 
 def test_an_open_job_of_another_series_is_not_cancelled(scene: Scene) -> None:
-    job = scene.api.post(f"/fit/{scene.others}", json=ramp(), auth=scene.root).json()["job_id"]
+    job = scene.api.post(f"/fit/{scene.hidden}", json=ramp(), auth=scene.root).json()["job_id"]
     assert scene.api.post(f"/jobs/{job}/cancel", auth=scene.key).status_code == 404
     assert scene.api.get(f"/jobs/{job}", auth=scene.root).json()["status"] == "queued"
 
 
 def test_lists_and_counts_hold_its_own_series_alone(scene: Scene) -> None:
-    for asked in ("", scene.prefix, scene.prefix[:2]):
-        page = scene.api.get("/series", params={"prefix": asked}, auth=scene.key).json()
-        assert [one["series_id"] for one in page["series"]] == [scene.mine]
+    for prefix in ("", scene.prefix, scene.prefix[:2]):
+        page = scene.api.get("/series", params={"prefix": prefix}, auth=scene.key).json()
+        assert [series["series_id"] for series in page["series"]] == [scene.visible]
     assert scene.api.get("/series", params={"prefix": "other"}, auth=scene.key).json()["series"] == []
     jobs = scene.api.get("/jobs", auth=scene.key).json()["jobs"]
-    assert {job["series_id"] for job in jobs} == {scene.mine}
-    assert scene.api.get("/jobs", params={"series_id": scene.others}, auth=scene.key).json()["jobs"] == []
+    assert {job["series_id"] for job in jobs} == {scene.visible}
+    assert scene.api.get("/jobs", params={"series_id": scene.hidden}, auth=scene.key).json()["jobs"] == []
     assert scene.api.get("/healthcheck", auth=scene.key).json()["series_trained"] == 1
 
 
 def test_a_bulk_fit_is_refused_line_by_line(scene: Scene) -> None:
-    lines = [json.dumps({"series_id": series_id, **ramp()}) for series_id in (scene.others, scene.mine)]
+    lines = [json.dumps({"series_id": series_id, **ramp()}) for series_id in (scene.hidden, scene.visible)]
     answer = scene.api.post("/fit", content="\n".join(lines), auth=scene.key)
     refused, accepted = [json.loads(line) for line in answer.text.splitlines()]
     assert refused["problem"]["code"] == "series_not_found"
@@ -114,7 +114,7 @@ def test_a_bulk_fit_is_refused_line_by_line(scene: Scene) -> None:
 
 
 def test_a_point_of_another_series_is_refused_among_many(scene: Scene) -> None:
-    points = [POINT | {"series_id": series_id} for series_id in (scene.others, scene.mine)]
+    points = [POINT | {"series_id": series_id} for series_id in (scene.hidden, scene.visible)]
     refused, judged = scene.api.post("/predict", json={"points": points}, auth=scene.key).json()["results"]
     assert refused["problem"]["code"] == "series_not_found"
     assert judged["verdict"]["model_version"] == "1"
@@ -123,8 +123,11 @@ def test_a_point_of_another_series_is_refused_among_many(scene: Scene) -> None:
 def test_a_stream_shows_its_own_series_alone(scene: Scene) -> None:
     with scene.api.stream("GET", "/jobs/events", auth=scene.key) as stream:
         lines = stream.iter_lines()
-        sent = [scene.api.post(f"/fit/{one}", json=ramp(), auth=scene.root) for one in (scene.others, scene.mine)]
-        wanted = sent[1].json()["job_id"]
-        shown: list[str] = []
-        until(lambda: wanted in shown[-1], meanwhile=lambda: shown.append(next(lines)))
-    assert not [line for line in shown if scene.others in line]
+        accepted = [
+            scene.api.post(f"/fit/{series_id}", json=ramp(), auth=scene.root)
+            for series_id in (scene.hidden, scene.visible)
+        ]
+        visible_job = accepted[1].json()["job_id"]
+        received: list[str] = []
+        until(lambda: visible_job in received[-1], meanwhile=lambda: received.append(next(lines)))
+    assert not [line for line in received if scene.hidden in line]

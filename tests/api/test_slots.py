@@ -1,4 +1,4 @@
-"""What every request passes through: its id, the routes there are, and errors that nobody expected."""
+"""What every request passes through: request ids, routing, and unexpected errors."""
 
 import asyncio
 import logging
@@ -20,26 +20,26 @@ from tests.wire import wired
 
 
 @pytest.fixture(scope="module")
-def lonely(settings: Settings) -> Iterator[httpx.Client]:
+def without_database(settings: Settings) -> Iterator[httpx.Client]:
     """An API without a database."""
-    nowhere = {"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"}
-    with serving(settings.model_copy(update=nowhere)) as client:
+    unreachable = {"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"}
+    with serving(settings.model_copy(update=unreachable)) as client:
         yield client
 
 
-@pytest.mark.parametrize("given", ["a", "4bf92f3577b34da6a3ce929d0e0e4736", "run-7.step_3", "x" * 64])
-def test_the_id_of_a_request_is_given_back(api: httpx.Client, given: str) -> None:
+@pytest.mark.parametrize("request_id", ["a", "4bf92f3577b34da6a3ce929d0e0e4736", "run-7.step_3", "x" * 64])
+def test_the_id_of_a_request_is_given_back(api: httpx.Client, request_id: str) -> None:
     for path in ("/livez", "/jobs/none", "/no/such/route"):
-        assert api.get(path, headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
-    assert api.get("/jobs/none", headers={"X-Request-ID": given}).json()["request_id"] == given
+        assert api.get(path, headers={"X-Request-ID": request_id}).headers["X-Request-ID"] == request_id
+    assert api.get("/jobs/none", headers={"X-Request-ID": request_id}).json()["request_id"] == request_id
 
 
 @pytest.mark.parametrize(
-    "given", ["", "x" * 65, "a b", 'a"b', "<script>", "a\tb", "a;b", "ü", "\x7f", "${jndi:ldap://a}"]
+    "request_id", ["", "x" * 65, "a b", 'a"b', "<script>", "a\tb", "a;b", "ü", "\x7f", "${jndi:ldap://a}"]
 )
-def test_a_hostile_id_is_replaced(api: httpx.Client, given: str) -> None:
+def test_a_hostile_id_is_replaced(api: httpx.Client, request_id: str) -> None:
     with wired(api) as wire:
-        wire.head("GET", "/livez", X_Request_ID=given)
+        wire.head("GET", "/livez", X_Request_ID=request_id)
         reply = wire.reply("GET")
     if reply.status == 200:
         assert len(reply.headers["X-Request-ID"]) == 16
@@ -60,23 +60,25 @@ def test_a_query_has_a_bound_of_its_own(api: httpx.Client) -> None:
         assert (too_large.status_code, too_large.json()["code"]) == (431, "head_too_large")
 
 
-def test_log_lines_name_the_request(lonely: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
-    assert lonely.get("/series", headers={"X-Request-ID": "find-me"}).status_code == 503
+def test_log_lines_name_the_request(without_database: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    assert without_database.get("/series", headers={"X-Request-ID": "find-me"}).status_code == 503
     (line,) = [record.getMessage() for record in caplog.records if "find-me" in record.getMessage()]
     assert "database_unavailable" in line
 
 
-def test_a_hostile_path_makes_no_log_line_of_its_own(lonely: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_hostile_path_makes_no_log_line_of_its_own(
+    without_database: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
     for path in ("/jobs/%0A2026-01-01%20INFO%20all%20is%20well", "/static/x%0Aforged/%1b[2J", "/series/%0Aforged"):
-        lonely.get(path)
-    lonely.get("/series", headers={"Host": "x%0Aforged"})
+        without_database.get(path)
+    without_database.get("/series", headers={"Host": "x%0Aforged"})
     assert not [record for record in caplog.records if "\n" in record.getMessage() or "\x1b" in record.getMessage()]
 
 
 @pytest.mark.parametrize("host", ["[", "a b", "x" * 5000, "::::", "user@host", "%00"])
-def test_a_hostile_host_header_is_no_server_error(lonely: httpx.Client, host: str) -> None:
+def test_a_hostile_host_header_is_no_server_error(without_database: httpx.Client, host: str) -> None:
     for path, expected in (("/series", (400, 503)), ("/livez", (200, 400)), ("/livez/", (400, 503))):
-        with wired(lonely) as wire:
+        with wired(without_database) as wire:
             wire.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
             assert wire.reply("GET").status in expected
 
@@ -122,7 +124,7 @@ def test_what_nobody_expected_is_a_problem_without_internals_and_a_log_line_with
     async def broken() -> None:
         raise RuntimeError("the password is hunter2")
 
-    answer = asyncio.run(asked(app, "/broken", {"X-Request-ID": "find-me"}))
+    answer = asyncio.run(get_in_process(app, "/broken", {"X-Request-ID": "find-me"}))
     assert answer.status_code == 500
     assert answer.headers["content-type"] == problems.MEDIA_TYPE
     assert answer.headers["X-Request-ID"] == "find-me"
@@ -136,8 +138,8 @@ def test_what_nobody_expected_is_a_problem_without_internals_and_a_log_line_with
     assert "hunter2" in log
 
 
-async def asked(app: FastAPI, path: str, headers: dict[str, str]) -> httpx.Response:
-    """One request without a server, for a route that no product has."""
+async def get_in_process(app: FastAPI, path: str, headers: dict[str, str]) -> httpx.Response:
+    """Send one request without a server, to a route that only the test has."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8000") as client:
         return await client.get(path, headers=headers)
 

@@ -28,12 +28,12 @@ def test_values_are_marked_at_round_numbers_that_can_be_told_apart(low: float, h
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
-def test_any_range_of_values_has_a_few_ticks_inside(one: float, other: float) -> None:
-    low, high = sorted((one, other))
-    found = ticks.numbers(low, high, 5)
+def test_any_range_of_values_has_a_few_ticks_inside(first: float, second: float) -> None:
+    low, high = sorted((first, second))
+    marks = ticks.numbers(low, high, 5)
     slack = high / 1e9 - low / 1e9
-    assert 1 <= len(found) <= 11
-    assert all(low - slack <= value <= high + slack for value, _ in found)
+    assert 1 <= len(marks) <= 11
+    assert all(low - slack <= value <= high + slack for value, _ in marks)
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_times_are_marked_where_people_count_from(first: int, last: int, labels:
 
 
 @given(MOMENTS, MOMENTS, st.integers(1, 40))
-def test_ticks_of_time_are_in_order_inside_and_not_many_more_than_fit(one: int, other: int, at_most: int) -> None:
-    first, last = sorted((one, other))
+def test_ticks_of_time_are_in_order_inside_and_not_many_more_than_fit(start: int, end: int, at_most: int) -> None:
+    first, last = sorted((start, end))
     moments = [moment for moment, _ in ticks.times(first, last, at_most)]
     assert moments == sorted(set(moments))
     assert all(first <= moment <= last for moment in moments)

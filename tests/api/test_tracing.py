@@ -19,27 +19,27 @@ TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What takes the place of those that would send to a collector, one for each process."""
-    made: list[Any] = []
+def span_exporters(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """In-memory exporters in place of those that send to a collector, one for each process."""
+    created: list[Any] = []
 
     def make(endpoint: str) -> Any:
         assert endpoint == "http://127.0.0.1:4318/v1/traces"
-        made.append(memory.InMemorySpanExporter())
-        return made[-1]
+        created.append(memory.InMemorySpanExporter())
+        return created[-1]
 
     monkeypatch.setattr(exporters, "OTLPSpanExporter", make)
-    return made
+    return created
 
 
 @pytest.fixture
-def traced(settings: Settings, sent: list[Any]) -> Settings:
+def traced(settings: Settings, span_exporters: list[Any]) -> Settings:
     return settings.model_copy(update={"otel_exporter_otlp_endpoint": "http://127.0.0.1:4318/"})
 
 
-def spans(sent: list[Any]) -> dict[str, Any]:
-    """By name, of processes that have stopped."""
-    return {span.name: span for exporter in sent for span in exporter.get_finished_spans()}
+def spans(span_exporters: list[Any]) -> dict[str, Any]:
+    """The spans of stopped processes, by name."""
+    return {span.name: span for exporter in span_exporters for span in exporter.get_finished_spans()}
 
 
 def fit(traced: Settings, training: trainings.Training, job_id: str) -> None:
@@ -50,7 +50,7 @@ def fit(traced: Settings, training: trainings.Training, job_id: str) -> None:
 
 
 def test_a_fit_is_in_the_trace_of_the_request_that_asked_for_it(
-    traced: Settings, sent: list[Any], training: trainings.Training, series_id: str
+    traced: Settings, span_exporters: list[Any], training: trainings.Training, series_id: str
 ) -> None:
     headers = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
     with serving(traced) as client:
@@ -58,7 +58,7 @@ def test_a_fit_is_in_the_trace_of_the_request_that_asked_for_it(
         line = json.dumps(ramp(series_id=f"{series_id}-2"))
         bulk = client.post("/fit", content=line, headers=headers).json()
     fit(traced, training, accepted.json()["job_id"])
-    request, fitted = spans(sent)["POST /fit/{series_id}"], spans(sent)["fit"]
+    request, fitted = spans(span_exporters)["POST /fit/{series_id}"], spans(span_exporters)["fit"]
     assert f"{request.context.trace_id:032x}" == TRACE
     assert f"{request.parent.span_id:016x}" == PARENT
     assert request.attributes["http.response.status_code"] == 202
@@ -66,17 +66,17 @@ def test_a_fit_is_in_the_trace_of_the_request_that_asked_for_it(
     assert (fitted.context.trace_id, fitted.parent.span_id) == (request.context.trace_id, request.context.span_id)
     assert fitted.attributes["tsad.job_id"] == accepted.json()["job_id"]
     fit(traced, training, bulk["job_id"])
-    assert spans(sent)["fit"].attributes["tsad.job_id"] == bulk["job_id"]
-    assert spans(sent)["fit"].parent.span_id == spans(sent)["POST /fit"].context.span_id
+    assert spans(span_exporters)["fit"].attributes["tsad.job_id"] == bulk["job_id"]
+    assert spans(span_exporters)["fit"].parent.span_id == spans(span_exporters)["POST /fit"].context.span_id
 
 
-def test_a_request_keeps_the_id_that_it_brings(traced: Settings, sent: list[Any]) -> None:
+def test_a_request_keeps_the_id_that_it_brings(traced: Settings, span_exporters: list[Any]) -> None:
     with serving(traced) as client:
         answer = client.get("/livez", headers={"X-Request-ID": "mine"})
         client.post("/predict/nobody", json={"timestamp": 1, "value": 2})
     assert answer.headers["X-Request-ID"] == "mine"
-    assert spans(sent)["GET /livez"].attributes["tsad.request_id"] == "mine"
-    assert spans(sent)["POST /predict/{series_id}"].attributes["http.response.status_code"] == 404
+    assert spans(span_exporters)["GET /livez"].attributes["tsad.request_id"] == "mine"
+    assert spans(span_exporters)["POST /predict/{series_id}"].attributes["http.response.status_code"] == 404
 
 
 def test_nothing_is_traced_unless_a_collector_is_named(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The API while Redis refuses, or takes calls and never answers: no answer changes, and the backlog is not lost."""
+"""The API while Redis refuses or hangs: answers do not change, and the backlog is not lost."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -24,27 +24,27 @@ UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 @pytest.fixture
-def behind(redis_url: str) -> Iterator[Gateway]:
-    """The way to an empty database of Redis; shut at first."""
+def gateway(redis_url: str) -> Iterator[Gateway]:
+    """A gateway to an empty Redis database; shut at first."""
     url = redis_url.rsplit("/", 1)[0] + "/3"
     with redis.Redis.from_url(url) as client:
         client.flushdb()
-        made = Gateway(url)
-        yield made
-        made.shut()
+        gateway = Gateway(url)
+        yield gateway
+        gateway.shut()
         client.flushdb()
 
 
 @pytest.fixture(params=["refused", "silent"])
-def api(settings: Settings, behind: Gateway, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+def api(settings: Settings, gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
     if request.param == "silent":
-        behind.silent()
-    with serving(settings.model_copy(update={"redis_url": behind.url})) as client:
+        gateway.silent()
+    with serving(settings.model_copy(update={"redis_url": gateway.url})) as client:
         yield client
 
 
 def shape(value: Any) -> Any:
-    """What an answer looks like, without what differs from call to call."""
+    """The structure and types of an answer, without its values."""
     if isinstance(value, dict):
         return {name: shape(inner) for name, inner in value.items()}
     return [shape(inner) for inner in value] if isinstance(value, list) else type(value)
@@ -68,24 +68,31 @@ def test_answers_are_what_they_are_with_redis(
     ]
     with serving(settings) as with_redis:
         for method, path, body in calls:
-            there, here = (client.request(method, path, json=body) for client in (with_redis, api))
-            assert (here.status_code, shape(here.json())) == (there.status_code, shape(there.json())), path
+            expected, answer = (client.request(method, path, json=body) for client in (with_redis, api))
+            assert (answer.status_code, shape(answer.json())) == (expected.status_code, shape(expected.json())), path
     health = api.get("/healthcheck")
     assert (health.status_code, health.json()["telemetry"]) == (200, "unavailable")
     assert api.get("/readyz").json()["status"] == "degraded"
 
 
 def test_the_backlog_is_announced_when_redis_returns(
-    api: httpx.Client, behind: Gateway, settings: Settings, sessions: Sessions, series_id: str
+    api: httpx.Client, gateway: Gateway, settings: Settings, sessions: Sessions, series_id: str
 ) -> None:
     job_ids = {str(api.post(f"/fit/{series_id}-{place}", json=ramp()).json()["job_id"]) for place in range(30)}
-    behind.open()
-    own = settings.model_copy(update={"redis_url": behind.url})
-    client, app = connect(behind.url), make_celery(behind.url, consumes=False)
+    gateway.open()
+    gateway_settings = settings.model_copy(update={"redis_url": gateway.url})
+    client, app = connect(gateway.url), make_celery(gateway.url, consumes=False)
     with sessions.begin() as session:
-        overdue = "UPDATE fit_jobs SET announced_at = NULL WHERE status = 'queued'"
-        session.exec_driver_sql(overdue)
-    reconciler = Reconciler(Sessions(make_engine(own, "tsad-tests")), Artifacts.of(own), app, client, Metrics(), own)
+        forget_announcements = "UPDATE fit_jobs SET announced_at = NULL WHERE status = 'queued'"
+        session.exec_driver_sql(forget_announcements)
+    reconciler = Reconciler(
+        Sessions(make_engine(gateway_settings, "tsad-tests")),
+        Artifacts.of(gateway_settings),
+        app,
+        client,
+        Metrics(),
+        gateway_settings,
+    )
     until(lambda: job_ids <= set(re.findall(UUID, str(client.lrange(QUEUE, 0, -1)))), meanwhile=reconciler.round)
     reconciler.sessions.engine.dispose()
     app.close()

@@ -10,7 +10,7 @@ from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
 from shared.store.schema import migrate
 from tests.browser.chromium import Watch
-from tests.keys import Key, maker
+from tests.keys import Key, key_maker
 from tests.points import ramp
 from tests.processes import new_database, serving
 
@@ -25,7 +25,7 @@ def own(settings: Settings, server_url: str) -> Iterator[Settings]:
 @pytest.fixture(scope="module")
 def root(own: Settings) -> Iterator[Key]:
     database = Sessions(make_engine(own, "tsad-tests"))
-    yield maker(database)()
+    yield key_maker(database)()
     database.engine.dispose()
 
 

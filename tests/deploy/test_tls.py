@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from shared.settings import Settings
 from tests.deploy.encrypted import NAME, encrypted
 from tests.points import ramp
-from tests.processes import apart, running, serving
+from tests.processes import running, separate_settings, serving
 from tests.waiting import until
 
 POINT = {"timestamp": 1, "value": 1}
@@ -32,7 +32,7 @@ def ca(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def plain(settings: Settings, server_url: str) -> Iterator[Settings]:
-    with apart(settings, server_url, 12) as made:
+    with separate_settings(settings, server_url, 12) as made:
         yield made
 
 

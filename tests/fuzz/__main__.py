@@ -17,7 +17,7 @@ from shared.store.schema import migrate
 from tests.fuzz import conformance, mutated
 from tests.fuzz.report import Row, show
 from tests.fuzz.streams import EndingStreams
-from tests.keys import maker
+from tests.keys import key_maker
 from tests.points import ramp
 from tests.processes import make_settings, running, serving
 from tests.waiting import until
@@ -60,7 +60,7 @@ def live() -> Iterator[tuple[httpx.Client, str]]:
                 log_level="ERROR",
             )
             sessions = Sessions(make_engine(settings, "tsad-fuzz"))
-            key = maker(sessions)()
+            key = key_maker(sessions)()
             sessions.engine.dispose()
             with (
                 serving(settings, change=lambda app: app.add_middleware(EndingStreams)) as api,

@@ -16,7 +16,7 @@ import redis
 from shared.queue import QUEUE
 from shared.settings import Settings
 from tests.points import ramp
-from tests.processes import Process, apart, running, serving
+from tests.processes import Process, running, separate_settings, serving
 from tests.waiting import until
 from worker.listening import EXIT_CODE
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def own(settings: Settings, server_url: str) -> Iterator[Settings]:
-    with apart(settings, server_url, 5) as made:
+    with separate_settings(settings, server_url, 5) as made:
         yield made
 
 
@@ -128,7 +128,7 @@ def test_a_worker_that_is_told_to_stop_ends_cleanly_and_leaves_no_child(settings
 @pytest.fixture
 def alone(settings: Settings, server_url: str) -> Iterator[Settings]:
     """Where no other worker takes a job, and no reconciler announces it anew."""
-    with apart(settings, server_url, 4) as made:
+    with separate_settings(settings, server_url, 4) as made:
         yield made
 
 

@@ -16,7 +16,7 @@ from shared.store import attempts, reconciliation
 from shared.store.engine import Sessions, make_engine
 from shared.telemetry import connect
 from tests.points import ramp
-from tests.processes import apart, serving
+from tests.processes import separate_settings, serving
 from tests.waiting import until
 from worker.reconciling import MOST_CRASHES, Reconciler
 from worker.reconciling import run as keep_reconciling
@@ -26,7 +26,7 @@ from worker.training import Training, run
 @pytest.fixture
 def quiet(settings: Settings, server_url: str) -> Iterator[Settings]:
     """Stores that no other reconciler touches."""
-    with apart(settings, server_url, 6) as made:
+    with separate_settings(settings, server_url, 6) as made:
         yield made.model_copy(update={"heartbeat_s": 0.001})
 
 
