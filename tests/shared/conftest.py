@@ -1,4 +1,4 @@
-"""What tests of shared code need."""
+"""Fixtures for tests of shared code."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,13 @@ from tests.gateway import Gateway
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=False)
 hypothesis.settings.load_profile("repeatable")
 
-OWN_DATABASE = 10  # no worker of this session listens there
+REDIS_DATABASE = 10  # no worker of this session listens there
 
 
 @pytest.fixture
-def redis_of_ours(redis_url: str) -> Iterator[str]:
-    """An empty database of Redis that nobody else uses."""
-    url = redis_url.rsplit("/", 1)[0] + f"/{OWN_DATABASE}"
+def empty_redis_url(redis_url: str) -> Iterator[str]:
+    """An empty Redis database for one test."""
+    url = redis_url.rsplit("/", 1)[0] + f"/{REDIS_DATABASE}"
     with redis.Redis.from_url(url) as client:
         client.flushdb()
         yield url
@@ -26,14 +26,14 @@ def redis_of_ours(redis_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def client(redis_of_ours: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_of_ours) as made:
-        yield made
+def client(empty_redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(empty_redis_url) as client:
+        yield client
 
 
 @pytest.fixture
-def gateway(redis_of_ours: str) -> Iterator[Gateway]:
-    """Shut at first."""
-    made = Gateway(redis_of_ours)
-    yield made
-    made.shut()
+def gateway(empty_redis_url: str) -> Iterator[Gateway]:
+    """A gateway to Redis, shut at first."""
+    gateway = Gateway(empty_redis_url)
+    yield gateway
+    gateway.shut()

@@ -116,7 +116,7 @@ def test_the_check_leaves_nothing_behind(store: Store) -> None:
 def test_many_write_into_one_series_at_once(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         stored = list(pool.map(lambda n: store.put(data_key("a", str(uuid4())), b"%d" % n), range(100)))
-    assert [store.get(one) for one in stored] == [b"%d" % n for n in range(100)]
+    assert [store.get(artifact) for artifact in stored] == [b"%d" % n for n in range(100)]
 
 
 def test_data_and_states_may_be_kept_in_different_kinds_of_stores(s3: dict[str, str], tmp_path: Path) -> None:

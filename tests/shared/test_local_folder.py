@@ -59,10 +59,10 @@ def test_a_folder_that_cannot_be_made_is_an_outage(tmp_path: Path) -> None:
 
 
 def test_a_link_leads_to_what_is_not_ours_to_list(folder: LocalFolder, tmp_path: Path) -> None:
-    elsewhere = LocalFolder(tmp_path / "elsewhere")
-    elsewhere.put(data_key("b", JOB), b"x")
+    other_folder = LocalFolder(tmp_path / "elsewhere")
+    other_folder.put(data_key("b", JOB), b"x")
     folder.root.mkdir()
-    (folder.root / "link").symlink_to(elsewhere.root / "b")
+    (folder.root / "link").symlink_to(other_folder.root / "b")
     assert list(folder.keys()) == []
     assert list(LocalFolder(tmp_path / "nowhere").keys()) == []
 
@@ -77,10 +77,10 @@ def test_sweeping_removes_temporary_files_by_their_age(folder: LocalFolder) -> N
 
 
 def test_no_link_is_followed_to_read_write_or_delete(folder: LocalFolder, tmp_path: Path) -> None:
-    elsewhere = LocalFolder(tmp_path / "elsewhere")
-    secret = elsewhere.put(data_key("a", JOB), b"content")
+    other_folder = LocalFolder(tmp_path / "elsewhere")
+    secret = other_folder.put(data_key("a", JOB), b"content")
     folder.put(data_key("c", JOB), b"content")
-    (folder.root / "a").symlink_to(elsewhere.root / "a")
+    (folder.root / "a").symlink_to(other_folder.root / "a")
     for attempt in (
         lambda: folder.get(secret),
         lambda: folder.put(data_key("a", str(uuid4())), b"x"),
@@ -88,7 +88,7 @@ def test_no_link_is_followed_to_read_write_or_delete(folder: LocalFolder, tmp_pa
     ):
         with pytest.raises(DamagedError):
             attempt()
-    assert [path.name for path in (elsewhere.root / "a").iterdir()] == [f"{JOB}.npz"]
+    assert [path.name for path in (other_folder.root / "a").iterdir()] == [f"{JOB}.npz"]
 
 
 def test_a_link_or_a_pipe_in_the_place_of_a_file_is_damage(folder: LocalFolder, tmp_path: Path) -> None:
@@ -107,5 +107,5 @@ def test_a_link_or_a_pipe_in_the_place_of_a_file_is_damage(folder: LocalFolder, 
 def test_a_root_that_is_a_link_is_the_operators_choice(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "store").symlink_to(tmp_path / "disk")
-    linked = LocalFolder(tmp_path / "store")
-    assert linked.get(linked.put(data_key("a", JOB), b"content")) == b"content"
+    linked_folder = LocalFolder(tmp_path / "store")
+    assert linked_folder.get(linked_folder.put(data_key("a", JOB), b"content")) == b"content"

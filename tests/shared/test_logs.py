@@ -84,18 +84,18 @@ def test_an_event_is_one_line_of_plain_characters_whatever_is_in_it(
 
 
 @pytest.mark.parametrize(
-    ("log_format", "shown"),
+    ("log_format", "expected"),
     [("text", "is 7 request_id=abc job_id=9"), ("json", '"message": "is 7", "request_id": "abc", "job_id": "9"}')],
 )
 def test_what_is_bound_stands_in_every_line_until_the_block_ends(
-    capsys: pytest.CaptureFixture[str], log_format: str, shown: str
+    capsys: pytest.CaptureFixture[str], log_format: str, expected: str
 ) -> None:
     logs.configure(make_settings(log_format=log_format))
     with bound_contextvars(request_id="abc"):
         logging.getLogger("a.b").warning("is %d", 7, extra={"job_id": "9", "other": "left out"})
     logging.getLogger("a.b").warning("is 8")
     first, second = capsys.readouterr().err.splitlines()
-    assert first.endswith(shown)
+    assert first.endswith(expected)
     assert "abc" not in second
 
 

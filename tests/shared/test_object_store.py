@@ -22,7 +22,7 @@ STORED = Artifact(KEY, hashlib.sha256(b"").digest(), 0)
 
 
 def refusals(store: ObjectStore) -> list[str]:
-    """What each function says when none of them can do its work."""
+    """The error message of each function, all of which must fail."""
     attempts: list[Callable[[], object]] = [
         lambda: store.put(KEY, b""),
         lambda: store.get(STORED),
@@ -30,22 +30,22 @@ def refusals(store: ObjectStore) -> list[str]:
         lambda: list(store.keys()),
         store.check,
     ]
-    said = []
+    details = []
     for attempt in attempts:
         with pytest.raises(UnavailableError) as refused:
             attempt()
         assert refused.value.code == Code.STORE_UNAVAILABLE
         assert refused.value.retry_after_s
-        said.append(refused.value.detail)
-    return said
+        details.append(refused.value.detail)
+    return details
 
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port on which nobody listens, taken so that nobody will."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+    """A port on which nobody listens, bound so that nobody will."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield unused.getsockname()[1]
 
 
 def test_a_service_that_is_away_is_an_outage_and_its_address_is_not_told(closed_port: int) -> None:

@@ -17,9 +17,9 @@ from tests.waiting import until
 
 @pytest.fixture
 def app(gateway: Gateway) -> Iterator[Celery]:
-    made = make_celery(gateway.url, consumes=False)
-    yield made
-    made.close()
+    app = make_celery(gateway.url, consumes=False)
+    yield app
+    app.close()
 
 
 def test_a_message_is_the_id_of_the_job_and_nothing_else(app: Celery, gateway: Gateway, client: redis.Redis) -> None:
@@ -56,8 +56,8 @@ def test_redis_that_goes_away_between_two_messages_is_no_error(
 
 
 def test_a_count_without_redis_is_none(gateway: Gateway) -> None:
-    with redis.Redis.from_url(gateway.url, socket_connect_timeout=0.25) as nowhere:
-        assert messages_waiting(nowhere) is None
+    with redis.Redis.from_url(gateway.url, socket_connect_timeout=0.25) as client:
+        assert messages_waiting(client) is None
 
 
 def test_the_announcer_publishes_what_waits_before_it_ends(app: Celery, gateway: Gateway, client: redis.Redis) -> None:

@@ -1,4 +1,4 @@
-"""What operators set, and what they are told when it cannot be."""
+"""Settings, and the errors that operators get when they are wrong."""
 
 import os
 import ssl
@@ -27,8 +27,8 @@ COMMANDS = {
 
 
 @pytest.fixture(autouse=True)
-def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An environment in which nothing is set, and no `.env`."""
+def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment without settings and without `.env`."""
     names = {alias.upper() for alias in Settings.model_fields} | {"DATA_FOLDER", "MODEL_FOLDER"}
     for name in names & {name.upper() for name in os.environ}:
         monkeypatch.delenv(name)
@@ -50,20 +50,20 @@ def test_without_servers_the_sentence_says_what_to_set_and_what_else_there_is() 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
 def test_the_driver_of_an_address_is_named(scheme: str) -> None:
-    given = f"{scheme}://u:p@h:1/n?sslmode=require"
-    assert make_settings(database_url=given).database == "postgresql+psycopg2://u:p@h:1/n?sslmode=require"
-    assert with_psycopg2(with_psycopg2(given)) == with_psycopg2(given)
+    url = f"{scheme}://u:p@h:1/n?sslmode=require"
+    assert make_settings(database_url=url).database == "postgresql+psycopg2://u:p@h:1/n?sslmode=require"
+    assert with_psycopg2(with_psycopg2(url)) == with_psycopg2(url)
 
 
 @pytest.mark.parametrize(
     "password", ["plain", "p@ss", "a:b", "a/b", "a%b", "%41", "a#b?c&d=e", "ü ü", "[::1]", "'\"\\"]
 )
 def test_a_password_of_any_characters_reaches_the_driver(password: str) -> None:
-    own = make_settings(database_host="db", database_user="us@r", database_password=password).database
-    whole = make_settings(database_url=f"postgresql://us%40r:{quote(password, safe='')}@db:5432/tsad").database
-    for url in (make_url(own), make_url(whole)):
+    from_parts = make_settings(database_host="db", database_user="us@r", database_password=password).database
+    from_url = make_settings(database_url=f"postgresql://us%40r:{quote(password, safe='')}@db:5432/tsad").database
+    for url in (make_url(from_parts), make_url(from_url)):
         assert (url.username, url.password, url.host, url.port, url.database) == ("us@r", password, "db", 5432, "tsad")
-    psycopg2.extensions.parse_dsn(own.replace("+psycopg2", ""))
+    psycopg2.extensions.parse_dsn(from_parts.replace("+psycopg2", ""))
 
 
 def test_an_address_goes_before_its_parts() -> None:
@@ -136,7 +136,7 @@ BAD: list[tuple[dict[str, str], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("environment", "sentence"), BAD, ids=[" ".join(wrong) + f"-{n}" for n, (wrong, _) in enumerate(BAD)]
+    ("environment", "sentence"), BAD, ids=[" ".join(names) + f"-{n}" for n, (names, _) in enumerate(BAD)]
 )
 def test_what_is_wrong_is_named_and_not_repeated(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], sentence: str
@@ -171,9 +171,9 @@ def start(command: str, **environment: str) -> Any:
     ids=["nothing-set", "wrong-value"],
 )
 def test_a_process_that_cannot_start_says_so_in_one_line(command: str, environment: dict[str, str], name: str) -> None:
-    ended = start(command, **environment)
-    output = (ended.stdout + ended.stderr).decode()
-    assert ended.returncode not in (0, -15)
+    process = start(command, **environment)
+    output = (process.stdout + process.stderr).decode()
+    assert process.returncode not in (0, -15)
     assert name in output
     assert "Traceback" not in output
     assert len(output.strip().splitlines()) == 1, output

@@ -15,22 +15,22 @@ from tests.gateway import Gateway
 from tests.waiting import until
 
 KEEP = 5
-Make = Callable[..., Latencies]
+OpenLatencies = Callable[..., Latencies]
 
 
 @pytest.fixture
-def latencies() -> Iterator[Make]:
-    """Makes them for an address, and closes whatever was made."""
-    made: list[tuple[Latencies, redis.Redis]] = []
+def latencies() -> Iterator[OpenLatencies]:
+    """A function that opens latencies at a Redis URL; they are closed after the test."""
+    created: list[tuple[Latencies, redis.Redis]] = []
 
     def make(url: str, keep: int = KEEP) -> Latencies:
         client = connect(url)
-        made.append((Latencies(client, keep), client))
-        return made[-1][0]
+        created.append((Latencies(client, keep), client))
+        return created[-1][0]
 
     yield make
-    for each, client in made:
-        each.close()
+    for latency_log, client in created:
+        latency_log.close()
         client.close()
 
 
@@ -39,7 +39,7 @@ def record(latencies: Latencies, *samples: float, kind: Kind = Kind.INFERENCE) -
         latencies.record(kind, sample)
 
 
-def kept(latencies: Latencies, kind: Kind = Kind.INFERENCE) -> Latency:
+def latency_of(latencies: Latencies, kind: Kind = Kind.INFERENCE) -> Latency:
     read = latencies.read()
     assert read is not None
     return read[kind]
@@ -68,29 +68,29 @@ def test_nothing_recorded_is_zero() -> None:
     assert Latency.of([]) == Latency(0.0, 0.0)
 
 
-def test_samples_reach_redis_on_their_own_each_in_its_kind(redis_of_ours: str, latencies: Make) -> None:
-    writer, reader = latencies(redis_of_ours), latencies(redis_of_ours)
+def test_samples_reach_redis_on_their_own_each_in_its_kind(empty_redis_url: str, latencies: OpenLatencies) -> None:
+    writer, reader = latencies(empty_redis_url), latencies(empty_redis_url)
     record(writer, 1.0, 3.0)
     record(writer, 50.0, kind=Kind.TRAINING)
-    until(lambda: kept(reader) == Latency(2.0, 3.0))
-    assert kept(reader, Kind.TRAINING) == Latency(50.0, 50.0)
+    until(lambda: latency_of(reader) == Latency(2.0, 3.0))
+    assert latency_of(reader, Kind.TRAINING) == Latency(50.0, 50.0)
 
 
 def test_what_a_process_has_not_written_yet_counts_when_it_reads(
-    redis_of_ours: str, latencies: Make, monkeypatch: pytest.MonkeyPatch
+    empty_redis_url: str, latencies: OpenLatencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(telemetry, "_FLUSH_EVERY_S", 3_600)
-    ours, others = latencies(redis_of_ours), latencies(redis_of_ours)
-    record(ours, 1.0, 3.0)
-    assert kept(others) == Latency(0.0, 0.0)
-    assert kept(ours) == Latency(2.0, 3.0)
-    record(ours, 5.0)
-    assert kept(ours) == Latency(3.0, 5.0)
-    assert kept(others) == Latency(3.0, 5.0)
+    first, second = latencies(empty_redis_url), latencies(empty_redis_url)
+    record(first, 1.0, 3.0)
+    assert latency_of(second) == Latency(0.0, 0.0)
+    assert latency_of(first) == Latency(2.0, 3.0)
+    record(first, 5.0)
+    assert latency_of(first) == Latency(3.0, 5.0)
+    assert latency_of(second) == Latency(3.0, 5.0)
 
 
-def test_only_the_newest_are_kept(redis_of_ours: str, client: redis.Redis, latencies: Make) -> None:
-    first, second = latencies(redis_of_ours), latencies(redis_of_ours)
+def test_only_the_newest_are_kept(empty_redis_url: str, client: redis.Redis, latencies: OpenLatencies) -> None:
+    first, second = latencies(empty_redis_url), latencies(empty_redis_url)
     record(first, *range(100, 120))
     first.close()
     record(second, 1.0, 2.0, 3.0)
@@ -98,18 +98,18 @@ def test_only_the_newest_are_kept(redis_of_ours: str, client: redis.Redis, laten
     keys = client.keys("tsad:latency:*")
     assert [client.llen(key) for key in keys] == [KEEP]
     assert sorted(map(float, client.lrange(keys[0], 0, -1))) == [1.0, 2.0, 3.0, 118.0, 119.0]
-    assert kept(first) == Latency(48.6, 119.0)
+    assert latency_of(first) == Latency(48.6, 119.0)
 
 
-def test_a_smaller_limit_shortens_what_a_larger_one_left(redis_of_ours: str, latencies: Make) -> None:
-    large, small = latencies(redis_of_ours, 100), latencies(redis_of_ours, 2)
+def test_a_smaller_limit_shortens_what_a_larger_one_left(empty_redis_url: str, latencies: OpenLatencies) -> None:
+    large, small = latencies(empty_redis_url, 100), latencies(empty_redis_url, 2)
     record(large, *range(50))
     large.close()
-    assert kept(small) == Latency(48.5, 49.0)
+    assert latency_of(small) == Latency(48.5, 49.0)
 
 
-def test_two_processes_share_one_history(redis_of_ours: str, latencies: Make) -> None:
-    writers = [latencies(redis_of_ours, 100) for _ in range(2)]
+def test_two_processes_share_one_history(empty_redis_url: str, latencies: OpenLatencies) -> None:
+    writers = [latencies(empty_redis_url, 100) for _ in range(2)]
     threads = [Thread(target=record, args=(writer, *range(40))) for writer in writers]
     for thread in threads:
         thread.start()
@@ -117,17 +117,17 @@ def test_two_processes_share_one_history(redis_of_ours: str, latencies: Make) ->
         thread.join()
     for writer in writers:
         writer.close()
-    assert kept(writers[0]) == Latency(19.5, 37.0)
+    assert latency_of(writers[0]) == Latency(19.5, 37.0)
 
 
-def test_closing_writes_what_waits(redis_of_ours: str, latencies: Make) -> None:
-    writer, reader = latencies(redis_of_ours), latencies(redis_of_ours)
+def test_closing_writes_what_waits(empty_redis_url: str, latencies: OpenLatencies) -> None:
+    writer, reader = latencies(empty_redis_url), latencies(empty_redis_url)
     record(writer, 7.0)
     writer.close()
-    assert kept(reader) == Latency(7.0, 7.0)
+    assert latency_of(reader) == Latency(7.0, 7.0)
 
 
-def test_without_redis_there_is_no_reading_and_nobody_waits(gateway: Gateway, latencies: Make) -> None:
+def test_without_redis_there_is_no_reading_and_nobody_waits(gateway: Gateway, latencies: OpenLatencies) -> None:
     reader = latencies(gateway.url)
     assert seconds(lambda: record(reader, *range(20_000))) < 10  # one wait each would be hours
     began = time.monotonic()
@@ -135,7 +135,9 @@ def test_without_redis_there_is_no_reading_and_nobody_waits(gateway: Gateway, la
     assert time.monotonic() - began < 1
 
 
-def test_a_silent_redis_costs_a_reader_a_second_at_most_and_a_writer_nothing(gateway: Gateway, latencies: Make) -> None:
+def test_a_silent_redis_costs_a_reader_a_second_at_most_and_a_writer_nothing(
+    gateway: Gateway, latencies: OpenLatencies
+) -> None:
     gateway.silent()
     reader = latencies(gateway.url)
     record(reader, 1.0)
@@ -147,25 +149,29 @@ def test_a_silent_redis_costs_a_reader_a_second_at_most_and_a_writer_nothing(gat
     assert seconds(reader.close) < 3
 
 
-def test_samples_are_written_again_once_redis_is_back(gateway: Gateway, redis_of_ours: str, latencies: Make) -> None:
-    writer, reader = latencies(gateway.url), latencies(redis_of_ours)
+def test_samples_are_written_again_once_redis_is_back(
+    gateway: Gateway, empty_redis_url: str, latencies: OpenLatencies
+) -> None:
+    writer, reader = latencies(gateway.url), latencies(empty_redis_url)
     record(writer, 1.0)
     gateway.open()
-    until(lambda: kept(reader).p95 == 2.0, meanwhile=lambda: record(writer, 2.0))
+    until(lambda: latency_of(reader).p95 == 2.0, meanwhile=lambda: record(writer, 2.0))
     gateway.shut()
     until(lambda: writer.read() is None)
     gateway.open()
-    until(lambda: kept(reader).p95 == 3.0, meanwhile=lambda: record(writer, 3.0))
+    until(lambda: latency_of(reader).p95 == 3.0, meanwhile=lambda: record(writer, 3.0))
 
 
-def test_a_foreign_value_under_our_key_is_no_reading(redis_of_ours: str, client: redis.Redis, latencies: Make) -> None:
+def test_a_foreign_value_under_our_key_is_no_reading(
+    empty_redis_url: str, client: redis.Redis, latencies: OpenLatencies
+) -> None:
     client.set("tsad:latency:inference", "not a list")
-    reader = latencies(redis_of_ours)
+    reader = latencies(empty_redis_url)
     record(reader, 1.0)
     assert reader.read() is None
 
 
-def test_workers_are_counted_while_they_are_heard_of(redis_of_ours: str, client: redis.Redis) -> None:
+def test_workers_are_counted_while_they_are_heard_of(empty_redis_url: str, client: redis.Redis) -> None:
     assert workers_alive(client) == 0
     for worker in ("a", "b", "a"):
         report_alive(client, worker)
@@ -181,11 +187,11 @@ def test_a_worker_not_heard_of_for_hours_is_forgotten(client: redis.Redis) -> No
 
 
 def test_nobody_knows_of_workers_without_redis(gateway: Gateway) -> None:
-    with connect(gateway.url) as away:
-        report_alive(away, "a")
-        assert workers_alive(away) is None
+    with connect(gateway.url) as client_of_gateway:
+        report_alive(client_of_gateway, "a")
+        assert workers_alive(client_of_gateway) is None
         gateway.silent()
         began = time.monotonic()
-        report_alive(away, "a")
-        assert workers_alive(away) is None
+        report_alive(client_of_gateway, "a")
+        assert workers_alive(client_of_gateway) is None
         assert time.monotonic() - began < 2

@@ -22,16 +22,16 @@ FOREIGN = [
 
 def received(app: Celery, entries: int) -> list[str]:
     """The ids of the messages among so many entries of the queue."""
-    found = []
+    job_ids = []
     with app.connection_for_read() as connection, connection.SimpleQueue(QUEUE) as queue:
         for _ in range(entries):
             try:
                 message = queue.get(timeout=0.2)
             except queue.Empty:
                 continue
-            found.append(message.headers["id"])
+            job_ids.append(message.headers["id"])
             message.ack()
-    return found
+    return job_ids
 
 
 def test_what_is_no_message_is_dropped_and_what_comes_after_it_is_received(
@@ -44,7 +44,7 @@ def test_what_is_no_message_is_dropped_and_what_comes_after_it_is_received(
         client.lpush(QUEUE, foreign)
         assert announce(app, [job_id])
     try:
-        assert [found for found in received(app, 2 * len(FOREIGN)) if found in job_ids] == job_ids
+        assert [job_id for job_id in received(app, 2 * len(FOREIGN)) if job_id in job_ids] == job_ids
         assert client.llen(QUEUE) == 0
     finally:
         app.close()

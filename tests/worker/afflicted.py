@@ -1,4 +1,4 @@
-"""The product's worker with an ailment that a test asked for: `python -m tests.worker.afflicted AILMENT`."""
+"""A worker with an ailment: `python -m tests.worker.afflicted AILMENT`."""
 
 import signal
 import sys
@@ -12,11 +12,11 @@ from shared.domain.detectors.contract import Detector
 from shared.transport import Channel
 from worker import listening, main, training
 
-SWITCH = Path("afflicted")  # in the folder of the process: the ailment is there while this is
+SWITCH = Path("afflicted")  # in the folder of the process: the worker is ill while this file exists
 
 
 def sleeps() -> None:
-    """Fits that hear nothing of the world while they compute."""
+    """Fits that report no progress while they compute."""
 
     def named(name: str) -> Detector[Any]:
         detector = detectors.named(name)
@@ -33,20 +33,20 @@ def sleeps() -> None:
 
 
 def clings() -> None:
-    """Fits that neither end nor listen to any signal."""
+    """Fits that never end and block every signal."""
     sleeps()
     sleep = time.sleep
 
-    def deaf_sleep(seconds: float) -> None:
+    def blocked_sleep(seconds: float) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         sleep(seconds)
 
-    time.sleep = deaf_sleep  # type: ignore[assignment]
+    time.sleep = blocked_sleep  # type: ignore[assignment]
     main.SHUTDOWN_GRACE_S = main.COLD_SHUTDOWN_GRACE_S = 0.5  # type: ignore[assignment]
 
 
 def is_deaf() -> None:
-    """A connection that seems well and asks for nothing."""
+    """A connection that seems healthy and takes no messages."""
     start = Channel._brpop_start  # noqa: SLF001
 
     def brpop_start(channel: Channel, *arguments: Any, **options: Any) -> Any:

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,8 @@ from sqlalchemy import text
 from shared.artifacts import Artifacts, data_key, scores_key, state_key
 from shared.settings import Settings
 from shared.store.engine import Sessions
-from shared.store.schema import migrate
 from tests.points import ramp
-from tests.processes import new_database, running, serving, sessions_of
+from tests.processes import migrated_database, running, serving, sessions_of
 from tests.stores import names, root
 from worker.collecting import collect
 from worker.training import Training, run
@@ -20,9 +20,8 @@ GRACE_S = 3600.0
 
 
 @pytest.fixture
-def own(settings: Settings, server_url: str, tmp_path: Path) -> Iterator[Settings]:
-    with new_database(server_url) as url:
-        migrate(url)
+def collecting_settings(settings: Settings, server_url: str, tmp_path: Path) -> Iterator[Settings]:
+    with migrated_database(server_url) as url:
         yield settings.model_copy(
             update={
                 "database_url": url,
@@ -33,23 +32,25 @@ def own(settings: Settings, server_url: str, tmp_path: Path) -> Iterator[Setting
 
 
 @pytest.fixture
-def own_sessions(own: Settings) -> Iterator[Sessions]:
-    with sessions_of(own) as made:
-        yield made
+def collecting_sessions(collecting_settings: Settings) -> Iterator[Sessions]:
+    with sessions_of(collecting_settings) as sessions:
+        yield sessions
 
 
 @pytest.fixture
-def stores(own: Settings) -> Artifacts:
-    return Artifacts.of(own)
+def stores(collecting_settings: Settings) -> Artifacts:
+    return Artifacts.of(collecting_settings)
 
 
 @pytest.fixture
-def versions(own: Settings, own_sessions: Sessions, stores: Artifacts, training: Training) -> list[str]:
-    """Jobs: one that succeeded, one that waits."""
-    with serving(own) as api:
-        done, waiting = (str(api.post("/fit/a", json=ramp()).json()["job_id"]) for _ in range(2))
-    run(replace(training, sessions=own_sessions, artifacts=stores, settings=own), done)
-    return [done, waiting]
+def job_ids(
+    collecting_settings: Settings, collecting_sessions: Sessions, stores: Artifacts, training: Training
+) -> list[str]:
+    """A job that succeeded and one that waits."""
+    with serving(collecting_settings) as api:
+        succeeded, waiting = (str(api.post("/fit/a", json=ramp()).json()["job_id"]) for _ in range(2))
+    run(replace(training, sessions=collecting_sessions, artifacts=stores, settings=collecting_settings), succeeded)
+    return [succeeded, waiting]
 
 
 def files(stores: Artifacts) -> set[str]:
@@ -62,84 +63,86 @@ def pass_the_grace(sessions: Sessions) -> None:
 
 
 def test_an_artifact_without_an_owner_is_deleted_after_the_grace_and_not_before(
-    own_sessions: Sessions, stores: Artifacts, versions: list[str]
+    collecting_sessions: Sessions, stores: Artifacts, job_ids: list[str]
 ) -> None:
     owned = files(stores)
     orphan = str(uuid4())
     stores.data.put(data_key("a", orphan), b"x")
     stores.states.put(state_key("a", orphan, 1, ".json"), b"x")
     stores.states.put(scores_key("b", orphan, 2), b"x")
-    assert collect(own_sessions, stores, GRACE_S) == 0
+    assert collect(collecting_sessions, stores, GRACE_S) == 0
     assert len(files(stores)) == len(owned) + 3
-    pass_the_grace(own_sessions)
-    assert collect(own_sessions, stores, GRACE_S) == 3
+    pass_the_grace(collecting_sessions)
+    assert collect(collecting_sessions, stores, GRACE_S) == 3
     assert files(stores) == owned
 
 
-def test_what_a_row_refers_to_is_never_deleted(own_sessions: Sessions, stores: Artifacts, versions: list[str]) -> None:
-    before = files(stores)
-    assert len(before) == 4  # data of both jobs, state and scores of one
+def test_what_a_row_refers_to_is_never_deleted(
+    collecting_sessions: Sessions, stores: Artifacts, job_ids: list[str]
+) -> None:
+    files_before = files(stores)
+    assert len(files_before) == 4  # data of both jobs, state and scores of one
     for _ in range(3):
-        collect(own_sessions, stores, GRACE_S)
-        pass_the_grace(own_sessions)
-    assert files(stores) == before
+        collect(collecting_sessions, stores, GRACE_S)
+        pass_the_grace(collecting_sessions)
+    assert files(stores) == files_before
 
 
-def test_files_of_other_names_are_left_alone(own_sessions: Sessions, stores: Artifacts, versions: list[str]) -> None:
+def test_files_of_other_names_are_left_alone(
+    collecting_sessions: Sessions, stores: Artifacts, job_ids: list[str]
+) -> None:
     foreign = root(stores.data) / "a" / "notes.txt"
     foreign.write_text("mine")
     for _ in range(2):
-        collect(own_sessions, stores, GRACE_S)
-        pass_the_grace(own_sessions)
+        collect(collecting_sessions, stores, GRACE_S)
+        pass_the_grace(collecting_sessions)
     assert foreign.read_text() == "mine"
 
 
 def test_the_remains_of_a_writer_that_died_go_by_age(
-    own_sessions: Sessions, stores: Artifacts, versions: list[str]
+    collecting_sessions: Sessions, stores: Artifacts, job_ids: list[str]
 ) -> None:
-    import os  # noqa: PLC0415
-
     remains = root(stores.data) / "a" / ".part-0011"
     remains.write_bytes(b"half")
-    collect(own_sessions, stores, GRACE_S)
+    collect(collecting_sessions, stores, GRACE_S)
     assert remains.exists()
     os.utime(remains, (0, 0))
-    collect(own_sessions, stores, GRACE_S)
+    collect(collecting_sessions, stores, GRACE_S)
     assert not remains.exists()
 
 
 def test_an_artifact_that_found_an_owner_meanwhile_is_kept(
-    own: Settings, own_sessions: Sessions, stores: Artifacts, versions: list[str]
+    collecting_settings: Settings, collecting_sessions: Sessions, stores: Artifacts, job_ids: list[str]
 ) -> None:
-    done, _ = versions
-    key = data_key("a", done)
-    with own_sessions.begin() as session:  # noted while, for a moment, nothing seemed to refer to it
+    succeeded, _ = job_ids
+    key = data_key("a", succeeded)
+    with collecting_sessions.begin() as session:  # noted at a moment when nothing referred to it
         session.execute(
-            text("INSERT INTO garbage (key, series_id, job_id) VALUES (:key, 'a', :id)"), {"key": key, "id": done}
+            text("INSERT INTO garbage (key, series_id, job_id) VALUES (:key, 'a', :id)"), {"key": key, "id": succeeded}
         )
-    pass_the_grace(own_sessions)
-    collect(own_sessions, stores, GRACE_S)
+    pass_the_grace(collecting_sessions)
+    collect(collecting_sessions, stores, GRACE_S)
     assert key in files(stores)
 
 
 def test_a_dry_run_lists_what_has_no_owner_and_changes_nothing(
-    own: Settings, stores: Artifacts, versions: list[str], tmp_path: Path
+    collecting_settings: Settings, stores: Artifacts, job_ids: list[str], tmp_path: Path
 ) -> None:
-    lost = data_key("a", str(uuid4()))
-    stores.data.put(lost, b"nobody's")
-    before = files(stores)
-    with running(own, tmp_path / "run", "worker.collecting", "--dry-run") as process:
+    orphan = data_key("a", str(uuid4()))
+    stores.data.put(orphan, b"nobody's")
+    files_before = files(stores)
+    with running(collecting_settings, tmp_path / "run", "worker.collecting", "--dry-run") as process:
         process.popen.wait(20)
-    assert [line for line in process.log.read_text().splitlines() if " " not in line] == [lost]
-    assert files(stores) == before
+    assert [line for line in process.log.read_text().splitlines() if " " not in line] == [orphan]
+    assert files(stores) == files_before
 
 
 def test_collecting_by_hand_keeps_the_grace(
-    own: Settings, stores: Artifacts, versions: list[str], tmp_path: Path
+    collecting_settings: Settings, stores: Artifacts, job_ids: list[str], tmp_path: Path
 ) -> None:
     stores.data.put(data_key("a", str(uuid4())), b"nobody's")
-    before = files(stores)
-    with running(own, tmp_path / "run", "worker.collecting") as process:
+    files_before = files(stores)
+    with running(collecting_settings, tmp_path / "run", "worker.collecting") as process:
         process.popen.wait(20)
     assert "0 artifacts deleted" in process.log.read_text()
-    assert files(stores) == before
+    assert files(stores) == files_before

@@ -16,7 +16,7 @@ import redis
 from shared.queue import QUEUE
 from shared.settings import Settings
 from tests.points import ramp
-from tests.processes import Process, running, separate_settings, serving
+from tests.processes import Process, running, separate_settings, serving, wait_for_worker
 from tests.waiting import until
 from worker.listening import EXIT_CODE
 
@@ -24,24 +24,23 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def own(settings: Settings, server_url: str) -> Iterator[Settings]:
-    with separate_settings(settings, server_url, 5) as made:
-        yield made
+def worker_settings(settings: Settings, server_url: str) -> Iterator[Settings]:
+    with separate_settings(settings, server_url, 5) as separated:
+        yield separated
 
 
 @pytest.fixture(scope="module")
-def api(own: Settings) -> Iterator[httpx.Client]:
-    with serving(own) as client:
+def api(worker_settings: Settings) -> Iterator[httpx.Client]:
+    with serving(worker_settings) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def worker(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def worker(worker_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """A real Celery worker with two children, and the reconciler beside it."""
     folder = tmp_path_factory.mktemp("processes")
-    with running(own, folder, "worker") as process, running(own, folder, "worker.reconciling"):
-        until(lambda: b" ready." in process.log.read_bytes() or process.popen.poll() is not None, 30)
-        assert process.popen.poll() is None, process.log.read_text()[-3000:]
+    with running(worker_settings, folder, "worker") as process, running(worker_settings, folder, "worker.reconciling"):
+        wait_for_worker(process)
         yield process
 
 
@@ -63,11 +62,11 @@ print(session.read_text().split()[-1] if session.exists() else 7)
 """
 
 
-def test_a_child_gives_way_and_so_does_the_session_that_its_worker_began(own: Settings) -> None:
-    environment = {**os.environ, "REDIS_URL": str(own.redis_url), "WORKER_NICENESS": "7"}
+def test_a_child_gives_way_and_so_does_the_session_that_its_worker_began(worker_settings: Settings) -> None:
+    environment = {**os.environ, "REDIS_URL": str(worker_settings.redis_url), "WORKER_NICENESS": "7"}
     command = [sys.executable, "-c", GIVES_WAY]
-    said = subprocess.check_output(command, env=environment, cwd=ROOT, start_new_session=True, text=True)
-    assert said.split() == ["7", "7"]
+    output = subprocess.check_output(command, env=environment, cwd=ROOT, start_new_session=True, text=True)
+    assert output.split() == ["7", "7"]
 
 
 def test_twenty_simultaneous_fits_of_a_series_give_versions_one_to_twenty_in_order_of_acceptance(
@@ -104,9 +103,9 @@ def test_a_worker_is_heard_of(api: httpx.Client, worker: Process) -> None:
 
 
 def test_garbage_in_the_queue_does_not_stop_a_worker(
-    api: httpx.Client, worker: Process, own: Settings, series_id: str
+    api: httpx.Client, worker: Process, worker_settings: Settings, series_id: str
 ) -> None:
-    client = redis.Redis.from_url(own.redis)
+    client = redis.Redis.from_url(worker_settings.redis)
     for garbage in (b"", b"garbage", b"{}", b"[1]", b'{"body": "cos\\nsystem", "headers": {}}', b"\x80\x04."):
         client.lpush(QUEUE, garbage)
     client.close()
@@ -115,9 +114,9 @@ def test_garbage_in_the_queue_does_not_stop_a_worker(
 
 
 def test_a_worker_that_is_told_to_stop_ends_cleanly_and_leaves_no_child(settings: Settings, tmp_path: Path) -> None:
-    other = settings.redis.rsplit("/", 1)[0] + "/4"
-    with running(settings.model_copy(update={"redis_url": other}), tmp_path, "worker") as process:
-        until(lambda: b" ready." in process.log.read_bytes(), 30)
+    other_redis = settings.redis.rsplit("/", 1)[0] + "/4"
+    with running(settings.model_copy(update={"redis_url": other_redis}), tmp_path, "worker") as process:
+        wait_for_worker(process)
         children = children_of(process)
         assert len(children) >= 2
         process.popen.send_signal(signal.SIGTERM)
@@ -126,51 +125,51 @@ def test_a_worker_that_is_told_to_stop_ends_cleanly_and_leaves_no_child(settings
 
 
 @pytest.fixture
-def alone(settings: Settings, server_url: str) -> Iterator[Settings]:
-    """Where no other worker takes a job, and no reconciler announces it anew."""
-    with separate_settings(settings, server_url, 4) as made:
-        yield made
+def lone_settings(settings: Settings, server_url: str) -> Iterator[Settings]:
+    """Settings with no other worker to take a job, and no reconciler to announce it again."""
+    with separate_settings(settings, server_url, 4) as separated:
+        yield separated
 
 
 @contextmanager
-def afflicted(alone: Settings, folder: Path, ailment: str, exit_code: int = 0) -> Iterator[Process]:
-    """A worker with one child, and the tests beside it on the path."""
-    settings = alone.model_copy(update={"worker_concurrency": 1})
-    entry = ("tests.worker.afflicted", ailment)
-    with running(settings, folder, *entry, exit_codes=(exit_code,), PYTHONPATH=str(ROOT)) as process:
-        until(lambda: b" ready." in process.log.read_bytes(), 30)
+def afflicted(lone_settings: Settings, folder: Path, ailment: str, exit_code: int = 0) -> Iterator[Process]:
+    """A worker with one child and this ailment."""
+    settings = lone_settings.model_copy(update={"worker_concurrency": 1})
+    arguments = ("tests.worker.afflicted", ailment)
+    with running(settings, folder, *arguments, exit_codes=(exit_code,), PYTHONPATH=str(ROOT)) as process:
+        wait_for_worker(process)
         yield process
 
 
 def test_a_fit_that_hears_nothing_is_ended_when_its_job_is_cancelled(
-    alone: Settings, tmp_path: Path, series_id: str
+    lone_settings: Settings, tmp_path: Path, series_id: str
 ) -> None:
     switch = tmp_path / "afflicted"
     switch.touch()
     with (
-        afflicted(alone, tmp_path, "sleeps") as process,
-        serving(alone) as api,
+        afflicted(lone_settings, tmp_path, "sleeps") as process,
+        serving(lone_settings) as api,
     ):
         job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         until(switch.with_suffix(".now").exists)
         switch.unlink()
-        following = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+        next_job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         assert api.post(f"/jobs/{job_id}/cancel").json()["status"] == "cancelled"
-        assert api.get(f"/jobs/{following}?wait=20").json()["version"] == "1"
+        assert api.get(f"/jobs/{next_job_id}?wait=20").json()["version"] == "1"
         assert b"does not end" in process.log.read_bytes()
         assert api.get(f"/jobs/{job_id}").json()["status"] == "cancelled"
 
 
 def test_a_job_whose_process_is_killed_is_taken_back_without_waiting_for_its_lease(
-    alone: Settings, tmp_path: Path, series_id: str
+    lone_settings: Settings, tmp_path: Path, series_id: str
 ) -> None:
-    mine = alone.model_copy(update={"lease_s": 3600})
+    long_lease = lone_settings.model_copy(update={"lease_s": 3600})
     switch = tmp_path / "afflicted"
     switch.touch()
     with (
-        serving(mine) as api,
-        afflicted(mine, tmp_path, "sleeps") as process,
-        running(mine, tmp_path, "worker.reconciling"),
+        serving(long_lease) as api,
+        afflicted(long_lease, tmp_path, "sleeps") as process,
+        running(long_lease, tmp_path, "worker.reconciling"),
     ):
         job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         until(switch.with_suffix(".now").exists)
@@ -181,14 +180,16 @@ def test_a_job_whose_process_is_killed_is_taken_back_without_waiting_for_its_lea
         assert (job["status"], job["attempts"]) == ("succeeded", 2)
 
 
-def test_a_worker_that_takes_no_messages_any_more_ends_itself(alone: Settings, tmp_path: Path, series_id: str) -> None:
+def test_a_worker_that_takes_no_messages_any_more_ends_itself(
+    lone_settings: Settings, tmp_path: Path, series_id: str
+) -> None:
     with (
-        serving(alone) as api,
-        afflicted(alone, tmp_path, "is-deaf", EXIT_CODE) as process,
+        serving(lone_settings) as api,
+        afflicted(lone_settings, tmp_path, "is-deaf", EXIT_CODE) as process,
     ):
         children = children_of(process)
         (tmp_path / "afflicted").touch()
-        for _ in range(3):  # the call that waits already takes the first
+        for _ in range(3):  # a call that already waits takes the first
             api.post(f"/fit/{series_id}", json=ramp())
         until(lambda: process.popen.poll() is not None, 20)
     assert b"it takes none" in process.log.read_bytes()
@@ -196,13 +197,13 @@ def test_a_worker_that_takes_no_messages_any_more_ends_itself(alone: Settings, t
 
 
 def test_a_worker_whose_child_does_not_listen_stops_all_the_same(
-    alone: Settings, tmp_path: Path, series_id: str
+    lone_settings: Settings, tmp_path: Path, series_id: str
 ) -> None:
     switch = tmp_path / "afflicted"
     switch.touch()
     with (
-        serving(alone) as api,
-        afflicted(alone, tmp_path, "clings", EXIT_CODE) as process,
+        serving(lone_settings) as api,
+        afflicted(lone_settings, tmp_path, "clings", EXIT_CODE) as process,
     ):
         job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         until(switch.with_suffix(".now").exists)

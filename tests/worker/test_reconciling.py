@@ -24,35 +24,42 @@ from worker.training import Training, run
 
 
 @pytest.fixture
-def quiet(settings: Settings, server_url: str) -> Iterator[Settings]:
-    """Stores that no other reconciler touches."""
-    with separate_settings(settings, server_url, 6) as made:
-        yield made.model_copy(update={"heartbeat_s": 0.001})
+def reconciler_settings(settings: Settings, server_url: str) -> Iterator[Settings]:
+    """Settings whose database and Redis no other reconciler touches."""
+    with separate_settings(settings, server_url, 6) as separated:
+        yield separated.model_copy(update={"heartbeat_s": 0.001})
 
 
 @pytest.fixture
-def api(quiet: Settings) -> Iterator[httpx.Client]:
-    """It announces elsewhere, when it likes; what is counted here is what the reconciler sends."""
-    elsewhere = quiet.redis.rsplit("/", 1)[0] + "/11"
-    with serving(quiet.model_copy(update={"redis_url": elsewhere})) as client:
+def api(reconciler_settings: Settings) -> Iterator[httpx.Client]:
+    """An API that announces to another Redis, so that only the messages of the reconciler are counted."""
+    other_redis = reconciler_settings.redis.rsplit("/", 1)[0] + "/11"
+    with serving(reconciler_settings.model_copy(update={"redis_url": other_redis})) as client:
         yield client
 
 
 @pytest.fixture
-def reconciler(quiet: Settings) -> Iterator[Reconciler]:
-    sessions = Sessions(make_engine(quiet, "tsad-tests"))
-    app = make_celery(quiet.redis, consumes=False)
-    yield Reconciler(sessions, Artifacts.of(quiet), app, connect(quiet.redis), Metrics(), quiet)
+def reconciler(reconciler_settings: Settings) -> Iterator[Reconciler]:
+    sessions = Sessions(make_engine(reconciler_settings, "tsad-tests"))
+    app = make_celery(reconciler_settings.redis, consumes=False)
+    yield Reconciler(
+        sessions,
+        Artifacts.of(reconciler_settings),
+        app,
+        connect(reconciler_settings.redis),
+        Metrics(),
+        reconciler_settings,
+    )
     sessions.engine.dispose()
     app.close()
 
 
 @pytest.fixture
-def own_training(training: Training, reconciler: Reconciler) -> Training:
+def local_training(training: Training, reconciler: Reconciler) -> Training:
     return replace(training, sessions=reconciler.sessions, settings=reconciler.settings, announce=lambda _: None)
 
 
-def change(reconciler: Reconciler, statement: str) -> None:
+def execute(reconciler: Reconciler, statement: str) -> None:
     with reconciler.sessions.begin() as session:
         session.execute(text(statement))
 
@@ -73,11 +80,11 @@ def abandon(reconciler: Reconciler, job_id: str) -> None:
         assert attempts.claim(session, job_id, "doomed", 0.0)
 
 
-INTO = ("queued", "failed")
+OUTCOMES = ("queued", "failed")
 
 
 def test_the_job_of_a_dead_worker_is_queued_again_and_announced(
-    reconciler: Reconciler, own_training: Training, api: httpx.Client
+    reconciler: Reconciler, local_training: Training, api: httpx.Client
 ) -> None:
     job_id = fit(api)
     abandon(reconciler, job_id)
@@ -85,30 +92,31 @@ def test_the_job_of_a_dead_worker_is_queued_again_and_announced(
     reconciler.round()
     assert job(api, job_id)["status"] == "queued"
     assert messages_waiting(reconciler.redis) == 1
-    run(own_training, job_id)
+    run(local_training, job_id)
     assert job(api, job_id)["attempts"] == 2
     assert job(api, job_id)["status"] == "succeeded"
 
 
 def test_a_job_whose_workers_keep_dying_fails_and_lets_the_next_of_its_series_through(
-    reconciler: Reconciler, own_training: Training, api: httpx.Client
+    reconciler: Reconciler, local_training: Training, api: httpx.Client
 ) -> None:
-    poison, following = fit(api), fit(api)
-    run(own_training, following)  # comes too early
+    poison, next_job_id = fit(api), fit(api)
+    run(local_training, next_job_id)  # comes too early
     for _ in range(MOST_CRASHES):
         abandon(reconciler, poison)
         reconciler.redis.flushdb()
         reconciler.round()
     failed = job(api, poison)
     assert (failed["status"], failed["error"]["code"], failed["error"]["retryable"]) == ("failed", "worker_lost", True)
-    waiting = [message for message in reconciler.redis.lrange(QUEUE, 0, -1) if following.encode() in message]
-    assert waiting
+    announcements = [message for message in reconciler.redis.lrange(QUEUE, 0, -1) if next_job_id.encode() in message]
+    assert announcements
     rescues = {
-        into: reconciler.metrics.registry.get_sample_value("tsad_rescues_total", {"into": into}) for into in INTO
+        outcome: reconciler.metrics.registry.get_sample_value("tsad_rescues_total", {"into": outcome})
+        for outcome in OUTCOMES
     }
     assert rescues == {"queued": MOST_CRASHES - 1, "failed": 1}
-    run(own_training, following)
-    assert job(api, following)["version"] == "1"
+    run(local_training, next_job_id)
+    assert job(api, next_job_id)["version"] == "1"
 
 
 def test_a_lease_that_holds_is_left_alone(reconciler: Reconciler, api: httpx.Client) -> None:
@@ -126,7 +134,7 @@ def test_messages_that_redis_lost_are_repeated_and_others_are_not(reconciler: Re
     assert waiting is not None
     assert waiting <= 1
     reconciler.redis.flushdb()
-    change(reconciler, "UPDATE fit_jobs SET announced_at = announced_at - interval '3 s'")
+    execute(reconciler, "UPDATE fit_jobs SET announced_at = announced_at - interval '3 s'")
     reconciler.round()
     (message,) = reconciler.redis.lrange(QUEUE, 0, -1)
     assert job_id.encode() in message
@@ -138,7 +146,7 @@ def test_only_the_first_in_line_of_a_series_is_announced(reconciler: Reconciler,
     for _ in range(3):
         fit(api, "a")
     fit(api, "b")
-    change(reconciler, "UPDATE fit_jobs SET announced_at = NULL")
+    execute(reconciler, "UPDATE fit_jobs SET announced_at = NULL")
     reconciler.redis.flushdb()
     reconciler.round()
     assert messages_waiting(reconciler.redis) == 2
@@ -146,7 +154,7 @@ def test_only_the_first_in_line_of_a_series_is_announced(reconciler: Reconciler,
 
 def test_two_reconcilers_do_not_work_at_the_same_time(reconciler: Reconciler, api: httpx.Client) -> None:
     fit(api)
-    change(reconciler, "UPDATE fit_jobs SET announced_at = NULL")
+    execute(reconciler, "UPDATE fit_jobs SET announced_at = NULL")
     reconciler.redis.flushdb()
     with reconciler.sessions.begin() as session:
         assert reconciliation.take_turn(session)
@@ -157,11 +165,11 @@ def test_two_reconcilers_do_not_work_at_the_same_time(reconciler: Reconciler, ap
 
 
 def test_leases_are_taken_back_while_every_artifact_is_looked_at(reconciler: Reconciler, api: httpx.Client) -> None:
-    looking, stopping = Event(), Event()
+    listing_started, stopping = Event(), Event()
 
     class Endless(LocalFolder):
         def keys(self) -> Iterator[Key]:
-            looking.set()
+            listing_started.set()
             stopping.wait()
             return iter(())
 
@@ -171,7 +179,7 @@ def test_leases_are_taken_back_while_every_artifact_is_looked_at(reconciler: Rec
     reconciling = Thread(target=keep_reconciling, args=(busy, stopping))
     reconciling.start()
     try:
-        assert looking.wait(10)
+        assert listing_started.wait(10)
         job_id = fit(api)
         abandon(reconciler, job_id)
         until(lambda: job(api, job_id)["status"] == "queued")
@@ -181,12 +189,12 @@ def test_leases_are_taken_back_while_every_artifact_is_looked_at(reconciler: Rec
 
 
 def test_old_jobs_are_forgotten_and_young_ones_are_not(
-    reconciler: Reconciler, own_training: Training, api: httpx.Client
+    reconciler: Reconciler, local_training: Training, api: httpx.Client
 ) -> None:
     old, young = fit(api, "old"), fit(api, "young")
     for job_id in (old, young):
-        run(own_training, job_id)
-    change(reconciler, f"UPDATE fit_jobs SET finished_at = finished_at - interval '31 days' WHERE id = '{old}'")
+        run(local_training, job_id)
+    execute(reconciler, f"UPDATE fit_jobs SET finished_at = finished_at - interval '31 days' WHERE id = '{old}'")
     reconciler.round()
     assert job(api, old)["code"] == "job_not_found"
     assert job(api, young)["status"] == "succeeded"
@@ -194,17 +202,17 @@ def test_old_jobs_are_forgotten_and_young_ones_are_not(
 
 
 def test_old_versions_are_kept_unless_a_number_is_set(
-    reconciler: Reconciler, own_training: Training, api: httpx.Client
+    reconciler: Reconciler, local_training: Training, api: httpx.Client
 ) -> None:
     for _ in range(5):
-        run(own_training, fit(api))
-    run(own_training, fit(api, "b"))
+        run(local_training, fit(api))
+    run(local_training, fit(api, "b"))
     api.put("/series/a/pin", json={"version": 1})
     assert reconciler.prune_versions() == 0
-    tidy = replace(reconciler, settings=reconciler.settings.model_copy(update={"keep_versions": 2}))
-    young = replace(tidy, settings=tidy.settings.model_copy(update={"keep_versions_days": 1}))
-    assert young.prune_versions() == 0
-    assert tidy.prune_versions() == 2
-    kept = [version["version"] for version in api.get("/series/a/versions").json()["versions"]]
-    assert kept == ["5", "4", "1"]
+    pruning = replace(reconciler, settings=reconciler.settings.model_copy(update={"keep_versions": 2}))
+    pruning_old_only = replace(pruning, settings=pruning.settings.model_copy(update={"keep_versions_days": 1}))
+    assert pruning_old_only.prune_versions() == 0
+    assert pruning.prune_versions() == 2
+    remaining = [version["version"] for version in api.get("/series/a/versions").json()["versions"]]
+    assert remaining == ["5", "4", "1"]
     assert api.get("/series/b").json()["versions"] == 1

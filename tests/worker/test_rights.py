@@ -1,4 +1,4 @@
-"""What the processes may do in the database."""
+"""The rights of the processes in the database."""
 
 import secrets
 from collections.abc import Iterator
@@ -10,35 +10,32 @@ import pytest
 from shared.errors import SetupError
 from shared.settings import Settings, with_psycopg2
 from shared.store.rights import grant
-from shared.store.schema import migrate
 from tests.points import ramp
-from tests.processes import new_database, running, serving
-from tests.waiting import until
+from tests.processes import migrated_database, running, serving, wait_for_worker
 
 
 @pytest.fixture
-def lesser(settings: Settings, server_url: str) -> Iterator[Settings]:
-    """Settings of a role that may read and write rows, and nothing else."""
+def restricted(settings: Settings, server_url: str) -> Iterator[Settings]:
+    """Settings of a role that may only read and write rows."""
     role, password = f"tsad_test_{secrets.token_hex(4)}", secrets.token_hex(8)
-    with new_database(server_url) as url:
-        migrate(url)
+    with migrated_database(server_url) as url:
         connection = psycopg2.connect(url)
         connection.autocommit = True
         cursor = connection.cursor()
         grant(with_psycopg2(url), role, password)
         try:
-            theirs = f"postgresql://{role}:{password}@{url.rpartition('@')[2]}"
+            restricted_url = f"postgresql://{role}:{password}@{url.rpartition('@')[2]}"
             redis_url = settings.redis.rsplit("/", 1)[0] + "/6"
-            yield settings.model_copy(update={"database_url": theirs, "redis_url": redis_url})
+            yield settings.model_copy(update={"database_url": restricted_url, "redis_url": redis_url})
         finally:
             cursor.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
             connection.close()
 
 
 def test_api_worker_and_reconciler_need_no_right_to_change_tables(
-    lesser: Settings, tmp_path: Path, series_id: str
+    restricted: Settings, tmp_path: Path, series_id: str
 ) -> None:
-    with psycopg2.connect(lesser.database_url) as connection, connection.cursor() as cursor:
+    with psycopg2.connect(restricted.database_url) as connection, connection.cursor() as cursor:
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute("CREATE TABLE public.theirs (a int)")
         connection.rollback()
@@ -49,11 +46,11 @@ def test_api_worker_and_reconciler_need_no_right_to_change_tables(
             cursor.execute("UPDATE alembic_version SET version_num = 'theirs'")
     connection.close()
     with (
-        serving(lesser) as api,
-        running(lesser, tmp_path, "worker") as worker,
-        running(lesser, tmp_path, "worker.reconciling"),
+        serving(restricted) as api,
+        running(restricted, tmp_path, "worker") as worker,
+        running(restricted, tmp_path, "worker.reconciling"),
     ):
-        until(lambda: b" ready." in worker.log.read_bytes(), 30)
+        wait_for_worker(worker)
         job = api.post(f"/fit/{series_id}", json=ramp(), headers={"Prefer": "wait=20"}).json()
         assert job["status"] == "succeeded", job
         assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1}).status_code == 200
@@ -61,12 +58,14 @@ def test_api_worker_and_reconciler_need_no_right_to_change_tables(
         assert api.delete(f"/series/{series_id}").is_success
 
 
-def test_the_role_of_before_keeps_its_rights_and_gets_the_password_of_now(lesser: Settings, server_url: str) -> None:
-    role, _, rest = lesser.database_url.removeprefix("postgresql://").partition(":")
+def test_the_role_of_before_keeps_its_rights_and_gets_the_password_of_now(
+    restricted: Settings, server_url: str
+) -> None:
+    role, _, rest = restricted.database_url.removeprefix("postgresql://").partition(":")
     address = rest.partition("@")[2]
     owner = with_psycopg2(server_url.rsplit("/", 1)[0] + "/" + address.rpartition("/")[2])
     grant(owner, role)
-    psycopg2.connect(lesser.database_url).close()
+    psycopg2.connect(restricted.database_url).close()
     grant(owner, role, "another'\"word")
     with psycopg2.connect(dsn=f"postgresql://{role}@{address}", password="another'\"word") as connection:
         connection.cursor().execute("SELECT 1 FROM fit_jobs")
@@ -75,11 +74,11 @@ def test_the_role_of_before_keeps_its_rights_and_gets_the_password_of_now(lesser
         grant(owner, "nobody")
 
 
-def test_no_secret_is_in_the_command_line_of_a_process_or_of_its_children(lesser: Settings, tmp_path: Path) -> None:
-    password = lesser.database_url.split(":")[2].partition("@")[0]
-    with running(lesser, tmp_path, "worker") as worker, serving(lesser):
+def test_no_secret_is_in_the_command_line_of_a_process_or_of_its_children(restricted: Settings, tmp_path: Path) -> None:
+    password = restricted.database_url.split(":")[2].partition("@")[0]
+    with running(restricted, tmp_path, "worker") as worker, serving(restricted):
         pid = worker.popen.pid
-        until(lambda: b" ready." in worker.log.read_bytes(), 30)
+        wait_for_worker(worker)
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         assert children
         for process in (str(pid), *children):

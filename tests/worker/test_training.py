@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from shared import logs
 from shared.domain import detectors
@@ -35,8 +36,8 @@ def status_of(api: httpx.Client, job_id: str) -> dict[str, Any]:
     return job
 
 
-def ended(training: Training) -> dict[str, float]:
-    """How often the jobs of a worker ended how, as its metrics tell."""
+def outcome_counts(training: Training) -> dict[str, float]:
+    """The number of finished jobs by outcome, from the metrics of a worker."""
     return {
         sample.labels["outcome"]: sample.value
         for metric in training.metrics.registry.collect()
@@ -50,7 +51,7 @@ def test_a_fit_publishes_a_version_with_state_and_training_scores(
 ) -> None:
     counting = replace(training, metrics=Metrics())
     run(counting, job_id)
-    assert ended(counting) == {"succeeded": 1}
+    assert outcome_counts(counting) == {"succeeded": 1}
     with training.sessions.begin() as session:
         version = versions.find(session, series_id, None)
     assert version is not None
@@ -150,7 +151,7 @@ def test_damaged_training_data_end_the_job_with_a_sentence(
     (root(training.artifacts.data) / series_id / f"{job_id}.npz").write_bytes(b"not what was stored")
     counting = replace(training, metrics=Metrics())
     run(counting, job_id)
-    assert ended(counting) == {"failed": 1}
+    assert outcome_counts(counting) == {"failed": 1}
     job = status_of(api, job_id)
     assert (job["status"], job["error"]["code"]) == ("failed", "artifact_damaged")
 
@@ -165,7 +166,7 @@ def test_infrastructure_that_fails_puts_the_job_back_and_never_fails_it(
         patch.setattr(type(training.artifacts.states), "put", full)
         counting = replace(training, metrics=Metrics())
         run(counting, job_id)
-        assert ended(counting) == {"released": 1}
+        assert outcome_counts(counting) == {"released": 1}
     job = status_of(api, job_id)
     assert (job["status"], job["error"], job["attempts"]) == ("queued", None, 1)
     until(lambda: status_of(api, job_id)["status"] == "succeeded", meanwhile=lambda: run(training, job_id))
@@ -196,48 +197,42 @@ def test_an_attempt_that_lost_its_job_publishes_nothing(
     real = detectors.named("baseline").fit
 
     def slow(*arguments: Any) -> Any:
-        with sessions.begin() as session:  # its lease ran out, and another attempt took the job over
+        with sessions.begin() as session:  # its lease expires and another attempt takes the job over
             claimed = jobs.find(session, [job_id])[job_id]
             session.execute(
-                _text("UPDATE fit_jobs SET status = 'queued', lease_until = NULL WHERE id = :id"), {"id": job_id}
+                text("UPDATE fit_jobs SET status = 'queued', lease_until = NULL WHERE id = :id"), {"id": job_id}
             )
         with sessions.begin() as session:
             assert claimed.attempts == 1
             assert attempts.claim(session, job_id, "another", 60)
         return real(*arguments)
 
-    deaf = training.settings.model_copy(update={"heartbeat_s": 60})  # the publication is what finds out
+    deaf = training.settings.model_copy(update={"heartbeat_s": 60})  # only publishing notices
     counting = replace(training, metrics=Metrics(), settings=deaf)
     with fitting(monkeypatch, slow):
         run(counting, job_id)
-    assert ended(counting) == {"lost": 1}
+    assert outcome_counts(counting) == {"lost": 1}
     assert counting.metrics.registry.get_sample_value("tsad_fencing_rejections_total") == 1
     job = status_of(api, job_id)
     assert (job["status"], job["worker"], job["attempts"]) == ("running", "another", 2)
     assert api.get(f"/series/{series_id}").json()["versions"] == 0
 
 
-def _text(statement: str) -> Any:
-    from sqlalchemy import text  # noqa: PLC0415
-
-    return text(statement)
-
-
 def test_a_fit_renews_its_lease_and_shows_its_progress(
     training: Training, sessions: Sessions, api: httpx.Client, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = detectors.named("baseline").fit
-    quick = replace(training, settings=training.settings.model_copy(update={"heartbeat_s": 0.02}))
-    seen: list[float] = []
+    quick_training = replace(training, settings=training.settings.model_copy(update={"heartbeat_s": 0.02}))
+    reported: list[float] = []
 
     def slow(series: Any, parameters: Any, progress: Any) -> Any:
         progress(0.5)
-        until(lambda: 0.5 in seen, meanwhile=lambda: seen.append(status_of(api, job_id)["progress"]))
+        until(lambda: 0.5 in reported, meanwhile=lambda: reported.append(status_of(api, job_id)["progress"]))
         return real(series, parameters, progress)
 
     with fitting(monkeypatch, slow):
-        run(quick, job_id)
-    assert seen[-1] == 0.5
+        run(quick_training, job_id)
+    assert reported[-1] == 0.5
     assert status_of(api, job_id)["progress"] == 1.0
 
 
@@ -245,7 +240,7 @@ def test_a_fit_that_takes_too_long_fails_and_can_be_retried(
     training: Training, api: httpx.Client, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def endless(_series: Any, _parameters: Any, progress: Any) -> None:
-        until(lambda: progress(0.1))  # ends when the progress says that the job is lost
+        until(lambda: progress(0.1))  # returns when the job is lost
 
     limits = {"heartbeat_s": 0.02, "fit_time_limit_s": 0}
     with fitting(monkeypatch, endless):
@@ -265,31 +260,31 @@ def test_an_unknown_commit_is_settled_by_reading_the_row(
     committed: bool,
 ) -> None:
     real = versions.publish
-    lost: list[str] = []
+    phases: list[str] = []
 
-    class Breaking(Sessions):
+    class BreakingSessions(Sessions):
         @contextmanager
         def statement(self) -> Iterator[Any]:
             publishing = False
-            with super().begin() as session:  # of which the statement's own transaction is made, to be broken
+            with super().begin() as session:  # the transaction of the statement, which the test breaks
                 yield session
-                publishing = lost[-1:] == ["now"]
+                publishing = phases[-1:] == ["now"]
                 if publishing and not committed:
-                    lost.append("gone")
+                    phases.append("gone")
                     raise UnavailableError(Code.DATABASE_UNAVAILABLE, "lost before the commit")
             if publishing:
-                lost.append("gone")
+                phases.append("gone")
                 raise UnavailableError(Code.DATABASE_UNAVAILABLE, "lost after the commit")
 
     def publish(*arguments: Any) -> Any:
         number = real(*arguments)
-        if not lost:
-            lost.append("now")
+        if not phases:
+            phases.append("now")
         return number
 
     monkeypatch.setattr(versions, "publish", publish)
-    run(replace(training, sessions=Breaking(training.sessions.engine)), job_id)
-    assert lost == ["now", "gone"]
+    run(replace(training, sessions=BreakingSessions(training.sessions.engine)), job_id)
+    assert phases == ["now", "gone"]
     job = status_of(api, job_id)
     assert (job["status"], job["version"], job["attempts"]) == ("succeeded", "1", 1)
     assert api.get(f"/series/{series_id}").json()["versions"] == 1
@@ -305,10 +300,10 @@ def test_the_lines_of_a_fit_name_the_request_that_asked_for_it(
     training: Training, api: httpx.Client, series_id: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     logs.configure(training.settings.model_copy(update={"log_format": "json"}))
-    asked = api.post(f"/fit/{series_id}", json=ramp(), headers={"X-Request-ID": "follow-me"})
-    job_id = asked.json()["job_id"]
+    accepted = api.post(f"/fit/{series_id}", json=ramp(), headers={"X-Request-ID": "follow-me"})
+    job_id = accepted.json()["job_id"]
     run(training, job_id)
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "follow-me" in line]
-    said = {line["logger"]: line["message"] for line in lines if line.get("job_id") == job_id}
-    assert said["shared.fitting.accepting"] == f"job {job_id} of {series_id} is accepted"
-    assert said["worker.training"] == f"job {job_id}: published version 1 of {series_id}"
+    messages = {line["logger"]: line["message"] for line in lines if line.get("job_id") == job_id}
+    assert messages["shared.fitting.accepting"] == f"job {job_id} of {series_id} is accepted"
+    assert messages["worker.training"] == f"job {job_id}: published version 1 of {series_id}"

@@ -1,8 +1,8 @@
-"""What stands before a point: the end of the training values, missed intervals, given values."""
+"""The values before a point: the end of the training values, missed intervals, context."""
 
 import numpy as np
 import pytest
-from hypothesis import given as for_all
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.detectors.contract import Need
@@ -13,61 +13,61 @@ LAST, MINUTE = 6_000, 60
 NEED = Need(points=20, tail=np.arange(100.0, 120.0), last_timestamp=LAST, interval_s=float(MINUTE))
 
 
-def context(timestamp: int, *given: float) -> Context:
-    return context_of(NEED, timestamp, np.array(given))
+def context(timestamp: int, *values: float) -> Context:
+    return context_of(NEED, timestamp, np.array(values))
 
 
-def whole(context: Context) -> list[float | None]:
-    """The values, None where one was missed."""
-    return [None if gone else value for value, gone in zip(context.values.tolist(), context.missing, strict=True)]
+def values_of(context: Context) -> list[float | None]:
+    """The values, with None for missing ones."""
+    return [None if missing else value for value, missing in zip(context.values.tolist(), context.missing, strict=True)]
 
 
 def test_right_after_the_training_values_they_are_all_that_is_needed() -> None:
-    assert whole(context(LAST + MINUTE)) == NEED.tail.tolist()
-    assert whole(context(LAST + MINUTE // 3)) == NEED.tail.tolist()
-    assert whole(context(LAST + 3 * MINUTE // 2)) == NEED.tail.tolist()
+    assert values_of(context(LAST + MINUTE)) == NEED.tail.tolist()
+    assert values_of(context(LAST + MINUTE // 3)) == NEED.tail.tolist()
+    assert values_of(context(LAST + 3 * MINUTE // 2)) == NEED.tail.tolist()
 
 
 def test_missed_intervals_come_after_the_training_values() -> None:
-    assert whole(context(LAST + 3 * MINUTE)) == [*NEED.tail.tolist()[2:], None, None]
+    assert values_of(context(LAST + 3 * MINUTE)) == [*NEED.tail.tolist()[2:], None, None]
     assert context(LAST + 3 * MINUTE).values[-2:].tolist() == [119.0, 119.0]
 
 
 def test_given_values_come_last() -> None:
-    assert whole(context(LAST + 3 * MINUTE, 1.0, 2.0)) == [*NEED.tail.tolist()[2:], 1.0, 2.0]
-    assert whole(context(LAST + 5 * MINUTE, 1.0, 2.0)) == [*NEED.tail.tolist()[4:], None, None, 1.0, 2.0]
+    assert values_of(context(LAST + 3 * MINUTE, 1.0, 2.0)) == [*NEED.tail.tolist()[2:], 1.0, 2.0]
+    assert values_of(context(LAST + 5 * MINUTE, 1.0, 2.0)) == [*NEED.tail.tolist()[4:], None, None, 1.0, 2.0]
 
 
 def test_training_values_that_are_given_again_count_once() -> None:
-    again = NEED.tail.tolist()[-3:]
-    assert whole(context(LAST + MINUTE, *again)) == NEED.tail.tolist()[:-3] + again
+    repeated = NEED.tail.tolist()[-3:]
+    assert values_of(context(LAST + MINUTE, *repeated)) == NEED.tail.tolist()[:-3] + repeated
 
 
 def test_more_missed_intervals_than_a_batch_may_miss_leave_what_was_given() -> None:
     assert most_missing(NEED.points) == 2
-    assert whole(context(LAST + 4 * MINUTE)) == []
-    assert whole(context(LAST + 7 * MINUTE, 1.0, 2.0, 3.0)) == [1.0, 2.0, 3.0]
+    assert values_of(context(LAST + 4 * MINUTE)) == []
+    assert values_of(context(LAST + 7 * MINUTE, 1.0, 2.0, 3.0)) == [1.0, 2.0, 3.0]
     nearly_enough = np.arange(19.0)
-    assert whole(context(LAST + 1_000 * MINUTE, *nearly_enough)) == nearly_enough.tolist()
+    assert values_of(context(LAST + 1_000 * MINUTE, *nearly_enough)) == nearly_enough.tolist()
 
 
 def test_as_many_given_values_as_are_needed_need_nothing_else() -> None:
-    given = np.arange(25.0)
-    assert context_of(NEED, LAST + MINUTE, given).values is given
-    assert context_of(NEED, LAST + 10_000 * MINUTE, given).values is given
+    values = np.arange(25.0)
+    assert context_of(NEED, LAST + MINUTE, values).values is values
+    assert context_of(NEED, LAST + 10_000 * MINUTE, values).values is values
 
 
 def test_a_point_inside_the_training_data_has_what_is_given_with_it() -> None:
-    assert whole(context(LAST, 1.0)) == [1.0]
-    assert whole(context(LAST - 30 * MINUTE)) == []
+    assert values_of(context(LAST, 1.0)) == [1.0]
+    assert values_of(context(LAST - 30 * MINUTE)) == []
 
 
 def test_two_intervals_after_the_training_values_one_is_missed_however_few_values_a_detector_needs() -> None:
-    few = Need(points=2, tail=np.array([1.0, 2.0]), last_timestamp=LAST, interval_s=float(MINUTE))
-    assert whole(context_of(few, LAST + 2 * MINUTE)) == [2.0, None]
+    need = Need(points=2, tail=np.array([1.0, 2.0]), last_timestamp=LAST, interval_s=float(MINUTE))
+    assert values_of(context_of(need, LAST + 2 * MINUTE)) == [2.0, None]
 
 
-@for_all(
+@given(
     points=st.integers(0, 30),
     tail=st.integers(1, 30),
     distance=st.integers(-500, 5_000),
@@ -77,26 +77,26 @@ def test_it_is_never_longer_than_needed_and_always_ends_in_what_was_given(
     points: int, tail: int, distance: int, count: int
 ) -> None:
     need = Need(points, np.arange(min(tail, max(points, 1)), dtype=float), LAST, float(MINUTE))
-    given = np.arange(1_000.0, 1_000.0 + count)
-    found = context_of(need, LAST + distance, given)
-    assert len(found.values) <= max(points, count)
-    assert found.values[len(found.values) - count :].tolist() == given.tolist()
-    assert found.missing.sum() == found.missed <= most_missing(points)
+    values = np.arange(1_000.0, 1_000.0 + count)
+    padded = context_of(need, LAST + distance, values)
+    assert len(padded.values) <= max(points, count)
+    assert padded.values[len(padded.values) - count :].tolist() == values.tolist()
+    assert padded.missing.sum() == padded.missed <= most_missing(points)
 
 
 @pytest.mark.parametrize(
-    ("before", "filled"), [([], [5.0, 5.0, 5.0, 6.0, 6.0]), ([4.0, 3.0], [3.0, 3.0, 5.0, 6.0, 6.0])]
+    ("before", "expected"), [([], [5.0, 5.0, 5.0, 6.0, 6.0]), ([4.0, 3.0], [3.0, 3.0, 5.0, 6.0, 6.0])]
 )
-def test_the_last_value_before_a_missing_one_stands_for_it(before: list[float], filled: list[float]) -> None:
+def test_the_last_value_before_a_missing_one_stands_for_it(before: list[float], expected: list[float]) -> None:
     missing = np.array([True, True, False, False, True])
     values = np.array([0.0, 0.0, 5.0, 6.0, 0.0])
-    assert carried_forward(np.array(before), values, missing).tolist() == filled
+    assert carried_forward(np.array(before), values, missing).tolist() == expected
 
 
 def test_missing_values_before_the_first_point_count_like_those_between_points() -> None:
     missing = np.zeros(6, dtype=bool)
     missing[2] = True
-    together = too_little_before(np.zeros(0, bool), np.concatenate((np.zeros(20, bool), missing)), 20)[20:]
-    assert together.tolist() == too_little_before(np.zeros(20, bool), missing, 20).tolist()
-    apart = too_little_before(np.array([False] * 18 + [True] * 2), missing, 20)
-    assert apart.tolist() == [False, False, False, True, True, True]
+    joined = too_little_before(np.zeros(0, bool), np.concatenate((np.zeros(20, bool), missing)), 20)[20:]
+    assert joined.tolist() == too_little_before(np.zeros(20, bool), missing, 20).tolist()
+    after_gap = too_little_before(np.array([False] * 18 + [True] * 2), missing, 20)
+    assert after_gap.tolist() == [False, False, False, True, True, True]
