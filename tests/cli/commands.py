@@ -1,4 +1,4 @@
-"""Commands run in this very process, as somebody typed them."""
+"""Run commands of `tsad` in this process."""
 
 import json
 from collections.abc import Callable
@@ -12,29 +12,29 @@ from shared.errors import TsadError
 
 
 @dataclass(frozen=True)
-class Ended:
-    """What a command left behind."""
+class Result:
+    """The exit code and output of a command."""
 
     code: int
     out: str
-    told: str  # on standard error
+    err: str
 
     @property
     def answers(self) -> list[Any]:
-        """The JSON it printed, line by line."""
+        """The JSON of each line of output."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-Tsad = Callable[..., Ended]
+Tsad = Callable[..., Result]
 
 
-def run(*arguments: str, stdin: str | bytes = "", **environment: str) -> Ended:
+def run(*arguments: str, stdin: str | bytes = "", **environment: str) -> Result:
     """Run `tsad` with these arguments."""
     runner = CliRunner(env={"COLUMNS": "80", "NO_COLOR": "1", **environment})
-    ended = runner.invoke(command_line(list(arguments)), list(arguments), input=stdin, prog_name="tsad")
-    error = ended.exception
+    invocation = runner.invoke(command_line(list(arguments)), list(arguments), input=stdin, prog_name="tsad")
+    error = invocation.exception
     if isinstance(error, TsadError):
-        return Ended(exit_code(error), ended.stdout, "\n".join([ended.stderr, *sentences(error)]))
+        return Result(exit_code(error), invocation.stdout, "\n".join([invocation.stderr, *sentences(error)]))
     if error is not None and not isinstance(error, SystemExit):
         raise error
-    return Ended(ended.exit_code, ended.stdout, ended.stderr)
+    return Result(invocation.exit_code, invocation.stdout, invocation.stderr)

@@ -1,4 +1,4 @@
-"""The command line's way to the API: an answer, or the API's own sentence."""
+"""The client of the command line: an answer of the API, or its error."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""`tsad demo` as a process of its own."""
+"""`tsad demo` as a separate process."""
 
 import os
 import re
@@ -15,9 +15,9 @@ from api import samples
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="tsad-test-") as made:
-        Path(made).chmod(0o711)  # as root, the servers run as another user
-        yield Path(made)
+    with tempfile.TemporaryDirectory(prefix="tsad-test-") as name:
+        Path(name).chmod(0o711)  # as root, the servers run as another user
+        yield Path(name)
 
 
 def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -34,10 +34,10 @@ def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_demo_fits_judges_and_plots_real_series_and_leaves_only_the_page(folder: Path) -> None:
-    ended = demo(folder, "--output=page.html")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    for said in ("new-york-temperature", "seattle-wind", "anomaly", "normal", "2 series trained", "page.html"):
-        assert said in ended.stdout
+    result = demo(folder, "--output=page.html")
+    assert result.returncode == 0, result.stdout + result.stderr
+    for part in ("new-york-temperature", "seattle-wind", "anomaly", "normal", "2 series trained", "page.html"):
+        assert part in result.stdout
     page = (folder / "page.html").read_text()
     assert samples.NAMES[0] in page
     assert not re.findall(r'(?:src|srcset|href)="\.', page[: page.index("<script")]), "it refers to no other file"
@@ -48,9 +48,9 @@ def test_the_demo_fits_judges_and_plots_real_series_and_leaves_only_the_page(fol
 
 @pytest.mark.parametrize("output", ["no/such/folder/page.html", "."])
 def test_a_page_that_could_not_be_written_is_an_error_before_anything_starts(folder: Path, output: str) -> None:
-    ended = demo(folder, f"--output={output}")
-    assert ended.returncode == 2
-    assert ended.stdout == ""
-    assert "--output" in ended.stderr
-    assert len(ended.stderr.strip().splitlines()) == 1
+    result = demo(folder, f"--output={output}")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert "--output" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
     assert list(folder.iterdir()) == []

@@ -1,6 +1,5 @@
-"""`tsad doctor` and `tsad gc` on installations that are well, and that are not."""
+"""`tsad doctor` and `tsad gc` on healthy and damaged installations."""
 
-from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,135 +13,135 @@ from shared.settings import Settings
 from shared.store import schema
 from shared.store.engine import Sessions
 from shared.telemetry import connect, report_alive
-from tests.cli.commands import Ended, Tsad
+from tests.cli.commands import Result, Tsad
 from tests.points import ramp
 from tests.processes import new_database, serving
 from worker import training as trainings
 
 
 @pytest.fixture
-def jobs(own: Settings, own_sessions: Sessions, training: trainings.Training) -> list[str]:
-    """One that succeeded, one that waits."""
-    with serving(own) as api:
-        done, waiting = (str(api.post("/fit/a", json=ramp()).json()["job_id"]) for _ in range(2))
-    trainings.run(replace(training, sessions=own_sessions, artifacts=Artifacts.of(own), settings=own), done)
-    return [done, waiting]
+def jobs(installation: Settings, installation_training: trainings.Training) -> list[str]:
+    """A job that succeeded and one that waits."""
+    with serving(installation) as api:
+        succeeded, waiting = (str(api.post("/fit/a", json=ramp()).json()["job_id"]) for _ in range(2))
+    trainings.run(installation_training, succeeded)
+    return [succeeded, waiting]
 
 
-def states(ended: Ended) -> dict[str, str]:
-    """The worst that each check found."""
+def states(result: Result) -> dict[str, str]:
+    """The worst state that each check reports."""
     order = ["ok", "warning", "failed"]
-    found: dict[str, str] = {}
-    for finding in ended.answers:
-        before = found.get(finding["check"], "ok")
-        found[finding["check"]] = max(before, finding["state"], key=order.index)
-    return found
+    worst: dict[str, str] = {}
+    for finding in result.answers:
+        known = worst.get(finding["check"], "ok")
+        worst[finding["check"]] = max(known, finding["state"], key=order.index)
+    return worst
 
 
-def alive(own: Settings) -> None:
-    client = connect(own.redis)
+def report_worker(installation: Settings) -> None:
+    client = connect(installation.redis)
     report_alive(client, "fit-1@here")
     client.close()
 
 
-def test_an_installation_that_is_well_is_exit_code_0(own: Settings, operate: Tsad, jobs: list[str]) -> None:
-    alive(own)
-    ended = operate(own, "doctor", "--json")
-    assert ended.code == 0, ended.out
-    assert set(states(ended).values()) == {"ok"}
-    assert states(ended).keys() == {"settings", "schema", "redis", "workers", "queue", "clocks", "disk", "artifacts"}
-    assert "4 of 4 are there and whole" in ended.out
-    assert "1 queued, 0 running" in ended.out
-    assert operate(own, "doctor").out.splitlines()[0].split() == ["check", "state", "detail"]
+def test_an_installation_that_is_well_is_exit_code_0(installation: Settings, operate: Tsad, jobs: list[str]) -> None:
+    report_worker(installation)
+    result = operate(installation, "doctor", "--json")
+    assert result.code == 0, result.out
+    assert set(states(result).values()) == {"ok"}
+    assert states(result).keys() == {"settings", "schema", "redis", "workers", "queue", "clocks", "disk", "artifacts"}
+    assert "4 of 4 are there and whole" in result.out
+    assert "1 queued, 0 running" in result.out
+    assert operate(installation, "doctor").out.splitlines()[0].split() == ["check", "state", "detail"]
 
 
-def test_files_that_are_gone_or_altered_are_found(own: Settings, operate: Tsad, jobs: list[str]) -> None:
-    alive(own)
-    done, waiting = jobs
-    Path(own.training_data_folder, f"a/{waiting}.npz").unlink()
-    state = Path(own.model_state_folder, f"a/{done}.1.json")
+def test_files_that_are_gone_or_altered_are_found(installation: Settings, operate: Tsad, jobs: list[str]) -> None:
+    report_worker(installation)
+    succeeded, waiting = jobs
+    Path(installation.training_data_folder, f"a/{waiting}.npz").unlink()
+    state = Path(installation.model_state_folder, f"a/{succeeded}.1.json")
     state.write_bytes(state.read_bytes().replace(b"1", b"2", 1))
-    ended = operate(own, "doctor", "--json")
-    assert ended.code == 1
-    assert states(ended)["artifacts"] == "failed"
-    sentences = " ".join(finding["detail"] for finding in ended.answers)
+    result = operate(installation, "doctor", "--json")
+    assert result.code == 1
+    assert states(result)["artifacts"] == "failed"
+    sentences = " ".join(finding["detail"] for finding in result.answers)
     assert f"a/{waiting}.npz, of job {waiting}: An artifact is missing" in sentences
-    assert f"a/{done}.1.json, of version 1 of a: An artifact in the store is not what was stored" in sentences
+    assert f"a/{succeeded}.1.json, of version 1 of a: An artifact in the store is not what was stored" in sentences
     assert "2 of 4 are there" in sentences
-    assert operate(own, "doctor", "--quick").code == 0
+    assert operate(installation, "doctor", "--quick").code == 0
 
 
-def test_an_old_schema_is_found_and_migrated_when_asked(own: Settings, operate: Tsad, server_url: str) -> None:
-    alive(own)
+def test_an_old_schema_is_found_and_migrated_when_asked(installation: Settings, operate: Tsad, server_url: str) -> None:
+    report_worker(installation)
     with new_database(server_url) as url:
-        empty = own.model_copy(update={"database_url": url})
-        ended = operate(empty, "doctor", "--quick", "--json")
-        assert (ended.code, states(ended)["schema"]) == (1, "failed")
-        assert "run `tsad migrate`" in ended.out
+        empty = installation.model_copy(update={"database_url": url})
+        result = operate(empty, "doctor", "--quick", "--json")
+        assert (result.code, states(result)["schema"]) == (1, "failed")
+        assert "run `tsad migrate`" in result.out
         assert operate(empty, "doctor", "--quick", "--fix").code == 0
         assert f"it is {schema.expected_revision()}" in operate(empty, "doctor", "--quick").out
 
 
 def test_a_job_that_waits_without_a_message_is_found_and_announced_when_asked(
-    own: Settings, operate: Tsad, jobs: list[str], own_sessions: Sessions
+    installation: Settings, operate: Tsad, jobs: list[str], installation_sessions: Sessions
 ) -> None:
-    alive(own)
-    client = connect(own.redis)
+    report_worker(installation)
+    client = connect(installation.redis)
     client.delete("fit")
-    with own_sessions.begin() as session:
+    with installation_sessions.begin() as session:
         session.execute(text("UPDATE fit_jobs SET created_at = created_at - interval '1 h' WHERE status = 'queued'"))
-    ended = operate(own, "doctor", "--json")
-    assert (ended.code, states(ended)["queue"]) == (0, "warning")
-    assert "1 are announced again" in operate(own, "doctor", "--fix").out
+    result = operate(installation, "doctor", "--json")
+    assert (result.code, states(result)["queue"]) == (0, "warning")
+    assert "1 are announced again" in operate(installation, "doctor", "--fix").out
     assert messages_waiting(client) == 1
     client.close()
 
 
 def test_a_running_job_whose_worker_is_silent_is_found(
-    own: Settings, operate: Tsad, jobs: list[str], own_sessions: Sessions
+    installation: Settings, operate: Tsad, jobs: list[str], installation_sessions: Sessions
 ) -> None:
-    alive(own)
-    with own_sessions.begin() as session:
+    report_worker(installation)
+    with installation_sessions.begin() as session:
         session.execute(
             text(
                 "UPDATE fit_jobs SET status = 'running', attempt = 1, lease_until = clock_timestamp() - interval '1 s' "
                 "WHERE status = 'queued'"
             )
         )
-    ended = operate(own, "doctor", "--json")
-    assert states(ended)["queue"] == "warning"
-    assert "does the reconciler run?" in ended.out
+    result = operate(installation, "doctor", "--json")
+    assert states(result)["queue"] == "warning"
+    assert "does the reconciler run?" in result.out
 
 
-def test_what_is_away_is_found_and_the_rest_still_looked_at(own: Settings, operate: Tsad) -> None:
-    nowhere = f"127.0.0.1:{free_port()}"
-    ended = operate(own, "doctor", "--json", REDIS_URL=f"redis://{nowhere}/0")
-    assert ended.code == 1
-    assert states(ended) | {"redis": "", "workers": ""} == dict.fromkeys(states(ended), "ok") | {
+def test_what_is_away_is_found_and_the_rest_still_looked_at(installation: Settings, operate: Tsad) -> None:
+    closed = f"127.0.0.1:{free_port()}"
+    result = operate(installation, "doctor", "--json", REDIS_URL=f"redis://{closed}/0")
+    assert result.code == 1
+    assert states(result) | {"redis": "", "workers": ""} == dict.fromkeys(states(result), "ok") | {
         "redis": "",
         "workers": "",
     }
-    assert (states(ended)["redis"], states(ended)["workers"]) == ("failed", "failed")
-    ended = operate(own, "doctor", "--json", DATABASE_URL=f"postgresql://{nowhere}/tsad")
-    assert (states(ended)["schema"], states(ended)["redis"]) == ("failed", "ok")
+    assert (states(result)["redis"], states(result)["workers"]) == ("failed", "failed")
+    result = operate(installation, "doctor", "--json", DATABASE_URL=f"postgresql://{closed}/tsad")
+    assert (states(result)["schema"], states(result)["redis"]) == ("failed", "ok")
 
 
-def test_without_an_installation_it_is_a_sentence(own: Settings, operate: Tsad, tmp_path: Path) -> None:
-    ended = operate(own, "doctor", DATABASE_URL="", REDIS_URL="", TSAD_HOME=str(tmp_path / "nowhere"))
-    assert ended.code == 2
-    assert "is not set" in ended.told
+def test_without_an_installation_it_is_a_sentence(installation: Settings, operate: Tsad, tmp_path: Path) -> None:
+    result = operate(installation, "doctor", DATABASE_URL="", REDIS_URL="", TSAD_HOME=str(tmp_path / "nowhere"))
+    assert result.code == 2
+    assert "is not set" in result.err
     assert not (tmp_path / "nowhere").exists()
 
 
 def test_gc_lists_what_has_no_owner_and_deletes_it_after_the_grace(
-    own: Settings, operate: Tsad, own_sessions: Sessions
+    installation: Settings, operate: Tsad, installation_sessions: Sessions
 ) -> None:
-    lost = data_key("a", str(uuid4()))
-    Artifacts.of(own).data.put(lost, b"nobody's")
-    ended = operate(own, "gc", "--dry-run")
-    assert (ended.code, ended.out) == (0, f"{lost}\n"), ended.told
-    assert operate(own, "gc").out == "0 artifacts deleted\n"
-    with own_sessions.begin() as session:
+    orphan = data_key("a", str(uuid4()))
+    Artifacts.of(installation).data.put(orphan, b"nobody's")
+    result = operate(installation, "gc", "--dry-run")
+    assert (result.code, result.out) == (0, f"{orphan}\n"), result.err
+    assert operate(installation, "gc").out == "0 artifacts deleted\n"
+    with installation_sessions.begin() as session:
         session.execute(text("UPDATE garbage SET noted_at = noted_at - interval '2 h'"))
-    assert operate(own, "gc", "--json").answers == [{"deleted": 1}]
-    assert list(Artifacts.of(own).data.keys()) == []
+    assert operate(installation, "gc", "--json").answers == [{"deleted": 1}]
+    assert list(Artifacts.of(installation).data.keys()) == []

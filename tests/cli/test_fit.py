@@ -26,7 +26,7 @@ def file(tmp_path: Path) -> str:
 
 @pytest.fixture
 def fitting(api: httpx.Client, training: trainings.Training, series_id: str) -> Iterator[None]:
-    """A worker of this one series, beside the command that waits."""
+    """A worker that fits this series while the command waits."""
 
     def fit() -> None:
         jobs: list[str] = []
@@ -40,26 +40,28 @@ def fitting(api: httpx.Client, training: trainings.Training, series_id: str) -> 
         trainings.run(training, jobs[0])
 
     with ThreadPoolExecutor(1) as executor:
-        done = executor.submit(fit)
+        future = executor.submit(fit)
         yield
-        done.result()
+        future.result()
 
 
 def test_a_file_is_fitted_and_the_command_ends_with_its_version(
     tsad: Tsad, file: str, series_id: str, fitting: None
 ) -> None:
-    ended = tsad("fit", file, "--series", series_id, "-p", "threshold=2.5", "-p", "direction=above", "--wait", "--json")
-    assert ended.code == 0, ended.told
-    (job,) = ended.answers
+    result = tsad(
+        "fit", file, "--series", series_id, "-p", "threshold=2.5", "-p", "direction=above", "--wait", "--json"
+    )
+    assert result.code == 0, result.err
+    (job,) = result.answers
     assert (job["status"], job["version"], job["points_used"]) == ("succeeded", "1", 20)
     assert (job["parameters"]["threshold"], job["parameters"]["direction"]) == (2.5, "above")
-    assert "times from 'ts' (unix times in s), values from 'reading'" in ended.told
+    assert "times from 'ts' (unix times in s), values from 'reading'" in result.err
 
 
 def test_a_fit_is_accepted_from_standard_input_without_waiting(tsad: Tsad, series_id: str) -> None:
-    ended = tsad("fit", "-", "--series", series_id, "--detector", "robust", stdin=json.dumps(ramp()))
-    assert ended.code == 0, ended.told
-    assert "queued" in ended.out
+    result = tsad("fit", "-", "--series", series_id, "--detector", "robust", stdin=json.dumps(ramp()))
+    assert result.code == 0, result.err
+    assert "queued" in result.out
     (job,) = tsad("jobs", "list", "--series", series_id, "--json").answers
     assert (job["status"], job["detector"]) == ("queued", "robust")
 
@@ -70,15 +72,15 @@ def test_a_failed_fit_is_exit_code_1_with_the_reason(
     accepted = tsad("fit", "-", "--series", series_id, "--json", stdin=json.dumps(ramp()))
     (job,) = accepted.answers
     api.post(f"/jobs/{job['job_id']}/cancel")
-    ended = tsad("jobs", "wait", job["job_id"])
-    assert ended.code == 1
-    assert f"The job {job['job_id']} cancelled" in ended.told
+    result = tsad("jobs", "wait", job["job_id"])
+    assert result.code == 1
+    assert f"The job {job['job_id']} cancelled" in result.err
 
 
 def test_what_the_api_refuses_is_exit_code_2_with_its_sentences(tsad: Tsad, file: str, series_id: str) -> None:
-    ended = tsad("fit", file, "--series", series_id, "-p", "threshold=-1")
-    assert ended.code == 2
-    assert "threshold" in ended.told
+    result = tsad("fit", file, "--series", series_id, "-p", "threshold=-1")
+    assert result.code == 2
+    assert "threshold" in result.err
     assert tsad("fit", file, "--series", "a/b").code == 2
     assert tsad("fit", file, "--series", series_id, "-p", "threshold").code == 2
     assert tsad("fit", "/nowhere", "--series", series_id).code == 2
@@ -87,22 +89,22 @@ def test_what_the_api_refuses_is_exit_code_2_with_its_sentences(tsad: Tsad, file
 
 def test_an_api_that_does_not_answer_is_exit_code_3(file: str) -> None:
     address = f"http://127.0.0.1:{free_port()}"
-    ended = run("fit", file, "--series", "a", "--url", address)
-    assert ended.code == 3
-    assert f"{address} does not answer" in ended.told
+    result = run("fit", file, "--series", "a", "--url", address)
+    assert result.code == 3
+    assert f"{address} does not answer" in result.err
     assert run("fit", file, "--series", "a", "--url", "no address").code == 3
 
 
 def test_a_wait_that_takes_too_long_is_exit_code_3(tsad: Tsad, file: str, series_id: str) -> None:
-    ended = tsad("fit", file, "--series", series_id, "--wait", "--timeout", "0")
-    assert ended.code == 3
-    assert "still queued" in ended.told
+    result = tsad("fit", file, "--series", series_id, "--wait", "--timeout", "0")
+    assert result.code == 3
+    assert "still queued" in result.err
 
 
 def test_one_point_is_judged(tsad: Tsad, fitted: Callable[..., str], series_id: str) -> None:
     fitted(series_id)
     normal = tsad("predict", series_id, "--value", "2", "--at", "2026-01-01T00:00:00Z", "--explain")
-    assert normal.code == 0, normal.told
+    assert normal.code == 0, normal.err
     assert normal.out.startswith("2026-01-01 00:00:00Z  2  normal, score 0,")
     assert "inside the normal band" in normal.out
     abnormal = tsad("predict", series_id, "--value", "-99", "--fail-on-anomaly", "--json")
@@ -117,10 +119,10 @@ def test_points_of_a_file_are_judged_and_the_anomalies_listed(
     fitted(series_id)
     file = tmp_path / "new.csv"
     file.write_text("time,value\n1800000000,2\n1800000060,50\n1800000120,3\n")
-    ended = tsad("predict", series_id, "--file", str(file), "--fail-on-anomaly")
-    assert ended.code == 5, ended.told
-    assert [line.split()[2] for line in ended.out.splitlines()[1:]] == ["50"]
-    assert "1 of 3 points are anomalies, by version 1 (baseline)" in ended.told
+    result = tsad("predict", series_id, "--file", str(file), "--fail-on-anomaly")
+    assert result.code == 5, result.err
+    assert [line.split()[2] for line in result.out.splitlines()[1:]] == ["50"]
+    assert "1 of 3 points are anomalies, by version 1 (baseline)" in result.err
     everything = tsad("predict", series_id, "--file", "-", "--json", "--version", "v1", stdin=file.read_text())
     assert [(point["timestamp"], point["anomaly"]) for point in everything.answers] == [
         (1_800_000_000, False),
@@ -130,9 +132,9 @@ def test_points_of_a_file_are_judged_and_the_anomalies_listed(
 
 
 def test_a_series_that_nobody_fitted_is_exit_code_4(tsad: Tsad, series_id: str) -> None:
-    ended = tsad("predict", series_id, "--value", "1")
-    assert ended.code == 4
-    assert "no version" in ended.told
+    result = tsad("predict", series_id, "--value", "1")
+    assert result.code == 4
+    assert "no version" in result.err
 
 
 def test_a_value_or_a_file_is_needed_and_not_both(tsad: Tsad, series_id: str) -> None:

@@ -2,17 +2,14 @@
 
 import gzip
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
-from shared.artifacts import Artifacts
 from shared.settings import Settings
-from shared.store.engine import Sessions
-from tests.cli.commands import Ended, Tsad, run
+from tests.cli.commands import Result, Tsad, run
 from tests.processes import serving
 from worker import training as trainings
 
@@ -31,88 +28,85 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def served(own: Settings) -> Iterator[httpx.Client]:
-    with serving(own) as client:
+def installation_api(installation: Settings) -> Iterator[httpx.Client]:
+    with serving(installation) as client:
         yield client
 
 
 @pytest.fixture
-def own_tsad(served: httpx.Client) -> Tsad:
-    return partial(run, TSAD_URL=str(served.base_url))
+def installation_tsad(installation_api: httpx.Client) -> Tsad:
+    return partial(run, TSAD_URL=str(installation_api.base_url))
 
 
-@pytest.fixture
-def own_training(own: Settings, own_sessions: Sessions, training: trainings.Training) -> trainings.Training:
-    return replace(training, sessions=own_sessions, artifacts=Artifacts.of(own), settings=own)
-
-
-def accepted(ended: Ended) -> dict[str, str]:
-    return {line["series_id"]: line["job_id"] for line in ended.answers if "file" in line}
+def accepted(result: Result) -> dict[str, str]:
+    return {line["series_id"]: line["job_id"] for line in result.answers if "file" in line}
 
 
 def test_each_file_of_points_becomes_a_job_and_asking_again_gives_the_same_jobs(
-    own_tsad: Tsad, folder: Path, own_training: trainings.Training
+    installation_tsad: Tsad, folder: Path, installation_training: trainings.Training
 ) -> None:
-    first = own_tsad("fit-many", str(folder), "--prefix", "plant-", "--json")
-    assert first.code == 0, first.told
+    first = installation_tsad("fit-many", str(folder), "--prefix", "plant-", "--json")
+    assert first.code == 0, first.err
     assert accepted(first).keys() == {"plant-a", "plant-b", "plant-c"}
     for job_id in accepted(first).values():
-        trainings.run(own_training, job_id)
+        trainings.run(installation_training, job_id)
     (folder / "d.csv").write_text(POINTS)
-    again = own_tsad("fit-many", str(folder), "--prefix", "plant-", "--json")
-    assert {**accepted(again), **accepted(first)} == accepted(again)
-    assert accepted(again).keys() - accepted(first).keys() == {"plant-d"}
-    listed = own_tsad("jobs", "list", "--json").answers
-    assert len(listed) == 4
-    other = own_tsad("fit-many", f"{folder}/a*", "--prefix", "plant-", "-p", "threshold=2", "--json")
-    assert accepted(other)["plant-a"] != accepted(first)["plant-a"]
+    repeated = installation_tsad("fit-many", str(folder), "--prefix", "plant-", "--json")
+    assert {**accepted(repeated), **accepted(first)} == accepted(repeated)
+    assert accepted(repeated).keys() - accepted(first).keys() == {"plant-d"}
+    job_list = installation_tsad("jobs", "list", "--json").answers
+    assert len(job_list) == 4
+    changed = installation_tsad("fit-many", f"{folder}/a*", "--prefix", "plant-", "-p", "threshold=2", "--json")
+    assert accepted(changed)["plant-a"] != accepted(first)["plant-a"]
 
 
-def test_a_file_that_cannot_be_fitted_is_told_and_hurts_no_other(own_tsad: Tsad, folder: Path) -> None:
+def test_a_file_that_cannot_be_fitted_is_told_and_hurts_no_other(installation_tsad: Tsad, folder: Path) -> None:
     (folder / "bad.csv").write_text("time,value\nnever,much\n")
     (folder / "a b.csv").write_text(POINTS)
     (folder / "a.csv.gz").write_bytes(gzip.compress(POINTS.encode()))
     (folder / "flat.csv").write_text("1,5\n2,5\n3,5\n")
-    ended = own_tsad("fit-many", str(folder), "--json")
-    assert ended.code == 1
-    assert accepted(ended).keys() == {"a", "b", "c"}
-    assert f"{folder}/bad.csv: No column holds numbers" in ended.told
-    assert f"{folder}/a b.csv: A series id is" in ended.told
-    assert f"{folder}/a.csv.gz: The series a is fitted from" in ended.told
-    assert f"{folder}/flat.csv: All values are the same" in ended.told
-    assert "3 of 7 files are accepted, 4 refused" in ended.told
+    result = installation_tsad("fit-many", str(folder), "--json")
+    assert result.code == 1
+    assert accepted(result).keys() == {"a", "b", "c"}
+    assert f"{folder}/bad.csv: No column holds numbers" in result.err
+    assert f"{folder}/a b.csv: A series id is" in result.err
+    assert f"{folder}/a.csv.gz: The series a is fitted from" in result.err
+    assert f"{folder}/flat.csv: All values are the same" in result.err
+    assert "3 of 7 files are accepted, 4 refused" in result.err
 
 
-def test_waiting_tells_what_became_of_each(own_tsad: Tsad, folder: Path, own_training: trainings.Training) -> None:
-    jobs = accepted(own_tsad("fit-many", str(folder), "--json"))
+def test_waiting_tells_what_became_of_each(
+    installation_tsad: Tsad, folder: Path, installation_training: trainings.Training
+) -> None:
+    jobs = accepted(installation_tsad("fit-many", str(folder), "--json"))
     for name in ("a", "b"):
-        trainings.run(own_training, jobs[name])
-    own_tsad("jobs", "cancel", jobs["c"])
-    ended = own_tsad("fit-many", str(folder), "--wait", "--json")
-    assert ended.code == 1
-    ends = {line["series_id"]: line["status"] for line in ended.answers if "progress" in line}
-    assert ends == {"a": "succeeded", "b": "succeeded", "c": "cancelled"}
-    assert f"c: the job {jobs['c']} cancelled" in ended.told
+        trainings.run(installation_training, jobs[name])
+    installation_tsad("jobs", "cancel", jobs["c"])
+    result = installation_tsad("fit-many", str(folder), "--wait", "--json")
+    assert result.code == 1
+    statuses = {line["series_id"]: line["status"] for line in result.answers if "progress" in line}
+    assert statuses == {"a": "succeeded", "b": "succeeded", "c": "cancelled"}
+    assert f"c: the job {jobs['c']} cancelled" in result.err
 
 
 def test_a_full_queue_ends_it_and_the_same_command_goes_on_from_there(
-    own: Settings, folder: Path, own_training: trainings.Training
+    installation: Settings, folder: Path, installation_training: trainings.Training
 ) -> None:
-    with serving(own.model_copy(update={"max_queued_jobs": 2})) as client:
+    with serving(installation.model_copy(update={"max_queued_jobs": 2})) as client:
         tsad = partial(run, TSAD_URL=str(client.base_url))
         first = tsad("fit-many", str(folder), "--timeout", "0", "--json")
         assert first.code == 3
-        assert "it goes on from here" in first.told
+        assert "it goes on from here" in first.err
         assert len(accepted(first)) == 2
         for job_id in accepted(first).values():
-            trainings.run(own_training, job_id)
+            trainings.run(installation_training, job_id)
         second = tsad("fit-many", str(folder), "--timeout", "0", "--json")
-        assert second.code == 0, second.told
+        assert second.code == 0, second.err
         assert len(accepted(second)) == 3
         assert len(tsad("jobs", "list", "--json").answers) == 3
 
 
-def test_a_folder_without_points_is_exit_code_2(own_tsad: Tsad, tmp_path: Path) -> None:
-    ended = own_tsad("fit-many", str(tmp_path))
-    assert ended.code == 2
-    assert "holds no files of points" in ended.told
+def test_a_folder_without_points_is_exit_code_2(installation_tsad: Tsad, tmp_path: Path) -> None:
+    result = installation_tsad("fit-many", str(tmp_path))
+    assert result.code == 2
+    assert "holds no files of points" in result.err

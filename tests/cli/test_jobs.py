@@ -27,37 +27,37 @@ def test_jobs_are_listed_newest_first_as_a_table_or_as_json(
     rows = tsad("jobs", "list", "--series", series_id).out.splitlines()
     assert rows[0].split()[:3] == ["job", "series", "status"]
     assert [row.split()[:3] for row in rows[1:]] == [[newer, series_id, "queued"], [queued, series_id, "queued"]]
-    listed = tsad("jobs", "list", "--series", series_id, "--status", "queued", "--limit", "1", "--json").answers
-    assert [job["job_id"] for job in listed] == [newer]
+    job_list = tsad("jobs", "list", "--series", series_id, "--status", "queued", "--limit", "1", "--json").answers
+    assert [job["job_id"] for job in job_list] == [newer]
 
 
 def test_a_job_is_shown_cancelled_and_retried(tsad: Tsad, series_id: str, queued: str) -> None:
     assert queued in tsad("jobs", "show", queued).out
     assert tsad("jobs", "cancel", queued, "--json").answers[0]["status"] == "cancelled"
-    again = tsad("jobs", "retry", queued, "--json").answers[0]
-    assert (again["status"], again["series_id"]) == ("queued", series_id)
-    assert tsad("jobs", "show", again["job_id"], "--json").answers[0]["retry_of"] == queued
+    retry = tsad("jobs", "retry", queued, "--json").answers[0]
+    assert (retry["status"], retry["series_id"]) == ("queued", series_id)
+    assert tsad("jobs", "show", retry["job_id"], "--json").answers[0]["retry_of"] == queued
 
 
 def test_a_job_that_does_not_exist_is_exit_code_4(tsad: Tsad) -> None:
     for command in ("show", "wait", "cancel", "retry"):
-        ended = tsad("jobs", command, "nobody")
-        assert ended.code == 4
-        assert "no such job" in ended.told
+        result = tsad("jobs", command, "nobody")
+        assert result.code == 4
+        assert "no such job" in result.err
 
 
 def test_a_job_that_has_ended_is_not_cancelled(tsad: Tsad, fitted: Callable[..., str], series_id: str) -> None:
-    ended = tsad("jobs", "cancel", fitted(series_id))
-    assert ended.code == 2
-    assert "succeeded already" in ended.told
+    result = tsad("jobs", "cancel", fitted(series_id))
+    assert result.code == 2
+    assert "succeeded already" in result.err
 
 
 def test_waiting_for_a_job_that_succeeded_is_exit_code_0(
     tsad: Tsad, fitted: Callable[..., str], series_id: str
 ) -> None:
-    ended = tsad("jobs", "wait", fitted(series_id))
-    assert ended.code == 0
-    assert "succeeded" in ended.out
+    result = tsad("jobs", "wait", fitted(series_id))
+    assert result.code == 0
+    assert "succeeded" in result.out
 
 
 def test_series_and_versions_are_listed_and_shown(tsad: Tsad, fitted: Callable[..., str], series_id: str) -> None:
@@ -111,14 +111,14 @@ def test_a_chart_is_opened_in_the_browser_or_drawn_where_there_is_none(
         return len(opened) == 1
 
     monkeypatch.setattr(webbrowser, "open", open_page)
-    ended = tsad("series", "plot", series_id)
-    assert ended.out == ""
+    result = tsad("series", "plot", series_id)
+    assert result.out == ""
     assert opened[0].endswith(f"/plot?series_id={series_id}&version=1")
-    drawn = tsad("series", "plot", series_id).out
+    plot = tsad("series", "plot", series_id).out
     assert len(opened) == 2
-    assert 5 < sum("\u2800" < character <= "\u28ff" for character in drawn) <= 20
-    assert "2023-11-14 22:13:20Z" in drawn
-    assert "mean 2" in drawn
+    assert 5 < sum("\u2800" < character <= "\u28ff" for character in plot) <= 20
+    assert "2023-11-14 22:13:20Z" in plot
+    assert "mean 2" in plot
 
 
 def test_what_others_sent_cannot_move_the_cursor_of_the_terminal() -> None:

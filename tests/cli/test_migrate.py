@@ -1,4 +1,4 @@
-"""`tsad migrate` as a process of its own."""
+"""`tsad migrate` as a separate process."""
 
 import os
 import subprocess
@@ -29,16 +29,16 @@ def test_it_brings_an_empty_database_to_this_release_and_does_nothing_the_second
 ) -> None:
     with new_database(server_url) as url:
         for _ in range(2):
-            ended = migrate(tmp_path, url)
-            assert ended.returncode == 0, ended.stderr
+            result = migrate(tmp_path, url)
+            assert result.returncode == 0, result.stderr
         sessions = Sessions(make_engine(settings.model_copy(update={"database_url": url}), "tsad-tests"))
         assert schema.current_revision(sessions) == schema.expected_revision()
         sessions.engine.dispose()
 
 
 def test_a_database_that_cannot_be_reached_is_a_sentence_without_its_password(tmp_path: Path) -> None:
-    ended = migrate(tmp_path, f"postgresql://tsad:hunter2@127.0.0.1:{free_port()}/tsad")
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("The schema cannot be migrated: ")
-    assert "Traceback" not in ended.stderr
-    assert "hunter2" not in ended.stderr
+    result = migrate(tmp_path, f"postgresql://tsad:hunter2@127.0.0.1:{free_port()}/tsad")
+    assert result.returncode == 2
+    assert result.stderr.startswith("The schema cannot be migrated: ")
+    assert "Traceback" not in result.stderr
+    assert "hunter2" not in result.stderr

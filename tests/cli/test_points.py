@@ -1,4 +1,4 @@
-"""Points from files: what is guessed, what is told, what is refused."""
+"""Points from files: guesses, reports and refusals."""
 
 import gzip
 import json
@@ -32,7 +32,7 @@ EXPECTED = [(START, 1.5), (START + 60, -2.0)]
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "note"),
     [
         (f"timestamp,value\n{START},1.5\n{START + 60},-2\n", "'timestamp' (unix times in s), values from 'value'"),
         (f"{START},1.5\r\n{START + 60},-2", "'column 1' (unix times in s), values from 'column 2'"),
@@ -51,10 +51,10 @@ EXPECTED = [(START, 1.5), (START + 60, -2.0)]
         (f"is_anomaly,value,time\n0,1.5,{START}\n1,-2,{START + 60}\n", "values from 'value'"),
     ],
 )
-def test_columns_and_units_are_guessed_and_told(file: Path, content: str, told: str) -> None:
+def test_columns_and_units_are_guessed_and_told(file: Path, content: str, note: str) -> None:
     points = of(file, content)
     assert pairs(points) == EXPECTED
-    assert told in points.notes[0]
+    assert note in points.notes[0]
 
 
 def test_a_packed_file_is_read_as_its_content(file: Path) -> None:

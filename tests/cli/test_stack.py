@@ -32,8 +32,8 @@ def test_a_taken_port_is_named_before_anything_starts(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, owner: str
 ) -> None:
     ports = {"--port": "0", "--flower-port": "0"}
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
         ports[option] = port
         arguments = [part for pair in ports.items() for part in pair]
         assert command(monkeypatch, "up", "--home", str(home), *arguments) == 2

@@ -1,4 +1,4 @@
-"""The supervisor, over children that are one line of Python each."""
+"""The supervisor of children that are one line of Python each."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SERVE = "import signal; print('up', flush=True); signal.pause()"
 WITH_A_CHILD = "import os, signal; os.fork(); print('up', flush=True); signal.pause()"
 FAIL = "raise SystemExit('no luck')"
-# Asked to end, it waits for the others.
+# Asked to stop, it waits for the others.
 LEAVE_TOGETHER = """
 import pathlib, signal, sys, time
 folder = pathlib.Path(sys.argv[1])
@@ -60,50 +60,50 @@ def home() -> Iterator[Home]:
         home.close()
 
 
-def supervised(home: Home, said: list[str], *children: Child) -> Supervisor:
-    return Supervisor(home, children, said.append, first_wait_s=0.01)
+def supervised(home: Home, messages: list[str], *children: Child) -> Supervisor:
+    return Supervisor(home, children, messages.append, first_wait_s=0.01)
 
 
-def checked(supervisor: Supervisor, condition: Callable[[], object]) -> None:
-    """Wait while the supervisor does its work."""
+def check_until(supervisor: Supervisor, condition: Callable[[], object]) -> None:
+    """Let the supervisor check its children until the condition holds."""
 
-    def met() -> object:
+    def check() -> object:
         supervisor.check()
         return condition()
 
-    until(met)
+    until(check)
 
 
 def run(supervisor: Supervisor) -> None:
     with supervisor:
         supervisor.start()
-        checked(supervisor, lambda: False)
+        check_until(supervisor, lambda: False)
 
 
-def says(child: Child, word: str, times: int = 1) -> bool:
+def has_logged(child: Child, word: str, times: int = 1) -> bool:
     return child.log.exists() and child.log.read_text().count(word) == times
 
 
 def test_a_child_that_dies_is_started_again_and_one_line_says_so(home: Home) -> None:
-    said: list[str] = []
+    messages: list[str] = []
     child, other = Child("child", home, SERVE), Child("other", home, SERVE)
-    with supervised(home, said, child, other) as supervisor:
+    with supervised(home, messages, child, other) as supervisor:
         supervisor.start()
-        first, untouched = child.pid, other.pid
+        first, other_pid = child.pid, other.pid
         os.kill(first, signal.SIGKILL)
-        checked(supervisor, lambda: child.pid != first)
-        assert said == [f"child was ended by SIGKILL; it is started again in 0.01 s. Its log: {child.log}"]
-        assert other.pid == untouched
+        check_until(supervisor, lambda: child.pid != first)
+        assert messages == [f"child was ended by SIGKILL; it is started again in 0.01 s. Its log: {child.log}"]
+        assert other.pid == other_pid
 
 
 def test_the_children_of_a_child_that_died_end_before_it_is_started_again(home: Home) -> None:
     child = Child("child", home, WITH_A_CHILD)
     with supervised(home, [], child) as supervisor:
         supervisor.start()
-        until(lambda: says(child, "up", times=2))
+        until(lambda: has_logged(child, "up", times=2))
         first = child.pid
         os.kill(first, signal.SIGKILL)
-        checked(supervisor, lambda: child.pid != first)
+        check_until(supervisor, lambda: child.pid != first)
         until(lambda: not living(first))
 
 
@@ -111,25 +111,25 @@ def test_children_are_asked_to_end_together_and_once(home: Home) -> None:
     children = [Child(name, home, LEAVE_TOGETHER) for name in ("one", "other")]
     with supervised(home, [], *children) as supervisor:
         supervisor.start()
-        until(lambda: all(says(child, "up") for child in children))
+        until(lambda: all(has_logged(child, "up") for child in children))
     assert [child.process and child.process.returncode for child in children] == [0, 0]
     assert len(list(home.run.glob("asked-*"))) == 2
 
 
 def test_five_deaths_within_a_minute_are_too_many(home: Home) -> None:
-    said: list[str] = []
-    unlucky, other = Child("unlucky", home, FAIL), Child("other", home, SERVE)
+    messages: list[str] = []
+    failing, other = Child("unlucky", home, FAIL), Child("other", home, SERVE)
     with pytest.raises(UnavailableError, match=r"(?s)unlucky ended with exit code 1, for the 5th time.*no luck"):
-        run(supervised(home, said, unlucky, other))
-    assert len(said) == 4
+        run(supervised(home, messages, failing, other))
+    assert len(messages) == 4
     assert not living(other.pid)
 
 
 def test_the_wait_before_a_start_doubles_with_each_death(home: Home) -> None:
-    said: list[str] = []
+    messages: list[str] = []
     with pytest.raises(UnavailableError, match="unlucky"):
-        run(supervised(home, said, Child("unlucky", home, FAIL)))
-    assert [line.split(" in ")[1].split(" s.")[0] for line in said] == ["0.01", "0.02", "0.04", "0.08"]
+        run(supervised(home, messages, Child("unlucky", home, FAIL)))
+    assert [line.split(" in ")[1].split(" s.")[0] for line in messages] == ["0.01", "0.02", "0.04", "0.08"]
 
 
 def test_a_child_that_cannot_be_started_again_counts_as_dead(home: Home) -> None:
@@ -150,7 +150,7 @@ def test_servers_are_stopped_after_the_programs_in_the_opposite_order_of_their_s
     children = [kind(name, home, f"{note}'{name} ') and 0)); {SERVE}") for name, kind in kinds.items()]
     with supervised(home, [], *children) as supervisor:
         supervisor.start()
-        until(lambda: all(says(child, "up") for child in children))
+        until(lambda: all(has_logged(child, "up") for child in children))
     assert order.read_text() == "program second first "
     assert [child.process and child.process.returncode for child in children] == [0, 0, 0]
     assert list(home.run.glob("*.pid")) == []
@@ -161,7 +161,7 @@ def test_a_child_that_does_not_stop_is_killed_with_its_children(home: Home, monk
     child = Child("stubborn", home, f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WITH_A_CHILD}")
     with supervised(home, [], child) as supervisor:
         supervisor.start()
-        until(lambda: says(child, "up", times=2))
+        until(lambda: has_logged(child, "up", times=2))
     until(lambda: not living(child.pid))
 
 
@@ -194,8 +194,8 @@ def test_killing_the_supervisor_ends_its_children_and_theirs() -> None:
 
 
 def test_only_the_first_signal_interrupts() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    ended = []
+    handler_before = signal.getsignal(signal.SIGTERM)
+    sent = []
 
     @one_interrupt()
     def work() -> None:
@@ -204,9 +204,9 @@ def test_only_the_first_signal_interrupts() -> None:
         finally:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
                 os.kill(os.getpid(), number)
-                ended.append(number)
+                sent.append(number)
 
     with pytest.raises(KeyboardInterrupt):
         work()
-    assert len(ended) == 3
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert len(sent) == 3
+    assert signal.getsignal(signal.SIGTERM) is handler_before

@@ -1,4 +1,4 @@
-"""`tsad up` as a process of its own, from its first line to its last."""
+"""`tsad up` as a separate process, from its first line of output to its last."""
 
 import json
 import os
@@ -32,23 +32,23 @@ class Up:
     home: Path
     output: Path
 
-    def said(self) -> str:
+    def text(self) -> str:
         return self.output.read_text()
 
     def api(self) -> str:
-        match = READY.search(self.said())
+        match = READY.search(self.text())
         assert match
         return match[1]
 
     def flower(self) -> httpx.Client:
-        match = FLOWER.search(self.said())
+        match = FLOWER.search(self.text())
         assert match
         password = json.loads((self.home / "state.json").read_text())["secrets"]["flower"]
         return httpx.Client(base_url=match[1], auth=("tsad", password), timeout=20, trust_env=False)
 
 
 def command(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
-    """`tsad …` in an empty folder, with nothing set."""
+    """Run `tsad …` in a folder, without the settings of the environment."""
     clean = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     with (folder / "output").open("wb") as output:
         return subprocess.Popen(
@@ -70,8 +70,8 @@ def up() -> Iterator[Up]:
         process = command(folder, "up", "--port=0", "--flower-port=0", f"--home={home}", "--concurrency=1")
         started = Up(process, home, folder / "output")
         try:
-            until(lambda: READY.search(started.said()) or process.poll() is not None, 120)
-            assert process.poll() is None, started.said()
+            until(lambda: READY.search(started.text()) or process.poll() is not None, 120)
+            assert process.poll() is None, started.text()
             yield started
         finally:
             process.terminate()
@@ -80,7 +80,7 @@ def up() -> Iterator[Up]:
 
 def test_it_is_ready_when_it_says_so(up: Up) -> None:
     assert httpx.get(f"{up.api()}/readyz", trust_env=False).status_code == 200
-    assert up.said().count("ready:") == 1
+    assert up.text().count("ready:") == 1
 
 
 def test_flower_asks_for_a_password(up: Up) -> None:
@@ -88,8 +88,8 @@ def test_flower_asks_for_a_password(up: Up) -> None:
         until(lambda: _listens(flower), 30)
         for path in ("/", "/workers", "/tasks", "/api/tasks", "/api/workers", "/broker"):
             assert httpx.get(f"{flower.base_url}{path}", trust_env=False).status_code == 401, path
-            wrong = httpx.get(f"{flower.base_url}{path}", auth=("tsad", "guess"), trust_env=False)
-            assert wrong.status_code == 401, path
+            refused = httpx.get(f"{flower.base_url}{path}", auth=("tsad", "guess"), trust_env=False)
+            assert refused.status_code == 401, path
         assert flower.get("/workers").status_code == 200
 
 
@@ -102,7 +102,7 @@ def _listens(flower: httpx.Client) -> bool:
 
 
 def test_flower_shows_a_fit_under_the_id_of_its_job(up: Up) -> None:
-    with up.flower() as flower:  # it tells nothing of what happened before it listened
+    with up.flower() as flower:  # it shows nothing from before it listened
         until(lambda: flower.get("/workers?json=1").json()["data"], 20)
     job_id = httpx.post(f"{up.api()}/fit/seen", json=ramp(), timeout=30, trust_env=False).json()["job_id"]
     job = httpx.get(f"{up.api()}/jobs/{job_id}?wait=30", timeout=40, trust_env=False).json()
@@ -140,28 +140,28 @@ def test_a_home_that_is_in_use_is_an_error_that_says_so(up: Up) -> None:
     with folder_for_tests() as folder:
         process = command(folder, "up", "--port=0", "--flower-port=0", f"--home={up.home}")
         assert process.wait(30) not in (0, None)
-        said = (folder / "output").read_text()
-    assert str(up.home) in said
-    assert "Traceback" not in said
+        output = (folder / "output").read_text()
+    assert str(up.home) in output
+    assert "Traceback" not in output
     assert httpx.get(f"{up.api()}/readyz", trust_env=False).status_code == 200
 
 
 def test_a_taken_port_is_an_error_that_names_it() -> None:
-    with folder_for_tests() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with folder_for_tests() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         process = command(folder, "up", f"--port={port}", "--flower-port=0", f"--home={folder / 'home'}")
         assert process.wait(30) == 2
-        said = (folder / "output").read_text()
-    assert f"Port {port}" in said
-    assert len(said.strip().splitlines()) == 1
+        output = (folder / "output").read_text()
+    assert f"Port {port}" in output
+    assert len(output.strip().splitlines()) == 1
 
 
 def test_told_to_stop_it_ends_with_zero_and_leaves_no_process(up: Up) -> None:
-    """The last test here: it ends what the others share."""
+    """The last test: it stops the stack that the others share."""
     children = [int(file.read_text()) for file in (up.home / "run").glob("*.pid")]
-    assert len(children) == 6  # each leads a group
+    assert len(children) == 6  # each leads a process group
     up.process.send_signal(signal.SIGTERM)
     assert up.process.wait(60) == 0
-    assert up.said().rstrip().endswith("Stopped.")
+    assert up.text().rstrip().endswith("Stopped.")
     until(lambda: not any(living(child) for child in children))
     assert list((up.home / "run").glob("*.pid")) == []

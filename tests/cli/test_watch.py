@@ -17,25 +17,25 @@ def test_points_are_judged_line_by_line_and_what_is_none_is_told(tsad: Tsad, fit
         "time,value\n2026-01-01T00:00:00Z,2\n\n1800000060000,50\n3\n"
         '{"timestamp": 1800000120, "value": -99}\n{"timestamp": 1}\n5 apples\nyesterday,3\n'
     )
-    ended = tsad("watch", series_id, "--json", stdin=stdin)
-    assert ended.code == 0, ended.told
-    assert [(point["value"], point["anomaly"]) for point in ended.answers] == [
+    result = tsad("watch", series_id, "--json", stdin=stdin)
+    assert result.code == 0, result.err
+    assert [(point["value"], point["anomaly"]) for point in result.answers] == [
         (2, False),
         (50, True),
         (3, False),
         (-99, True),
     ]
-    assert [point["timestamp"] for point in ended.answers][:2] == [1_767_225_600, 1_800_000_060]
-    assert ended.told.count("is no point") == 2
-    assert "'yesterday'" in ended.told
+    assert [point["timestamp"] for point in result.answers][:2] == [1_767_225_600, 1_800_000_060]
+    assert result.err.count("is no point") == 2
+    assert "'yesterday'" in result.err
 
 
 def test_only_anomalies_are_printed_and_the_first_can_end_it(tsad: Tsad, fitted: Fitted, series_id: str) -> None:
     fitted(series_id)
-    ended = tsad("watch", series_id, "--only-anomalies", "--fail-on-anomaly", stdin="2\n3\n70\n80\n")
-    assert ended.code == 5
-    assert ended.out.count("anomaly") == 1
-    assert "  70  anomaly" in ended.out
+    result = tsad("watch", series_id, "--only-anomalies", "--fail-on-anomaly", stdin="2\n3\n70\n80\n")
+    assert result.code == 5
+    assert result.out.count("anomaly") == 1
+    assert "  70  anomaly" in result.out
 
 
 def test_values_are_remembered_for_detectors_that_look_back(
@@ -50,7 +50,7 @@ def test_values_are_remembered_for_detectors_that_look_back(
     values = [wave(place) if place != 5290 else 5.0 for place in later]
     stdin = "".join(f"{60 * place},{value!r}\n" for place, value in zip(later, values, strict=True))
     watched = tsad("watch", series_id, "--json", stdin=stdin)
-    assert watched.code == 0, watched.told
+    assert watched.code == 0, watched.err
     batch = api.post(
         f"/predict/{series_id}/batch", json={"timestamps": [60 * place for place in later], "values": values}
     ).json()
