@@ -1,4 +1,4 @@
-"""The browser that drives the pages, and what it notices on every page."""
+"""The browser for tests of the pages, and the errors that it watches for."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Request
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 MISSING = "There is no Chromium here to drive the pages: install one (on Debian and Ubuntu: apt-get install chromium)."
 FLAGS = (
-    "--no-sandbox",  # it runs as root, on pages of our own
+    "--no-sandbox",  # it may run as root, and loads only our own pages
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
@@ -18,15 +18,15 @@ FLAGS = (
 )
 
 
-def found() -> str | None:
-    """Where the system has a Chromium."""
+def find_chromium() -> str | None:
+    """The path of an installed Chromium."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextmanager
 def started() -> Iterator[Browser]:
-    """A Chromium of the system; `FileNotFoundError` without one."""
-    path = found()
+    """Start the installed Chromium; raise `FileNotFoundError` without one."""
+    path = find_chromium()
     if path is None:
         raise FileNotFoundError(MISSING)
     with sync_playwright() as playwright:
@@ -37,28 +37,28 @@ def started() -> Iterator[Browser]:
 
 @dataclass
 class Watch:
-    """What must not happen on any page: errors in the console, breaches of its policy, requests to other hosts."""
+    """Errors of any page: console errors, violations of its policy, requests to other hosts."""
 
-    own: str  # the address all requests go to
-    seen: list[str] = field(default_factory=list)
+    origin: str  # where every request must go
+    messages: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)  # parts of messages that a test provokes
 
     def over(self, context: BrowserContext) -> None:
-        """Notice what happens on all pages of the context."""
+        """Watch all pages of the context."""
         context.on("console", self._console)
-        context.on("weberror", lambda error: self.seen.append(f"error: {error.error}"))
+        context.on("weberror", lambda error: self.messages.append(f"error: {error.error}"))
         context.on("request", self._request)
 
     @property
     def complaints(self) -> list[str]:
-        """What happened that no test expected."""
-        return [one for one in self.seen if not any(part in one for part in self.expected)]
+        """The messages that no test expected."""
+        return [message for message in self.messages if not any(part in message for part in self.expected)]
 
     def _console(self, message: ConsoleMessage) -> None:
-        # a breach of the policy is told in the console too
+        # the console reports violations of the policy too
         if message.type in ("error", "warning"):
-            self.seen.append(f"{message.type}: {message.text}")
+            self.messages.append(f"{message.type}: {message.text}")
 
     def _request(self, request: Request) -> None:
-        if not request.url.startswith((self.own, "data:", "blob:")):
-            self.seen.append(f"request to {request.url}")
+        if not request.url.startswith((self.origin, "data:", "blob:")):
+            self.messages.append(f"request to {request.url}")

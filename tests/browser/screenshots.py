@@ -23,12 +23,12 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs/pages.md"
 IMAGES = DOCUMENT.parent / "images"
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 800}
-ON_A_PHONE = ("start", "jobs")
+PHONE_PAGES = ("start", "jobs")
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SERIES = "boiler.north"
 OTHERS = ("cold-store.temperature", "edge-01.latency", "line-3.current", "pump-7.pressure", "solar.roof", "water.main")
-MOST_BYTES = 150_000
-TIMES = 5  # each page is opened; its quickest time tells least of what else the machine does
+MAX_BYTES = 150_000
+TIMES = 5  # each page is opened this often; the quickest time is the least disturbed
 MEASURES = """
 () => {
   const [page] = performance.getEntriesByType("navigation");
@@ -42,7 +42,7 @@ MEASURES = """
 
 
 def wave(level: float, *, points: int = 480, incidents: tuple[int, ...] = (), **fields: Any) -> dict[str, Any]:
-    """A body for a fit: days of a rhythm with noise, hour by hour."""
+    """A body for a fit: an hourly daily cycle with noise."""
     noise = random.Random(level)  # noqa: S311 - a picture
     values = [level + level / 6 * math.sin(hour / 12 * math.pi) + noise.gauss(0, level / 60) for hour in range(points)]
     for place in incidents:
@@ -58,7 +58,7 @@ def api(settings: Settings) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def addresses(api: httpx.Client, sessions: Sessions, fitted: Callable[..., str]) -> dict[str, str]:
-    """A small installation, with what is worth a picture in each state."""
+    """A small installation with something to show on each page."""
     for place, series_id in enumerate(OTHERS):
         fitted(series_id, wave(8 + 5 * place, incidents=(200,) if place % 3 == 1 else ()))
     sample = samples.load("seattle-wind")
@@ -67,17 +67,17 @@ def addresses(api: httpx.Client, sessions: Sessions, fitted: Callable[..., str])
     fitted(SERIES, wave(60, points=600, incidents=(100, 300), detector="robust"))
     fitted(SERIES, wave(62, points=720, incidents=(500,), detector="robust", parameters={"alarm_rate": "1 in 200"}))
     api.put(f"/series/{SERIES}/pin", json={"version": 2})
-    for _ in range(20):  # until the worker is not quicker than we
-        lost = str(api.post("/fit/pump-8.pressure", json=wave(9)).json()["job_id"])
+    for _ in range(20):  # the worker may claim the job first
+        failed_job = str(api.post("/fit/pump-8.pressure", json=wave(9)).json()["job_id"])
         with sessions.begin() as session:
-            claimed = attempts.claim(session, lost, "fit-212@edge", 20)
+            claimed = attempts.claim(session, failed_job, "fit-212@edge", 20)
             sentence = "The workers of this job were lost three times: it may need more memory than they have."
             if claimed and attempts.fail(session, claimed, "worker_lost", sentence):
                 break
     return {
         "start": "/",
         "jobs": "/ui/jobs",
-        "job": f"/ui/jobs/{lost}",
+        "job": f"/ui/jobs/{failed_job}",
         "series": f"/ui/series/{SERIES}",
         "plot": f"/plot?series_id={SERIES}",
     }
@@ -93,16 +93,17 @@ def opened(browser: Browser, api: httpx.Client, theme: Literal["light", "dark"])
 def take(page: Page, name: str) -> None:
     file = IMAGES / f"{name}.png"
     page.screenshot(path=file)
-    assert file.stat().st_size <= MOST_BYTES, file
+    assert file.stat().st_size <= MAX_BYTES, file
 
 
 def measured(page: Page, path: str) -> tuple[list[int], list[float]]:
-    """Bytes of the page, of its styles and scripts and of Plotly; milliseconds until it is read and is ready."""
-    found = []
+    """Bytes of the page, its styles and scripts, and Plotly; milliseconds until it is received and ready."""
+    measurements = []
     for _ in range(TIMES):
         page.goto(path)
-        found.append(page.evaluate(MEASURES))
-    return found[0]["sizes"], [min(times) for times in zip(*(one["times"] for one in found), strict=True)]
+        measurements.append(page.evaluate(MEASURES))
+    times = zip(*(measurement["times"] for measurement in measurements), strict=True)
+    return measurements[0]["sizes"], list(map(min, times))
 
 
 def test_take_the_pictures_and_measure_the_pages(
@@ -124,7 +125,7 @@ def test_take_the_pictures_and_measure_the_pages(
                 if name != "plot":
                     expect(page.locator("#live")).to_have_text("Live")
                 take(page, f"{name}-{theme}")
-                if name in ON_A_PHONE:
+                if name in PHONE_PAGES:
                     page.set_viewport_size(PHONE)
                     take(page, f"{name}-phone-{theme}")
     DOCUMENT.write_text(re.sub(r"(?m)^\| page \|(.*\n)+?(?=\n)", "\n".join(lines) + "\n", DOCUMENT.read_text()))

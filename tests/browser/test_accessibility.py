@@ -1,4 +1,4 @@
-"""Every page, light and dark: nothing that keeps people out, and nothing that jumps while it loads."""
+"""Every page, light and dark, is accessible and does not shift while it loads."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ SHIFTS = """
 
 @pytest.fixture
 def path(request: pytest.FixtureRequest, fitted: Callable[..., str], api: httpx.Client, series_id: str) -> str:
-    """The address of the page of that name, of a series with two versions, one of them pinned."""
+    """The path of the page of this name, for a series with two versions, one of them pinned."""
     fitted(series_id)
     job_id = fitted(series_id, ramp(60, values=[*ramp(59)["values"], 90.0]))
     api.put(f"/series/{series_id}/pin", json={"version": 1})
@@ -64,10 +64,10 @@ def test_no_page_is_wider_than_a_phone(page: Page, path: str) -> None:
 
 
 def serious(page: Page) -> list[Any]:
-    """What axe finds, with where."""
-    found = Axe().run(page).response["violations"]
+    """The serious violations that axe finds, and where."""
+    violations = Axe().run(page).response["violations"]
     return [
-        (one["id"], one["help"], [node["html"] for node in one["nodes"]][:3])
-        for one in found
-        if one["impact"] in ("serious", "critical")
+        (violation["id"], violation["help"], [node["html"] for node in violation["nodes"]][:3])
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
     ]

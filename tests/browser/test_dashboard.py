@@ -11,10 +11,9 @@ from shared.embedded.ports import free_port
 from shared.settings import Settings
 from shared.store import attempts
 from shared.store.engine import Sessions
-from shared.store.schema import migrate
 from tests.browser.chromium import Watch
 from tests.points import ramp
-from tests.processes import new_database, serving
+from tests.processes import migrated_database, serving
 
 HOSTILE = (
     """<script>document.title = "taken"</script><img src=x onerror="document.title = 'taken'"> {{ 7*7 }} 'q' "q" &lt;"""
@@ -40,35 +39,33 @@ def failed(api: httpx.Client, sessions: Sessions, series_id: str) -> str:
     raise AssertionError("the worker was always quicker")
 
 
-def live(page: Page, path: str) -> Page:
-    """The page at this address, as soon as its stream is open."""
+def open_live(page: Page, path: str) -> Page:
+    """Open a page and wait until its stream is open."""
     page.goto(path)
     expect(page.locator("#live")).to_have_text("Live")
     return page
 
 
 def test_a_new_installation_fits_its_sample_by_a_button(browser: Browser, settings: Settings, server_url: str) -> None:
-    with new_database(server_url) as url:
-        migrate(url)
-        with serving(settings.model_copy(update={"database_url": url})) as client:
-            context = browser.new_context(base_url=str(client.base_url))
-            watch = Watch(str(client.base_url))
-            watch.over(context)
-            page = context.new_page()
-            page.goto("/")
-            expect(page.get_by_text("Nothing has been fitted yet")).to_be_visible()
-            expect(page.locator("pre")).to_contain_text(f"{client.base_url}/fit/boiler")
-            page.get_by_role("button", name="Fit the sample").click()
-            expect(page.get_by_role("heading", level=1)).to_have_text("Fit of seattle-wind")
-            assert client.get("/jobs?series_id=seattle-wind").json()["jobs"]
-            context.close()
-            assert watch.complaints == []
+    with migrated_database(server_url) as url, serving(settings.model_copy(update={"database_url": url})) as client:
+        context = browser.new_context(base_url=str(client.base_url))
+        watch = Watch(str(client.base_url))
+        watch.over(context)
+        page = context.new_page()
+        page.goto("/")
+        expect(page.get_by_text("Nothing has been fitted yet")).to_be_visible()
+        expect(page.locator("pre")).to_contain_text(f"{client.base_url}/fit/boiler")
+        page.get_by_role("button", name="Fit the sample").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Fit of seattle-wind")
+        assert client.get("/jobs?series_id=seattle-wind").json()["jobs"]
+        context.close()
+        assert watch.complaints == []
 
 
 def test_a_jobs_progress_moves_without_a_reload_and_a_button_cancels_it(
     page: Page, api: httpx.Client, series_id: str
 ) -> None:
-    live(page, f"/ui/jobs?series_id={series_id}").evaluate("window.stayed = true")
+    open_live(page, f"/ui/jobs?series_id={series_id}").evaluate("window.stayed = true")
     job_id = api.post(f"/fit/{series_id}", json=long_fit()).json()["job_id"]
     row = page.locator(f'[data-job="{job_id}"]')
     expect(row.locator(".badge")).to_have_text("running")
@@ -83,7 +80,7 @@ def test_a_jobs_progress_moves_without_a_reload_and_a_button_cancels_it(
 def test_a_job_leaves_the_list_of_its_state_when_it_ends_and_the_address_keeps_the_filter(
     page: Page, api: httpx.Client, series_id: str
 ) -> None:
-    live(page, "/ui/jobs")
+    open_live(page, "/ui/jobs")
     page.get_by_role("searchbox").fill(series_id)
     page.get_by_role("button", name="Filter").click()
     page.get_by_role("link", name="Running", exact=True).click()
@@ -101,11 +98,11 @@ def test_a_list_is_complete_again_after_the_server_was_away(
     port = free_port()
     with serving(settings, port=port) as client:
         page = browser.new_page(base_url=str(client.base_url))
-        live(page, f"/ui/jobs?series_id={series_id}").evaluate("window.stayed = true")
+        open_live(page, f"/ui/jobs?series_id={series_id}").evaluate("window.stayed = true")
     expect(page.locator("#live")).to_have_text("Reconnecting")
-    with serving(settings) as elsewhere:
-        job_id = elsewhere.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
-        elsewhere.get(f"/jobs/{job_id}?wait=10")
+    with serving(settings) as other_api:
+        job_id = other_api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+        other_api.get(f"/jobs/{job_id}?wait=10")
     with serving(settings, port=port):
         expect(page.locator(f'[data-job="{job_id}"] .badge')).to_have_text("succeeded", timeout=30_000)
         expect(page.locator("#live")).to_have_text("Live")
@@ -116,15 +113,15 @@ def test_a_list_is_complete_again_after_the_server_was_away(
 def test_a_hidden_page_lets_go_of_its_stream_and_is_right_when_it_is_seen_again(
     page: Page, api: httpx.Client, series_id: str
 ) -> None:
-    turn = "(hidden) => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); "
-    turn += "document.dispatchEvent(new Event('visibilitychange')); }"
-    live(page, f"/ui/jobs?series_id={series_id}")
+    set_hidden = "(hidden) => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); "
+    set_hidden += "document.dispatchEvent(new Event('visibilitychange')); }"
+    open_live(page, f"/ui/jobs?series_id={series_id}")
     with page.expect_event("requestfailed"):  # the stream
-        page.evaluate(turn, True)  # noqa: FBT003 - JavaScript's
+        page.evaluate(set_hidden, True)  # noqa: FBT003 - JavaScript's
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     api.get(f"/jobs/{job_id}?wait=10")
     assert page.locator(f'[data-job="{job_id}"]').count() == 0
-    page.evaluate(turn, False)  # noqa: FBT003
+    page.evaluate(set_hidden, False)  # noqa: FBT003
     expect(page.locator(f'[data-job="{job_id}"] .badge')).to_have_text("succeeded")
 
 
@@ -139,11 +136,11 @@ def test_a_page_whose_stream_is_refused_asks_again(page: Page, watch: Watch, ser
             route.continue_()
 
     page.route("**/jobs/events*", refuse_once)
-    live(page, f"/ui/jobs?series_id={series_id}")
+    open_live(page, f"/ui/jobs?series_id={series_id}")
 
 
 def test_a_new_series_appears_on_the_start_page_by_itself(page: Page, api: httpx.Client, series_id: str) -> None:
-    live(page, f"/?prefix={series_id}")
+    open_live(page, f"/?prefix={series_id}")
     expect(page.get_by_text("No series begins with")).to_be_visible()
     api.post(f"/fit/{series_id}", json=ramp())
     expect(page.get_by_role("link", name=series_id, exact=True)).to_be_visible()
@@ -154,7 +151,7 @@ def test_a_version_is_pinned_and_unpinned(
 ) -> None:
     fitted(series_id)
     fitted(series_id, ramp(30))
-    live(page, f"/ui/series/{series_id}")
+    open_live(page, f"/ui/series/{series_id}")
     older = page.locator("#version-1")
     older.get_by_role("button", name="Pin version 1").click()
     expect(older.locator(".badge")).to_have_text(["latest", "pinned"])
@@ -169,14 +166,14 @@ def test_a_version_is_pinned_and_unpinned(
 def test_deleting_asks_first(page: Page, api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
     fitted(series_id)
     fitted(series_id)
-    live(page, f"/ui/series/{series_id}")
+    open_live(page, f"/ui/series/{series_id}")
     page.get_by_role("button", name="Delete version 1").click()
     page.get_by_role("button", name="Keep it").click()
     assert len(api.get(f"/series/{series_id}/versions").json()["versions"]) == 2
     page.get_by_role("button", name="Delete version 1").click()
     page.get_by_role("button", name="Delete the version").click()
     expect(page.locator("#version-1")).to_have_count(0)
-    assert [one["version"] for one in api.get(f"/series/{series_id}/versions").json()["versions"]] == ["2"]
+    assert [version["version"] for version in api.get(f"/series/{series_id}/versions").json()["versions"]] == ["2"]
     page.get_by_role("button", name="Delete …", exact=True).click()
     page.get_by_role("button", name="Delete the series").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Series")
@@ -187,7 +184,7 @@ def test_a_version_is_fitted_again_with_another_detector(
     page: Page, api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
-    live(page, f"/ui/series/{series_id}")
+    open_live(page, f"/ui/series/{series_id}")
     page.get_by_role("button", name="Fit again").click()
     page.get_by_label("Detector", exact=True).select_option("robust")
     page.get_by_role("textbox", name="alarm rate").fill("1 in 50")
@@ -203,7 +200,7 @@ def test_a_refusal_is_told_in_a_sentence(
 ) -> None:
     watch.expected += ["422", "409"]  # Chromium logs what is answered so
     fitted(series_id)
-    live(page, f"/ui/series/{series_id}")
+    open_live(page, f"/ui/series/{series_id}")
     page.get_by_role("button", name="Fit again").click()
     page.get_by_label("Detector", exact=True).select_option("msnn")
     page.get_by_role("button", name="Fit", exact=True).click()
@@ -221,7 +218,7 @@ def test_what_came_from_outside_stays_text(
     watch.expected.append("404")
     job_id = failed(api, sessions, series_id)
     for path in ("/", f"/ui/jobs?series_id={series_id}", f"/ui/jobs/{job_id}", f"/ui/series/{series_id}"):
-        live(page, path)
+        open_live(page, path)
         expect(page.get_by_text(HOSTILE).first).to_be_visible()
         assert "taken" not in page.title()
     page.goto("/?prefix=" + "%3Cscript%3Edocument.title%3D'taken'%3C/script%3E")
@@ -232,7 +229,7 @@ def test_what_came_from_outside_stays_text(
 
 def test_everything_is_reached_by_keyboard(page: Page, series_id: str, fitted: Callable[..., str]) -> None:
     fitted(series_id)
-    live(page, f"/ui/series/{series_id}")
+    open_live(page, f"/ui/series/{series_id}")
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")

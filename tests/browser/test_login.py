@@ -1,4 +1,4 @@
-"""Signing in, where keys are asked for: what is seen, and what works with the cookie."""
+"""Signing in where keys are required: the pages, and what works with the cookie."""
 
 from collections.abc import Iterator
 
@@ -7,31 +7,27 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from shared.settings import Settings
-from shared.store.engine import Sessions, make_engine
-from shared.store.schema import migrate
 from tests.browser.chromium import Watch
 from tests.keys import Key, key_maker
 from tests.points import ramp
-from tests.processes import new_database, serving
+from tests.processes import migrated_database, serving, sessions_of
 
 
 @pytest.fixture(scope="module")
-def own(settings: Settings, server_url: str) -> Iterator[Settings]:
-    with new_database(server_url) as url:
-        migrate(url)
+def keyed_settings(settings: Settings, server_url: str) -> Iterator[Settings]:
+    with migrated_database(server_url) as url:
         yield settings.model_copy(update={"database_url": url})
 
 
 @pytest.fixture(scope="module")
-def root(own: Settings) -> Iterator[Key]:
-    database = Sessions(make_engine(own, "tsad-tests"))
-    yield key_maker(database)()
-    database.engine.dispose()
+def root(keyed_settings: Settings) -> Iterator[Key]:
+    with sessions_of(keyed_settings) as sessions:
+        yield key_maker(sessions)()
 
 
 @pytest.fixture(scope="module")
-def keyed(own: Settings, root: Key) -> Iterator[httpx.Client]:
-    with serving(own) as client:
+def keyed(keyed_settings: Settings, root: Key) -> Iterator[httpx.Client]:
+    with serving(keyed_settings) as client:
         yield client
 
 

@@ -18,7 +18,7 @@ MARKUP = "<img src=x onerror=alert(1)><script>alert(1)</script>"
 
 
 def opened(page: Page, series_id: str, version: str = "latest") -> Locator:
-    """The chart, as soon as it is drawn and can be worked with."""
+    """Open the plot page and return the chart once it is drawn and usable."""
     page.goto(f"/plot?series_id={series_id}&version={version}")
     expect(page.locator(".columns:not([inert])")).to_be_visible()
     chart = page.locator("#chart")
@@ -27,9 +27,9 @@ def opened(page: Page, series_id: str, version: str = "latest") -> Locator:
 
 
 def traces(chart: Locator) -> dict[str, Any]:
-    """What is drawn, by name."""
-    drawn: dict[str, Any] = chart.evaluate(TRACES)
-    return drawn
+    """The traces of the chart, by name."""
+    by_name: dict[str, Any] = chart.evaluate(TRACES)
+    return by_name
 
 
 def marks(chart: Locator) -> int:
@@ -37,7 +37,7 @@ def marks(chart: Locator) -> int:
 
 
 def move_to(chart: Locator, page: Page, x: float, y: float) -> None:
-    """The mouse to a share of the drawing's width and height."""
+    """Move the mouse to this fraction of the width and height of the chart."""
     box = chart.locator(".nsewdrag").first.bounding_box()
     assert box
     page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=5)
@@ -55,7 +55,7 @@ def peaked(series_id: str, fitted: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def long(series_id: str, fitted: Callable[..., str]) -> str:
+def long_series(series_id: str, fitted: Callable[..., str]) -> str:
     """More points than a chart shows at once."""
     values = np.random.default_rng(7).normal(0, 1, 20_000)
     values[10_000] = 30.0
@@ -67,10 +67,10 @@ def long(series_id: str, fitted: Callable[..., str]) -> str:
 def test_the_chart_is_drawn_in_the_colours_of_the_theme_also_when_it_changes(
     page: Page, peaked: str, theme: str
 ) -> None:
-    def line() -> str:
+    def stroke() -> str:
         return str(chart.locator(".scatterlayer .js-line").last.evaluate("line => getComputedStyle(line).stroke"))
 
-    def wanted() -> str:
+    def theme_color() -> str:
         return str(
             page.evaluate(
                 """() => {
@@ -84,11 +84,11 @@ def test_the_chart_is_drawn_in_the_colours_of_the_theme_also_when_it_changes(
         )
 
     chart = opened(page, peaked)
-    before = line()
-    assert before == wanted()
+    stroke_before = stroke()
+    assert stroke_before == theme_color()
     page.get_by_role("button", name="Dark theme").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "light" if theme == "dark" else "dark")
-    assert line() == wanted() != before
+    assert stroke() == theme_color() != stroke_before
 
 
 def test_hovering_shows_the_value_the_time_and_the_score(page: Page, peaked: str) -> None:
@@ -100,9 +100,9 @@ def test_hovering_shows_the_value_the_time_and_the_score(page: Page, peaked: str
     expect(hover).to_contain_text(re.compile(r"90score [\d.]+2023-11-14 23:12:20 UTC1700003540"))
 
 
-def test_zooming_in_loads_finer_points_and_zooming_out_shows_the_whole_again(page: Page, long: str) -> None:
-    chart = opened(page, long)
-    whole = traces(chart)["value"]["x"]
+def test_zooming_in_loads_finer_points_and_zooming_out_shows_the_whole_again(page: Page, long_series: str) -> None:
+    chart = opened(page, long_series)
+    everything = traces(chart)["value"]["x"]
     detail = page.locator("#detail")
     expect(detail).to_contain_text("of 20,000 points are shown")
     assert 30.0 in traces(chart)["value"]["y"]
@@ -117,7 +117,7 @@ def test_zooming_in_loads_finer_points_and_zooming_out_shows_the_whole_again(pag
     move_to(chart, page, 0.5, 0.5)
     page.mouse.dblclick(*_centre(chart))
     expect(detail).to_contain_text("of 20,000 points are shown")
-    assert traces(chart)["value"]["x"] == whole
+    assert traces(chart)["value"]["x"] == everything
 
 
 def test_the_keyboard_moves_the_threshold_and_the_marks_change_at_once(page: Page, peaked: str) -> None:
@@ -138,15 +138,15 @@ def test_the_keyboard_moves_the_threshold_and_the_marks_change_at_once(page: Pag
 
 
 def test_as_many_points_fire_as_a_fit_with_that_threshold_would_find(
-    page: Page, api: httpx.Client, long: str, fitted: Callable[..., str]
+    page: Page, api: httpx.Client, long_series: str, fitted: Callable[..., str]
 ) -> None:
-    opened(page, long)
+    opened(page, long_series)
     page.get_by_label("Threshold, as a multiple").fill("64")
     found = re.search(r"([\d,]+) of 20,000 .* threshold = ([\d.]+)\.", page.locator("#fires").inner_text())
     assert found
-    data = api.get(f"/series/{long}/versions/1/data").json()
-    fitted(long, {**data, "parameters": {"threshold": float(found[2])}})
-    share = api.get(f"/series/{long}/versions/2").json()["anomaly_share"]
+    data = api.get(f"/series/{long_series}/versions/1/data").json()
+    fitted(long_series, {**data, "parameters": {"threshold": float(found[2])}})
+    share = api.get(f"/series/{long_series}/versions/2").json()["anomaly_share"]
     assert abs(share * 20_000 - int(found[1].replace(",", ""))) <= 5  # the sentence rounds the threshold to four digits
 
 
