@@ -6,23 +6,21 @@ import redis
 
 from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
-from shared.store.schema import migrate
 from tests.crashes.stack import Stack
-from tests.processes import make_settings, new_database
+from tests.processes import make_settings, migrated_database
 
 
 @pytest.fixture(scope="module")
-def quick(server_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Everything that is waited for takes a second or two."""
+def crash_settings(server_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings whose leases, intervals and grace periods take seconds."""
     folder = tmp_path_factory.mktemp("crashes")
-    own_redis = redis_url.rsplit("/", 1)[0] + "/7"
-    client = redis.Redis.from_url(own_redis)
+    empty_redis = redis_url.rsplit("/", 1)[0] + "/7"
+    client = redis.Redis.from_url(empty_redis)
     client.flushdb()
-    with new_database(server_url) as url:
-        migrate(url)
+    with migrated_database(server_url) as url:
         yield make_settings(
             database_url=url,
-            redis_url=own_redis,
+            redis_url=empty_redis,
             training_data_folder=folder / "artifacts/data",
             model_state_folder=folder / "artifacts/models",
             lease_s=3,
@@ -41,9 +39,9 @@ def quick(server_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
-def stack(quick: Settings) -> Iterator[Stack]:
-    sessions = Sessions(make_engine(quick, "tsad-tests"))
-    made = Stack(quick, sessions, Path(quick.training_data_folder).parents[1])
-    yield made
-    made.client.close()
+def stack(crash_settings: Settings) -> Iterator[Stack]:
+    sessions = Sessions(make_engine(crash_settings, "tsad-tests"))
+    stack = Stack(crash_settings, sessions, Path(crash_settings.training_data_folder).parents[1])
+    yield stack
+    stack.client.close()
     sessions.engine.dispose()

@@ -1,7 +1,7 @@
-"""`python -m tests.crashes.entry api PORT | worker | reconciler`: the product's own process, which dies where armed.
+"""`python -m tests.crashes.entry api PORT | worker | reconciler`: a process of the product that dies at armed steps.
 
-A file in the folder ARMED names whose step it is (a job's id, or the process), and the step. Who reaches the step
-renames the file and kills itself, so that each death happens once. The API and the reconciler are started again.
+A file in the folder ARMED names an actor (a job id, or the process) and a step. The process that reaches the step
+renames the file and kills itself, so each death happens once. The API and the reconciler are started again.
 """
 
 import ctypes
@@ -24,21 +24,21 @@ from shared.store.engine import Session
 from tests.crashes.steps import IN_TRANSACTION, functions, moments
 
 ARMED = pathlib.Path(os.environ["ARMED"])
-AWAY = UnavailableError(Code.DATABASE_UNAVAILABLE, "Not at the moment.")
+UNAVAILABLE = UnavailableError(Code.DATABASE_UNAVAILABLE, "Not at the moment.")
 DAMAGED = DamagedError(Code.ARTIFACT_DAMAGED, "What was stored is gone.")
 rename = pathlib.Path.rename
 lost_answers: list[int] = []
-waiting_for_commit: dict[Any, list[Callable[[], None]]] = {}
-whose = ""  # the job that is fitted, or the process
+after_commits: dict[Any, list[Callable[[], None]]] = {}
+actor = ""  # the job that is fitted, or the process
 
 
 def is_armed(function: str) -> bool:
-    return any((ARMED / f"{whose}~{function}~{moment}").exists() for moment in moments(function))
+    return any((ARMED / f"{actor}~{function}~{moment}").exists() for moment in moments(function))
 
 
 def reach(function: str, moment: str) -> None:
-    """Die here, if that is wanted."""
-    name = f"{whose}~{function}~{moment}"
+    """Die here if this step is armed."""
+    name = f"{actor}~{function}~{moment}"
     try:
         rename(ARMED / name, ARMED / f"hit~{name}")
     except FileNotFoundError:
@@ -48,53 +48,53 @@ def reach(function: str, moment: str) -> None:
 
 
 def provoke(function: str, session: Session | None) -> None:
-    """Some steps are reached only when something goes wrong before."""
+    """Cause the failures without which some steps are never reached."""
     if function == "artifacts.get":
         while is_armed("attempts.heartbeat"):
             time.sleep(0.01)
         if is_armed("attempts.release"):
-            raise AWAY
+            raise UNAVAILABLE
         if is_armed("attempts.fail"):
             raise DAMAGED
     if function == "versions.publish":
         hold()
         if is_armed("jobs.find"):
-            raise AWAY
+            raise UNAVAILABLE
     if function == "admissions.accept" and is_armed("admissions.accepted_as") and not lost_answers:
         after_commit(session, lose_the_answer)
 
 
 def hold() -> None:
-    """Wait as long as the test wants the fit to last, and say who waits."""
+    """Wait while the test holds fits, and write this process id to a file."""
     while (ARMED / "hold").exists():
         writing = ARMED / f"{os.getpid()}"
         writing.write_text(str(os.getpid()))
-        rename(writing, ARMED / f"holds~{whose}")
+        rename(writing, ARMED / f"holds~{actor}")
         time.sleep(0.01)
 
 
 def lose_the_answer() -> None:
     lost_answers.append(1)
-    raise AWAY
+    raise UNAVAILABLE
 
 
 def after_commit(session: Any, call: Callable[[], None]) -> None:
-    """Call this when the transaction is committed, and nobody knows it yet."""
+    """Call this after the commit, before the caller knows of it."""
     dialect = session.dialect
     if "do_commit" not in vars(dialect):
         commit, rollback = dialect.do_commit, dialect.do_rollback
 
-        def committing(connection: Any) -> None:
+        def commit_and_call(connection: Any) -> None:
             commit(connection)
-            for waiting in waiting_for_commit.pop(connection.dbapi_connection, ()):
-                waiting()
+            for callback in after_commits.pop(connection.dbapi_connection, ()):
+                callback()
 
-        def rolling_back(connection: Any) -> None:
-            waiting_for_commit.pop(connection.dbapi_connection, None)
+        def roll_back(connection: Any) -> None:
+            after_commits.pop(connection.dbapi_connection, None)
             rollback(connection)
 
-        dialect.do_commit, dialect.do_rollback = committing, rolling_back
-    waiting_for_commit.setdefault(session.connection.dbapi_connection, []).append(call)
+        dialect.do_commit, dialect.do_rollback = commit_and_call, roll_back
+    after_commits.setdefault(session.connection.dbapi_connection, []).append(call)
 
 
 def wrapped(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -109,7 +109,7 @@ def wrapped(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
             after_commit(session, lambda: reach(name, "committed"))
         result = real(*arguments, **named)
         if name == "jobs.next_of_series" and result is None and is_armed("queue.announce"):
-            result = whose  # the reconciler was quicker: a message that finds nothing to claim will do
+            result = actor  # the reconciler announced it first: a message without a claimable job will do
         reach(name, "after")
         return result
 
@@ -126,7 +126,7 @@ def arm(process: str) -> None:
         owner = owner.LocalFolder if module == "artifacts" else owner
         setattr(owner, function, wrapped(name, getattr(owner, function)))
 
-    def renaming(path: pathlib.Path, target: Any) -> Any:
+    def rename_watched(path: pathlib.Path, target: Any) -> Any:
         writing = path.name.startswith(".part-")
         if writing:
             reach("artifacts.put", "written")
@@ -135,17 +135,17 @@ def arm(process: str) -> None:
             reach("artifacts.put", "renamed")
         return result
 
-    pathlib.Path.rename = renaming  # type: ignore[method-assign, assignment]
+    pathlib.Path.rename = rename_watched  # type: ignore[method-assign, assignment]
 
 
 def end_with_parent() -> None:
-    """So that a test that fails leaves nothing behind."""
+    """Die with the parent process, so that a failed test leaves nothing behind."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def again_and_again(main: Callable[[], object]) -> None:
-    """Run it in a child of its own, and again whenever it was killed."""
+def keep_running(main: Callable[[], object]) -> None:
+    """Run it in a child process, and start it again whenever it is killed."""
     child = 0
 
     def stop(*_: object) -> None:
@@ -171,7 +171,7 @@ def api(port: str) -> None:
     from api.main import create_app  # noqa: PLC0415
 
     listening = socket.create_server(("127.0.0.1", int(port)))
-    again_and_again(lambda: uvicorn.Server(uvicorn.Config(create_app(), log_config=None)).run([listening]))
+    keep_running(lambda: uvicorn.Server(uvicorn.Config(create_app(), log_config=None)).run([listening]))
 
 
 def worker() -> None:
@@ -181,8 +181,8 @@ def worker() -> None:
     run = trainings.run
 
     def fit(training: Training, job_id: str) -> None:
-        global whose  # noqa: PLW0603 - one job at a time in a child
-        whose = job_id
+        global actor  # noqa: PLW0603 - one job at a time in a child
+        actor = job_id
         run(training, job_id)
 
     trainings.run = fit
@@ -193,16 +193,16 @@ def worker() -> None:
 def reconciler() -> None:
     from worker import reconciling  # noqa: PLC0415 - after the wrapping
 
-    again_and_again(reconciling.main)
+    keep_running(reconciling.main)
 
 
 if __name__ == "__main__":
-    whose, *arguments = sys.argv[1:]
+    actor, *arguments = sys.argv[1:]
     sys.argv[1:] = []
-    arm(whose)
-    if whose == "api":
+    arm(actor)
+    if actor == "api":
         api(*arguments)
-    elif whose == "worker":
+    elif actor == "worker":
         worker()
     else:
         reconciler()

@@ -1,4 +1,4 @@
-"""Processes that die where armed, and what tests ask of them."""
+"""Processes that die at armed steps, and the helpers of their tests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +21,11 @@ from tests.protocol.history import History
 from tests.protocol.world import World
 from tests.waiting import until
 
-PATIENCE_S = 120  # on a machine that does other things as well
+PATIENCE_S = 120  # on a busy machine
 
 
 class Stack:
-    """One API, and the worker and the reconciler that tests start beside it."""
+    """An API, a worker and a reconciler, each started by the test."""
 
     def __init__(self, settings: Settings, sessions: Sessions, folder: Path) -> None:
         self.settings, self.sessions, self.folder = settings, sessions, folder
@@ -38,22 +38,22 @@ class Stack:
     @contextmanager
     def run(self, process: str) -> Iterator[Process]:
         arguments = (process, str(self.port)) if process == "api" else (process,)
-        own = (self.settings, self.folder, "tests.crashes.entry", *arguments)
-        with running(*own, exit_codes=(0, -15, -9), ARMED=str(self.armed), PYTHONPATH=str(ROOT)) as started:
+        target = (self.settings, self.folder, "tests.crashes.entry", *arguments)
+        with running(*target, exit_codes=(0, -15, -9), ARMED=str(self.armed), PYTHONPATH=str(ROOT)) as started:
             yield started
 
     # --- deaths -----------------------------------------------------------------------------------------------------
 
-    def arm(self, whose: str, step: Step) -> None:
-        (self.armed / f"{whose}~{step}").touch()
+    def arm(self, actor: str, step: Step) -> None:
+        (self.armed / f"{actor}~{step}").touch()
 
-    def was_hit(self, whose: str, step: Step) -> bool:
-        return (self.armed / f"hit~{whose}~{step}").exists()
+    def was_hit(self, actor: str, step: Step) -> bool:
+        return (self.armed / f"hit~{actor}~{step}").exists()
 
     # --- clients ----------------------------------------------------------------------------------------------------
 
     def try_fit(self, series_id: str, key: str) -> str | None:
-        """The job's id; None when there was no answer."""
+        """The job id; None without an answer."""
         try:
             answer = self.client.post(f"/fit/{series_id}", json=ramp(), headers={"Idempotency-Key": key})
         except httpx.TransportError:
@@ -61,7 +61,7 @@ class Stack:
         return str(answer.json()["job_id"]) if answer.status_code == httpx.codes.ACCEPTED else None
 
     def fit(self, series_id: str, key: str = "") -> str:
-        """What a client does that wants its fit: the same request again, until it is answered."""
+        """Repeat the same request until it is answered, as clients should."""
         job_ids: list[str] = []
         key = key or str(uuid4())
         until(
@@ -70,13 +70,13 @@ class Stack:
         return job_ids[0]
 
     def job(self, job_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.client.get(f"/jobs/{job_id}").json()
-        return found
+        job: dict[str, Any] = self.client.get(f"/jobs/{job_id}").json()
+        return job
 
     # --- what is true -----------------------------------------------------------------------------------------------
 
     def jobs_of(self, series_id: str) -> list[tuple[str, str, int | None]]:
-        """Id, status and version of its jobs, in the order of acceptance."""
+        """Id, status and version of the jobs of a series, in the order of acceptance."""
         statement = text("SELECT CAST(id AS text), status, version FROM fit_jobs WHERE series_id = :id ORDER BY seq")
         with self.sessions.begin() as session:
             return [tuple(row) for row in session.execute(statement, {"id": series_id})]
@@ -86,7 +86,7 @@ class Stack:
             return admissions.admission(session, 1_000).open_jobs
 
     def history(self) -> History:
-        """All of it, after looking at what must hold."""
+        """The history of all jobs, after checking every invariant."""
         history = History(World(self.sessions, self.artifacts))
         history.observe()
         return history
@@ -94,7 +94,7 @@ class Stack:
     def orphans(self) -> set[str]:
         history = self.history()
         remains = {str(file) for file in self.folder.rglob(".part-*")}
-        return (history.stored() - history.held()) | remains
+        return (history.stored() - history.referenced()) | remains
 
     # --- what the reconciler finds ----------------------------------------------------------------------------------
 
@@ -104,11 +104,11 @@ class Stack:
         self.artifacts.states.put(state_key("orphan", job_id, 1, ".json"), b"x")
 
     def poison(self, series_id: str) -> tuple[str, str]:
-        """A job whose workers died twice, and now a third time; and the job that waits behind it."""
-        poison, following = self.fit(series_id), self.fit(series_id)
+        """A job whose lease expires after two crashes, and the job that waits behind it."""
+        poison, next_job_id = self.fit(series_id), self.fit(series_id)
         with self.sessions.begin() as session:
             assert attempts.claim(session, poison, "doomed", 60)
             session.execute(
                 text("UPDATE fit_jobs SET crashes = 2, lease_until = clock_timestamp() WHERE id = :id"), {"id": poison}
             )
-        return poison, following
+        return poison, next_job_id

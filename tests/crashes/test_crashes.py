@@ -1,4 +1,4 @@
-"""A real process is killed at every step; the others bring everything to a legal end."""
+"""A real process is killed at every step; the others complete its work."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +16,7 @@ FAILED_FOR_GOOD = Step("attempts.fail", "committed")
 
 
 class Aftermath:
-    """What clients were told, by step, after all deaths have happened and all is settled."""
+    """The answers to clients, by step, after every death, when all jobs are final."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -25,7 +25,7 @@ class Aftermath:
         self.poison = ("", "")
 
     def kill_the_api(self) -> None:
-        """The client that gets no answer asks again."""
+        """A client without an answer repeats its request."""
         for place, step in enumerate(API):
             self.stack.arm("api", step)
             answers: set[str | None] = set()
@@ -39,7 +39,7 @@ class Aftermath:
             self.stack.arm("reconciler", step)
         with self.stack.run("reconciler"):
             self.kill_the_api()
-            self.stack.fit("waiting")  # for a message to repeat
+            self.stack.fit("waiting")  # its message will be repeated
             for step in RECONCILER:
                 if step.function != WITH_VERSIONS:
                     self._until_hit("reconciler", step)
@@ -50,28 +50,28 @@ class Aftermath:
     def _fit_once(self, series_id: str, key: str, answers: set[str | None]) -> None:
         answers.add(self.stack.try_fit(series_id, key))
 
-    def _until_hit(self, whose: str, step: Step, meanwhile: Callable[[], object] = int) -> None:
-        until(lambda: self.stack.was_hit(whose, step), PATIENCE_S, meanwhile=meanwhile)
+    def _until_hit(self, actor: str, step: Step, meanwhile: Callable[[], object] = int) -> None:
+        until(lambda: self.stack.was_hit(actor, step), PATIENCE_S, meanwhile=meanwhile)
 
     def kill_workers(self) -> None:
         for place, step in enumerate(WORKER):
             job_id = self.stack.fit(f"worker-{place}")
             self.stack.arm(job_id, step)
-            following = self.stack.fit(f"worker-{place}")
+            next_job_id = self.stack.fit(f"worker-{place}")
             with self.stack.sessions.begin() as session:
-                assert attempts.message_spent(session, following)  # as when another worker was too early
-            self.worker[step] = job_id, following
+                assert attempts.message_spent(session, next_job_id)  # as if another worker was too early
+            self.worker[step] = job_id, next_job_id
         with self.stack.run("worker") as worker:
             until(lambda: self.stack.open_jobs() == 0, PATIENCE_S)
-            worker.popen.kill()  # told to stop, it would wait for the child that it has just lost
+            worker.popen.kill()  # on SIGTERM, it would wait for the child that it has just lost
 
 
 @pytest.fixture(scope="module")
 def aftermath(stack: Stack) -> Aftermath:
-    made = Aftermath(stack)
+    aftermath = Aftermath(stack)
     with stack.run("api"):
-        made.kill_the_reconciler()
-    return made
+        aftermath.kill_the_reconciler()
+    return aftermath
 
 
 def test_every_step_that_is_not_tried_is_a_step() -> None:
@@ -101,8 +101,8 @@ def test_nothing_is_left_undone_wherever_the_reconciler_is_killed(aftermath: Aft
 
 
 def test_a_job_that_kills_its_workers_fails_and_lets_the_next_through(aftermath: Aftermath) -> None:
-    poison, following = aftermath.poison
-    assert aftermath.stack.jobs_of("poison") == [(poison, "failed", None), (following, "succeeded", 1)]
+    poison, next_job_id = aftermath.poison
+    assert aftermath.stack.jobs_of("poison") == [(poison, "failed", None), (next_job_id, "succeeded", 1)]
 
 
 def test_after_all_deaths_rows_and_artifacts_are_what_they_must_be(aftermath: Aftermath) -> None:

@@ -8,21 +8,21 @@ import pytest
 
 from shared.store import jobs, series
 from tests.crashes.stack import PATIENCE_S, Stack
-from tests.processes import Process
+from tests.processes import Process, wait_for_worker
 from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
 def worker(stack: Stack) -> Iterator[Process]:
-    """A worker with several children, and everything else beside it."""
+    """A worker with several children, with an API and a reconciler."""
     with stack.run("api"), stack.run("reconciler"), stack.run("worker") as process:
-        until(lambda: b" ready." in process.log.read_bytes() or process.popen.poll() is not None, PATIENCE_S)
+        wait_for_worker(process, PATIENCE_S)
         yield process
 
 
 @pytest.fixture
 def sleeper(stack: Stack, worker: Process, series_id: str) -> Iterator[tuple[str, int]]:
-    """A job, and the process that fell asleep just before it published the first attempt."""
+    """A job, and the process of its first attempt, stopped just before it publishes."""
     (stack.armed / "hold").touch()
     job_id = stack.fit(series_id)
     until((stack.armed / f"holds~{job_id}").exists, PATIENCE_S)
@@ -34,10 +34,10 @@ def sleeper(stack: Stack, worker: Process, series_id: str) -> Iterator[tuple[str
 
 
 def wake(stack: Stack, worker: Process, job_id: str, pid: int) -> None:
-    """Let it go on, until it knows that it has lost."""
+    """Let the process continue until it notices that it lost its job."""
     os.kill(pid, signal.SIGCONT)
-    ends = (f"job {job_id}: attempt 1 lost it", f"job {job_id}: the fit of a job that is gone does not end")
-    until(lambda: any(end in worker.log.read_text() for end in ends), PATIENCE_S)
+    log_lines = (f"job {job_id}: attempt 1 lost it", f"job {job_id}: the fit of a job that is gone does not end")
+    until(lambda: any(end in worker.log.read_text() for end in log_lines), PATIENCE_S)
     until(lambda: not stack.orphans(), PATIENCE_S)
 
 
@@ -47,10 +47,10 @@ def test_a_sleeper_whose_job_was_fitted_by_another_changes_nothing(
     job_id, pid = sleeper
     later = stack.fit(series_id)
     until(lambda: stack.job(later)["status"] == "succeeded", PATIENCE_S)
-    before = stack.job(job_id)
-    assert (before["status"], before["version"], before["attempts"]) == ("succeeded", "1", 2)
+    job_before = stack.job(job_id)
+    assert (job_before["status"], job_before["version"], job_before["attempts"]) == ("succeeded", "1", 2)
     wake(stack, worker, job_id, pid)
-    assert stack.job(job_id) == before
+    assert stack.job(job_id) == job_before
     assert stack.jobs_of(series_id) == [(job_id, "succeeded", 1), (later, "succeeded", 2)]
 
 
@@ -70,7 +70,7 @@ def test_a_sleeper_whose_series_was_deleted_publishes_nothing(
     job_id, pid = sleeper
     with stack.sessions.begin() as session:
         assert series.delete_series(session, series_id).cancelled_job_ids == [job_id]
-    following = stack.fit(series_id)
-    until(lambda: stack.job(following)["status"] == "succeeded", PATIENCE_S)
+    next_job_id = stack.fit(series_id)
+    until(lambda: stack.job(next_job_id)["status"] == "succeeded", PATIENCE_S)
     wake(stack, worker, job_id, pid)
-    assert stack.jobs_of(series_id) == [(job_id, "cancelled", None), (following, "succeeded", 1)]
+    assert stack.jobs_of(series_id) == [(job_id, "cancelled", None), (next_job_id, "succeeded", 1)]

@@ -24,15 +24,15 @@ FINALITY = (
 
 @dataclass(frozen=True)
 class Result:
-    """What the search came to."""
+    """What the search found."""
 
-    found: str | None  # the violation
+    violation: str | None
     states: int
     trace: list[str]  # a shortest way to it
 
 
 def check(rules: Rules, bounds: Bounds) -> Result:
-    """Look at every state that can be reached."""
+    """Check every reachable state."""
     return _Search(rules, bounds).run()
 
 
@@ -70,30 +70,30 @@ def damaged_version(s: State) -> str | None:
 
 
 def wrong_order(s: State) -> str | None:
-    made = [job.version for job in sorted(s.jobs, key=lambda job: job.seq) if job.made and job.status != "pruned"]
-    if len(set(made)) < len(made):
-        return f"S5 version numbers {made}: one was given out twice"
-    if made != sorted(made):
-        return f"S6 versions {made} do not follow the order of acceptance"
+    numbers = [job.version for job in sorted(s.jobs, key=lambda job: job.seq) if job.made and job.status != "pruned"]
+    if len(set(numbers)) < len(numbers):
+        return f"S5 version numbers {numbers}: one was given out twice"
+    if numbers != sorted(numbers):
+        return f"S6 versions {numbers} do not follow the order of acceptance"
     return None
 
 
 def changed_when_finished(before: State, after: State) -> bool:
     return any(
-        old.status in FINISHED and new.status not in (old.status, "pruned")
-        for old, new in zip(before.jobs, after.jobs, strict=True)
+        job_before.status in FINISHED and job_after.status not in (job_before.status, "pruned")
+        for job_before, job_after in zip(before.jobs, after.jobs, strict=True)
     )
 
 
 def unfinished(s: State) -> str | None:
-    """What is still to be done; None when everything is settled and the store holds what rows refer to, no more."""
+    """What is still to do; None if every job is final and the store holds exactly the files that rows refer to."""
     garbage, open_job, open_call = FINALITY
     if any(phase not in ("", "over") for phase in s.calls):
         return open_call
     if any(job.status in OPEN for job in s.jobs):
         return open_job
-    held = {job.data for job in s.jobs} | {file for v in s.versions for file in (v.state, v.data)}
-    return None if s.store <= held else garbage
+    referenced = {job.data for job in s.jobs} | {file for v in s.versions for file in (v.state, v.data)}
+    return None if s.store <= referenced else garbage
 
 
 # --- the search -------------------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def unfinished(s: State) -> str | None:
 
 @dataclass
 class _Search:
-    """Breadth first, so that the trace to a violation is a shortest one."""
+    """A breadth-first search, so that the trace to a violation is a shortest one."""
 
     rules: Rules
     bounds: Bounds
@@ -117,8 +117,8 @@ class _Search:
         self.steps_into.append([])
         queue = deque([start])
         while queue:
-            if found := self._expand(queue.popleft(), queue):
-                return found
+            if result := self._expand(queue.popleft(), queue):
+                return result
         return self._stuck() or Result(None, len(self.number), [])
 
     def _start(self) -> State:
@@ -136,34 +136,34 @@ class _Search:
             chores=self.bounds.chores,
         )
 
-    def _expand(self, here: State, queue: deque[State]) -> Result | None:
-        """Follow every move from here; what is new is queued."""
-        n = self.number[here]
-        if unfinished(here) is None:
+    def _expand(self, state: State, queue: deque[State]) -> Result | None:
+        """Follow every move from a state, and queue the new states."""
+        n = self.number[state]
+        if unfinished(state) is None:
             self.settled.append(n)
-        for kind, what, there in moves(here, self.rules, self.bounds):
-            if here.jobs is not there.jobs and changed_when_finished(here, there):
-                return Result("S4 a finished job changed its status", len(self.number), [*self._trace(n), what])
-            m = self.number.setdefault(there, len(self.number))
+        for kind, label, successor in moves(state, self.rules, self.bounds):
+            if state.jobs is not successor.jobs and changed_when_finished(state, successor):
+                return Result("S4 a finished job changed its status", len(self.number), [*self._trace(n), label])
+            m = self.number.setdefault(successor, len(self.number))
             if m == len(self.came_from):
-                self.came_from.append((n, what))
+                self.came_from.append((n, label))
                 self.steps_into.append([])
-                if found := violation(there):
-                    return Result(found, len(self.number), self._trace(m))
-                queue.append(there)
+                if broken_rule := violation(successor):
+                    return Result(broken_rule, len(self.number), self._trace(m))
+                queue.append(successor)
             if kind == "step":
                 self.steps_into[m].append(n)
         return None
 
     def _stuck(self) -> Result | None:
-        """A state from which no steps lead to a settled one; the most final reason says best what is missing."""
+        """Find a state from which no steps lead to a settled one, by the most specific reason."""
         can_settle = set(self.settled)
-        todo = deque(self.settled)
-        while todo:
-            for n in self.steps_into[todo.popleft()]:
+        pending = deque(self.settled)
+        while pending:
+            for n in self.steps_into[pending.popleft()]:
                 if n not in can_settle:
                     can_settle.add(n)
-                    todo.append(n)
+                    pending.append(n)
         stuck = [(unfinished(state) or "", n) for state, n in self.number.items() if n not in can_settle]
         if not stuck:
             return None
@@ -171,8 +171,8 @@ class _Search:
         return Result(reason, len(self.number), self._trace(n))
 
     def _trace(self, n: int) -> list[str]:
-        way = []
+        labels = []
         while n > 0:
-            n, what = self.came_from[n]
-            way.append(what)
-        return way[::-1]
+            n, label = self.came_from[n]
+            labels.append(label)
+        return labels[::-1]

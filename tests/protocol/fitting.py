@@ -1,4 +1,4 @@
-"""What the simulated workers do."""
+"""The actions of simulated workers."""
 
 from shared import artifacts as keys
 from shared.domain.versions import NewVersion
@@ -7,7 +7,7 @@ from tests.protocol.world import LEASE_S, Commit, UnansweredError, Worker, World
 
 
 def deliver(world: World, job_id: str, commit: Commit = Commit.DONE) -> Worker | None:
-    """A worker gets the message and claims the job, if it can."""
+    """Receive a message as a worker, and claim the job if possible."""
     try:
         with world.transaction(commit) as session:
             claimed = attempts.claim(session, job_id, "worker", LEASE_S)
@@ -21,7 +21,7 @@ def deliver(world: World, job_id: str, commit: Commit = Commit.DONE) -> Worker |
     return world.workers[-1]
 
 
-def beat(world: World, worker: Worker) -> None:
+def heartbeat(world: World, worker: Worker) -> None:
     with world.transaction() as session:
         if not attempts.heartbeat(session, worker.claimed, 0.5, LEASE_S):
             world.workers.remove(worker)
@@ -30,7 +30,7 @@ def beat(world: World, worker: Worker) -> None:
 def store(world: World, worker: Worker) -> None:
     """Load the data, and write the state and the scores. Their content tells whose they are."""
     claimed, states = worker.claimed, world.artifacts.states
-    own = (claimed.series_id, claimed.job_id, claimed.attempt)
+    key_parts = (claimed.series_id, claimed.job_id, claimed.attempt)
     worker.new = NewVersion(
         first_timestamp=0,
         last_timestamp=60,
@@ -38,13 +38,13 @@ def store(world: World, worker: Worker) -> None:
         anomaly_share=0.0,
         sparkline=[],
         fit_ms=1.0,
-        state=states.put(keys.state_key(*own, ".json"), f"state of {own}".encode()),
-        scores=states.put(keys.scores_key(*own), f"scores of {own}".encode()),
+        state=states.put(keys.state_key(*key_parts, ".json"), f"state of {key_parts}".encode()),
+        scores=states.put(keys.scores_key(*key_parts), f"scores of {key_parts}".encode()),
     )
 
 
 def publish(world: World, worker: Worker, commit: Commit = Commit.DONE) -> int | None:
-    """Publish what is stored. A worker without an answer stays, and may publish again."""
+    """Publish a stored version. A worker without an answer stays, and may publish again."""
     assert worker.new is not None
     try:
         with world.transaction(commit) as session:
@@ -76,7 +76,7 @@ def release(world: World, worker: Worker, backoff_s: float, commit: Commit = Com
 
 
 def fit(world: World, job_id: str) -> int | None:
-    """All that a worker does when nothing goes wrong; the number of the version."""
+    """Claim, store and publish without failures; return the version number."""
     worker = deliver(world, job_id)
     if worker is None:
         return None

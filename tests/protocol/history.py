@@ -1,4 +1,4 @@
-"""What must hold after every step, read from the tables and the folder, and compared with all that was seen before."""
+"""Invariants that hold after every step, read from the tables and the folder and compared with earlier rows."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -27,16 +27,16 @@ _SERIES = text("SELECT series_id, last_version, pinned_version FROM series")
 
 
 class ViolationError(AssertionError):
-    """Something that must never be."""
+    """A broken invariant."""
 
 
-def violated(rule: str, what: str) -> ViolationError:
-    return ViolationError(f"{rule} {what}")
+def violated(rule: str, detail: str) -> ViolationError:
+    return ViolationError(f"{rule} {detail}")
 
 
 @dataclass
 class History:
-    """All jobs and versions that were ever seen."""
+    """All jobs and versions ever observed."""
 
     world: World
     jobs: dict[str, Row[Any]] = field(default_factory=dict)  # as last seen
@@ -46,7 +46,7 @@ class History:
     pins: dict[str, int] = field(default_factory=dict)
 
     def observe(self) -> None:
-        """Look at everything; raise `ViolationError` for what must not be."""
+        """Check every invariant; raise `ViolationError` for a broken one."""
         with self.world.transaction() as session:
             self.now = {row.id: row for row in session.execute(_JOBS)}
             self.versions_now = {(row.series_id, row.version): row for row in session.execute(_VERSIONS)}
@@ -65,7 +65,7 @@ class History:
         self._check_promises()
         self._check_latest()
 
-    def held(self) -> set[str]:
+    def referenced(self) -> set[str]:
         """Keys that rows refer to."""
         data = {job.data_key for job in self.now.values() if job.data_key}
         return data | {
@@ -73,7 +73,7 @@ class History:
         }
 
     def retryable(self) -> list[str]:
-        """Jobs whose data is kept after their end."""
+        """Final jobs whose data is kept."""
         return [job.id for job in self.now.values() if job.status in FINAL and job.data_key]
 
     def stored(self) -> set[str]:
@@ -92,37 +92,37 @@ class History:
             for kind in ("data", "state", "scores"):
                 self._check_artifact(row, kind, f"version {row.version} of {row.series_id}")
 
-    def _check_artifact(self, row: Row[Any], kind: str, whose: str) -> None:
+    def _check_artifact(self, row: Row[Any], kind: str, owner: str) -> None:
         columns = row._asdict()
         artifact = Artifact(columns[f"{kind}_key"], bytes(columns[f"{kind}_sha256"]), columns[f"{kind}_size"])
         try:
             (self.world.artifacts.data if kind == "data" else self.world.artifacts.states).get(artifact)
         except DamagedError as error:
-            raise violated("S1", f"{whose}, its {kind}: {error.detail}") from error
+            raise violated("S1", f"{owner}, its {kind}: {error.detail}") from error
 
     def _check_success(self) -> None:
-        made = Counter(row.job_id for row in self.versions.values())
-        if twice := [job_id for job_id, times in made.items() if times > 1]:
-            raise violated("S2", f"job {twice[0]} made {made[twice[0]]} versions")
+        version_counts = Counter(row.job_id for row in self.versions.values())
+        if repeated := [job_id for job_id, times in version_counts.items() if times > 1]:
+            raise violated("S2", f"job {repeated[0]} made {version_counts[repeated[0]]} versions")
         for job in self.jobs.values():
-            if (job.status == "succeeded") != (made[job.id] == 1):
-                raise violated("S3", f"{job.status} job {job.id} made {made[job.id]} versions")
+            if (job.status == "succeeded") != (version_counts[job.id] == 1):
+                raise violated("S3", f"{job.status} job {job.id} made {version_counts[job.id]} versions")
         for row in self.versions.values():
             job = self.jobs[row.job_id]
             if job.version != row.version or job.attempt != row.attempt:
                 raise violated("S3", f"version {row.version} of {row.series_id} is not what its job says it made")
-            own = state_key(row.series_id, row.job_id, row.attempt, ".json")
-            if row.state_key != own or bytes(row.data_sha256) != bytes(job.data_sha256):
+            expected_key = state_key(row.series_id, row.job_id, row.attempt, ".json")
+            if row.state_key != expected_key or bytes(row.data_sha256) != bytes(job.data_sha256):
                 raise violated("S3", f"version {row.version} of {row.series_id} is another attempt's work")
 
     def _check_finality(self) -> None:
-        for job_id, before in self.jobs.items():
-            after = self.now.get(job_id)
-            if before.status in FINAL and after and (after.status, after.version) != (before.status, before.version):
-                now = f"{after.status}, version {after.version}"
-                raise violated("S4", f"{before.status} job {job_id}, version {before.version}, became {now}")
-            if before.status not in FINAL and not after:
-                raise violated("S4", f"{before.status} job {job_id} has no row any more")
+        for job_id, earlier in self.jobs.items():
+            row = self.now.get(job_id)
+            if earlier.status in FINAL and row and (row.status, row.version) != (earlier.status, earlier.version):
+                now = f"{row.status}, version {row.version}"
+                raise violated("S4", f"{earlier.status} job {job_id}, version {earlier.version}, became {now}")
+            if earlier.status not in FINAL and not row:
+                raise violated("S4", f"{earlier.status} job {job_id} has no row any more")
 
     def _check_versions_stay(self) -> None:
         for number, row in self.versions_now.items():
@@ -134,14 +134,14 @@ class History:
             raise violated("S5", f"versions {sorted(lost)} are gone, and nobody deleted them")
 
     def _check_numbers(self, last_versions: dict[str, int]) -> None:
-        given: dict[str, list[int]] = {}
+        by_series: dict[str, list[int]] = {}
         for series_id, number in sorted(self.versions):
-            given.setdefault(series_id, []).append(number)
-        for series_id, numbers in given.items():
+            by_series.setdefault(series_id, []).append(number)
+        for series_id, numbers in by_series.items():
             if numbers != list(range(1, last_versions.get(series_id, 0) + 1)):
                 raise violated("S5", f"{series_id} gave out {numbers} and its last is {last_versions.get(series_id)}")
-        if burnt := last_versions.keys() - given.keys():
-            raise violated("S5", f"{sorted(burnt)} have a last version and never had any")
+        if unknown := last_versions.keys() - by_series.keys():
+            raise violated("S5", f"{sorted(unknown)} have a last version and never had any")
 
     def _check_order(self) -> None:
         last: dict[str, int] = {}
@@ -164,7 +164,7 @@ class History:
             raise violated("L1", f"jobs {sorted(lost)} were promised and have no row")
 
     def _check_latest(self) -> None:
-        """What the store says is latest is the pinned version, else the highest that exists."""
+        """The latest version is the pinned one, else the highest that exists."""
         highest = dict(sorted(self.versions_now))
         with self.world.transaction() as session:
             for series_id in {series_id for series_id, _ in self.versions}:

@@ -14,9 +14,9 @@ from tests.protocol.world import GRACE_S, LEASE_S, WINDOW_S, Commit, World
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 SERIES = st.sampled_from(["a", "b"])
-WHICH = st.integers(0, 3)  # a place in a list, however long the list is: counted from the end, where the young are
+INDEXES = st.integers(0, 3)  # counted from the end of a list, where the newest items are
 COMMIT = st.sampled_from([Commit.DONE, Commit.DONE, Commit.UNANSWERED, Commit.LOST])
-MOST_JOBS = 8  # at a time, so that histories meet each other instead of growing side by side
+MAX_JOBS = 8  # at a time, so that histories meet each other instead of growing side by side
 ROUNDS = 30
 T = TypeVar("T")
 
@@ -36,12 +36,12 @@ def budget(examples: int, steps: int = 50) -> settings:
     )
 
 
-def pick(things: Sequence[T], which: int) -> T:
-    return things[-1 - which % len(things)]
+def pick(items: Sequence[T], index: int) -> T:
+    return items[-1 - index % len(items)]
 
 
 class ProtocolMachine(RuleBasedStateMachine):
-    """Rules are what clients, users, the API, workers, the reconciler, the collector, time and bad luck do."""
+    """The rules are the actions of clients, users, the API, workers, the reconciler and the collector, and failures."""
 
     def __init__(self, make_world: Callable[[], World]) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class ProtocolMachine(RuleBasedStateMachine):
         fits=st.lists(st.tuples(SERIES, st.sampled_from(["waiting", "published", "failed"])), min_size=1, max_size=4)
     )
     def begin(self, fits: list[tuple[str, str]]) -> None:
-        """Something has happened before, without any trouble."""
+        """Start with jobs that had no failures."""
         for series_id, end in fits:
             request = self.world.ask(series_id)
             self.world.accept([request])
@@ -76,15 +76,15 @@ class ProtocolMachine(RuleBasedStateMachine):
         self.world.ask(series_id)
 
     @precondition(lambda self: self.world.requests)
-    @rule(which=WHICH, together=st.booleans(), commit=COMMIT)
-    def accept(self, which: int, together: bool, commit: Commit) -> None:  # noqa: FBT001 - drawn by name
+    @rule(index=INDEXES, together=st.booleans(), commit=COMMIT)
+    def accept(self, index: int, together: bool, commit: Commit) -> None:  # noqa: FBT001 - drawn by name
         requests = self.world.requests
-        self.world.accept(requests if together else [pick(requests, which)], commit)
+        self.world.accept(requests if together else [pick(requests, index)], commit)
 
     @precondition(lambda self: self.world.requests and not self.world.in_flight)
-    @rule(which=WHICH)
-    def begin_accept(self, which: int) -> None:
-        self.world.begin_accept(pick(self.world.requests, which))
+    @rule(index=INDEXES)
+    def begin_accept(self, index: int) -> None:
+        self.world.begin_accept(pick(self.world.requests, index))
 
     @precondition(lambda self: self.world.in_flight)
     @rule()
@@ -92,58 +92,58 @@ class ProtocolMachine(RuleBasedStateMachine):
         self.world.end_accept()
 
     @precondition(lambda self: self.world.requests)
-    @rule(which=WHICH)
-    def api_dies(self, which: int) -> None:
-        self.world.requests.remove(pick(self.world.requests, which))
+    @rule(index=INDEXES)
+    def api_dies(self, index: int) -> None:
+        self.world.requests.remove(pick(self.world.requests, index))
 
     # --- users ------------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.history.now)
-    @rule(what=st.sampled_from(["job", "job", "version", "series"]), which=WHICH)
-    def take_back(self, what: str, which: int) -> None:
-        job = self.history.now[pick(list(self.history.now), which)]
-        if what == "job":
+    @rule(action=st.sampled_from(["job", "job", "version", "series"]), index=INDEXES)
+    def take_back(self, action: str, index: int) -> None:
+        job = self.history.now[pick(list(self.history.now), index)]
+        if action == "job":
             self.world.cancel(job.id)
-        elif what == "series":
+        elif action == "series":
             self.world.delete_series(job.series_id)
         elif self.history.versions:
-            self.world.delete_version(*pick(list(self.history.versions), which))
+            self.world.delete_version(*pick(list(self.history.versions), index))
 
     @precondition(lambda self: self.history.now)
-    @rule(which=WHICH, commit=COMMIT)
-    def retry(self, which: int, commit: Commit) -> None:
-        self.world.retry(pick(self.history.retryable() or list(self.history.now), which), commit)
+    @rule(index=INDEXES, commit=COMMIT)
+    def retry(self, index: int, commit: Commit) -> None:
+        self.world.retry(pick(self.history.retryable() or list(self.history.now), index), commit)
 
     @precondition(lambda self: self.history.versions)
-    @rule(which=WHICH)
-    def pin_or_unpin(self, which: int) -> None:
-        series_id, version = pick(list(self.history.versions), which)
-        there = (series_id, version) in self.history.versions_now
+    @rule(index=INDEXES)
+    def pin_or_unpin(self, index: int) -> None:
+        series_id, version = pick(list(self.history.versions), index)
+        exists = (series_id, version) in self.history.versions_now
         if self.history.pins.get(series_id) == version:
             self.world.unpin(series_id)
-        elif self.world.pin(series_id, version) != there:
-            raise violated("P1", f"version {version} of {series_id} was pinned, and it is {there} that it exists")
+        elif self.world.pin(series_id, version) != exists:
+            raise violated("P1", f"version {version} of {series_id} was pinned, and it is {exists} that it exists")
 
     # --- messages and workers ---------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.world.messages)
-    @rule(which=WHICH, repeated=st.booleans(), commit=COMMIT)
-    def deliver(self, which: int, repeated: bool, commit: Commit) -> None:  # noqa: FBT001 - drawn by name
-        message = pick(self.world.messages, which)
+    @rule(index=INDEXES, repeated=st.booleans(), commit=COMMIT)
+    def deliver(self, index: int, repeated: bool, commit: Commit) -> None:  # noqa: FBT001 - drawn by name
+        message = pick(self.world.messages, index)
         if not repeated:
             self.world.messages.remove(message)
         fitting.deliver(self.world, message, commit)
 
     @precondition(lambda self: self.world.messages)
-    @rule(which=WHICH)
-    def deliver_and_fit(self, which: int) -> None:
-        if worker := fitting.deliver(self.world, pick(self.world.messages, which)):
+    @rule(index=INDEXES)
+    def deliver_and_fit(self, index: int) -> None:
+        if worker := fitting.deliver(self.world, pick(self.world.messages, index)):
             fitting.store(self.world, worker)
 
     @precondition(lambda self: self.history.jobs)
-    @rule(which=WHICH)
-    def deliver_a_message_of_old(self, which: int) -> None:
-        fitting.deliver(self.world, pick(list(self.history.jobs), which))
+    @rule(index=INDEXES)
+    def deliver_a_message_of_old(self, index: int) -> None:
+        fitting.deliver(self.world, pick(list(self.history.jobs), index))
 
     @precondition(lambda self: self.world.messages)
     @rule()
@@ -151,48 +151,48 @@ class ProtocolMachine(RuleBasedStateMachine):
         self.world.messages.clear()
 
     @precondition(lambda self: self.world.workers)
-    @rule(which=WHICH)
-    def beat(self, which: int) -> None:
-        fitting.beat(self.world, pick(self.world.workers, which))
+    @rule(index=INDEXES)
+    def heartbeat(self, index: int) -> None:
+        fitting.heartbeat(self.world, pick(self.world.workers, index))
 
     @precondition(lambda self: self.world.workers)
-    @rule(which=WHICH)
-    def store(self, which: int) -> None:
-        fitting.store(self.world, pick(self.world.workers, which))
+    @rule(index=INDEXES)
+    def store(self, index: int) -> None:
+        fitting.store(self.world, pick(self.world.workers, index))
 
     @precondition(lambda self: any(worker.new for worker in self.world.workers))
-    @rule(which=WHICH, commit=COMMIT)
-    def publish(self, which: int, commit: Commit) -> None:
-        fitting.publish(self.world, pick([worker for worker in self.world.workers if worker.new], which), commit)
+    @rule(index=INDEXES, commit=COMMIT)
+    def publish(self, index: int, commit: Commit) -> None:
+        fitting.publish(self.world, pick([worker for worker in self.world.workers if worker.new], index), commit)
 
     @precondition(lambda self: self.world.workers)
-    @rule(which=WHICH, backoff_s=st.sampled_from([None, 0.0, 100.0]), commit=COMMIT)
-    def fail_or_release(self, which: int, backoff_s: float | None, commit: Commit) -> None:
-        worker = pick(self.world.workers, which)
+    @rule(index=INDEXES, backoff_s=st.sampled_from([None, 0.0, 100.0]), commit=COMMIT)
+    def fail_or_release(self, index: int, backoff_s: float | None, commit: Commit) -> None:
+        worker = pick(self.world.workers, index)
         if backoff_s is None:
             fitting.fail(self.world, worker, commit)
         else:
             fitting.release(self.world, worker, backoff_s, commit)
 
     @precondition(lambda self: self.world.workers)
-    @rule(which=WHICH)
-    def worker_dies(self, which: int) -> None:
-        self.world.workers.remove(pick(self.world.workers, which))
+    @rule(index=INDEXES)
+    def worker_dies(self, index: int) -> None:
+        self.world.workers.remove(pick(self.world.workers, index))
 
     @precondition(lambda self: self.world.workers)
-    @rule(which=WHICH, successor=st.sampled_from(["none yet", "fits", "publishes"]))
-    def worker_is_taken_for_dead(self, which: int, successor: str) -> None:
-        """It only sleeps: what it does later must change nothing."""
-        sleeper = pick(self.world.workers, which)
+    @rule(index=INDEXES, successor=st.sampled_from(["none yet", "fits", "publishes"]))
+    def worker_is_taken_for_dead(self, index: int, successor: str) -> None:
+        """The worker only sleeps: its later actions must change nothing."""
+        sleeper = pick(self.world.workers, index)
         fitting.store(self.world, sleeper)
         self.world.silence(sleeper)
         upkeep.reap(self.world)
         self.world.wake()
-        other = None if successor == "none yet" else fitting.deliver(self.world, sleeper.claimed.job_id)
-        if other:
-            fitting.store(self.world, other)
+        successor_worker = None if successor == "none yet" else fitting.deliver(self.world, sleeper.claimed.job_id)
+        if successor_worker:
+            fitting.store(self.world, successor_worker)
             if successor == "publishes":
-                fitting.publish(self.world, other)
+                fitting.publish(self.world, successor_worker)
 
     # --- time, the reconciler, the collector ------------------------------------------------------------------------
 
@@ -207,14 +207,14 @@ class ProtocolMachine(RuleBasedStateMachine):
         upkeep.announce(self.world)
 
     @precondition(lambda self: self.history.now)
-    @rule(what=st.sampled_from([upkeep.release_data, upkeep.prune_jobs, upkeep.prune_versions]))
-    def forget_the_old(self, what: Callable[[World], None]) -> None:
-        what(self.world)
+    @rule(chore=st.sampled_from([upkeep.release_data, upkeep.prune_jobs, upkeep.prune_versions]))
+    def forget_the_old(self, chore: Callable[[World], None]) -> None:
+        chore(self.world)
 
     @precondition(lambda self: self.history.now or self.world.requests)
-    @rule(what=st.sampled_from([upkeep.note, upkeep.take]))
-    def collect(self, what: Callable[[World], None]) -> None:
-        what(self.world)
+    @rule(chore=st.sampled_from([upkeep.note, upkeep.take]))
+    def collect(self, chore: Callable[[World], None]) -> None:
+        chore(self.world)
 
     @precondition(lambda self: self.history.now or self.world.requests)
     @rule()
@@ -238,7 +238,7 @@ class ProtocolMachine(RuleBasedStateMachine):
         self.history.observe()
 
     def teardown(self) -> None:
-        """In the end everybody does what is theirs, and all is settled: each job final, each orphan collected."""
+        """In the end, every job becomes final and every orphan is collected."""
         self.world.end_accept()
         self.world.requests.clear()
         for _ in range(ROUNDS):
@@ -250,11 +250,11 @@ class ProtocolMachine(RuleBasedStateMachine):
             raise violated("L1", f"still open: {[job for job in self.history.now.values() if job.status not in FINAL]}")
         self._collect()
         self.history.observe()
-        if orphans := self.history.stored() - self.history.held():
+        if orphans := self.history.stored() - self.history.referenced():
             raise violated("L2", f"never collected: {sorted(orphans)}")
 
     def _round(self) -> None:
-        """One of those by which the system alone ends what is open."""
+        """One round of the work by which the system finishes open jobs."""
         self.world.pass_time(LEASE_S + 1)
         self.world.workers.clear()
         upkeep.reap(self.world)
@@ -272,11 +272,11 @@ class ProtocolMachine(RuleBasedStateMachine):
         upkeep.delete_doomed(self.world)
 
     def has_room(self) -> bool:
-        return len(self.history.now) + len(self.world.requests) < MOST_JOBS
+        return len(self.history.now) + len(self.world.requests) < MAX_JOBS
 
 
 def machine(make_world: Callable[[], World]) -> type[ProtocolMachine]:
-    """The machine, each run of which begins in a new world."""
+    """A state machine whose every run starts in a new world."""
 
     class Machine(ProtocolMachine):
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Who does what: every move that is possible from a state.
+"""Every move that is possible from a state.
 
 A *step* is what the system does by itself, a *call* what a client begins, a *chore* what a user or retention does
 (cancel, retry, delete, prune), a *fault* what goes wrong.
@@ -30,11 +30,11 @@ from tests.protocol.model import (
     with_worker,
 )
 
-Move = tuple[str, str, State]  # "step", "call", "chore" or "fault"; what happens; what comes of it
+Move = tuple[str, str, State]  # "step", "call", "chore" or "fault"; its label; the next state
 
 
 def moves(s: State, rules: Rules, bounds: Bounds) -> Iterator[Move]:
-    """All of them."""
+    """All moves from a state."""
     for i in range(bounds.posts):
         yield from post_moves(s, rules, i)
     for i in range(bounds.posts, len(s.jobs)):
@@ -52,19 +52,19 @@ def post_moves(s: State, rules: Rules, i: int) -> Iterator[Move]:
     phase = s.calls[i]
     data = File("data", i, 0, 0)
     if phase == "" and (i == 0 or s.calls[i - 1] != ""):  # calls are alike: they begin in order
-        begun = call(s, i, "put")
-        begun = put(begun, data) if rules.data_before_row else begun
-        begun = begun if rules.row_before_message else announce(begun, i)
-        yield "call", f"POST {i}: PUT data" if rules.data_before_row else f"POST {i}", begun
+        started = call(s, i, "put")
+        started = put(started, data) if rules.data_before_row else started
+        started = started if rules.row_before_message else announce(started, i)
+        yield "call", f"POST {i}: PUT data" if rules.data_before_row else f"POST {i}", started
     elif phase in ("put", "late"):  # before and after the end of the accept window
         yield from window_moves(s, rules, i)
     elif phase == "inserting":
-        done = accept(call(s, i, "over" if rules.data_before_row else "owes data"), i, data)
-        yield "step", f"POST {i}: COMMIT", announce(done, i) if rules.row_before_message else done
+        committed = accept(call(s, i, "over" if rules.data_before_row else "owes data"), i, data)
+        yield "step", f"POST {i}: COMMIT", announce(committed, i) if rules.row_before_message else committed
         if s.faults:
-            yield "fault", f"POST {i}: COMMIT, API dies before the message", fault(done)
+            yield "fault", f"POST {i}: COMMIT, API dies before the message", fault(committed)
             if not rules.api_never_deletes:
-                yield "fault", f"POST {i}: COMMIT raises, API deletes data", delete(fault(done), data)
+                yield "fault", f"POST {i}: COMMIT raises, API deletes data", delete(fault(committed), data)
     elif phase == "owes data":
         yield "step", f"POST {i}: PUT data", put(call(s, i, "over"), data)
 
@@ -99,7 +99,7 @@ def retry_moves(s: State, rules: Rules, i: int) -> Iterator[Move]:
 def worker_moves(s: State, rules: Rules) -> Iterator[Move]:
     for k, worker in enumerate(s.workers):
         if k and worker == s.workers[k - 1]:
-            continue  # its twin did it
+            continue  # an identical worker made these moves
         to = partial(with_worker, k)
         if worker.job < 0:
             yield from idle_worker_moves(s, rules, to)
@@ -112,39 +112,39 @@ def worker_moves(s: State, rules: Rules) -> Iterator[Move]:
 def idle_worker_moves(s: State, rules: Rules, to: Callable[..., State]) -> Iterator[Move]:
     for i in sorted(s.messages):
         job = s.jobs[i]
-        after, what = s, f"worker drops message {i}"
+        after, label = s, f"worker drops message {i}"
         if job.status == "queued" and (first_in_line(s, i) or not rules.first_in_line):
             attempt = job.attempt + 1
             after = to(with_job(s, i, status="running", attempt=attempt), "fitting", i, attempt)
-            what = f"worker claims {i}.{attempt}"
-        yield "step", what, after._replace(messages=s.messages - {i})
+            label = f"worker claims {i}.{attempt}"
+        yield "step", label, after._replace(messages=s.messages - {i})
         if s.faults:
-            yield "fault", what + ", message repeated", fault(after)
+            yield "fault", label + ", message repeated", fault(after)
 
 
 def busy_worker_moves(s: State, rules: Rules, worker: Worker, to: Callable[..., State]) -> Iterator[Move]:
     i, attempt, phase = worker
     name = f"worker {i}.{attempt}"
-    mine = s.jobs[i].status == "running" and s.jobs[i].attempt == attempt
+    owns_job = s.jobs[i].status == "running" and s.jobs[i].attempt == attempt
     state = File("state", i, attempt if rules.attempt_in_key else 0, attempt)
     if phase == "fitting":
         if rules.state_before_commit:
             yield "step", f"{name}: PUT state", to(put(s, state), "stored", i, attempt)
         else:
             yield "step", f"{name}: fitted", to(s, "stored", i, attempt)
-        if s.faults and mine:
+        if s.faults and owns_job:
             yield "fault", f"{name}: store is down, release", to(with_job(fault(s), i, status="queued"))
             failed = with_job(fault(s), i, status="failed")
             yield "fault", f"{name}: bad data, fail", to(announce_next(failed, rules))
     elif phase == "stored":
         # Without the fence, the guard trigger still refuses what is neither running nor succeeded.
-        may = mine if rules.fence else s.jobs[i].status in ("running", "succeeded")
-        if may and not (rules.unique_job and any(v.job == i for v in s.versions)):
+        may_publish = owns_job if rules.fence else s.jobs[i].status in ("running", "succeeded")
+        if may_publish and not (rules.unique_job and any(v.job == i for v in s.versions)):
             yield from publish_moves(s, rules, state, worker, to)
         else:
             yield "step", f"{name}: fenced off", to(s)
     elif phase == "half published":
-        yield "step", f"{name}: COMMIT of the job", to(with_job(s, i, status="succeeded", data=None) if mine else s)
+        yield "step", f"{name}: COMMIT of the job", to(with_job(s, i, status="succeeded", data=None) if owns_job else s)
     elif phase == "owes state":
         yield "step", f"{name}: PUT state", to(put(s, state))
 
@@ -154,19 +154,19 @@ def publish_moves(s: State, rules: Rules, state: File, worker: Worker, to: Calla
     name = f"worker {i}.{attempt}"
     number = (s.given if rules.number_from_counter else max((v.number for v in s.versions), default=0)) + 1
     row = Version(number, i, state, s.jobs[i].data or File("data", i, 0, 0))
-    half = s._replace(versions=s.versions | {row}, given=s.given + 1)
-    half = with_job(half, i, version=number, made=s.jobs[i].made + 1)
-    done = with_job(half, i, status="succeeded", data=None)
+    half_published = s._replace(versions=s.versions | {row}, given=s.given + 1)
+    half_published = with_job(half_published, i, version=number, made=s.jobs[i].made + 1)
+    published = with_job(half_published, i, status="succeeded", data=None)
     if not rules.one_transaction:
-        yield "step", f"{name}: COMMIT of the version", to(half, "half published", i, attempt)
+        yield "step", f"{name}: COMMIT of the version", to(half_published, "half published", i, attempt)
         return
-    after = to(done) if rules.state_before_commit else to(done, "owes state", i, attempt)
+    after = to(published) if rules.state_before_commit else to(published, "owes state", i, attempt)
     yield "step", f"{name}: COMMIT", announce_next(after, rules)
     if s.faults:
-        yield "fault", f"{name}: COMMIT, then SIGKILL", to(fault(done))
-        yield "fault", f"{name}: COMMIT, answer lost, tries again", to(fault(done), "stored", i, attempt)
+        yield "fault", f"{name}: COMMIT, then SIGKILL", to(fault(published))
+        yield "fault", f"{name}: COMMIT, answer lost, tries again", to(fault(published), "stored", i, attempt)
         if not rules.worker_never_deletes:
-            yield "fault", f"{name}: COMMIT raises, deletes state", delete(to(fault(done)), state)
+            yield "fault", f"{name}: COMMIT raises, deletes state", delete(to(fault(published)), state)
 
 
 # --- broker, reconciler, users, collector -----------------------------------------------------------------------------
@@ -205,17 +205,17 @@ def chore_moves(s: State, rules: Rules) -> Iterator[Move]:
 
 
 def is_garbage(s: State, rules: Rules, file: File) -> bool:
-    """What the collector believes; by the rules: no row refers to the key, no open job may still write it."""
-    named = s.jobs[file.job]
-    if not rules.collects_unknown and named.status in ("", "pruned"):
+    """Whether the collector takes the file; by the rules, no row refers to it and no open job may still write it."""
+    job_in_key = s.jobs[file.job]
+    if not rules.collects_unknown and job_in_key.status in ("", "pruned"):
         return False
     if file.kind == "state":
-        if named.status in OPEN and rules.spares_open_states:
+        if job_in_key.status in OPEN and rules.spares_open_states:
             return False
         return not any(v.state[:3] == file[:3] for v in s.versions)
     for i, job in enumerate(s.jobs):
-        seen = rules.sees_open_jobs if job.status in OPEN else rules.sees_failed_jobs
-        if job.data == file and seen and (i == file.job or rules.follows_references):
+        is_seen = rules.sees_open_jobs if job.status in OPEN else rules.sees_failed_jobs
+        if job.data == file and is_seen and (i == file.job or rules.follows_references):
             return False
     return not any(v.data == file and (v.job == file.job or rules.follows_references) for v in s.versions)
 

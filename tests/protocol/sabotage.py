@@ -1,4 +1,4 @@
-"""Ways to break the store: rules taken out of its statements, or constraints out of the database."""
+"""Ways to break the store: statements without a rule, or a database without a constraint."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ _FENCE = " AND attempt = :attempt AND (status = 'running') IS TRUE"
 
 @dataclass(frozen=True)
 class Cut:
-    """Part of a statement, and what stands there instead."""
+    """A part of a statement, and its replacement."""
 
     module: ModuleType
     statement: str
@@ -29,22 +29,22 @@ class Cut:
 
 @dataclass(frozen=True)
 class Sabotage:
-    """What is broken, and how the violation that follows begins."""
+    """A broken rule, and the first characters of the resulting violation."""
 
     name: str
     expected: str
-    history: Callable[[ProtocolMachine], None]  # in which it shows
+    history: Callable[[ProtocolMachine], None]  # that shows the violation
     cuts: tuple[Cut, ...] = ()
     ddl: tuple[tuple[str, str], ...] = ()  # to undo a rule, and to restore it
 
     @contextmanager
-    def done(self, sessions: Sessions) -> Iterator[None]:
-        """The database without its rules, the statements without theirs."""
+    def applied(self, sessions: Sessions) -> Iterator[None]:
+        """Break the rule in the statements and the database, and restore it afterwards."""
         with pytest.MonkeyPatch.context() as patch:
             for cut in self.cuts:
-                whole = getattr(cut.module, cut.statement).text
-                assert cut.rule in whole, f"{cut.statement} does not say {cut.rule!r} any more"
-                patch.setattr(cut.module, cut.statement, text(whole.replace(cut.rule, cut.instead)))
+                statement = getattr(cut.module, cut.statement).text
+                assert cut.rule in statement, f"{cut.statement} does not say {cut.rule!r} any more"
+                patch.setattr(cut.module, cut.statement, text(statement.replace(cut.rule, cut.instead)))
             self._execute(sessions, [undo for undo, _ in self.ddl])
             try:
                 yield
@@ -63,8 +63,8 @@ def _trigger(name: str, table: str) -> tuple[str, str]:
     return f"ALTER TABLE {table} DISABLE TRIGGER {name}", f"ALTER TABLE {table} ENABLE TRIGGER {name}"
 
 
-def _is_garbage(*asked: str) -> str:
-    conditions = " AND ".join(f"NOT EXISTS (SELECT 1 FROM {where})" for where in asked)
+def _is_garbage(*references: str) -> str:
+    conditions = " AND ".join(f"NOT EXISTS (SELECT 1 FROM {reference})" for reference in references)
     return (
         "CREATE OR REPLACE FUNCTION is_garbage(key text, job_id uuid) RETURNS boolean LANGUAGE sql STABLE AS "
         f"$$ SELECT {conditions} $$"
@@ -78,7 +78,7 @@ _SCORES = "versions v WHERE v.scores_key = $1"
 _OPEN = "fit_jobs j WHERE j.id = $2 AND j.status IN ('queued', 'running')"
 _WHOLE = _is_garbage(_JOB_DATA, _VERSION_DATA, _STATE, _SCORES, _OPEN)
 _NOT_FENCED = (Cut(versions, "_PUBLISH", _FENCE),)
-# A succeeded job has handed its data over: what would be copied then is no key.
+# A succeeded job no longer holds its data key, so the statement would copy NULL.
 _NOT_FENCED_NOR_HELD = (
     *_NOT_FENCED,
     Cut(

@@ -26,7 +26,7 @@ def test_no_history_breaks_the_store(make_world: Callable[[], World]) -> None:
 def test_chance_finds_a_store_without_one_of_its_rules_out(
     sabotage: Sabotage, make_world: Callable[[], World], protocol_sessions: Sessions
 ) -> None:
-    with sabotage.done(protocol_sessions), pytest.raises(ViolationError, match=f"^{sabotage.expected[0]}"):
+    with sabotage.applied(protocol_sessions), pytest.raises(ViolationError, match=f"^{sabotage.expected[0]}"):
         run_state_machine_as_test(machine(make_world), settings=budget(100))
 
 
@@ -35,7 +35,7 @@ def test_chance_finds_a_store_without_one_of_its_rules_out(
 def test_a_history_ends_well_unless_the_rule_it_needs_is_missing(
     sabotage: Sabotage, make_world: Callable[[], World], protocol_sessions: Sessions, *, sabotaged: bool
 ) -> None:
-    with sabotage.done(protocol_sessions) if sabotaged else nullcontext():
+    with sabotage.applied(protocol_sessions) if sabotaged else nullcontext():
         run = ProtocolMachine(make_world)
         try:
             with pytest.raises(ViolationError, match=f"^{sabotage.expected}") if sabotaged else nullcontext():

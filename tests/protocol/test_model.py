@@ -13,7 +13,7 @@ LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 
 CRASHES = Bounds(posts=2, retries=0, workers=2, faults=2, chores=0)
 CHORES = Bounds(posts=1, retries=1, workers=1, faults=1, chores=3)
-CALM = Bounds(posts=2, retries=0, workers=2, faults=0, chores=0)
+NO_FAULTS = Bounds(posts=2, retries=0, workers=2, faults=0, chores=0)
 
 
 class Variant(NamedTuple):
@@ -30,7 +30,7 @@ SOUND = [
     Variant("the design, three chores and one fault", Rules(), CHORES),
     Variant("the design, two faults and one chore", Rules(), Bounds(2, 1, 2, 2, 1)),
     Variant("the design, one fault and two chores", Rules(), Bounds(2, 1, 2, 1, 2)),
-    Variant("nothing goes wrong, no second announcement", Rules(announce_again=False), CALM),
+    Variant("nothing goes wrong, no second announcement", Rules(announce_again=False), NO_FAULTS),
     Variant("no UNIQUE (job_id): the fence alone holds", Rules(unique_job=False), CRASHES),
     Variant("no fence, UNIQUE (job_id), nothing deleted", Rules(fence=False), CRASHES),
 ]
@@ -41,7 +41,7 @@ LARGE = [  # a minute and a half
 BROKEN = [
     # accept
     Variant("job row before its data", Rules(data_before_row=False), CRASHES, "S1"),
-    Variant("message before row", Rules(row_before_message=False, announce_again=False), CALM, "L1"),
+    Variant("message before row", Rules(row_before_message=False, announce_again=False), NO_FAULTS, "L1"),
     Variant("accept without a deadline", Rules(accept_deadline=False), CRASHES, "S1"),
     Variant("API deletes its data when COMMIT raises", Rules(api_never_deletes=False), CRASHES, "S1"),
     # retry
@@ -56,7 +56,7 @@ BROKEN = [
     Variant("number from max(version)", Rules(number_from_counter=False), Bounds(2, 0, 1, 0, 1), "S5"),
     # order and progress
     Variant("claim does not look at the line", Rules(first_in_line=False), CRASHES, "S6"),
-    Variant("next of series not announced", Rules(announce_next=False, announce_again=False), CALM, "L1"),
+    Variant("next of series not announced", Rules(announce_next=False, announce_again=False), NO_FAULTS, "L1"),
     Variant("no second announcement", Rules(announce_again=False), CRASHES, "L1"),
     Variant("no reaper", Rules(reap=False), CRASHES, "L1"),
     # collector
@@ -78,14 +78,14 @@ def name(variant: Variant) -> str:
 @pytest.mark.parametrize("variant", SOUND + LARGE if LONG else SOUND, ids=name)
 def test_no_interleaving_breaks_the_design(variant: Variant) -> None:
     result = check(variant.rules, variant.bounds)
-    assert result.found is None, " > ".join([*result.trace, result.found])
+    assert result.violation is None, " > ".join([*result.trace, result.violation])
     assert result.states > 40
 
 
 @pytest.mark.parametrize("variant", BROKEN, ids=name)
 def test_a_broken_rule_is_found(variant: Variant) -> None:
     result = check(variant.rules, variant.bounds)
-    assert (result.found or "nothing").startswith(variant.expected), " > ".join(result.trace)
+    assert (result.violation or "nothing").startswith(variant.expected), " > ".join(result.trace)
 
 
 def test_every_rule_is_broken_by_some_variant() -> None:

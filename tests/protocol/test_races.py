@@ -1,7 +1,8 @@
-"""Real threads on a real database: whoever comes first, the outcome is legal, and nobody waits for ever."""
+"""Real threads on a real database: whichever comes first, the outcome is legal and nothing deadlocks."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.protocol import fitting, upkeep
 from tests.protocol.history import History
 from tests.protocol.world import EVERYTHING, LEASE_S, WINDOW_S, Worker, World
 
-TIMES = 25
+ROUNDS = 25
 
 
 @pytest.fixture
@@ -23,16 +24,16 @@ def history(world: World) -> History:
     return History(world)
 
 
-def race(*acts: Callable[[], Any]) -> list[Any]:
-    """Do these at the same moment; what each came to, an error included."""
-    start = Barrier(len(acts))
+def race(*actions: Callable[[], Any]) -> list[Any]:
+    """Run these at the same moment and return their results; an error is raised."""
+    start = Barrier(len(actions))
 
-    def run(act: Callable[[], Any]) -> Any:
+    def run(action: Callable[[], Any]) -> Any:
         start.wait()
-        return act()
+        return action()
 
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return [future.result(30) for future in [pool.submit(run, act) for act in acts]]
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return [future.result(30) for future in [pool.submit(run, action) for action in actions]]
 
 
 def accepted(world: World, series_id: str) -> str:
@@ -41,14 +42,14 @@ def accepted(world: World, series_id: str) -> str:
     return request.job_id
 
 
-def to_retry(world: World, job_id: str) -> NewJob:
+def retry_of(world: World, job_id: str) -> NewJob:
     request = world.ask_again(job_id)
     assert request
     return request
 
 
-def ready(world: World, series_id: str) -> Worker:
-    """A worker that has fitted a job, and is about to publish."""
+def ready_to_publish(world: World, series_id: str) -> Worker:
+    """A worker that has fitted a job and is about to publish it."""
     worker = fitting.deliver(world, accepted(world, series_id))
     assert worker
     fitting.store(world, worker)
@@ -61,19 +62,19 @@ def publish(world: World, worker: Worker) -> int | None:
         return versions.publish(session, worker.claimed, worker.new)
 
 
-def in_transaction(world: World, act: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+def in_transaction(world: World, action: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
     def run() -> Any:
         with world.transaction() as session:
-            return act(session, *arguments)
+            return action(session, *arguments)
 
     return run
 
 
 def test_a_heartbeat_beside_it_does_not_keep_a_version_from_being_published(world: World, history: History) -> None:
-    for place in range(TIMES):
-        worker = ready(world, f"s{place}")
-        beat = in_transaction(world, attempts.heartbeat, worker.claimed, 0.5, LEASE_S)
-        number, *_ = race(lambda worker=worker: publish(world, worker), beat, beat)  # type: ignore[misc]
+    for place in range(ROUNDS):
+        worker = ready_to_publish(world, f"s{place}")
+        heartbeat = in_transaction(world, attempts.heartbeat, worker.claimed, 0.5, LEASE_S)
+        number, *_ = race(partial(publish, world, worker), heartbeat, heartbeat)
         assert number == 1
         history.observe()
 
@@ -82,40 +83,40 @@ def test_a_heartbeat_beside_it_does_not_keep_a_version_from_being_published(worl
 def test_a_job_that_is_taken_away_while_it_is_published_is_one_or_the_other(
     world: World, history: History, end: str
 ) -> None:
-    for place in range(TIMES):
-        worker = ready(world, f"s{place}")
+    for place in range(ROUNDS):
+        worker = ready_to_publish(world, f"s{place}")
         if end == "reap":
             world.silence(worker)
-        acts: dict[str, Callable[[], Any]] = {
+        actions: dict[str, Callable[[], Any]] = {
             "cancel": in_transaction(world, jobs.cancel, worker.claimed.job_id),
             "delete the series": in_transaction(world, series.delete_series, worker.claimed.series_id),
             "reap": in_transaction(world, reconciliation.reap, 1, 0),
         }
-        number, taken = race(lambda worker=worker: publish(world, worker), acts[end])  # type: ignore[misc]
+        number, outcome = race(partial(publish, world, worker), actions[end])
         if end == "delete the series":
-            world.deleted |= {(worker.claimed.series_id, version) for version in taken.versions}
-            taken = taken.cancelled_job_ids
-        assert (number == 1) != bool(taken)
-        if end != "delete the series":  # a version may have come and gone there before anybody looked
+            world.deleted |= {(worker.claimed.series_id, version) for version in outcome.versions}
+            outcome = outcome.cancelled_job_ids
+        assert (number == 1) != bool(outcome)
+        if end != "delete the series":  # a version may have been published and deleted unseen
             history.observe()
 
 
 def test_a_series_that_is_deleted_while_jobs_come_holds_nothing_of_before(world: World, history: History) -> None:
-    for place in range(TIMES):
+    for place in range(ROUNDS):
         series_id = f"s{place}"
-        failed = ready(world, series_id)
+        failed = ready_to_publish(world, series_id)
         fitting.fail(world, failed)
         request = world.ask(series_id)
-        gone, came, retried = race(
+        deletion, accepted_ids, retried = race(
             in_transaction(world, series.delete_series, series_id),
             in_transaction(world, admissions.accept, [request], WINDOW_S),
-            in_transaction(world, admissions.accept, [to_retry(world, failed.claimed.job_id)], WINDOW_S),
+            in_transaction(world, admissions.accept, [retry_of(world, failed.claimed.job_id)], WINDOW_S),
         )
         world.requests.clear()
-        assert came == {request.job_id}
+        assert accepted_ids == {request.job_id}
         history.observe()
         for job_id in (request.job_id, *retried):
-            expected = "cancelled" if job_id in gone.cancelled_job_ids else "queued"
+            expected = "cancelled" if job_id in deletion.cancelled_job_ids else "queued"
             assert history.now[job_id].status == expected
         assert history.now[failed.claimed.job_id].data_key is None
 
@@ -128,18 +129,18 @@ def test_a_version_that_is_pinned_while_it_is_deleted_is_one_or_the_other(world:
         except versions.PinnedError:
             return False
 
-    for place in range(TIMES):
+    for place in range(ROUNDS):
         series_id = f"s{place}"
         assert fitting.fit(world, accepted(world, series_id)) == 1
         history.observe()
-        pinned, deleted = race(in_transaction(world, series.pin, series_id, 1), lambda s=series_id: delete(s))  # type: ignore[misc]
+        pinned, deleted = race(in_transaction(world, series.pin, series_id, 1), partial(delete, series_id))
         assert pinned != deleted
         world.deleted |= {(series_id, 1)} if deleted else set()
         history.observe()
 
 
 def test_of_many_claims_of_one_job_one_succeeds(world: World, history: History) -> None:
-    for place in range(TIMES):
+    for place in range(ROUNDS):
         job_id = accepted(world, f"s{place}")
         claims = race(*[in_transaction(world, attempts.claim, job_id, f"w{i}", LEASE_S) for i in range(6)])
         assert [claim.attempt for claim in claims if claim] == [1]
@@ -147,7 +148,7 @@ def test_of_many_claims_of_one_job_one_succeeds(world: World, history: History) 
 
 
 def test_claims_of_all_jobs_of_a_series_give_it_to_the_first(world: World, history: History) -> None:
-    for place in range(TIMES):
+    for place in range(ROUNDS):
         job_ids = [accepted(world, f"s{place}") for _ in range(3)]
         claims = race(*[in_transaction(world, attempts.claim, job_id, "w", LEASE_S) for job_id in job_ids * 2])
         assert [claim.job_id for claim in claims if claim] == job_ids[:1]
@@ -155,13 +156,13 @@ def test_claims_of_all_jobs_of_a_series_give_it_to_the_first(world: World, histo
 
 
 def test_of_many_retries_one_makes_a_job_and_the_others_find_it(world: World, history: History) -> None:
-    for place in range(TIMES):
-        failed = ready(world, f"s{place}")
+    for place in range(ROUNDS):
+        failed = ready_to_publish(world, f"s{place}")
         fitting.fail(world, failed)
         old = failed.claimed.job_id
-        retries = [[to_retry(world, old)] for _ in range(4)]
-        made = race(*[in_transaction(world, admissions.accept, group, WINDOW_S) for group in retries])
-        new = [job_id for job_ids in made for job_id in job_ids]
+        retries = [[retry_of(world, old)] for _ in range(4)]
+        accepted_ids = race(*[in_transaction(world, admissions.accept, group, WINDOW_S) for group in retries])
+        new = [job_id for job_ids in accepted_ids for job_id in job_ids]
         assert len(new) == 1
         with world.transaction() as session:
             assert admissions.open_retry(session, old) == (new[0], Status.QUEUED)
@@ -169,11 +170,11 @@ def test_of_many_retries_one_makes_a_job_and_the_others_find_it(world: World, hi
 
 
 def test_a_retry_and_the_release_of_its_data_leave_no_job_without_data(world: World, history: History) -> None:
-    for place in range(TIMES):
-        failed = ready(world, f"s{place}")
+    for place in range(ROUNDS):
+        failed = ready_to_publish(world, f"s{place}")
         fitting.fail(world, failed)
         race(
-            in_transaction(world, admissions.accept, [to_retry(world, failed.claimed.job_id)], WINDOW_S),
+            in_transaction(world, admissions.accept, [retry_of(world, failed.claimed.job_id)], WINDOW_S),
             in_transaction(world, reconciliation.release_data, 0, EVERYTHING),
         )
         upkeep.note(world)
@@ -186,7 +187,7 @@ def test_a_retry_and_the_release_of_its_data_leave_no_job_without_data(world: Wo
 def test_a_version_that_is_fitted_again_while_it_is_deleted_leaves_no_job_without_data(
     world: World, history: History
 ) -> None:
-    for place in range(TIMES):
+    for place in range(ROUNDS):
         series_id = f"s{place}"
         assert fitting.fit(world, accepted(world, series_id)) == 1
         history.observe()
@@ -194,7 +195,7 @@ def test_a_version_that_is_fitted_again_while_it_is_deleted_leaves_no_job_withou
             version = versions.find(session, series_id, 1)
         assert version
         request = world.fit_again(version)
-        made, deleted = race(
+        accepted_ids, deleted = race(
             in_transaction(world, admissions.accept, [request], WINDOW_S),
             in_transaction(world, versions.delete_version, series_id, 1),
         )
@@ -205,8 +206,8 @@ def test_a_version_that_is_fitted_again_while_it_is_deleted_leaves_no_job_withou
         upkeep.take(world)
         upkeep.delete_doomed(world)
         history.observe()
-        assert (request.job_id in history.now) is bool(made)
-        if made:
+        assert (request.job_id in history.now) is bool(accepted_ids)
+        if accepted_ids:
             assert world.artifacts.data.get(version.data)
 
 
@@ -248,8 +249,8 @@ def test_two_reconcilers_take_a_lease_back_once(world: World, history: History) 
                 return []
             return [job.job_id for job in reconciliation.reap(session, 3, 0)]
 
-    for place in range(TIMES):
-        worker = ready(world, f"s{place}")
+    for place in range(ROUNDS):
+        worker = ready_to_publish(world, f"s{place}")
         world.silence(worker)
         reaped = race(reconcile, reconcile, reconcile)
         assert [job_id for job_ids in reaped for job_id in job_ids] == [worker.claimed.job_id]
@@ -259,7 +260,7 @@ def test_two_reconcilers_take_a_lease_back_once(world: World, history: History) 
 def test_a_version_that_is_pinned_while_old_ones_are_pruned_stays_if_the_pin_was_set(
     world: World, history: History
 ) -> None:
-    for place in range(TIMES):
+    for place in range(ROUNDS):
         series_id = f"s{place}"
         assert [fitting.fit(world, accepted(world, series_id)) for _ in range(3)] == [1, 2, 3]
         history.observe()
@@ -268,17 +269,17 @@ def test_a_version_that_is_pinned_while_old_ones_are_pruned_stays_if_the_pin_was
             in_transaction(world, versions.prune_versions, [series_id], 1, 0),
         )
         with world.transaction() as session:
-            left = {number for name, number in upkeep.version_numbers(session) if name == series_id}
-        assert left == {1, 2, 3} - ({2} if pinned and pruned else set()) - ({1, 2} if not pinned else set())
-        assert pruned == 3 - len(left)
-        world.deleted |= {(series_id, number) for number in {1, 2, 3} - left}
+            remaining = {number for name, number in upkeep.version_numbers(session) if name == series_id}
+        assert remaining == {1, 2, 3} - ({2} if pinned and pruned else set()) - ({1, 2} if not pinned else set())
+        assert pruned == 3 - len(remaining)
+        world.deleted |= {(series_id, number) for number in {1, 2, 3} - remaining}
         history.observe()
 
 
 def test_groups_of_jobs_for_the_same_series_do_not_wait_for_each_other_for_ever(world: World, history: History) -> None:
-    for _ in range(TIMES):
+    for _ in range(ROUNDS):
         groups = [[world.ask(series_id) for series_id in order] for order in ("abcd", "dcba", "bdac")]
-        came = race(*[in_transaction(world, admissions.accept, group, WINDOW_S) for group in groups])
-        assert [len(ids) for ids in came] == [4, 4, 4]
+        accepted_ids = race(*[in_transaction(world, admissions.accept, group, WINDOW_S) for group in groups])
+        assert [len(ids) for ids in accepted_ids] == [4, 4, 4]
         world.requests.clear()
     history.observe()

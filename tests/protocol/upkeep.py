@@ -1,4 +1,4 @@
-"""What the simulated reconciler and collector do."""
+"""The actions of the simulated reconciler and collector."""
 
 from datetime import timedelta
 
@@ -8,13 +8,13 @@ from shared.store import garbage, reconciliation, series, versions
 from shared.store.engine import Session
 from tests.protocol.world import EVERYTHING, GRACE_S, WINDOW_S, World
 
-MOST_CRASHES = 3
+MAX_CRASHES = 3
 
 
 def reap(world: World) -> None:
     with world.transaction() as session:
         assert reconciliation.take_turn(session)
-        reconciliation.reap(session, MOST_CRASHES, settled_s=0)
+        reconciliation.reap(session, MAX_CRASHES, settled_s=0)
 
 
 def announce(world: World) -> None:
@@ -29,16 +29,16 @@ def release_data(world: World) -> None:
 
 
 def prune_jobs(world: World) -> None:
-    """Not before the accept window is over: until then, whoever got no answer may insert the same job again."""
+    """Prune after the accept window: until then, a client without an answer may insert the same job again."""
     with world.transaction() as session:
         reconciliation.prune_jobs(session, WINDOW_S / timedelta(days=1).total_seconds(), EVERYTHING)
 
 
 def prune_versions(world: World) -> None:
     with world.transaction() as session:
-        before = version_numbers(session)
+        numbers_before = version_numbers(session)
         versions.prune_versions(session, series.series_slice(session, "", EVERYTHING), keep=1, days=0)
-        world.deleted |= before - version_numbers(session)
+        world.deleted |= numbers_before - version_numbers(session)
 
 
 def version_numbers(session: Session) -> set[tuple[str, int]]:
@@ -52,7 +52,7 @@ def note(world: World) -> None:
 
 
 def take(world: World) -> None:
-    """Settle what is ripe. Its files are deleted later, or never, when the collector dies first."""
+    """Take garbage past its grace. Its files are deleted later, or never if the collector dies first."""
     with world.transaction() as session:
         world.doomed += garbage.take(session, GRACE_S, EVERYTHING)[1]
 

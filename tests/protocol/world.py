@@ -1,8 +1,8 @@
-"""The store's own functions and a real folder, driven by simulated processes that crash, stall, repeat and forget.
+"""The real store and a real folder, driven by simulated processes that crash, stall, repeat and forget.
 
-Everything happens in one thread, one transaction after another, but for one accept that may stay in flight: what would
-have to wait for it gives up. Time does not pass by itself: leases, the accept window and the grace are far longer than
-a test, and `pass_time` moves all moments back, those in the database and those that processes remember.
+Everything happens in one thread, one transaction after another, except for one accept that may stay in flight:
+transactions that would have to wait for it give up. Leases, the accept window and the grace are far longer than a
+test; `pass_time` moves all timestamps back, in the database and in the memory of processes.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ _PATIENCE = text("SET LOCAL lock_timeout = '5ms'")
 
 
 class Commit(StrEnum):
-    """What comes of a COMMIT."""
+    """The outcome of a COMMIT."""
 
     DONE = "done"
     UNANSWERED = "done, but nobody is told"
@@ -55,12 +55,12 @@ class Commit(StrEnum):
 
 
 class UnansweredError(Exception):
-    """The connection broke while a transaction was committed, or somebody else's lock was not to be had."""
+    """The connection broke during a commit, or a lock was not available."""
 
 
 @dataclass
 class Worker:
-    """A process that fits: from its claim until it is told that there is nothing left to do."""
+    """A worker process, from its claim to its last answer."""
 
     claimed: Claim
     new: NewVersion | None = None  # stored, ready to be published
@@ -68,13 +68,13 @@ class Worker:
 
 @dataclass
 class World:
-    """PostgreSQL and the folder, and what every process remembers."""
+    """PostgreSQL, the folder, and the memory of every process."""
 
     sessions: Sessions
     artifacts: Artifacts
     requests: list[NewJob] = field(default_factory=list)  # data stored, not accepted yet
-    promised: set[str] = field(default_factory=set)  # jobs whose acceptance a client was told
-    in_flight: NewJob | None = None  # inserted, and not committed
+    promised: set[str] = field(default_factory=set)  # jobs whose acceptance was reported to a client
+    in_flight: NewJob | None = None  # inserted, not committed
     messages: list[str] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
     doomed: list[str] = field(default_factory=list)  # artifacts that a collector is about to delete
@@ -101,7 +101,7 @@ class World:
 
     @contextmanager
     def turn(self, commit: Commit = Commit.DONE) -> Iterator[Session]:
-        """A transaction that takes a series' lock, which the accept in flight may hold."""
+        """A transaction that takes the lock of a series, which the accept in flight may hold."""
         try:
             with self.transaction(commit) as session:
                 if self.in_flight:
@@ -122,19 +122,19 @@ class World:
         self.requests = [replace(request, asked_at=request.asked_at - earlier) for request in self.requests]
 
     def silence(self, worker: Worker) -> None:
-        """Let one lease run out: its worker is dead, or only sleeps."""
+        """Let one lease expire: its worker is dead, or only sleeps."""
         with self.transaction() as session:
             session.execute(_SILENCE, {"job_id": worker.claimed.job_id})
 
     def wake(self) -> None:
-        """Let every backoff be over."""
+        """End every backoff."""
         with self.transaction() as session:
             session.execute(_WAKE)
 
     # --- the API ----------------------------------------------------------------------------------------------------
 
     def ask(self, series_id: str, idempotency_key: str | None = None) -> NewJob:
-        """Admission, and the training data into the store; the insert is yet to come."""
+        """Pass admission and store the training data; the insert comes later."""
         job_id = self.new_id()
         with self.transaction() as session:
             asked_at = admissions.admission(session, EVERYTHING).asked_at
@@ -154,13 +154,13 @@ class World:
         return request
 
     def accept(self, requests: list[NewJob], commit: Commit = Commit.DONE) -> None:
-        """Insert them in one transaction. Whoever gets no answer keeps its request, and may repeat it."""
+        """Insert them in one transaction. A client without an answer keeps its requests and may repeat them."""
         try:
             with self.turn(commit) as session:
                 accepted = admissions.accept(session, requests, WINDOW_S)
                 for request in requests:
-                    known = admissions.accepted_as(session, request)
-                    if known and known.mine:
+                    existing = admissions.accepted_as(session, request)
+                    if existing and existing.mine:
                         accepted.add(request.job_id)
         except UnansweredError:
             return
@@ -177,7 +177,7 @@ class World:
         self.requests.remove(request)
 
     def end_accept(self) -> None:
-        """Commit what is in flight."""
+        """Commit the accept in flight."""
         if self.in_flight:
             self._transaction.close()
             self._promise({self.in_flight.job_id})
@@ -196,31 +196,31 @@ class World:
             self.announce_next(cancelled.series_id)
 
     def retry(self, job_id: str, commit: Commit = Commit.DONE) -> str | None:
-        """Retry a job; the id of the job that does."""
+        """Retry a job; return the id of the new job."""
         request = self.ask_again(job_id)
         try:
             with self.turn(commit) as session:
                 retried = admissions.accept(session, [request] if request else [], WINDOW_S)
-                known = admissions.open_retry(session, job_id)
+                open_retry = admissions.open_retry(session, job_id)
         except UnansweredError:
             return None
         self._promise(retried)
-        return known.job_id if known else None
+        return open_retry.job_id if open_retry else None
 
     def ask_again(self, job_id: str) -> NewJob | None:
-        """The insert of a retry, yet to come; None where the job holds no data."""
+        """The insert of a retry, not yet executed; None if the job holds no data."""
         with self.transaction() as session:
             job = jobs.find(session, [job_id]).get(job_id)
             asked_at = admissions.admission(session, EVERYTHING).asked_at
         if job is None or job.data is None:
             return None
-        return _again(self.new_id(), job, job.data, asked_at, retry_of=job_id)
+        return _refit(self.new_id(), job, job.data, asked_at, retry_of=job_id)
 
     def fit_again(self, version: Version) -> NewJob:
-        """The insert of a fit of a version's data, yet to come."""
+        """The insert of a new fit of a version's data, not yet executed."""
         with self.transaction() as session:
             asked_at = admissions.admission(session, EVERYTHING).asked_at
-        return _again(self.new_id(), version, version.data, asked_at, of_version=version.version)
+        return _refit(self.new_id(), version, version.data, asked_at, of_version=version.version)
 
     def delete_version(self, series_id: str, version: int) -> None:
         try:
@@ -233,10 +233,10 @@ class World:
     def delete_series(self, series_id: str) -> None:
         try:
             with self.turn() as session:
-                gone = series.delete_series(session, series_id)
+                deletion = series.delete_series(session, series_id)
         except UnansweredError:
             return
-        self.deleted |= {(series_id, version) for version in gone.versions}
+        self.deleted |= {(series_id, version) for version in deletion.versions}
 
     def pin(self, series_id: str, version: int) -> bool:
         with self.transaction() as session:
@@ -249,13 +249,13 @@ class World:
     # --- everybody --------------------------------------------------------------------------------------------------
 
     def announce_next(self, series_id: str) -> None:
-        """After a final status: send the message of the job that comes next."""
+        """After a final status, send the message of the next job."""
         with self.transaction() as session:
-            following = jobs.next_of_series(session, series_id)
-        self.messages += [following] if following else []
+            next_job_id = jobs.next_of_series(session, series_id)
+        self.messages += [next_job_id] if next_job_id else []
 
 
-def _again(job_id: str, fitted: Job | Version, data: Artifact, asked_at: datetime, **holder: Any) -> NewJob:
+def _refit(job_id: str, fitted: Job | Version, data: Artifact, asked_at: datetime, **holder: Any) -> NewJob:
     return NewJob(
         job_id=job_id,
         series_id=fitted.series_id,
