@@ -1,4 +1,4 @@
-"""Quality on generated series with known events: it may rise, and must not fall."""
+"""Minimum quality on generated series with known events."""
 
 import numpy as np
 import pytest
@@ -28,19 +28,19 @@ MODES = [(name, mode) for name, detector in registry().items() for mode in (CAUS
 def test_events_are_found_at_least_this_well(name: str, mode: str) -> None:
     detector, volumes = registry()[name], []
     for family in generated.FAMILIES:
-        given = generated.series_of(family, SEED, POINTS)
+        generated_series = generated.series_of(family, SEED, POINTS)
         if mode == CAUSAL:
-            scores = judged(detector, given.series, given.prefix, Refits(0), {})
+            scores = judged(detector, generated_series.series, generated_series.prefix, Refits(0), {})
         else:
-            scores = judged_at_once(detector, mode, given.series, given.prefix)
-        volumes.append(measures.vus_pr(given.labels, scores, BUFFER))
+            scores = judged_at_once(detector, mode, generated_series.series, generated_series.prefix)
+        volumes.append(measures.vus_pr(generated_series.labels, scores, BUFFER))
     assert np.mean(volumes) >= FLOORS[name, mode]
 
 
 @pytest.mark.parametrize("family", sorted(generated.FAMILIES))
 def test_a_made_series_has_every_event_once_in_its_second_half(family: str) -> None:
-    given = generated.series_of(family, SEED, POINTS)
-    starts, ends = measures.events(given.labels)
+    generated_series = generated.series_of(family, SEED, POINTS)
+    starts, ends = measures.events(generated_series.labels)
     lengths = sorted((ends - starts + 1).tolist())
     assert lengths == [1, *[generated.EVENT] * (len(generated.EVENTS) - 1)]
     assert starts.min() >= POINTS // 2

@@ -10,17 +10,17 @@ def test_a_csv_of_tsb_ad_tells_its_part_and_prefix_by_its_name(tmp_path: Path) -
     file = tmp_path / "003_UCR_id_7_Medical_tr_2_1st_3.csv"
     file.write_text("Data,Label\n1.5,0\n2.5,0\n3.5,0\n9.0,1\n")
     assert labeled.files_of(tmp_path) == [file]
-    given = labeled.read(file)
-    assert (given.corpus, given.part, given.prefix) == ("TSB-AD", "UCR", 2)
-    assert given.series.values.tolist() == [1.5, 2.5, 3.5, 9.0]
-    assert given.labels.tolist() == [False, False, False, True]
+    sample = labeled.read(file)
+    assert (sample.corpus, sample.part, sample.prefix) == ("TSB-AD", "UCR", 2)
+    assert sample.series.values.tolist() == [1.5, 2.5, 3.5, 9.0]
+    assert sample.labels.tolist() == [False, False, False, True]
 
 
 def test_an_npz_holds_the_same_as_arrays(tmp_path: Path) -> None:
     file = tmp_path / "225_MGAB_id_1_Synthetic_tr_25000_1st_38478.npz"
     np.savez(file, x=np.array([1.0, 2.0, 3.0]), y=np.array([0, 1, 1]), tr=1)
-    given = labeled.read(file)
-    assert (given.part, given.prefix, given.labels.tolist()) == ("MGAB", 1, [False, True, True])
+    sample = labeled.read(file)
+    assert (sample.part, sample.prefix, sample.labels.tolist()) == ("MGAB", 1, [False, True, True])
 
 
 def test_a_folder_of_nab_is_recognised_by_its_windows(tmp_path: Path) -> None:
@@ -34,8 +34,8 @@ def test_a_folder_of_nab_is_recognised_by_its_windows(tmp_path: Path) -> None:
     windows = [["2014-10-26 05:00:00.000000", "2014-10-26 06:00:00.000000"]]
     (tmp_path / "labels/combined_windows.json").write_text(json.dumps({"realTraffic/speed.csv": windows}))
     assert labeled.files_of(tmp_path) == [file]
-    given = labeled.read(file)
-    assert (given.corpus, given.part, given.name, given.prefix) == ("NAB", "realTraffic", "speed", 3)
-    assert np.flatnonzero(given.labels).tolist() == [7, 8]
-    assert (np.diff(given.series.timestamps) > 0).all()
-    assert np.diff(given.series.timestamps).max() <= 3600
+    sample = labeled.read(file)
+    assert (sample.corpus, sample.part, sample.name, sample.prefix) == ("NAB", "realTraffic", "speed", 3)
+    assert np.flatnonzero(sample.labels).tolist() == [7, 8]
+    assert (np.diff(sample.series.timestamps) > 0).all()
+    assert np.diff(sample.series.timestamps).max() <= 3600

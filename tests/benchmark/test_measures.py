@@ -16,21 +16,21 @@ def example(seed: int) -> tuple[measures.Labels, measures.Scores]:
 
 
 def slow_vus_pr(labels: list[bool], scores: list[float], widest: int) -> float:
-    """By the definition: for every buffer and threshold, count."""
+    """The definition: count for every buffer and threshold."""
     areas = []
     ranked = sorted(scores, reverse=True)
     for buffer in range(widest + 1):
         weights = [slow_weight(labels, place, buffer) for place in range(len(labels))]
         spans = slow_spans(labels, buffer // 2)
-        area = before = 0.0
+        area = previous_recall = 0.0
         for step in np.linspace(0, len(scores) - 1, 250).astype(int):
             flagged = [score >= ranked[step] for score in scores]
             true = math.fsum(weight for weight, flag in zip(weights, flagged, strict=True) if flag)
-            extra = math.fsum(w for w, f, own in zip(weights, flagged, labels, strict=True) if f and not own)
-            exist = sum(any(flagged[low : high + 1]) for low, high in spans) / len(spans)
-            recall = min(true / (sum(labels) + extra / 2), 1.0) * exist
-            area += (recall - before) * true / sum(flagged)
-            before = recall
+            extra = math.fsum(w for w, f, label in zip(weights, flagged, labels, strict=True) if f and not label)
+            existence = sum(any(flagged[low : high + 1]) for low, high in spans) / len(spans)
+            recall = min(true / (sum(labels) + extra / 2), 1.0) * existence
+            area += (recall - previous_recall) * true / sum(flagged)
+            previous_recall = recall
         areas.append(area)
     return math.fsum(areas) / len(areas)
 
@@ -47,13 +47,13 @@ def slow_weight(labels: list[bool], place: int, buffer: int) -> float:
     return min(weight, 1.0)
 
 
-def slow_spans(labels: list[bool], half: int) -> list[list[int]]:
+def slow_spans(labels: list[bool], half_buffer: int) -> list[list[int]]:
     spans: list[list[int]] = []
-    for place, own in enumerate(labels):
-        if (own and place and labels[place - 1]) or (own and spans and place - half <= spans[-1][1]):
-            spans[-1][1] = min(place + half, len(labels) - 1)
-        elif own:
-            spans.append([max(place - half, 0), min(place + half, len(labels) - 1)])
+    for place, labelled in enumerate(labels):
+        if (labelled and place and labels[place - 1]) or (labelled and spans and place - half_buffer <= spans[-1][1]):
+            spans[-1][1] = min(place + half_buffer, len(labels) - 1)
+        elif labelled:
+            spans.append([max(place - half_buffer, 0), min(place + half_buffer, len(labels) - 1)])
     return spans
 
 
@@ -66,13 +66,13 @@ def test_the_volume_is_that_of_the_definition(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_average_precision_and_f1_are_those_of_the_definition(seed: int) -> None:
     labels, scores = example(seed)
-    area = before = best = 0.0
+    area = previous_recall = best = 0.0
     for threshold in sorted(set(scores.tolist()), reverse=True):
         true = int(labels[scores >= threshold].sum())
         precision, recall = true / int((scores >= threshold).sum()), true / int(labels.sum())
-        area += (recall - before) * precision
+        area += (recall - previous_recall) * precision
         best = max(best, 2 * precision * recall / (precision + recall) if true else 0.0)
-        before = recall
+        previous_recall = recall
     assert list(measures.auc_pr(labels, scores)) == pytest.approx([area, best])
 
 

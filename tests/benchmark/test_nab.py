@@ -33,10 +33,10 @@ def test_scores_that_say_nothing_earn_nothing() -> None:
 
 def test_a_later_alarm_earns_less_and_the_end_of_a_window_almost_nothing() -> None:
     labels = labelled(200, (50, 69))
-    earned = [graded(scores_with(200, place), labels)["standard"] for place in range(50, 70)]
-    assert earned == sorted(earned, reverse=True)
+    scores_by_place = [graded(scores_with(200, place), labels)["standard"] for place in range(50, 70)]
+    assert scores_by_place == sorted(scores_by_place, reverse=True)
     # by hand: (2 / (1 + exp(-5 / 20)) - 1) / (2 / (1 + exp(-5)) - 1) of the earning half, and the half that a hit saves
-    assert earned[-1] == pytest.approx(50 + 50 * 0.1243530 / 0.9866143, abs=1e-3)
+    assert scores_by_place[-1] == pytest.approx(50 + 50 * 0.1243530 / 0.9866143, abs=1e-3)
 
 
 def test_a_second_alarm_in_a_window_changes_nothing() -> None:
@@ -69,8 +69,8 @@ def test_one_threshold_serves_the_whole_corpus_and_is_the_best() -> None:
     labels = labelled(100, (50, 59))
     quiet, loud = 0.4 * scores_with(100, 50), 0.5 * scores_with(100, 10)
     loud[50] = 0.6
-    together = nab([Stream.of(quiet, labels, 0), Stream.of(loud, labels, 0)])
-    assert together["standard"] == pytest.approx(100 * (1 - 0.11 / 2 + 1) / 2)  # 0.4: both windows, one false alarm
+    combined = nab([Stream.of(quiet, labels, 0), Stream.of(loud, labels, 0)])
+    assert combined["standard"] == pytest.approx(100 * (1 - 0.11 / 2 + 1) / 2)  # 0.4: both windows, one false alarm
 
 
 def test_what_happens_during_probation_does_not_count() -> None:

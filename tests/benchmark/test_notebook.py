@@ -20,11 +20,11 @@ SHOWN = ("fit accepted", "fit published", "prediction")
 
 @pytest.fixture
 def worker(api: httpx.Client, training: Training) -> Iterator[None]:
-    """Fits what the notebook sends."""
-    ended = Event()
+    """A worker that fits the series of the notebook."""
+    finished = Event()
 
     def work() -> None:
-        while not ended.wait(0.05):
+        while not finished.wait(0.05):
             for series_id in ("stress-0", "stress-1"):
                 for job in api.get("/jobs", params={"series_id": series_id, "status": "queued"}).json()["jobs"]:
                     run(training, job["job_id"])
@@ -32,7 +32,7 @@ def worker(api: httpx.Client, training: Training) -> Iterator[None]:
     thread = Thread(target=work)
     thread.start()
     yield
-    ended.set()
+    finished.set()
     thread.join()
 
 
@@ -43,12 +43,13 @@ def test_the_notebook_runs_against_the_service_and_removes_what_it_wrote(
     for name, value in ({"BASE_URL": str(api.base_url)} | SETTINGS).items():
         monkeypatch.setenv(name, value)
     notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
-    no_ports = Config(KernelManager={"transport": "ipc"})  # those it picks may be somebody else's before it listens
+    # Another process may take a TCP port before the kernel listens on it.
+    no_ports = Config(KernelManager={"transport": "ipc"})
     NotebookClient(notebook, timeout=60, config=no_ports).execute()
     texts = [output["text"] for output in outputs(notebook) if output["output_type"] == "stream"]
-    said = "".join(texts)
+    output = "".join(texts)
     for name in SHOWN:
-        assert f"{name} {{'min': " in said
+        assert f"{name} {{'min': " in output
     charts = [output for output in outputs(notebook) if output["output_type"] == "display_data"]
     assert len(charts) == 2 * len(SHOWN)
     assert api.get("/series", params={"prefix": "stress-"}).json()["series"] == []

@@ -1,4 +1,4 @@
-"""Answers as documents show them, compared with those a service gives: equal but for what no two runs share."""
+"""Compare answers in documents with real ones, ignoring what differs from run to run."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-VARYING = {  # what a document shows as an example, and everything like it
+VARYING = {  # values that differ from run to run
     "id": re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"),
     "sha256": re.compile(r"\b[0-9a-f]{64}\b"),
     "request id": re.compile(r"(?<=\"request_id\": \")[0-9a-f]{16}(?=\")"),
@@ -18,13 +18,13 @@ AND_SO_ON = "…"
 
 
 class Names:
-    """Gives what varies a name by its turn, so that one id that stands in two places still has to."""
+    """Names values that vary in the order of their appearance, so that equal ids must stay equal."""
 
     def __init__(self) -> None:
-        self._given: dict[str, str] = {}
+        self._names: dict[str, str] = {}
 
-    def plain(self, text: str) -> str:
-        """The text with names in place of what varies."""
+    def normalized(self, text: str) -> str:
+        """The text with names in place of values that vary."""
         for kind, pattern in VARYING.items():
             text = pattern.sub(lambda match, kind=kind: self._name(kind, match[0]), text)  # type: ignore[misc]
         return text
@@ -32,11 +32,11 @@ class Names:
     def _name(self, kind: str, value: str) -> str:
         if kind != "id":
             return f"<{kind}>"
-        return self._given.setdefault(value, f"<{kind} {len(self._given) + 1}>")
+        return self._names.setdefault(value, f"<{kind} {len(self._names) + 1}>")
 
 
 def values(text: str) -> list[Any] | None:
-    """The JSON values that the text consists of; None when it is no JSON."""
+    """The JSON values of the text; None if it is not JSON."""
     decoder, found, rest = json.JSONDecoder(), [], text.strip()
     while rest:
         try:
@@ -48,27 +48,27 @@ def values(text: str) -> list[Any] | None:
     return found
 
 
-def check(shown: Any, given: Any, where: str = "answer") -> None:
-    """Fail unless the answer is the one shown: same fields in the same order, same values, numbers but for rounding."""
-    if isinstance(shown, dict) and isinstance(given, dict):
-        assert list(shown) == list(given), where
+def check(shown: Any, actual: Any, location: str = "answer") -> None:
+    """Fail unless the answer has the fields of the one shown, in the same order, with equal values up to rounding."""
+    if isinstance(shown, dict) and isinstance(actual, dict):
+        assert list(shown) == list(actual), location
         for name, value in shown.items():
             if name in NUMBERS_THAT_VARY:
-                assert type(given[name]) is type(value) is float, f"{where}.{name}"
-                assert given[name] >= 0, f"{where}.{name}"
+                assert type(actual[name]) is type(value) is float, f"{location}.{name}"
+                assert actual[name] >= 0, f"{location}.{name}"
             else:
-                check(value, given[name], f"{where}.{name}")
-    elif isinstance(shown, list) and isinstance(given, list):
+                check(value, actual[name], f"{location}.{name}")
+    elif isinstance(shown, list) and isinstance(actual, list):
         if AND_SO_ON in shown:
             shown = shown[: shown.index(AND_SO_ON)]
-            assert len(given) > len(shown) > 0, where
-            given = given[: len(shown)]
-        assert len(shown) == len(given), where
-        for place, (one, other) in enumerate(zip(shown, given, strict=True)):
-            check(one, other, f"{where}[{place}]")
+            assert len(actual) > len(shown) > 0, location
+            actual = actual[: len(shown)]
+        assert len(shown) == len(actual), location
+        for place, (shown_item, actual_item) in enumerate(zip(shown, actual, strict=True)):
+            check(shown_item, actual_item, f"{location}[{place}]")
     elif isinstance(shown, float):
-        assert isinstance(given, float), where
-        assert given == pytest.approx(shown, rel=1e-9), where
+        assert isinstance(actual, float), location
+        assert actual == pytest.approx(shown, rel=1e-9), location
     else:
-        assert type(shown) is type(given), where
-        assert shown == given, where
+        assert type(shown) is type(actual), location
+        assert shown == actual, location

@@ -1,4 +1,4 @@
-"""The project's documents as a reader takes them apart: sections, fenced blocks, tables."""
+"""The sections, fenced blocks and tables of the documents."""
 
 import re
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ class Block(NamedTuple):
 
 
 def section(document: Path, title: str) -> str:
-    """What stands below a heading of the second level, up to the next."""
-    _, found, rest = document.read_text().partition(f"\n## {title}\n")
-    assert found, f"{document.name} has no section {title!r}"
+    """The text below a heading of the second level, up to the next."""
+    _, heading, rest = document.read_text().partition(f"\n## {title}\n")
+    assert heading, f"{document.name} has no section {title!r}"
     return rest.partition("\n## ")[0]
 
 
@@ -32,19 +32,19 @@ def blocks(text: str) -> list[Block]:
 
 
 def without_blocks(text: str) -> str:
-    """The prose alone."""
+    """The text without fenced blocks."""
     return _FENCE.sub("", text)
 
 
 def rows(text: str) -> Iterator[list[str]]:
     """The rows of all tables, without their heads."""
     lines = text.splitlines()
-    for before, line in zip(["", *lines], lines, strict=False):
-        is_head = line == before or not before.startswith("|")
+    for previous, line in zip(["", *lines], lines, strict=False):
+        is_head = line == previous or not previous.startswith("|")
         if line.startswith("|") and not is_head and not line.startswith("|-"):
             yield [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
 def code(cell: str) -> list[str]:
-    """What stands between backticks."""
+    """The texts between backticks."""
     return re.findall(r"`([^`\n]+)`", cell)

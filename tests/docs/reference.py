@@ -15,17 +15,17 @@ _MARKUP = re.compile(r"\[bold\](.*?)\[/\]")
 
 
 def reference() -> str:
-    """What stands below the heading."""
+    """The text below the heading."""
     commands = typer.main.get_command(command_line([]))
     return "\n".join(line for name, command in _leaves("tsad", commands) for line in _lines(name, command)) + "\n"
 
 
-def _leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+def _leaves(prefix: str, command: Any) -> Iterator[tuple[str, Any]]:
     if hasattr(command, "commands"):
-        for inner, found in command.commands.items():
-            yield from _leaves(f"{name} {inner}", found)
+        for name, subcommand in command.commands.items():
+            yield from _leaves(f"{prefix} {name}", subcommand)
     else:
-        yield name, command
+        yield prefix, command
 
 
 def _lines(name: str, command: Any) -> Iterator[str]:
@@ -60,5 +60,5 @@ def _rest(option: Any) -> str:
 
 
 if __name__ == "__main__":
-    before, _, _ = DOCUMENT.read_text().partition(HEAD)
-    DOCUMENT.write_text(before + HEAD + reference())
+    introduction, _, _ = DOCUMENT.read_text().partition(HEAD)
+    DOCUMENT.write_text(introduction + HEAD + reference())

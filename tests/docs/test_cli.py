@@ -12,5 +12,5 @@ def test_the_reference_is_what_the_commands_say_of_themselves() -> None:
 
 
 def test_every_exit_code_is_listed() -> None:
-    listed = {int(code.strip("`")) for code, *_ in rows(section(DOCUMENT, "Exit codes"))}
-    assert listed == {0, 130, ANOMALY_FOUND, *EXIT_CODES}
+    documented = {int(code.strip("`")) for code, *_ in rows(section(DOCUMENT, "Exit codes"))}
+    assert documented == {0, 130, ANOMALY_FOUND, *EXIT_CODES}

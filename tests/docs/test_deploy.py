@@ -61,17 +61,17 @@ def test_every_expression_names_metrics_and_labels_that_exist(labels: dict[str, 
 
 def test_every_expression_ends_what_it_begins() -> None:
     for expression in expressions():
-        bare = re.sub(r'"[^"]*"', "", expression)
+        without_strings = re.sub(r'"[^"]*"', "", expression)
         for begin, end in ("()", "{}", "[]"):
-            assert bare.count(begin) == bare.count(end), expression
+            assert without_strings.count(begin) == without_strings.count(end), expression
 
 
 def test_every_legend_shows_a_label_that_the_expression_keeps() -> None:
     for panel in DASHBOARD["panels"]:
         for target in panel["targets"]:
             for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
-                kept = " ".join(GROUPING.findall(target["expr"])) or "kind status server"
-                assert label in kept, target
+                grouping = " ".join(GROUPING.findall(target["expr"])) or "kind status server"
+                assert label in grouping, target
 
 
 def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
@@ -82,7 +82,11 @@ def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
 
 
 def test_the_table_lists_every_metric_with_its_labels(labels: dict[str, set[str]]) -> None:
-    listed = {name: set(code(of)) for names, of, *_ in rows((DEPLOY / "README.md").read_text()) for name in code(names)}
-    ends = re.compile(r"_(bucket|sum|count)$")
-    existing = {ends.sub("", name): own - {"le"} for name, own in labels.items()}
-    assert listed == existing
+    documented = {
+        name: set(code(label_cell))
+        for names, label_cell, *_ in rows((DEPLOY / "README.md").read_text())
+        for name in code(names)
+    }
+    suffix = re.compile(r"_(bucket|sum|count)$")
+    existing = {suffix.sub("", name): label_names - {"le"} for name, label_names in labels.items()}
+    assert documented == existing

@@ -19,9 +19,9 @@ NEVER_ANSWERED = {
 
 
 def test_every_code_is_listed_once_with_its_status() -> None:
-    listed = [(cells[0].strip("`"), cells[1]) for cells in rows(CATALOGUE.read_text())]
+    documented = [(cells[0].strip("`"), cells[1]) for cells in rows(CATALOGUE.read_text())]
     expected = [(str(code), NEVER_ANSWERED.get(code, str(STATUS[code][0]))) for code in Code]
-    assert sorted(listed) == sorted(expected)
+    assert sorted(documented) == sorted(expected)
 
 
 def test_every_code_says_when_it_is_given_and_what_to_do() -> None:

@@ -28,5 +28,5 @@ def test_every_threat_has_a_control_and_a_test() -> None:
 
 
 def test_every_risk_of_the_owasp_list_has_its_row() -> None:
-    listed = SECURITY.read_text().partition("## OWASP API Security Top 10 (2023)")[2].partition("\n## ")[0]
-    assert [cells[0].split()[0] for cells in rows(listed)] == [f"API{number}" for number in range(1, 11)]
+    owasp_section = SECURITY.read_text().partition("## OWASP API Security Top 10 (2023)")[2].partition("\n## ")[0]
+    assert [cells[0].split()[0] for cells in rows(owasp_section)] == [f"API{number}" for number in range(1, 11)]

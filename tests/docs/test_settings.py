@@ -11,24 +11,24 @@ SETTING = re.compile(r"[A-Z]+(?:_[A-Z]+)+")
 SETTINGS = section(ROOT / "README.md", "Settings")
 
 
-def listed() -> list[tuple[str, str, str]]:
+def documented_settings() -> list[tuple[str, str, str]]:
     return [(name.strip("`"), default.strip("`"), meaning) for name, default, meaning in rows(SETTINGS)]
 
 
 def test_every_setting_is_listed_in_order_with_its_default_and_meaning() -> None:
-    known = setting_names()
-    assert [row for row in listed() if row[0] in known] == [
+    known_names = setting_names()
+    assert [row for row in documented_settings() if row[0] in known_names] == [
         as_documented(name, field) for name, field in Settings.model_fields.items()
     ]
 
 
 def test_what_compose_reads_is_listed_with_its_default() -> None:
-    assert variables().items() <= {name: default for name, default, _ in listed()}.items()
+    assert variables().items() <= {name: default for name, default, _ in documented_settings()}.items()
 
 
 def test_every_limit_and_setting_that_the_documents_name_exists() -> None:
-    known = setting_names() | variables().keys() | {"TSAD_HOME", "TSAD_URL", "TSAD_API_KEY"}
-    known |= {f"{name.upper()}_FILE" for name in SECRETS}
+    known_names = setting_names() | variables().keys() | {"TSAD_HOME", "TSAD_URL", "TSAD_API_KEY"}
+    known_names |= {f"{name.upper()}_FILE" for name in SECRETS}
     for path in set(DOCUMENTS) - {ROOT / "CHANGELOG.md"}:
         named = {name for name in code(without_blocks(path.read_text())) if SETTING.fullmatch(name)}
-        assert named - known == set(), path.name
+        assert named - known_names == set(), path.name

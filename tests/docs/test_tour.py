@@ -38,28 +38,28 @@ class Stack(NamedTuple):
 def stack(
     settings: Settings, server_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """What `python3 run up` starts, with the tests' servers and free ports."""
+    """The processes of `python3 run up`, with the servers of the tests and free ports."""
     folder = tmp_path_factory.mktemp("tour")
-    home, own_redis = folder / "home", redis_url.rsplit("/", 1)[0] + "/2"
-    client = redis.Redis.from_url(own_redis)
+    home, empty_redis = folder / "home", redis_url.rsplit("/", 1)[0] + "/2"
+    client = redis.Redis.from_url(empty_redis)
     options = (f"--home={home}", "--port=0", "--flower-port=0")
     with new_database(server_url) as url:
-        own = settings.model_copy(update={"database_url": url, "redis_url": own_redis})
-        with running(own, folder, "api.cli.main", "up", *options, exit_codes=(0,)) as process:
+        stack_settings = settings.model_copy(update={"database_url": url, "redis_url": empty_redis})
+        with running(stack_settings, folder, "api.cli.main", "up", *options, exit_codes=(0,)) as process:
             until(lambda: "ready: " in process.log.read_text() or process.popen.poll() is not None, 120)
             log = process.log.read_text()
             assert process.popen.poll() is None, log
             addresses = re.search(r"Flower: (\S+) .*ready: (\S+)", log, re.DOTALL)
             assert addresses, log
-            found = Stack(addresses[2], addresses[1], home)
-            until(lambda: sees_workers(found), 60)
-            yield found
+            stack = Stack(addresses[2], addresses[1], home)
+            until(lambda: sees_workers(stack), 60)
+            yield stack
     client.flushdb()
     client.close()
 
 
 def sees_workers(stack: Stack) -> bool:
-    """Whether Flower has heard of a worker: it cannot tell of what happened before it listened."""
+    """Whether Flower sees a worker: it does not know events from before it listened."""
     password = json.loads((stack.home / "state.json").read_text())["secrets"]["flower"]
     try:
         answer = httpx.get(f"{stack.flower}/workers?json=1", auth=("tsad", password), trust_env=False)
@@ -94,30 +94,30 @@ def test_every_command_of_the_tour_gives_the_answer_that_the_readme_shows(stack:
     answers = shown_answers()
     assert len(outputs) == len(commands) == len(answers) > 10
     in_readme, in_run = Names(), Names()
-    for shown, given in zip(answers, outputs, strict=True):
-        check_output(in_readme.plain(shown), in_run.plain(with_blanks(given)))
+    for shown, output in zip(answers, outputs, strict=True):
+        check_output(in_readme.normalized(shown), in_run.normalized(with_blanks(output)))
 
 
 def shown_answers() -> list[str]:
-    """What the README shows below each command; nothing where it shows nothing."""
+    """The answer below each command in the README; empty if there is none."""
     last = TOUR[-1]
     assert last.language != "bash"
     return [
-        "" if following.language == "bash" else following.content
-        for block, following in pairwise(TOUR)
+        "" if next_block.language == "bash" else next_block.content
+        for block, next_block in pairwise(TOUR)
         if block.language == "bash"
     ]
 
 
 def with_blanks(output: str) -> str:
-    """JSON as the README writes it, with blanks behind its signs; anything else as it is."""
-    found = values(output)
-    return output if found is None else "\n".join(json.dumps(value, ensure_ascii=False) for value in found)
+    """JSON with spaces after separators, as in the README; other text unchanged."""
+    json_values = values(output)
+    return output if json_values is None else "\n".join(json.dumps(value, ensure_ascii=False) for value in json_values)
 
 
-def check_output(shown: str, given: str) -> None:
-    expected, got = values(shown), values(given)
-    if expected is None or got is None:
-        assert given == shown
+def check_output(shown: str, output: str) -> None:
+    expected, actual_values = values(shown), values(output)
+    if expected is None or actual_values is None:
+        assert output == shown
     else:
-        check(expected, got, shown[:60])
+        check(expected, actual_values, shown[:60])

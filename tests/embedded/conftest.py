@@ -11,7 +11,7 @@ from shared.embedded import Embedded
 
 
 class Embed(Protocol):
-    """Makes servers in the test's home; they are stopped after the test."""
+    """Create servers in the home of the test; they are stopped afterwards."""
 
     def __call__(self, *, durable: bool = False, postgres: bool = True, valkey: bool = True) -> Embedded: ...
 
@@ -24,8 +24,8 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def made_before() -> Iterator[Path]:
-    """A home whose servers ran once: making a database takes most of the time of a start."""
+def prepared_home() -> Iterator[Path]:
+    """A home whose servers have run once: creating the database takes most of the time of a start."""
     with tempfile.TemporaryDirectory(prefix="tsad-test-") as folder:
         with Embedded(Path(folder), durable=False):
             pass
@@ -33,17 +33,17 @@ def made_before() -> Iterator[Path]:
 
 
 @pytest.fixture
-def embed(home: Path, made_before: Path) -> Iterator[Embed]:
-    made: list[Embedded] = []
+def embed(home: Path, prepared_home: Path) -> Iterator[Embed]:
+    created: list[Embedded] = []
 
     def make(*, durable: bool = False, postgres: bool = True, valkey: bool = True) -> Embedded:
-        if postgres and not made:
-            subprocess.run(["cp", "-a", f"{made_before}/.", home], check=True)
-        made.append(Embedded(home, durable=durable, postgres=postgres, valkey=valkey))
-        return made[-1]
+        if postgres and not created:
+            subprocess.run(["cp", "-a", f"{prepared_home}/.", home], check=True)
+        created.append(Embedded(home, durable=durable, postgres=postgres, valkey=valkey))
+        return created[-1]
 
     yield make
-    for embedded in made:
+    for embedded in created:
         embedded.stop()
 
 

@@ -1,15 +1,15 @@
-"""What is left of processes that were killed."""
+"""Processes that are left after others were killed."""
 
 from contextlib import suppress
 from pathlib import Path
 
 
 def living(group: int) -> list[int]:
-    """The processes of a group that have not ended; whether somebody has asked for their exit code is no matter."""
-    found = []
+    """The running processes of a group, without zombies."""
+    living_pids = []
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it ended meanwhile
-            state, _parent, its_group = (process / "stat").read_text().rpartition(")")[2].split()[:3]
-            if int(its_group) == group and state != "Z":
-                found.append(int(process.name))
-    return found
+        with suppress(OSError):  # it may have ended
+            state, _parent, process_group = (process / "stat").read_text().rpartition(")")[2].split()[:3]
+            if int(process_group) == group and state != "Z":
+                living_pids.append(int(process.name))
+    return living_pids

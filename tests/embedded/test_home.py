@@ -10,11 +10,11 @@ from shared.errors import SetupError
 
 def test_ports_and_passwords_differ_by_name_and_stay_the_same(home: Path) -> None:
     first = Home(home, Identity.ourselves())
-    made = [first.port("a"), first.port("b"), first.secret("a"), first.secret("b")]
+    values = [first.port("a"), first.port("b"), first.secret("a"), first.secret("b")]
     first.close()
     second = Home(home, Identity.ourselves())
-    assert [second.port("a"), second.port("b"), second.secret("a"), second.secret("b")] == made
-    assert len(set(made)) == 4
+    assert [second.port("a"), second.port("b"), second.secret("a"), second.secret("b")] == values
+    assert len(set(values)) == 4
     second.close()
 
 
@@ -53,11 +53,11 @@ def test_a_home_out_of_the_servers_reach_is_refused_before_it_is_made(home: Path
 @pytest.mark.usefixtures("as_root")
 def test_a_home_of_somebody_else_is_refused(home: Path) -> None:
     home.chmod(0o711)
-    made = Home(home / "home", Identity.for_servers())
-    made.folder("postgres", Identity.ourselves())
+    values = Home(home / "home", Identity.for_servers())
+    values.folder("postgres", Identity.ourselves())
     with pytest.raises(SetupError, match=r"postgres belongs to root, not to nobody.*run as the user who made it"):
-        made.folder("postgres", made.servers)
-    made.close()
+        values.folder("postgres", values.servers)
+    values.close()
 
 
 def test_what_is_no_folder_is_refused(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""The servers of a process that is killed, seen from outside; as root and as an ordinary user."""
+"""The servers of a killed process, as root and as an ordinary user."""
 
 import os
 import pwd
@@ -29,9 +29,9 @@ ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": f"{PROJECT}
 
 
 class Serving:
-    """A process of its own that serves until its standard input closes."""
+    """A separate process that runs the servers until its standard input closes."""
 
-    def __init__(self, home: Path, python: str = sys.executable, **who: Any) -> None:
+    def __init__(self, home: Path, python: str = sys.executable, **user: Any) -> None:
         self.process = subprocess.Popen(
             [python, "-c", SERVE, str(home)],
             stdin=subprocess.PIPE,
@@ -39,7 +39,7 @@ class Serving:
             text=True,
             cwd="/",
             env=ENVIRONMENT,
-            **who,
+            **user,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -71,21 +71,21 @@ def test_a_start_right_after_the_parent_was_killed_waits_for_its_servers(home: P
 def test_an_ordinary_user_needs_no_root(home: Path) -> None:
     nobody = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
     home.chmod(0o711)
-    own = home / "own"
-    own.mkdir()
-    shutil.chown(own, "nobody")
-    serving = Serving(own / "home", python_for(nobody), **nobody)
+    user_home = home / "own"
+    user_home.mkdir()
+    shutil.chown(user_home, "nobody")
+    serving = Serving(user_home / "home", python_for(nobody), **nobody)
     serving.stop()
-    assert serving.uid == pwd.getpwnam("nobody").pw_uid == (own / "home" / "postgres").stat().st_uid
-    assert (own / "home").stat().st_mode & 0o077 == 0
+    assert serving.uid == pwd.getpwnam("nobody").pw_uid == (user_home / "home" / "postgres").stat().st_uid
+    assert (user_home / "home").stat().st_mode & 0o077 == 0
 
 
-def python_for(who: dict[str, Any]) -> str:
-    """Find an interpreter that the user may run: the one of the tests may be root's own."""
+def python_for(user: dict[str, Any]) -> str:
+    """Find an interpreter that the user may run: that of the tests may be for root only."""
     for python in (sys.executable, shutil.which("python3", path=ENVIRONMENT["PATH"])):
         command = [python or "", "-c", "import psycopg2, shared.embedded"]
         try:
-            subprocess.run(command, env=ENVIRONMENT, cwd="/", check=True, capture_output=True, **who)
+            subprocess.run(command, env=ENVIRONMENT, cwd="/", check=True, capture_output=True, **user)
         except (OSError, subprocess.CalledProcessError):
             continue
         return str(python)

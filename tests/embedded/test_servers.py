@@ -139,12 +139,12 @@ def test_either_server_can_be_left_out(embed: Embed) -> None:
 
 def test_a_process_id_that_a_stranger_has_now_does_not_keep_postgres_from_starting(embed: Embed, home: Path) -> None:
     embedded = embed(valkey=False)
-    stranger = embedded.postgres.identity.popen(["/bin/sh", "-c", "read _"], stdin=subprocess.PIPE)
-    (home / "postgres" / "postmaster.pid").write_text(f"{stranger.pid}\n{home}/postgres\n")
+    other_process = embedded.postgres.identity.popen(["/bin/sh", "-c", "read _"], stdin=subprocess.PIPE)
+    (home / "postgres" / "postmaster.pid").write_text(f"{other_process.pid}\n{home}/postgres\n")
     try:
         embedded.start()
     finally:
-        stranger.communicate()
+        other_process.communicate()
 
 
 def test_data_of_another_major_version_is_refused_untouched(embed: Embed, home: Path) -> None:

@@ -1,4 +1,4 @@
-"""`python3 run fuzz`: hostile requests against a live stack, by schema and by bytes; 1 when any is answered wrongly."""
+"""`python3 run fuzz`: hostile requests against a live stack, by schema and by bytes; 1 for any wrong answer."""
 
 import argparse
 import shutil
@@ -27,26 +27,26 @@ EXAMPLES = 25
 
 
 def main() -> int:
-    """Run both, print the table."""
+    """Run both kinds of requests and print the table."""
     parser = argparse.ArgumentParser(prog="python3 run fuzz", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the same seed sends the same bodies")
     parser.add_argument("--bodies", type=int, default=2000, help="changed bodies for each route")
     parser.add_argument("--examples", type=int, default=EXAMPLES, help="requests by schema for each operation")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     began = time.monotonic()
-    with live() as (api, token):
-        rows: list[Row] = [*conformance.measure(str(api.base_url), token, given.seed, given.examples)]
+    with running_api() as (api, token):
+        rows: list[Row] = [*conformance.measure(str(api.base_url), token, arguments.seed, arguments.examples)]
         prepare(api)
-        rows += mutated.measure(api, SERIES, given.seed, given.bodies)
+        rows += mutated.measure(api, SERIES, arguments.seed, arguments.bodies)
     show(rows)
     wrong = sum(len(row.wrong) for row in rows)
-    print(f"seed {given.seed}: {wrong} wrong, {time.monotonic() - began:.0f} s")  # noqa: T201
+    print(f"seed {arguments.seed}: {wrong} wrong, {time.monotonic() - began:.0f} s")  # noqa: T201
     return 1 if wrong else 0
 
 
 @contextmanager
-def live() -> Iterator[tuple[httpx.Client, str]]:
-    """The API, which asks for the key, a worker and the reconciler, on servers of their own."""
+def running_api() -> Iterator[tuple[httpx.Client, str]]:
+    """An API that requires the key, a worker and the reconciler, on separate servers."""
     folder = Path(tempfile.mkdtemp(prefix="tsad-fuzz-"))
     folder.chmod(0o711)  # as root, the servers run as another user
     try:
@@ -74,7 +74,7 @@ def live() -> Iterator[tuple[httpx.Client, str]]:
 
 
 def prepare(api: httpx.Client) -> None:
-    """A series that has a version, so that the bodies reach the detectors."""
+    """Fit a series, so that the bodies reach the detectors."""
     until(
         lambda: api.post(f"/fit/{SERIES}", json=ramp(), headers={"Prefer": "wait=30"}).json()["status"] == "succeeded",
         60,

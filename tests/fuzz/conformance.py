@@ -1,4 +1,4 @@
-"""The API against its own OpenAPI document, by Schemathesis: all checks, and sequences of requests that lead on."""
+"""Schemathesis compares the API with its OpenAPI document: all checks, and sequences of linked requests."""
 
 import os
 import re
@@ -11,12 +11,12 @@ from tests.fuzz.report import Row
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
-WITHIN_S = 75  # changed requests and sequences go on until it is spent
+WITHIN_S = 75  # for changed requests and sequences
 
 
 def measure(address: str, token: str, seed: int, examples: int) -> Iterator[Row]:
-    """One row: what Schemathesis found. What it says itself goes to standard error."""
-    done = subprocess.run(
+    """One row with the findings of Schemathesis; its own output goes to standard error."""
+    process = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", f"--config-file={CONFIGURATION}", "--no-color"),
             *("run", f"{address}/openapi.json", "--checks=all", f"--header=Authorization: Bearer {token}"),
@@ -29,10 +29,10 @@ def measure(address: str, token: str, seed: int, examples: int) -> Iterator[Row]
         text=True,
         check=False,
     )
-    print(done.stdout, file=sys.stderr)  # noqa: T201
-    sent = re.search(r"([\d,]+) generated", done.stdout)
-    tested = re.search(r"Selected: (\d+)/(\d+)\n\s+Tested: (\d+)", done.stdout)
-    wrong = [f"exit code {done.returncode}, as said above"] if done.returncode else []
+    print(process.stdout, file=sys.stderr)  # noqa: T201
+    sent = re.search(r"([\d,]+) generated", process.stdout)
+    tested = re.search(r"Selected: (\d+)/(\d+)\n\s+Tested: (\d+)", process.stdout)
+    wrong = [f"exit code {process.returncode}, as said above"] if process.returncode else []
     if tested is None or len(set(tested.groups())) > 1:
         wrong.append("not every operation was tested")
     operations = f"{tested[3]} of {tested[2]} operations" if tested else ""

@@ -1,4 +1,4 @@
-"""Bodies that were good until bytes were changed: whatever comes, every refusal is a problem, and none is our fault."""
+"""Valid bodies with changed bytes: every refusal must be a problem, and none a server error."""
 
 import json
 from collections import Counter
@@ -21,7 +21,7 @@ SEEDS: dict[tuple[str, str], list[bytes]] = {
         json.dumps(ramp(detector="seasonal", parameters={"threshold": 3, "exclude": [[1, 2]]})).encode(),
     ],
     ("POST", "/fit"): [b"\n".join(json.dumps(ramp(series_id=f"fuzz-{name}")).encode() for name in "ab")],
-    ("POST", "/predict/{series}"): [json.dumps(_POINT | more).encode() for more in ({}, {"context": [1.0, 2.0]})],
+    ("POST", "/predict/{series}"): [json.dumps(_POINT | fields).encode() for fields in ({}, {"context": [1.0, 2.0]})],
     ("POST", "/predict/{series}/batch"): [b'{"timestamps":[1,2,3],"values":[1.0,2.5,-3e5]}'],
     ("POST", "/predict"): [json.dumps({"points": [_POINT | {"series_id": "fuzz"}] * 3}).encode()],
     ("PUT", "/series/{series}/pin"): [b'{"version": 1}'],
@@ -30,7 +30,7 @@ SEEDS: dict[tuple[str, str], list[bytes]] = {
 
 
 def measure(api: httpx.Client, series_id: str, seed: int, bodies: int) -> Iterator[Row]:
-    """Send so many bodies to every route that reads one, and count what is wrong with the answers."""
+    """Send this many bodies to every route that reads one, and collect wrong answers."""
     for (method, path), seeds in SEEDS.items():
         random = Random(f"{seed} {method} {path}")  # noqa: S311 - repeatable, not secret
         sent = [mutated(random, seeds) for _ in range(bodies)]
@@ -49,7 +49,7 @@ def sender(api: httpx.Client, method: str, path: str) -> Callable[[bytes], httpx
 
 
 def fault_of(answer: httpx.Response) -> str:
-    """What is wrong with an answer; nothing if it is a success or a proper refusal."""
+    """The fault of an answer; empty for a success or a valid problem."""
     if answer.status_code >= 500:
         return f"answered {answer.status_code}"
     if answer.is_success:
@@ -62,7 +62,7 @@ def fault_of(answer: httpx.Response) -> str:
 
 
 def mutated(random: Random, seeds: list[bytes]) -> bytes:
-    """A good body after one to three changes."""
+    """A valid body after one to three changes."""
     body = bytearray(random.choice(seeds))
     for _ in range(random.randint(1, 3)):
         place = random.randrange(len(body) + 1)

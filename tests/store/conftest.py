@@ -1,4 +1,4 @@
-"""Rows without artifacts, in a database of their own."""
+"""Rows without artifacts, in a separate database."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -11,24 +11,24 @@ from shared.domain.jobs import NewJob
 from shared.domain.versions import Artifact
 from shared.settings import Settings
 from shared.store.engine import Sessions
-from shared.store.schema import migrate
-from tests.processes import new_database, sessions_of
+from tests.processes import migrated_database, sessions_of
 
 MakeJob = Callable[..., NewJob]
 
 
 @pytest.fixture(scope="module")
 def store(settings: Settings, server_url: str) -> Iterator[Sessions]:
-    """A database that no reconciler and no worker looks at."""
-    with new_database(server_url) as url:
-        migrate(url)
-        with sessions_of(settings.model_copy(update={"database_url": url})) as made:
-            yield made
+    """A database without a reconciler or worker."""
+    with (
+        migrated_database(server_url) as url,
+        sessions_of(settings.model_copy(update={"database_url": url})) as sessions,
+    ):
+        yield sessions
 
 
 @pytest.fixture
 def new_job(store: Sessions, series_id: str) -> MakeJob:
-    """Jobs that could be accepted now."""
+    """A function that makes jobs that could be accepted now."""
 
     def make(series: str = series_id, asked_at: datetime | None = None, **fields: object) -> NewJob:
         with store.begin() as session:

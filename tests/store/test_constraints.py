@@ -1,4 +1,4 @@
-"""What the database refuses, whatever the code does."""
+"""Constraints of the database that hold whatever the code does."""
 
 import pytest
 from sqlalchemy import text
@@ -31,14 +31,14 @@ def accepted(store: Sessions, job: NewJob) -> str:
 
 def claimed(store: Sessions, job_id: str) -> Claim:
     with store.begin() as session:
-        found = attempts.claim(session, job_id, "a worker", 60)
-    assert found
-    return found
+        claim = attempts.claim(session, job_id, "a worker", 60)
+    assert claim
+    return claim
 
 
-def published(store: Sessions, own: Claim) -> int:
+def published(store: Sessions, claim: Claim) -> int:
     def artifact(suffix: str) -> Artifact:
-        return Artifact(f"{own.series_id}/{own.job_id}.{own.attempt}{suffix}", bytes(32), 10)
+        return Artifact(f"{claim.series_id}/{claim.job_id}.{claim.attempt}{suffix}", bytes(32), 10)
 
     new = NewVersion(
         first_timestamp=1,
@@ -51,24 +51,24 @@ def published(store: Sessions, own: Claim) -> int:
         scores=artifact(".scores.npz"),
     )
     with store.begin() as session:
-        number = versions.publish(session, own, new)
+        number = versions.publish(session, claim, new)
     assert number
     return number
 
 
 def in_status(store: Sessions, job: NewJob, status: Status) -> str:
-    """A job that came to this status as jobs do."""
+    """A job that reached this status by regular moves."""
     job_id = accepted(store, job)
     if status is Status.CANCELLED:
         with store.begin() as session:
             assert jobs.cancel(session, job_id)
     elif status is not Status.QUEUED:
-        own = claimed(store, job_id)
+        claim = claimed(store, job_id)
         if status is Status.SUCCEEDED:
-            published(store, own)
+            published(store, claim)
         if status is Status.FAILED:
             with store.begin() as session:
-                assert attempts.fail(session, own, "fit_failed", "No.")
+                assert attempts.fail(session, claim, "fit_failed", "No.")
     assert status_of(store, job_id) == status
     return job_id
 
@@ -154,13 +154,13 @@ def test_a_job_has_one_version_and_versions_never_change(store: Sessions, new_jo
         "fit_ms, data_key, data_sha256, data_size, state_sha256, state_size, scores_sha256, scores_size"
     )
     for other_job, reason in (("job_id", "versions_job_id_key"), ("gen_random_uuid()", "without a succeeded job")):
-        again = (
+        repeated = (
             f"INSERT INTO versions (series_id, version, job_id, state_key, scores_key, {columns}) "
             f"SELECT series_id, version + 1, {other_job}, 'other', 'another', {columns} "
             "FROM versions WHERE job_id = :id"
         )
         with pytest.raises(DBAPIError, match=reason):
-            change(store, again, job_id)
+            change(store, repeated, job_id)
 
 
 @pytest.mark.parametrize("series_id", ["", ".", "..", "a..b", "a/b", "a b", "ä", "x" * 129, "a\n"])

@@ -22,17 +22,17 @@ def sessions(settings: Settings) -> Iterator[Sessions]:
 
 @pytest.fixture
 def pings(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """The connections of these sessions that were asked whether they live; there are others in this process."""
-    asked: list[object] = []
+    """The connections of these sessions that were pinged."""
+    pinged: list[object] = []
     ping = type(sessions.engine.dialect).do_ping
 
     def asking(dialect: object, connection: object) -> bool:
         if dialect is sessions.engine.dialect:
-            asked.append(connection)
+            pinged.append(connection)
         return bool(ping(dialect, connection))  # type: ignore[arg-type]
 
     monkeypatch.setattr(type(sessions.engine.dialect), "do_ping", asking)
-    return asked
+    return pinged
 
 
 def pid(sessions: Sessions) -> int:
@@ -40,9 +40,9 @@ def pid(sessions: Sessions) -> int:
         return int(session.execute(OWN_PID).scalar_one())
 
 
-def end(settings: Settings, ended: int) -> None:
-    with sessions_of(settings) as own, own.begin() as session:
-        assert session.execute(END, {"pid": ended}).scalar_one()
+def end(settings: Settings, process_id: int) -> None:
+    with sessions_of(settings) as other_sessions, other_sessions.begin() as session:
+        assert session.execute(END, {"pid": process_id}).scalar_one()
 
 
 def test_a_connection_that_was_used_a_moment_ago_is_not_asked_whether_it_lives(
@@ -73,23 +73,23 @@ def test_one_that_the_server_ended_is_replaced_without_an_error(
 
 
 def test_all_that_lie_in_the_pool_are_replaced_once_one_is_found_dead(sessions: Sessions, settings: Settings) -> None:
-    with sessions.begin() as one, sessions.begin() as another:
-        both = [int(session.execute(OWN_PID).scalar_one()) for session in (one, another)]
-    for ended in both:
-        end(settings, ended)
-    with sessions.begin() as one, sessions.begin() as another:
-        now = {int(session.execute(OWN_PID).scalar_one()) for session in (one, another)}
-    assert not now & set(both)
+    with sessions.begin() as first, sessions.begin() as second:
+        process_ids = [int(session.execute(OWN_PID).scalar_one()) for session in (first, second)]
+    for process_id in process_ids:
+        end(settings, process_id)
+    with sessions.begin() as first, sessions.begin() as second:
+        now = {int(session.execute(OWN_PID).scalar_one()) for session in (first, second)}
+    assert not now & set(process_ids)
 
 
 def test_the_server_is_asked_nothing_after_a_statement(sessions: Sessions, settings: Settings) -> None:
-    asked = pid(sessions)
+    pinged = pid(sessions)
     for _ in range(3):
         with sessions.statement() as session:
             session.execute(text("SELECT 'the last words'"))
-    with sessions_of(settings) as own, own.begin() as session:
+    with sessions_of(settings) as other_sessions, other_sessions.begin() as session:
         last = "SELECT query FROM pg_stat_activity WHERE pid = :pid"
-        assert session.execute(text(last), {"pid": asked}).scalar_one() == "SELECT 'the last words'"
+        assert session.execute(text(last), {"pid": pinged}).scalar_one() == "SELECT 'the last words'"
 
 
 def test_statements_are_each_a_transaction_and_leave_the_next_one_whole(sessions: Sessions) -> None:

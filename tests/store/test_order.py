@@ -23,11 +23,11 @@ def in_line(store: Sessions, series_id: str) -> list[str]:
 
 
 def test_an_accept_after_its_window_is_refused_by_the_database(store: Sessions, new_job: MakeJob) -> None:
-    late, in_time = new_job(), new_job()
-    late = new_job(asked_at=late.asked_at - timedelta(seconds=WINDOW_S + 1))
+    expired, in_window = new_job(), new_job()
+    expired = new_job(asked_at=expired.asked_at - timedelta(seconds=WINDOW_S + 1))
     with store.begin() as session:
-        assert admissions.accept(session, [late, in_time], WINDOW_S) == {in_time.job_id}
-        assert admissions.accepted_as(session, late) is None
+        assert admissions.accept(session, [expired, in_window], WINDOW_S) == {in_window.job_id}
+        assert admissions.accepted_as(session, expired) is None
 
 
 def test_time_spent_waiting_for_the_series_counts_against_the_window(store: Sessions, new_job: MakeJob) -> None:
@@ -73,11 +73,11 @@ def test_five_hundred_jobs_are_accepted_in_their_order_in_one_transaction(
 
 def test_groups_that_share_series_do_not_lock_each_other_out(store: Sessions, new_job: MakeJob, series_id: str) -> None:
     names = [f"{series_id}-{place}" for place in range(20)]
-    groups = [[new_job(name) for name in (names if turn % 2 else reversed(names))] for turn in range(16)]
+    groups = [[new_job(name) for name in (names if number % 2 else reversed(names))] for number in range(16)]
 
-    def accept(turn: int) -> int:
+    def accept(number: int) -> int:
         with store.begin() as session:
-            return len(admissions.accept(session, groups[turn], WINDOW_S))
+            return len(admissions.accept(session, groups[number], WINDOW_S))
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(accept, range(len(groups)))) == [20] * len(groups)
@@ -87,20 +87,20 @@ def test_a_job_behind_another_cannot_be_claimed_until_that_has_ended(store: Sess
     first, second = accepted(store, new_job()), accepted(store, new_job())
     with store.begin() as session:
         assert attempts.claim(session, second, "a worker", 60) is None
-    own = claimed(store, first)
+    first_claim = claimed(store, first)
     with store.begin() as session:
         assert attempts.claim(session, second, "a worker", 60) is None
         assert attempts.claim(session, first, "another worker", 60) is None
-    assert published(store, own) == 1
+    assert published(store, first_claim) == 1
     assert published(store, claimed(store, second)) == 2
 
 
 def test_a_job_whose_message_is_on_its_way_is_not_announced_again(store: Sessions, new_job: MakeJob) -> None:
     first, second = accepted(store, new_job()), accepted(store, new_job())
-    own = claimed(store, first)
-    published(store, own)
+    first_claim = claimed(store, first)
+    published(store, first_claim)
     with store.begin() as session:
-        assert jobs.next_of_series(session, own.series_id) is None
+        assert jobs.next_of_series(session, first_claim.series_id) is None
     assert claimed(store, second).attempt == 1
 
 
@@ -108,15 +108,15 @@ def test_a_job_whose_message_came_too_early_is_announced_once_by_whoever_ends_th
     store: Sessions, new_job: MakeJob
 ) -> None:
     first, second = accepted(store, new_job()), accepted(store, new_job())
-    own = claimed(store, first)
+    first_claim = claimed(store, first)
     with store.begin() as session:
         assert attempts.message_spent(session, second)
         assert not attempts.message_spent(session, first)
-    published(store, own)
+    published(store, first_claim)
     with store.begin() as session:
-        assert jobs.next_of_series(session, own.series_id) == second
+        assert jobs.next_of_series(session, first_claim.series_id) == second
     with store.begin() as session:
-        assert jobs.next_of_series(session, own.series_id) is None
+        assert jobs.next_of_series(session, first_claim.series_id) is None
 
 
 def test_a_job_whose_message_may_be_lost_is_announced_by_whoever_ends_the_one_before(
@@ -164,9 +164,9 @@ def test_accepting_claiming_and_publishing_at_once_gives_versions_in_the_order_o
                     return
                 continue
             with store.begin() as session:
-                own = attempts.claim(session, job_id, "a worker", 60)
-            if own:
-                published(store, own)
+                first_claim = attempts.claim(session, job_id, "a worker", 60)
+            if first_claim:
+                published(store, first_claim)
 
     with ThreadPoolExecutor(workers) as workers_pool, ThreadPoolExecutor(3) as clients:
         working = [workers_pool.submit(work) for _ in range(workers)]

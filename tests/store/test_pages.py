@@ -1,4 +1,4 @@
-"""How lists are read: along an index, so that a page costs the same however many rows there are."""
+"""Lists are read along an index, so that a page costs the same for any number of rows."""
 
 from sqlalchemy import text
 
@@ -7,16 +7,16 @@ from shared.store.engine import Sessions
 
 
 def plan(store: Sessions, statement: str, parameters: dict[str, object]) -> str:
-    """How PostgreSQL would read it from large tables, which it does not read row by row."""
+    """The plan of PostgreSQL for large tables, which it does not scan."""
     with store.begin() as session:
-        for way in ("seqscan", "bitmapscan", "sort"):  # left only where there is no other
-            session.execute(text(f"SET LOCAL enable_{way} = off"))
+        for method in ("seqscan", "bitmapscan", "sort"):  # still used if there is no other way
+            session.execute(text(f"SET LOCAL enable_{method} = off"))
         return "\n".join(session.execute(text(f"EXPLAIN (COSTS OFF) {statement}"), parameters).scalars())
 
 
 def test_a_page_of_series_is_a_range_of_the_primary_key(store: Sessions) -> None:
     statement = series._PAGE.text  # noqa: SLF001 - what is planned is the statement itself
-    found = plan(store, statement, {"prefix": "p", "after": "pq", "limit": 31, "within": ""})
-    assert "Index Scan using series_pkey" in found
-    assert "series_id >= 'p'" in found
-    assert "Sort" not in found
+    query_plan = plan(store, statement, {"prefix": "p", "after": "pq", "limit": 31, "within": ""})
+    assert "Index Scan using series_pkey" in query_plan
+    assert "series_id >= 'p'" in query_plan
+    assert "Sort" not in query_plan

@@ -32,15 +32,15 @@ ORDER BY 1, 2, 3
 @pytest.fixture
 def url(server_url: str) -> Iterator[str]:
     """An empty database."""
-    with new_database(server_url) as made:
-        yield made
+    with new_database(server_url) as url:
+        yield url
 
 
 @pytest.fixture
 def engine(url: str) -> Iterator[Engine]:
-    made = create_engine(with_psycopg2(url), poolclass=NullPool)
-    yield made
-    made.dispose()
+    engine = create_engine(with_psycopg2(url), poolclass=NullPool)
+    yield engine
+    engine.dispose()
 
 
 def objects(engine: Engine) -> list[tuple[str, str, str]]:
@@ -50,14 +50,14 @@ def objects(engine: Engine) -> list[tuple[str, str, str]]:
 
 def test_down_and_up_again_gives_the_same_schema_and_leaves_nothing_between(url: str, engine: Engine) -> None:
     schema.migrate(url)
-    made = objects(engine)
-    assert {kind for kind, _, _ in made} == {"column", "constraint", "index", "trigger", "function"}
+    migrated = objects(engine)
+    assert {kind for kind, _, _ in migrated} == {"column", "constraint", "index", "trigger", "function"}
     command.downgrade(schema._configuration(url), "base")  # noqa: SLF001
     assert {table for _, table, _ in objects(engine)} == {"alembic_version"}
     schema.migrate(url)
-    assert objects(engine) == made
+    assert objects(engine) == migrated
     schema.migrate(url)
-    assert objects(engine) == made
+    assert objects(engine) == migrated
 
 
 def test_the_tables_in_code_are_those_that_migrations_make(url: str, engine: Engine) -> None:
@@ -87,18 +87,18 @@ def test_a_process_is_not_ready_with_a_schema_of_another_release_and_says_what_t
 ) -> None:
     with serving(settings.model_copy(update={"database_url": url})) as api:
 
-        def said() -> tuple[int, str]:
+        def readiness() -> tuple[int, str]:
             answer = api.get("/readyz")
             return answer.status_code, answer.json()["checks"]["database"]
 
-        status, reason = said()
+        status, reason = readiness()
         assert status == 503
         assert "tsad migrate" in reason
         schema.migrate(url)
-        assert said() == (200, "ok")
+        assert readiness() == (200, "ok")
         with engine.begin() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-        status, reason = said()
+        status, reason = readiness()
         assert status == 503
         assert "9999" in reason or "release" in reason
 
