@@ -134,27 +134,30 @@ def _compressed(ratio: float) -> float:
 
 
 def scores(fitted: Fitted, values: Sequence[float], timestamps: Sequence[int]) -> list[float]:
-    """Those of any detector, for values of which nothing before is known."""
+    """The scores of any detector, for values without known predecessors."""
     places = range(len(values))
     match fitted.state:
         case Baseline() as state:
-            found = [_baseline_score(state, value) for value in values]
+            raw_scores = [_baseline_score(state, value) for value in values]
         case Robust() as state:
-            found = [_distance(value, state.median, state.deviation * state.boundary.value) for value in values]
+            raw_scores = [_distance(value, state.median, state.deviation * state.boundary.value) for value in values]
         case Seasonal() as state:
-            found = [_seasonal_score(state, values[place], timestamps[place]) for place in places]
+            raw_scores = [_seasonal_score(state, values[place], timestamps[place]) for place in places]
         case Autoregression() as state:
-            found = [_forecast_score(state, values, place) for place in places]
+            raw_scores = [_forecast_score(state, values, place) for place in places]
         case SpectralResidual() as state:
-            found = [_salience(state, values[: place + 1]) / state.boundary.value for place in places]
+            raw_scores = [_salience(state, values[: place + 1]) / state.boundary.value for place in places]
         case Msnn() as state:
-            found = msnn_scores(state, values, timestamps)
+            raw_scores = msnn_scores(state, values, timestamps)
         case Ensemble() as state:
             stretch, level = (scores(witness, values, timestamps) for witness in (state.stretch, state.level))
-            found = [min((one + other) / TOGETHER, max(one, other)) for one, other in zip(stretch, level, strict=True)]
+            raw_scores = [
+                min((first + second) / TOGETHER, max(first, second))
+                for first, second in zip(stretch, level, strict=True)
+            ]
         case state:
-            found = scores(state.chosen, values, timestamps)
-    return [min(score, LARGEST) for score in found]
+            raw_scores = scores(state.chosen, values, timestamps)
+    return [min(score, LARGEST) for score in raw_scores]
 
 
 def _distance(value: float, expected: float, half_width: float) -> float:
@@ -168,12 +171,12 @@ def _baseline_score(state: Baseline, value: float) -> float:
 
 
 def _seasonal_score(state: Seasonal, value: float, timestamp: int) -> float:
-    """The last bin that has begun by then is the point's."""
+    """A point belongs to the last bin that has begun."""
     level, spread, seconds = state.profile.level, state.profile.spread, state.cycle.seconds
     bins = len(level)
     since = math.fmod(timestamp - state.cycle.start, seconds) if bins > 1 else 0.0
-    mine = max(number for number in range(bins) if number * seconds <= since * bins)
-    return _distance(value, float(level[mine]), float(spread[mine]) * state.boundary.value)
+    bin_number = max(number for number in range(bins) if number * seconds <= since * bins)
+    return _distance(value, float(level[bin_number]), float(spread[bin_number]) * state.boundary.value)
 
 
 def _forecast_score(state: Autoregression, values: Sequence[float], place: int) -> float:

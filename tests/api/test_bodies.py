@@ -172,7 +172,7 @@ def test_an_unknown_encoding_is_refused(small_api: httpx.Client, encoding: str) 
     ],
     ids=lambda body: repr(body[:24]),
 )
-def test_what_is_no_object_in_utf_8_is_refused(small_api: httpx.Client, body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_in_utf_8_is_refused(small_api: httpx.Client, body: bytes) -> None:
     answer = small_api.post("/fit/a", content=body)
     assert answer.status_code == 422
     assert answer.json()["code"] in ("invalid_json", "invalid_request")

@@ -134,7 +134,7 @@ def test_a_stream_of_one_status_tells_when_a_job_leaves_it(api: httpx.Client, se
         assert next(queued).job["status"] == "cancelled"
 
 
-def test_a_job_that_is_put_back_is_told_of(api: httpx.Client, training: Training, series_id: str) -> None:
+def test_a_job_that_is_requeued_is_an_event(api: httpx.Client, training: Training, series_id: str) -> None:
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     with stream(api, f"/jobs/events?series_id={series_id}") as all_events:
         with training.sessions.begin() as session:

@@ -51,7 +51,7 @@ def test_a_database_that_restarts_costs_errors_that_say_when_to_come_back_and_no
             assert api.get("/readyz").status_code == 200
 
 
-def test_what_any_process_told_of_a_series_is_what_every_process_predicts_with(
+def test_every_process_predicts_with_the_version_that_any_process_reported(
     settings: Settings, training: Training, series_id: str, tmp_path: Path
 ) -> None:
     with (

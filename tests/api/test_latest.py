@@ -150,7 +150,7 @@ def test_a_database_that_does_not_answer_is_an_error_and_then_one_at_once(
     asyncio.run(ask())
 
 
-def test_who_waits_when_the_process_stops_is_told_so(silent: Settings) -> None:
+def test_a_caller_that_waits_when_the_process_stops_gets_an_error(silent: Settings) -> None:
     async def ask() -> None:
         async with serving_latest(silent) as latest_versions:
             waiting = asyncio.create_task(latest_versions.resolve("a"))

@@ -63,7 +63,7 @@ def test_behind_tls_the_cookie_is_for_tls_alone(keyed_settings: Settings, root: 
 
 
 @pytest.mark.parametrize("key", ["", "x", "tsad_" + "x" * 43, "ü" * 40, "x" * 9000])
-def test_a_wrong_key_is_told_and_gives_no_cookie(browser: httpx.Client, key: str) -> None:
+def test_a_wrong_key_is_reported_and_gives_no_cookie(browser: httpx.Client, key: str) -> None:
     answer = browser.post("/ui/login", data={"key": key})
     assert answer.status_code == 401
     assert "This is no key" in answer.text

@@ -123,7 +123,7 @@ def test_every_refusal_is_counted_by_its_code_and_has_a_line_in_the_log(
     assert "guessed" not in log
 
 
-def test_the_queue_and_what_versions_hold_are_told(
+def test_the_queue_and_the_size_of_versions_are_reported(
     two_apis: tuple[httpx.Client, httpx.Client], fitted: Fitted, series_id: str
 ) -> None:
     client, _ = two_apis

@@ -49,7 +49,7 @@ def test_the_latest_version_answers_unless_another_is_named(
 
 
 @pytest.mark.parametrize("version", ["x", "-1", "1.5", "v", "latest2", "99999999999", "%00", "%D9%A1"])
-def test_what_is_no_version_is_refused(api: httpx.Client, trained: str, version: str) -> None:
+def test_an_invalid_version_is_refused(api: httpx.Client, trained: str, version: str) -> None:
     answer = api.post(f"/predict/{trained}?version={version}", json=POINT)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_version")
 
@@ -224,7 +224,7 @@ def test_a_damaged_state_is_an_error_and_no_verdict(
     assert (answer.status_code, answer.json()["code"]) == (500, "artifact_damaged")
 
 
-def test_every_process_uses_a_version_once_any_told_that_its_job_succeeded(
+def test_every_process_uses_a_version_once_any_process_reported_its_job_as_succeeded(
     api: httpx.Client, settings: Settings, trained: str, fitted: Callable[..., str]
 ) -> None:
     with serving(settings) as other:
@@ -250,7 +250,7 @@ def test_without_a_database_there_is_no_verdict_that_might_be_stale(settings: Se
             assert "Retry-After" in answer.headers
 
 
-def test_a_timestamp_that_is_none_is_named_as_the_body_names_it(api: httpx.Client, trained: str) -> None:
+def test_an_invalid_timestamp_is_named_as_in_the_body(api: httpx.Client, trained: str) -> None:
     answer = api.post(f"/predict/{trained}", json={"timestamp": 1_700_000_000_000, "value": 1}).json()
     assert answer["errors"][0]["loc"] == ["timestamp"]
     assert "milliseconds" in answer["detail"]

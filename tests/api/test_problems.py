@@ -329,7 +329,7 @@ def test_tables_that_are_not_there_are_no_reason_to_show_sql(settings: Settings,
         assert api.post("/predict/a", json=POINT).status_code == 503
 
 
-def test_a_method_that_is_not_answered_is_told_all_that_are(api: httpx.Client) -> None:
+def test_a_refused_method_is_answered_with_the_allowed_ones(api: httpx.Client) -> None:
     for path, allowed in (("/series/a", "DELETE, GET"), ("/series/a/pin", "DELETE, PUT"), ("/predict/a", "POST")):
         refused = api.request("PATCH", path)
         assert (refused.status_code, refused.headers["Allow"]) == (405, allowed)

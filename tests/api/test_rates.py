@@ -26,7 +26,7 @@ def limited(keyed_settings: Settings, root: Key) -> Iterator[tuple[httpx.Client,
             yield first, second
 
 
-def test_a_key_that_asks_too_often_is_told_when_it_may_again(
+def test_a_key_over_its_rate_limit_learns_when_to_retry(
     limited: tuple[httpx.Client, httpx.Client], make_key: MakeKey
 ) -> None:
     key = make_key()

@@ -256,12 +256,12 @@ def test_a_damaged_state_is_an_error_until_the_file_is_restored(
 def test_without_a_database_only_a_named_version_in_memory_is_an_answer(
     settings: Settings, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for more in range(2):
-        fitted(series_id, ramp(20 + more))
-    nowhere = settings.model_copy(update={"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"})
+    for extra in range(2):
+        fitted(series_id, ramp(20 + extra))
+    unreachable = settings.model_copy(update={"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"})
 
     async def look() -> None:
-        async with resolver_of(settings) as (resolver, _), resolver_of(nowhere) as (cut_off, _):
+        async with resolver_of(settings) as (resolver, _), resolver_of(unreachable) as (cut_off, _):
             await resolver.resolve(series_id, 1)
             monkeypatch.setattr(resolver, "_sessions", cut_off._sessions)  # noqa: SLF001
             monkeypatch.setattr(resolver, "_latest", cut_off._latest)  # noqa: SLF001

@@ -195,7 +195,7 @@ def test_a_version_is_fitted_again_with_another_detector(
     assert api.get(f"/series/{series_id}/versions/{version}").json()["parameters"]["alarm_rate"] == "1 in 50"
 
 
-def test_a_refusal_is_told_in_a_sentence(
+def test_a_refusal_is_shown_as_a_sentence(
     page: Page, watch: Watch, api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     watch.expected += ["422", "409"]  # Chromium logs what is answered so

@@ -142,12 +142,12 @@ def test_as_many_points_fire_as_a_fit_with_that_threshold_would_find(
 ) -> None:
     opened(page, long_series)
     page.get_by_label("Threshold, as a multiple").fill("64")
-    found = re.search(r"([\d,]+) of 20,000 .* threshold = ([\d.]+)\.", page.locator("#fires").inner_text())
-    assert found
+    match = re.search(r"([\d,]+) of 20,000 .* threshold = ([\d.]+)\.", page.locator("#fires").inner_text())
+    assert match
     data = api.get(f"/series/{long_series}/versions/1/data").json()
-    fitted(long_series, {**data, "parameters": {"threshold": float(found[2])}})
+    fitted(long_series, {**data, "parameters": {"threshold": float(match[2])}})
     share = api.get(f"/series/{long_series}/versions/2").json()["anomaly_share"]
-    assert abs(share * 20_000 - int(found[1].replace(",", ""))) <= 5  # the sentence rounds the threshold to four digits
+    assert abs(share * 20_000 - int(match[1].replace(",", ""))) <= 5  # the sentence rounds the threshold to four digits
 
 
 def test_points_that_are_typed_are_judged_listed_and_drawn(page: Page, peaked: str) -> None:

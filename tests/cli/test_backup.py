@@ -168,7 +168,7 @@ def test_of_a_backup_that_was_altered_nothing_is_restored(
     assert "no complete backup" in operate(new_installation, "restore", str(backup)).err
 
 
-def test_an_artifact_that_is_gone_already_is_told_and_the_rest_restored(
+def test_a_missing_artifact_is_reported_and_the_rest_restored(
     installation: Settings, new_installation: Settings, contents: Contents, operate: Tsad, tmp_path: Path
 ) -> None:
     backup = tmp_path / "backup"

@@ -60,7 +60,7 @@ def test_each_file_of_points_becomes_a_job_and_asking_again_gives_the_same_jobs(
     assert accepted(changed)["plant-a"] != accepted(first)["plant-a"]
 
 
-def test_a_file_that_cannot_be_fitted_is_told_and_hurts_no_other(installation_tsad: Tsad, folder: Path) -> None:
+def test_files_that_cannot_be_fitted_are_reported_and_skipped(installation_tsad: Tsad, folder: Path) -> None:
     (folder / "bad.csv").write_text("time,value\nnever,much\n")
     (folder / "a b.csv").write_text(POINTS)
     (folder / "a.csv.gz").write_bytes(gzip.compress(POINTS.encode()))

@@ -51,7 +51,7 @@ EXPECTED = [(START, 1.5), (START + 60, -2.0)]
         (f"is_anomaly,value,time\n0,1.5,{START}\n1,-2,{START + 60}\n", "values from 'value'"),
     ],
 )
-def test_columns_and_units_are_guessed_and_told(file: Path, content: str, note: str) -> None:
+def test_columns_and_units_are_guessed_and_reported(file: Path, content: str, note: str) -> None:
     points = of(file, content)
     assert pairs(points) == EXPECTED
     assert note in points.notes[0]
@@ -83,7 +83,7 @@ def test_what_is_named_is_not_guessed(file: Path) -> None:
     assert pairs(of(file, "t,v\n5000,1\n6000,2\n", unit=Unit.MS)) == [(5, 1.0), (6, 2.0)]
 
 
-def test_rows_in_any_order_are_sorted_and_those_without_a_value_left_out_and_that_is_told(file: Path) -> None:
+def test_rows_are_sorted_and_those_without_a_value_are_skipped_and_reported(file: Path) -> None:
     points = of(file, f"t,v\n{START + 60},-2\n{START + 30},\n{START},1.5\n{START + 90},NaN\n")
     assert pairs(points) == EXPECTED
     assert points.notes[1:] == [
@@ -102,7 +102,7 @@ def test_several_values_for_a_second_are_refused_unless_one_is_chosen(file: Path
         assert points.notes[1].startswith("1 rows with the second of another")
 
 
-def test_a_repeated_row_is_left_out_and_told(file: Path) -> None:
+def test_a_repeated_row_is_skipped_and_reported(file: Path) -> None:
     points = of(file, "t,v\n5,1\n5,1\n6,7\n")
     assert pairs(points) == [(5, 1.0), (6, 7.0)]
     assert "left out" in points.notes[1]
@@ -127,7 +127,7 @@ def test_a_repeated_row_is_left_out_and_told(file: Path) -> None:
         (b"t,v\n1e300,2\n2e300,3\n", "too large to be a time"),
     ],
 )
-def test_what_is_no_file_of_points_is_a_sentence(file: Path, content: bytes, sentence: str) -> None:
+def test_a_file_without_points_is_a_sentence(file: Path, content: bytes, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         of(file, content)
 

@@ -11,7 +11,9 @@ from tests.cli.commands import Tsad
 Fitted = Callable[..., str]
 
 
-def test_points_are_judged_line_by_line_and_what_is_none_is_told(tsad: Tsad, fitted: Fitted, series_id: str) -> None:
+def test_points_are_judged_line_by_line_and_invalid_lines_are_reported(
+    tsad: Tsad, fitted: Fitted, series_id: str
+) -> None:
     fitted(series_id)
     stdin = (
         "time,value\n2026-01-01T00:00:00Z,2\n\n1800000060000,50\n3\n"

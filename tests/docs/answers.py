@@ -37,15 +37,15 @@ class Names:
 
 def values(text: str) -> list[Any] | None:
     """The JSON values of the text; None if it is not JSON."""
-    decoder, found, rest = json.JSONDecoder(), [], text.strip()
+    decoder, json_values, rest = json.JSONDecoder(), [], text.strip()
     while rest:
         try:
             value, end = decoder.raw_decode(rest)
         except ValueError:
             return None
-        found.append(value)
+        json_values.append(value)
         rest = rest[end:].lstrip()
-    return found
+    return json_values
 
 
 def check(shown: Any, actual: Any, location: str = "answer") -> None:

@@ -47,9 +47,9 @@ def labels(api: httpx.Client) -> dict[str, set[str]]:
 
 
 def test_every_expression_names_metrics_and_labels_that_exist(labels: dict[str, set[str]]) -> None:
-    found = list(expressions())
-    assert len(found) > 30
-    for expression in found:
+    all_expressions = list(expressions())
+    assert len(all_expressions) > 30
+    for expression in all_expressions:
         named = SELECTOR.findall(expression)
         assert named or expression.startswith("up{"), expression
         for name, matchers in named:

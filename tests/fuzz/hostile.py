@@ -118,8 +118,8 @@ BODIES = [
     _predict("an object as context", '{"timestamp":1,"value":1,"context":{}}'),
 ]
 IDS = [
-    Hostile(f"id: {name}", "POST", f"/fit/{given}", status, code, _GOOD)
-    for name, given, status, code in (
+    Hostile(f"id: {name}", "POST", f"/fit/{value}", status, code, _GOOD)
+    for name, value, status, code in (
         ("a way up, which clients take themselves", "..", 405, "method_not_allowed"),
         ("an encoded way up", "%2e%2e", 422, "invalid_series_id"),
         ("two dots inside", "a..b", 422, "invalid_series_id"),

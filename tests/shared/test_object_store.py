@@ -48,7 +48,7 @@ def closed_port() -> Iterator[int]:
         yield unused.getsockname()[1]
 
 
-def test_a_service_that_is_away_is_an_outage_and_its_address_is_not_told(closed_port: int) -> None:
+def test_an_unreachable_service_is_an_outage_and_its_address_is_not_shown(closed_port: int) -> None:
     settings = make_settings(aws_endpoint_url=f"http://127.0.0.1:{closed_port}", **ACCESS)
     for sentence in refusals(ObjectStore(f"s3://{BUCKET}", settings)):
         assert "127.0.0.1" not in sentence

@@ -189,10 +189,10 @@ def test_a_secret_can_be_kept_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_secrets_are_not_shown() -> None:
     secret = "hunter2-hunter2"
-    made = make_settings(
+    settings = make_settings(
         database_url=f"postgresql://x:{secret}@h/x", database_password=secret, redis_url=f"redis://:{secret}@h/0"
     )
-    assert secret not in repr(made) + str(made)
+    assert secret not in repr(settings) + str(settings)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ END = text("SELECT pg_terminate_backend(:pid, 10000)")  # returns when the serve
 
 @pytest.fixture
 def sessions(settings: Settings) -> Iterator[Sessions]:
-    with sessions_of(settings) as made:
-        yield made
+    with sessions_of(settings) as sessions:
+        yield sessions
 
 
 @pytest.fixture

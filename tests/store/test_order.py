@@ -15,11 +15,11 @@ from tests.store.test_constraints import WINDOW_S, accepted, claimed, published
 
 def in_line(store: Sessions, series_id: str) -> list[str]:
     with store.begin() as session:
-        found = session.execute(
+        rows = session.execute(
             text("SELECT CAST(id AS text) FROM fit_jobs WHERE series_id = :series_id ORDER BY seq"),
             {"series_id": series_id},
         )
-        return list(found.scalars())
+        return list(rows.scalars())
 
 
 def test_an_accept_after_its_window_is_refused_by_the_database(store: Sessions, new_job: MakeJob) -> None:
@@ -172,11 +172,11 @@ def test_accepting_claiming_and_publishing_at_once_gives_versions_in_the_order_o
         working = [workers_pool.submit(work) for _ in range(workers)]
         list(clients.map(lambda _: accepted(store, new_job()), range(fits)))
         everything_accepted.set()
-        for one in working:
-            one.result(60)
+        for future in working:
+            future.result(60)
     with store.begin() as session:
-        found = session.execute(
+        rows = session.execute(
             text("SELECT version, status FROM fit_jobs WHERE series_id = :series_id ORDER BY seq"),
             {"series_id": series_id},
         ).all()
-    assert [tuple(row) for row in found] == [(number, "succeeded") for number in range(1, fits + 1)]
+    assert [tuple(row) for row in rows] == [(number, "succeeded") for number in range(1, fits + 1)]
