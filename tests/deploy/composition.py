@@ -25,8 +25,8 @@ def variables() -> dict[str, str]:
 def services() -> dict[str, Service]:
     """The services, each variable having its default."""
     text = VARIABLE.sub(lambda match: match["default"], (ROOT / "docker-compose.yml").read_text())
-    found: dict[str, Service] = yaml.safe_load(text)["services"]
-    return found
+    services: dict[str, Service] = yaml.safe_load(text)["services"]
+    return services
 
 
 def built(service: Service) -> Image:

@@ -1,4 +1,4 @@
-"""TLS before servers that have none themselves, as a database that somebody else runs has it."""
+"""TLS in front of servers that have none, as managed databases have it."""
 
 import asyncio
 import ssl
@@ -11,12 +11,12 @@ import trustme
 
 from shared.embedded.ports import LOCALHOST
 
-NAME = "localhost"  # what the certificates are of
+NAME = "localhost"  # the name in the certificates
 
 
 @contextmanager
 def encrypted(authority: trustme.CA, port: int, *, postgres: bool = False) -> Iterator[int]:
-    """A port of `localhost` that passes on to this one what it decrypts. PostgreSQL is asked in plain for TLS first."""
+    """A TLS port of `localhost` that forwards to this port. PostgreSQL clients first ask for TLS in plain text."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(NAME).configure_cert(context)
     calls: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
@@ -28,14 +28,17 @@ def encrypted(authority: trustme.CA, port: int, *, postgres: bool = False) -> It
                 await reader.readexactly(8)
                 writer.write(b"S")
                 await writer.start_tls(context)
-            there, answers = await asyncio.open_connection(LOCALHOST, port)
-            with closing(answers):
-                ways = [asyncio.create_task(_pass_on(*way)) for way in ((reader, answers), (there, writer))]
+            upstream_reader, upstream_writer = await asyncio.open_connection(LOCALHOST, port)
+            with closing(upstream_writer):
+                directions = [
+                    asyncio.create_task(_pass_on(reader, upstream_writer)),
+                    asyncio.create_task(_pass_on(upstream_reader, writer)),
+                ]
                 try:
-                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
                 finally:
-                    for way in ways:
-                        way.cancel()
+                    for direction in directions:
+                        direction.cancel()
 
     async def serve() -> None:
         stop = asyncio.Event()

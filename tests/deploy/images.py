@@ -1,4 +1,4 @@
-"""What a Dockerfile says, and an image's files and packages without Docker."""
+"""Read Dockerfiles, and make the files and packages of an image without Docker."""
 
 import json
 import re
@@ -21,7 +21,7 @@ Instructions = list[tuple[str, str]]
 
 @dataclass
 class Image:
-    """What a build with a target makes, as far as this project's Dockerfiles go."""
+    """The image of a build target, as far as the Dockerfiles of this project need."""
 
     environment: dict[str, str] = field(default_factory=dict)
     copied: list[tuple[str, str]] = field(default_factory=list)  # from the build context, to where
@@ -33,7 +33,7 @@ class Image:
     stop_signal: str = ""
 
     def unpack(self, target: Path) -> None:
-        """Copy what the image copies, where it copies it below the target."""
+        """Copy the files of the image below the target folder."""
         for source, destination in self.copied:
             place = target / destination.lstrip("/")
             if destination.endswith("/"):
@@ -51,52 +51,52 @@ def image(dockerfile: str, target: str) -> Image:
 
 
 def image_of(parts: dict[str, Instructions], target: str) -> Image:
-    made = Image()
+    image = Image()
     for name, value in inherited(parts, target):
-        apply(made, parts, name, value)
-    return made
+        apply(image, parts, name, value)
+    return image
 
 
-def apply(made: Image, parts: dict[str, Instructions], name: str, value: str) -> None:
+def apply(image: Image, parts: dict[str, Instructions], name: str, value: str) -> None:
     match name:
         case "ENV":
             for setting in shlex.split(value):
                 variable, _, content = setting.partition("=")
-                made.environment[variable] = content
+                image.environment[variable] = content
         case "WORKDIR":
-            made.folder = value
+            image.folder = value
         case "USER":
-            made.user = value
+            image.user = value
         case "STOPSIGNAL":
-            made.stop_signal = value
+            image.stop_signal = value
         case "CMD":
-            made.command = json.loads(value)
+            image.command = json.loads(value)
         case "HEALTHCHECK":
-            made.healthcheck = json.loads(value.partition("CMD ")[2])
+            image.healthcheck = json.loads(value.partition("CMD ")[2])
         case "RUN":
-            made.installed += REQUIREMENTS.findall(value)
+            image.installed += REQUIREMENTS.findall(value)
         case "COPY":
-            copy(made, parts, value.split())
+            copy(image, parts, value.split())
 
 
-def copy(made: Image, parts: dict[str, Instructions], words: list[str]) -> None:
-    *sources, destination = [word for word in words if not word.startswith("--")]
-    stage = next((word.removeprefix("--from=") for word in words if word.startswith("--from=")), None)
-    if stage:  # the only thing that goes from stage to stage is what was installed
-        made.installed += image_of(parts, stage).installed
+def copy(image: Image, parts: dict[str, Instructions], arguments: list[str]) -> None:
+    *sources, destination = [argument for argument in arguments if not argument.startswith("--")]
+    stage = next((argument.removeprefix("--from=") for argument in arguments if argument.startswith("--from=")), None)
+    if stage:  # only installed packages are copied between stages
+        image.installed += image_of(parts, stage).installed
     else:
-        place = str(Path(made.folder, destination)) + "/" * destination.endswith("/")
-        made.copied += [(source, place) for source in sources]
+        place = str(Path(image.folder, destination)) + "/" * destination.endswith("/")
+        image.copied += [(source, place) for source in sources]
 
 
 def stages(dockerfile: str) -> dict[str, Instructions]:
     """The stages by name, each beginning with its FROM."""
-    found: dict[str, Instructions] = {}
+    by_name: dict[str, Instructions] = {}
     for name, value in instructions(dockerfile):
         if name == "FROM":
-            found[value.split(" AS ")[1]] = []
-        list(found.values())[-1].append((name, value))
-    return found
+            by_name[value.split(" AS ")[1]] = []
+        list(by_name.values())[-1].append((name, value))
+    return by_name
 
 
 def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
@@ -108,13 +108,13 @@ def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
 
 
 def inherited(parts: dict[str, Instructions], target: str) -> Instructions:
-    (_, origin), *own = parts[target]
+    (_, origin), *rest = parts[target]
     base = origin.split(" AS ")[0]
-    return inherited(parts, base) + own if base in parts else own
+    return inherited(parts, base) + rest if base in parts else rest
 
 
 def make_environment(folder: Path, lock: str) -> None:
-    """A virtual environment of the packages that a lock names and of no others: not of this checkout either."""
+    """A virtual environment with exactly the packages of a lock, without this checkout."""
     venv.EnvBuilder(symlinks=True).create(folder)
     site = folder / f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
     names = {canonical(name) for name in re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(), re.MULTILINE)}

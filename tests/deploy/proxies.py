@@ -23,10 +23,10 @@ DEPLOY = ROOT / "docs/deploy"
 
 def program(name: str) -> str:
     """Where it is; the test is skipped where it is not installed."""
-    found = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-    if found is None:
+    path = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    if path is None:
         pytest.skip(f"{name} is not installed")
-    return found
+    return path
 
 
 @contextmanager

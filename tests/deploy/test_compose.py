@@ -78,10 +78,10 @@ every_service_of_ours = pytest.mark.parametrize("name", OURS)
 
 
 def has_healthcheck(service: Service) -> bool:
-    own = service.get("healthcheck", {})
-    if own.get("disable"):
+    healthcheck = service.get("healthcheck", {})
+    if healthcheck.get("disable"):
         return False
-    return bool(own or ("build" in service and built(service).healthcheck))
+    return bool(healthcheck or ("build" in service and built(service).healthcheck))
 
 
 def test_the_file_follows_the_specification() -> None:
@@ -184,9 +184,9 @@ def test_every_variable_is_one_that_the_process_reads(name: str) -> None:
     if name == "migrate":
         read.add(migrate.PASSWORD)
     if name == "tests":
-        read.add("PGPASSWORD")  # libpq's: the tests are given an address, in which a password would have to be quoted
-    given = services()[name]["environment"]
-    assert {variable for variable in given if variable not in PASSWORDS or given[variable]} <= read
+        read.add("PGPASSWORD")  # read by libpq: in the URL, the password would have to be quoted
+    environment = services()[name]["environment"]
+    assert {variable for variable in environment if variable not in PASSWORDS or environment[variable]} <= read
 
 
 @pytest.mark.parametrize("name", ["api", "worker", "reconciler", "migrate"])

@@ -22,34 +22,34 @@ def test_servers_are_no_root_and_need_not_become_somebody_else() -> None:
 
 def test_each_process_is_a_user_of_redis_with_the_password_that_the_user_has() -> None:
     users = {"api": "api", "reconciler": "api", "worker": "worker", "flower": "flower", "tests": "admin"}
-    given = {name: service.get("environment", {}) for name, service in compose()["services"].items()}
+    environments = {name: service.get("environment", {}) for name, service in compose()["services"].items()}
     for name, user in users.items():
         password = f"REDIS_{user.upper()}_PASSWORD"
-        assert given[name]["REDIS_URL"] == f"redis://{user}:{given['redis'][password]}@redis:6379/0"
-        assert given["redis"][password] == f"${{{password}:-tsad}}"
+        assert environments[name]["REDIS_URL"] == f"redis://{user}:{environments['redis'][password]}@redis:6379/0"
+        assert environments["redis"][password] == f"${{{password}:-tsad}}"
     assert services()["redis"]["command"][:3] == ["sh", "/etc/tsad/redis.sh", "valkey-server"]
     assert "./docs/deploy/redis.sh:/etc/tsad/redis.sh:ro" in services()["redis"]["volumes"]
 
 
 @pytest.mark.parametrize("name", ["api", "worker", "reconciler", "migrate", "keys"])
 def test_a_process_gets_no_password_of_another_with_the_settings(name: str) -> None:
-    own = {"migrate": {migrate.PASSWORD}, "keys": {"TSAD_API_KEY"}}.get(name, set())
+    allowed = {"migrate": {migrate.PASSWORD}, "keys": {"TSAD_API_KEY"}}.get(name, set())
     environment = compose()["services"][name]["environment"]
-    assert {variable for variable in PASSWORDS if environment[variable] != ""} == own
+    assert {variable for variable in PASSWORDS if environment[variable] != ""} == allowed
 
 
 def test_passwords_are_never_part_of_a_command() -> None:
     for service in compose()["services"].values():
-        said = [service.get("command", ""), service.get("healthcheck", "")]
-        assert not any(name in str(said) for name in PASSWORDS)
+        texts = [service.get("command", ""), service.get("healthcheck", "")]
+        assert not any(name in str(texts) for name in PASSWORDS)
 
 
 def test_each_role_of_the_database_is_made_with_the_password_that_its_clients_use() -> None:
-    given = {name: service.get("environment", {}) for name, service in compose()["services"].items()}
+    environments = {name: service.get("environment", {}) for name, service in compose()["services"].items()}
     owner, app = "${POSTGRES_PASSWORD:-tsad}", "${POSTGRES_APP_PASSWORD:-tsad}"
-    assert given["db"]["POSTGRES_PASSWORD"] == given["tests"]["PGPASSWORD"] == owner
-    assert (given["migrate"]["DATABASE_USER"], given["migrate"]["DATABASE_PASSWORD"]) == ("tsad", owner)
-    assert given["migrate"][migrate.PASSWORD] == app
+    assert environments["db"]["POSTGRES_PASSWORD"] == environments["tests"]["PGPASSWORD"] == owner
+    assert (environments["migrate"]["DATABASE_USER"], environments["migrate"]["DATABASE_PASSWORD"]) == ("tsad", owner)
+    assert environments["migrate"][migrate.PASSWORD] == app
     role = services()["migrate"]["command"][-1].removeprefix("--role=")
     for name in ("api", "worker", "reconciler", "keys"):
-        assert (given[name]["DATABASE_USER"], given[name]["DATABASE_PASSWORD"]) == (role, app)
+        assert (environments[name]["DATABASE_USER"], environments[name]["DATABASE_PASSWORD"]) == (role, app)

@@ -28,15 +28,15 @@ def is_ignored(path: str) -> bool:
 
 def imported(folder: Path) -> set[str]:
     """The packages of this project that the modules in a folder import."""
-    found = set()
+    packages = set()
     for module in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text())):
             match node:
                 case ast.Import(names=names):
-                    found |= {alias.name.split(".")[0] for alias in names}
+                    packages |= {alias.name.split(".")[0] for alias in names}
                 case ast.ImportFrom(module=str(name), level=0):
-                    found.add(name.split(".")[0])
-    return found & PACKAGES
+                    packages.add(name.split(".")[0])
+    return packages & PACKAGES
 
 
 @every_dockerfile
@@ -62,8 +62,8 @@ def test_the_image_for_operation_is_what_a_build_without_a_target_makes(dockerfi
 def test_packages_are_installed_from_the_hashed_lock_and_never_built(dockerfile: str) -> None:
     installing = [
         value
-        for said in stages(dockerfile).values()
-        for name, value in said
+        for steps in stages(dockerfile).values()
+        for name, value in steps
         if name == "RUN" and "pip install" in value and "--editable" not in value
     ]
     assert installing
@@ -87,8 +87,8 @@ def test_the_lock_for_operation_names_no_embedded_server() -> None:
 
 @every_image
 def test_no_image_runs_as_root(dockerfile: str, target: str) -> None:
-    made = image(dockerfile, target)
-    number, _, group = made.user.partition(":")
+    built_image = image(dockerfile, target)
+    number, _, group = built_image.user.partition(":")
     assert number == group
     assert int(number) > 0
     assert f"useradd --uid {number} " in dict(reversed(stages(dockerfile)["base"]))["RUN"]
@@ -96,8 +96,8 @@ def test_no_image_runs_as_root(dockerfile: str, target: str) -> None:
 
 @every_image
 def test_commands_are_run_without_a_shell_which_would_keep_signals_to_itself(dockerfile: str, target: str) -> None:
-    made = image(dockerfile, target)
-    assert made.command[:2] == ["python", "-m"]
+    built_image = image(dockerfile, target)
+    assert built_image.command[:2] == ["python", "-m"]
 
 
 @every_dockerfile
@@ -117,8 +117,8 @@ def test_an_image_holds_the_packages_that_its_packages_import_and_no_others(dock
     copied = {source for source, _ in image(dockerfile, "runtime").copied} - {"requirements.lock"}
     assert copied <= PACKAGES
     needed = {dockerfile.removeprefix("Dockerfile.")}
-    while more := {package for known in needed for package in imported(ROOT / known)} - needed:
-        needed |= more
+    while new_packages := {package for folder in needed for package in imported(ROOT / folder)} - needed:
+        needed |= new_packages
     # Alembic finds the migrations by path: the API compares the database with them, and `tsad migrate` runs them.
     assert copied == needed | ({"migrations"} if "api" in needed else set())
 
@@ -143,9 +143,9 @@ def test_every_process_computes_in_one_thread(dockerfile: str, library: str) -> 
 
 @every_dockerfile
 def test_artifacts_are_kept_in_a_folder_that_the_user_owns(dockerfile: str) -> None:
-    made = image(dockerfile, "runtime")
+    built_image = image(dockerfile, "runtime")
     (owned,) = re.findall(
         r"install --directory --owner=tsad --group=tsad (\S+)", dict(stages(dockerfile)["base"])["RUN"]
     )
     for setting in ("TRAINING_DATA_FOLDER", "MODEL_STATE_FOLDER"):
-        assert Path(made.environment[setting]).parent == Path(owned)
+        assert Path(built_image.environment[setting]).parent == Path(owned)

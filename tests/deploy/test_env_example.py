@@ -24,13 +24,13 @@ def names(field_name: str, field: FieldInfo) -> list[str]:
 
 def as_documented(field_name: str, field: FieldInfo) -> tuple[str, str, str]:
     """A setting's variable, default and comment."""
-    usual, *others = names(field_name, field)
+    name, *others = names(field_name, field)
     comment = field.description or ""
     if get_origin(field.annotation) is Literal:
         comment += f": {', '.join(get_args(field.annotation))}"
     if others:
         comment += f" (also read as {', '.join(others)})"
-    return usual, str(field.default), comment
+    return name, str(field.default), comment
 
 
 def blocks() -> Iterator[tuple[str, str, str]]:
@@ -56,13 +56,13 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_every_setting_is_listed_in_order_with_its_default_and_description() -> None:
-    listed = [block for block in blocks() if block[0] in setting_names()]
-    assert listed == [as_documented(name, field) for name, field in Settings.model_fields.items()]
+    documented = [block for block in blocks() if block[0] in setting_names()]
+    assert documented == [as_documented(name, field) for name, field in Settings.model_fields.items()]
 
 
 def test_what_compose_reads_is_listed_with_its_default() -> None:
-    listed = {name: value for name, value, _ in blocks() if name not in setting_names()}
-    assert listed == {name: value for name, value in variables().items() if name not in setting_names()}
+    documented = {name: value for name, value, _ in blocks() if name not in setting_names()}
+    assert documented == {name: value for name, value in variables().items() if name not in setting_names()}
 
 
 def test_every_variable_has_a_comment() -> None:

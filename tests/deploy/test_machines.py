@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -15,7 +16,7 @@ from shared.settings import Settings
 from shared.store.schema import migrate
 from tests.deploy.proxies import nginx, pgbouncer
 from tests.points import ramp
-from tests.processes import Process, new_database, running
+from tests.processes import Process, new_database, running, wait_for_worker
 from tests.stores import BUCKET
 from tests.waiting import until
 
@@ -41,7 +42,7 @@ def site(
         url = site.enter_context(new_database(server_url))
         pool = site.enter_context(pgbouncer(url, session_folder))
         migrate(pool)
-        own = settings.model_copy(
+        machine_settings = settings.model_copy(
             update={
                 "database_url": pool,
                 "redis_url": redis_url.rsplit("/", 1)[0] + "/6",
@@ -57,15 +58,16 @@ def site(
         ports = [free_port(), free_port()]
 
         def start(*arguments: str) -> Process:
-            return site.enter_context(running(own, tmp_path, *arguments, exit_codes=KILLED))
+            return site.enter_context(running(machine_settings, tmp_path, *arguments, exit_codes=KILLED))
 
         apis = [start("uvicorn", "api.main:create_app", "--factory", f"--port={port}") for port in ports]
         workers = [start("worker") for _ in range(WORKERS)]
         start("worker.reconciling")
         address = site.enter_context(nginx(ports, tmp_path))
         for port in ports:
-            until(lambda port=port: answers(f"http://127.0.0.1:{port}/readyz"), 60)  # type: ignore[misc]
-        until(lambda: all(b" ready." in worker.log.read_bytes() for worker in workers), 60)
+            until(partial(answers, f"http://127.0.0.1:{port}/readyz"), 60)
+        for worker in workers:
+            wait_for_worker(worker, 60)
         yield Site(address, apis, workers)
 
 
@@ -82,25 +84,27 @@ def kill(process: Process) -> None:
 
 def test_nothing_is_lost_when_one_of_each_dies_under_load(site: Site) -> None:
     def fit(number: int) -> str:
-        """The job's id, asked for until there is an answer, as a client with a key of its own may."""
-        given: list[httpx.Response] = []
+        """Request a fit until it is accepted, with an idempotency key, and return the job id."""
+        attempts: list[httpx.Response] = []
 
-        def asked() -> bool:
-            given.append(client.post(f"/fit/s{number % SERIES}", json=ramp(), headers={"Idempotency-Key": f"{number}"}))
-            return given[-1].status_code == 202
+        def accepted() -> bool:
+            attempts.append(
+                client.post(f"/fit/s{number % SERIES}", json=ramp(), headers={"Idempotency-Key": f"{number}"})
+            )
+            return attempts[-1].status_code == 202
 
-        until(asked, 30)
+        until(accepted, 30)
         if number == FITS // 3:
             kill(site.apis[0])
         if number == FITS // 2:
             kill(site.workers[0])
-        return str(given[-1].json()["job_id"])
+        return str(attempts[-1].json()["job_id"])
 
     def succeeded(job_id: str) -> Callable[[], bool]:
         return lambda: client.get(f"/jobs/{job_id}?wait=5").json()["status"] == "succeeded"
 
-    with httpx.Client(base_url=site.address, timeout=30, trust_env=False) as client, ThreadPoolExecutor(8) as many:
-        jobs = list(many.map(fit, range(FITS)))
+    with httpx.Client(base_url=site.address, timeout=30, trust_env=False) as client, ThreadPoolExecutor(8) as pool:
+        jobs = list(pool.map(fit, range(FITS)))
         assert len(set(jobs)) == FITS
         for job_id in jobs:
             until(succeeded(job_id), 60)

@@ -25,16 +25,16 @@ def pooled(settings: Settings, server_url: str, session_folder: Path) -> Iterato
         yield settings.model_copy(update={"database_url": pool})
 
 
-def shown(pooled: Settings, name: str) -> set[str]:
-    """What a setting is on every connection of the pool, asked for on all at once."""
+def setting_values(pooled: Settings, name: str) -> set[str]:
+    """The values of a setting on every connection of the pool, read on all at once."""
     url = pooled.database.replace("+psycopg2", "")
     with (
-        closing(psycopg2.connect(url)) as one,
-        closing(psycopg2.connect(url)) as two,
-        closing(psycopg2.connect(url)) as three,
+        closing(psycopg2.connect(url)) as first,
+        closing(psycopg2.connect(url)) as second,
+        closing(psycopg2.connect(url)) as third,
     ):
         values: set[str] = set()
-        for connection in (one, two, three):  # each keeps its transaction, and so its connection
+        for connection in (first, second, third):  # each keeps its transaction, and therefore its connection
             cursor = connection.cursor()
             cursor.execute(f"SHOW {name}")
             values |= {row[0] for row in cursor.fetchall()}
@@ -42,23 +42,23 @@ def shown(pooled: Settings, name: str) -> set[str]:
 
 
 def test_a_migration_leaves_no_setting_behind_on_a_connection_that_others_get(pooled: Settings) -> None:
-    assert shown(pooled, "lock_timeout") == {"0"}
+    assert setting_values(pooled, "lock_timeout") == {"0"}
 
 
 def test_a_statement_is_bounded_as_without_a_pooler(pooled: Settings) -> None:
     seconds = f"{pooled.database_statement_timeout_s:.0f}s"
-    assert shown(pooled, "statement_timeout") == {seconds}
-    assert shown(pooled, "idle_in_transaction_session_timeout") == {seconds}
+    assert setting_values(pooled, "statement_timeout") == {seconds}
+    assert setting_values(pooled, "idle_in_transaction_session_timeout") == {seconds}
 
 
 def test_more_clients_than_connections_fit_and_predict(pooled: Settings, training: Training) -> None:
     sessions = Sessions(make_engine(pooled, "tsad-tests"))
-    own = replace(training, sessions=sessions, settings=pooled)
-    with serving(pooled) as api, ThreadPoolExecutor(16) as many:
+    pooled_training = replace(training, sessions=sessions, settings=pooled)
+    with serving(pooled) as api, ThreadPoolExecutor(16) as pool:
         names = [f"s{place}" for place in range(32)]
-        jobs = list(many.map(lambda name: api.post(f"/fit/{name}", json=ramp()).json()["job_id"], names))
-        list(many.map(lambda job_id: run(own, job_id), jobs))
+        jobs = list(pool.map(lambda name: api.post(f"/fit/{name}", json=ramp()).json()["job_id"], names))
+        list(pool.map(lambda job_id: run(pooled_training, job_id), jobs))
         point = {"timestamp": 10**9, "value": 1}
-        answers = list(many.map(lambda name: api.post(f"/predict/{name}", json=point).json(), names * 4))
+        answers = list(pool.map(lambda name: api.post(f"/predict/{name}", json=point).json(), names * 4))
         assert {answer["model_version"] for answer in answers} == {"1"}
     sessions.engine.dispose()

@@ -17,11 +17,10 @@ from shared.embedded.home import Home
 from shared.embedded.identity import Identity
 from shared.embedded.ports import free_port
 from shared.settings import Settings
-from shared.store.schema import migrate
 from tests.deploy.images import ROOT
 from tests.deploy.proxies import serving_at
 from tests.points import ramp
-from tests.processes import new_database, running, serving
+from tests.processes import migrated_database, running, serving, wait_for_worker
 from tests.waiting import until
 
 NAMES = ("admin", "api", "worker", "flower")
@@ -51,7 +50,7 @@ FORBIDDEN_TO_ALL = [
 
 @dataclass(frozen=True)
 class Users:
-    """The server's port, and how its users reach it."""
+    """The port of the server, and clients for its users."""
 
     port: int
 
@@ -60,14 +59,14 @@ class Users:
 
     @contextmanager
     def client(self, name: str) -> Iterator[redis.Redis]:
-        """A connection of this user; the default one has no password."""
+        """A connection as this user; the default user has no password."""
         url = self.url(name) if name in NAMES else f"redis://127.0.0.1:{self.port}/0"
         with redis.Redis.from_url(url) as client:
             yield client
 
 
 def started(folder: Path, *arguments: str, **passwords: str) -> "subprocess.CompletedProcess[str]":
-    """The script, with a command in the place of the server."""
+    """Run the script with a command in place of the server."""
     env = {"PATH": os.environ["PATH"], "TMPDIR": str(folder), **passwords}
     return subprocess.run(["sh", SCRIPT, *arguments], env=env, capture_output=True, text=True, timeout=30, check=False)
 
@@ -88,22 +87,21 @@ def test_the_pipeline_runs_with_the_least_that_each_process_needs(
 ) -> None:
     with users.client("admin") as admin:
         admin.acl_log_reset()
-    with new_database(server_url) as url:
-        migrate(url)
+    with migrated_database(server_url) as url:
 
-        def of(user: str) -> Settings:
+        def settings_of(user: str) -> Settings:
             changes = {"database_url": url, "redis_url": users.url(user), "fit_rate_per_minute": 60}
             return settings.model_copy(update=changes)
 
         port = free_port()
         flower = ("celery", "--app=worker.main", "flower", "--address=127.0.0.1", f"--port={port}")
         with (
-            running(of("worker"), tmp_path, "worker") as worker,
-            running(of("api"), tmp_path, "worker.reconciling"),
-            running(of("flower"), tmp_path, *flower, PYTHONPATH=str(ROOT), FLOWER_BASIC_AUTH="tsad:tsad"),
-            serving(of("api")) as api,
+            running(settings_of("worker"), tmp_path, "worker") as worker,
+            running(settings_of("api"), tmp_path, "worker.reconciling"),
+            running(settings_of("flower"), tmp_path, *flower, PYTHONPATH=str(ROOT), FLOWER_BASIC_AUTH="tsad:tsad"),
+            serving(settings_of("api")) as api,
         ):
-            until(lambda: b" ready." in worker.log.read_bytes(), 30)
+            wait_for_worker(worker)
             job = api.post(f"/fit/{series_id}", json=ramp(), headers={"Prefer": "wait=20"}).json()
             assert job["status"] == "succeeded", job
             assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1}).is_success
@@ -132,20 +130,20 @@ def test_a_user_can_do_nothing_else(users: Users, name: str) -> None:
 
 
 def test_a_user_needs_the_password_of_its_own(users: Users) -> None:
-    wrong = users.url("worker").replace("worker:worker", "worker:flower")
-    with redis.Redis.from_url(wrong) as client, pytest.raises(redis.exceptions.AuthenticationError):
+    wrong_password = users.url("worker").replace("worker:worker", "worker:flower")
+    with redis.Redis.from_url(wrong_password) as client, pytest.raises(redis.exceptions.AuthenticationError):
         client.ping()
 
 
 def test_passwords_are_not_written_and_not_handed_on(tmp_path: Path) -> None:
-    ended = started(tmp_path, "sh", "-c", "env", **PASSWORDS)
-    assert "PASSWORD" not in ended.stdout
+    process = started(tmp_path, "sh", "-c", "env", **PASSWORDS)
+    assert "PASSWORD" not in process.stdout
     assert PASSWORD not in (tmp_path / "users.acl").read_text()
     assert (tmp_path / "users.acl").stat().st_mode & 0o077 == 0
 
 
 def test_production_refuses_a_password_of_redis_that_everybody_knows(tmp_path: Path) -> None:
     for name in PASSWORDS:
-        ended = started(tmp_path, "true", ENVIRONMENT="production", **PASSWORDS | {name: "tsad"})
-        assert ended.returncode == 78
-        assert "everybody knows" in ended.stderr
+        process = started(tmp_path, "true", ENVIRONMENT="production", **PASSWORDS | {name: "tsad"})
+        assert process.returncode == 78
+        assert "everybody knows" in process.stderr

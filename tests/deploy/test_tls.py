@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from shared.settings import Settings
 from tests.deploy.encrypted import NAME, encrypted
 from tests.points import ramp
-from tests.processes import running, separate_settings, serving
+from tests.processes import running, separate_settings, serving, wait_for_worker
 from tests.waiting import until
 
 POINT = {"timestamp": 1, "value": 1}
@@ -31,15 +31,15 @@ def ca(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def plain(settings: Settings, server_url: str) -> Iterator[Settings]:
-    with separate_settings(settings, server_url, 12) as made:
-        yield made
+def plain_settings(settings: Settings, server_url: str) -> Iterator[Settings]:
+    with separate_settings(settings, server_url, 12) as separated:
+        yield separated
 
 
 @pytest.fixture(scope="module")
-def ports(authority: trustme.CA, plain: Settings) -> Iterator[tuple[int, int]]:
-    """Where PostgreSQL and Redis speak TLS."""
-    database, queue = make_url(plain.database_url), urlsplit(plain.redis_url)
+def ports(authority: trustme.CA, plain_settings: Settings) -> Iterator[tuple[int, int]]:
+    """The ports where PostgreSQL and Redis speak TLS."""
+    database, queue = make_url(plain_settings.database_url), urlsplit(plain_settings.redis_url)
     with (
         encrypted(authority, database.port or 5432, postgres=True) as database_port,
         encrypted(authority, queue.port or 6379) as redis_port,
@@ -47,30 +47,30 @@ def ports(authority: trustme.CA, plain: Settings) -> Iterator[tuple[int, int]]:
         yield database_port, redis_port
 
 
-def reached(plain: Settings, ports: tuple[int, int], ca: Path, host: str = NAME) -> Settings:
-    """The same servers by TLS, verified by this authority."""
-    database, queue = make_url(plain.database_url), urlsplit(plain.redis_url)
+def settings_by_tls(plain_settings: Settings, ports: tuple[int, int], ca: Path, host: str = NAME) -> Settings:
+    """Settings for the same servers over TLS, verified with this authority."""
+    database, queue = make_url(plain_settings.database_url), urlsplit(plain_settings.redis_url)
     verified = {"sslmode": "verify-full", "sslrootcert": str(ca), "gssencmode": "disable"}
     database = database.set(host=host, port=ports[0], query=verified)
-    where = queue._replace(scheme="rediss", netloc=f":{queue.password or ''}@{host}:{ports[1]}")
-    return plain.model_copy(
+    redis_address = queue._replace(scheme="rediss", netloc=f":{queue.password or ''}@{host}:{ports[1]}")
+    return plain_settings.model_copy(
         update={
             "database_url": database.render_as_string(hide_password=False),
-            "redis_url": f"{where.geturl()}?ssl_ca_certs={quote(str(ca))}",
+            "redis_url": f"{redis_address.geturl()}?ssl_ca_certs={quote(str(ca))}",
         }
     )
 
 
 def test_a_series_is_fitted_followed_and_predicted_with_both_behind_tls(
-    plain: Settings, ports: tuple[int, int], ca: Path, series_id: str, tmp_path: Path
+    plain_settings: Settings, ports: tuple[int, int], ca: Path, series_id: str, tmp_path: Path
 ) -> None:
-    own = reached(plain, ports, ca)
+    tls_settings = settings_by_tls(plain_settings, ports, ca)
     with (
-        running(own, tmp_path, "worker") as worker,
-        running(own, tmp_path, "worker.reconciling"),
-        serving(own) as api,
+        running(tls_settings, tmp_path, "worker") as worker,
+        running(tls_settings, tmp_path, "worker.reconciling"),
+        serving(tls_settings) as api,
     ):
-        until(lambda: b" ready." in worker.log.read_bytes(), 30)
+        wait_for_worker(worker)
         job = api.post(f"/fit/{series_id}", json=ramp(), headers={"Prefer": "wait=20"}).json()
         assert job["status"] == "succeeded", job
         assert api.post(f"/predict/{series_id}", json=POINT).json()["model_version"] == "1"
@@ -80,18 +80,18 @@ def test_a_series_is_fitted_followed_and_predicted_with_both_behind_tls(
 
 @pytest.mark.parametrize("impostor", ["of another authority", "of another name"])
 def test_nobody_without_their_certificate_is_taken_for_them(
-    plain: Settings, ports: tuple[int, int], ca: Path, tmp_path: Path, impostor: str
+    plain_settings: Settings, ports: tuple[int, int], ca: Path, tmp_path: Path, impostor: str
 ) -> None:
     if impostor == "of another name":
-        posed = reached(plain, ports, ca, host="127.0.0.1")
+        impostor_settings = settings_by_tls(plain_settings, ports, ca, host="127.0.0.1")
     else:
         other = tmp_path / "other.pem"
         trustme.CA().cert_pem.write_to_path(str(other))
-        posed = reached(plain, ports, other)
-    with serving(plain.model_copy(update={"database_url": posed.database_url})) as api:
+        impostor_settings = settings_by_tls(plain_settings, ports, other)
+    with serving(plain_settings.model_copy(update={"database_url": impostor_settings.database_url})) as api:
         assert api.get("/readyz").status_code == 503
         for path in ("/predict/a", "/fit/a"):
             body = POINT if path == "/predict/a" else ramp()
             assert api.post(path, json=body).json()["code"] == "database_unavailable"
-    with serving(plain.model_copy(update={"redis_url": posed.redis_url})) as api:
+    with serving(plain_settings.model_copy(update={"redis_url": impostor_settings.redis_url})) as api:
         assert api.get("/readyz").json()["checks"]["redis"] == "unavailable"
