@@ -224,9 +224,9 @@ def test_a_version_stays_until_a_fit_of_its_data_is_committed(world: World, hist
 
 
 def test_the_data_of_a_failed_job_stays_until_its_retry_is_committed(world: World, history: History) -> None:
-    failed = ready(world, "s")
+    failed = ready_to_publish(world, "s")
     fitting.fail(world, failed)
-    request = to_retry(world, failed.claimed.job_id)
+    request = retry_of(world, failed.claimed.job_id)
     with world.transaction() as accepting:
         assert admissions.accept(accepting, [request], WINDOW_S) == {request.job_id}
         with world.transaction() as releasing:
