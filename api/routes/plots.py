@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from markupsafe import Markup
 from starlette.responses import Response
 
-from api.charts import figures, pictures
+from api.charts import figures, svg
 from api.charts.histories import SCALES, USUALLY_SHOWN, Excerpt, History
 from api.dependencies import CallerOf, ServicesOf, visible
 from api.openapi import operation
@@ -81,8 +81,8 @@ def picture(
     if tag in request.headers.get("If-None-Match", ""):
         return Response(status_code=304, headers=headers)
     excerpt = services.histories.of(resolved).excerpt(0, LAST_TIMESTAMP, 2 * width)
-    svg = pictures.training(resolved, excerpt, width, height, theme)
-    return Response(svg, media_type="image/svg+xml", headers=headers)
+    document = svg.training(resolved, excerpt, width, height, theme)
+    return Response(document, media_type="image/svg+xml", headers=headers)
 
 
 def _neighbors(services: Services, version: Version) -> dict[str, Any]:

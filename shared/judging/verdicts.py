@@ -6,8 +6,15 @@ import numpy as np
 
 from shared.domain.detectors.contract import CAUSAL, Explanation, Fitted, Need, Scores
 from shared.domain.series import Series, Values
-from shared.judging.context import NO_VALUES, Context, context_of
-from shared.judging.gaps import Flags, carried_forward, interpolated, too_little_before
+from shared.judging.context import (
+    NO_VALUES,
+    Context,
+    Flags,
+    carried_forward,
+    context_of,
+    interpolated,
+    too_little_before,
+)
 
 
 @dataclass(frozen=True, slots=True)

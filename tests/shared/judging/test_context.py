@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.detectors.contract import Need
-from shared.judging.context import Context, context_of
-from shared.judging.gaps import carried_forward, most_missing, too_little_before
+from shared.judging.context import Context, carried_forward, context_of, most_missing, too_little_before
 
 LAST, MINUTE = 6_000, 60
 NEED = Need(points=20, tail=np.arange(100.0, 120.0), last_timestamp=LAST, interval_s=float(MINUTE))
