@@ -50,10 +50,18 @@ def _options() -> Options:
     parser.add_argument("--store", default="folder", choices=["folder", "s3"], help="where artifacts are kept")
     parser.add_argument("--sabotage", default="", choices=sorted(BY_NAME), help="take a safeguard out: it must fail")
     parser.add_argument("--logs", help="where to keep the logs (default: a new folder, and only of a run that failed)")
-    given = parser.parse_args()
-    if given.jobs < 10:
+    arguments = parser.parse_args()
+    if arguments.jobs < 10:
         parser.error("--jobs must be at least 10")
-    return Options(given.seed, given.jobs, given.quick, tuple(given.fault), given.sabotage, given.logs, given.store)
+    return Options(
+        arguments.seed,
+        arguments.jobs,
+        arguments.quick,
+        tuple(arguments.fault),
+        arguments.sabotage,
+        arguments.logs,
+        arguments.store,
+    )
 
 
 def _say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""A client as scripts are: it tries another address, waits and tries again, and remembers what it was never told."""
+"""A client like a script: it retries with the next address, and records requests whose answers were lost."""
 
 import itertools
 import time
@@ -18,23 +18,23 @@ TIMEOUT_S = 20.0
 
 
 class StoppedError(Exception):
-    """The load ends."""
+    """The load is stopping."""
 
 
 @dataclass
 class Exchange:
-    """A request that was answered at last, and its tries before."""
+    """An answered request, and its tries before."""
 
     answer: httpx.Response
     sent_at: float
     answered_at: float
     request_id: str
-    unsettled: list[str] = field(default_factory=list)  # request ids that may have had their effect, unheard of
-    refused: list[str] = field(default_factory=list)  # request ids that were told to try again
+    unsettled: list[str] = field(default_factory=list)  # request ids without an answer, possibly carried out
+    refused: list[str] = field(default_factory=list)  # request ids that were refused with 429 or 503
 
 
 class Client:
-    """Belongs to one thread."""
+    """A client for one thread."""
 
     def __init__(self, addresses: Sequence[str], name: str, ledger: Ledger, stopping: Event) -> None:
         self._ledger = ledger
@@ -51,7 +51,7 @@ class Client:
             client.close()
 
     def call(self, method: str, path: str, **request: Any) -> Exchange:
-        """Repeat until there is an answer that is neither 429 nor 503; `StoppedError` when the load ends before."""
+        """Repeat until the answer is neither 429 nor 503; raise `StoppedError` if the load stops before."""
         unsettled: list[str] = []
         refused: list[str] = []
         while True:

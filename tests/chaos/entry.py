@@ -1,7 +1,7 @@
 """The product's processes with a world that fails: `python -m tests.chaos.entry MODULE [ARGUMENT …]`.
 
-Fits of certain sizes are slow, hopeless or deadly, and the artifact store fails while a file says so. All of it is
-wrapped round the product here; nothing in the product knows.
+Fits of certain sizes are slow, fail or kill their worker, and the artifact store fails while a file says so. All of
+this wraps the product from outside.
 """
 
 import errno
@@ -30,7 +30,7 @@ FULL, TORN = "full", "torn"
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> baseline.Baseline:
-    """The baseline's fit, with an end or a duration that its number of points decides."""
+    """The fit of the baseline; the number of points decides its outcome and duration."""
     points = len(series)
     if points == POISON_POINTS:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -44,7 +44,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> base
 
 
 class FailingFolder:
-    """`LocalFolder._write` on a disk that may be full, and may keep half of what was written."""
+    """`LocalFolder._write` on a disk that may be full, and may keep half of the content."""
 
     write = LocalFolder._write  # noqa: SLF001 - the one place where bytes meet the disk
 
@@ -53,31 +53,31 @@ class FailingFolder:
 
     def __call__(self, folder: LocalFolder, target: Path, content: bytes | memoryview) -> None:
         try:
-            how = self.switch.read_text()
+            mode = self.switch.read_text()
         except FileNotFoundError:
             FailingFolder.write(folder, target, content)
             return
-        if how == TORN:
-            half = bytes(content)[: len(content) // 2]
-            target.with_name(f".part-{os.urandom(8).hex()}").write_bytes(half)
+        if mode == TORN:
+            first_half = bytes(content)[: len(content) // 2]
+            target.with_name(f".part-{os.urandom(8).hex()}").write_bytes(first_half)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class FailingBucket:
-    """`obstore.put` to a service that may refuse, and may do what it was asked without an answer."""
+    """`obstore.put` to a service that may refuse, or store the object without an answer."""
 
     put = staticmethod(obstore.put)
 
     def __init__(self, switch: Path) -> None:
         self.switch = switch
 
-    def __call__(self, *given: Any, **named: Any) -> Any:
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
         try:
-            how = self.switch.read_text()
+            mode = self.switch.read_text()
         except FileNotFoundError:
-            return FailingBucket.put(*given, **named)
-        if how == TORN:
-            FailingBucket.put(*given, **named)
+            return FailingBucket.put(*arguments, **options)
+        if mode == TORN:
+            FailingBucket.put(*arguments, **options)
         raise GenericError("the bucket fails")
 
 

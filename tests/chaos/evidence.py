@@ -48,7 +48,7 @@ class JobRow:
     retry_of: str | None = None
     error_code: str | None = None
     data_key: str | None = None
-    whole: str = ""  # the row for people
+    summary: str = ""  # the row, for the report
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def gather(
         for row in session.execute(_JOBS):
             columns = row._asdict()
             shown = ", ".join(f"{name}={value}" for name, value in columns.items() if value is not None)
-            chosen = {name: columns[name] for name in JobRow.__dataclass_fields__ if name != "whole"}
-            evidence.jobs[row.job_id] = JobRow(**chosen, whole=shown)
+            chosen = {name: columns[name] for name in JobRow.__dataclass_fields__ if name != "summary"}
+            evidence.jobs[row.job_id] = JobRow(**chosen, summary=shown)
         rows = list(session.execute(_VERSIONS))
         evidence.last_versions = {row.series_id: row.last_version for row in session.execute(_SERIES)}
     for number, row in enumerate(rows):
@@ -106,25 +106,25 @@ def gather(
 
 
 def flaws(artifacts: Artifacts, order: Order, data: Artifact, state: Artifact, scores: Artifact) -> list[str]:
-    """What is wrong with the artifacts of a version of this order, compared with a fresh fit of the client's data."""
+    """The flaws of the artifacts of a version, compared with a fresh fit of the data of the client."""
     series = order.series()
     detector = named("baseline")
     fitted = Fitted(detector, detector.fit(series, complete(detector.parameters, order.parameters), lambda _: None))
     fresh = TrainingScores.of(detector.score(fitted.state, series.values, series.timestamps, np.empty(0)))
-    found = []
+    flaws_found = []
     try:
         if not _same(Series.decode(artifacts.data.get(data)), series):
-            found.append(f"{data.key} is not the data that the client sent")
+            flaws_found.append(f"{data.key} is not the data that the client sent")
         if artifacts.states.get(state) != encode(fitted)[0]:
-            found.append(f"{state.key} is not what a fresh fit learns")
+            flaws_found.append(f"{state.key} is not what a fresh fit learns")
         if not _same(TrainingScores.decode(artifacts.states.get(scores)), fresh):
-            found.append(f"{scores.key} is not what a fresh fit scores")
+            flaws_found.append(f"{scores.key} is not what a fresh fit scores")
     except TsadError as error:
-        found.append(f"an artifact of {data.key} is damaged: {error.detail}")
-    return found
+        flaws_found.append(f"an artifact of {data.key} is damaged: {error.detail}")
+    return flaws_found
 
 
-def _same(one: object, other: object) -> bool:
+def _same(first: object, second: object) -> bool:
     """Whether two dataclasses hold equal arrays."""
-    names = type(one).__dataclass_fields__  # type: ignore[attr-defined]
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+    names = type(first).__dataclass_fields__  # type: ignore[attr-defined]
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in names)

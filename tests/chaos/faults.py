@@ -1,4 +1,4 @@
-"""What goes wrong: each kind of fault is a function here, named as the report names it."""
+"""The faults: each kind is a function, named as in the report."""
 
 import json
 import os
@@ -19,99 +19,99 @@ from shared.queue import QUEUE, TASK, announce
 from tests.chaos.entry import FULL, TORN
 from tests.chaos.field import Field, Undo
 from tests.chaos.plan import POISON_POINTS, SLOW_POINTS
-from tests.chaos.recoveries import Seen
+from tests.chaos.recoveries import JobSnapshot
 from tests.chaos.stack import APIS, OURSELVES, WORKERS, signal_all
 
 STOP_BEYOND_LEASE_S = 20.0
 STORE_FAILS_S = (2.0, 5.0)
-MOST_CRASHES = 2  # a third one would fail the job, as a poisonous one should
+MAX_CRASHES = 2  # a third crash would fail the job, as it should a poisonous one
 BUSY_WITHIN_S = 6.0
 
 
-# Returns what was hit, in words; nothing when there was nobody to hit.
+# Returns a description of the target; empty if there was none.
 Fault = Callable[[Field, random.Random], str]
 
 
 # ------------------------------------------------------------------------------------------------------------- signals
 
 
-def kill_worker_child(here: Field, rng: random.Random) -> str:
-    return _hit_worker(here, rng, "kill_worker_child", signal.SIGKILL, child=True)
+def kill_worker_child(field: Field, rng: random.Random) -> str:
+    return _hit_worker(field, rng, "kill_worker_child", signal.SIGKILL, child=True)
 
 
-def kill_worker(here: Field, rng: random.Random) -> str:
-    return _hit_worker(here, rng, "kill_worker", signal.SIGKILL)
+def kill_worker(field: Field, rng: random.Random) -> str:
+    return _hit_worker(field, rng, "kill_worker", signal.SIGKILL)
 
 
-def term_worker_child(here: Field, rng: random.Random) -> str:
-    return _hit_worker(here, rng, "term_worker_child", signal.SIGTERM, child=True)
+def term_worker_child(field: Field, rng: random.Random) -> str:
+    return _hit_worker(field, rng, "term_worker_child", signal.SIGTERM, child=True)
 
 
-def term_worker(here: Field, rng: random.Random) -> str:
-    return _hit_worker(here, rng, "term_worker", signal.SIGTERM)
+def term_worker(field: Field, rng: random.Random) -> str:
+    return _hit_worker(field, rng, "term_worker", signal.SIGTERM)
 
 
-def stop_worker(here: Field, rng: random.Random) -> str:
-    """Stop a worker for longer than its lease; it goes on at the worst moment, when a job of it runs elsewhere."""
-    name = _a_worker(here, rng, "stop_worker")
+def stop_worker(field: Field, rng: random.Random) -> str:
+    """Stop a worker for longer than its lease; it continues at the worst moment, when its job runs elsewhere."""
+    name = _a_worker(field, rng, "stop_worker")
     if name is None:
         return ""
-    here.stopped.add(name)
-    pids = _whole(here, name)
+    field.stopped.add(name)
+    pids = _whole(field, name)
 
     def go_on() -> None:
         signal_all(pids, signal.SIGCONT)
-        here.stopped.discard(name)
+        field.stopped.discard(name)
 
-    def moment() -> bool:
-        return here.recoveries.any_again("stop_worker")
+    def runs_again() -> bool:
+        return field.recoveries.any_again("stop_worker")
 
-    expired = time.monotonic() + here.stack.settings.lease_s
-    here.undos.append(Undo(expired + STOP_BEYOND_LEASE_S, go_on, expired, moment))
+    expired = time.monotonic() + field.stack.settings.lease_s
+    field.undos.append(Undo(expired + STOP_BEYOND_LEASE_S, go_on, expired, runs_again))
     return name
 
 
-def kill_api(here: Field, rng: random.Random) -> str:
-    return _hit_api(here, rng, signal.SIGKILL)
+def kill_api(field: Field, rng: random.Random) -> str:
+    return _hit_api(field, rng, signal.SIGKILL)
 
 
-def term_api(here: Field, rng: random.Random) -> str:
-    return _hit_api(here, rng, signal.SIGTERM)
+def term_api(field: Field, rng: random.Random) -> str:
+    return _hit_api(field, rng, signal.SIGTERM)
 
 
-def kill_reconciler(here: Field, _rng: random.Random) -> str:
-    return _signal(here, "reconciler", signal.SIGKILL)
+def kill_reconciler(field: Field, _rng: random.Random) -> str:
+    return _signal(field, "reconciler", signal.SIGKILL)
 
 
-def term_reconciler(here: Field, _rng: random.Random) -> str:
-    return _signal(here, "reconciler", signal.SIGTERM)
+def term_reconciler(field: Field, _rng: random.Random) -> str:
+    return _signal(field, "reconciler", signal.SIGTERM)
 
 
-def kill_valkey(here: Field, _rng: random.Random) -> str:
-    here.recoveries.queue_lost("kill_valkey")
-    return _signal(here, "valkey", signal.SIGKILL)
+def kill_valkey(field: Field, _rng: random.Random) -> str:
+    field.recoveries.queue_lost("kill_valkey")
+    return _signal(field, "valkey", signal.SIGKILL)
 
 
-def term_valkey(here: Field, _rng: random.Random) -> str:
-    here.recoveries.queue_lost("term_valkey")
-    return _signal(here, "valkey", signal.SIGTERM)
+def term_valkey(field: Field, _rng: random.Random) -> str:
+    field.recoveries.queue_lost("term_valkey")
+    return _signal(field, "valkey", signal.SIGTERM)
 
 
-def restart_postgres(here: Field, _rng: random.Random) -> str:
-    """End PostgreSQL as a power cut would: it recovers from its log."""
-    here.hit_apis.append(None)
-    here.recoveries.workers_hit("restart_postgres", here.recoveries.running())
-    return _signal(here, "postgres", signal.SIGQUIT)
+def restart_postgres(field: Field, _rng: random.Random) -> str:
+    """Stop PostgreSQL like a power cut, so that it recovers from its log."""
+    field.hit_apis.append(None)
+    field.recoveries.workers_hit("restart_postgres", field.recoveries.running())
+    return _signal(field, "postgres", signal.SIGQUIT)
 
 
 # ---------------------------------------------------------------------------------------------------------- the rest
 
 
-def cut_connections(here: Field, rng: random.Random) -> str:
+def cut_connections(field: Field, rng: random.Random) -> str:
     """Terminate about half of the connections to PostgreSQL."""
-    here.hit_apis.append(None)
+    field.hit_apis.append(None)
     listed = text("SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'tsad%' ORDER BY pid")
-    with suppress(UnavailableError), here.stack.sessions.begin() as session:
+    with suppress(UnavailableError), field.stack.sessions.begin() as session:
         pids = list(session.execute(listed).scalars())
         chosen = rng.sample(pids, (len(pids) + 1) // 2)
         session.execute(
@@ -121,34 +121,34 @@ def cut_connections(here: Field, rng: random.Random) -> str:
     return ""
 
 
-def full_store(here: Field, rng: random.Random) -> str:
-    return _fail_store(here, rng, FULL)
+def full_store(field: Field, rng: random.Random) -> str:
+    return _fail_store(field, rng, FULL)
 
 
-def torn_store(here: Field, rng: random.Random) -> str:
-    return _fail_store(here, rng, TORN)
+def torn_store(field: Field, rng: random.Random) -> str:
+    return _fail_store(field, rng, TORN)
 
 
-def flushall(here: Field, _rng: random.Random) -> str:
-    here.recoveries.queue_lost("flushall")
+def flushall(field: Field, _rng: random.Random) -> str:
+    field.recoveries.queue_lost("flushall")
     with suppress(redis.RedisError):
-        here.broker.flushall()
+        field.broker.flushall()
         return "Valkey"
     return ""
 
 
-def strange_messages(here: Field, rng: random.Random) -> str:
-    """Messages that are repeated, late, of nobody's jobs, of other tasks, and no messages at all."""
+def strange_messages(field: Field, rng: random.Random) -> str:
+    """Send repeated and late messages, messages of unknown jobs and tasks, and invalid ones."""
     statement = text("SELECT CAST(id AS text) FROM fit_jobs WHERE status = :status ORDER BY seq DESC LIMIT 20")
-    known: dict[str, list[str]] = {}
-    with suppress(UnavailableError), here.stack.sessions.begin() as session:
+    by_status: dict[str, list[str]] = {}
+    with suppress(UnavailableError), field.stack.sessions.begin() as session:
         for status in ("queued", "running", "succeeded", "cancelled", "failed"):
-            known[status] = list(session.execute(statement, {"status": status}).scalars())
-    late_or_repeated = [job_id for jobs in known.values() for job_id in rng.sample(jobs, min(len(jobs), 4))]
+            by_status[status] = list(session.execute(statement, {"status": status}).scalars())
+    late_or_repeated = [job_id for jobs in by_status.values() for job_id in rng.sample(jobs, min(len(jobs), 4))]
     for job_id in [*late_or_repeated, str(uuid.UUID(int=rng.getrandbits(128), version=4)), "no-id"]:
-        announce(here.app, [job_id])
+        announce(field.app, [job_id])
     with suppress(redis.RedisError, KombuError):
-        template = json.loads(_a_message(here))
+        template = json.loads(_a_message(field))
         for garbage in (
             b"",
             rng.randbytes(30),
@@ -159,7 +159,7 @@ def strange_messages(here: Field, rng: random.Random) -> str:
             json.dumps(template | {"headers": template["headers"] | {"task": "nobody.knows"}}).encode(),
             json.dumps(template | {"headers": template["headers"] | {"task": TASK, "retries": "many"}}).encode(),
         ):
-            here.broker.rpush(QUEUE, garbage)
+            field.broker.rpush(QUEUE, garbage)
         return f"{len(late_or_repeated) + 10}"
     return ""
 
@@ -191,83 +191,85 @@ FAULTS: dict[str, Fault] = {
 # ------------------------------------------------------------------------------------------------------------- helpers
 
 
-def _signal(here: Field, name: str, number: int) -> str:
-    if name not in here.stack.services or (pid := here.stack.pid(name)) is None:
+def _signal(field: Field, name: str, number: int) -> str:
+    if name not in field.stack.services or (pid := field.stack.pid(name)) is None:
         return ""
     signal_all([pid], number)
     return name
 
 
-def _whole(here: Field, name: str) -> list[int]:
-    pid = here.stack.pid(name)
-    return [] if pid is None else [pid, *here.stack.children(name)]
+def _whole(field: Field, name: str) -> list[int]:
+    pid = field.stack.pid(name)
+    return [] if pid is None else [pid, *field.stack.children(name)]
 
 
-def _hit_api(here: Field, rng: random.Random, number: int) -> str:
+def _hit_api(field: Field, rng: random.Random, number: int) -> str:
     api = rng.randrange(len(APIS))
-    here.hit_apis.append(api)
-    return _signal(here, APIS[api], number)
+    field.hit_apis.append(api)
+    return _signal(field, APIS[api], number)
 
 
-def _hit_worker(here: Field, rng: random.Random, kind: str, number: int, *, child: bool = False) -> str:
-    name = _a_worker(here, rng, kind)
+def _hit_worker(field: Field, rng: random.Random, kind: str, number: int, *, child: bool = False) -> str:
+    name = _a_worker(field, rng, kind)
     if name is None:
         return ""
-    pids = _whole(here, name)
-    children = here.stack.children(name)
+    pids = _whole(field, name)
+    children = field.stack.children(name)
     targets = [rng.choice(children)] if child and children else pids[:1]
     signal_all(targets, number)
     signal_all(pids, signal.SIGCONT)
     return f"{name} {targets[0]}"
 
 
-def _a_worker(here: Field, rng: random.Random, kind: str) -> str | None:
-    """Stop a worker, one with a running job if there is any soon, and note what it runs; None when none will do.
+def _a_worker(field: Field, rng: random.Random, kind: str) -> str | None:
+    """Stop a worker, preferably one with a running job, and record its jobs; None if no worker is suitable.
 
-    Whoever stands still claims nothing, so what its rows say now is what the fault costs. A worker whose job crashed
-    twice is spared: a third time would rightly fail a job that is innocent. On a machine that is full, fits may take
-    long to come anywhere: then a job that has just begun will do, and at last none.
+    A stopped worker claims nothing, so its rows show what the fault interrupts. A worker whose job crashed twice is
+    spared: a third crash would fail the job. On a busy machine, fits may take long to make progress: then a job that
+    has just begun is enough, and finally none is needed.
     """
     began = time.monotonic()
     while True:
         waited_s = time.monotonic() - began
-        names = [name for name in WORKERS if here.stack.pid(name) is not None and name not in here.stopped]
+        names = [name for name in WORKERS if field.stack.pid(name) is not None and name not in field.stopped]
         rng.shuffle(names)
         for name in names:
-            pids = _whole(here, name)
+            pids = _whole(field, name)
             signal_all(pids, signal.SIGSTOP)
-            time.sleep(0.05)  # for a claim that was on its way to the database
-            jobs = here.recoveries.running(here.stack.hostname(name))
-            innocent = [job for job in jobs if job.points != POISON_POINTS]
-            under_way = innocent if waited_s >= BUSY_WITHIN_S else [job for job in innocent if _is_under_way(job)]
-            is_busy = bool(under_way) or waited_s >= 2 * BUSY_WITHIN_S
-            if is_busy and all(job.crashes < MOST_CRASHES for job in innocent):
-                here.recoveries.workers_hit(kind, jobs)
+            time.sleep(0.05)  # for a claim on its way to the database
+            jobs = field.recoveries.running(field.stack.hostname(name))
+            unpoisoned = [job for job in jobs if job.points != POISON_POINTS]
+            well_started = (
+                unpoisoned if waited_s >= BUSY_WITHIN_S else [job for job in unpoisoned if _is_under_way(job)]
+            )
+            is_busy = bool(well_started) or waited_s >= 2 * BUSY_WITHIN_S
+            if is_busy and all(job.crashes < MAX_CRASHES for job in unpoisoned):
+                field.recoveries.workers_hit(kind, jobs)
                 return name
             signal_all(pids, signal.SIGCONT)
         if waited_s >= 2 * BUSY_WITHIN_S:
             return None
-        here.tick()
+        field.tick()
         time.sleep(0.1)
 
 
-def _is_under_way(job: Seen) -> bool:
-    """Whether a fit has come so far that one that begins now will not overtake it."""
+def _is_under_way(job: JobSnapshot) -> bool:
+    """Whether a fit has so much progress that a new attempt cannot overtake it."""
     return job.points in SLOW_POINTS and job.progress > 0.1
 
 
-def _fail_store(here: Field, rng: random.Random, how: str) -> str:
-    here.stack.store_switch.write_text(how)
+def _fail_store(field: Field, rng: random.Random, mode: str) -> str:
+    field.stack.store_switch.write_text(mode)
     end = time.monotonic() + rng.uniform(*STORE_FAILS_S)
-    here.undos.append(Undo(end, lambda: here.stack.store_switch.unlink(missing_ok=True)))
-    return how
+    field.undos.append(Undo(end, lambda: field.stack.store_switch.unlink(missing_ok=True)))
+    return mode
 
 
-def _a_message(here: Field) -> Any:
-    """A message as Celery writes it, taken from a queue that nobody reads."""
+def _a_message(field: Field) -> Any:
+    """A message as Celery writes it, from a queue that nobody reads."""
     spare = f"{OURSELVES}-{os.getpid()}"
-    here.app.send_task(TASK, args=[str(uuid.uuid4())], queue=spare, ignore_result=True)
-    message = here.broker.rpop(spare)
+    field.app.send_task(TASK, args=[str(uuid.uuid4())], queue=spare, ignore_result=True)
+    message = field.broker.rpop(spare)
     if message is None:
         raise redis.RedisError("the message is gone")
     return message

@@ -1,4 +1,4 @@
-"""Where faults happen, and how those end that last."""
+"""What faults act on, and the end of those that last."""
 
 import math
 import time
@@ -25,7 +25,7 @@ class Undo:
 
 @dataclass
 class Field:
-    """Where faults happen. `tick` keeps everything else going while one of them waits."""
+    """What faults act on. `tick` keeps everything else going while a fault waits."""
 
     stack: Stack
     recoveries: Recoveries
@@ -41,7 +41,7 @@ class Field:
         self.app = make_celery(self.stack.settings.redis, consumes=False)
 
     def close(self) -> None:
-        """Undo what is still to be undone."""
+        """Undo every remaining fault."""
         for undo in self.undos:
             undo.run()
         self.undos.clear()
@@ -49,7 +49,7 @@ class Field:
         self.app.close()
 
     def undo_due(self) -> None:
-        """Undo what has lasted long enough."""
+        """Undo the faults that have lasted long enough."""
         now = time.monotonic()
         for undo in [undo for undo in self.undos if undo.latest <= now or (undo.earliest <= now and undo.early())]:
             self.undos.remove(undo)

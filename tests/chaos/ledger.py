@@ -1,4 +1,4 @@
-"""What the clients know: every promise they were given, and everything that should never have happened to them."""
+"""The clients' records: every promise they received, and every answer that should never happen."""
 
 import threading
 from collections.abc import Iterable
@@ -10,44 +10,46 @@ from tests.chaos.plan import Order
 
 @dataclass(slots=True)
 class Promise:
-    """A job whose acceptance a client was told."""
+    """A job whose acceptance was reported to a client."""
 
     job_id: str
     order: Order
     sent_at: float  # monotonic: when the request that was answered left
     answered_at: float
     retry_of: str | None = None
-    status: Status | None = None  # the final one, once told
+    status: Status | None = None  # the final one, once reported
     version: int | None = None
-    cancel_asked: bool = False  # perhaps without ever hearing the answer
+    cancel_asked: bool = False  # the answer may have been lost
     cancelled: bool = False  # an answer said so
 
 
 @dataclass
 class Ledger:
-    """Shared by all threads of the load. Whoever iterates does so after the load, or over a copy."""
+    """Shared by all threads of the load. Iterate after the load, or over a copy."""
 
     promises: dict[str, Promise] = field(default_factory=dict)
-    unsettled: dict[str, Order] = field(default_factory=dict)  # by request id: it may have been accepted, or not
+    unsettled: dict[str, Order] = field(default_factory=dict)  # by request id: possibly accepted
     refused: set[str] = field(default_factory=set)  # request ids that were answered by a refusal
     deleted: set[tuple[str, int]] = field(default_factory=set)  # versions, by series and number
     maybe_deleted: set[tuple[str, int]] = field(default_factory=set)  # the answer was lost
-    newest: dict[str, int] = field(default_factory=dict)  # highest version a client was told of, by series
+    newest: dict[str, int] = field(default_factory=dict)  # highest version reported to a client, by series
     complaints: list[str] = field(default_factory=list)
     wrong_refused: int = 0
     submitted: int = 0
     predictions: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def promised(self, job_id: str, order: Order, sent_at: float, answered_at: float, retry_of: str | None) -> None:
-        """A client was told 202. Told again, it must be of the same fit."""
+    def record_promise(
+        self, job_id: str, order: Order, sent_at: float, answered_at: float, retry_of: str | None
+    ) -> None:
+        """Record a 202; a repeated one must be for the same fit."""
         with self._lock:
-            before = self.promises.setdefault(job_id, Promise(job_id, order, sent_at, answered_at, retry_of))
-            if before.order is not order:
-                self.complaints.append(f"job {job_id} stands for two fits, {before.order.number} and {order.number}")
+            promise = self.promises.setdefault(job_id, Promise(job_id, order, sent_at, answered_at, retry_of))
+            if promise.order is not order:
+                self.complaints.append(f"job {job_id} stands for two fits, {promise.order.number} and {order.number}")
 
-    def told(self, job_id: str, status: Status, version: int | None) -> None:
-        """A client was told a final status."""
+    def record_end(self, job_id: str, status: Status, version: int | None) -> None:
+        """Record a final status that a client received."""
         with self._lock:
             promise = self.promises[job_id]
             if promise.status not in (None, status):
@@ -57,17 +59,17 @@ class Ledger:
                 series_id = promise.order.series_id
                 self.newest[series_id] = max(version, self.newest.get(series_id, 0))
 
-    def not_told(self, request_ids: Iterable[str], order: Order) -> None:
-        """The answers to these requests were lost."""
+    def record_lost_answers(self, request_ids: Iterable[str], order: Order) -> None:
+        """Record requests whose answers were lost."""
         with self._lock:
             self.unsettled.update(dict.fromkeys(request_ids, order))
 
     def complain(self, sentence: str) -> None:
-        """Something happened that never should."""
+        """Record something that should never happen."""
         with self._lock:
             self.complaints.append(sentence)
 
-    def counted(self, *, submitted: int = 0, wrong_refused: int = 0, predictions: int = 0) -> None:
+    def count(self, *, submitted: int = 0, wrong_refused: int = 0, predictions: int = 0) -> None:
         """Add to the counts."""
         with self._lock:
             self.submitted += submitted
@@ -75,6 +77,6 @@ class Ledger:
             self.predictions += predictions
 
     def open_jobs(self) -> list[Promise]:
-        """Promises whose end no client was told of yet, oldest first."""
+        """Promises whose final status no client has received yet, oldest first."""
         with self._lock:
             return [promise for promise in self.promises.values() if promise.status is None]

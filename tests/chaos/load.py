@@ -1,4 +1,4 @@
-"""The load: threads that ask for fits, follow them, change their minds, and predict all the while."""
+"""The load: threads that submit fits, follow, cancel, retry and delete them, and predict meanwhile."""
 
 import heapq
 import itertools
@@ -17,12 +17,12 @@ from tests.chaos.plan import LINES_OF_A_BULK, Afterwards, Order, Way
 from tests.chaos.predictions import Predictions
 
 SUBMITTERS = 6
-LOOK_EVERY_S = 0.03  # between two questions for a job
+LOOK_EVERY_S = 0.03  # between two requests for a job
 
 
 @dataclass(order=True)
 class Errand:
-    """Something that a client does later."""
+    """An action that a client takes later."""
 
     at: float
     number: int
@@ -30,7 +30,7 @@ class Errand:
 
 
 class Load:
-    """Clients at work from entering to leaving. `finished` tells when all fits are asked for."""
+    """Clients that work while the context is entered; `finished` when every fit is submitted."""
 
     def __init__(self, addresses: Sequence[str], orders: Sequence[Order], ledger: Ledger, seed: int) -> None:
         self.ledger = ledger
@@ -63,7 +63,7 @@ class Load:
 
     @property
     def finished(self) -> bool:
-        """Whether every fit was asked for, and every errand run."""
+        """Whether every fit was submitted and every errand run."""
         asking = any(thread.is_alive() for thread in self._threads[:SUBMITTERS])
         return not asking and not self._errands
 
@@ -91,33 +91,35 @@ class Load:
                 self._submit_bulk(client, group)
             else:
                 self._submit_one(client, group[0])
-            self.ledger.counted(submitted=len(group))
+            self.ledger.count(submitted=len(group))
 
     def _submit_one(self, client: Client, order: Order) -> None:
         path, body = f"/fit/{order.series_id}", order.body()
-        keyed = order.way in (Way.KEYED, Way.REPEATED)
-        headers = {"Idempotency-Key": f"key-{order.seed}-{order.number}"} if keyed else {}
+        has_key = order.way in (Way.KEYED, Way.REPEATED)
+        headers = {"Idempotency-Key": f"key-{order.seed}-{order.number}"} if has_key else {}
         exchange = client.call("POST", path, json=body, headers=headers)
-        self.ledger.not_told(exchange.unsettled, order)
+        self.ledger.record_lost_answers(exchange.unsettled, order)
         self.ledger.refused.update(exchange.refused)
         if order.way is Way.WRONG:
             if exchange.answer.status_code != 422:
                 self.ledger.complain(f"a wrong fit was answered {exchange.answer.status_code}")
             self.ledger.refused.add(exchange.request_id)
-            self.ledger.counted(wrong_refused=1)
+            self.ledger.count(wrong_refused=1)
             return
         if exchange.answer.status_code != 202:
             self.ledger.complain(f"a good fit was answered {exchange.answer.status_code}: {exchange.answer.text[:200]}")
             return
         job_id = exchange.answer.json()["job_id"]
-        self._promised(job_id, order, exchange.sent_at, exchange.answered_at)
+        self._record_promise(job_id, order, exchange.sent_at, exchange.answered_at)
         if order.way is Way.REPEATED:
-            again = client.call("POST", path, json=body, headers=headers).answer
-            if again.status_code != 202 or again.json()["job_id"] != job_id:
-                self.ledger.complain(f"job {job_id} repeated with its key was {again.status_code} {again.text[:200]}")
+            repeated = client.call("POST", path, json=body, headers=headers).answer
+            if repeated.status_code != 202 or repeated.json()["job_id"] != job_id:
+                self.ledger.complain(
+                    f"job {job_id} repeated with its key was {repeated.status_code} {repeated.text[:200]}"
+                )
 
     def _submit_bulk(self, client: Client, group: list[Order]) -> None:
-        """Lines without an answer are asked for again, one by one."""
+        """Submit lines in bulk, and those without an answer again, one by one."""
         lines = [json.dumps({"series_id": order.series_id, **order.body()}) for order in group]
         request_id = f"bulk-{group[0].seed}-{group[0].number}"
         sent_at = time.monotonic()
@@ -128,10 +130,10 @@ class Load:
                 self._take_result(json.loads(line), unanswered, sent_at, request_id)
         except OSError as error:
             self.ledger.complain(f"a bulk fit failed: {error}")
-        except Exception as error:  # noqa: BLE001 - half an answer may break in many ways, and none is of use
+        except Exception as error:  # noqa: BLE001 - half an answer may break in many ways
             reason = type(error).__name__
             for number, order in unanswered.items():
-                self.ledger.not_told([f"{request_id}.{number}"], order)
+                self.ledger.record_lost_answers([f"{request_id}.{number}"], order)
             if reason not in ("ConnectError", "ReadError", "RemoteProtocolError", "ReadTimeout", "WriteError"):
                 self.ledger.complain(f"the answer to a bulk fit cannot be read: {reason}")
         for order in unanswered.values():
@@ -141,16 +143,16 @@ class Load:
         order = unanswered[result["line"]]
         if "job_id" in result:
             del unanswered[result["line"]]
-            self._promised(result["job_id"], order, sent_at, time.monotonic())
+            self._record_promise(result["job_id"], order, sent_at, time.monotonic())
         elif result["problem"]["code"] == "outcome_unknown":
-            self.ledger.not_told([f"{request_id}.{result['line']}"], order)
+            self.ledger.record_lost_answers([f"{request_id}.{result['line']}"], order)
         elif result["problem"]["status"] not in (429, 503):
             self.ledger.complain(f"a good line was answered {result['problem']}")
 
-    def _promised(
+    def _record_promise(
         self, job_id: str, order: Order, sent_at: float, answered_at: float, retry_of: str | None = None
     ) -> None:
-        self.ledger.promised(job_id, order, sent_at, answered_at, retry_of)
+        self.ledger.record_promise(job_id, order, sent_at, answered_at, retry_of)
         if retry_of is None and order.afterwards in (Afterwards.CANCEL, Afterwards.CANCEL_AND_RETRY):
             self._later(order.after_s, lambda client: self._cancel(client, self.ledger.promises[job_id]))
 
@@ -172,7 +174,7 @@ class Load:
         answer = client.call("POST", f"/jobs/{promise.job_id}/cancel").answer
         if answer.status_code == 200:
             promise.cancelled = True
-            self.ledger.told(promise.job_id, Status(answer.json()["status"]), None)
+            self.ledger.record_end(promise.job_id, Status(answer.json()["status"]), None)
             if promise.order.afterwards is Afterwards.CANCEL_AND_RETRY:
                 self._retry(client, promise)
         elif answer.status_code != 409:
@@ -180,12 +182,12 @@ class Load:
 
     def _retry(self, client: Client, promise: Promise) -> None:
         exchange = client.call("POST", f"/jobs/{promise.job_id}/retry")
-        self.ledger.not_told(exchange.unsettled, promise.order)
+        self.ledger.record_lost_answers(exchange.unsettled, promise.order)
         if exchange.answer.status_code != 202:
             self.ledger.complain(f"retrying job {promise.job_id} was answered {exchange.answer.status_code}")
             return
         job_id = exchange.answer.json()["job_id"]
-        self._promised(job_id, promise.order, exchange.sent_at, exchange.answered_at, promise.job_id)
+        self._record_promise(job_id, promise.order, exchange.sent_at, exchange.answered_at, promise.job_id)
 
     def _delete(self, client: Client, series_id: str, version: int) -> None:
         self.ledger.maybe_deleted.add((series_id, version))
@@ -198,7 +200,7 @@ class Load:
     # ------------------------------------------------------------------------------------------------------ following
 
     def _follow(self, client: Client) -> None:
-        """Ask for each open job in turn."""
+        """Poll each open job in turn."""
         while not self._stopping.wait(LOOK_EVERY_S):
             for promise in self.ledger.open_jobs():
                 self._look(client, promise)
@@ -215,7 +217,7 @@ class Load:
         if not status.is_final:
             return
         version = int(job["version"]) if job["version"] else None
-        self.ledger.told(promise.job_id, status, version)
+        self.ledger.record_end(promise.job_id, status, version)
         order = promise.order
         if version and version > 1 and order.afterwards is Afterwards.DELETE_OLDER:
             self._later(0, lambda client: self._delete(client, order.series_id, version - 1))
@@ -228,7 +230,7 @@ class Load:
 
 
 def _grouped(orders: Sequence[Order]) -> Iterator[list[Order]]:
-    """Orders that go out together: those for a bulk wait until there are some."""
+    """Orders that are submitted together: those of a bulk wait until there are enough."""
     bulk: list[Order] = []
     groups: list[list[Order]] = []
     for order in orders:

@@ -128,9 +128,9 @@ class Options:
         return 4 * self.lease_s if self.quick else 150.0
 
 
-def seeded(what: str) -> random.Random:
+def seeded(purpose: str) -> random.Random:
     """A source of choices that are the same in every run."""
-    return random.Random(what)  # noqa: S311 - to be guessed is what it is for
+    return random.Random(purpose)  # noqa: S311 - to be guessed is what it is for
 
 
 def orders(options: Options) -> list[Order]:
@@ -141,7 +141,7 @@ def orders(options: Options) -> list[Order]:
     # Early, for it takes three leases until they have failed.
     poisons = 0 if options.quick else 1 + options.jobs // 1000
     poisoned = {rng.randrange(options.jobs // 5) for _ in range(poisons)}
-    made: list[Order] = []
+    planned: list[Order] = []
     for number, due_s in enumerate(_times(rng, options)):
         (series_id,) = rng.choices(ids, cum_weights=weights)
         points = _points(rng, quick=options.quick)
@@ -151,10 +151,10 @@ def orders(options: Options) -> list[Order]:
         afterwards, after_s = _afterwards(rng, points)
         threshold = round(rng.uniform(1, 5), 3)
         seed = rng.getrandbits(32)
-        made.append(Order(number, due_s, series_id, points, seed, threshold, way, afterwards, after_s))
+        planned.append(Order(number, due_s, series_id, points, seed, threshold, way, afterwards, after_s))
         if rng.random() < 0.03:
-            made.append(Order(-number, due_s, series_id, 10, seed, threshold, Way.WRONG))
-    return made
+            planned.append(Order(-number, due_s, series_id, 10, seed, threshold, Way.WRONG))
+    return planned
 
 
 def fault_kinds(options: Options, kinds: list[str]) -> Iterator[tuple[str, float, random.Random]]:

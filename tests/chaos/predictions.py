@@ -20,7 +20,7 @@ class Refusal:
     sent_at: float  # monotonic
     answered_at: float
     api: int  # which address was asked
-    how: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class Predictions:
         """Until the load ends."""
         number = 0
         while not client.stopping.wait(EVERY_S):
-            known = list(self._ledger.newest)
-            if known:
+            series_ids = list(self._ledger.newest)
+            if series_ids:
                 number += 1
-                self._ask(client, self._rng.choice(known), number)
+                self._ask(client, self._rng.choice(series_ids), number)
 
     def _ask(self, client: Client, series_id: str, number: int) -> None:
         at_least = self._ledger.newest[series_id]
@@ -58,7 +58,7 @@ class Predictions:
         except httpx.TransportError as error:
             self._refused(client, sent_at, type(error).__name__)
             return
-        self._ledger.counted(predictions=1)
+        self._ledger.count(predictions=1)
         if answer.status_code != 200:
             code = answer.json().get("code")
             if answer.status_code >= 500:
@@ -71,21 +71,21 @@ class Predictions:
                 f"version {at_least} was known to be published before it was asked"
             )
 
-    def _refused(self, client: Client, sent_at: float, how: str) -> None:
-        self.refusals.append(Refusal(sent_at, time.monotonic(), client.last_address, how))
+    def _refused(self, client: Client, sent_at: float, reason: str) -> None:
+        self.refusals.append(Refusal(sent_at, time.monotonic(), client.last_address, reason))
 
 
 def unexcused(refusals: list[Refusal], outages: list[Outage]) -> list[str]:
     """A sentence for each way in which predictions were refused outside of all outages of their process."""
-    ways: Counter[str] = Counter()
+    by_reason: Counter[str] = Counter()
     for refusal in refusals:
         excused = any(
             outage.begin <= refusal.answered_at and refusal.sent_at <= outage.end and outage.api in (None, refusal.api)
             for outage in outages
         )
         if not excused:
-            ways[refusal.how] += 1
+            by_reason[refusal.reason] += 1
     return [
-        f"{count} predictions were refused ({how}) while neither their API process nor PostgreSQL was hit"
-        for how, count in sorted(ways.items())
+        f"{count} predictions were refused ({reason}) while neither their API process nor PostgreSQL was hit"
+        for reason, count in sorted(by_reason.items())
     ]

@@ -1,4 +1,4 @@
-"""How long it takes until what a fault interrupted goes on, as the rows of jobs show it."""
+"""How long jobs take to recover from a fault, read from their rows."""
 
 import time
 from collections import defaultdict
@@ -18,7 +18,7 @@ _RUNNING = text("""
 SELECT CAST(id AS text) AS job_id, attempt, crashes, points, announcements, progress FROM fit_jobs
  WHERE status = 'running' AND (CAST(:worker AS text) IS NULL OR worker = :worker)
 """)
-# First in line and due: one that has, or is about to have, a message in the queue.
+# First in line and due: it has a message in the queue, or will soon.
 _WAITING = text("""
 SELECT CAST(id AS text) AS job_id, attempt, crashes, points, announcements, progress FROM fit_jobs q
  WHERE status = 'queued' AND available_at <= clock_timestamp()
@@ -32,7 +32,7 @@ SELECT CAST(id AS text) AS job_id, attempt, status, announcements FROM fit_jobs
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class JobSnapshot:
     """A job at the moment of a fault."""
 
     job_id: str
@@ -47,20 +47,20 @@ class Seen:
 class _Watch:
     kind: str
     at: float
-    seen: Seen
-    again: bool = False  # it runs again, and its end is awaited
+    seen: JobSnapshot
+    again: bool = False  # it runs again, and is not final yet
 
 
 @dataclass(slots=True)
 class _LostQueue:
     kind: str
     at: float
-    seen: dict[str, Seen]
+    seen: dict[str, JobSnapshot]
 
 
 @dataclass
 class Recoveries:
-    """Seconds by kind of fault: until a job ran again, until it ended, until a lost queue was worked on again."""
+    """Seconds by kind of fault: until a job ran again, until it succeeded, until a lost queue was processed again."""
 
     sessions: Sessions
     again: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -70,24 +70,23 @@ class Recoveries:
     _lost: list[_LostQueue] = field(default_factory=list)
     _looked_at: float = 0.0
 
-    def running(self, worker: str | None = None) -> list[Seen]:
-        """Jobs that run now, on one worker or on all."""
+    def running(self, worker: str | None = None) -> list[JobSnapshot]:
+        """Running jobs, of one worker or of all."""
         return self._rows(_RUNNING, worker=worker)
 
-    def workers_hit(self, kind: str, jobs: list[Seen]) -> None:
-        """These jobs may have lost their worker just now; those that go on as if nothing had happened did not.
+    def workers_hit(self, kind: str, jobs: list[JobSnapshot]) -> None:
+        """Watch jobs that may just have lost their worker; those that simply continue did not.
 
-        One that is waited for already lost it by an earlier fault, and its row does not know yet. A poisonous one ended
-        its worker itself.
+        A job that is already watched lost its worker to an earlier fault. A poisonous job killed its worker itself.
         """
-        waited_for = {watch.seen.job_id for watch in self._watches if not watch.again}
-        victims = [job for job in jobs if job.points != POISON_POINTS and job.job_id not in waited_for]
+        awaited = {watch.seen.job_id for watch in self._watches if not watch.again}
+        victims = [job for job in jobs if job.points != POISON_POINTS and job.job_id not in awaited]
         self._watches += [_Watch(kind, time.monotonic(), job) for job in victims]
 
     def any_again(self, kind: str) -> bool:
-        """Whether a job that lost its worker by such a fault runs again, or none is left that could."""
-        hit = [watch for watch in self._watches if watch.kind == kind]
-        return not hit or any(watch.again for watch in hit)
+        """Whether a job that lost its worker to such a fault runs again, or no such job is left."""
+        affected = [watch for watch in self._watches if watch.kind == kind]
+        return not affected or any(watch.again for watch in affected)
 
     def queue_lost(self, kind: str) -> None:
         """The messages of all waiting jobs are about to be lost."""
@@ -95,12 +94,14 @@ class Recoveries:
             self._lost.append(_LostQueue(kind, time.monotonic(), {job.job_id: job for job in waiting}))
 
     def look(self) -> None:
-        """Note what goes on again; asks the database at most four times a second."""
+        """Record recoveries; asks the database at most four times a second."""
         now = time.monotonic()
         if now - self._looked_at < LOOK_EVERY_S or not (self._watches or self._lost):
             return
         self._looked_at = now
-        job_ids = {watch.seen.job_id for watch in self._watches} | {id_ for lost in self._lost for id_ in lost.seen}
+        job_ids = {watch.seen.job_id for watch in self._watches} | {
+            job_id for lost in self._lost for job_id in lost.seen
+        }
         try:
             with self.sessions.begin() as session:
                 rows = {row.job_id: row for row in session.execute(_LOOK, {"job_ids": list(job_ids)})}
@@ -110,7 +111,7 @@ class Recoveries:
         self._lost = [lost for lost in self._lost if self._still_lost(lost, rows)]
 
     def _goes_on(self, watch: _Watch, row: Row[Any] | None) -> bool:
-        """Record what is new; whether there is more to wait for."""
+        """Record the recovery of a job; return whether there is more to wait for."""
         if row is None:
             return False
         attempt, status = row.attempt, row.status
@@ -138,9 +139,9 @@ class Recoveries:
             open_jobs += not claimed and row.status == "queued"
         return open_jobs > 0
 
-    def _rows(self, statement: TextClause, **parameters: object) -> list[Seen]:
+    def _rows(self, statement: TextClause, **parameters: object) -> list[JobSnapshot]:
         try:
             with self.sessions.begin() as session:
-                return [Seen(*row) for row in session.execute(statement, parameters)]
+                return [JobSnapshot(*row) for row in session.execute(statement, parameters)]
         except UnavailableError:
             return []

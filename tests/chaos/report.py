@@ -1,4 +1,4 @@
-"""What a run says about itself."""
+"""The report of a run."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from tests.chaos.plan import Options
 from tests.chaos.recoveries import Recoveries
 from tests.chaos.verdicts import Violation
 
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 
 @dataclass
 class Report:
-    """All that is printed at the end."""
+    """Everything that is printed at the end."""
 
     options: Options
     ledger: Ledger
@@ -37,42 +37,43 @@ class Report:
     def text(self) -> str:
         """The report for people."""
         promised = self.ledger.promises
-        ended = Counter(self.evidence.jobs[job_id].status for job_id in promised if job_id in self.evidence.jobs)
-        unheard = len(self.evidence.jobs.keys() - promised.keys())
+        by_status = Counter(self.evidence.jobs[job_id].status for job_id in promised if job_id in self.evidence.jobs)
+        unreported = len(self.evidence.jobs.keys() - promised.keys())
         kinds = Counter(violation.kind for violation in self.violations)
         settings = ", ".join(f"{name}={value}" for name, value in self.options.settings.items())
-        others = len(self.violations) - kinds["lost"] - kinds["doubled"]
-        failed = f"failed as meant {ended['failed'] - kinds['failed']}, otherwise {kinds['failed']}"
-        hit = ", ".join(f"{kind} {count}" for kind, count in sorted(self.faults.items()))
+        other_violations = len(self.violations) - kinds["lost"] - kinds["doubled"]
+        failed = f"failed as meant {by_status['failed'] - kinds['failed']}, otherwise {kinds['failed']}"
+        succeeded, cancelled = by_status["succeeded"], by_status["cancelled"]
+        fault_counts = ", ".join(f"{kind} {count}" for kind, count in sorted(self.faults.items()))
         lines = [
             f"seed {self.options.seed}, {self.seconds:.0f} s, settings that are no defaults: {settings}",
-            f"jobs accepted {len(promised)}: succeeded {ended['succeeded']}, cancelled {ended['cancelled']}, {failed}",
-            f"lost {kinds['lost']}, doubled {kinds['doubled']}, other violations {others}",
-            f"further jobs, of requests whose answers were lost: {unheard}",
+            f"jobs accepted {len(promised)}: succeeded {succeeded}, cancelled {cancelled}, {failed}",
+            f"lost {kinds['lost']}, doubled {kinds['doubled']}, other violations {other_violations}",
+            f"further jobs, of requests whose answers were lost: {unreported}",
             f"requests that break a rule, refused: {self.ledger.wrong_refused}",
             f"predictions answered {self.ledger.predictions}, not answered {self.refused_predictions}",
             f"artifacts without an owner, collected at the end: {self.evidence.collected}",
-            f"faults {self.faults.total()}: {hit} (and {self.skipped} that found nobody to hit)",
+            f"faults {self.faults.total()}: {fault_counts} (and {self.skipped} that found nobody to hit)",
             *_times("jobs that lost their worker, until they ran again", self.recoveries.again),
             *_times("jobs that lost their worker, until they had succeeded", self.recoveries.ended),
             *_times("lost queues, until they were worked on again", self.recoveries.queues),
         ]
-        for violation in self.violations[:MOST_SHOWN]:
+        for violation in self.violations[:MAX_SHOWN]:
             lines.append(f"VIOLATION ({violation.kind}): {violation.sentence}")
             if violation.job_id in self.evidence.jobs:
-                lines.append(f"    {self.evidence.jobs[violation.job_id].whole}")
-        if len(self.violations) > MOST_SHOWN:
-            lines.append(f"… and {len(self.violations) - MOST_SHOWN} more violations")
+                lines.append(f"    {self.evidence.jobs[violation.job_id].summary}")
+        if len(self.violations) > MAX_SHOWN:
+            lines.append(f"… and {len(self.violations) - MAX_SHOWN} more violations")
         if self.violations:
             lines.append(f"The logs are kept: {', '.join(map(str, sorted(self.logs.glob('*.log'))))}")
         return "\n".join([*lines, "PASSED" if self.passed else "FAILED"])
 
 
-def _times(what: str, by_kind: Mapping[str, list[float]]) -> list[str]:
-    """One line for each kind of fault: how many, p50 and the longest."""
+def _times(title: str, by_kind: Mapping[str, list[float]]) -> list[str]:
+    """One line for each kind of fault: count, p50 and maximum."""
     lines = []
     for kind, seconds in sorted(by_kind.items()):
         in_order = sorted(seconds)
         p50 = in_order[(len(in_order) - 1) // 2]
         lines.append(f"    {kind}: {len(in_order)}, p50 {p50:.1f} s, max {in_order[-1]:.1f} s")
-    return [f"{what}:", *lines] if lines else []
+    return [f"{title}:", *lines] if lines else []

@@ -1,4 +1,4 @@
-"""One run: start everything, load it, break it, wait for the end of every job, judge."""
+"""One run: start everything, load it, break it, wait until every job is final, judge."""
 
 import math
 import random
@@ -48,7 +48,7 @@ class Run:
         self.faults: Counter[str] = Counter()
         self.skipped = 0
         self.outages: list[Outage] = []
-        self._out: dict[int, float] = {}  # API processes that were hit and are not settled yet, and since when
+        self._out: dict[int, float] = {}  # since when API processes that were hit are not settled
         self._probes = httpx.Client(timeout=1, trust_env=False)
         self._said_at = 0.0
 
@@ -57,7 +57,7 @@ class Run:
         self._probes.close()
 
     def tick(self) -> None:
-        """Keep everything going: start again what died, end what lasted long enough, look, say something."""
+        """Restart dead processes, undo faults that are over, watch recoveries, and report progress."""
         self.stack.supervisor.check()
         self.field.undo_due()
         self.recoveries.look()
@@ -71,7 +71,7 @@ class Run:
             )
 
     def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Tick until it holds; False when it does not in time."""
+        """Tick until the condition holds; return False if it does not in time."""
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
@@ -81,7 +81,7 @@ class Run:
         return True
 
     def start(self) -> None:
-        """Wait until everything works for the first time."""
+        """Wait until every process is ready."""
         if not self.until(lambda: all(map(is_ready, self.stack.addresses)), READY_S):
             raise UnavailableError(
                 Code.START_FAILED, f"The API is not ready. {self.stack.services['api-1'].log_tail()}"
@@ -91,38 +91,39 @@ class Run:
             raise UnavailableError(Code.START_FAILED, f"A worker is not ready. {logs[0].read_text()[-2000:]}")
 
     def break_things(self, load: Load) -> None:
-        """A fault after every gap, until all fits are asked for and there were enough."""
-        least = len(self.options.faults) or LEAST_FAULTS
+        """Cause a fault after every gap, until the load is done and there were enough."""
+        min_faults = len(self.options.faults) or LEAST_FAULTS
         for kind, gap_s, rng in fault_kinds(self.options, list(FAULTS)):
-            over = time.monotonic() + gap_s
-            self.until(lambda over=over: time.monotonic() >= over, gap_s + 1)  # type: ignore[misc]
-            if load.finished and self.faults.total() >= least:
+            self._pause(gap_s)
+            if load.finished and self.faults.total() >= min_faults:
                 return
-            if self.options.faults and self.faults.total() + self.skipped >= least:
+            if self.options.faults and self.faults.total() + self.skipped >= min_faults:
                 self.until(lambda: load.finished, self.options.drain_s)
                 return
             self._fault(kind, rng)
 
     def drain(self, load: Load) -> bool:
-        """Wait until every fault is undone and every promise has come to its end, or none does any more."""
+        """Wait until every fault is undone and every job is final, or no more of them become final."""
         self.until(lambda: not self.field.undos, READY_S)
-        before = -1
-        while (left := len(self.ledger.open_jobs())) != before:
-            before = left
+        open_before = -1
+        while (open_now := len(self.ledger.open_jobs())) != open_before:
+            open_before = open_now
             if self.until(lambda: load.finished and not self.ledger.open_jobs(), self.options.drain_s):
                 return True
         return False
 
     def judge(self, load: Load) -> Report:
-        """Stop the product, then compare what it kept with what it promised."""
+        """Stop the product, and compare its rows and artifacts with its promises."""
         self.say("stopping the programs, collecting, verifying")
         self.stack.stop_programs()
-        wanted = {job_id: promise.order for job_id, promise in self.ledger.promises.items()} | self.ledger.unsettled
-        evidence = gather(self.stack.sessions, Artifacts.of(self.stack.settings), wanted, self.say)
+        orders_by_job = {
+            job_id: promise.order for job_id, promise in self.ledger.promises.items()
+        } | self.ledger.unsettled
+        evidence = gather(self.stack.sessions, Artifacts.of(self.stack.settings), orders_by_job, self.say)
         refusals = load.predictions.refusals
         self.outages += [Outage(since, math.inf, place) for place, since in self._out.items()]  # not over yet
-        found = violations(self.ledger, evidence)
-        found += [Violation("predict", sentence) for sentence in unexcused(refusals, self.outages)]
+        broken_promises = violations(self.ledger, evidence)
+        broken_promises += [Violation("predict", sentence) for sentence in unexcused(refusals, self.outages)]
         return Report(
             options=self.options,
             ledger=self.ledger,
@@ -130,20 +131,25 @@ class Run:
             skipped=self.skipped,
             recoveries=self.recoveries,
             evidence=evidence,
-            violations=found,
+            violations=broken_promises,
             refused_predictions=len(refusals),
             seconds=time.monotonic() - self.began,
             logs=self.stack.home / "logs",
         )
 
+    def _pause(self, seconds: float) -> None:
+        """Tick for this many seconds."""
+        end = time.monotonic() + seconds
+        self.until(lambda: time.monotonic() >= end, seconds + 1)
+
     def _fault(self, kind: str, rng: random.Random) -> None:
         began = time.monotonic()
-        hit = FAULTS[kind](self.field, rng)
-        if not hit:
+        target = FAULTS[kind](self.field, rng)
+        if not target:
             self.skipped += 1
             return
         self.faults[kind] += 1
-        self.say(f"{time.monotonic() - self.began:4.0f} s: {kind} {hit}")
+        self.say(f"{time.monotonic() - self.began:4.0f} s: {kind} {target}")
         for api in self.field.hit_apis:
             for place in range(len(APIS)) if api is None else [api]:
                 self._out.setdefault(place, began)
@@ -163,24 +169,24 @@ class Run:
 
 
 def run(options: Options, say: Callable[[str], None], home: Path, ending: Callable[[], None]) -> Report:
-    """Do it all in this folder, and call `ending` before the processes are stopped. Call it in the main thread."""
+    """Run in this folder, and call `ending` before the processes are stopped. Call this in the main thread."""
     with ExitStack() as cleanup:
         say(f"seed {options.seed}: starting PostgreSQL, Valkey, two API processes, two workers and the reconciler")
         stack = cleanup.enter_context(running_stack(home, options, say))
-        this = cleanup.enter_context(closing(Run(stack, options, say)))
+        chaos_run = cleanup.enter_context(closing(Run(stack, options, say)))
         cleanup.callback(ending)
-        this.start()
-        with Load(stack.addresses, orders(options), this.ledger, options.seed) as load:
-            this.break_things(load)
+        chaos_run.start()
+        with Load(stack.addresses, orders(options), chaos_run.ledger, options.seed) as load:
+            chaos_run.break_things(load)
             say("no more faults: waiting for every job to end")
-            if not this.drain(load):
+            if not chaos_run.drain(load):
                 say("not every job has ended in time")
-        return this.judge(load)
+        return chaos_run.judge(load)
 
 
 @contextmanager
 def new_home() -> Iterator[Path]:
-    """A folder that is removed with all that is in it."""
+    """A temporary home that is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="tsad-chaos-"))
     folder.chmod(0o711)  # as root, the embedded servers run as another user
     try:
@@ -191,8 +197,8 @@ def new_home() -> Iterator[Path]:
 
 def keep_logs(report: Report) -> None:
     """Copy the logs out of a folder that is about to be removed."""
-    kept = Path(report.options.logs or tempfile.mkdtemp(prefix=f"tsad-chaos-{report.options.seed}-"))
-    kept.mkdir(parents=True, exist_ok=True)
+    folder = Path(report.options.logs or tempfile.mkdtemp(prefix=f"tsad-chaos-{report.options.seed}-"))
+    folder.mkdir(parents=True, exist_ok=True)
     for log in report.logs.glob("*.log"):
-        shutil.copy2(log, kept)
-    report.logs = kept
+        shutil.copy2(log, folder)
+    report.logs = folder

@@ -1,4 +1,4 @@
-"""The product with a safeguard taken out, from outside: what the verification has to notice."""
+"""The product without one of its safeguards, which the verification must notice."""
 
 import time
 from collections.abc import Callable
@@ -17,21 +17,21 @@ _FENCED = " AND attempt = :attempt AND (status = 'running') IS TRUE"
 
 @dataclass(frozen=True)
 class Sabotage:
-    """What is different in each process, and in the database."""
+    """The changes in each process and in the database."""
 
     patch: Callable[[], None] = lambda: None
     statements: tuple[str, ...] = ()
     reconciler: bool = True
 
     def apply(self, session: Session) -> None:
-        """Take the safeguards out of the database."""
+        """Remove the safeguards from the database."""
         for statement in self.statements:
             session.execute(text(statement))
 
 
 def unfence() -> None:
-    """Let every attempt publish, whether the job is still its own or not, and hear nothing of having lost it."""
-    _deafen()
+    """Let every attempt publish, even after it lost its job, and never notice the loss."""
+    _ignore_lost_leases()
     _hold_back()
     statement = versions._PUBLISH.text  # noqa: SLF001
     assert statement.count(_FENCED) == 2
@@ -39,31 +39,31 @@ def unfence() -> None:
     # Its own attempt, not the row's; and after another attempt's publication only that version knows the data.
     numbered, select = statement.split("SELECT series_id, last_version", 1)
     select = select.replace(" attempt,", " :attempt,", 1)
-    taken_over = "(SELECT v.data_key FROM versions v WHERE v.job_id = fenced.id LIMIT 1)"
-    select = select.replace(" data_key,", f" coalesce(data_key, {taken_over}),", 1)
+    published_key = "(SELECT v.data_key FROM versions v WHERE v.job_id = fenced.id LIMIT 1)"
+    select = select.replace(" data_key,", f" coalesce(data_key, {published_key}),", 1)
     versions._PUBLISH = text(f"{numbered}SELECT series_id, last_version{select}")  # noqa: SLF001
 
 
-def _deafen() -> None:
+def _ignore_lost_leases() -> None:
     heartbeat = attempts.heartbeat
 
-    def deaf_heartbeat(*arguments: Any) -> bool:
+    def heartbeat_always_held(*arguments: Any) -> bool:
         heartbeat(*arguments)
         return True
 
-    attempts.heartbeat = deaf_heartbeat  # type: ignore[assignment]
+    attempts.heartbeat = heartbeat_always_held  # type: ignore[assignment]
 
 
 def _hold_back() -> None:
-    """Let an attempt that lost its job be the first to publish, also on a full machine, where the two would tie."""
+    """Let an attempt that lost its job publish first, even on a busy machine."""
     publish = versions.publish
 
-    def late_publish(session: Session, claimed: Claim, new: NewVersion) -> int | None:
+    def publish_late(session: Session, claimed: Claim, new: NewVersion) -> int | None:
         if claimed.attempt > 1:
             time.sleep(2)
         return publish(session, claimed, new)
 
-    versions.publish = late_publish
+    versions.publish = publish_late
 
 
 NO_GUARD = "ALTER TABLE fit_jobs DISABLE TRIGGER fit_jobs_guard_update"

@@ -31,7 +31,7 @@ OURSELVES = "chaos"  # the application name of our own connections
 
 @dataclass(frozen=True)
 class Stack:
-    """What is running."""
+    """The running processes."""
 
     home: Path
     services: Mapping[str, Service]
@@ -42,7 +42,7 @@ class Stack:
     store_switch: Path
 
     def pid(self, name: str) -> int | None:
-        """The process id of a service that lives."""
+        """The process id of a running service, else None."""
         process = self.services[name].process
         return process.pid if process is not None and process.poll() is None else None
 
@@ -55,7 +55,7 @@ class Stack:
             return []
 
     def hostname(self, name: str) -> str:
-        """The name by which a worker's jobs know it."""
+        """The name of a worker in its jobs."""
         return f"fit-{self.pid(name)}@{socket.gethostname()}"
 
     def stop_programs(self) -> None:
@@ -67,7 +67,7 @@ class Stack:
 
 @contextmanager
 def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> Iterator[Stack]:
-    """Everything, migrated and started, until the block ends; nothing is left of it then."""
+    """Migrate and start everything, and stop it afterwards."""
     sabotage = BY_NAME.get(options.sabotage, Sabotage())
     embedded = Embedded(home, durable=True)
     with closing(embedded.home):

@@ -11,18 +11,18 @@ from tests.chaos.plan import Ending, Options, Way, fault_kinds, orders
 def test_one_seed_gives_one_plan_and_another_seed_another() -> None:
     assert orders(Options(seed=3)) == orders(Options(seed=3))
     assert orders(Options(seed=3)) != orders(Options(seed=4))
-    first, again, other = (
+    first, repeated, other = (
         [(kind, gap_s) for kind, gap_s, _ in islice(fault_kinds(Options(seed=seed), list(FAULTS)), 30)]
         for seed in (3, 3, 4)
     )
-    assert first == again != other
+    assert first == repeated != other
 
 
 def test_as_many_good_fits_are_asked_for_as_were_wanted() -> None:
-    made = orders(Options(jobs=300))
-    assert sum(order.way is not Way.WRONG for order in made) == 300
-    assert {order.way for order in made} == set(Way)
-    assert {order.ending for order in made} == set(Ending)
+    planned = orders(Options(jobs=300))
+    assert sum(order.way is not Way.WRONG for order in planned) == 300
+    assert {order.way for order in planned} == set(Way)
+    assert {order.ending for order in planned} == set(Ending)
 
 
 def test_every_kind_of_fault_happens_before_one_happens_twice() -> None:

@@ -22,8 +22,8 @@ Outcomes = dict[str, "Future[tuple[int, str]]"]
 def chaos(logs: Path, *arguments: str) -> tuple[int, str]:
     """Run it as a person does, but shorter."""
     command = [sys.executable, "-m", "tests.chaos", "--quick", f"--logs={logs}", *arguments]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=600)
-    return done.returncode, done.stdout + done.stderr
+    process = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=600)
+    return process.returncode, process.stdout + process.stderr
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +42,10 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcomes]:
 
 
 def test_the_product_as_it_is_passes(outcomes: Outcomes) -> None:
-    code, said = outcomes["nothing"].result()
-    assert (code, said.count("\nPASSED\n")) == (0, 1), said
-    assert re.search(r"jobs accepted 2\d", said)
-    assert "lost 0, doubled 0, other violations 0" in said
+    code, output = outcomes["nothing"].result()
+    assert (code, output.count("\nPASSED\n")) == (0, 1), output
+    assert re.search(r"jobs accepted 2\d", output)
+    assert "lost 0, doubled 0, other violations 0" in output
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,6 @@ def test_the_product_as_it_is_passes(outcomes: Outcomes) -> None:
     ],
 )
 def test_a_safeguard_that_is_taken_out_is_missed(outcomes: Outcomes, sabotage: str, violation: str) -> None:
-    code, said = outcomes[sabotage].result()
-    assert code == 1, said
-    assert re.search(violation, said), said
+    code, output = outcomes[sabotage].result()
+    assert code == 1, output
+    assert re.search(violation, output), output

@@ -26,14 +26,14 @@ def keys(job_id: str) -> tuple[str, str, str]:
 @pytest.fixture
 def ledger() -> Ledger:
     """Two jobs, one after the other, that became versions 1 and 2, and one that was cancelled."""
-    made = Ledger()
+    ledger = Ledger()
     for number, job_id in enumerate(("a", "b", "c")):
-        made.promised(job_id, order(number), 10.0 * number, 10.0 * number + 1, None)
-    made.told("a", Status.SUCCEEDED, 1)
-    made.told("b", Status.SUCCEEDED, 2)
-    made.told("c", Status.CANCELLED, None)
-    made.promises["c"].cancel_asked = made.promises["c"].cancelled = True
-    return made
+        ledger.record_promise(job_id, order(number), 10.0 * number, 10.0 * number + 1, None)
+    ledger.record_end("a", Status.SUCCEEDED, 1)
+    ledger.record_end("b", Status.SUCCEEDED, 2)
+    ledger.record_end("c", Status.CANCELLED, None)
+    ledger.promises["c"].cancel_asked = ledger.promises["c"].cancelled = True
+    return ledger
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_flaw_is_named(ledger: Ledger, evidence: Evidence, kind: str, change: 
     assert kind in {violation.kind for violation in violations(ledger, evidence)}
 
 
-def test_a_deleted_version_leaves_a_hole_that_is_none(ledger: Ledger, evidence: Evidence) -> None:
+def test_a_deleted_version_leaves_a_gap_that_is_no_violation(ledger: Ledger, evidence: Evidence) -> None:
     without_version(ledger, evidence)
     ledger.deleted.add(("s", 1))
     assert violations(ledger, evidence) == []
@@ -127,13 +127,13 @@ def test_a_deleted_version_leaves_a_hole_that_is_none(ledger: Ledger, evidence: 
     assert "version" in {violation.kind for violation in violations(ledger, evidence)}
 
 
-def test_a_job_of_a_request_whose_answer_was_lost_is_none_too_many(ledger: Ledger, evidence: Evidence) -> None:
+def test_a_job_of_a_request_whose_answer_was_lost_is_allowed(ledger: Ledger, evidence: Evidence) -> None:
     evidence.jobs["d"] = JobRow("d", 4, "s", "failed", request_id="lost", error_code="fit_failed")
-    ledger.not_told(["lost"], order(3, HOPELESS_POINTS))
+    ledger.record_lost_answers(["lost"], order(3, HOPELESS_POINTS))
     assert violations(ledger, evidence) == []
 
 
-def test_a_job_of_a_request_that_was_refused_is_one_too_many(ledger: Ledger, evidence: Evidence) -> None:
+def test_a_job_of_a_refused_request_is_a_violation(ledger: Ledger, evidence: Evidence) -> None:
     evidence.jobs["d"] = JobRow("d", 4, "s", "cancelled", request_id="refused")
     ledger.refused.add("refused")
     (violation,) = violations(ledger, evidence)
@@ -142,19 +142,19 @@ def test_a_job_of_a_request_that_was_refused_is_one_too_many(ledger: Ledger, evi
 
 
 def test_a_job_must_not_change_what_it_said_last(ledger: Ledger) -> None:
-    ledger.told("a", Status.FAILED, None)
+    ledger.record_end("a", Status.FAILED, None)
     assert ledger.complaints == ["job a was succeeded and then failed"]
 
 
 def test_one_job_must_not_stand_for_two_fits(ledger: Ledger) -> None:
-    ledger.promised("a", order(7), 50.0, 51.0, None)
+    ledger.record_promise("a", order(7), 50.0, 51.0, None)
     assert ledger.complaints == ["job a stands for two fits, 0 and 7"]
 
 
 def test_predictions_may_be_refused_only_while_their_own_process_was_hit() -> None:
-    refusal = Refusal(sent_at=10.0, answered_at=11.0, api=1, how="503 database_unavailable")
+    refusal = Refusal(sent_at=10.0, answered_at=11.0, api=1, reason="503 database_unavailable")
     assert unexcused([refusal], [Outage(10.5, 12.0, api=1)]) == []
     assert unexcused([refusal], [Outage(5.0, 10.0, api=None)]) == []
-    for elsewhere in (Outage(11.5, 12.0, api=1), Outage(5.0, 9.0, api=None), Outage(9.0, 12.0, api=0)):
-        (sentence,) = unexcused([refusal], [elsewhere])
+    for other_outage in (Outage(11.5, 12.0, api=1), Outage(5.0, 9.0, api=None), Outage(9.0, 12.0, api=0)):
+        (sentence,) = unexcused([refusal], [other_outage])
         assert "1 predictions were refused (503 database_unavailable)" in sentence

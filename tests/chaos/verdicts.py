@@ -1,4 +1,4 @@
-"""Whether a run kept every promise: pure functions of the clients' ledger and the evidence."""
+"""Verdicts about a run: pure functions of the ledger of the clients and the evidence."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.chaos.plan import Ending
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A broken promise, and the job it is about where it is about one."""
+    """A broken promise, and its job if it concerns one."""
 
     kind: str  # lost, doubled, or a word for anything else
     sentence: str
@@ -21,7 +21,7 @@ class Violation:
 
 
 def violations(ledger: Ledger, evidence: Evidence) -> list[Violation]:
-    """Everything that is wrong."""
+    """All broken promises."""
     return [
         *(violation for promise in ledger.promises.values() for violation in _of_promise(promise, evidence)),
         *_unasked(ledger, evidence),
@@ -45,21 +45,21 @@ def _of_promise(promise: Promise, evidence: Evidence) -> Iterator[Violation]:
     if row.series_id != order.series_id:
         yield Violation("answer", f"Job {job_id} is of series {row.series_id}, not {order.series_id}.", job_id)
     if promise.status is not None and (promise.status, promise.version) != (row.status, row.version):
-        told = f"{promise.status} (version {promise.version})"
-        yield Violation("answer", f"Job {job_id} was told to be {told} and is {row.status}.", job_id)
+        reported = f"{promise.status} (version {promise.version})"
+        yield Violation("answer", f"Job {job_id} was told to be {reported} and is {row.status}.", job_id)
     if promise.cancelled:
         if row.status != Status.CANCELLED:
             yield Violation("cancelled", f"Job {job_id} was told to be cancelled and is {row.status}.", job_id)
     elif row.status == Status.CANCELLED and not promise.cancel_asked:
         yield Violation("cancelled", f"Job {job_id} is cancelled, which nobody asked for.", job_id)
     if row.status in (Status.SUCCEEDED, Status.FAILED):
-        came = Ending.SUCCEEDED if row.status == Status.SUCCEEDED else row.error_code
-        if came != order.ending:
-            yield Violation("failed", f"Job {job_id} came to {came} and was meant to come to {order.ending}.", job_id)
+        ending = Ending.SUCCEEDED if row.status == Status.SUCCEEDED else row.error_code
+        if ending != order.ending:
+            yield Violation("failed", f"Job {job_id} came to {ending} and was meant to come to {order.ending}.", job_id)
 
 
 def _unasked(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
-    """Jobs that no client was told of: each must be of a request whose answer was lost."""
+    """Jobs unknown to clients: each must come from a request whose answer was lost."""
     of_request: dict[str, str] = {}
     for row in evidence.jobs.values():
         other = of_request.setdefault(row.request_id, row.job_id)
@@ -67,16 +67,16 @@ def _unasked(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
             yield Violation("doubled", f"Jobs {other} and {row.job_id} are of one request.", row.job_id)
         if row.job_id in ledger.promises or row.request_id in ledger.unsettled:
             continue
-        how = "that was refused" if row.request_id in ledger.refused else "that nobody sent"
-        yield Violation("doubled", f"Job {row.job_id} is of a request {how} ({row.request_id}).", row.job_id)
+        origin = "that was refused" if row.request_id in ledger.refused else "that nobody sent"
+        yield Violation("doubled", f"Job {row.job_id} is of a request {origin} ({row.request_id}).", row.job_id)
 
 
 def _of_versions(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
     of_job: dict[str, list[int]] = defaultdict(list)
-    exist: dict[str, set[int]] = defaultdict(set)
+    existing: dict[str, set[int]] = defaultdict(set)
     for version in evidence.versions:
         of_job[version.job_id].append(version.version)
-        exist[version.series_id].add(version.version)
+        existing[version.series_id].add(version.version)
         row = evidence.jobs.get(version.job_id)
         name = f"Version {version.version} of {version.series_id}"
         if row is None or row.status != Status.SUCCEEDED or row.series_id != version.series_id:
@@ -94,7 +94,7 @@ def _of_versions(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
             yield Violation("version", f"The jobs of {series_id} have the versions {numbers}; its last is {last}.")
         may_miss = {number for series, number in ledger.maybe_deleted if series == series_id}
         must_miss = {number for series, number in ledger.deleted if series == series_id}
-        missing = set(numbers) - exist[series_id]
+        missing = set(numbers) - existing[series_id]
         if not must_miss <= missing <= may_miss | must_miss:
             yield Violation(
                 "version",
