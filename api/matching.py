@@ -1,4 +1,4 @@
-"""The route of a request, by whose path metrics and spans name it: clients control the request's own path."""
+"""The path of a request, and its route, by which metrics and spans name it: clients control the path itself."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,6 +6,13 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 NONE = "none"
+PROBES = ("/livez", "/readyz")
+
+
+def path_of(scope: Scope) -> str:
+    """Return the path of a request below the prefix under which a proxy serves this application."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def route_of(scope: Scope) -> str:

@@ -19,6 +19,7 @@ from shared.domain.series import Series
 from shared.domain.training_scores import TrainingScores
 from shared.domain.versions import NewVersion
 from shared.errors import Code, DamagedError, FitError, InputError, UnavailableError
+from shared.fitting.announcing import announce_next
 from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.store import attempts, jobs, versions
@@ -61,7 +62,7 @@ def run(training: Training, job_id: str) -> None:
     with bound_contextvars(job_id=job_id, request_id=claimed.request_id or "-"):
         with _traced(training, claimed):
             _attempt(training, claimed, began)
-        _announce_next(training, claimed.series_id)
+        announce_next(training.sessions, training.announce, claimed.series_id)
 
 
 def _traced(training: Training, claimed: Claim) -> AbstractContextManager[None]:
@@ -219,13 +220,3 @@ def _fail(training: Training, claimed: Claim, code: Code, detail: str) -> None:
             attempts.fail(session, claimed, code, detail)
     except UnavailableError:
         logger.warning("job %s: the failure is not stored, its lease will run out", claimed.job_id)
-
-
-def _announce_next(training: Training, series_id: str) -> None:
-    try:
-        with training.sessions.statement() as session:
-            job_id = jobs.next_of_series(session, series_id)
-    except UnavailableError:
-        return  # the reconciler announces it
-    if job_id:
-        training.announce(job_id)

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as RequestScope
 
+from api.matching import PROBES, path_of
 from api.problems import refuse
 from shared.domain.access import ANYBODY, Caller, Scope
 from shared.errors import AccessError, Code, TsadError
@@ -29,7 +30,7 @@ NOBODY = Caller("", frozenset())  # only public routes
 
 READS = ("GET", "HEAD", "OPTIONS")
 _LOCAL_NAMES = (b"localhost", b"127.0.0.1", b"[::1]")
-_PUBLIC = ("/livez", "/readyz", SIGN_IN, "/ui/logout")
+_PUBLIC = (*PROBES, SIGN_IN, "/ui/logout")
 _PUBLIC_FOLDER = "/static/"
 
 
@@ -61,7 +62,7 @@ class Authentication:
         await self.app(scope, receive, send)
 
     async def _caller(self, scope: RequestScope, headers: Headers) -> Caller:
-        path: str = scope["path"].removeprefix(scope["root_path"])
+        path = path_of(scope)
         if path == "/readyz":
             return await self._caller_or_nobody(scope, headers)
         if path in _PUBLIC or path.startswith(_PUBLIC_FOLDER):
@@ -164,8 +165,10 @@ def host_name(host: bytes) -> bytes:
 
 def session_token(headers: Headers) -> str | None:
     """Return the token in the session cookie; None without a valid cookie."""
+    if b"cookie" not in headers:  # as of every client but a browser: parsing nothing takes longer than a verdict
+        return None
     try:
-        cookie = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1")).get(SESSION_COOKIE)
+        cookie = SimpleCookie(headers[b"cookie"].decode("latin-1")).get(SESSION_COOKIE)
     except CookieError:
         return None
     return cookie.value if cookie else None

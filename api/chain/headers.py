@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.chain.authentication import host_name, is_https
+from api.matching import PROBES, path_of
 from api.problems import refuse
 from shared.errors import Code, InputError
 from shared.settings import Settings
@@ -52,7 +53,7 @@ class TrustedHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request with an allowed Host header on, or refuse it."""
-        if scope["path"] not in ("/livez", "/readyz"):
+        if path_of(scope) not in PROBES:
             hosts = [value for name, value in scope["headers"] if name == b"host"]
             if len(hosts) != 1 or host_name(hosts[0]) not in self.names:
                 error = InputError(Code.UNKNOWN_HOST, "This service goes by other names, which ALLOWED_HOSTS lists.")

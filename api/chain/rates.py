@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.chain.authentication import caller_of
+from api.matching import path_of
 from api.problems import refuse
 from shared.errors import BusyError, Code
 from shared.settings import Settings
@@ -95,7 +96,7 @@ class Rate:
 
 
 def _kind(scope: Scope) -> str | None:
-    path: str = scope["path"].removeprefix(scope["root_path"])
+    path = path_of(scope)
     if scope["method"] != "POST":
         return None
     if path.startswith("/predict"):

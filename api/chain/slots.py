@@ -22,7 +22,7 @@ from api.chain.connections import WHOLE_BODY
 from api.chain.headers import Headers, TrustedHosts
 from api.chain.rates import Rate
 from api.chain.tracing import Traced
-from api.matching import route_of
+from api.matching import path_of, route_of
 from api.problems import PATH_LOGGED, refuse, response, unexpected
 from shared.errors import Code, InputError
 from shared.metrics import Metrics
@@ -39,7 +39,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def chain(settings: Settings, metrics: Metrics, tracing: Tracing | None = None) -> list[Middleware]:
-    """Return the slots in their order. Each expects HTTP requests only, so `HttpOnly` must come before them."""
+    """Return the slots in their order. Each expects HTTP requests only, so `HttpOnly` comes before them."""
     cross_origin = Middleware(
         CORSMiddleware,
         allow_origins=settings.origins,
@@ -185,7 +185,7 @@ class Telemetry:
             counter, histogram = self._bound_metrics(scope, status)
             counter.inc()
             histogram.observe(elapsed_s)
-            predicted = scope["path"].startswith("/predict")
+            predicted = path_of(scope).startswith("/predict")
             level = logging.DEBUG if predicted or scope["method"] in READS else logging.INFO
             if logger.isEnabledFor(level):
                 path = scope["path"][:PATH_LOGGED]

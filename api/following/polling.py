@@ -182,6 +182,6 @@ class Poller:
             if stream.job_id in followed and stream.job_id not in revisions:  # retention deleted the job
                 stream.end()
         for job_id in followed:
-            if job_id not in revisions or revisions[job_id].is_final:
+            if job_id not in revisions or revisions[job_id].status.is_final:
                 for ended in self._waiting.get(job_id, ()):
                     ended.set()

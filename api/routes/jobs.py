@@ -21,6 +21,7 @@ from shared.domain.access import Scope
 from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError, TsadError
+from shared.fitting.announcing import announce_next
 from shared.fitting.checking import Origin
 from shared.fitting.repeating import retry as accept_retry
 from shared.store import jobs
@@ -105,10 +106,7 @@ def cancel(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
     with services.sessions.begin() as session:
         cancelled = jobs.cancel(session, job_id)
     if cancelled:
-        with services.sessions.begin() as session:
-            following = jobs.next_of_series(session, cancelled.series_id)
-        if following:
-            services.announcer.announce(following)
+        announce_next(services.sessions, services.announcer.announce, cancelled.series_id)
     job = find_job(services, caller, job_id)
     if job.status is not Status.CANCELLED:
         raise TsadError(Code.JOB_FINISHED, f"The job has {job.status} already. It can no longer be cancelled.")

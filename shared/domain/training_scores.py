@@ -77,13 +77,13 @@ class TrainingScores:
 
 def judged(fitted: Fitted, series: Series, check: Callable[[], object]) -> Scores:
     """Score the n training points in blocks of `BLOCK`; `check` runs before each block and may raise to stop."""
-    need = fitted.detector.needs(fitted.state).points
+    need = fitted.needs().points
     parts = []
     for start in range(0, len(series), BLOCK):
         check()
         block = slice(start, start + BLOCK)
         context = series.values[max(start - need, 0) : start]
-        parts.append(fitted.detector.score(fitted.state, series.values[block], series.timestamps[block], context))
+        parts.append(fitted.score(series.values[block], series.timestamps[block], context))
     check()
     return Scores(
         np.concatenate([part.score for part in parts]),

@@ -36,20 +36,20 @@ def judge(
     recent: (m,) values directly before the first point. If these are too few, the last training values complete them,
     provided that they directly precede them.
     """
-    detector, state = fitted.detector, fitted.state
-    need = detector.needs(state)
+    need = fitted.needs()
     if mode != CAUSAL:
         values = points.values if missing is None else interpolated(points.values, missing)
-        return Verdicts(detector.modes[mode](state, values, points.timestamps), missing, Context(NO_VALUES), need)
+        scores = fitted.score_in_mode(mode, values, points.timestamps)
+        return Verdicts(scores, missing, Context(NO_VALUES), need)
     context = context_of(need, int(points.timestamps[0]), recent)
     values = points.values if missing is None else carried_forward(context.values, points.values, missing)
-    scores = detector.score(state, values, points.timestamps, context.values)
+    scores = fitted.score(values, points.timestamps, context.values)
     return Verdicts(scores, _unknown(len(points), missing, context, need), context, need)
 
 
 def explain(fitted: Fitted, point: Series, verdicts: Verdicts) -> Explanation:
     """Explain the verdict on a single point."""
-    return fitted.detector.explain(fitted.state, point.values, point.timestamps, verdicts.context.values)
+    return fitted.explain(point.values, point.timestamps, verdicts.context.values)
 
 
 def _unknown(count: int, missing: Flags | None, context: Context, need: Need) -> Flags | None:

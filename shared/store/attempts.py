@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text
 
 from shared.domain.jobs import Claim
-from shared.domain.versions import Artifact
+from shared.store.artifact_columns import artifact
 from shared.store.engine import Session
 
 # These and later statements steer the planner away from plans that look cheap while its statistics show few open jobs.
@@ -77,7 +77,7 @@ def claim(session: Session, job_id: str, worker: str, lease_s: float) -> Claim |
         detector=row.detector,
         parameters=row.parameters,
         points=row.points,
-        data=Artifact(row.data_key, bytes(row.data_sha256), row.data_size),
+        data=artifact(row, "data"),
         request_id=row.request_id,
     )
 

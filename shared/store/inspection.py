@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from shared.domain.versions import Artifact
+from shared.store.artifact_columns import artifact
 from shared.store.engine import Session
 
 _CLOCK = text("SELECT clock_timestamp()")
@@ -100,9 +101,9 @@ def _references_of_versions(session: Session) -> Iterator[Reference]:
             return
         for row in rows:
             owner = f"version {row.version} of {row.series_id}"
-            yield Reference(Artifact(row.data_key, bytes(row.data_sha256), row.data_size), owner)
-            yield Reference(Artifact(row.state_key, bytes(row.state_sha256), row.state_size), owner, of_state=True)
-            yield Reference(Artifact(row.scores_key, bytes(row.scores_sha256), row.scores_size), owner, of_state=True)
+            yield Reference(artifact(row, "data"), owner)
+            yield Reference(artifact(row, "state"), owner, of_state=True)
+            yield Reference(artifact(row, "scores"), owner, of_state=True)
         series_id, version = rows[-1].series_id, rows[-1].version
 
 
@@ -113,5 +114,5 @@ def _references_of_jobs(session: Session) -> Iterator[Reference]:
         if not rows:
             return
         for row in rows:
-            yield Reference(Artifact(row.data_key, bytes(row.data_sha256), row.data_size), f"job {row.job_id}")
+            yield Reference(artifact(row, "data"), f"job {row.job_id}")
         job_id = rows[-1].job_id

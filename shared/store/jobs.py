@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, text
 
 from shared.domain.jobs import Job, Status
-from shared.domain.versions import Artifact
+from shared.store.artifact_columns import take_artifact
 from shared.store.engine import Session
 
 # The queue position comes from a sorted array, built at most once per statement and only if a queued job is shown:
@@ -36,12 +36,12 @@ _CONDITIONS = {
 }
 
 _REVISIONS = text("""
-SELECT CAST(id AS text) AS job_id, revision, status, finished_at IS NOT NULL AS is_final
+SELECT CAST(id AS text) AS job_id, revision, status
   FROM fit_jobs WHERE id = ANY (CAST(:job_ids AS uuid[]))
 """)
 # All jobs that may have changed lately, by existing indexes. A running job that is requeued is found by its id.
 _LATELY = text("""
-SELECT CAST(id AS text) AS job_id, revision, status, finished_at IS NOT NULL AS is_final
+SELECT CAST(id AS text) AS job_id, revision, status
   FROM fit_jobs
  WHERE status = 'running' OR created_at > statement_timestamp() - make_interval(secs => :seconds)
     OR finished_at > statement_timestamp() - make_interval(secs => :seconds)
@@ -91,11 +91,10 @@ class Wanted:
 
 
 class Revision(NamedTuple):
-    """The number of changes of a job's row, its status, and whether that is final."""
+    """The number of changes of a job's row, and its status."""
 
     number: int
-    status: str
-    is_final: bool
+    status: Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +137,13 @@ def page(session: Session, wanted: Wanted, older_than: Place | None, limit: int)
 def revisions(session: Session, job_ids: Collection[str]) -> dict[str, Revision]:
     """Return the revisions of the existing jobs, by id."""
     rows = session.execute(_REVISIONS, {"job_ids": list(job_ids)})
-    return {row.job_id: Revision(row.revision, row.status, row.is_final) for row in rows}
+    return {row.job_id: Revision(row.revision, Status(row.status)) for row in rows}
 
 
 def revisions_lately(session: Session, seconds: float) -> dict[str, Revision]:
     """Return the revisions of all jobs that run, or were accepted or ended within the last `seconds`, by id."""
     rows = session.execute(_LATELY, {"seconds": seconds})
-    return {row.job_id: Revision(row.revision, row.status, row.is_final) for row in rows}
+    return {row.job_id: Revision(row.revision, Status(row.status)) for row in rows}
 
 
 def cancel(session: Session, job_id: str) -> Cancelled | None:
@@ -161,6 +160,5 @@ def next_of_series(session: Session, series_id: str) -> str | None:
 def _job(row: Row[Any]) -> Job:
     columns = row._asdict()
     del columns["seq"]
-    key, sha256, size = columns.pop("data_key"), columns.pop("data_sha256"), columns.pop("data_size")
-    data = None if key is None else Artifact(key, bytes(sha256), size)
-    return Job(**columns | {"status": Status(columns["status"]), "data": data})
+    columns |= {"status": Status(columns["status"]), "data": take_artifact(columns, "data")}
+    return Job(**columns)

@@ -17,6 +17,7 @@ from shared.domain.versions import (
     version_not_found,
 )
 from shared.errors import Code, NotFoundError, TsadError
+from shared.store.artifact_columns import artifact, columns_of, take_artifact
 from shared.store.engine import Session
 from shared.store.latest import LATEST
 
@@ -117,8 +118,8 @@ def publish(session: Session, claimed: Claim, new: NewVersion) -> int | None:
         "anomaly_share": new.anomaly_share,
         "sparkline": new.sparkline,
         "fit_ms": new.fit_ms,
-        **_artifact_columns("state", new.state),
-        **_artifact_columns("scores", new.scores),
+        **columns_of(new.state, "state"),
+        **columns_of(new.scores, "scores"),
     }
     number: int | None = session.execute(_PUBLISH, parameters).scalar()
     return number
@@ -152,10 +153,7 @@ def states(session: Session, wanted: Iterable[tuple[str, int]]) -> dict[tuple[st
     """Return the artifacts of the states of existing versions. wanted: pairs of series id and version number."""
     possible = [(series_id, number) for series_id, number in wanted if number <= LARGEST_VERSION]
     columns = {"series_ids": [series_id for series_id, _ in possible], "versions": [number for _, number in possible]}
-    return {
-        (row.series_id, row.version): Artifact(row.state_key, bytes(row.state_sha256), row.state_size)
-        for row in session.execute(_STATES, columns)
-    }
+    return {(row.series_id, row.version): artifact(row, "state") for row in session.execute(_STATES, columns)}
 
 
 def page(session: Session, series_id: str, below: int | None, limit: int) -> list[Version]:
@@ -190,16 +188,8 @@ def prune_versions(session: Session, series_ids: Sequence[str], keep: int, days:
     return session.execute(_PRUNE_VERSIONS, parameters).rowcount
 
 
-def _artifact_columns(kind: str, artifact: Artifact) -> dict[str, object]:
-    return {f"{kind}_key": artifact.key, f"{kind}_sha256": artifact.sha256, f"{kind}_size": artifact.size}
-
-
 def _version(row: Row[Any]) -> Version:
     columns = row._asdict()
     for kind in ("data", "state", "scores"):
-        columns[kind] = Artifact(
-            key=columns.pop(f"{kind}_key"),
-            sha256=bytes(columns.pop(f"{kind}_sha256")),
-            size=columns.pop(f"{kind}_size"),
-        )
+        columns[kind] = take_artifact(columns, kind)
     return Version(**columns)

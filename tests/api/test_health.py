@@ -63,6 +63,18 @@ def test_a_prediction_is_in_the_next_healthcheck_of_its_process(
         assert api.get("/healthcheck").json()["inference_latency_ms"]["avg"] > 0
 
 
+def test_predictions_under_the_prefix_of_a_proxy_are_recorded_too(
+    settings: Settings, redis_url: str, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    empty = redis_url.rsplit("/", 1)[0] + "/2"
+    with redis.Redis.from_url(empty) as client:
+        client.flushdb()
+    with serving(settings.model_copy(update={"redis_url": empty}), root_path="/tsad") as api:
+        assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1}).status_code == 200
+        assert api.get("/healthcheck").json()["inference_latency_ms"]["avg"] > 0
+
+
 def test_the_healthcheck_of_an_empty_installation_is_all_zeros(
     settings: Settings, server_url: str, redis_url: str
 ) -> None:

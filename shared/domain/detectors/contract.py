@@ -106,12 +106,16 @@ class Fitted:
         scores: Scores = self.detector.score(self.state, values, timestamps, context)
         return scores
 
+    def score_in_mode(self, mode: str, values: Values, timestamps: Timestamps) -> Scores:
+        """Scores of values (n,) at `timestamps` (n,) in a mode that judges each by all of them; not the causal one."""
+        return self.detector.modes[mode](self.state, values, timestamps)
+
     def explain(self, values: Values, timestamps: Timestamps, context: Values) -> Explanation:
         """Why the last of the values got its score."""
         return self.detector.explain(self.state, values, timestamps, context)
 
     def needs(self) -> Need:
-        """What comes before a point that is to be judged."""
+        """Return the context that the detector needs before a point."""
         return self.detector.needs(self.state)
 
     def learnt(self) -> dict[str, float | str]:

@@ -1,0 +1,21 @@
+"""Announce the next job of a series after another one of it has ended."""
+
+from collections.abc import Callable
+
+from shared.errors import UnavailableError
+from shared.store import jobs
+from shared.store.engine import Sessions
+
+
+def announce_next(sessions: Sessions, announce: Callable[[str], object], series_id: str) -> None:
+    """Call `announce` with the id of the first queued job of the series, unless its message is on its way.
+
+    Does nothing while the database is away: the reconciler announces the job then.
+    """
+    try:
+        with sessions.statement() as session:
+            job_id = jobs.next_of_series(session, series_id)
+    except UnavailableError:
+        return
+    if job_id:
+        announce(job_id)
