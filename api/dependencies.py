@@ -8,13 +8,12 @@ from fastapi import Depends, Path, Query, Request
 from starlette.responses import Response
 
 from api.chain.authentication import caller_of
-from api.predicting.resolving import parse_version
 from api.problems import request_id_of
 from api.schemas.jobs import AcceptedJob
 from api.services import Services
 from shared.domain.access import Caller
 from shared.domain.series import check_series_id
-from shared.domain.versions import series_not_found
+from shared.domain.versions import parse_version, series_not_found
 from shared.fitting.accepting import Accepted
 
 MOST_LISTED = 200

@@ -14,12 +14,13 @@ from api.problems import MEDIA_TYPE
 from api.schemas import answers, jobs, requests
 from shared.domain.access import Scope
 from shared.domain.detectors.contract import CAUSAL, CENTRED, RETROSPECTIVE
+from shared.domain.series import LAST_TIMESTAMP
 
 SCOPE = "x-scope"
 _COLUMNS = {
     "timestamps": {
         "type": "array",
-        "items": {"type": "integer", "minimum": 0, "maximum": 253402300799},
+        "items": {"type": "integer", "minimum": 0, "maximum": LAST_TIMESTAMP},
         "description": "Seconds since 1970, strictly increasing",
     },
     "values": {"type": "array", "items": {"type": "number"}, "description": "As many finite numbers"},

@@ -13,12 +13,11 @@ from starlette.types import Receive, Scope, Send
 
 from api.matching import methods_at
 from api.pages import render
-from shared.errors import Code, Flaw, TsadError
+from shared.errors import MOST_FLAWS, Code, Flaw, TsadError
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-MOST_FLAWS = 20
 REFUSED = frozenset({401, 403, 408, 413, 421, 429, 431})  # responses to guessed keys, floods and probes
 PATH_LOGGED = 200  # characters of a path in a log line
 

@@ -10,7 +10,7 @@ from shared.domain.jobs import Claim
 from shared.domain.versions import Artifact, NewVersion
 from shared.store import admissions, attempts, jobs, latest, reconciliation, series, versions
 from shared.store.engine import Session
-from shared.store.jobs import Wanted
+from shared.store.jobs import JobFilter
 
 SERIES = "grown-7"
 JOB = "00000000-0000-4000-8000-000000000000"  # no job has this id
@@ -24,7 +24,7 @@ HOT: dict[str, Callable[[Session], object]] = {
     "a page of versions": lambda session: versions.page(session, SERIES, None, 50),
     "a series": lambda session: series.find(session, SERIES),
     "a page of series": lambda session: series.page(session, "grown-", "grown-5", 50),
-    "a page of jobs": lambda session: jobs.page(session, Wanted(), None, 50),
+    "a page of jobs": lambda session: jobs.page(session, JobFilter(), None, 50),
     "admission": lambda session: admissions.admission(session, 20_000),
     "a claim": lambda session: attempts.claim(session, JOB, "nobody", 20),
     "a heartbeat": lambda session: attempts.heartbeat(session, CLAIM, 0.5, 20),

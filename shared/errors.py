@@ -72,6 +72,9 @@ class Code(StrEnum):
     INVALID_FILE = "invalid_file"  # no points can be read from the file
 
 
+MOST_FLAWS = 20  # named of one input
+
+
 class Flaw(NamedTuple):
     """One defect of an input: its location, such as `("values", 3)`, and a message."""
 

@@ -55,12 +55,24 @@ def resources() -> training.Training:
         artifacts=Artifacts.of(settings),
         latencies=Latencies(connect(settings.redis), settings.latency_history_limit),
         metrics=metrics,
-        announce=lambda job_id: announce(app, [job_id]),
+        announce=_announce_job,
         settings=settings,
         tracing=start_tracing(settings, "tsad-worker"),
         worker=current_task.request.hostname or "unknown",
-        give_up=lambda: os.kill(os.getpid(), signal.SIGKILL),  # the parent starts another child
+        give_up=_kill_this_process,
     )
+
+
+def _announce_job(job_id: str) -> None:
+    announce(app, [job_id])
+
+
+def _kill_this_process() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)  # the parent starts another child
+
+
+def _has_jobs_in_hand() -> bool:
+    return bool(reserved_requests)
 
 
 @app.task(name=TASK)
@@ -92,7 +104,7 @@ def _say_alive(sender: Any, **_: Any) -> None:
 
 @worker_ready.connect
 def _watch(**_: Any) -> None:
-    watchdog = Watchdog(_redis(), in_hand=lambda: bool(reserved_requests))
+    watchdog = Watchdog(_redis(), in_hand=_has_jobs_in_hand)
     task_received.connect(watchdog.message_taken, weak=False)
     watchdog.start()
 

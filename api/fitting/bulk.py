@@ -32,7 +32,7 @@ LINES_AT_A_TIME = 100  # in one transaction
 
 _LINE = msgspec.json.Decoder(BulkLine)
 
-Line = tuple[int, bytes]
+Line = tuple[int, bytes]  # its number and content
 
 
 class BulkAnswer(Response):
@@ -77,7 +77,7 @@ class BulkAnswer(Response):
 
     def _accept(self, lines: list[Line]) -> bytes:
         """Accept the valid lines in one transaction, and return the encoded results of all lines but blank ones."""
-        outcomes: dict[int, tuple[str | None, Outcome]] = {}  # series id and outcome by line number
+        results: dict[int, bytes] = {}  # by line number
         fits: dict[int, Fit] = {}
         for number, line in lines:
             body = None
@@ -87,21 +87,21 @@ class BulkAnswer(Response):
                 origin = Origin(f"{self._request_id}.{number}", self._caller.key_id, body.idempotency_key)
                 fits[number] = read_body(series_id, body, self._services.settings, origin)
             except TsadError as error:
-                outcomes[number] = (None if body is None else body.series_id[:128], error)
+                results[number] = self._result(number, None if body is None else body.series_id[:128], error)
         try:
             accepted = accept(self._services.acceptor, list(fits.values()))
         except TsadError as error:
             accepted = [error] * len(fits)
         for (number, fit), outcome in zip(fits.items(), accepted, strict=True):
-            outcomes[number] = (fit.series_id, outcome)
-        return b"".join(self._result(number, *outcomes[number]) for number, line in lines if line.strip())
+            results[number] = self._result(number, fit.series_id, outcome)
+        return b"".join(results[number] for number, line in lines if line.strip())
 
-    def _result(self, line: int, series_id: str | None, outcome: Outcome) -> bytes:
-        result = BulkResult(line, series_id)
+    def _result(self, number: int, series_id: str | None, outcome: Outcome) -> bytes:
+        result = BulkResult(number, series_id)
         if isinstance(outcome, Accepted):
             result.job_id, result.status = outcome.job_id, outcome.status
         else:
-            result.problem = problem(outcome, f"{self._request_id}.{line}")
+            result.problem = problem(outcome, f"{self._request_id}.{number}")
         return msgspec.json.encode(result) + b"\n"
 
     def _check_caller(self) -> None:

@@ -14,7 +14,7 @@ from shared.domain.jobs import Job, Status
 from shared.errors import BusyError, Code, UnavailableError
 from shared.store import jobs
 from shared.store.engine import Sessions
-from shared.store.jobs import Revision, Wanted
+from shared.store.jobs import JobFilter, Revision
 
 POLL_EVERY_S = 0.1
 POLLS_PER_LIST = 5  # streams of many jobs are served by every fifth poll only
@@ -28,7 +28,7 @@ MOST_SNAPSHOTS = 500  # per poll; the rest follows with the next one
 class Stream:
     """Unsent snapshots of changed jobs, the newest of each: of one job, or of all that match a filter."""
 
-    def __init__(self, job_filter: Wanted, job_id: str | None = None) -> None:
+    def __init__(self, job_filter: JobFilter, job_id: str | None = None) -> None:
         self.job_id = job_id
         self.ended = False
         self._filter = job_filter
@@ -102,7 +102,7 @@ class Poller:
             if not waiting:
                 self._waiting.pop(job_id, None)
 
-    def stream(self, job_filter: Wanted, job_id: str | None = None) -> Stream:
+    def stream(self, job_filter: JobFilter, job_id: str | None = None) -> Stream:
         """Open a stream of one job, or of all that match the filter; `BusyError` beyond `MOST_STREAMS`.
 
         The poller holds only a weak reference, so the reader must keep the stream.

@@ -5,7 +5,6 @@ database for every request, so after a restore from an earlier backup no stale s
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from api.lanes import Lane
 from shared.caching import Cache
 from shared.domain.detectors.states import Fitted
 from shared.domain.versions import series_not_found
-from shared.errors import Code, InputError, NotFoundError, TsadError, UnavailableError
+from shared.errors import NotFoundError, TsadError, UnavailableError
 from shared.judging.states import States
 from shared.metrics import Metrics
 from shared.store import versions
@@ -25,21 +24,8 @@ from shared.store.latest import LatestVersions
 TRUST_NAMED_S = 5.0  # how long a named version is served after its row was last read
 READ_AT_ONCE = 100  # states; the others wait for the next group
 NAMES_KEPT = 50_000  # cached rows of versions: some 400 bytes each
-_VERSION = re.compile(r"[vV]?([0-9]{1,10})")
 
 _Key = tuple[str, int]  # series id and version
-
-
-def parse_version(text: str | None) -> int | None:
-    """Return the number of `3`, `v3` or `V3`, and None (the latest) for None, `0` or `latest`; else `InputError`."""
-    if text is None or text == "latest":
-        return None
-    match = _VERSION.fullmatch(text)
-    if not match:
-        raise InputError(
-            Code.INVALID_VERSION, "A version is a number as in 3 or v3; 0, latest or nothing is the latest."
-        )
-    return int(match[1]) or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from fastapi import Depends
 from api.services import Services
 from shared.domain.access import Caller
 from shared.domain.jobs import Job
-from shared.domain.versions import Version
+from shared.domain.versions import SeriesSummary, Version, series_not_found
 from shared.errors import Code, NotFoundError
 from shared.store import jobs, versions
 
@@ -36,6 +36,15 @@ def find_version(services: Services, series_id: str, version: int | None) -> Ver
     """Return the version, the latest for None; `NotFoundError` says whether the series or the version is missing."""
     with services.sessions.begin() as session:
         return versions.get(session, series_id, version)
+
+
+def check_exists(summary: SeriesSummary | None, last_job: Job | None) -> None:
+    """Raise `NotFoundError` for a series without versions, unless its last job still has data to fit.
+
+    Without both, the series was never fitted, or it was deleted.
+    """
+    if summary is None and (last_job is None or not last_job.holds_data):
+        raise series_not_found()
 
 
 def _job_not_found() -> NotFoundError:

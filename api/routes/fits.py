@@ -30,7 +30,7 @@ from api.schemas.requests import BulkLine, FitBody, RefitBody
 from api.services import Services
 from shared.domain.access import Scope
 from shared.domain.series import check_series_id
-from shared.fitting.accepting import Accepted, Outcome, accept
+from shared.fitting.accepting import Accepted, accept_one, accepted_or_raise
 from shared.fitting.checking import Method, Origin
 from shared.fitting.repeating import fit_again as accept_again
 
@@ -62,16 +62,15 @@ async def fit(request: Request) -> Response:
     origin = Origin(request_id_of(request), caller.key_id, request.headers.get("idempotency-key"))
     if len(content) <= SMALL_BODY_BYTES:
         outcome = await services.grouped_fits(read(series_id, content, services.settings, origin))
+        accepted = accepted_or_raise(outcome)
     else:  # decoding takes long, so it must delay neither the event loop nor a group of other fits
-        outcome = await services.lanes.requests(_accept, services, series_id, content, origin)
-    if not isinstance(outcome, Accepted):
-        raise outcome
+        accepted = await services.lanes.requests(_accept, services, series_id, content, origin)
     if wait_s := _preferred_wait(request.headers.get("prefer")):
-        await services.poller.wait(outcome.job_id, wait_s)
-        job = await services.lanes.requests(find_job, services, caller, outcome.job_id)
+        await services.poller.wait(accepted.job_id, wait_s)
+        job = await services.lanes.requests(find_job, services, caller, accepted.job_id)
         if job.status.is_final:
             return answer(JobAnswer.of(job), 200, {"Location": f"/jobs/{job.job_id}", **_preference_applied(wait_s)})
-    return answer_accepted(outcome, _preference_applied(wait_s))
+    return answer_accepted(accepted, _preference_applied(wait_s))
 
 
 @router.post(
@@ -98,9 +97,8 @@ async def fit_many(services: ServicesOf, caller: CallerOf, request_id: RequestId
     return BulkAnswer(services, request_id, caller)
 
 
-def _accept(services: Services, series_id: str, content: bytes, origin: Origin) -> Outcome:
-    (outcome,) = accept(services.acceptor, [read(series_id, content, services.settings, origin)])
-    return outcome
+def _accept(services: Services, series_id: str, content: bytes, origin: Origin) -> Accepted:
+    return accept_one(services.acceptor, read(series_id, content, services.settings, origin))
 
 
 def _preferred_wait(prefer: str | None) -> int:

@@ -25,7 +25,7 @@ from shared.fitting.announcing import announce_next
 from shared.fitting.checking import Origin
 from shared.fitting.repeating import retry as accept_retry
 from shared.store import jobs
-from shared.store.jobs import Wanted
+from shared.store.jobs import JobFilter
 
 router = APIRouter(tags=["jobs"])
 
@@ -36,11 +36,11 @@ def _selection(
     caller: CallerOf,
     series_id: Annotated[str | None, Query(description="Only jobs of this series")] = None,
     status: Annotated[Status | None, Query(description="Only jobs of this status")] = None,
-) -> Wanted:
-    return Wanted(None if series_id is None else check_series_id(series_id), status, within=caller.series_prefix)
+) -> JobFilter:
+    return JobFilter(None if series_id is None else check_series_id(series_id), status, within=caller.series_prefix)
 
 
-Selection = Annotated[Wanted, Depends(_selection)]
+Selection = Annotated[JobFilter, Depends(_selection)]
 _MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}, {"type": "null"}]}
 Moment = Annotated[
     datetime | None,
@@ -94,7 +94,7 @@ async def job(
 @router.get("/jobs/{job_id}/events", **operation("text/event-stream", scope=Scope.READ))
 async def stream_job(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
     """Server-sent events: a snapshot of the job now and whenever it changes, until it has ended."""
-    stream = services.poller.stream(Wanted(), job_id)
+    stream = services.poller.stream(JobFilter(), job_id)
     current = await services.lanes.requests(find_job, services, caller, job_id)
     return events.respond(stream, [current], partial(services.keyring.is_valid, caller))
 
@@ -122,7 +122,7 @@ def retry(services: ServicesOf, caller: CallerOf, job_id: JobId, request_id: Req
     return answer_accepted(accepted)
 
 
-def _newest(services: Services, selection: Wanted) -> list[Job]:
+def _newest(services: Services, selection: JobFilter) -> list[Job]:
     """Return the newest jobs of the selection, oldest first."""
     with services.sessions.begin() as session:
         return [job for job, _ in reversed(jobs.page(session, selection, None, FIRST_OF_STREAM))]

@@ -15,18 +15,17 @@ from api.openapi import operation
 from api.pages import render
 from api.pages.timeline import timeline
 from api.routes.cursors import job_cursor, place_of, series_before, split_page, version_limit
-from api.routes.finding import JobId, find_job
+from api.routes.finding import JobId, check_exists, find_job
 from api.services import Services
 from shared.domain import detectors
 from shared.domain.access import Scope
 from shared.domain.detectors.parameters import schema
 from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
-from shared.domain.versions import series_not_found
 from shared.errors import Code, NotFoundError
 from shared.store import admissions, jobs, versions
 from shared.store import series as series_store
-from shared.store.jobs import Place, Wanted
+from shared.store.jobs import JobFilter, Place
 from shared.telemetry import Kind, Latency
 
 router = APIRouter(tags=["pages"])
@@ -58,8 +57,8 @@ def start(
             else []
         )
         open_jobs = admissions.admission(session, MOST_COUNTED).open_jobs
-        running = jobs.page(session, Wanted(status=Status.RUNNING, within=caller.series_prefix), None, RUNNING_SHOWN)
-        failed = jobs.page(session, Wanted(status=Status.FAILED, within=caller.series_prefix), None, FAILED_SHOWN)
+        running = jobs.page(session, JobFilter(status=Status.RUNNING, within=caller.series_prefix), None, RUNNING_SHOWN)
+        failed = jobs.page(session, JobFilter(status=Status.FAILED, within=caller.series_prefix), None, FAILED_SHOWN)
     page, last = split_page(summaries, SERIES_OF_A_PAGE)
     return render(
         request,
@@ -89,7 +88,9 @@ def jobs_page(
     cursor: Cursor = None,
 ) -> Response:
     """Jobs, newest first, as they come and go."""
-    selection = Wanted(check_series_id(series_id) if series_id.strip() else None, status, within=caller.series_prefix)
+    selection = JobFilter(
+        check_series_id(series_id) if series_id.strip() else None, status, within=caller.series_prefix
+    )
     with services.sessions.begin() as session:
         rows = jobs.page(session, selection, place_of(cursor or None), JOBS_OF_A_PAGE + 1)
     page, last = split_page(rows, JOBS_OF_A_PAGE)
@@ -113,7 +114,7 @@ def job_page(request: Request, services: ServicesOf, caller: CallerOf, job_id: J
     """One job: what was asked for, and what became of it."""
     job = find_job(services, caller, job_id)
     with services.sessions.begin() as session:
-        others = jobs.page(session, Wanted(job.series_id), None, JOBS_BESIDE)
+        others = jobs.page(session, JobFilter(job.series_id), None, JOBS_BESIDE)
     return render(request, "job.html", now=datetime.now(UTC), job=job, others=_jobs(others))
 
 
@@ -124,9 +125,8 @@ def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cur
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
         rows = versions.page(session, series_id, below, VERSIONS_OF_A_PAGE + 1)
-        newest = _jobs(jobs.page(session, Wanted(series_id), None, JOBS_BESIDE))
-    if summary is None and not any(job.holds_data for job in newest):  # never fitted, or deleted
-        raise series_not_found()
+        newest = _jobs(jobs.page(session, JobFilter(series_id), None, JOBS_BESIDE))
+    check_exists(summary, newest[0] if newest else None)
     entries, last = split_page(timeline(rows, services.bands), VERSIONS_OF_A_PAGE)
     return render(
         request,

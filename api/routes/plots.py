@@ -15,7 +15,6 @@ from api.charts.histories import SCALES, USUALLY_SHOWN, Excerpt, History
 from api.dependencies import CallerOf, ServicesOf, visible
 from api.openapi import operation
 from api.pages import render, writing
-from api.predicting.resolving import parse_version
 from api.routes.finding import find_version
 from api.services import Services
 from shared import __version__
@@ -23,7 +22,7 @@ from shared.domain.access import Scope
 from shared.domain.detectors import named
 from shared.domain.detectors.parameters import OFF
 from shared.domain.series import LAST_TIMESTAMP, Series, check_series_id
-from shared.domain.versions import Version
+from shared.domain.versions import Version, parse_version
 from shared.store import series as series_store
 from shared.store import versions
 

@@ -14,7 +14,6 @@ from api.chain.authentication import caller_of
 from api.dependencies import answer, visible
 from api.openapi import EXPLAIN, MODE, SERIES_ID, VERSION, operation
 from api.predicting import answering
-from api.predicting.resolving import parse_version
 from api.problems import problem, request_id_of
 from api.schemas.answers import BatchVerdicts, ManyVerdicts, PointVerdict, Verdict
 from api.schemas.decoding import decode
@@ -23,6 +22,7 @@ from api.services import Services
 from shared.domain.access import Caller, Scope
 from shared.domain.detectors.contract import CAUSAL
 from shared.domain.series import check_series_id
+from shared.domain.versions import parse_version
 from shared.errors import Code, Flaw, InputError, TsadError
 
 router = APIRouter(tags=["predictions"])

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from api.dependencies import CallerOf, Content, Cursor, Limit, Prefix, SeriesId, ServicesOf, answer
 from api.openapi import operation
 from api.routes.cursors import series_before, split_page
+from api.routes.finding import check_exists
 from api.schemas.answers import DeletedSeries, DetectorAnswer, DetectorList, SeriesAnswer, SeriesPage
 from api.schemas.decoding import decode
 from api.schemas.jobs import JobAnswer
@@ -43,8 +44,7 @@ def one_series(services: ServicesOf, series_id: SeriesId) -> Response:
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
         job = jobs.last_of_series(session, series_id)
-    if summary is None and (job is None or not job.holds_data):  # never fitted, or deleted
-        raise series_not_found()
+    check_exists(summary, job)
     body = SeriesAnswer.of(summary) if summary else SeriesAnswer.without_versions(series_id)
     body.last_job = None if job is None else JobAnswer.of(job)
     return answer(body)

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from shared.domain.versions import LARGEST_VERSION
+
 
 class Body(Struct, forbid_unknown_fields=True):
     """A request's body: a misspelt field is an error, not a default."""
@@ -36,7 +38,7 @@ class BulkLine(FitBody, kw_only=True):
 class PinBody(Body):
     """The version that latest is to mean."""
 
-    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    version: Annotated[int, Meta(ge=1, le=LARGEST_VERSION)]
 
 
 class PointsBody(Body):

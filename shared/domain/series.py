@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.domain.archives import unpacked
-from shared.errors import Code, DamagedError, Flaw, InputError
+from shared.errors import MOST_FLAWS, Code, DamagedError, Flaw, InputError
 
 LAST_TIMESTAMP = 253_402_300_799  # 9999-12-31T23:59:59Z
-MAX_FLAWS = 20
 
 Timestamps = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -138,7 +137,7 @@ def _as_timestamps(timestamps: Sequence[int] | Timestamps) -> Timestamps:
         array = np.empty(0, dtype=np.int64)
         outside = np.fromiter((not 0 <= timestamp <= LAST_TIMESTAMP for timestamp in timestamps), dtype=bool)
     if outside.any():
-        largest = max(int(timestamps[index]) for index in np.flatnonzero(outside)[:MAX_FLAWS])
+        largest = max(int(timestamps[index]) for index in np.flatnonzero(outside)[:MOST_FLAWS])
         _refuse(outside, "timestamps", Code.INVALID_TIMESTAMP, _timestamp_rule(largest))
     return array
 
@@ -149,8 +148,8 @@ def _timestamp_rule(timestamp: int) -> str:
 
 
 def _refuse(wrong: NDArray[np.bool_], field: str, code: Code, sentence: str) -> None:
-    """Raise an `InputError` that names the first `MAX_FLAWS` indices where `wrong` (n,) is true, if any."""
+    """Raise an `InputError` that names the first `MOST_FLAWS` indices where `wrong` (n,) is true, if any."""
     places = np.flatnonzero(wrong)
     if len(places):
-        flaws = [Flaw((field, int(place)), sentence) for place in places[:MAX_FLAWS]]
+        flaws = [Flaw((field, int(place)), sentence) for place in places[:MOST_FLAWS]]
         raise InputError(code, f"{sentence} {field}[{places[0]}] is the first of {len(places):,} wrong.", flaws=flaws)

@@ -1,11 +1,13 @@
 """Versions, which a fit publishes, and their artifacts."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.errors import Code, NotFoundError
+from shared.errors import Code, InputError, NotFoundError
 
+_VERSION = re.compile(r"[vV]?([0-9]{1,10})")
 LARGEST_VERSION = 2**31 - 1  # the largest integer of the column
 
 
@@ -79,3 +81,15 @@ def series_not_found() -> NotFoundError:
 def version_not_found() -> NotFoundError:
     """Create the error for a version that does not exist in a series with other versions."""
     return NotFoundError(Code.VERSION_NOT_FOUND, "This series has no such version.")
+
+
+def parse_version(text: str | None) -> int | None:
+    """Return the number of `3`, `v3` or `V3`, and None (the latest) for None, `0` or `latest`; else `InputError`."""
+    if text is None or text == "latest":
+        return None
+    match = _VERSION.fullmatch(text)
+    if not match:
+        raise InputError(
+            Code.INVALID_VERSION, "A version is a number as in 3 or v3; 0, latest or nothing is the latest."
+        )
+    return int(match[1]) or None

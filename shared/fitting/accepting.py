@@ -16,7 +16,7 @@ from shared.fitting.admitting import admit, over_quota, queue_full
 from shared.fitting.checking import Fit, Stored
 from shared.settings import Settings
 from shared.store import admissions
-from shared.store.admissions import AcceptedAs
+from shared.store.admissions import ExistingJob
 from shared.store.engine import Sessions
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,19 @@ def accept(acceptor: Acceptor, fits: Sequence[Fit]) -> list[Outcome]:
     return [outcomes[index] for index in range(len(fits))]
 
 
+def accept_one(acceptor: Acceptor, fit: Fit) -> Accepted:
+    """Accept one fit, or raise the error that refuses it."""
+    (outcome,) = accept(acceptor, [fit])
+    return accepted_or_raise(outcome)
+
+
+def accepted_or_raise(outcome: Outcome) -> Accepted:
+    """Return the accepted job, or raise the error that the outcome is."""
+    if isinstance(outcome, TsadError):
+        raise outcome
+    return outcome
+
+
 def _stored(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
     """Store new fits; return their outcomes by index."""
     outcomes: dict[int, Outcome] = {}
@@ -105,17 +118,14 @@ def _repeated(acceptor: Acceptor, fits: Sequence[Fit]) -> dict[int, Outcome]:
     if not keys:
         return {}
     with acceptor.sessions.statement() as session:
-        existing = admissions.accepted_by_key(session, sorted(set(keys.values())))
-    return {
-        index: _as_accepted(existing[key], fits[index].digest, fits[index].series_id, fits[index].points)
-        for index, key in keys.items()
-        if key in existing
-    }
+        existing = admissions.existing_by_key(session, sorted(set(keys.values())))
+    return {index: _outcome_of_existing(existing[key], fits[index]) for index, key in keys.items() if key in existing}
 
 
-def _as_accepted(existing: AcceptedAs, digest: bytes, series_id: str, points: int) -> Outcome:
-    if existing.request_sha256 in (digest, None):
-        return Accepted(existing.job_id, series_id, points, existing.status, is_new=existing.mine)
+def _outcome_of_existing(existing: ExistingJob, requested: Fit | NewJob) -> Outcome:
+    """Return the existing job if it is of the same request, else the error for a reused idempotency key."""
+    if existing.request_sha256 in (requested.request_sha256, None):
+        return Accepted(existing.job_id, requested.series_id, requested.points, existing.status, is_new=existing.mine)
     return InputError(
         Code.IDEMPOTENCY_KEY_REUSED,
         "This idempotency key was used for another series, detector, other parameters or other points.",
@@ -138,13 +148,13 @@ def _new_job(acceptor: Acceptor, fit: Fit, asked_at: datetime) -> NewJob | Unava
         parameters=fit.parameters,
         points=fit.points,
         data=stored.artifact,
-        request_sha256=fit.digest,
+        request_sha256=fit.request_sha256,
         asked_at=asked_at,
         request_id=fit.origin.request_id,
         api_key_id=fit.origin.api_key_id,
         idempotency_key=fit.origin.idempotency_key,
         of_version=stored.of_version,
-        retry_of=stored.of_job,
+        retry_of=stored.retry_of,
     )
 
 
@@ -168,19 +178,19 @@ def _insert(acceptor: Acceptor, jobs: Sequence[NewJob]) -> list[Outcome]:
     return []
 
 
-def _conflicts(acceptor: Acceptor, refused: Sequence[NewJob]) -> dict[str, AcceptedAs | None]:
+def _conflicts(acceptor: Acceptor, refused: Sequence[NewJob]) -> dict[str, ExistingJob | None]:
     """Return, for each job that was not inserted, the existing job that prevented it, if any."""
     if not refused:
         return {}
     with acceptor.sessions.begin() as session:
-        return {job.job_id: admissions.accepted_as(session, job) for job in refused}
+        return {job.job_id: admissions.existing_job(session, job) for job in refused}
 
 
-def _inserted(acceptor: Acceptor, job: NewJob, conflicts: Mapping[str, AcceptedAs | None]) -> Outcome:
+def _inserted(acceptor: Acceptor, job: NewJob, conflicts: Mapping[str, ExistingJob | None]) -> Outcome:
     if job.job_id not in conflicts:
         return Accepted(job.job_id, job.series_id, job.points, Status.QUEUED, is_new=True)
     if existing := conflicts[job.job_id]:
-        return _as_accepted(existing, job.request_sha256, job.series_id, job.points)
+        return _outcome_of_existing(existing, job)
     if job.of_version is not None:
         return version_not_found()
     if job.retry_of is not None:

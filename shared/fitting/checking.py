@@ -44,7 +44,7 @@ class Stored:
 
     artifact: Artifact
     of_version: int | None = None  # of the same series
-    of_job: str | None = None
+    retry_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ class Fit:
     parameters: dict[str, Any]
     points: int
     data: memoryview | Stored  # the bytes of the training data artifact, or its location in the store
-    digest: bytes  # SHA-256 of series, detector, parameters and data; identifies the request of an idempotency key
+    request_sha256: (
+        bytes  # SHA-256 of series, detector, parameters and data; identifies the request of an idempotency key
+    )
     origin: Origin
 
 
@@ -83,7 +85,7 @@ def check(
     )
     learnable = series.without(method.parameters["exclude"])
     if learnable is not series:
-        _check_rest(len(learnable), len(series), detector.min_points)
+        _check_remaining(len(learnable), len(series), detector.min_points)
         learnable.check_learnable(detector.min_points)
     detector.check(learnable, method.parameters)
     data = stored or series.encode()
@@ -94,18 +96,18 @@ def check(
         parameters=method.parameters,
         points=len(series),
         data=data,
-        digest=_digest(series_id, method, sha256),
+        request_sha256=_request_sha256(series_id, method, sha256),
         origin=origin,
     )
 
 
-def _check_rest(rest: int, points: int, fewest: int) -> None:
+def _check_remaining(remaining: int, points: int, fewest: int) -> None:
     """Raise `InputError` if the excluded windows leave too few points."""
-    if rest < min(points, fewest):
-        reason = f"The windows leave {rest:,} of {points:,} points to learn from: at least {fewest:,} are needed."
+    if remaining < fewest:
+        reason = f"The windows leave {remaining:,} of {points:,} points to learn from: at least {fewest:,} are needed."
         raise InputError(Code.TOO_FEW_POINTS, reason, flaws=[Flaw(("parameters", "exclude"), reason)])
 
 
-def _digest(series_id: str, method: Method, data_sha256: bytes) -> bytes:
+def _request_sha256(series_id: str, method: Method, data_sha256: bytes) -> bytes:
     request = [series_id, method.detector.name, method.parameters, data_sha256.hex()]
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()

@@ -4,7 +4,7 @@ from shared.domain.jobs import Job, Status
 from shared.domain.series import Series
 from shared.domain.versions import Version
 from shared.errors import Code, TsadError
-from shared.fitting.accepting import Accepted, Acceptor, accept, data_gone
+from shared.fitting.accepting import Accepted, Acceptor, accept_one, data_gone
 from shared.fitting.checking import Method, Origin, Stored, check
 from shared.store import admissions
 
@@ -29,13 +29,10 @@ def retry(acceptor: Acceptor, job: Job, origin: Origin) -> Accepted:
     if job.data is None:
         raise data_gone()
     method = Method.of(job.detector, job.parameters)
-    return _accept_stored(acceptor, job.series_id, Stored(job.data, of_job=job.job_id), method, origin)
+    return _accept_stored(acceptor, job.series_id, Stored(job.data, retry_of=job.job_id), method, origin)
 
 
 def _accept_stored(acceptor: Acceptor, series_id: str, stored: Stored, method: Method, origin: Origin) -> Accepted:
     series = Series.decode(acceptor.data.get(stored.artifact))
     fit = check(series_id, series.timestamps, series.values, method, origin, acceptor.settings, stored)
-    (outcome,) = accept(acceptor, [fit])
-    if not isinstance(outcome, Accepted):
-        raise outcome
-    return outcome
+    return accept_one(acceptor, fit)

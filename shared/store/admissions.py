@@ -41,7 +41,7 @@ SELECT count(*) FROM fit_jobs WHERE finished_at > statement_timestamp() - make_i
 # two never wait for each other. Several jobs lock in the order of hashtext(series_id), because otherwise two such
 # transactions could deadlock. The clock is read after the locks: a bare clock_timestamp() in the outer WHERE would be
 # evaluated before them. A conflict is an earlier attempt of the same INSERT, an idempotency key that was used before,
-# or an open retry of the same job: see accepted_as.
+# or an open retry of the same job: see existing_job.
 _ACCEPT = text(f"""
 WITH asked AS (
   SELECT * FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS job (
@@ -76,12 +76,12 @@ ACCEPT_AT_MOST = 500  # jobs per transaction: each holds a lock until COMMIT
 
 # For a job that accept did not return. mine: an earlier attempt of the same INSERT was committed. Another id: the
 # idempotency key was used before, or another retry of the same job is open. No row: too late, or the data was deleted.
-_ACCEPTED_AS = text("""
+_EXISTING_JOB = text("""
 SELECT CAST(id AS text) AS job_id, id = CAST(:job_id AS uuid) AS mine, request_sha256, status FROM fit_jobs
  WHERE id = CAST(:job_id AS uuid) OR (api_key_id = :api_key_id AND idempotency_key = :idempotency_key)
     OR (retry_of = CAST(:retry_of AS uuid) AND status IN ('queued', 'running'))
 """)
-_ACCEPTED_BY_KEY = text("""
+_EXISTING_BY_KEY = text("""
 SELECT api_key_id, idempotency_key, CAST(id AS text) AS job_id, request_sha256, status FROM fit_jobs
  WHERE (api_key_id, idempotency_key) IN (
    SELECT * FROM unnest(CAST(:api_key_ids AS text[]), CAST(:keys AS text[])))
@@ -103,7 +103,7 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
-class AcceptedAs:
+class ExistingJob:
     """The existing job that prevented an insert."""
 
     job_id: str
@@ -137,7 +137,7 @@ def finished_lately(session: Session, seconds: float) -> int:
 
 
 def accept(session: Session, jobs: Sequence[NewJob], window_s: float) -> set[str]:
-    """Insert at most `ACCEPT_AT_MOST` jobs; return the inserted ids. `accepted_as` explains the others."""
+    """Insert at most `ACCEPT_AT_MOST` jobs; return the inserted ids. `existing_job` explains the others."""
     rows = [
         {
             "place": place,
@@ -162,7 +162,7 @@ def accept(session: Session, jobs: Sequence[NewJob], window_s: float) -> set[str
     return set(session.execute(_ACCEPT, {"jobs": json.dumps(rows), "window_s": window_s}).scalars())
 
 
-def accepted_as(session: Session, job: NewJob) -> AcceptedAs | None:
+def existing_job(session: Session, job: NewJob) -> ExistingJob | None:
     """Find the job that prevented an insert; None if the insert was too late or the data to fit again was deleted."""
     parameters = {
         "job_id": job.job_id,
@@ -170,19 +170,19 @@ def accepted_as(session: Session, job: NewJob) -> AcceptedAs | None:
         "idempotency_key": job.idempotency_key,
         "retry_of": job.retry_of,
     }
-    row = session.execute(_ACCEPTED_AS, parameters).first()
+    row = session.execute(_EXISTING_JOB, parameters).first()
     if row is None:
         return None
     digest = None if row.request_sha256 is None else bytes(row.request_sha256)
-    return AcceptedAs(row.job_id, row.mine, digest, Status(row.status))
+    return ExistingJob(row.job_id, row.mine, digest, Status(row.status))
 
 
-def accepted_by_key(session: Session, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str | None], AcceptedAs]:
+def existing_by_key(session: Session, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str | None], ExistingJob]:
     """Find the jobs of idempotency keys that were used before. keys: pairs of API key id and idempotency key."""
     api_key_ids, idempotency_keys = zip(*keys, strict=True)
-    rows = session.execute(_ACCEPTED_BY_KEY, {"api_key_ids": list(api_key_ids), "keys": list(idempotency_keys)})
+    rows = session.execute(_EXISTING_BY_KEY, {"api_key_ids": list(api_key_ids), "keys": list(idempotency_keys)})
     return {
-        (row.api_key_id, row.idempotency_key): AcceptedAs(
+        (row.api_key_id, row.idempotency_key): ExistingJob(
             row.job_id, mine=False, request_sha256=bytes(row.request_sha256), status=Status(row.status)
         )
         for row in rows

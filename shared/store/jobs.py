@@ -75,7 +75,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class JobFilter:
     """Filter for the jobs of a page or a stream; None matches every job."""
 
     series_id: str | None = None
@@ -117,7 +117,7 @@ def last_of_series(session: Session, series_id: str) -> Job | None:
     return _job(row) if row else None
 
 
-def page(session: Session, wanted: Wanted, older_than: Place | None, limit: int) -> list[tuple[Job, Place]]:
+def page(session: Session, wanted: JobFilter, older_than: Place | None, limit: int) -> list[tuple[Job, Place]]:
     """Return jobs, newest first, each with the place from which a next page continues."""
     parameters: dict[str, Any] = {
         "series_id": wanted.series_id,

@@ -76,7 +76,7 @@ def is_polled(sessions: Sessions) -> bool:
     with sessions.begin() as session:
         recent_polls = text(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tsad-api' "
-            "AND query LIKE '%finished_at IS NOT NULL%' AND query_start > clock_timestamp() - interval '1 s'"
+            "AND query LIKE '%AS job_id, revision, status%' AND query_start > clock_timestamp() - interval '1 s'"
         )
         return bool(session.execute(recent_polls).scalar())
 

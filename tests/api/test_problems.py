@@ -14,9 +14,9 @@ from sqlalchemy import text
 
 from api.chain import bodies
 from api.following import polling
-from api.problems import MEDIA_TYPE, MOST_FLAWS, STATUS, problem
+from api.problems import MEDIA_TYPE, STATUS, problem
 from shared.embedded.ports import free_port
-from shared.errors import Code, Flaw, InputError
+from shared.errors import MOST_FLAWS, Code, Flaw, InputError
 from shared.fitting import accepting
 from shared.settings import Settings
 from shared.store.engine import Sessions

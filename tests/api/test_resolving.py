@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from api.predicting import resolving
-from api.predicting.resolving import Resolver, parse_version
+from api.predicting.resolving import Resolver
 from shared.artifacts import LocalFolder
-from shared.domain.versions import Artifact
+from shared.domain.versions import Artifact, parse_version
 from shared.embedded.ports import free_port
 from shared.errors import Code, DamagedError, NotFoundError, TsadError, UnavailableError
 from shared.judging.states import States

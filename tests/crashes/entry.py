@@ -60,7 +60,7 @@ def provoke(function: str, session: Session | None) -> None:
         hold()
         if is_armed("jobs.find"):
             raise UNAVAILABLE
-    if function == "admissions.accept" and is_armed("admissions.accepted_as") and not lost_answers:
+    if function == "admissions.accept" and is_armed("admissions.existing_job") and not lost_answers:
         after_commit(session, lose_the_answer)
 
 

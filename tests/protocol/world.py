@@ -159,7 +159,7 @@ class World:
             with self.turn(commit) as session:
                 accepted = admissions.accept(session, requests, WINDOW_S)
                 for request in requests:
-                    existing = admissions.accepted_as(session, request)
+                    existing = admissions.existing_job(session, request)
                     if existing and existing.mine:
                         accepted.add(request.job_id)
         except UnansweredError:

@@ -27,7 +27,7 @@ def test_an_accept_after_its_window_is_refused_by_the_database(store: Sessions, 
     expired = new_job(asked_at=expired.asked_at - timedelta(seconds=WINDOW_S + 1))
     with store.begin() as session:
         assert admissions.accept(session, [expired, in_window], WINDOW_S) == {in_window.job_id}
-        assert admissions.accepted_as(session, expired) is None
+        assert admissions.existing_job(session, expired) is None
 
 
 def test_time_spent_waiting_for_the_series_counts_against_the_window(store: Sessions, new_job: MakeJob) -> None:
@@ -55,7 +55,7 @@ def test_accepting_the_same_job_again_tells_that_it_was_accepted(store: Sessions
     accepted(store, job)
     with store.begin() as session:
         assert admissions.accept(session, [job], WINDOW_S) == set()
-        known = admissions.accepted_as(session, job)
+        known = admissions.existing_job(session, job)
     assert known
     assert (known.job_id, known.mine) == (job.job_id, True)
 

@@ -78,7 +78,7 @@ def score(state: Autoregression, values: Values, _timestamps: Timestamps, contex
 
 
 def explain(state: Autoregression, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:
-    """Name the only component."""
+    """Return the explanation; this detector has one component."""
     return Explanation(component=f"the forecast from the {state.forecast.lags} values before")
 
 

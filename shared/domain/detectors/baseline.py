@@ -95,7 +95,7 @@ def score(state: Baseline, values: Values, _timestamps: Timestamps, _context: Va
 
 
 def explain(_state: Baseline, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:
-    """Name the only component."""
+    """Return the explanation; this detector has one component."""
     return Explanation(component="the distance from the mean")
 
 

@@ -28,7 +28,7 @@ TOGETHER = 1.5  # sum of both scores at the boundary; about 1.4 if they were ind
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """The two witnesses."""
+    """The two fitted detectors whose scores are added."""
 
     stretch: Fitted
     level: Fitted

@@ -40,7 +40,7 @@ def score(state: Robust, values: Values, _timestamps: Timestamps, _context: Valu
 
 
 def explain(_state: Robust, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:
-    """Name the only component."""
+    """Return the explanation; this detector has one component."""
     return Explanation(component="the distance from the median")
 
 

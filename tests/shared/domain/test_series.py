@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.series import LAST_TIMESTAMP, MAX_FLAWS, Series, check_series_id, check_timestamp
-from shared.errors import Code, DamagedError, InputError
+from shared.domain.series import LAST_TIMESTAMP, Series, check_series_id, check_timestamp
+from shared.errors import MOST_FLAWS, Code, DamagedError, InputError
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TIMESTAMPS = st.sets(st.integers(0, LAST_TIMESTAMP), min_size=1, max_size=30).map(sorted)
@@ -139,7 +139,7 @@ def test_a_value_that_is_not_finite_is_refused_where_it_stands(wrong: float) -> 
 def test_at_most_twenty_flaws_are_named_however_many_there_are(timestamps: Sequence[int], values: list[float]) -> None:
     error = refusal(timestamps, values)
     first = 1 if error.code is Code.TIMESTAMPS_NOT_INCREASING else 0
-    assert len(error.flaws) == MAX_FLAWS == 20
+    assert len(error.flaws) == MOST_FLAWS == 20
     assert [loc[1] for loc in locations(error)] == list(range(first, first + 20))
     assert f"of {100 - first} wrong" in error.detail
 

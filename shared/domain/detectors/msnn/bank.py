@@ -54,7 +54,7 @@ class Bank:
 
     @classmethod
     def of(cls, vectors: Vectors, times: Places) -> "Bank":
-        """Prepare the matrix."""
+        """Precompute the factors that `nearest` multiplies by."""
         squares = np.einsum("ij,ij->i", vectors, vectors)
         return cls(vectors, times, np.ascontiguousarray(np.concatenate([-2 * vectors, squares[:, None]], axis=1).T))
 
@@ -98,7 +98,7 @@ class TrainingWindows:
 
     @cached_property
     def scales(self) -> list[Scale]:
-        """The same, ready to be compared with."""
+        """Decode the flat arrays into one `Scale` for each window length."""
         scales, at, start = [], 0, 0
         columns = (self.lengths.tolist(), self.counts.tolist(), self.usual_distances.tolist())
         for length, count, usual_distance in zip(*columns, strict=True):

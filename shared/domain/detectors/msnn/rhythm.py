@@ -22,7 +22,7 @@ HUMAN_S = (86_400.0, 604_800.0)  # days and weeks, which a series can have witho
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """What is usual where. A step is the time since the first training point in usual intervals."""
+    """The median level of each phase of the period. Steps count usual intervals since the first training point."""
 
     period: float  # steps
     levels: Values  # (places,) standardized, from the start of the period to its end

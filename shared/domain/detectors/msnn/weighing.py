@@ -36,7 +36,7 @@ def weighted_errors(newest: Values, recent: Values, trust: float) -> Values:
 
 
 def weighted_error_rows(errors: Values, trust: float) -> Values:
-    """The same for errors (m, RECENT) of each point and of those before it."""
+    """Weight the newest error and the root mean square of each row of errors (m, RECENT), newest first."""
     return weighted_errors(errors[:, 0], np.sqrt((compressed(errors) ** 2).mean(axis=1)), trust)
 
 
