@@ -14,14 +14,19 @@ import psycopg2
 import psycopg2.extensions
 from sqlalchemy.engine import make_url
 
+from shared.domain.versions import LARGEST_VERSION
 from shared.settings import Settings
 from shared.store.engine import unavailable
 
 logger = logging.getLogger(__name__)
 
 # The definition of latest for every statement: the row of the pinned version, else of the highest existing one.
-LATEST = """series s JOIN versions v ON v.series_id = s.series_id
-   AND v.version = coalesce(s.pinned_version, (SELECT max(o.version) FROM versions o WHERE o.series_id = s.series_id))
+# A foreign key keeps the pinned version from being deleted, so it is the highest up to its number. One descent of the
+# primary key finds the row: looking for the highest number first and then for its row took twice as long.
+LATEST = f"""series s CROSS JOIN LATERAL (
+         SELECT * FROM versions o
+          WHERE o.series_id = s.series_id AND o.version <= coalesce(s.pinned_version, {LARGEST_VERSION})
+          ORDER BY o.version DESC LIMIT 1) v
 """
 # With the driver's parameter style, because it runs without SQLAlchemy. It returns the digest too, which is the key of
 # cached states: version numbers can recur after a database is restored from an earlier backup.
