@@ -3,7 +3,7 @@
 | lane | threads | work |
 |---|---|---|
 | `requests` | `DATABASE_POOL_SIZE` | database access of requests: routes that are plain functions (FastAPI runs them there), accepting fits, finding jobs |
-| `states` | 1 | reading, in groups, the states that predictions need and memory lacks, which must not queue behind requests that wait for the database |
+| `states` | 2 | for predictions: finding, in groups, which states versions have, and loading, in groups, those that memory lacks. These queue neither behind each other nor behind requests that wait for the database |
 | `upkeep` | 2 | reads of the process itself: API keys, and the jobs that waits and streams follow |
 | `batches` | 2 | scoring the points of a batch |
 | `writers` | 8 | writing training data to the store, concurrently, because each file waits for the disk |
@@ -23,7 +23,7 @@ from starlette.concurrency import run_in_threadpool
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-STATES, UPKEEP, BATCHES, WRITERS = 1, 2, 2, 8
+STATES, UPKEEP, BATCHES, WRITERS = 2, 2, 2, 8
 
 
 class Lane(Protocol):

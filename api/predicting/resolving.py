@@ -13,7 +13,7 @@ from api.grouping import Grouped
 from api.lanes import Lane
 from shared.caching import Cache
 from shared.domain.detectors.states import Fitted
-from shared.domain.versions import series_not_found
+from shared.domain.versions import Artifact, series_not_found
 from shared.errors import NotFoundError, TsadError, UnavailableError
 from shared.judging.states import States
 from shared.metrics import Metrics
@@ -22,7 +22,7 @@ from shared.store.engine import Sessions
 from shared.store.latest import LatestVersions
 
 TRUST_NAMED_S = 5.0  # how long a named version is served after its row was last read
-READ_AT_ONCE = 100  # states; the others wait for the next group
+FOUND_AT_ONCE, LOADED_AT_ONCE = 1_000, 100  # rows and states; the others wait for the next group
 NAMES_KEPT = 50_000  # cached rows of versions: some 400 bytes each
 
 _Key = tuple[str, int]  # series id and version
@@ -47,8 +47,9 @@ class Resolver:
         self._states = states
         self._metrics = metrics
         self._rows: Cache[_Key, _Row] = Cache(NAMES_KEPT)
-        self._loading: dict[_Key, asyncio.Task[Fitted]] = {}
-        self._read_in_group = Grouped(self._read, READ_AT_ONCE, states_lane)
+        self._loading: dict[bytes, asyncio.Task[Fitted]] = {}  # by digest
+        self._find_in_group = Grouped(self._find, FOUND_AT_ONCE, states_lane)
+        self._load_in_group = Grouped(self._load, LOADED_AT_ONCE, states_lane)
 
     async def resolve(self, series_id: str, version: int | None) -> tuple[int, Fitted]:
         """Return number and state of a version, the latest for None.
@@ -62,10 +63,11 @@ class Resolver:
     async def _latest_state(self, series_id: str) -> tuple[int, Fitted]:
         deleted = None
         while (latest := await self._latest.resolve(series_id)) is not None and latest.version != deleted:
-            if fitted := self._cached(latest.state_sha256):
+            if fitted := self._states.cached(latest.state_sha256):
+                self._metrics.hits.inc()
                 return latest.version, fitted
             try:
-                return latest.version, await self._load((series_id, latest.version))
+                return latest.version, await self._state(await self._artifact((series_id, latest.version)))
             except NotFoundError:  # deleted in the meantime, so another version is the latest now
                 deleted = latest.version
         raise series_not_found()
@@ -73,52 +75,66 @@ class Resolver:
     async def _named_state(self, series_id: str, version: int) -> Fitted:
         key = (series_id, version)
         row = self._rows.get(key)
-        if row and time.monotonic() - row.read_at < TRUST_NAMED_S and (fitted := self._cached(row.state_sha256)):
+        fitted = self._states.cached(row.state_sha256) if row else None
+        if row and fitted and time.monotonic() - row.read_at < TRUST_NAMED_S:
+            self._metrics.hits.inc()
             return fitted
         try:
-            return await self._load(key)
+            artifact = await self._artifact(key)
         except UnavailableError:
-            if row and (fitted := self._cached(row.state_sha256)):
+            if fitted:
                 return fitted  # a version's state never changes, at most the version was deleted
             raise
         except NotFoundError:
             self._rows.forget(key)
             raise
+        return await self._state(artifact)
 
-    def _cached(self, sha256: bytes) -> Fitted | None:
-        fitted = self._states.cached(sha256)
-        (self._metrics.hits if fitted else self._metrics.misses).inc()
-        return fitted
-
-    async def _load(self, key: _Key) -> Fitted:
-        """Load a state once for all concurrent requests. The load continues if the request that started it ends."""
-        if key not in self._loading:
-            self._loading[key] = asyncio.create_task(self._load_in_group(key))
-        return await asyncio.shield(self._loading[key])
-
-    async def _load_in_group(self, key: _Key) -> Fitted:
-        try:
-            outcome = await self._read_in_group(key)
-        finally:
-            del self._loading[key]
+    async def _artifact(self, key: _Key) -> Artifact:
+        """Read which state the version has, with one query for all concurrent requests."""
+        outcome = await self._find_in_group(key)
         if isinstance(outcome, TsadError):
             raise outcome
         return outcome
 
-    def _read(self, keys: Sequence[_Key]) -> list[Fitted | TsadError]:
-        """Read a group of states with one query in one thread; return a state or an error for each, in order."""
+    async def _state(self, artifact: Artifact) -> Fitted:
+        """Return the state from memory, or load it once for all concurrent requests.
+
+        A load continues if the request that started it ends.
+        """
+        if fitted := self._states.cached(artifact.sha256):
+            self._metrics.hits.inc()
+            return fitted
+        self._metrics.misses.inc()
+        if artifact.sha256 not in self._loading:
+            self._loading[artifact.sha256] = asyncio.create_task(self._loaded(artifact))
+        return await asyncio.shield(self._loading[artifact.sha256])
+
+    async def _loaded(self, artifact: Artifact) -> Fitted:
+        try:
+            outcome = await self._load_in_group(artifact)
+        finally:
+            del self._loading[artifact.sha256]
+        if isinstance(outcome, TsadError):
+            raise outcome
+        return outcome
+
+    def _find(self, keys: Sequence[_Key]) -> list[Artifact | TsadError]:
+        """Return the state's artifact of each version, or the error for a missing one, in order."""
         with self._sessions.statement() as session:
             artifacts = versions.states(session, keys)
             missing = {key: versions.missing(session, *key) for key in keys if key not in artifacts}
+        now = time.monotonic()
+        for key, artifact in artifacts.items():
+            self._rows.put(key, _Row(artifact.sha256, now), 1)
+        return [artifacts.get(key) or missing[key] for key in keys]
+
+    def _load(self, artifacts: Sequence[Artifact]) -> list[Fitted | TsadError]:
+        """Load states in one thread; return a state or an error for each, in order."""
         outcomes: list[Fitted | TsadError] = []
-        for key in keys:
-            if key in missing:
-                outcomes.append(missing[key])
-                continue
+        for artifact in artifacts:
             try:
-                outcomes.append(self._states.load(artifacts[key]))
+                outcomes.append(self._states.load(artifact))
             except TsadError as error:
                 outcomes.append(error)
-            else:
-                self._rows.put(key, _Row(artifacts[key].sha256, time.monotonic()), 1)
         return outcomes

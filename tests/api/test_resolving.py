@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event
 
 import httpx
 import pytest
@@ -37,13 +38,16 @@ class CountingFolder(LocalFolder):
 
 
 @asynccontextmanager
-async def resolver_of(settings: Settings, cache_bytes: int = 10**6) -> AsyncIterator[tuple[Resolver, CountingFolder]]:
+async def resolver_of(
+    settings: Settings, cache_bytes: int = 10**6, folder: LocalFolder | None = None
+) -> AsyncIterator[tuple[Resolver, CountingFolder]]:
     latest = LatestVersions(settings)
     latest.start()
     sessions = Sessions(make_engine(settings, "tsad-tests"))
-    folder = CountingFolder(Path(settings.model_state_folder))
+    counting = CountingFolder(Path(settings.model_state_folder))
     try:
-        yield Resolver(latest, sessions, States(folder, cache_bytes), Metrics(), asyncio.to_thread), folder
+        states = States(folder or counting, cache_bytes)
+        yield Resolver(latest, sessions, states, Metrics(), asyncio.to_thread), counting
     finally:
         await latest.close()
         sessions.engine.dispose()
@@ -199,6 +203,60 @@ def test_a_deleted_version_is_served_no_longer_than_it_is_trusted(
             assert states.reads == 2
 
     asyncio.run(look())
+
+
+class BlockingFolder(LocalFolder):
+    """A store whose reads of one series wait."""
+
+    def __init__(self, root: Path, blocked: str) -> None:
+        super().__init__(root)
+        self.blocked = blocked
+        self.go_on = Event()
+
+    def get(self, artifact: Artifact) -> bytes:
+        if artifact.key.startswith(f"{self.blocked}/"):
+            assert self.go_on.wait(30)
+        return super().get(artifact)
+
+
+def test_a_named_version_in_memory_does_not_wait_for_states_that_are_loaded(
+    settings: Settings, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted(series_id)
+    fitted(f"{series_id}-cold", ramp(27))
+    folder = BlockingFolder(Path(settings.model_state_folder), f"{series_id}-cold")
+
+    async def look() -> None:
+        async with resolver_of(settings, folder=folder) as (resolver, _):
+            await resolver.resolve(series_id, 1)
+            monkeypatch.setattr(resolving, "TRUST_NAMED_S", 0)  # its row has to be read again
+            loading = asyncio.create_task(resolver.resolve(f"{series_id}-cold", None))
+            try:
+                async with asyncio.timeout(20):
+                    assert (await resolver.resolve(series_id, 1))[0] == 1
+                assert not loading.done()
+            finally:
+                folder.go_on.set()
+            assert (await loading)[0] == 1
+
+    asyncio.run(look())
+
+
+def test_each_resolution_is_a_hit_or_a_miss(settings: Settings, series_id: str, fitted: Callable[..., str]) -> None:
+    fitted(series_id)
+
+    async def look() -> None:
+        async with resolver_of(settings) as (resolver, _):
+            for version in (1, 1, None, 1):
+                await resolver.resolve(series_id, version)
+            assert (lookups(resolver, "miss"), lookups(resolver, "hit")) == (1, 3)
+
+    asyncio.run(look())
+
+
+def lookups(resolver: Resolver, result: str) -> float | None:
+    registry = resolver._metrics.registry  # noqa: SLF001
+    return registry.get_sample_value("tsad_state_lookups_total", {"result": result})
 
 
 def test_a_database_that_was_set_back_is_not_answered_from_memory(
