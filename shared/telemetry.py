@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 _MOST_WAITING = 10_000
 _FLUSH_EVERY_S = 0.5
+_REDIS_TIMEOUT_S = 0.5
 _WORKERS = "tsad:workers"
 _ALIVE_WITHIN_S = 10
 _FORGET_WORKERS_AFTER_S = 3600
@@ -47,7 +48,7 @@ class Latency:
 
 def connect(redis_url: str) -> redis.Redis:
     """Create a client that fails after 0.25 s to connect or 0.5 s per call, rather than block its caller."""
-    return redis.Redis.from_url(redis_url, socket_connect_timeout=0.25, socket_timeout=0.5)
+    return redis.Redis.from_url(redis_url, socket_connect_timeout=0.25, socket_timeout=_REDIS_TIMEOUT_S)
 
 
 class Latencies:
@@ -92,25 +93,33 @@ class Latencies:
         self._flush()
 
     def _flush(self) -> bool:
-        """Write the buffered samples; return False if Redis does not accept them.
+        """Write the buffered samples; return False if Redis does not answer.
 
-        One thread at a time, so that a reader misses no sample.
+        One thread at a time, so that a reader misses no sample of a write in progress. It waits no longer than one
+        write may take: readers would queue behind a server that hangs.
         """
-        with self._writing:
-            samples = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            if not samples:
-                return True
-            try:
-                with self._client.pipeline(transaction=False) as pipeline:
-                    for kind in Kind:
-                        if newest := [value for sample_kind, value in samples if sample_kind is kind][-self._keep :]:
-                            pipeline.lpush(_key(kind), *newest)
-                            pipeline.ltrim(_key(kind), 0, self._keep - 1)
-                    pipeline.execute()
-            except redis.RedisError as error:
-                logger.warning("%d latencies are dropped: %s", len(samples), type(error).__name__)
-                return False
+        if not self._writing.acquire(timeout=_REDIS_TIMEOUT_S):
+            return False
+        try:
+            return self._write([self._waiting.popleft() for _ in range(len(self._waiting))])
+        finally:
+            self._writing.release()
+
+    def _write(self, samples: list[tuple[Kind, float]]) -> bool:
+        """Write the samples, or drop them; return False if Redis does not answer. If it refuses, it can be read."""
+        if not samples:
             return True
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                for kind in Kind:
+                    if newest := [value for sample_kind, value in samples if sample_kind is kind][-self._keep :]:
+                        pipeline.lpush(_key(kind), *newest)
+                        pipeline.ltrim(_key(kind), 0, self._keep - 1)
+                pipeline.execute()
+        except redis.RedisError as error:
+            logger.warning("%d latencies are dropped: %s", len(samples), type(error).__name__)
+            return isinstance(error, redis.ResponseError)
+        return True
 
 
 def report_alive(client: redis.Redis, worker: str) -> None:

@@ -149,6 +149,26 @@ def test_a_silent_redis_costs_a_reader_a_second_at_most_and_a_writer_nothing(
     assert seconds(reader.close) < 3
 
 
+def test_a_reader_does_not_queue_behind_a_write_that_hangs(
+    empty_redis_url: str, latencies: OpenLatencies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry, "_REDIS_TIMEOUT_S", 0.01)
+    reader = latencies(empty_redis_url)
+    with reader._writing:  # noqa: SLF001 - as a write does that waits for Redis
+        assert reader.read() is None
+    assert reader.read() is not None
+
+
+def test_a_redis_that_refuses_writes_is_still_read(
+    empty_redis_url: str, client: redis.Redis, latencies: OpenLatencies
+) -> None:
+    client.set("tsad:latency:training", "not a list")
+    client.lpush("tsad:latency:inference", 3.0)
+    reader = latencies(empty_redis_url)
+    record(reader, 1.0, kind=Kind.TRAINING)
+    assert reader._flush()  # noqa: SLF001 - refused, not hung
+
+
 def test_samples_are_written_again_once_redis_is_back(
     gateway: Gateway, empty_redis_url: str, latencies: OpenLatencies
 ) -> None:
