@@ -11,6 +11,7 @@ from shared.domain.jobs import Job
 from shared.domain.versions import SeriesSummary, Version, series_not_found
 from shared.errors import Code, NotFoundError
 from shared.store import jobs, versions
+from shared.store.engine import Session
 
 
 def _job_id(job_id: str) -> str:
@@ -38,12 +39,12 @@ def find_version(services: Services, series_id: str, version: int | None) -> Ver
         return versions.get(session, series_id, version)
 
 
-def check_exists(summary: SeriesSummary | None, last_job: Job | None) -> None:
-    """Raise `NotFoundError` for a series without versions, unless its last job still has data to fit.
+def check_exists(session: Session, series_id: str, summary: SeriesSummary | None) -> None:
+    """Raise `NotFoundError` for a series without versions, unless one of its jobs still has data to fit.
 
     Without both, the series was never fitted, or it was deleted.
     """
-    if summary is None and (last_job is None or not last_job.holds_data):
+    if summary is None and not jobs.any_holds_data(session, series_id):
         raise series_not_found()
 
 

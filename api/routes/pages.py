@@ -124,9 +124,9 @@ def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cur
     below = version_limit(cursor)
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
+        check_exists(session, series_id, summary)
         rows = versions.page(session, series_id, below, VERSIONS_OF_A_PAGE + 1)
         newest = _jobs(jobs.page(session, JobFilter(series_id), None, JOBS_BESIDE))
-    check_exists(summary, newest[0] if newest else None)
     entries, last = split_page(timeline(rows, services.bands), VERSIONS_OF_A_PAGE)
     return render(
         request,

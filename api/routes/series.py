@@ -43,8 +43,8 @@ def one_series(services: ServicesOf, series_id: SeriesId) -> Response:
     """One series and its last job, also while its first fit is still under way."""
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
+        check_exists(session, series_id, summary)
         job = jobs.last_of_series(session, series_id)
-    check_exists(summary, job)
     body = SeriesAnswer.of(summary) if summary else SeriesAnswer.without_versions(series_id)
     body.last_job = None if job is None else JobAnswer.of(job)
     return answer(body)

@@ -124,12 +124,16 @@ def _repeated(acceptor: Acceptor, fits: Sequence[Fit]) -> dict[int, Outcome]:
 
 def _outcome_of_existing(existing: ExistingJob, requested: Fit | NewJob) -> Outcome:
     """Return the existing job if it is of the same request, else the error for a reused idempotency key."""
-    if existing.request_sha256 in (requested.request_sha256, None):
-        return Accepted(existing.job_id, requested.series_id, requested.points, existing.status, is_new=existing.mine)
+    if existing.request_sha256 == requested.request_sha256:
+        return _accepted(existing, requested)
     return InputError(
         Code.IDEMPOTENCY_KEY_REUSED,
         "This idempotency key was used for another series, detector, other parameters or other points.",
     )
+
+
+def _accepted(existing: ExistingJob, requested: Fit | NewJob) -> Accepted:
+    return Accepted(existing.job_id, requested.series_id, requested.points, existing.status, is_new=existing.mine)
 
 
 def _new_job(acceptor: Acceptor, fit: Fit, asked_at: datetime) -> NewJob | UnavailableError:
@@ -190,7 +194,7 @@ def _inserted(acceptor: Acceptor, job: NewJob, conflicts: Mapping[str, ExistingJ
     if job.job_id not in conflicts:
         return Accepted(job.job_id, job.series_id, job.points, Status.QUEUED, is_new=True)
     if existing := conflicts[job.job_id]:
-        return _outcome_of_existing(existing, job)
+        return _accepted(existing, job) if job.retry_of else _outcome_of_existing(existing, job)
     if job.of_version is not None:
         return version_not_found()
     if job.retry_of is not None:

@@ -22,6 +22,7 @@ def retry(acceptor: Acceptor, job: Job, origin: Origin) -> Accepted:
     with acceptor.sessions.begin() as session:
         open_retry = admissions.open_retry(session, job.job_id)
     if open_retry:
+        acceptor.announce(open_retry.job_id)  # at once, also if Redis lost the message
         return Accepted(open_retry.job_id, job.series_id, job.points, open_retry.status, is_new=False)
     if job.status not in (Status.FAILED, Status.CANCELLED):
         sentence = f"Only failed and cancelled jobs are retried; this one is {job.status}."

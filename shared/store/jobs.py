@@ -25,6 +25,7 @@ SELECT CAST(j.id AS text) AS job_id, j.series_id, j.status, j.progress, j.detect
 """
 _BY_ID = text(_JOBS + " WHERE j.id = ANY (CAST(:job_ids AS uuid[]))")
 _LAST_OF_SERIES = text(_JOBS + " WHERE j.series_id = :series_id ORDER BY j.created_at DESC, j.seq DESC LIMIT 1")
+_ANY_HOLDS_DATA = text("SELECT 1 FROM fit_jobs WHERE series_id = :series_id AND data_key IS NOT NULL LIMIT 1")
 _NEWEST_FIRST = " ORDER BY j.created_at DESC, j.seq DESC LIMIT :limit"
 _CONDITIONS = {
     "series_id": "j.series_id = :series_id",
@@ -150,6 +151,11 @@ def cancel(session: Session, job_id: str) -> Cancelled | None:
     """Cancel an open job: from COMMIT on it cannot publish. Return None if it is unknown or not open."""
     row = session.execute(_CANCEL, {"job_id": job_id}).first()
     return Cancelled(row.series_id, row.attempt) if row else None
+
+
+def any_holds_data(session: Session, series_id: str) -> bool:
+    """Return whether a job of the series still has data that can be fitted, or retried."""
+    return session.execute(_ANY_HOLDS_DATA, {"series_id": series_id}).first() is not None
 
 
 def next_of_series(session: Session, series_id: str) -> str | None:

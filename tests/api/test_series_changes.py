@@ -139,6 +139,18 @@ def test_a_deleted_series_is_gone_and_comes_back_with_higher_numbers(
     assert verdict(api, three_versions) == (200, "4")
 
 
+def test_a_series_without_versions_exists_as_long_as_one_of_its_jobs_can_be_retried(
+    api: httpx.Client, series_id: str, fitted: Fitted
+) -> None:
+    cancelled = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
+    api.post(f"/jobs/{cancelled}/cancel")
+    fitted(series_id)
+    assert api.delete(f"/series/{series_id}/versions/1").status_code == 204
+    assert api.get(f"/series/{series_id}").status_code == api.get(f"/ui/series/{series_id}").status_code == 200
+    assert api.delete(f"/series/{series_id}").status_code == 200
+    assert api.get(f"/series/{series_id}").status_code == api.get(f"/ui/series/{series_id}").status_code == 404
+
+
 def test_a_series_whose_first_fit_is_still_open_can_be_deleted(api: httpx.Client, series_id: str) -> None:
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     assert api.get(f"/series/{series_id}").json()["last_job"]["job_id"] == job_id
