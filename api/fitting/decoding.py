@@ -1,6 +1,7 @@
 """Conversion of the body of a fit to a checked fit."""
 
 import re
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -27,8 +28,7 @@ def read_body(series_id: str, body: FitBody, settings: Settings, origin: Origin)
     """Decode the columns of a body or bulk line, and check the fit; `InputError` if it is invalid."""
     _check_key(origin.idempotency_key)
     method = Method.of(body.detector, body.parameters)
-    timestamps, values = _columns(body)
-    return check(series_id, timestamps, values, method, origin, settings)
+    return check(series_id, partial(_columns, body), method, origin, settings)
 
 
 def _check_key(idempotency_key: str | None) -> None:

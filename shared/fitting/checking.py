@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from shared.domain.series import Series, Timestamps, Values
 from shared.domain.versions import Artifact
 from shared.errors import Code, Flaw, InputError
 from shared.settings import Settings
+
+Columns = tuple[Sequence[int] | Timestamps, Values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,7 @@ class Fit:
 
 def check(
     series_id: str,
-    timestamps: Sequence[int] | Timestamps,
-    values: Values,
+    read_columns: Callable[[], Columns],
     method: Method,
     origin: Origin,
     settings: Settings,
@@ -73,13 +74,13 @@ def check(
 ) -> Fit:
     """Return the fit; raise `InputError` if the points break a rule or the detector cannot learn from them.
 
-    timestamps, values: (n,), the training data.
-    stored: the artifact that the points were read from. The job then refers to it, and no new one is written.
+    read_columns: returns timestamps and values (n,) of the training data. It is called once, and its lists are dropped
+    before the data is encoded, so that the two never exist together.
+    stored: the artifact that the columns are read from. The job then refers to it, and no new one is written.
     """
     detector = method.detector
     series = Series.for_training(
-        timestamps,
-        values,
+        *read_columns(),
         fewest=max(settings.min_training_data_points, detector.min_points),
         most=settings.max_training_data_points,
     )

@@ -1,11 +1,13 @@
 """Fit stored data again: that of a version with another method, or that of a failed job unchanged."""
 
+from functools import partial
+
 from shared.domain.jobs import Job, Status
 from shared.domain.series import Series
 from shared.domain.versions import Version
 from shared.errors import Code, TsadError
 from shared.fitting.accepting import Accepted, Acceptor, accept_one, data_gone
-from shared.fitting.checking import Method, Origin, Stored, check
+from shared.fitting.checking import Columns, Method, Origin, Stored, check
 from shared.store import admissions
 
 
@@ -34,6 +36,10 @@ def retry(acceptor: Acceptor, job: Job, origin: Origin) -> Accepted:
 
 
 def _accept_stored(acceptor: Acceptor, series_id: str, stored: Stored, method: Method, origin: Origin) -> Accepted:
-    series = Series.decode(acceptor.data.get(stored.artifact))
-    fit = check(series_id, series.timestamps, series.values, method, origin, acceptor.settings, stored)
+    fit = check(series_id, partial(_read_columns, acceptor, stored), method, origin, acceptor.settings, stored)
     return accept_one(acceptor, fit)
+
+
+def _read_columns(acceptor: Acceptor, stored: Stored) -> Columns:
+    series = Series.decode(acceptor.data.get(stored.artifact))
+    return series.timestamps, series.values

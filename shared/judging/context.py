@@ -4,7 +4,7 @@ It consists of the last training values, the intervals missed since, and recent 
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,7 @@ NO_VALUES: Values = np.empty(0)
 Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """Values before a point, oldest first: training values, then missed intervals, then recent values."""
 
     values: Values  # (m,); a missed interval has the last training value

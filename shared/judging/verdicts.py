@@ -1,6 +1,6 @@
 """Verdicts of a fitted detector on points, and which points it cannot judge."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,7 @@ from shared.judging.context import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Verdicts:
+class Verdicts(NamedTuple):
     """Verdicts on n points, by column; a point is an anomaly if its score is above 1."""
 
     scores: Scores

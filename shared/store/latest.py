@@ -20,17 +20,27 @@ from shared.store.engine import unavailable
 
 logger = logging.getLogger(__name__)
 
-# The definition of latest for every statement: the row of the pinned version, else of the highest existing one.
-# A foreign key keeps the pinned version from being deleted, so it is the highest up to its number. One descent of the
-# primary key finds the row: looking for the highest number first and then for its row took twice as long.
-LATEST = f"""series s CROSS JOIN LATERAL (
-         SELECT * FROM versions o
+
+def latest_rows(columns: str = "*") -> str:
+    """The definition of latest for every statement: a FROM item of each series `s` with the row `v` of that version.
+
+    It is the pinned version, else the highest existing one. A foreign key keeps the pinned version from being deleted,
+    so it is the highest up to its number. One descent of the primary key finds the row: looking for the highest number
+    first and then for its row takes twice as long, and naming the columns of `v` makes planning a tenth faster.
+    """
+    return f"""series s CROSS JOIN LATERAL (
+         SELECT {columns} FROM versions o
           WHERE o.series_id = s.series_id AND o.version <= coalesce(s.pinned_version, {LARGEST_VERSION})
           ORDER BY o.version DESC LIMIT 1) v
 """
+
+
 # With the driver's parameter style, because it runs without SQLAlchemy. It returns the digest too, which is the key of
 # cached states: version numbers can recur after a database is restored from an earlier backup.
-BY_SERIES = f"SELECT s.series_id, v.version, v.state_sha256 FROM {LATEST} WHERE s.series_id = ANY (%s)"
+BY_SERIES = f"""
+SELECT s.series_id, v.version, v.state_sha256 FROM {latest_rows("o.version, o.state_sha256")}
+ WHERE s.series_id = ANY (%s)
+"""
 _ANSWER_WITHIN_S = 5.0
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 2.0
 

@@ -10,7 +10,7 @@ from sqlalchemy import Row, text
 
 from shared.domain.versions import LARGEST_VERSION, SeriesSummary
 from shared.store.engine import Session
-from shared.store.latest import LATEST
+from shared.store.latest import latest_rows
 from shared.store.locks import lock_series
 
 _SUMMARY = f"""
@@ -18,7 +18,7 @@ SELECT s.series_id, v.version AS latest_version, s.pinned_version,
        (SELECT count(*) FROM versions o WHERE o.series_id = s.series_id) AS versions,
        v.detector, v.points, v.first_timestamp, v.last_timestamp, v.anomaly_share, v.sparkline,
        v.created_at AS fitted_at
-  FROM {LATEST}"""
+  FROM {latest_rows()}"""
 _ONE = text(_SUMMARY + " WHERE s.series_id = :series_id")
 # '~' is greater than every character of an id, so a prefix is a range of the primary key.
 _PAGE = text(

@@ -19,7 +19,7 @@ from shared.domain.versions import (
 from shared.errors import Code, NotFoundError, TsadError
 from shared.store.artifact_columns import artifact, columns_of, take_artifact
 from shared.store.engine import Session
-from shared.store.latest import LATEST
+from shared.store.latest import latest_rows
 
 # --- publish: write the artifacts, then this ONE statement, which is one transaction --------------------------------
 
@@ -63,7 +63,7 @@ SELECT v.series_id, v.version, CAST(v.job_id AS text) AS job_id, v.detector, v.p
 """
 _VERSIONS = _COLUMNS + "  FROM versions v"
 _ONE = text(_VERSIONS + " WHERE v.series_id = :series_id AND v.version = :version")
-_LATEST = text(f"{_COLUMNS}  FROM {LATEST} WHERE s.series_id = :series_id")
+_LATEST = text(f"{_COLUMNS}  FROM {latest_rows()} WHERE s.series_id = :series_id")
 _STATES = text("""
 SELECT series_id, version, state_key, state_sha256, state_size
   FROM unnest(CAST(:series_ids AS text[]), CAST(:versions AS integer[])) AS wanted (series_id, version)

@@ -65,8 +65,11 @@ class Explanation:
     similar_distance: float | None = None  # from it, in units of the largest distance that is usual
 
 
+_NO_NEED = Need()  # shared, because making one takes as long as a tenth of a verdict
+
+
 def _no_need(_state: Any) -> Need:
-    return Need()
+    return _NO_NEED
 
 
 def _no_objection(_series: Series, _parameters: ParameterValues) -> None:
