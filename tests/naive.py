@@ -12,7 +12,7 @@ import numpy as np
 from shared.domain.detectors.ar import Autoregression
 from shared.domain.detectors.baseline import Baseline
 from shared.domain.detectors.contract import LARGEST
-from shared.domain.detectors.ensemble import TOGETHER, Ensemble
+from shared.domain.detectors.ensemble import BOUNDARY_SUM, Ensemble
 from shared.domain.detectors.msnn.state import Msnn
 from shared.domain.detectors.robust import Robust
 from shared.domain.detectors.seasonal import Seasonal
@@ -152,7 +152,7 @@ def scores(fitted: Fitted, values: Sequence[float], timestamps: Sequence[int]) -
         case Ensemble() as state:
             stretch, level = (scores(witness, values, timestamps) for witness in (state.stretch, state.level))
             raw_scores = [
-                min((first + second) / TOGETHER, max(first, second))
+                min((first + second) / BOUNDARY_SUM, max(first, second))
                 for first, second in zip(stretch, level, strict=True)
             ]
         case state:

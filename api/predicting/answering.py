@@ -11,9 +11,9 @@ from api.schemas.answers import BatchVerdicts, Verdict, Why
 from api.schemas.decoding import decode
 from api.schemas.requests import PointsBody
 from shared.domain.detectors.contract import CAUSAL, Explanation, Fitted
-from shared.domain.series import Series, Values, check_timestamp
+from shared.domain.series import Flags, Series, Values, check_timestamp
 from shared.errors import Code, Flaw, InputError
-from shared.judging.context import NO_VALUES, Flags
+from shared.judging.context import NO_VALUES
 from shared.judging.verdicts import explain, judge
 
 _POINTS = msgspec.json.Decoder(PointsBody)

@@ -20,7 +20,7 @@ from shared.store import keys
 
 router = APIRouter(tags=["pages"])
 
-LASTS = timedelta(hours=12)
+SESSION_LIFETIME = timedelta(hours=12)
 MOST_BYTES = 10_000  # of the form, because its sender is not authenticated yet
 
 
@@ -48,7 +48,7 @@ async def sign_in(request: Request, services: ServicesOf) -> Response:
     answer.set_cookie(
         SESSION_COOKIE,
         session,
-        max_age=int(LASTS.total_seconds()),
+        max_age=int(SESSION_LIFETIME.total_seconds()),
         httponly=True,
         samesite="strict",
         secure=is_https(request.scope, services.settings),
@@ -78,7 +78,7 @@ async def _form(request: Request) -> dict[str, list[str]]:
 
 def _open_session(services: Services, token: str, caller: Caller) -> None:
     with services.sessions.begin() as session:
-        keys.open_session(session, digest(token), caller.key_id, LASTS)
+        keys.open_session(session, digest(token), caller.key_id, SESSION_LIFETIME)
 
 
 def _end_session(services: Services, token: str) -> None:

@@ -7,15 +7,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shared.domain.detectors.contract import Need
-from shared.domain.series import Values
+from shared.domain.series import Flags, Values
 
 MISSING_SHARE = 0.1  # of the values before a point; one may always be missing
 NO_VALUES: Values = np.empty(0)
-
-Flags = NDArray[np.bool_]
 
 
 class Context(NamedTuple):

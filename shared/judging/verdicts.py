@@ -5,11 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.domain.detectors.contract import CAUSAL, Explanation, Fitted, Need, Scores
-from shared.domain.series import Series, Values
+from shared.domain.series import Flags, Series, Values
 from shared.judging.context import (
     NO_VALUES,
     Context,
-    Flags,
     carried_forward,
     context_of,
     interpolated,

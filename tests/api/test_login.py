@@ -107,7 +107,7 @@ def test_a_session_ends_with_its_key(browser: httpx.Client, make_key: MakeKey, k
 
 
 def test_a_session_lasts_for_its_time(browser: httpx.Client, root: Key, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(login, "LASTS", login.LASTS / 43_200)  # a second
+    monkeypatch.setattr(login, "SESSION_LIFETIME", login.SESSION_LIFETIME / 43_200)  # a second
     sign_in(browser, root)
     old_cookie = {"Cookie": f"tsad_session={browser.cookies.get('tsad_session') or ''}"}
     until(lambda: browser.get("/series", headers=old_cookie).status_code == 401, 5)

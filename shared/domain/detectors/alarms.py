@@ -17,8 +17,8 @@ from shared.domain.series import Timestamps, Values
 
 TAIL_SHARE = 0.02
 TAIL_POINTS = 10  # fewest that a tail is fitted to
-APART = 64  # points: residuals farther apart belong to different excursions
-RAREST, MOST_FREQUENT = 1e-9, 0.5
+EXCURSION_GAP = 64  # points: residuals farther apart belong to different excursions
+MIN_SHARE, MAX_SHARE = 1e-9, 0.5
 SECONDS = {"hour": 3_600, "day": 86_400, "week": 604_800}
 
 
@@ -28,7 +28,7 @@ def share_of(alarm_rate: str, interval_s: float) -> float:
     assert match is not None  # noqa: S101 - the parameter was checked
     alarms, points, unit = match.groups()
     share = int(alarms) / int(points) if points else int(alarms) * interval_s / SECONDS[unit]
-    return min(max(share, RAREST), MOST_FREQUENT)
+    return min(max(share, MIN_SHARE), MAX_SHARE)
 
 
 def interval_of(timestamps: Timestamps) -> float:
@@ -62,7 +62,7 @@ class Tail:
         if mean <= 0 or variance <= 0:
             return cls(start, share, 0.0, max(mean, 1e-12))
         shape = min(max((1 - mean * mean / variance) / 2, 0.0), 0.5)
-        excursions = 1 + np.count_nonzero(np.diff(places) > APART)
+        excursions = 1 + np.count_nonzero(np.diff(places) > EXCURSION_GAP)
         return cls(start, share, shape + 0.5 / excursions, max(mean * (1 - shape), 1e-12))
 
     def beyond(self, share: float) -> float:

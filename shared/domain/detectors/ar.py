@@ -24,7 +24,7 @@ from shared.domain.detectors.standards import Standard, is_after_gap, without_ou
 from shared.domain.series import Series, Timestamps, Values
 
 MIN_POINTS = 32
-NARROWEST = 1e-3  # of the spread of the values: the noise that is assumed where a forecast leaves none
+MIN_DEVIATION = 1e-3  # of the spread of the values: the noise that is assumed where a forecast leaves none
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Auto
     values = without_outliers(standard.standardized(series.values), most_outliers=MOST_INCIDENTS)
     trial = forecasts.trial(values, ~is_after_gap(series.timestamps), STRAIGHT_LAGS, 0)
     progress(0.9)
-    deviation = max(1.4826 * float(np.median(trial.residuals)), NARROWEST)
+    deviation = max(1.4826 * float(np.median(trial.residuals)), MIN_DEVIATION)
     residuals = drop_incident_distances(trial.residuals / deviation)
     interval_s = interval_of(series.timestamps)
     boundary = Boundary.of(residuals, parameters["alarm_rate"], interval_s)

@@ -22,11 +22,11 @@ from shared.domain.detectors.parameters import AlarmRate, Windows, complete
 from shared.domain.detectors.standards import Standard, period_of
 from shared.domain.series import Series, Timestamps, Values
 
-RHYTHMIC = 0.5  # share of the error that a cycle must take away, for its detector to be compared
-FORECASTABLE = 0.2  # likewise of a forecast
-DRIFTING = 1.0  # spreads between the levels of both parts, beyond which a fixed level is no candidate
-MARGIN = 0.1  # by which another must find more than msnn, which finds most real events on most series
-COMPARABLE = 64  # points, below which a held-out part shows nothing
+MIN_CYCLE_GAIN = 0.5  # share of the error that a cycle must take away, for its detector to be compared
+MIN_FORECAST_SKILL = 0.2  # likewise of a forecast
+MAX_DRIFT = 1.0  # spreads between the levels of both parts, beyond which a fixed level is no candidate
+MSNN_BONUS = 0.1  # by which another must find more than msnn, which finds most real events on most series
+MIN_POINTS_TO_COMPARE = 64  # points, below which a held-out part shows nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Auto:
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Auto:
     """Look at the series, compare what suits it on a part held out, and fit the best to all of it."""
-    if len(series) < COMPARABLE:
+    if len(series) < MIN_POINTS_TO_COMPARE:
         return _of_few_points(series, parameters, progress)
     learnable, held_out = split(series)
     standard = Standard.of(learnable.values)
@@ -57,7 +57,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Auto
     progress(0.4)
     precisions = _precisions(candidates, learnable, held_out, standard.spread, period)
     progress(0.6)
-    best = max(precisions, key=lambda name: precisions[name] + (MARGIN if name == "msnn" else 0.0))
+    best = max(precisions, key=lambda name: precisions[name] + (MSNN_BONUS if name == "msnn" else 0.0))
     skill = forecast.state.skill
     return Auto(
         chosen=_fitted(candidates[best].detector, series, parameters, lambda share: progress(0.6 + 0.4 * share)),
@@ -71,7 +71,10 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Auto
 
 
 def _of_few_points(series: Series, parameters: ParameterValues, progress: Progress) -> Auto:
-    why = f"robust: {len(series):,} points are too few to compare detectors; from {COMPARABLE} on they are compared."
+    why = (
+        f"robust: {len(series):,} points are too few to compare detectors; "
+        f"from {MIN_POINTS_TO_COMPARE} on they are compared."
+    )
     chosen = _fitted(robust.DETECTOR, series, parameters, progress)
     return Auto(chosen, why, compared=(), precisions=np.empty(0), period=0, drift=0.0, noise=1.0)
 
@@ -91,13 +94,13 @@ def _candidates(
     suitable = []
     if len(learnable) >= msnn.DETECTOR.min_points:
         suitable.append(_fitted(msnn.DETECTOR, learnable, parameters))
-    if drift <= DRIFTING:
+    if drift <= MAX_DRIFT:
         suitable.append(_fitted(robust.DETECTOR, learnable, parameters))
-        if rhythm.state.explained >= RHYTHMIC:
+        if rhythm.state.explained >= MIN_CYCLE_GAIN:
             suitable.append(rhythm)
     elif len(learnable) >= spectral_residual.MIN_POINTS:
         suitable.append(_fitted(spectral_residual.DETECTOR, learnable, parameters))
-    if forecast.state.skill >= FORECASTABLE or not suitable:
+    if forecast.state.skill >= MIN_FORECAST_SKILL or not suitable:
         suitable.append(forecast)
     return {candidate.detector.name: candidate for candidate in suitable}
 
@@ -120,7 +123,7 @@ def _sentence(best: str, precisions: Mapping[str, float], points: int, period: i
     rhythm = f"a period of {period}" if period else "no period"
     return (
         f"{best}: mean average precision on anomalies injected into the newest part: {figures}, where "
-        f"{MARGIN} is added to msnn. The series has {points:,} points, {rhythm}, "
+        f"{MSNN_BONUS} is added to msnn. The series has {points:,} points, {rhythm}, "
         f"a drift of {drift:.2g} spreads, and a forecast takes away {max(skill, 0.0):.0%} of the error."
     )
 

@@ -19,8 +19,8 @@ from shared.domain.detectors.incidents import drop_incident_distances, drop_inci
 from shared.domain.detectors.parameters import OFF, AlarmRate, Choice, Number, Windows
 from shared.domain.series import Series, Timestamps, Values
 
-SQUARABLE = (1e-100, 1e100)
-SUSPICIOUS = 8.0  # deviations of the farthest value, below which no value can be an incident among so many
+SAFE_TO_SQUARE = (1e-100, 1e100)
+MIN_INCIDENT_DEVIATIONS = 8.0  # deviations of the farthest value, below which no value can be an incident among so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Baseline:
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Baseline:
     """Learn mean and standard deviation of the training values, without incidents where some seem to be among them."""
     mean, deviation, farthest = _moments(series.values)
-    if farthest > SUSPICIOUS * deviation:
+    if farthest > MIN_INCIDENT_DEVIATIONS * deviation:
         mean, deviation, _ = _moments(drop_incidents(series.values))
     progress(1.0)
     state = Baseline(mean, deviation, parameters["threshold"], parameters["direction"])
@@ -56,7 +56,7 @@ def _moments(values: Values) -> tuple[float, float, float]:
     rough = float(values.mean())
     deviations = values - rough
     farthest = max(float(values.max()) - rough, rough - float(values.min()))
-    scale = 1.0 if SQUARABLE[0] < farthest < SQUARABLE[1] else farthest
+    scale = 1.0 if SAFE_TO_SQUARE[0] < farthest < SAFE_TO_SQUARE[1] else farthest
     if scale != 1.0:
         deviations /= scale  # not all values are equal, so it is not 0
     correction = float(deviations.mean())

@@ -16,10 +16,10 @@ WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturd
 MOST_BINS = 2_016  # five minutes of a week
 FEWEST_CYCLES = 2
 LEVEL_POINTS, SPREAD_POINTS = 3, 30  # fewest that a bin's level and spread are taken from: else its neighbors help
-NARROWEST = 0.3  # of the usual spread: one quiet phase must not make its next ripple an anomaly
-NOISELESS = 1e-3  # of the spread of the values: what is taken for noise where there is none
-FLAT = 1e-9  # the same where the values are all alike, of values of at most 1
-MOST_FACTOR, AS_HIGH = 40, 0.9  # a peak nearly as high at a fraction of the period is the period
+MIN_SPREAD_RATIO = 0.3  # of the usual spread: one quiet phase must not make its next ripple an anomaly
+MIN_NOISE_RATIO = 1e-3  # of the spread of the values: what is taken for noise where there is none
+MIN_NOISE = 1e-9  # the same where the values are all alike, of values of at most 1
+MOST_FACTOR, MIN_PEAK_RATIO = 40, 0.9  # a peak nearly as high at a fraction of the period is the period
 
 Bins = NDArray[np.int64]
 
@@ -69,9 +69,9 @@ class Profile:
         edges = np.searchsorted(bins[order], np.arange(count + 1))
         level = np.array([np.median(part) for part in _around(values[order], edges, LEVEL_POINTS)])
         distances = np.abs(values - level[bins])
-        usual = max(robust_spread(distances), NOISELESS * robust_spread(values), FLAT)
+        usual = max(robust_spread(distances), MIN_NOISE_RATIO * robust_spread(values), MIN_NOISE)
         spread = [1.4826 * float(np.median(part)) for part in _around(distances[order], edges, SPREAD_POINTS)]
-        return cls(level, np.maximum(spread, NARROWEST * usual))
+        return cls(level, np.maximum(spread, MIN_SPREAD_RATIO * usual))
 
 
 def _around(ordered: Values, edges: Bins, fewest: int) -> Iterator[Values]:
@@ -128,7 +128,7 @@ def _period(values: Values) -> float:
     for factor in range(MOST_FACTOR, 1, -1):
         lag = round(period / factor)
         peak = lag >= 4 and correlation[lag] > max(correlation[lag - 2], correlation[lag + 2])
-        if peak and correlation[lag] > AS_HIGH * correlation[round(period)]:
+        if peak and correlation[lag] > MIN_PEAK_RATIO * correlation[round(period)]:
             period /= factor
             break
     times = 2

@@ -23,7 +23,7 @@ from shared.domain.detectors.contract import (
 from shared.domain.detectors.parameters import AlarmRate, Windows
 from shared.domain.series import Series, Timestamps, Values
 
-TOGETHER = 1.5  # sum of both scores at the boundary; about 1.4 if they were independent, 2 if alike
+BOUNDARY_SUM = 1.5  # sum of both scores at the boundary; about 1.4 if they were independent, 2 if alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def score(state: Ensemble, values: Values, timestamps: Timestamps, context: Valu
     """The sum of both scores in units of the sum at the boundary, and at most the higher score."""
     stretch, level = _witnesses(state, values, timestamps, context)
     with np.errstate(over="ignore"):
-        together = (stretch + level) / TOGETHER
+        together = (stretch + level) / BOUNDARY_SUM
     return Scores(np.minimum(together, np.maximum(stretch, level)), None, None, None)
 
 

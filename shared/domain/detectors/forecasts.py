@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from shared.domain.detectors.standards import Flags, Places, saturated
-from shared.domain.series import Values
+from shared.domain.detectors.standards import Places, saturated
+from shared.domain.series import Flags, Values
 
 STRAIGHT_LAGS, BENT_LAGS, BENDS = 16, 32, 256
 FOLDS = 5

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from shared.domain.detectors.standards import Flags, robust_spread
-from shared.domain.series import Values
+from shared.domain.detectors.standards import robust_spread
+from shared.domain.series import Flags, Values
 
 INCIDENT = 20.0  # deviations beyond which a training value is an incident,
 MOST_INCIDENTS = 0.01  # if at most this share of the values is

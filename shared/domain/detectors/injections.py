@@ -4,18 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shared.domain.series import Series, Values
-
-Flags = NDArray[np.bool_]
+from shared.domain.series import Flags, Series, Values
 
 LEARNED_SHARE = 0.7
 MOST_POINTS, MOST_HELD_OUT = 20_000, 3_000  # so that time is bounded at any length
 EVENTS = 6  # of a kind
-ROOM = 200  # points for each event of a copy
+POINTS_PER_EVENT = 200  # points for each event of a copy
 SHORTEST, LONGEST = 8, 100  # points of an event
-AROUND = 2.0  # lengths of an event: points beside it, which count neither as normal nor as anomalous
+BORDER_LENGTHS = 2.0  # lengths of an event: points beside it, which count neither as normal nor as anomalous
 KINDS = ("spike", "shift", "flat", "noise", "faster", "elsewhere")
 
 
@@ -43,7 +40,7 @@ def injections(values: Values, spread: float, period: int) -> Iterator[Injected]
     The shorter they are, the fewer events a copy has, and the more copies there are. Nothing is drawn at random, so
     that the same series is always judged alike.
     """
-    together = min(max(len(values) // ROOM, 1), EVENTS)
+    together = min(max(len(values) // POINTS_PER_EVENT, 1), EVENTS)
     slot = len(values) // together
     length = min(max(period or LONGEST // 3, SHORTEST), LONGEST, max(slot // 6, 1))
     for kind in KINDS:
@@ -56,7 +53,9 @@ def injections(values: Values, spread: float, period: int) -> Iterator[Injected]
                 part = slice(start, start + size)
                 changed[part] = _event(kind, values, part, spread if (number + copy) % 2 else -spread)
                 inside[part] = True
-                outside[max(start - int(AROUND * length), 0) : start + size + int(AROUND * length)] = False
+                outside[max(start - int(BORDER_LENGTHS * length), 0) : start + size + int(BORDER_LENGTHS * length)] = (
+                    False
+                )
             yield Injected(kind, changed, inside, outside)
 
 

@@ -21,7 +21,7 @@ from shared.errors import Code, InputError
 
 FOLDS = 5
 SAMPLE = 50_000  # points that choose the cycle and the boundary
-BETTER = 0.95  # of the error that is left: a cycle must be worth its parameters
+MAX_ERROR_RATIO = 0.95  # of the error that is left: a cycle must be worth its parameters
 MIN_POINTS = 16
 
 
@@ -100,7 +100,7 @@ def _best_cycle(scaled: Series, kind: str, progress: Progress) -> tuple[CycleTri
         progress(0.8 * done / len(tried))
     best = trials[0]
     for trial in trials[1:]:
-        if trial.error < BETTER * best.error:
+        if trial.error < MAX_ERROR_RATIO * best.error:
             best = trial
     return best, 1 - best.error / max(trials[0].error, 1e-300)
 

@@ -19,9 +19,9 @@ from shared.domain.series import Series, Timestamps, Values
 
 AHEAD = 5  # estimated points after the newest, so that it does not stand at the edge; the paper's number too
 LONGEST, SHORTEST = 128, 32  # of the transform: window and estimated points
-AVERAGED = 3  # neighbors of a frequency, in the paper's moving average of the log spectrum
-BEFORE = 0.5  # of the transform: points whose mean saliency the newest is compared with
-FAINTEST = 1e-3  # added to amplitudes and saliencies, so that rounding errors in a flat window are not salient
+SMOOTHED_FREQUENCIES = 3  # neighbors of a frequency, in the paper's moving average of the log spectrum
+REFERENCE_SHARE = 0.5  # of the transform: points whose mean saliency the newest is compared with
+AMPLITUDE_FLOOR = 1e-3  # added to amplitudes and saliencies, so that rounding errors in a flat window are not salient
 ROWS = 4_096
 SAMPLE = 8_192  # held-out windows at most
 MIN_POINTS = 64
@@ -65,14 +65,14 @@ def _saliency(windows: Values, length: int) -> Values:
     ahead = before[:, 1:2] + slopes.sum(axis=1, keepdims=True)
     extended = np.concatenate((windows, np.repeat(ahead, AHEAD, axis=1)), axis=1)
     spectrum = np.fft.rfft(extended - extended.mean(axis=1, keepdims=True), axis=1)
-    logs = np.log(np.abs(spectrum) + FAINTEST)
+    logs = np.log(np.abs(spectrum) + AMPLITUDE_FLOOR)
     logs[:, 0] = logs[:, 1]  # the mean was taken away: that hole is no feature of the window
-    edges = np.pad(logs, ((0, 0), (AVERAGED // 2, AVERAGED // 2)), mode="edge")
-    average = sliding_window_view(edges, AVERAGED, axis=1).mean(axis=2)
+    edges = np.pad(logs, ((0, 0), (SMOOTHED_FREQUENCIES // 2, SMOOTHED_FREQUENCIES // 2)), mode="edge")
+    average = sliding_window_view(edges, SMOOTHED_FREQUENCIES, axis=1).mean(axis=2)
     salient = np.abs(np.fft.irfft(spectrum * np.exp(-average), n=length, axis=1))
     last = length - AHEAD - 1
-    before_last = salient[:, last - int(BEFORE * length) : last]
-    relative: Values = salient[:, last] / (before_last.mean(axis=1) + FAINTEST)
+    before_last = salient[:, last - int(REFERENCE_SHARE * length) : last]
+    relative: Values = salient[:, last] / (before_last.mean(axis=1) + AMPLITUDE_FLOOR)
     return relative
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.domain.series import Timestamps, Values
+from shared.domain.series import Flags, Timestamps, Values
 
 LARGEST_STANDARDIZED = 1e6  # standardized values end here, so that every sum of squares is finite
 SATURATION = 20.0  # spreads from the level: forecasts and rhythms clip values here, so that no outlier dominates
@@ -18,7 +18,6 @@ RISE = 0.1  # of the variance
 GAP = 3.0  # usual intervals
 
 Places = NDArray[np.int64]  # indices of points
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

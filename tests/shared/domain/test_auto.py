@@ -52,7 +52,7 @@ def test_the_chosen_one_is_fitted_to_the_whole_series() -> None:
 def test_a_rival_must_find_clearly_more_than_msnn() -> None:
     state = chosen(np.sin(HOURS / 7.3) + 0.01 * NOISE)
     found = dict(zip(state.compared, state.precisions.tolist(), strict=True))
-    assert max(found.values()) < found["msnn"] + auto.MARGIN
+    assert max(found.values()) < found["msnn"] + auto.MSNN_BONUS
     assert state.chosen.detector.name == "msnn"
 
 

@@ -2,7 +2,7 @@ import numpy as np
 
 from shared.domain.detectors import learn, named
 from shared.domain.detectors.contract import Fitted
-from shared.domain.detectors.ensemble import TOGETHER, Ensemble
+from shared.domain.detectors.ensemble import BOUNDARY_SUM, Ensemble
 from shared.domain.series import Series, Values
 
 ENSEMBLE = named("ensemble")
@@ -40,7 +40,7 @@ def test_one_witness_must_be_surprised_and_the_other_must_not_object() -> None:
         np.array([float(each.detector.score(each.state, one, after, context).score[0]) for one in values[:, None]])
         for each in (state.stretch, state.level, Fitted(ENSEMBLE, state))
     )
-    assert ((found > 1) == ((stretch + near > TOGETHER) & (np.maximum(stretch, near) > 1))).all()
+    assert ((found > 1) == ((stretch + near > BOUNDARY_SUM) & (np.maximum(stretch, near) > 1))).all()
     assert found[0] < 1 < found[-1]
 
 

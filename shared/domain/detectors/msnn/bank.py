@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.domain.detectors.standards import Places
-from shared.domain.series import Values
+from shared.domain.series import Flags, Values
 
 BLOCKS = 32
 LEVEL = 0.3
@@ -109,7 +109,7 @@ class TrainingWindows:
         return scales
 
 
-def bank_ends(after_gap: NDArray[np.bool_], length: int) -> Places:
+def bank_ends(after_gap: Flags, length: int) -> Places:
     """Evenly spaced ends of at most `BANK` windows, none of them across a gap unless there is no other way."""
     broken = np.cumsum(after_gap)
     whole = np.flatnonzero(broken[length - 1 :] == broken[: len(broken) - length + 1]) + length - 1

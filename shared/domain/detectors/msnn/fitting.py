@@ -10,8 +10,8 @@ from shared.domain.detectors.msnn.bank import Bank, TrainingWindows, bank_ends, 
 from shared.domain.detectors.msnn.held_out import held_out_ends, held_out_sums
 from shared.domain.detectors.msnn.state import Msnn, TrustedForecast
 from shared.domain.detectors.msnn.weighing import SMOOTHED, STRIDE, WINDOW_FLOOR, compressed, cumulative, usual
-from shared.domain.detectors.standards import Flags, Places, Standard, is_after_gap, period_of, without_outliers
-from shared.domain.series import Series, Values
+from shared.domain.detectors.standards import Places, Standard, is_after_gap, period_of, without_outliers
+from shared.domain.series import Flags, Series, Values
 
 SELF_SHARE = 0.15  # of the series: windows nearer than this are no proof that something came back
 

@@ -14,10 +14,10 @@ from shared.domain.series import Values
 
 FOLDS = 5
 POINTS = 4_000  # of each fifth, at most: the newest
-CYCLES = 4  # fewest periods that show a rhythm
+MIN_CYCLES = 4  # fewest periods that show a rhythm
 MOST_PLACES = 2_016  # five minutes of a week
-KEPT = 8 * np.arange(1, 17)  # points before a value that must have kept the rhythm, half of them at least
-HUMAN_S = (86_400.0, 604_800.0)  # days and weeks, which a series can have without showing them plainly
+CHECKED_LAGS = 8 * np.arange(1, 17)  # points before a value that must have kept the rhythm, half of them at least
+CALENDAR_PERIODS_S = (86_400.0, 604_800.0)  # days and weeks, which a series can have without showing them plainly
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ NO_RHYTHM = RhythmTrial(Rhythm(1.0, np.zeros(1), 1.0, 0.0), np.zeros((FOLDS, 1))
 
 def best(values: Values, steps: Values, period: int, interval_s: float) -> RhythmTrial:
     """The rhythm of this period, a day or a week that best predicts held-out fifths of the standardized values (n,)."""
-    periods = [float(period), *(seconds / interval_s for seconds in HUMAN_S)]
-    fitting = [period for period in periods if 4 <= period <= min(MOST_PLACES, steps[-1] / CYCLES)]
+    periods = [float(period), *(seconds / interval_s for seconds in CALENDAR_PERIODS_S)]
+    fitting = [period for period in periods if 4 <= period <= min(MOST_PLACES, steps[-1] / MIN_CYCLES)]
     return max([NO_RHYTHM, *(trial(values, steps, period) for period in fitting)], key=lambda trial: trial.skill)
 
 
@@ -103,7 +103,7 @@ def _errors(
     """
     if rhythm.trust == 0:
         return np.zeros((len(at), recent))
-    back = np.concatenate([np.arange(recent), KEPT])
+    back = np.concatenate([np.arange(recent), CHECKED_LAGS])
     observed = saturated(values[np.maximum(at[:, None] - back, 0)])
     places = _places(steps[:, None] - back, rhythm.period, tables.shape[1])
     errors = np.abs(observed - tables[table[:, None], places]) / rhythm.usual_error
