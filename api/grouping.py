@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from api.lanes import Lane
+from shared.errors import TsadError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -13,11 +14,13 @@ Result = TypeVar("Result")
 class Grouped(Generic[Item, Result]):
     """Collects the next group of items while a thread processes the current one. Belongs to one event loop.
 
-    `call` takes at most `at_most` items and returns one result for each, in their order. If it raises an error, every
-    caller in the group gets it.
+    `call` takes at most `at_most` items and returns a result or an error for each, in their order. If it raises an
+    error, every caller in the group gets it.
     """
 
-    def __init__(self, call: Callable[[Sequence[Item]], Sequence[Result]], at_most: int, lane: Lane) -> None:
+    def __init__(
+        self, call: Callable[[Sequence[Item]], Sequence[Result | TsadError]], at_most: int, lane: Lane
+    ) -> None:
         self._call = call
         self._at_most = at_most
         self._lane = lane
@@ -25,7 +28,7 @@ class Grouped(Generic[Item, Result]):
         self._task: asyncio.Task[None] | None = None
 
     async def __call__(self, item: Item) -> Result:
-        """Return the result for this item once its group is done."""
+        """Return the result for this item, or raise its error, once its group is done."""
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         if self._task is None:
@@ -49,5 +52,9 @@ class Grouped(Generic[Item, Result]):
                     answer.set_exception(error)
             return
         for (_, answer), result in zip(group, results, strict=True):
-            if not answer.done():
+            if answer.done():
+                continue
+            if isinstance(result, TsadError):
+                answer.set_exception(result)
+            else:
                 answer.set_result(result)

@@ -18,7 +18,7 @@ from api.pages.timeline import Band, read_band
 from api.predicting.resolving import Resolver
 from shared.artifacts import Artifacts
 from shared.domain.versions import Artifact
-from shared.fitting.accepting import Acceptor, Outcome, accept
+from shared.fitting.accepting import Accepted, Acceptor, accept
 from shared.fitting.checking import Fit
 from shared.judging.states import States
 from shared.metrics import Metrics, Publisher
@@ -56,7 +56,7 @@ class Services:
     histories: Histories
     poller: Poller
     acceptor: Acceptor
-    grouped_fits: Grouped[Fit, Outcome]  # concurrent fits share a transaction
+    grouped_fits: Grouped[Fit, Accepted]  # concurrent fits share a transaction
     series_trained: "Count[int]"
     holdings: "Count[inspection.Holdings]"
     bands: Callable[[Artifact], Band | None]

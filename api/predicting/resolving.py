@@ -1,4 +1,4 @@
-"""The state that judges a prediction: that of the latest version or of a named one, from memory if possible.
+"""The state that judges a prediction: the latest version's or a named version's, from memory if possible.
 
 States never change, and are cached by the SHA-256 of their artifact. The digest of the latest version is read from the
 database for every request, so after a restore from an earlier backup no stale state is served.
@@ -48,7 +48,7 @@ class Resolver:
         self._metrics = metrics
         self._rows: Cache[_Key, _Row] = Cache(NAMES_KEPT)
         self._loading: dict[bytes, asyncio.Task[Fitted]] = {}  # by digest
-        self._find_in_group = Grouped(self._find, FOUND_AT_ONCE, states_lane)
+        self._find_in_group = Grouped(self._find, FOUND_AT_ONCE, states_lane)  # one query for concurrent requests
         self._load_in_group = Grouped(self._load, LOADED_AT_ONCE, states_lane)
 
     async def resolve(self, series_id: str, version: int | None) -> tuple[int, Fitted]:
@@ -67,7 +67,7 @@ class Resolver:
                 self._metrics.hits.inc()
                 return latest.version, fitted
             try:
-                return latest.version, await self._state(await self._artifact((series_id, latest.version)))
+                return latest.version, await self._state(await self._find_in_group((series_id, latest.version)))
             except NotFoundError:  # deleted in the meantime, so another version is the latest now
                 deleted = latest.version
         raise series_not_found()
@@ -80,7 +80,7 @@ class Resolver:
             self._metrics.hits.inc()
             return fitted
         try:
-            artifact = await self._artifact(key)
+            artifact = await self._find_in_group(key)
         except UnavailableError:
             if fitted:
                 return fitted  # a version's state never changes, at most the version was deleted
@@ -89,13 +89,6 @@ class Resolver:
             self._rows.forget(key)
             raise
         return await self._state(artifact)
-
-    async def _artifact(self, key: _Key) -> Artifact:
-        """Read which state the version has, with one query for all concurrent requests."""
-        outcome = await self._find_in_group(key)
-        if isinstance(outcome, TsadError):
-            raise outcome
-        return outcome
 
     async def _state(self, artifact: Artifact) -> Fitted:
         """Return the state from memory, or load it once for all concurrent requests.
@@ -112,12 +105,9 @@ class Resolver:
 
     async def _loaded(self, artifact: Artifact) -> Fitted:
         try:
-            outcome = await self._load_in_group(artifact)
+            return await self._load_in_group(artifact)
         finally:
             del self._loading[artifact.sha256]
-        if isinstance(outcome, TsadError):
-            raise outcome
-        return outcome
 
     def _find(self, keys: Sequence[_Key]) -> list[Artifact | TsadError]:
         """Return the state's artifact of each version, or the error for a missing one, in order."""

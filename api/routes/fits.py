@@ -30,7 +30,7 @@ from api.schemas.requests import BulkLine, FitBody, RefitBody
 from api.services import Services
 from shared.domain.access import Scope
 from shared.domain.series import check_series_id
-from shared.fitting.accepting import Accepted, accept_one, accepted_or_raise
+from shared.fitting.accepting import Accepted, accept_one
 from shared.fitting.checking import Method, Origin
 from shared.fitting.repeating import fit_again as accept_again
 
@@ -61,8 +61,7 @@ async def fit(request: Request) -> Response:
     content = await request.body()
     origin = Origin(request_id_of(request), caller.key_id, request.headers.get("idempotency-key"))
     if len(content) <= SMALL_BODY_BYTES:
-        outcome = await services.grouped_fits(read(series_id, content, services.settings, origin))
-        accepted = accepted_or_raise(outcome)
+        accepted = await services.grouped_fits(read(series_id, content, services.settings, origin))
     else:  # decoding takes long, so it must delay neither the event loop nor a group of other fits
         accepted = await services.lanes.requests(_accept, services, series_id, content, origin)
     if wait_s := _preferred_wait(request.headers.get("prefer")):

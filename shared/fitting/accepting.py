@@ -72,11 +72,6 @@ def accept(acceptor: Acceptor, fits: Sequence[Fit]) -> list[Outcome]:
 def accept_one(acceptor: Acceptor, fit: Fit) -> Accepted:
     """Accept one fit, or raise the error that refuses it."""
     (outcome,) = accept(acceptor, [fit])
-    return accepted_or_raise(outcome)
-
-
-def accepted_or_raise(outcome: Outcome) -> Accepted:
-    """Return the accepted job, or raise the error that the outcome is."""
     if isinstance(outcome, TsadError):
         raise outcome
     return outcome

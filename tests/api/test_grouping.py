@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from api.grouping import Grouped
+from shared.errors import Code, NotFoundError, TsadError
 from shared.store.engine import Sessions
 from tests.points import ramp
 
@@ -48,6 +49,19 @@ def test_a_failure_is_everybodys_of_the_group_and_nobody_elses() -> None:
         outcomes = await asyncio.gather(*(grouped(item) for item in range(4)), return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [ConnectionError, ConnectionError, int, int]
         assert await grouped(7) == 7
+
+    asyncio.run(main())
+
+
+def test_an_error_among_the_results_is_that_of_its_item_and_nobody_elses() -> None:
+    def call(items: Sequence[int]) -> list[int | TsadError]:
+        return [NotFoundError(Code.JOB_NOT_FOUND, str(item)) if item % 2 else item for item in items]
+
+    async def main() -> None:
+        grouped = Grouped(call, 4, asyncio.to_thread)
+        outcomes = await asyncio.gather(*(grouped(item) for item in range(4)), return_exceptions=True)
+        assert [getattr(outcome, "detail", outcome) for outcome in outcomes] == [0, "1", 2, "3"]
+        assert [type(outcome) for outcome in outcomes] == [int, NotFoundError, int, NotFoundError]
 
     asyncio.run(main())
 
