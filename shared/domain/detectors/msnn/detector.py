@@ -8,9 +8,9 @@ import numpy as np
 from shared.domain.detectors.contract import CENTRED, RETROSPECTIVE, Detector, Explanation, Need
 from shared.domain.detectors.msnn.bank import vectors
 from shared.domain.detectors.msnn.fitting import fit
-from shared.domain.detectors.msnn.scoring import BACK, MIN_POINTS, centered, retrospective, score
+from shared.domain.detectors.msnn.scoring import MIN_POINTS, centered, retrospective, score
 from shared.domain.detectors.msnn.state import Msnn
-from shared.domain.detectors.msnn.weighing import LONE_ERROR_WEIGHT, cumulative
+from shared.domain.detectors.msnn.weighing import BACK, LONE_ERROR_WEIGHT, cumulative
 from shared.domain.detectors.parameters import AlarmRate, Windows
 from shared.domain.detectors.standards import LONGEST_PERIOD
 from shared.domain.series import Timestamps, Values

@@ -9,7 +9,7 @@ from shared.domain.detectors.msnn import rhythm
 from shared.domain.detectors.msnn.bank import Bank, TrainingWindows, bank_ends, vectors, window_lengths
 from shared.domain.detectors.msnn.held_out import held_out_ends, held_out_sums
 from shared.domain.detectors.msnn.state import Msnn, TrustedForecast
-from shared.domain.detectors.msnn.weighing import SMOOTHED, STRIDE, WINDOW_FLOOR, compressed, cumulative, usual
+from shared.domain.detectors.msnn.weighing import BACK, WINDOW_FLOOR, compressed, cumulative, usual
 from shared.domain.detectors.standards import Places, Standard, is_after_gap, period_of, without_outliers
 from shared.domain.series import Flags, Series, Values
 
@@ -43,7 +43,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn
         share=share_of(parameters["alarm_rate"], interval_s),
         period=period,
         first_timestamp=int(series.timestamps[0]),
-        end=TrainingEnd.of(series, lengths[-1] - 1 + SMOOTHED - STRIDE, interval_s),
+        end=TrainingEnd.of(series, lengths[-1] - 1 + BACK, interval_s),
     )
 
 

@@ -9,6 +9,7 @@ from shared.domain.detectors.contract import Scores, ignore_progress
 from shared.domain.detectors.msnn.fitting import fit
 from shared.domain.detectors.msnn.state import Msnn
 from shared.domain.detectors.msnn.weighing import (
+    BACK,
     RECENT,
     SMOOTHED,
     STRIDE,
@@ -24,7 +25,6 @@ from shared.domain.detectors.msnn.weighing import (
 from shared.domain.detectors.standards import Places
 from shared.domain.series import Series, Timestamps, Values
 
-BACK = SMOOTHED - STRIDE  # points before the newest, whose windows are smoothed with its own
 BLOCK = 16_384
 MIN_POINTS = 64
 

@@ -9,7 +9,7 @@ from shared.domain.detectors.contract import TrainingEnd
 from shared.domain.detectors.forecasts import Forecast, Trial
 from shared.domain.detectors.msnn.bank import Scale, TrainingWindows, vectors
 from shared.domain.detectors.msnn.rhythm import Rhythm
-from shared.domain.detectors.msnn.weighing import ERROR_FLOOR, SMOOTHED, STRIDE, trust_in, usual
+from shared.domain.detectors.msnn.weighing import BACK, ERROR_FLOOR, trust_in, usual
 from shared.domain.detectors.standards import Places, Standard
 from shared.domain.series import Timestamps, Values
 
@@ -52,7 +52,7 @@ class Msnn:
     @property
     def needed_points(self) -> int:
         """Values before a point: the longest window, and the points over which distances are smoothed."""
-        return int(self.windows.lengths[-1]) - 1 + SMOOTHED - STRIDE
+        return int(self.windows.lengths[-1]) - 1 + BACK
 
     def steps(self, timestamps: Timestamps) -> Values:
         """Times in usual intervals since the first training point."""

@@ -10,6 +10,7 @@ import numpy as np
 from shared.domain.series import Values
 
 SMOOTHED, STRIDE = 64, 8  # the mean over the last 64 points is taken from every 8th
+BACK = SMOOTHED - STRIDE  # points before the newest, whose windows are smoothed with its own
 RECENT = 16  # points whose errors are remembered
 AROUND = 16  # points on each side whose errors count when both sides are known
 
