@@ -99,7 +99,7 @@ def operation(
     """Return the keyword arguments for a route's decorator.
 
     `answer` is the type of a JSON response, the media type of any other, or None for a response without a body.
-    `scope` is the scope that the caller's key must have; None adds no check to that of the authentication.
+    `scope` is the scope that the caller's key must have; None means that the authentication alone decides.
     With `lines`, request and response hold one JSON object per line. `raw_parameters` are the parameters, out of the
     constants above, that the route reads from the request itself for speed.
     """

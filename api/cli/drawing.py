@@ -28,7 +28,7 @@ def draw(
 ) -> Text:
     """Draw the values over time, above the properties that a detector learned.
 
-    A column of dots reaches from its lowest to its highest value. `width` is that of the terminal unless specified.
+    A column of dots reaches from its lowest to its highest value. `width` is the terminal's unless specified.
     """
     width = max(10, (width or shutil.get_terminal_size().columns) - AXIS_WIDTH - 1)
     extremes = _extremes(np.asarray(timestamps), np.asarray(values, dtype=np.float64), 2 * width)

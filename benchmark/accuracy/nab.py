@@ -94,7 +94,7 @@ def nab(streams: Sequence[Stream], silence: int = 0) -> dict[str, float]:
 
 
 def _outcome(streams: Sequence[Stream], threshold: float, silence: int) -> tuple[float, float, int]:
-    """Return the worth of the alarms outside, that of the best alarm of each window, and the windows with an alarm."""
+    """Return the worth of the alarms outside, the sum of each window's best, and how many windows have an alarm."""
     outside, inside = [0.0], [0.0]
     for stream in streams:
         places = alarms(stream.scores, threshold, silence)

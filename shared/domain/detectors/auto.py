@@ -23,7 +23,7 @@ from shared.domain.detectors.standards import Standard, period_of
 from shared.domain.series import Series, Timestamps, Values
 
 MIN_CYCLE_GAIN = 0.5  # share of the error that a cycle must take away, for its detector to be compared
-MIN_FORECAST_SKILL = 0.2  # likewise of a forecast
+MIN_FORECAST_SKILL = 0.2  # share of the error that a forecast must take away, to be compared
 MAX_DRIFT = 1.0  # spreads between the levels of both parts, beyond which a fixed level is no candidate
 MSNN_BONUS = 0.1  # by which another must find more than msnn, which finds most real events on most series
 MIN_POINTS_TO_COMPARE = 64  # points, below which a held-out part shows nothing
