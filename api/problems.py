@@ -133,6 +133,11 @@ def page(request: Request, error: TsadError) -> Response:
     return render(request, "problem.html", status_code=body["status"], problem=body)
 
 
+def wants_page(request: Request) -> bool:
+    """Whether a browser navigates here, so that the answer is for eyes."""
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+
 def install(app: FastAPI) -> None:
     """Register handlers that answer every error with a problem."""
     app.add_exception_handler(TsadError, _refused)
@@ -179,5 +184,4 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, error: TsadError) -> Response:
-    by_browser = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-    return page(request, error) if by_browser else response(error, request_id_of(request))
+    return page(request, error) if wants_page(request) else response(error, request_id_of(request))

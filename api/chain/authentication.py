@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as RequestScope
 
 from api.matching import PROBES, path_of
-from api.problems import refuse
+from api.problems import refuse, wants_page
 from shared.domain.access import ANYBODY, Caller, Scope
 from shared.errors import AccessError, Code, TsadError
 from shared.settings import Settings
@@ -54,7 +54,7 @@ class Authentication:
                 self._check_origin(headers)
             scope["state"]["caller"] = ANYBODY if self.off else await self._caller(scope, headers)
         except TsadError as error:
-            if error.code == Code.UNAUTHENTICATED and _wants_page(scope, headers):
+            if error.code == Code.UNAUTHENTICATED and wants_page(Request(scope)):
                 await _redirect_to_sign_in(scope)(scope, receive, send)
             else:
                 await refuse(error, scope, receive, send)
@@ -184,10 +184,6 @@ def _redirect_to_sign_in(scope: RequestScope) -> RedirectResponse:
     """Return the redirect to the sign-in page, which leads back to the requested path and query string."""
     query = "?" + scope["query_string"].decode("latin-1") if scope["query_string"] else ""
     return RedirectResponse(f"{scope['root_path']}{SIGN_IN}?next={quote(scope['path'] + query, safe='')}", 303)
-
-
-def _wants_page(scope: RequestScope, headers: Headers) -> bool:
-    return scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
 
 
 def _is_loopback(endpoint: tuple[str, int | None] | None) -> bool:
