@@ -96,9 +96,6 @@ async def _judge_point(services: Services, point: SeriesPoint, caller: Caller, r
 def _flag(request: Request, name: str) -> bool:
     text = request.query_params.get(name, "false").lower()
     if text not in ("true", "false", "1", "0"):
-        raise _invalid_query(name, "must be true or false")
+        flaws = [Flaw(("query", name), "must be true or false")]
+        raise InputError(Code.INVALID_REQUEST, "A parameter is not as documented.", flaws=flaws)
     return text in ("true", "1")
-
-
-def _invalid_query(name: str, message: str) -> InputError:
-    return InputError(Code.INVALID_REQUEST, "A parameter is not as documented.", flaws=[Flaw(("query", name), message)])
