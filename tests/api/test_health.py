@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 import redis
 
 from shared.embedded.ports import free_port
@@ -10,6 +11,15 @@ from shared.settings import Settings
 from shared.store.schema import migrate
 from tests.processes import migrated_database, new_database, serving
 from tests.waiting import until
+
+
+@pytest.fixture
+def without_latencies(settings: Settings, redis_url: str) -> Settings:
+    """Settings with a Redis database that holds nothing yet."""
+    empty = redis_url.rsplit("/", 1)[0] + "/2"
+    with redis.Redis.from_url(empty) as client:
+        client.flushdb()
+    return settings.model_copy(update={"redis_url": empty})
 
 
 def test_the_process_is_alive_without_anything_else(settings: Settings) -> None:
@@ -51,26 +61,20 @@ def test_a_store_that_cannot_be_written_is_not_ready(settings: Settings) -> None
 
 
 def test_a_prediction_is_in_the_next_healthcheck_of_its_process(
-    settings: Settings, redis_url: str, series_id: str, fitted: Callable[..., str]
+    without_latencies: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
-    empty = redis_url.rsplit("/", 1)[0] + "/2"
-    with redis.Redis.from_url(empty) as client:
-        client.flushdb()
-    with serving(settings.model_copy(update={"redis_url": empty})) as api:
+    with serving(without_latencies) as api:
         assert api.get("/healthcheck").json()["inference_latency_ms"]["avg"] == 0
         assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1}).status_code == 200
         assert api.get("/healthcheck").json()["inference_latency_ms"]["avg"] > 0
 
 
 def test_predictions_under_the_prefix_of_a_proxy_are_recorded_too(
-    settings: Settings, redis_url: str, series_id: str, fitted: Callable[..., str]
+    without_latencies: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
-    empty = redis_url.rsplit("/", 1)[0] + "/2"
-    with redis.Redis.from_url(empty) as client:
-        client.flushdb()
-    with serving(settings.model_copy(update={"redis_url": empty}), root_path="/tsad") as api:
+    with serving(without_latencies, root_path="/tsad") as api:
         assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1}).status_code == 200
         assert api.get("/healthcheck").json()["inference_latency_ms"]["avg"] > 0
 
