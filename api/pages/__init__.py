@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from api.matching import path_of
 from api.pages import writing
 
 MEDIA_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
@@ -40,7 +41,7 @@ class Asset:
 def render(request: Request, template: str, *, status_code: int = 200, **content: object) -> HTMLResponse:
     """Render a page, with a policy that allows only the scripts and styles that the page itself includes."""
     nonce = token_urlsafe(16)
-    depth = request.scope["path"].removeprefix(request.scope.get("root_path", "")).count("/") - 1
+    depth = path_of(request.scope).count("/") - 1
     page = templates.get_template(template).render(
         nonce=nonce,
         root="../" * depth or "./",
