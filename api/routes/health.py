@@ -26,7 +26,7 @@ def healthcheck(services: ServicesOf, caller: CallerOf) -> Response:
     """Series that have versions, and the latencies of the newest predictions and fits."""
     latencies = services.latencies.read()
     empty = Latency.of([])
-    inference, training = (latencies.get(kind, empty) if latencies else empty for kind in Kind)
+    inference, training = (latencies[kind] if latencies else empty for kind in Kind)
     return answer(
         Health(
             series_trained=services.series_trained.read(caller.series_prefix),

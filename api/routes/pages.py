@@ -163,7 +163,7 @@ def _latencies(services: Services) -> dict[str, Latency]:
     latencies = services.latencies.read()
     if latencies is None:
         return {}
-    return {title: latencies.get(kind, Latency.of([])) for kind, title in _TITLES.items()}
+    return {title: latencies[kind] for kind, title in _TITLES.items()}
 
 
 def _jobs(rows: Sequence[tuple[Job, Place]]) -> list[Job]:
