@@ -104,9 +104,9 @@ def cancel(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
     """Stop a job. Once the answer says cancelled, it publishes nothing any more. Cancelling again changes nothing."""
     find_job(services, caller, job_id)
     with services.sessions.begin() as session:
-        cancelled = jobs.cancel(session, job_id)
-    if cancelled:
-        announce_next(services.sessions, services.announcer.announce, cancelled.series_id)
+        series_id = jobs.cancel(session, job_id)
+    if series_id:
+        announce_next(services.sessions, services.announcer.announce, series_id)
     job = find_job(services, caller, job_id)
     if job.status is not Status.CANCELLED:
         raise TsadError(Code.JOB_FINISHED, f"The job has {job.status} already. It can no longer be cancelled.")

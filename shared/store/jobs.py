@@ -52,7 +52,7 @@ SELECT CAST(id AS text) AS job_id, revision, status
 # its publication. No row: the job had already finished, so read it. Then announce next_of_series.
 _CANCEL = text("""
 UPDATE fit_jobs SET status = 'cancelled', lease_until = NULL, finished_at = clock_timestamp()
- WHERE id = CAST(:job_id AS uuid) AND (status IN ('queued', 'running')) IS TRUE RETURNING series_id, attempt
+ WHERE id = CAST(:job_id AS uuid) AND (status IN ('queued', 'running')) IS TRUE RETURNING series_id
 """)
 
 # After every final status, in a separate transaction: send this job's message. No row: no job waits, or its message is
@@ -98,14 +98,6 @@ class Revision(NamedTuple):
     status: Status
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """A job that was open and is canceled now."""
-
-    series_id: str
-    attempts: int
-
-
 def find(session: Session, job_ids: Collection[str]) -> dict[str, Job]:
     """Return the existing jobs, by id."""
     rows = session.execute(_BY_ID, {"job_ids": list(job_ids)})
@@ -147,10 +139,9 @@ def revisions_lately(session: Session, seconds: float) -> dict[str, Revision]:
     return {row.job_id: Revision(row.revision, Status(row.status)) for row in rows}
 
 
-def cancel(session: Session, job_id: str) -> Cancelled | None:
-    """Cancel an open job: from COMMIT on it cannot publish. Return None if it is unknown or not open."""
-    row = session.execute(_CANCEL, {"job_id": job_id}).first()
-    return Cancelled(row.series_id, row.attempt) if row else None
+def cancel(session: Session, job_id: str) -> str | None:
+    """Cancel an open job: from COMMIT on it cannot publish. Return its series id; None if it is unknown or not open."""
+    return session.execute(_CANCEL, {"job_id": job_id}).scalar()
 
 
 def any_holds_data(session: Session, series_id: str) -> bool:

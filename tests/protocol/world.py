@@ -191,9 +191,9 @@ class World:
 
     def cancel(self, job_id: str) -> None:
         with self.transaction() as session:
-            cancelled = jobs.cancel(session, job_id)
-        if cancelled:
-            self.announce_next(cancelled.series_id)
+            series_id = jobs.cancel(session, job_id)
+        if series_id:
+            self.announce_next(series_id)
 
     def retry(self, job_id: str, commit: Commit = Commit.DONE) -> str | None:
         """Retry a job; return the id of the new job."""
