@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Code(StrEnum):
-    """Stable code of an error. The API's table of statuses and `docs/errors.md` list each code."""
+    """Stable code of an error. The API's table of statuses and `docs/reference/errors.md` list each code."""
 
     # the request
     INVALID_JSON = "invalid_json"  # the body is not JSON

@@ -37,7 +37,7 @@ Location = Annotated[Path | str, BeforeValidator(_folder_or_bucket)]
 
 
 class Settings(BaseSettings):
-    """All settings of the service; `.env.example` and the README list the same names and defaults."""
+    """All settings of the service; `.env.example` and `docs/reference/settings.md` list the same names and defaults."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True, frozen=True

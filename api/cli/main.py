@@ -65,7 +65,7 @@ def sentences(error: TsadError) -> list[str]:
 
 
 def exit_code(error: TsadError) -> int:
-    """First exit code in `EXIT_CODES` that fits; docs/cli.md explains each."""
+    """First exit code in `EXIT_CODES` that fits; docs/reference/cli.md explains each."""
     return next(code for code, kinds in EXIT_CODES.items() if isinstance(error, kinds))
 
 

@@ -1,4 +1,4 @@
-"""The pictures in `docs/images`, and the table of sizes and times in `docs/pages.md`: `python3 run screenshots`."""
+"""The pictures in `docs/images` and the table of sizes and times in `docs/reference/pages.md`."""
 
 import math
 import random
@@ -19,8 +19,8 @@ from shared.store.engine import Sessions
 from tests.browser.test_pages import long_fit
 from tests.processes import serving
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs/pages.md"
-IMAGES = DOCUMENT.parent / "images"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs/reference/pages.md"
+IMAGES = DOCUMENT.parents[1] / "images"
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 800}
 PHONE_PAGES = ("start", "jobs")

@@ -7,12 +7,12 @@ from api.main import create_app
 from tests.docs.markdown import ROOT
 from tests.processes import make_settings
 
-DOCUMENT = ROOT / "docs/api.md"
+DOCUMENT = ROOT / "docs/reference/api.md"
 HEAD = """# The HTTP API
 
 Written from the OpenAPI document that the service itself serves at `/openapi.json`; `/docs` has the same to try out.
 Answers with a status of 400 or more are problems: [their codes](errors.md). A route that names a scope wants a key that
-has it, as `Authorization: Bearer …` ([security](security.md)).
+has it, as `Authorization: Bearer …` ([security](../explanation/security.md)).
 """
 
 Schema = dict[str, Any]

@@ -9,7 +9,7 @@ import typer.main
 from api.cli.main import command_line
 from tests.docs.markdown import ROOT
 
-DOCUMENT = ROOT / "docs/cli.md"
+DOCUMENT = ROOT / "docs/reference/cli.md"
 HEAD = "\n## Reference\n\n"
 _MARKUP = re.compile(r"\[bold\](.*?)\[/\]")
 

@@ -1,4 +1,4 @@
-"""docs/cli.md, the command line."""
+"""docs/reference/cli.md, the command line."""
 
 from api.cli.main import EXIT_CODES
 from api.cli.verdicts import ANOMALY_FOUND

@@ -84,7 +84,7 @@ def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
 def test_the_table_lists_every_metric_with_its_labels(labels: dict[str, set[str]]) -> None:
     documented = {
         name: set(code(label_cell))
-        for names, label_cell, *_ in rows((DEPLOY / "README.md").read_text())
+        for names, label_cell, *_ in rows((ROOT / "docs/how-to/monitor.md").read_text())
         for name in code(names)
     }
     suffix = re.compile(r"_(bucket|sum|count)$")

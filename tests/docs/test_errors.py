@@ -1,10 +1,10 @@
-"""docs/errors.md, the catalogue of errors."""
+"""docs/reference/errors.md, the catalogue of errors."""
 
 from api.problems import STATUS
 from shared.errors import Code
 from tests.docs.markdown import ROOT, rows
 
-CATALOGUE = ROOT / "docs/errors.md"
+CATALOGUE = ROOT / "docs/reference/errors.md"
 IN_JOBS = "in a job"
 ON_THE_COMMAND_LINE = "exit code"
 NEVER_ANSWERED = {

@@ -1,4 +1,4 @@
-"""docs/api.md, the HTTP API."""
+"""docs/reference/api.md, the HTTP API."""
 
 from tests.docs.http_reference import DOCUMENT, reference
 

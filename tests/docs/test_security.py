@@ -1,10 +1,10 @@
-"""docs/security.md: what it names as proof is there."""
+"""docs/explanation/security.md: what it names as proof is there."""
 
 import re
 
 from tests.docs.markdown import ROOT, code, rows
 
-SECURITY = ROOT / "docs/security.md"
+SECURITY = ROOT / "docs/explanation/security.md"
 TESTS = {
     name
     for file in ROOT.glob("tests/**/*.py")

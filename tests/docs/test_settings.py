@@ -1,14 +1,14 @@
-"""The README's tables of settings."""
+"""docs/reference/settings.md, the tables of settings."""
 
 import re
 
 from shared.settings import SECRETS, Settings
 from tests.deploy.composition import variables
 from tests.deploy.test_env_example import as_documented, setting_names
-from tests.docs.markdown import DOCUMENTS, ROOT, code, rows, section, without_blocks
+from tests.docs.markdown import DOCUMENTS, ROOT, code, rows, without_blocks
 
 SETTING = re.compile(r"[A-Z]+(?:_[A-Z]+)+")
-SETTINGS = section(ROOT / "README.md", "Settings")
+SETTINGS = (ROOT / "docs/reference/settings.md").read_text()
 
 
 def documented_settings() -> list[tuple[str, str, str]]:
