@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-local.lock", "requirements-dev.lock")
 OURS = ("api", "worker", "shared", "migrations", "run")
 
 

@@ -25,7 +25,8 @@ def checkout() -> Iterator[Path]:
         checkout.chmod(0o755)
         (checkout / "run").write_text(SCRIPT.read_text())
         (checkout / "pyproject.toml").touch()
-        (checkout / "requirements-dev.lock").write_text("wheel==1\n")
+        for lock in ("requirements-local.lock", "requirements-dev.lock"):
+            (checkout / lock).write_text(f"{lock}==1\n")
         yield checkout
 
 
@@ -37,10 +38,10 @@ def run(checkout: Path) -> Any:
     assert spec is not None
     module: Any = module_from_spec(spec)
     loader.exec_module(module)
-    module.installed = 0
+    module.installed = []
 
-    def install() -> None:
-        module.installed += 1
+    def install(lock: Path) -> None:
+        module.installed.append(lock.name)
         module.BIN.mkdir(parents=True, exist_ok=True)
         if not module.PYTHON.exists():
             module.PYTHON.symlink_to(sys.executable)
@@ -65,34 +66,44 @@ def test_without_a_command_it_lists_them_and_installs_nothing(checkout: Path) ->
 
 
 def test_what_is_prepared_is_not_touched_again(run: Any) -> None:
-    run.prepare()
-    run.prepare()
-    assert run.installed == 1
+    run.prepare(run.LOCAL_LOCK)
+    run.prepare(run.LOCAL_LOCK)
+    assert len(run.installed) == 1
 
 
-@pytest.mark.parametrize("name", ["requirements-dev.lock", "pyproject.toml"])
+def test_serving_installs_less_than_developing_and_nothing_after_it(
+    run: Any, monkeypatch: pytest.MonkeyPatch, checkout: Path
+) -> None:
+    monkeypatch.setattr(run.os, "execv", lambda *_: None)
+    monkeypatch.setattr(run.os, "chdir", lambda *_: None)
+    for command in ("up", "test", "up"):
+        run.main([command])
+    assert run.installed == ["requirements-local.lock", "requirements-dev.lock"]
+
+
+@pytest.mark.parametrize("name", ["requirements-local.lock", "pyproject.toml"])
 def test_a_change_of_what_is_needed_prepares_again(run: Any, checkout: Path, name: str) -> None:
-    run.prepare()
+    run.prepare(run.LOCAL_LOCK)
     (checkout / name).write_text("other\n")
-    run.prepare()
-    assert run.installed == 2
+    run.prepare(run.LOCAL_LOCK)
+    assert len(run.installed) == 2
 
 
 def test_a_failed_installation_is_repeated(run: Any) -> None:
-    run.prepare()
+    run.prepare(run.LOCAL_LOCK)
     run.STAMP.write_text("older")
-    install, run.install = run.install, lambda: sys.exit(1)
+    install, run.install = run.install, lambda _lock: sys.exit(1)
     with pytest.raises(SystemExit):
-        run.prepare()
+        run.prepare(run.LOCAL_LOCK)
     run.install = install
-    run.prepare()
-    assert run.installed == 2
+    run.prepare(run.LOCAL_LOCK)
+    assert len(run.installed) == 2
 
 
 def test_a_second_run_waits_for_the_first_and_finds_everything_done(
     run: Any, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run.prepare()
+    run.prepare(run.LOCAL_LOCK)
     stamp = run.STAMP.read_text()
     run.STAMP.unlink()
     with (checkout / ".tools" / "lock").open("w") as lock:
@@ -103,9 +114,9 @@ def test_a_second_run_waits_for_the_first_and_finds_everything_done(
             fcntl.flock(lock, fcntl.LOCK_UN)
 
         monkeypatch.setattr(run.time, "sleep", the_first_finishes)
-        run.prepare()
+        run.prepare(run.LOCAL_LOCK)
     assert capsys.readouterr().err == "run: another run is preparing .venv; waiting (0 s)\n"
-    assert run.installed == 1
+    assert len(run.installed) == 1
 
 
 def test_a_step_that_takes_long_gives_signs_of_life(run: Any, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +139,7 @@ def test_an_installation_that_fails_ends_in_a_sentence(run: Any, capfd: pytest.C
         run.step("installing", sys.executable, "-c", "raise SystemExit('no network')")
     output = capfd.readouterr().err
     assert "no network" in output
-    assert "run: Installing failed, as said above. It needs a package index" in output
+    assert "run: Installing failed; the reason is above. It needs a reachable package index" in output
 
 
 def test_a_python_without_pip_and_venv_is_told_what_is_missing(
@@ -147,7 +158,7 @@ def test_an_older_python_is_told_which_is_needed(checkout: Path) -> None:
     )
     process = subprocess.run([sys.executable, "-c", pretend], capture_output=True, text=True, check=False)
     assert process.returncode == 1
-    assert process.stderr.startswith("run: Python 3.11 or newer is needed, and this is")
+    assert process.stderr.startswith("run: Python 3.11 or newer is required; this is")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -172,7 +183,7 @@ def open_to(python: str, user: dict[str, Any]) -> bool:
 def test_lint_runs_every_check_and_fails_when_one_does(
     run: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run.prepare()
+    run.prepare(run.LOCAL_LOCK)
     checks = {"bad": ("-c", "raise SystemExit('found something')"), "good": ("-c", "print('fine')")}
     monkeypatch.setattr(run, "LINTERS", checks)
     assert run.main(["lint"]) == 1
