@@ -13,7 +13,7 @@ from shared.errors import BusyError, InputError, NotFoundError, SetupError, Tsad
 # Each is a function, or an app with subcommands, in the module of `api.cli.commands` with the same name.
 COMMANDS = (
     *("up", "demo", "fit", "fit-many", "predict", "watch", "jobs", "series"),
-    *("doctor", "gc", "backup", "restore", "keys", "migrate"),
+    *("doctor", "gc", "backup", "restore", "keys", "migrate", "service"),
 )
 EXIT_CODES: dict[int, tuple[type[TsadError], ...]] = {
     2: (InputError, SetupError),

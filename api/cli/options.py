@@ -43,6 +43,13 @@ OfHome = Annotated[
     ),
 ]
 
+ApiPort = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the API; 0 picks a free one.")]
+FlowerPort = Annotated[int, typer.Option(min=0, max=65535, help="Port of Flower; 0 picks a free one.")]
+Concurrency = Annotated[
+    int | None, typer.Option(min=1, help="Fits at a time.", show_default="WORKER_CONCURRENCY, else 2")
+]
+ApiProcesses = Annotated[int, typer.Option(min=1, help="Processes that serve the API.")]
+
 
 def fit_fields(detector: str, parameters: list[str] | None) -> dict[str, Any]:
     """Fields of a fit's body that choose the detector and its parameters; `InputError` without an equals sign.

@@ -84,8 +84,9 @@ class Supervisor:
             time.sleep(POLL_S)
 
     def check(self) -> None:
-        """Restart dead services; raise `UnavailableError` for a service that dies too often."""
+        """Restart dead services and rotate logs; raise `UnavailableError` for a service that dies too often."""
         for watched in self._watched:
+            watched.service.rotate_log()
             if watched.start_at is None:
                 if watched.service.died() and watched.service.process is not None:
                     self._count_death(watched, ending(watched.service.process.returncode))

@@ -1,6 +1,7 @@
 """A process that can be restarted after it died, under the same name and with the same log."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -19,6 +20,7 @@ from shared.errors import Code, UnavailableError
 POLL_S = 0.02
 REMAINS_S = 10  # how long the children of a dead process may take to end
 TAIL_BYTES = 2000
+MAX_LOG_BYTES = 50 * 2**20
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,18 @@ class Service(ABC):
                     self.process.send_signal(harder_signal)
             self.process.wait()
         self._sweep(self.process)
+
+    def rotate_log(self) -> None:
+        """Replace `<name>.log.1` with a log that exceeds `MAX_LOG_BYTES`, and continue with an empty one.
+
+        The process keeps its open file, so the log is copied and then emptied: lines written in between are lost.
+        """
+        with suppress(OSError):
+            if self.log.stat().st_size > MAX_LOG_BYTES:
+                try:
+                    shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+                finally:
+                    os.truncate(self.log, 0)  # even if the disk has no space for the copy
 
     def log_tail(self) -> str:
         """Return the end of the log, preceded by its path."""

@@ -210,3 +210,28 @@ def test_only_the_first_signal_interrupts() -> None:
         work()
     assert len(sent) == 3
     assert signal.getsignal(signal.SIGTERM) is handler_before
+
+
+def test_a_log_that_grows_too_large_is_moved_aside_while_the_process_goes_on_writing(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.embedded.service.MAX_LOG_BYTES", 100)
+    write = "import itertools\nfor number in itertools.count(): print(number, flush=True)"
+    child = Child("child", home, write)
+    with supervised(home, [], child) as supervisor:
+        supervisor.start()
+        previous = home.logs / "child.log.1"
+        check_until(supervisor, lambda: previous.exists() and previous.stat().st_size > 100)
+        first = previous.read_text()
+        check_until(supervisor, lambda: previous.read_text() not in ("", first))
+    assert first.startswith("0\n1\n")
+    assert "\0" not in previous.read_text()  # the process appends: it does not write where the old end was
+
+
+def test_a_log_is_emptied_even_when_there_is_no_space_for_a_copy(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.embedded.service.MAX_LOG_BYTES", 100)
+    child = Child("child", home, SERVE)
+    child.log.write_text("x" * 101)
+    (home.logs / "child.log.1").mkdir()  # a copy fails, as on a full disk
+    child.rotate_log()
+    assert child.log.read_text() == ""

@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
+from api.cli.options import ApiPort, ApiProcesses, Concurrency, FlowerPort
 from api.cli.stack import FLOWER_USER, running_stack
 from shared.embedded import default_home
 
 
 def up(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 picks a free one.")] = 8000,
-    flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Flower; 0 picks a free one.")] = 5555,
+    port: ApiPort = 8000,
+    flower_port: FlowerPort = 5555,
     home: Annotated[
         Path | None,
         typer.Option(
@@ -23,10 +24,8 @@ def up(
             show_default="~/.local/state/tsad, or /var/lib/tsad for root",
         ),
     ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Fits at a time.", show_default="WORKER_CONCURRENCY, else 2")
-    ] = None,
-    api_processes: Annotated[int, typer.Option(min=1, help="Processes that serve the API.")] = 1,
+    concurrency: Concurrency = None,
+    api_processes: ApiProcesses = 1,
 ) -> None:
     """Start everything on this machine and serve until Ctrl-C or SIGTERM.
 
