@@ -1,4 +1,5 @@
-# For the habit: everything here is `python3 run …`.
-.PHONY: up demo test chaos bench lint
-up demo test chaos bench lint:
+# Shortcuts: everything here is `python3 run …`. ARGS passes options, as in `make test ARGS="tests/api -k predict"`.
+COMMANDS = up demo test lint format browse fuzz chaos bench accuracy screenshots audit lock build
+.PHONY: $(COMMANDS)
+$(COMMANDS):
 	python3 run $@ $(ARGS)

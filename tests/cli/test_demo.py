@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from api import samples
+from tests.deploy.images import install_wheel
 
 
 @pytest.fixture
@@ -20,10 +21,10 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def demo(folder: Path, *arguments: str, python: str | Path = sys.executable) -> "subprocess.CompletedProcess[str]":
     clean = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     return subprocess.run(
-        [sys.executable, "-m", "api.cli.main", "demo", *arguments],
+        [python, "-P", "-m", "api.cli.main", "demo", *arguments],
         env={**clean, "TMPDIR": str(folder), "COLUMNS": "200"},
         cwd=folder,
         capture_output=True,
@@ -33,8 +34,10 @@ def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_the_demo_fits_judges_and_plots_real_series_and_leaves_only_the_page(folder: Path) -> None:
-    result = demo(folder, "--output=page.html")
+def test_the_demo_of_an_installed_wheel_fits_judges_and_plots_real_series_and_leaves_only_the_page(
+    folder: Path, tmp_path: Path
+) -> None:
+    result = demo(folder, "--output=page.html", python=install_wheel(tmp_path))
     assert result.returncode == 0, result.stdout + result.stderr
     for part in ("new-york-temperature", "seattle-wind", "anomaly", "normal", "2 series trained", "page.html"):
         assert part in result.stdout

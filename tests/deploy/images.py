@@ -1,11 +1,13 @@
-"""Read Dockerfiles, and make the files and packages of an image without Docker."""
+"""Read Dockerfiles, and make the files and packages of an image or a wheel without Docker and an index."""
 
 import json
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 import venv
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import distributions
@@ -123,6 +125,21 @@ def make_environment(folder: Path, lock: str) -> None:
             for top in {file.parts[0] for file in distribution.files or ()} - {".."}:
                 if not (site / top).exists():
                     (site / top).symlink_to(str(distribution.locate_file(top)))
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build the wheel that a release publishes."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target=wheel", f"--directory={folder}"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
+
+
+def install_wheel(folder: Path) -> Path:
+    """Install the wheel and what it needs into a virtual environment without this checkout; return its Python."""
+    make_environment(folder / "venv", "requirements-local.lock")
+    with zipfile.ZipFile(build_wheel(folder)) as wheel:
+        wheel.extractall(next((folder / "venv/lib").glob("python*/site-packages")))
+    return folder / "venv/bin/python"
 
 
 def canonical(name: str) -> str:
