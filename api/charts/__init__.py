@@ -1,1 +1,1 @@
-"""Histories of versions, as interactive figures and static pictures."""
+"""Charts of the training data of versions: interactive figures and static pictures."""

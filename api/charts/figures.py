@@ -11,22 +11,22 @@ from shared.domain.series import Timestamps, Values
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-# Arrays of Python numbers. Plotly validates each item of a list, and packs an array of floats into bytes, which the
+# Arrays of Python numbers, because Plotly validates each item of a list, and packs arrays of floats into bytes that the
 # page's scripts would have to unpack.
 Column = NDArray[np.object_]
 
 MOST_OF_BAND = 1_000
-MOST_WITH_MARKERS = 200  # up to so many points, each has a dot
+MOST_WITH_MARKERS = 200  # points; longer charts have no dots
 TIME = "%{x|%Y-%m-%d %H:%M:%S} UTC"
 
 
 def training(excerpt: Excerpt) -> "Figure":
     """Return the figure of a version's training data: values, normal band, expected values and anomalies.
 
-    The page's scripts find the traces by name. They color them by the theme, load finer points on zoom, and fill the
-    last trace with the points that the reader tries out.
+    The page's scripts find the traces by name. They color them by theme, load finer points on zoom, and fill the last
+    trace with the points that the user tries.
     """
-    from plotly import graph_objects as go  # noqa: PLC0415 - a slow import that only the first chart should pay for
+    from plotly import graph_objects as go  # noqa: PLC0415 - slow to import: only charts pay for it
 
     figure = go.Figure(
         [go.Scatter(trace) for trace in [*_band(excerpt), _line(excerpt), _anomalies(excerpt), _tried()]]
@@ -58,7 +58,7 @@ def training(excerpt: Excerpt) -> "Figure":
                 "yref": "paper",
                 "xanchor": "right",
                 "yanchor": "top",
-                "text": "end of the training data",
+                "text": "end of training data",
                 "showarrow": False,
                 "font": {"size": 11},
             }
@@ -68,9 +68,9 @@ def training(excerpt: Excerpt) -> "Figure":
 
 
 def band_indices(excerpt: Excerpt) -> NDArray[np.intp]:
-    """Return the indices (m,) of the points between which the band is drawn, at most `MOST_OF_BAND`.
+    """Return the indices (m,) of the points that outline the band, at most `MOST_OF_BAND`.
 
-    Points within a constant part of the band are left out.
+    Points inside a constant part of the band are omitted.
     """
     indices = np.flatnonzero(~np.isnan(excerpt.score))
     if len(indices) > 2:
@@ -81,9 +81,9 @@ def band_indices(excerpt: Excerpt) -> NDArray[np.intp]:
 
 
 def band_edges(excerpt: Excerpt, indices: NDArray[np.intp]) -> tuple[Values, Values] | None:
-    """Return lower and upper edge (m,) of the band at these points; None for a detector without a band.
+    """Return the lower and upper edges (m,) of the band at these points; None for a detector without a band.
 
-    An open side reaches to the extreme value, so that the shading covers everything that is normal.
+    An open side extends to the extreme value, so that the shading covers all normal values.
     """
     lower, upper = excerpt.lower[indices], excerpt.upper[indices]
     if np.isnan(lower).all() and np.isnan(upper).all():
@@ -131,11 +131,11 @@ def _line(excerpt: Excerpt) -> dict[str, Any]:
 
 
 def _anomalies(excerpt: Excerpt) -> dict[str, Any]:
-    above = np.flatnonzero(excerpt.score > 1)
+    anomalous = np.flatnonzero(excerpt.score > 1)
     return {
-        "x": _milliseconds(excerpt.timestamps[above]),
-        "y": excerpt.values[above].astype(object),
-        "customdata": _with_scores(excerpt, above),
+        "x": _milliseconds(excerpt.timestamps[anomalous]),
+        "y": excerpt.values[anomalous].astype(object),
+        "customdata": _with_scores(excerpt, anomalous),
         "mode": "markers",
         "name": "anomaly",
         "marker": {"symbol": "diamond", "size": 9, "line": {"width": 1}},
@@ -144,7 +144,7 @@ def _anomalies(excerpt: Excerpt) -> dict[str, Any]:
 
 
 def _tried() -> dict[str, Any]:
-    """Return the empty trace for points that the reader tries out."""
+    """Return the empty trace for the points that the user tries."""
     return {
         "x": [],
         "y": [],
@@ -158,7 +158,7 @@ def _tried() -> dict[str, Any]:
 
 
 def _with_scores(excerpt: Excerpt, indices: NDArray[np.intp]) -> Column:
-    """Return time in seconds and score (m, 2) of these points; the score is None where none is stored."""
+    """Return the time in seconds and the score (m, 2) of these points; the score is None where none is stored."""
     scores = np.array(nullable(excerpt.score[indices]), dtype=object)
     return np.column_stack((excerpt.timestamps[indices].astype(object), scores))
 

@@ -1,4 +1,4 @@
-"""Histories: the training points of a version with its scores and band, and excerpts of them for charts."""
+"""Histories: the training points of a version with their scores and band, and excerpts of them for charts."""
 
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -15,12 +15,12 @@ from shared.domain.training_scores import TrainingScores
 from shared.domain.versions import Version
 
 FEWEST_SHOWN, MOST_SHOWN, USUALLY_SHOWN = 16, 20_000, 4_000
-SCALES = np.round(np.geomspace(0.2, 5.0, 141), 4)  # thresholds to compare, as multiples of the version's own
+SCALES = np.round(np.geomspace(0.2, 5.0, 141), 4)  # thresholds to compare, as multiples of the version's threshold
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A span of a history, as columns (m,). NaN means that the detector has no such value, or that none is stored."""
+    """A span of a history, as columns (m,). NaN: the detector has no such value, or none is stored."""
 
     timestamps: Timestamps
     values: Values
@@ -28,7 +28,7 @@ class Excerpt:
     expected: Values
     lower: Values
     upper: Values
-    points: int  # of the series in the span, in the excerpt or not
+    points: int  # of the series in the span, also those not in the excerpt
     anomalies: int  # among the stored scores in the span
 
 
@@ -48,7 +48,7 @@ class History:
 
     @cached_property
     def firing(self) -> list[int]:
-        """Numbers of stored scores above each of `SCALES`: the points that fire if the threshold is scaled so.
+        """Number of stored scores above each of `SCALES`: the points flagged at the threshold times that scale.
 
         A long series stores one score per block of points, so each score stands for at least one point.
         """
@@ -60,7 +60,7 @@ class History:
         """Return the points from `first` to `last`, in seconds, both included, thinned to `at_most` (>= 16) points.
 
         Half of these are the smallest and largest values of slices, a quarter the highest scores of slices, and a
-        quarter all anomalies. If the anomalies do not fit into a quarter, only those among the highest scores are kept.
+        quarter all anomalies. If the anomalies need more than a quarter, only those among the highest scores are kept.
         """
         start, end = np.searchsorted(self.series.timestamps, (first, last + 1)).tolist()
         scored = slice(*np.searchsorted(self.scores.index, (start, end)).tolist())
@@ -70,8 +70,8 @@ class History:
             shown = np.arange(start, end)
         else:
             outline = start + extremes(self.series.values[start:end], at_most // 2)
-            few = anomalies if len(anomalies) <= at_most // 4 else anomalies[:0]
-            shown = np.unique(np.concatenate((outline, index[peaks(score, at_most // 4)], index[few])))
+            kept = anomalies if len(anomalies) <= at_most // 4 else anomalies[:0]
+            shown = np.unique(np.concatenate((outline, index[peaks(score, at_most // 4)], index[kept])))
         return Excerpt(
             timestamps=self.series.timestamps[shown],
             values=self.series.values[shown],
@@ -99,7 +99,7 @@ def nullable(column: Values) -> list[float | None]:
 
 
 class Histories:
-    """Reads histories, and caches them up to a number of bytes. A history never changes."""
+    """Reads histories and caches them, up to a number of bytes. Histories never change."""
 
     def __init__(self, artifacts: Artifacts, cache_bytes: int) -> None:
         self._artifacts = artifacts
@@ -108,9 +108,9 @@ class Histories:
     def of(self, version: Version) -> History:
         """Return the version's history.
 
-        Raises `DamagedError` if a file is missing or not what was stored, `UnavailableError` if the store is away.
+        Raises `DamagedError` if a file is missing or has changed, `UnavailableError` if the store is unavailable.
         """
-        key = version.scores.key  # unique: it names series, job and attempt
+        key = version.scores.key  # unique: contains series, job and attempt
         if cached := self._cache.get(key):
             return cached
         series = Series.decode(self._artifacts.data.get(version.data))

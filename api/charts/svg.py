@@ -1,4 +1,4 @@
-"""Static charts as SVG text, for chats, mails and wikis, drawn without a browser."""
+"""Static charts as SVG text, for chats, emails and wikis, drawn without a browser."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,7 +56,9 @@ class Frame:
 
     def y(self, values: Values) -> Values:
         """Return pixels from the top (m,), clipped to the frame."""
-        share = (values / 2 - self.low / 2) / (self.high / 2 - self.low / 2)  # halves: the difference may overflow
+        share = (values / 2 - self.low / 2) / (
+            self.high / 2 - self.low / 2
+        )  # halved first, because the difference may overflow
         return (self.bottom - share.clip(0, 1) * (self.bottom - self.top)).round(1)
 
 
@@ -71,7 +73,7 @@ def training(version: Version, excerpt: Excerpt, width: int, height: int, theme:
     x_ticks = ticks.times(frame.first, frame.last, room // 12 + 1)
     title = f"{version.series_id} · version {version.version} · {version.detector}"
     summary = _summary(version)
-    above = excerpt.score > 1
+    anomalous = excerpt.score > 1
     return templates.get_template("plot.svg").render(
         width=width,
         height=height,
@@ -88,7 +90,7 @@ def training(version: Version, excerpt: Excerpt, width: int, height: int, theme:
         expected=_expected(frame, excerpt.timestamps[indices], excerpt.expected[indices]),
         marks="".join(
             f"M{x} {y}{DIAMOND}"
-            for x, y in zip(frame.x(excerpt.timestamps[above]), frame.y(excerpt.values[above]), strict=True)
+            for x, y in zip(frame.x(excerpt.timestamps[anomalous]), frame.y(excerpt.values[anomalous]), strict=True)
         ),
     )
 
@@ -109,7 +111,7 @@ def _frame(excerpt: Excerpt, width: int, height: int, value_range: tuple[float, 
 
 
 def _range(values: Values, edges: tuple[Values, Values] | None) -> tuple[float, float]:
-    """Return the range of the y axis: all values, and the band as far as the values keep a third of the height."""
+    """Return the range of the y axis: all values, and as much of the band as leaves them a third of the height."""
     low, high = float(values.min()), float(values.max())
     reach = max(high / 2 - low / 2, 1e-9 * max(abs(low), abs(high)), ticks.SMALLEST)
     if edges is not None:

@@ -1,10 +1,10 @@
-"""Ticks of axes: round numbers, and round times in UTC."""
+"""Axis ticks: round numbers, and round times in UTC."""
 
 import math
 from datetime import UTC, datetime, timedelta
 
 LAST_YEAR = 9_999
-SMALLEST = 1e-300  # smaller differences lose digits
+SMALLEST = 1e-300  # smaller differences lose precision
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200)
 _DAYS = (1, 2, 7, 14)
 _MONTHS = (1, 2, 3, 6)
@@ -21,7 +21,7 @@ def numbers(low: float, high: float, at_most: int) -> list[tuple[float, str]]:
     power = 10.0 ** math.floor(math.log10(span))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= 0.999 * span)
     first, last = math.ceil(low / step), math.floor(high / step)
-    if last - first > 2 * at_most:  # so far from zero that adding a step is lost to rounding
+    if last - first > 2 * at_most:  # so far from zero that rounding swallows a step
         return [(low, f"{low:.6g}")]
     digits = max(math.ceil(math.log10(max(abs(low), abs(high)) / step)) + 1, 6)
     return [(multiple * step, f"{multiple * step:.{digits}g}") for multiple in range(first, last + 1)]

@@ -1,6 +1,6 @@
 """Pages: templates, and assets whose URLs change with their content.
 
-Every URL in a page is relative, so that a proxy may serve the pages under a prefix: `root` leads from the page to `/`.
+All URLs in pages are relative, so that a proxy can serve them under a prefix: `root` leads from the page to `/`.
 """
 
 import gzip
@@ -34,7 +34,7 @@ class Asset:
 
     @cached_property
     def compressed(self) -> bytes:
-        """The content, compressed with gzip at its first request, so that rendering a page that links to it is fast."""
+        """The gzipped content, compressed on the first request so that rendering pages that link to it stays fast."""
         return gzip.compress(self.content, 6, mtime=0)
 
 

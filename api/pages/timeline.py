@@ -43,7 +43,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A version in the timeline of its series, beside the one before it."""
+    """A version in the timeline of its series, linked to the previous one."""
 
     version: Version
     band: Band | None
@@ -55,12 +55,12 @@ class Entry:
         if self.older is None:
             return []
         old, new = self.older.version, self.version
-        shared = sorted(old.parameters.keys() & new.parameters.keys())  # the others belong to only one of the detectors
+        common = sorted(old.parameters.keys() & new.parameters.keys())  # the rest exist in only one of the detectors
         compared = [
             Change("detector", old.detector, new.detector),
             *(
                 Change(name.replace("_", " "), *_formatted(old.parameters[name], new.parameters[name]))
-                for name in shared
+                for name in common
             ),
             Change("points", f"{old.points:,}", f"{new.points:,}"),
             Change("normal band", str(self.older.band or "none"), str(self.band or "none")),
@@ -85,7 +85,7 @@ def read_band(states: Store, scores: Artifact) -> Band | None:
 def _band(version: Version, band_of: Callable[[Artifact], Band | None]) -> Band | None:
     try:
         return band_of(version.scores)
-    except TsadError:  # a damaged file, or a store that is away, must not break the page
+    except TsadError:  # a damaged file or an unavailable store must not break the page
         return None
 
 

@@ -13,7 +13,7 @@ def moment(when: datetime) -> str:
 
 
 def minute(when: datetime) -> str:
-    """Format a time without its year, to the minute. It is as wide as the text that replaces it: "59 min ago"."""
+    """Format a time without its year, to the minute. It is as wide as "59 min ago", the text that replaces it."""
     return f"{when.astimezone(UTC):%m-%d %H:%M}"
 
 
@@ -44,8 +44,8 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     for size, unit, smaller_size, smaller in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:
-            rest = whole % size // smaller_size
-            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+            remainder = whole % size // smaller_size
+            return f"{whole // size} {unit}" + (f" {remainder} {smaller}" if remainder else "")
     return f"{whole} s"
 
 

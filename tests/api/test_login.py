@@ -66,7 +66,7 @@ def test_behind_tls_the_cookie_is_for_tls_alone(keyed_settings: Settings, root: 
 def test_a_wrong_key_is_reported_and_gives_no_cookie(browser: httpx.Client, key: str) -> None:
     answer = browser.post("/ui/login", data={"key": key})
     assert answer.status_code == 401
-    assert "This is no key" in answer.text
+    assert "The API key is invalid, expired or revoked." in answer.text
     assert "Set-Cookie" not in answer.headers
 
 

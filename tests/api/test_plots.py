@@ -34,7 +34,7 @@ def test_a_plot_leads_to_the_versions_around_it(api: httpx.Client, series_id: st
     page = api.get(f"/plot?series_id={series_id}&version=2").text
     for version in (1, 3):
         assert f"plot?series_id={series_id}&amp;version={version}" in page
-    assert "latest, 3" in page
+    assert "latest: version 3" in page
 
 
 @pytest.mark.parametrize(

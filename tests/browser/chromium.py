@@ -1,4 +1,4 @@
-"""The browser for tests of the pages, and the errors that it watches for."""
+"""Chromium for tests of the pages, and a watch for page errors."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Request, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-MISSING = "There is no Chromium here to drive the pages: install one (on Debian and Ubuntu: apt-get install chromium)."
+MISSING = "The browser tests need Chromium. Install it; on Debian and Ubuntu: apt-get install chromium"
 FLAGS = (
-    "--no-sandbox",  # it may run as root, and loads only our own pages
+    "--no-sandbox",  # the tests may run as root, and load only our own pages
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
@@ -19,13 +19,13 @@ FLAGS = (
 
 
 def find_chromium() -> str | None:
-    """The path of an installed Chromium."""
+    """Return the path of an installed Chromium, or None."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextmanager
 def started() -> Iterator[Browser]:
-    """Start the installed Chromium; raise `FileNotFoundError` without one."""
+    """Start the installed Chromium; raise `FileNotFoundError` if there is none."""
     path = find_chromium()
     if path is None:
         raise FileNotFoundError(MISSING)
@@ -37,25 +37,25 @@ def started() -> Iterator[Browser]:
 
 @dataclass
 class Watch:
-    """Errors of any page: console errors, violations of its policy, requests to other hosts."""
+    """Errors of all pages: console errors, violations of the content security policy, requests to other hosts."""
 
-    origin: str  # where every request must go
+    origin: str  # the only host that pages may contact
     messages: list[str] = field(default_factory=list)
-    expected: list[str] = field(default_factory=list)  # parts of messages that a test provokes
+    expected: list[str] = field(default_factory=list)  # parts of messages that the test provokes
 
-    def over(self, context: BrowserContext) -> None:
+    def attach(self, context: BrowserContext) -> None:
         """Watch all pages of the context."""
         context.on("console", self._console)
         context.on("weberror", lambda error: self.messages.append(f"error: {error.error}"))
         context.on("request", self._request)
 
     @property
-    def complaints(self) -> list[str]:
-        """The messages that no test expected."""
+    def unexpected(self) -> list[str]:
+        """Messages that the test does not expect."""
         return [message for message in self.messages if not any(part in message for part in self.expected)]
 
     def _console(self, message: ConsoleMessage) -> None:
-        # the console reports violations of the policy too
+        # policy violations also appear on the console
         if message.type in ("error", "warning"):
             self.messages.append(f"{message.type}: {message.text}")
 

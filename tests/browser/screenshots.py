@@ -1,4 +1,4 @@
-"""The pictures in `docs/images` and the table of sizes and times in `docs/reference/pages.md`."""
+"""Take the pictures in `docs/images` and measure the table in `docs/reference/pages.md`."""
 
 import math
 import random
@@ -28,7 +28,7 @@ THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SERIES = "boiler.north"
 OTHERS = ("cold-store.temperature", "edge-01.latency", "line-3.current", "pump-7.pressure", "solar.roof", "water.main")
 MAX_BYTES = 150_000
-TIMES = 5  # each page is opened this often; the quickest time is the least disturbed
+LOADS = 5  # of each page; the fastest is the least disturbed
 MEASURES = """
 () => {
   const [page] = performance.getEntriesByType("navigation");
@@ -42,7 +42,7 @@ MEASURES = """
 
 
 def wave(level: float, *, points: int = 480, incidents: tuple[int, ...] = (), **fields: Any) -> dict[str, Any]:
-    """A body for a fit: an hourly daily cycle with noise."""
+    """Return the body of a fit: a noisy daily cycle, hour by hour."""
     noise = random.Random(level)  # noqa: S311 - a picture
     values = [level + level / 6 * math.sin(hour / 12 * math.pi) + noise.gauss(0, level / 60) for hour in range(points)]
     for place in incidents:
@@ -58,7 +58,7 @@ def api(settings: Settings) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def addresses(api: httpx.Client, sessions: Sessions, fitted: Callable[..., str]) -> dict[str, str]:
-    """A small installation with something to show on each page."""
+    """URLs of the pages, in a small installation with something to show on each."""
     for place, series_id in enumerate(OTHERS):
         fitted(series_id, wave(8 + 5 * place, incidents=(200,) if place % 3 == 1 else ()))
     sample = samples.load("seattle-wind")
@@ -97,9 +97,9 @@ def take(page: Page, name: str) -> None:
 
 
 def measured(page: Page, path: str) -> tuple[list[int], list[float]]:
-    """Bytes of the page, its styles and scripts, and Plotly; milliseconds until it is received and ready."""
+    """Return bytes of the page, its styles and scripts, and Plotly, and milliseconds until received and ready."""
     measurements = []
-    for _ in range(TIMES):
+    for _ in range(LOADS):
         page.goto(path)
         measurements.append(page.evaluate(MEASURES))
     times = zip(*(measurement["times"] for measurement in measurements), strict=True)
@@ -110,7 +110,7 @@ def test_take_the_pictures_and_measure_the_pages(
     browser: Browser, api: httpx.Client, addresses: dict[str, str]
 ) -> None:
     IMAGES.mkdir(exist_ok=True)
-    lines = ["| page | HTML | styles and scripts | Plotly | read | ready |", "|---|---|---|---|---|---|"]
+    lines = ["| page | HTML | styles and scripts | Plotly | received | ready |", "|---|---|---|---|---|---|"]
     with opened(browser, api, "light") as page:
         for name, path in addresses.items():
             sizes, times = measured(page, path)

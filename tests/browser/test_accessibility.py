@@ -1,4 +1,4 @@
-"""Every page, light and dark, is accessible and does not shift while it loads."""
+"""Every page is accessible in both themes, fits a phone, and does not shift while loading."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from tests.points import ramp
 
 PAGES = {
     "start": "/",
-    "search without a result": "/?prefix=nobody-",
+    "search without results": "/?prefix=nobody-",
     "jobs": "/ui/jobs",
     "job": "/ui/jobs/{job_id}",
     "series": "/ui/series/{series_id}",
@@ -31,7 +31,7 @@ SHIFTS = """
 
 @pytest.fixture
 def path(request: pytest.FixtureRequest, fitted: Callable[..., str], api: httpx.Client, series_id: str) -> str:
-    """The path of the page of this name, for a series with two versions, one of them pinned."""
+    """Path of the named page, for a series with two versions, one of them pinned."""
     fitted(series_id)
     job_id = fitted(series_id, ramp(60, values=[*ramp(59)["values"], 90.0]))
     api.put(f"/series/{series_id}/pin", json={"version": 1})
@@ -40,31 +40,31 @@ def path(request: pytest.FixtureRequest, fitted: Callable[..., str], api: httpx.
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES, indirect=True)
-def test_a_page_keeps_nobody_out(page: Page, watch: Watch, path: str, theme: str) -> None:
+def test_a_page_has_no_serious_accessibility_violations(page: Page, watch: Watch, path: str, theme: str) -> None:
     watch.expected.append("404")
     page.goto(path)
     for dialog in page.locator("dialog").all():
         dialog.evaluate("(dialog) => dialog.showModal()")
-        assert serious(page) == []
+        assert serious_violations(page) == []
         dialog.evaluate("(dialog) => dialog.close()")
-    assert serious(page) == []
+    assert serious_violations(page) == []
 
 
 @pytest.mark.parametrize("path", ["start", "jobs", "job", "series", "plot"], indirect=True)
-def test_nothing_jumps_while_a_page_loads(page: Page, path: str) -> None:
+def test_a_page_does_not_shift_while_loading(page: Page, path: str) -> None:
     page.goto(path)
     assert page.evaluate(SHIFTS) < 0.02
 
 
 @pytest.mark.parametrize("path", ["start", "jobs", "job", "series", "plot"], indirect=True)
-def test_no_page_is_wider_than_a_phone(page: Page, path: str) -> None:
+def test_a_page_fits_a_phone_screen(page: Page, path: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(path)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def serious(page: Page) -> list[Any]:
-    """The serious violations that axe finds, and where."""
+def serious_violations(page: Page) -> list[Any]:
+    """Return the serious violations that axe finds, with their elements."""
     violations = Axe().run(page).response["violations"]
     return [
         (violation["id"], violation["help"], [node["html"] for node in violation["nodes"]][:3])

@@ -1,4 +1,4 @@
-"""Signing in where keys are required: the pages, and what works with the cookie."""
+"""Sign in to pages that require a key, and use them with the cookie."""
 
 from collections.abc import Iterator
 
@@ -36,13 +36,13 @@ def watch(keyed: httpx.Client) -> Watch:
     return Watch(str(keyed.base_url))
 
 
-def test_a_key_opens_the_pages_until_somebody_signs_out(page: Page, watch: Watch, root: Key) -> None:
+def test_a_key_opens_the_pages_until_the_user_signs_out(page: Page, watch: Watch, root: Key) -> None:
     page.goto("/ui/jobs?status=queued")
     expect(page).to_have_title("Sign in · tsad")
     watch.expected.append("401")
     page.get_by_label("API key").fill("not a key")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_contain_text("no key")
+    expect(page.get_by_role("alert")).to_contain_text("invalid, expired or revoked")
     page.get_by_label("API key").fill(root.token)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/ui/jobs?status=queued")
@@ -61,7 +61,7 @@ def test_buttons_work_with_the_cookie(page: Page, keyed: httpx.Client, root: Key
     assert keyed.get(f"/jobs/{job_id}", auth=root).json()["status"] == "cancelled"
 
 
-def test_the_interactive_documentation_obeys_its_policy(page: Page, root: Key) -> None:
+def test_the_interactive_documentation_obeys_its_content_security_policy(page: Page, root: Key) -> None:
     page.goto("/ui/login?next=/docs")
     page.get_by_label("API key").fill(root.token)
     page.get_by_role("button", name="Sign in").click()

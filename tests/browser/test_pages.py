@@ -1,4 +1,4 @@
-"""The pages as a person uses them."""
+"""The pages, as a person uses them."""
 
 from collections.abc import Callable
 
@@ -18,17 +18,17 @@ from tests.processes import migrated_database, serving
 HOSTILE = (
     """<script>document.title = "taken"</script><img src=x onerror="document.title = 'taken'"> {{ 7*7 }} 'q' "q" &lt;"""
 )
-LONG = 1_000_000  # points that msnn compares for longer than any test looks
+LONG = 1_000_000  # points; msnn takes longer for them than any test lasts
 
 
 def long_fit() -> dict[str, object]:
-    """A fit that goes on until it is cancelled."""
+    """Return the body of a fit that runs until it is canceled."""
     values = np.random.default_rng(1).normal(0, 1, LONG).round(3)
     return {"timestamps": list(range(LONG)), "values": values.tolist(), "detector": "msnn"}
 
 
 def failed(api: httpx.Client, sessions: Sessions, series_id: str) -> str:
-    """A job that failed with a sentence full of markup; tried again when the worker was quicker than we."""
+    """Make a job fail with markup in its error, and return its id; retry if the worker claims the job first."""
     for _ in range(20):
         job_id = str(api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"])
         with sessions.begin() as session:
@@ -36,7 +36,7 @@ def failed(api: httpx.Client, sessions: Sessions, series_id: str) -> str:
             if claimed and attempts.fail(session, claimed, "fit_failed", HOSTILE):
                 return job_id
         api.get(f"/jobs/{job_id}?wait=10")
-    raise AssertionError("the worker was always quicker")
+    raise AssertionError("the worker claimed every job first")
 
 
 def open_live(page: Page, path: str) -> Page:
@@ -46,11 +46,11 @@ def open_live(page: Page, path: str) -> Page:
     return page
 
 
-def test_a_new_installation_fits_its_sample_by_a_button(browser: Browser, settings: Settings, server_url: str) -> None:
+def test_a_new_installation_offers_a_sample_to_fit(browser: Browser, settings: Settings, server_url: str) -> None:
     with migrated_database(server_url) as url, serving(settings.model_copy(update={"database_url": url})) as client:
         context = browser.new_context(base_url=str(client.base_url))
         watch = Watch(str(client.base_url))
-        watch.over(context)
+        watch.attach(context)
         page = context.new_page()
         page.goto("/")
         expect(page.get_by_text("Nothing has been fitted yet")).to_be_visible()
@@ -59,10 +59,10 @@ def test_a_new_installation_fits_its_sample_by_a_button(browser: Browser, settin
         expect(page.get_by_role("heading", level=1)).to_have_text("Fit of seattle-wind")
         assert client.get("/jobs?series_id=seattle-wind").json()["jobs"]
         context.close()
-        assert watch.complaints == []
+        assert watch.unexpected == []
 
 
-def test_a_jobs_progress_moves_without_a_reload_and_a_button_cancels_it(
+def test_progress_updates_without_a_reload_and_a_button_cancels_the_job(
     page: Page, api: httpx.Client, series_id: str
 ) -> None:
     open_live(page, f"/ui/jobs?series_id={series_id}").evaluate("window.stayed = true")
@@ -77,22 +77,22 @@ def test_a_jobs_progress_moves_without_a_reload_and_a_button_cancels_it(
     assert page.evaluate("window.stayed")
 
 
-def test_a_job_leaves_the_list_of_its_state_when_it_ends_and_the_address_keeps_the_filter(
+def test_a_finished_job_leaves_the_list_of_running_jobs_and_the_url_keeps_the_filter(
     page: Page, api: httpx.Client, series_id: str
 ) -> None:
     open_live(page, "/ui/jobs")
     page.get_by_role("searchbox").fill(series_id)
     page.get_by_role("button", name="Filter").click()
     page.get_by_role("link", name="Running", exact=True).click()
-    expect(page.get_by_text(f"There is no running job of {series_id}")).to_be_visible()
+    expect(page.get_by_text(f"No running jobs of {series_id}")).to_be_visible()
     assert f"/ui/jobs?status=running&series_id={series_id}" in page.url
     job_id = api.post(f"/fit/{series_id}", json=long_fit()).json()["job_id"]
     expect(page.locator(f'[data-job="{job_id}"]')).to_be_visible()
     api.post(f"/jobs/{job_id}/cancel")
-    expect(page.get_by_text(f"There is no running job of {series_id}")).to_be_visible()
+    expect(page.get_by_text(f"No running jobs of {series_id}")).to_be_visible()
 
 
-def test_a_list_is_complete_again_after_the_server_was_away(
+def test_a_list_is_complete_again_after_the_server_was_down(
     browser: Browser, settings: Settings, sessions: Sessions, series_id: str
 ) -> None:
     port = free_port()
@@ -110,14 +110,14 @@ def test_a_list_is_complete_again_after_the_server_was_away(
         page.close()
 
 
-def test_a_hidden_page_lets_go_of_its_stream_and_is_right_when_it_is_seen_again(
+def test_a_hidden_page_closes_its_stream_and_is_current_when_visible_again(
     page: Page, api: httpx.Client, series_id: str
 ) -> None:
     set_hidden = "(hidden) => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); "
     set_hidden += "document.dispatchEvent(new Event('visibilitychange')); }"
     open_live(page, f"/ui/jobs?series_id={series_id}")
     with page.expect_event("requestfailed"):  # the stream
-        page.evaluate(set_hidden, True)  # noqa: FBT003 - JavaScript's
+        page.evaluate(set_hidden, True)  # noqa: FBT003 - an argument of the script
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     api.get(f"/jobs/{job_id}?wait=10")
     assert page.locator(f'[data-job="{job_id}"]').count() == 0
@@ -125,7 +125,7 @@ def test_a_hidden_page_lets_go_of_its_stream_and_is_right_when_it_is_seen_again(
     expect(page.locator(f'[data-job="{job_id}"] .badge')).to_have_text("succeeded")
 
 
-def test_a_page_whose_stream_is_refused_asks_again(page: Page, watch: Watch, series_id: str) -> None:
+def test_a_page_reconnects_after_its_stream_is_refused(page: Page, watch: Watch, series_id: str) -> None:
     watch.expected.append("503")
     refusals = iter([503])
 
@@ -139,14 +139,14 @@ def test_a_page_whose_stream_is_refused_asks_again(page: Page, watch: Watch, ser
     open_live(page, f"/ui/jobs?series_id={series_id}")
 
 
-def test_a_new_series_appears_on_the_start_page_by_itself(page: Page, api: httpx.Client, series_id: str) -> None:
+def test_a_new_series_appears_on_the_start_page_without_a_reload(page: Page, api: httpx.Client, series_id: str) -> None:
     open_live(page, f"/?prefix={series_id}")
     expect(page.get_by_text("No series begins with")).to_be_visible()
     api.post(f"/fit/{series_id}", json=ramp())
     expect(page.get_by_role("link", name=series_id, exact=True)).to_be_visible()
 
 
-def test_a_version_is_pinned_and_unpinned(
+def test_buttons_pin_and_unpin_a_version(
     page: Page, api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -163,7 +163,9 @@ def test_a_version_is_pinned_and_unpinned(
     assert api.get(f"/series/{series_id}").json()["pinned_version"] is None
 
 
-def test_deleting_asks_first(page: Page, api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
+def test_deleting_asks_for_confirmation(
+    page: Page, api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
     fitted(series_id)
     fitted(series_id)
     open_live(page, f"/ui/series/{series_id}")
@@ -180,7 +182,7 @@ def test_deleting_asks_first(page: Page, api: httpx.Client, series_id: str, fitt
     assert api.get(f"/series/{series_id}").status_code == 404
 
 
-def test_a_version_is_fitted_again_with_another_detector(
+def test_the_form_refits_a_version_with_another_detector(
     page: Page, api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -195,10 +197,10 @@ def test_a_version_is_fitted_again_with_another_detector(
     assert api.get(f"/series/{series_id}/versions/{version}").json()["parameters"]["alarm_rate"] == "1 in 50"
 
 
-def test_a_refusal_is_shown_as_a_sentence(
+def test_the_page_shows_why_the_api_refused(
     page: Page, watch: Watch, api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
-    watch.expected += ["422", "409"]  # Chromium logs what is answered so
+    watch.expected += ["422", "409"]  # Chromium logs these responses
     fitted(series_id)
     open_live(page, f"/ui/series/{series_id}")
     page.get_by_role("button", name="Fit again").click()
@@ -212,7 +214,7 @@ def test_a_refusal_is_shown_as_a_sentence(
     expect(page.locator("#problem")).to_have_text("Version 1 is pinned. Remove the pin, then delete it.")
 
 
-def test_what_came_from_outside_stays_text(
+def test_markup_in_ids_and_errors_stays_text(
     page: Page, api: httpx.Client, sessions: Sessions, series_id: str, watch: Watch
 ) -> None:
     watch.expected.append("404")
@@ -227,11 +229,11 @@ def test_what_came_from_outside_stays_text(
     assert "taken" not in page.title()
 
 
-def test_everything_is_reached_by_keyboard(page: Page, series_id: str, fitted: Callable[..., str]) -> None:
+def test_the_keyboard_reaches_the_controls(page: Page, series_id: str, fitted: Callable[..., str]) -> None:
     fitted(series_id)
     open_live(page, f"/ui/series/{series_id}")
     page.keyboard.press("Tab")
-    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    expect(page.get_by_text("Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#main")).to_be_focused()
     page.keyboard.press("Tab")
@@ -245,7 +247,7 @@ def test_everything_is_reached_by_keyboard(page: Page, series_id: str, fitted: C
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_theme_follows_the_system_until_one_is_chosen(page: Page, theme: str) -> None:
+def test_the_theme_follows_the_system_until_the_user_chooses_one(page: Page, theme: str) -> None:
     other = {"light": "dark", "dark": "light"}[theme]
     root = page.locator("html")
     page.goto("/")

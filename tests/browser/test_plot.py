@@ -1,4 +1,4 @@
-"""The plot page as a person uses it."""
+"""The plot page, as a person uses it."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.points import ramp
 
-PEAKED = ramp(60, values=[*ramp(59)["values"], 90.0])  # a minute apart, the last an anomaly
+PEAKED = ramp(60, values=[*ramp(59)["values"], 90.0])  # one minute apart, the last an anomaly
 TRACES = "element => Object.fromEntries(element.data.map(trace => [trace.name, trace]))"
 MARKUP = "<img src=x onerror=alert(1)><script>alert(1)</script>"
 
@@ -27,7 +27,7 @@ def opened(page: Page, series_id: str, version: str = "latest") -> Locator:
 
 
 def traces(chart: Locator) -> dict[str, Any]:
-    """The traces of the chart, by name."""
+    """Return the traces of the chart by name."""
     by_name: dict[str, Any] = chart.evaluate(TRACES)
     return by_name
 
@@ -43,9 +43,9 @@ def move_to(chart: Locator, page: Page, x: float, y: float) -> None:
     page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=5)
 
 
-def judge(page: Page, lines: str) -> None:
-    page.get_by_label("A point a line").fill(lines)
-    page.get_by_role("button", name="Judge").click()
+def check(page: Page, lines: str) -> None:
+    page.get_by_label("One point per line").fill(lines)
+    page.get_by_role("button", name="Check").click()
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def peaked(series_id: str, fitted: Callable[..., str]) -> str:
 
 @pytest.fixture
 def long_series(series_id: str, fitted: Callable[..., str]) -> str:
-    """More points than a chart shows at once."""
+    """A series with more points than the chart shows at once."""
     values = np.random.default_rng(7).normal(0, 1, 20_000)
     values[10_000] = 30.0
     fitted(series_id, {"timestamps": list(range(1_700_000_000, 1_700_020_000)), "values": values.tolist()})
@@ -64,9 +64,7 @@ def long_series(series_id: str, fitted: Callable[..., str]) -> str:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_chart_is_drawn_in_the_colours_of_the_theme_also_when_it_changes(
-    page: Page, peaked: str, theme: str
-) -> None:
+def test_the_chart_uses_the_colors_of_the_theme_and_follows_a_change(page: Page, peaked: str, theme: str) -> None:
     def stroke() -> str:
         return str(chart.locator(".scatterlayer .js-line").last.evaluate("line => getComputedStyle(line).stroke"))
 
@@ -76,9 +74,9 @@ def test_the_chart_is_drawn_in_the_colours_of_the_theme_also_when_it_changes(
                 """() => {
                   const probe = document.body.appendChild(document.createElement("i"));
                   probe.style.color = "var(--chart-line)";
-                  const colour = getComputedStyle(probe).color;
+                  const color = getComputedStyle(probe).color;
                   probe.remove();
-                  return colour;
+                  return color;
                 }"""
             )
         )
@@ -91,7 +89,7 @@ def test_the_chart_is_drawn_in_the_colours_of_the_theme_also_when_it_changes(
     assert stroke() == theme_color() != stroke_before
 
 
-def test_hovering_shows_the_value_the_time_and_the_score(page: Page, peaked: str) -> None:
+def test_hovering_shows_value_time_and_score(page: Page, peaked: str) -> None:
     chart = opened(page, peaked)
     hover = page.locator(".hoverlayer")
     move_to(chart, page, 0.5, 0.9)
@@ -100,7 +98,7 @@ def test_hovering_shows_the_value_the_time_and_the_score(page: Page, peaked: str
     expect(hover).to_contain_text(re.compile(r"90score [\d.]+2023-11-14 23:12:20 UTC1700003540"))
 
 
-def test_zooming_in_loads_finer_points_and_zooming_out_shows_the_whole_again(page: Page, long_series: str) -> None:
+def test_zooming_in_loads_finer_points_and_zooming_out_restores_the_overview(page: Page, long_series: str) -> None:
     chart = opened(page, long_series)
     everything = traces(chart)["value"]["x"]
     detail = page.locator("#detail")
@@ -112,32 +110,34 @@ def test_zooming_in_loads_finer_points_and_zooming_out_shows_the_whole_again(pag
         move_to(chart, page, 0.52, 0.7)
         page.mouse.up()
     points = answer.value.json()
-    expect(detail).to_have_text(f"{points['points']:,} points around here, each one shown.")
+    expect(detail).to_have_text(f"{points['points']:,} points in and near this range, all shown.")
     assert {1000 * at for at in points["timestamps"]} <= set(traces(chart)["value"]["x"])
     move_to(chart, page, 0.5, 0.5)
-    page.mouse.dblclick(*_centre(chart))
+    page.mouse.dblclick(*_center(chart))
     expect(detail).to_contain_text("of 20,000 points are shown")
     assert traces(chart)["value"]["x"] == everything
 
 
-def test_the_keyboard_moves_the_threshold_and_the_marks_change_at_once(page: Page, peaked: str) -> None:
+def test_the_keyboard_moves_the_threshold_and_the_marks_follow(page: Page, peaked: str) -> None:
     chart = opened(page, peaked)
     fires, slider = page.locator("#fires"), page.get_by_label("Threshold, as a multiple")
-    expect(fires).to_have_text("As fitted: 1 of 60 training points fires, one in 60. That is threshold = 3.")
+    expect(fires).to_have_text("As fitted: 1 of 60 training points flagged, 1 in 60. Equivalent to threshold = 3.")
     upper = traces(chart)["normal band"]["y"][0]
     assert marks(chart) == 1
     slider.press("Home")
     expect(fires).to_have_text(re.compile(r"At 0\.2 times the threshold: 1 of 60 .* threshold = 0\.6\."))
     assert traces(chart)["normal band"]["y"][0] < upper
     slider.press("End")
-    expect(fires).to_have_text("At 5 times the threshold: 0 of 60 training points fire. That is threshold = 15.")
+    expect(fires).to_have_text(
+        "At 5 times the threshold: 0 of 60 training points flagged. Equivalent to threshold = 15."
+    )
     assert marks(chart) == 0
-    page.get_by_role("button", name="As fitted").click()
+    page.get_by_role("button", name="Reset", exact=True).click()
     expect(fires).to_contain_text("As fitted: 1 of 60")
     assert (marks(chart), traces(chart)["normal band"]["y"][0]) == (1, upper)
 
 
-def test_as_many_points_fire_as_a_fit_with_that_threshold_would_find(
+def test_the_slider_flags_as_many_points_as_a_fit_with_that_threshold(
     page: Page, api: httpx.Client, long_series: str, fitted: Callable[..., str]
 ) -> None:
     opened(page, long_series)
@@ -150,9 +150,9 @@ def test_as_many_points_fire_as_a_fit_with_that_threshold_would_find(
     assert abs(share * 20_000 - int(match[1].replace(",", ""))) <= 5  # the sentence rounds the threshold to four digits
 
 
-def test_points_that_are_typed_are_judged_listed_and_drawn(page: Page, peaked: str) -> None:
+def test_typed_points_are_checked_listed_and_drawn(page: Page, peaked: str) -> None:
     chart = opened(page, peaked)
-    judge(page, "timestamp,value\n2023-11-14T23:13:20Z,2\n\n1700003660; 95.5\n2023-11-14 23:15:20,-1e3")
+    check(page, "timestamp,value\n2023-11-14T23:13:20Z,2\n\n1700003660; 95.5\n2023-11-14 23:15:20,-1e3")
     expect(page.locator("#verdict")).to_have_text("Anomalies: 2 of 3.")
     rows = page.locator("#verdicts tbody tr")
     expect(rows).to_have_count(3)
@@ -166,19 +166,19 @@ def test_points_that_are_typed_are_judged_listed_and_drawn(page: Page, peaked: s
     assert traces(chart)["tried"]["x"] == []
 
 
-def test_points_after_the_training_data_are_judged_by_what_comes_before(
+def test_points_after_the_training_data_are_checked_with_the_points_before_them(
     page: Page, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id, ramp(400, detector="msnn"))
     opened(page, series_id)
     expect(page.locator("#detail")).to_contain_text("There is no band")
     after = [1_700_000_000 + 60 * place for place in range(400, 405)]
-    judge(page, "\n".join(f"{at},{value}" for at, value in zip(after, [0, 1, 2, 3, 77], strict=True)))
+    check(page, "\n".join(f"{at},{value}" for at, value in zip(after, [0, 1, 2, 3, 77], strict=True)))
     expect(page.locator("#verdict")).to_have_text("Anomalies: 1 of 5.")
     expect(page.locator("#verdicts tbody tr").last).to_contain_text("anomaly")
 
 
-def test_a_file_of_points_can_be_opened(page: Page, peaked: str, tmp_path: Path) -> None:
+def test_a_file_of_points_is_checked(page: Page, peaked: str, tmp_path: Path) -> None:
     opened(page, peaked)
     file = tmp_path / "points.csv"
     file.write_text('"timestamp","value"\r\n"1700003600","1.5"\r\n')
@@ -189,30 +189,32 @@ def test_a_file_of_points_can_be_opened(page: Page, peaked: str, tmp_path: Path)
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
-        ("", "Type a point first"),
+        ("", "Enter a point first"),
         ("1700003600", "Line 1 needs a time and a value"),
-        ("1700003600,1\nyesterday,2", 'Line 2: "yesterday" is no time.'),
-        ("1700003600,1\n1700003660,NaN", 'Line 2: "NaN" is no number.'),
-        ("1700003600,1\n1700003600,2", "Two points have the time 1700003600"),
-        (f"{MARKUP},1", f'Line 1: "{MARKUP[:40]}…" is no time.'),
+        ("1700003600,1\nyesterday,2", 'Line 2: "yesterday" is not a valid time.'),
+        ("1700003600,1\n1700003660,NaN", 'Line 2: "NaN" is not a number.'),
+        ("1700003600,1\n1700003600,2", "Duplicate timestamp 1700003600"),
+        (f"{MARKUP},1", f'Line 1: "{MARKUP[:40]}…" is not a valid time.'),
     ],
 )
-def test_what_cannot_be_read_is_said_in_a_sentence(page: Page, peaked: str, lines: str, sentence: str) -> None:
+def test_invalid_lines_are_explained(page: Page, peaked: str, lines: str, sentence: str) -> None:
     opened(page, peaked)
-    judge(page, lines)
+    check(page, lines)
     expect(page.get_by_role("alert")).to_contain_text(sentence)
     expect(page.locator("#verdicts")).to_be_hidden()
     expect(page.locator("main img, main script[src]")).to_have_count(0)
 
 
-def test_what_the_server_refuses_is_said_in_its_words(page: Page, watch: Any, peaked: str) -> None:
+def test_the_page_shows_the_errors_of_the_server(page: Page, watch: Any, peaked: str) -> None:
     watch.expected.append("422")
     opened(page, peaked)
-    judge(page, "253402300800,1\n253402300801,1")
+    check(page, "253402300800,1\n253402300801,1")
     expect(page.get_by_role("alert")).to_contain_text("Timestamps are whole seconds since 1970")
 
 
-def test_the_versions_around_are_a_click_away(page: Page, peaked: str, fitted: Callable[..., str]) -> None:
+def test_links_lead_to_the_neighboring_and_the_latest_version(
+    page: Page, peaked: str, fitted: Callable[..., str]
+) -> None:
     fitted(peaked, ramp(60, detector="robust"))
     fitted(peaked, ramp(60))
     chart = opened(page, peaked, "v2")
@@ -220,23 +222,23 @@ def test_the_versions_around_are_a_click_away(page: Page, peaked: str, fitted: C
     page.get_by_role("link", name="← version 1").click()
     expect(page.locator("[aria-current=page]", has_text="version 1")).to_be_visible()
     expect(chart.locator(".main-svg").first).to_be_visible()
-    page.get_by_role("link", name="latest, 3").click()
-    expect(page.get_by_text("the latest")).to_be_visible()
+    page.get_by_role("link", name="latest: version 3").click()
+    expect(page.get_by_text("latest", exact=True)).to_be_visible()
 
 
-def test_no_button_of_the_chart_sends_it_away(page: Page, peaked: str) -> None:
+def test_no_button_of_the_chart_uploads_it(page: Page, peaked: str) -> None:
     chart = opened(page, peaked)
     buttons = chart.locator(".modebar-btn").evaluate_all("buttons => buttons.map(button => button.dataset.title)")
     assert buttons == ["Zoom", "Pan", "Zoom in", "Zoom out", "Autoscale", "Reset axes"]
 
 
-def test_an_id_that_reads_like_markup_of_plotly_stays_text(page: Page, fitted: Callable[..., str]) -> None:
+def test_an_id_that_resembles_plotly_markup_stays_text(page: Page, fitted: Callable[..., str]) -> None:
     fitted("b.i-br.sub", PEAKED)
     opened(page, "b.i-br.sub")
     expect(page.get_by_role("heading", level=1)).to_have_text("b.i-br.sub")
 
 
-def _centre(chart: Locator) -> tuple[float, float]:
+def _center(chart: Locator) -> tuple[float, float]:
     box = chart.locator(".nsewdrag").first.bounding_box()
     assert box
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

@@ -1,7 +1,7 @@
-// Buttons, which declare their action in attributes.
+// Runs the actions that buttons declare in their attributes:
 //   data-call, data-path, data-body   the request to the API: method, path, JSON body
-//   data-follow                       open the page of the accepted job afterwards
-//   data-then                         open this page afterwards; without either, the current page is refreshed
+//   data-follow                       then open the page of the accepted job
+//   data-then                         then open this page; with neither, refresh the current page
 //   data-opens, data-version          the dialog that asks for confirmation, and the version it concerns
 //   data-sample                       the sample to fit
 import { ROOT, call } from "./api.js";
@@ -12,12 +12,12 @@ function go(path) {
 }
 
 // Runs the button's action, and shows an error in the notice.
-export async function act(button, work, notice = document.getElementById("problem")) {
-  if (button.ariaDisabled) return; // already running; the disabled attribute would take the focus away
+export async function act(button, action, notice = document.getElementById("problem")) {
+  if (button.ariaDisabled) return; // already running; the disabled attribute would drop the focus
   button.ariaDisabled = "true";
   notice.hidden = true;
   try {
-    await work();
+    await action();
   } catch (error) {
     notice.textContent = error.message;
     notice.hidden = false;
@@ -29,16 +29,16 @@ export async function act(button, work, notice = document.getElementById("proble
 }
 
 async function callApi({ dataset }) {
-  const answer = await call(dataset.call, dataset.path, dataset.body ? JSON.parse(dataset.body) : undefined);
-  if ("follow" in dataset) go(`ui/jobs/${answer.job_id}`);
+  const result = await call(dataset.call, dataset.path, dataset.body ? JSON.parse(dataset.body) : undefined);
+  if ("follow" in dataset) go(`ui/jobs/${result.job_id}`);
   else if (dataset.then !== undefined) go(dataset.then);
   else await refresh();
 }
 
 async function fitSample({ dataset }) {
   const body = await call("GET", `ui/samples/${dataset.sample}`);
-  const accepted = await call("POST", `fit/${dataset.sample}`, body);
-  go(`ui/jobs/${accepted.job_id}`);
+  const job = await call("POST", `fit/${dataset.sample}`, body);
+  go(`ui/jobs/${job.job_id}`);
 }
 
 function open({ opens, version }) {
@@ -50,7 +50,7 @@ function open({ opens, version }) {
   dialog.showModal();
 }
 
-// Commands to copy must contain the URL by which this browser reaches the server, proxies included.
+// Commands to copy need the URL that this browser uses to reach the server, including any proxy prefix.
 for (const text of document.querySelectorAll("[data-root]")) text.textContent = ROOT.href;
 
 document.addEventListener("click", ({ target }) => {

@@ -1,28 +1,28 @@
-// Calls of the JSON API, under whatever prefix a proxy serves it. All changes go through here.
+// Calls the JSON API, under any prefix that a proxy adds. Every change a page makes goes through here.
 export const ROOT = new URL("../../", import.meta.url);
 
 export class Problem extends Error {
   constructor(body, status) {
-    super(body.detail ?? `The server answered ${status}.`);
+    super(body.detail ?? `The server responded with status ${status}.`);
     this.code = body.code;
     this.errors = body.errors ?? [];
   }
 }
 
 export async function call(method, path, body) {
-  let answer;
+  let response;
   try {
-    answer = await fetch(new URL(path.replace(/^\//, ""), ROOT), {
+    response = await fetch(new URL(path.replace(/^\//, ""), ROOT), {
       method,
-      // a header that forms of other sites cannot send
+      // forms on other sites cannot send this header
       headers: { "X-Requested-With": "tsad", ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
     throw new Problem({ detail: "The server cannot be reached.", code: "unreachable" });
   }
-  if (answer.status === 204) return null;
-  const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Problem(content, answer.status);
+  if (response.status === 204) return null;
+  const content = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Problem(content, response.status);
   return content;
 }

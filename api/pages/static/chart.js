@@ -1,4 +1,4 @@
-// Draws the page's figure in the colors of the theme. Needs no server, so a saved page works too.
+// Draws the page's figure in the theme's colors. It needs no server, so saved pages work too.
 const element = document.getElementById("chart");
 const figure = JSON.parse(document.getElementById("figure").textContent);
 const CONFIG = {
@@ -8,7 +8,7 @@ const CONFIG = {
   plotlyServerURL: "", // no upload of charts
 };
 
-// Columns of each trace by name, at the fitted threshold. The drawn columns may be those of another threshold.
+// Columns of each trace by name, at the fitted threshold. The chart may show those at another threshold.
 export const columns = Object.fromEntries(
   figure.data.map(({ name, x, y, customdata, meta }) => [name, { x, y, customdata, isOpen: Boolean(meta?.is_open) }]),
 );
@@ -27,7 +27,7 @@ export function draw() {
   return Plotly.react(element, figure.data, figure.layout, CONFIG);
 }
 
-// Converts the end of an axis. Plotly stores it as text without a time zone, in UTC.
+// Converts the end of an axis to milliseconds. Plotly stores it as UTC text without a time zone.
 function milliseconds(end) {
   const [day, time] = String(end).split(" ");
   return Date.parse(time ? `${day}T${time}Z` : day);

@@ -3,7 +3,7 @@ import { call } from "./api.js";
 import * as chart from "./chart.js";
 
 const PAUSE_MS = 150;
-const MARGIN = 0.5; // of the span, loaded on both sides, so that a small move needs no request
+const MARGIN = 0.5; // share of the span also loaded on each side, so that small moves need no request
 const detail = document.getElementById("detail");
 
 export function watchZoom(plot, redraw) {
@@ -40,8 +40,8 @@ export function watchZoom(plot, redraw) {
       for (const [name, fine] of Object.entries(tracesOf(points, overview))) {
         chart.columns[name] = merged(overview[name], fine, 1000 * from, 1000 * to);
       }
-      const share = loaded.complete ? "each one shown" : `${points.timestamps.length.toLocaleString("en")} of them shown`;
-      detail.textContent = `${points.points.toLocaleString("en")} points around here, ${share}.`;
+      const shown = loaded.complete ? "all shown" : `${points.timestamps.length.toLocaleString("en")} shown`;
+      detail.textContent = `${points.points.toLocaleString("en")} points in and near this range, ${shown}.`;
       redraw();
     } catch (problem) {
       if (request === newestRequest) detail.textContent = problem.message;

@@ -1,4 +1,4 @@
-// The form that fits a version's points again: shows the fields of the chosen detector, and sends their values as JSON.
+// Refit form: shows the fields of the chosen detector and sends their values as JSON.
 import { act } from "./actions.js";
 import { ROOT, call } from "./api.js";
 
@@ -18,7 +18,7 @@ function valueOf({ value, name, dataset }) {
   try {
     return JSON.parse(value);
   } catch {
-    throw new Error(`${name} is no JSON.`);
+    throw new Error(`${name} is not valid JSON.`);
   }
 }
 
@@ -27,8 +27,8 @@ async function fit() {
   const parameters = Object.fromEntries([...fields].map((field) => [field.name, valueOf(field)]));
   const { version, detector } = form.elements;
   const path = `series/${form.dataset.series}/versions/${version.value}/fit`;
-  const accepted = await call("POST", path, { detector: detector.value, parameters });
-  location.assign(new URL(`ui/jobs/${accepted.job_id}`, ROOT));
+  const job = await call("POST", path, { detector: detector.value, parameters });
+  location.assign(new URL(`ui/jobs/${job.job_id}`, ROOT));
 }
 
 form?.addEventListener("change", showParameters);

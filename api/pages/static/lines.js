@@ -1,33 +1,36 @@
-// Parses lines that people type or paste as points.
+// Parses typed or pasted lines as points.
 const SEPARATOR = /\s*[,;\t]\s*/;
 
-// Returns [[seconds, value], …] in order of time; throws an Error that names an invalid line.
+// Returns [[seconds, value], …] sorted by time; throws an Error that names the invalid line.
 export function pointsOf(text) {
   const lines = text.split(/\r?\n/).map((line) => line.trim());
   const points = [];
   for (const [index, line] of lines.entries()) {
     if (line === "") continue;
     const fields = line.split(SEPARATOR);
-    if (points.length === 0 && isHeading(fields) && lines.slice(index + 1).some(Boolean)) continue;
+    if (points.length === 0 && isHeader(fields) && lines.slice(index + 1).some(Boolean)) continue;
     points.push(pointOf(fields, index + 1));
   }
-  if (points.length === 0) throw new Error("Type a point first: its time and its value, as in the example.");
+  if (points.length === 0) throw new Error("Enter a point first: its time and value, as in the example.");
   points.sort(([time], [otherTime]) => time - otherTime);
   const duplicate = points.findIndex(([time], index) => index > 0 && time === points[index - 1][0]);
-  if (duplicate > 0) throw new Error(`Two points have the time ${points[duplicate][0]}: a series has one value at a time.`);
+  if (duplicate > 0) throw new Error(`Duplicate timestamp ${points[duplicate][0]}. Keep one value per timestamp.`);
   return points;
 }
 
-const isHeading = (fields) => fields.every((field) => /^"?[A-Za-z_][\w ]*"?$/.test(field));
+const isHeader = (fields) => fields.every((field) => /^"?[A-Za-z_][\w ]*"?$/.test(field));
 
 function pointOf(fields, line) {
-  if (fields.length !== 2) throw new Error(`Line ${line} needs a time and a value with a comma between them.`);
+  if (fields.length !== 2) throw new Error(`Line ${line} needs a time and a value, separated by a comma.`);
   const [time, value] = fields.map((field) => field.replace(/^"(.*)"$/, "$1"));
   const seconds = secondsOf(time);
   if (!Number.isSafeInteger(seconds)) {
-    throw new Error(`Line ${line}: "${short(time)}" is no time. Write whole seconds since 1970, or 2026-01-31T18:00:00Z.`);
+    const advice = "Use whole seconds since 1970, or a time such as 2026-01-31T18:00:00Z.";
+    throw new Error(`Line ${line}: "${short(time)}" is not a valid time. ${advice}`);
   }
-  if (value === "" || !Number.isFinite(Number(value))) throw new Error(`Line ${line}: "${short(value)}" is no number.`);
+  if (value === "" || !Number.isFinite(Number(value))) {
+    throw new Error(`Line ${line}: "${short(value)}" is not a number.`);
+  }
   return [seconds, Number(value)];
 }
 

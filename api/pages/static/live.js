@@ -1,19 +1,19 @@
-// Keeps a page up to date. One stream reports changes of jobs. When it reports a change that the page does not show,
-// the page is fetched again and its live parts are replaced, so that only the server renders them.
+// Keeps a page up to date. One stream reports job changes. For a change that the page does not show yet, this script
+// fetches the page again and replaces its live parts, so that only the server renders them.
 import { ROOT } from "./api.js";
 
 const SHORTEST_GAP_MS = 1000;
 const LONGEST_RETRY_MS = 30_000;
-const CLOCKS_DIFFER_MS = 5000; // the clocks of server and database
+const CLOCK_SKEW_MS = 5000; // tolerated between server and database
 
 const state = document.getElementById("live");
 const served = new WeakMap(); // HTML of each part, as the server rendered it
 let source = null;
 let retryMs = 1000;
-let stale = false; // whether the stream may have missed changes
-let refreshing = false; // during a refresh and the pause after it, which limits the load on a busy installation
+let stale = false; // the stream may have missed changes
+let refreshing = false; // also during the pause after a refresh, which limits the load on a busy installation
 let refreshNeeded = false;
-let newestFetch = 0; // number of the last fetch of the page, and of the one that it shows
+let newestFetch = 0; // number of the last fetch of the page, and of the fetch that the page shows
 let shownFetch = 0;
 
 for (const part of document.querySelectorAll("[data-live] > *")) served.set(part, part.outerHTML);
@@ -25,13 +25,13 @@ export async function refresh() {
   newestFetch += 1;
   const fetchNumber = newestFetch;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    const html = await answer.text();
-    if (!answer.ok || fetchNumber < shownFetch) return performance.now() - began; // a later fetch may finish first
+    const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const html = await response.text();
+    if (!response.ok || fetchNumber < shownFetch) return performance.now() - began; // a later fetch may finish first
     shownFetch = fetchNumber;
     replaceParts(new DOMParser().parseFromString(html, "text/html"));
   } catch {
-    stale = true; // the stream opens again when the server is back, and causes a refresh
+    stale = true; // when the server is back, the stream reopens and triggers a refresh
   }
   return performance.now() - began;
 }
@@ -103,7 +103,7 @@ function connect() {
     stale = true;
     state.textContent = "Reconnecting";
     state.classList.remove("on");
-    if (stream.readyState !== EventSource.CLOSED) return; // the browser reconnects by itself
+    if (stream.readyState !== EventSource.CLOSED) return; // the browser reconnects automatically
     setTimeout(() => stream === source && connect(), retryMs);
     retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
   });
@@ -112,7 +112,7 @@ function connect() {
 function show(job) {
   const parts = document.querySelectorAll(`[data-job="${CSS.escape(job.job_id)}"]`);
   const changed = Date.parse(job.finished_at ?? job.started_at ?? job.created_at);
-  const isNew = changed > Date.parse(state.dataset.now) - CLOCKS_DIFFER_MS;
+  const isNew = changed > Date.parse(state.dataset.now) - CLOCK_SKEW_MS;
   if (parts.length ? [...parts].some((part) => part.dataset.status !== job.status) : isNew) refreshSoon();
   for (const part of parts) {
     part.querySelector("progress")?.setAttribute("value", job.progress);
@@ -120,7 +120,7 @@ function show(job) {
   }
 }
 
-// A hidden page closes its stream, because all tabs of a browser share six connections to a host.
+// A hidden page closes its stream, because all tabs of a browser share six connections per host.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     source?.close();

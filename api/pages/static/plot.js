@@ -1,4 +1,4 @@
-// The parts of the plot page that need a server: finer points on zoom, another threshold, points to try out.
+// Sets up the parts of the plot page that need a server: finer points on zoom, other thresholds, points to try.
 import { watchZoom } from "./closer.js";
 import { offerThreshold } from "./threshold.js";
 import { offerTryout } from "./tryout.js";

@@ -1,5 +1,5 @@
-// Applies the theme before the first paint, so that no page flashes in the other one. The browser stores a choice only
-// while it differs from the preference of the system.
+// Applies the theme before the first paint, so that pages do not flash in the other theme. The browser stores a choice
+// only while it differs from the system's preference.
 {
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");

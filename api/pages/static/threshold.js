@@ -1,6 +1,6 @@
-// Shows which training points fire at another threshold. A score is a distance in units of the threshold, so at a
-// threshold `scale` times as high, the points with a score above `scale` fire. A long series stores only the highest
-// score of each block of points, so the number of firing points is a lower bound ("at least").
+// Shows which training points another threshold flags. A score is a distance in units of the threshold, so a threshold
+// `scale` times as high flags the points with a score above `scale`. A long series stores only the highest score of
+// each block of points, so the number of flagged points is a lower bound ("at least").
 import * as chart from "./chart.js";
 
 const slider = document.getElementById("scale");
@@ -8,7 +8,7 @@ const asFitted = document.getElementById("as-fitted");
 const count = (number) => number.toLocaleString("en");
 const short = (number) => String(Number(number.toPrecision(4)));
 
-// Returns the function that redraws the chart after its points changed.
+// Sets up the slider; returns a function that redraws the chart when its points have changed.
 export function offerThreshold(plot) {
   const middle = Number(slider.value);
 
@@ -34,8 +34,8 @@ export function offerThreshold(plot) {
 
 function mark(scale) {
   const { x, y, customdata } = chart.columns.value;
-  const firing = customdata.flatMap(([, score], index) => (score !== null && score > scale ? [index] : []));
-  const pick = (column) => firing.map((index) => column[index]);
+  const flagged = customdata.flatMap(([, score], index) => (score !== null && score > scale ? [index] : []));
+  const pick = (column) => flagged.map((index) => column[index]);
   chart.set("anomaly", { x: pick(x), y: pick(y), customdata: pick(customdata) });
   chart.set("value", { x, y, customdata });
   for (const name of ["lower edge", "normal band", "expected"]) {
@@ -50,20 +50,21 @@ function edge(name, scale) {
   return isOpen || !expected ? y : y.map((value, index) => expected[index] + (value - expected[index]) * scale);
 }
 
-function sentence(plot, scale, firing) {
+function sentence(plot, scale, flagged) {
   const bound = plot.stored < plot.points ? "at least " : "";
-  const fires = `${bound}${count(firing)} of ${count(plot.points)} training points ${firing === 1 ? "fires" : "fire"}`;
-  const rate = firing ? `, one in ${count(Math.round(plot.points / firing))}${bound && " or more"}` : "";
+  const share = `${bound}${count(flagged)} of ${count(plot.points)} training points flagged`;
+  const rate = flagged ? `, ${bound}1 in ${count(Math.round(plot.points / flagged))}` : "";
   const name = `At ${short(scale)} times the threshold`;
-  return `${scale === 1 ? "As fitted" : name}: ${fires}${rate}. ${parameter(plot, scale, firing)}`;
+  return `${scale === 1 ? "As fitted" : name}: ${share}${rate}. ${parameter(plot, scale, flagged)}`;
 }
 
-// Returns the parameter that yields this threshold: the threshold itself if the detector has such a parameter,
-// otherwise the closest alarm rate.
-function parameter({ threshold, alarm_rate: alarmRate, is_parameter: isParameter, points, stored }, scale, firing) {
-  if (isParameter) return `That is threshold = ${short(threshold * scale)}${alarmRate ? ', alarm_rate = "off"' : ""}.`;
+// Returns the parameter for a fit with this threshold: the threshold itself if the detector has that parameter, else
+// the closest alarm rate.
+function parameter({ threshold, alarm_rate: alarmRate, is_parameter: isParameter, points, stored }, scale, flagged) {
+  const off = alarmRate ? ', alarm_rate = "off"' : "";
+  if (isParameter) return `Equivalent to threshold = ${short(threshold * scale)}${off}.`;
   if (scale === 1) return `Fitted with alarm_rate = "${alarmRate}".`;
-  if (firing === 0) return `That is rarer than alarm_rate = "1 in ${points}".`;
-  if (stored < points && firing > stored / 4) return ""; // too many points are hidden by a higher score in their block
-  return `That is near alarm_rate = "1 in ${Math.round(points / firing)}".`;
+  if (flagged === 0) return `Rarer than alarm_rate = "1 in ${points}".`;
+  if (stored < points && flagged > stored / 4) return ""; // blocks hide too many points behind a higher score
+  return `Close to alarm_rate = "1 in ${Math.round(points / flagged)}".`;
 }

@@ -1,4 +1,4 @@
-// Points that the reader types, pastes or drops: this version judges them, and the page draws and lists them.
+// Checks the points that the user types, pastes or drops against this version, draws them and lists the verdicts.
 import { call } from "./api.js";
 import * as chart from "./chart.js";
 import { pointsOf } from "./lines.js";
@@ -14,7 +14,7 @@ export function offerTryout(plot) {
   const form = document.getElementById("points");
   const file = document.getElementById("file");
 
-  const judge = async () => {
+  const check = async () => {
     showProblem("");
     try {
       const points = pointsOf(lines.value);
@@ -27,14 +27,14 @@ export function offerTryout(plot) {
 
   const open = async (chosenFile) => {
     if (!chosenFile) return;
-    if (chosenFile.size > LARGEST_FILE) return showProblem("The file is larger than 8 MiB: post it to the API instead.");
+    if (chosenFile.size > LARGEST_FILE) return showProblem("The file is larger than 8 MiB. Use the API instead.");
     lines.value = await chosenFile.text();
-    await judge();
+    await check();
   };
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    judge();
+    check();
   });
   file.addEventListener("change", async () => {
     await open(file.files[0]);
@@ -47,21 +47,21 @@ export function offerTryout(plot) {
   });
   form.addEventListener("dragover", (event) => event.preventDefault());
   form.addEventListener("drop", (event) => {
-    if (event.dataTransfer.files.length === 0) return; // the browser inserts dropped text into the field
+    if (event.dataTransfer.files.length === 0) return; // the browser inserts dropped text
     event.preventDefault();
     open(event.dataTransfer.files[0]);
   });
 }
 
-// The server knows the context of points after the training data. For points inside of it, a detector that needs
-// context gets the training points before the first one.
+// The server knows the context of points after the training data. For points within the training data, a detector that
+// needs context gets the training points before the first of them.
 async function verdictsOf(plot, points) {
   const isInside = points[0][0] <= plot.last;
   const before = plot.context_points && isInside ? await trainingBefore(plot, points[0][0]) : [];
   const all = [...before, ...points];
   const body = { timestamps: all.map(([time]) => time), values: all.map(([, value]) => value) };
-  const answer = await call("POST", `predict/${plot.series_id}/batch?version=${plot.version}`, body);
-  const ofPoints = (name) => answer[name].slice(before.length);
+  const prediction = await call("POST", `predict/${plot.series_id}/batch?version=${plot.version}`, body);
+  const ofPoints = (name) => prediction[name].slice(before.length);
   const [anomaly, score, lower, upper] = ["anomaly", "score", "lower", "upper"].map(ofPoints);
   return points.map((_, index) => ({
     anomaly: anomaly[index],
@@ -102,8 +102,8 @@ function show(points, verdicts) {
   chart.draw();
   const anomalies = words.filter((word) => word === "anomaly").length;
   const unknown = words.filter((word) => word === "unknown").length;
-  const shortened = points.length > MOST_LISTED ? ` The first ${MOST_LISTED} are listed.` : "";
-  const unknownNote = unknown ? ` Of ${unknown} nothing can be said: too few points come before.` : "";
+  const shortened = points.length > MOST_LISTED ? ` The list shows the first ${MOST_LISTED}.` : "";
+  const unknownNote = unknown ? ` Unknown: ${unknown}, because too few points come before.` : "";
   summary.textContent = points.length ? `Anomalies: ${anomalies} of ${points.length}.${unknownNote}${shortened}` : "";
   list.hidden = points.length === 0;
   list.querySelector("tbody").replaceChildren(
