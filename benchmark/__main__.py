@@ -19,8 +19,10 @@ WORK: dict[str, Callable[[Stack, int, float], Iterator[Figure]]] = {
 def main() -> int:
     """Measure, print the table and write the results; return 1 if a limit is missed."""
     parser = argparse.ArgumentParser(prog="python3 run bench", description=__doc__)
-    parser.add_argument("--only", choices=WORK, nargs="+", default=list(WORK), help="part of the work")
-    parser.add_argument("--pairs", type=int, default=5, help="measurements of each, taken in turn with the ceiling's")
+    parser.add_argument("--only", choices=WORK, nargs="+", default=list(WORK), help="parts to measure; default: all")
+    parser.add_argument(
+        "--pairs", type=int, default=5, help="measurements of each figure, alternating with its ceiling"
+    )
     parser.add_argument("--seconds", type=float, default=2, help="length of each measurement under load")
     options = parser.parse_args()
     figures: list[Figure] = []
@@ -29,7 +31,7 @@ def main() -> int:
             print(f"{name} …", file=sys.stderr, flush=True)
             figures += WORK[name](stack, options.pairs, options.seconds)
     report.show(figures)
-    print(f"Written: {report.write(figures)}")
+    print(f"Report: {report.write(figures)}")
     return 1 if any(figure.verdict == "missed" for figure in figures) else 0
 
 

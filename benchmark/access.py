@@ -1,4 +1,4 @@
-"""API key of the measured services: if `TSAD_API_KEY` is set, they require it and every request carries it."""
+"""API key of the measured service: if `TSAD_API_KEY` is set, the service requires it and every request carries it."""
 
 import os
 import secrets
@@ -12,7 +12,7 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}
 
 
 def demand_key(sessions: Sessions) -> None:
-    """Create the key in a database, which makes keys mandatory; do nothing if `TSAD_API_KEY` is empty."""
+    """Create the key in the database, so that requests need one; do nothing if `TSAD_API_KEY` is empty."""
     if TOKEN:
         with sessions.begin() as session:
             keys.create(session, secrets.token_hex(6), "measuring", list(Scope), "", digest(check_token(TOKEN)), None)

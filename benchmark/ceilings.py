@@ -1,4 +1,4 @@
-"""The ceilings of the service: the same framework, with endpoints that only validate."""
+"""Ceilings for the service: endpoints of the same framework that only validate."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class Point(BaseModel):
 
 
 class Verdict(BaseModel):
-    """The answer of a prediction."""
+    """The response to a prediction."""
 
     anomaly: bool
     model_version: str
@@ -29,7 +29,7 @@ class Verdict(BaseModel):
 
 @app.post("/predict/{series_id}")
 async def predict(series_id: str, point: Point) -> Verdict:  # noqa: ARG001
-    """Answer a constant: only the validation of body and answer costs time."""
+    """Return a constant: only the validation of body and response takes time."""
     return Verdict(
         anomaly=point.value > 3,
         model_version="1",
@@ -50,5 +50,5 @@ class Points(BaseModel):
 
 @app.post("/fit/{series_id}", status_code=202)
 async def fit(series_id: str, points: Points) -> dict[str, Any]:
-    """Answer a constant, after validating a body of the size of a fit."""
+    """Return a constant after validating the body of a fit."""
     return {"job_id": "0", "series_id": series_id, "status": "queued", "points_used": len(points.values)}

@@ -1,4 +1,4 @@
-"""Figures compared with their ceilings: alternating pairs, the median and spread of their ratios, and a verdict."""
+"""Figures and their ceilings: alternating pairs, the median and spread of their ratios, and a verdict."""
 
 import statistics
 import sys
@@ -24,7 +24,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Figure:
-    """One row of the table: our figure, the ceiling's, and the target."""
+    """One row of the table: our figure, its ceiling, and the target."""
 
     work: str
     unit: str  # of ours and theirs
@@ -42,10 +42,10 @@ class Figure:
     @property
     def verdict(self) -> str:
         """`stretch`, `met`, `missed`, or `undecided` if the limit lies within the spread."""
-        sides = {self.target.met(value, self.target.limit) for value in self.values}
-        if len(sides) > 1:
+        outcomes = {self.target.met(value, self.target.limit) for value in self.values}
+        if len(outcomes) > 1:
             return "undecided"
-        if not sides.pop():
+        if not outcomes.pop():
             return "missed"
         stretch = self.target.stretch
         return "stretch" if stretch is not None and self.target.met(self.median, stretch) else "met"
@@ -71,7 +71,7 @@ def paired(
         figure = ours()
         measured.append((figure, ceiling))
         print(
-            f"  {work}: {figure:,.4g} beside {ceiling:,.4g} {unit}, {figure / ceiling:.3f}", file=sys.stderr, flush=True
+            f"  {work}: {figure:,.4g} versus {ceiling:,.4g} {unit}, {figure / ceiling:.3f}", file=sys.stderr, flush=True
         )
     return Figure(
         work=work,
@@ -85,7 +85,7 @@ def paired(
 
 
 def single(work: str, unit: str, values: Sequence[float], target: Target, **facts: Any) -> Figure:
-    """Make a figure of values that have no ceiling to compare with."""
+    """Make a figure from values without a ceiling."""
     print(f"  {work}: {', '.join(f'{value:,.4g}' for value in values)} {unit}", file=sys.stderr, flush=True)
     return Figure(
         work=work,

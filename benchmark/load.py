@@ -1,4 +1,4 @@
-"""Load over HTTP/1.1, light enough to leave the other core to the server: it sends prepared bytes and parses little."""
+"""HTTP/1.1 load that leaves the other core to the server: it sends prepared bytes and parses little."""
 
 import asyncio
 import gc
@@ -19,7 +19,7 @@ Request = bytes
 
 @dataclass
 class Tally:
-    """Outcome of a load: seconds from the due time of each request to its answer, and the number of non-2xx answers."""
+    """Outcome of a load: seconds from each request's due time to its response, and the number of non-2xx responses."""
 
     latencies: list[float] = field(default_factory=list)
     refused: int = 0
@@ -27,7 +27,7 @@ class Tally:
 
     @property
     def rate(self) -> float:
-        """Successful answers per second."""
+        """Successful responses per second."""
         return len(self.latencies) / self.seconds
 
 
@@ -41,14 +41,14 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> Reques
 
 
 def closed_loop(address: str, requests: Iterable[Request], connections: int, seconds: float) -> Tally:
-    """Send the next request of a connection when the last is answered; this measures the capacity of a server."""
+    """Send the next request of a connection once the last is answered; measures the capacity of a server."""
     return uvloop.run(_closed_loop(address, requests, connections, seconds))
 
 
 def open_loop(address: str, requests: Iterable[Request], connections: int, rate: float, seconds: float) -> Tally:
     """Send requests at a steady rate, whether or not earlier ones are answered; time in the queue counts as latency."""
     gc.collect()
-    gc.freeze()  # otherwise garbage collection pauses of this process count as latency
+    gc.freeze()  # otherwise this process's garbage-collection pauses count as latency
     return uvloop.run(_open_loop(address, requests, connections, rate, seconds))
 
 
@@ -67,7 +67,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's class is not a subclass
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - the signature of the protocol
         self.lost = True
 
     def send(self, content: Request, due: float) -> None:

@@ -7,6 +7,6 @@ from worker.niceness import give_way
 
 if __name__ == "__main__":
     give_way(int(sys.argv[1]), began_session=os.getpid())
-    print("begins", flush=True)
+    print("started", flush=True)
     while True:
         pass

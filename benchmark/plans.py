@@ -37,15 +37,15 @@ _WHOLE_TABLE = re.compile(r"Seq Scan on (fit_jobs|versions|series)\b")
 
 
 def plan(session: Session, query: Callable[[Session], object]) -> list[str]:
-    """Run a query; return the lines of EXPLAIN for each statement that it executes."""
+    """Run a query and return the EXPLAIN lines of each statement that it executes."""
     statements: list[tuple[str, Any]] = []
 
-    def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+    def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         statements.append((statement, parameters))
 
-    event.listen(session, "before_cursor_execute", remember)
+    event.listen(session, "before_cursor_execute", record)
     query(session)
-    event.remove(session, "before_cursor_execute", remember)
+    event.remove(session, "before_cursor_execute", record)
     return [
         line
         for statement, parameters in statements

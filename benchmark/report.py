@@ -21,8 +21,8 @@ COLORS = {"stretch": "green", "met": "green", "undecided": "yellow", "missed": "
 
 
 def show(figures: Sequence[Figure]) -> None:
-    """Print a table of the figures, and the facts of the machine."""
-    table = Table(title="Beside what the framework itself can do", title_justify="left")
+    """Print a table of the figures, and facts about the machine."""
+    table = Table(title="Service versus bare framework", title_justify="left")
     for name in ("work", "ours", "ceiling", "unit", "median", "spread", "target", "stretch", "verdict"):
         table.add_column(name, justify="left" if name in ("work", "unit", "verdict") else "right")
     for figure in figures:
@@ -50,7 +50,7 @@ def _ceiling(number: float | None) -> str:
 
 
 def readable(number: float) -> str:
-    """Format a number with three digits; from 1,000 on, as a whole number."""
+    """Format a number with three digits, or as a whole number from 1,000."""
     return f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"
 
 
@@ -70,7 +70,7 @@ def write(figures: Sequence[Figure]) -> Path:
 
 
 def charts(figures: Sequence[Figure], facts: dict[str, Any]) -> tuple[go.Figure, go.Figure]:
-    """Chart by what factor each figure is better than its limit: the medians, and all measurements."""
+    """Chart the factor by which each figure beats its limit: the medians, and all measurements."""
     work = [figure.work for figure in figures]
     medians = [better_by(figure, figure.median) for figure in figures]
     margins = go.Figure(
@@ -89,7 +89,10 @@ def charts(figures: Sequence[Figure], facts: dict[str, Any]) -> tuple[go.Figure,
         ]
     )
     machine_facts = f"{facts['cpu']}, {facts['cores']} cores · {facts['at']}"
-    for chart, title in ((margins, "Times better than the limit"), (spread, "The same of each measurement")):
+    for chart, title in (
+        (margins, "Factor better than the limit, median"),
+        (spread, "Factor better than the limit, each measurement"),
+    ):
         chart.update_layout(
             title=f"{title} · {machine_facts}",
             xaxis={"type": "log", "title": "1 = the limit"},
@@ -103,7 +106,7 @@ def charts(figures: Sequence[Figure], facts: dict[str, Any]) -> tuple[go.Figure,
 
 
 def better_by(figure: Figure, value: float) -> float:
-    """Return by what factor a value is better than the limit of its figure."""
+    """Return the factor by which a value beats the limit of its figure."""
     return value / figure.target.limit if figure.target.sense == AT_LEAST else figure.target.limit / value
 
 

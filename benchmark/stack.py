@@ -1,4 +1,4 @@
-"""The processes of a benchmark: API, worker and ceilings, on their own database servers."""
+"""Processes of the benchmark: API, worker and ceilings, with their own database servers."""
 
 import json
 import os
@@ -23,15 +23,15 @@ from shared.store.engine import Sessions, make_engine
 from shared.store.schema import migrate
 
 READY_S, FITTED_S = 60, 300
-ON_A_DISK = "/var/tmp"  # noqa: S108 - /tmp may be in memory, where nothing waits for a disk
+ON_A_DISK = "/var/tmp"  # noqa: S108 - /tmp may be in memory, where no write waits for a disk
 ROOT = Path(__file__).resolve().parents[1]
-SERVE = ("--no-server-header", "--no-access-log", "--log-level=warning")  # for the ceiling, as the service is served
+SERVE = ("--no-server-header", "--no-access-log", "--log-level=warning")  # options of the ceiling, as for the service
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
 @dataclass
 class Stack:
-    """The running processes: addresses, a client, and methods to start more."""
+    """The running processes: URLs, a client, and methods to start more."""
 
     folder: Path
     env: dict[str, str]
@@ -43,11 +43,11 @@ class Stack:
 
     @property
     def settings(self) -> Settings:
-        """The servers' addresses as settings, with defaults for the rest."""
+        """Settings with the URLs of the servers and defaults for the rest."""
         return Settings(_env_file=None, database_url=self.env["DATABASE_URL"], redis_url=self.env["REDIS_URL"])
 
     def sessions(self) -> Sessions:
-        """Open the database, for generated rows."""
+        """Open the database, to write generated rows."""
         return Sessions(make_engine(self.settings, "tsad-benchmark"))
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
@@ -56,7 +56,7 @@ class Stack:
 
     @contextmanager
     def worker(self) -> Iterator["subprocess.Popen[bytes]"]:
-        """Run a worker during the block; it is ready when the block begins."""
+        """Run a worker during the block, which begins once it is ready."""
         log = self.folder / "worker.log"
         with running(log, self.env, "worker") as process:
             wait_until(lambda: b" ready." in log.read_bytes())
@@ -69,13 +69,13 @@ class Stack:
 
     def send(self, series_id: str, body: bytes) -> str:
         """Send a fit and return its job's id."""
-        answer = self.client.post(f"/fit/{series_id}", content=body)
-        if answer.status_code != 202:
-            sys.exit(f"The fit was answered {answer.status_code}: {answer.text}")
-        return str(answer.json()["job_id"])
+        response = self.client.post(f"/fit/{series_id}", content=body)
+        if response.status_code != 202:
+            sys.exit(f"The fit returned {response.status_code} instead of 202: {response.text}")
+        return str(response.json()["job_id"])
 
     def succeeded(self, job_id: str) -> dict[str, Any]:
-        """Wait for a job to succeed, and return it; end the benchmark if it fails or takes too long."""
+        """Wait until a job succeeds, and return it; end the benchmark if it fails or takes too long."""
         deadline = time.monotonic() + FITTED_S
         while True:
             job: dict[str, Any] = self.client.get(f"/jobs/{job_id}?wait=10").json()
@@ -87,9 +87,9 @@ class Stack:
 
 @contextmanager
 def running_stack() -> Iterator[Stack]:
-    """Run one API process and the ceilings, on their own durable PostgreSQL and Redis-compatible server."""
+    """Run one API process and the ceilings, with their own durable PostgreSQL and Redis-compatible server."""
     folder = Path(tempfile.mkdtemp(prefix="tsad-benchmark-", dir=os.environ.get("TMPDIR", ON_A_DISK)))
-    folder.chmod(0o711)  # started by root, the servers run as another user
+    folder.chmod(0o711)  # if root starts the servers, they run as another user
     try:
         with Embedded(folder / "home") as servers, ExitStack() as processes:
             migrate(servers.database_url)
@@ -107,7 +107,7 @@ def running_stack() -> Iterator[Stack]:
             port = free_port()
             stack.start("uvicorn", "benchmark.ceilings:app", f"--port={port}", *SERVE)
             stack.ceiling = f"http://127.0.0.1:{port}"
-            wait_until(lambda: answers(stack.ceiling + "/openapi.json"))
+            wait_until(lambda: is_up(stack.ceiling + "/openapi.json"))
             yield stack
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -119,7 +119,7 @@ def start_api(stack: Stack) -> float:
     began = time.perf_counter()
     process = stack.start("api", f"--port={port}")  # as `run up` and the image start it
     stack.api, stack.api_pid = f"http://127.0.0.1:{port}", process.pid
-    wait_until(lambda: answers(stack.api + "/readyz"))
+    wait_until(lambda: is_up(stack.api + "/readyz"))
     seconds = time.perf_counter() - began
     stack.client = stack.processes.enter_context(
         httpx.Client(base_url=stack.api, headers=HEADERS, timeout=60, trust_env=False)
@@ -132,8 +132,8 @@ def body_of(timestamps: Sequence[int], values: Sequence[float]) -> bytes:
     return json.dumps({"timestamps": list(timestamps), "values": list(values)}).encode()
 
 
-def answers(address: str) -> bool:
-    """Check whether a GET is answered 200."""
+def is_up(address: str) -> bool:
+    """Check whether a GET returns 200."""
     try:
         return httpx.get(address, trust_env=False, timeout=5).status_code == 200
     except httpx.HTTPError:
@@ -145,13 +145,13 @@ def wait_until(condition: Callable[[], object], seconds: float = READY_S, pause_
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            sys.exit("A process did not become ready.")
+            sys.exit(f"A process was not ready within {seconds:g} s.")
         time.sleep(pause_s)
 
 
 @contextmanager
 def running(log: Path, env: dict[str, str], *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run `python -m …` during the block, then end it with SIGTERM, and kill it after 40 s."""
+    """Run `python -m …` during the block; then send SIGTERM, and kill it after 40 s."""
     with log.open("wb") as output:
         command = [sys.executable, "-m", *arguments]
         process = subprocess.Popen(  # in its own session, as `run up` starts it

@@ -1,4 +1,4 @@
-"""An empty task: a Celery worker with the service's own options that ignores the content of messages."""
+"""An empty task, in a Celery worker with the options of the service; it ignores the content of messages."""
 
 import os
 

@@ -1,8 +1,8 @@
 """Accuracy and cost of each detector: `python3 run accuracy --data FOLDER…`, `--alarms`, `--cost`.
 
-A folder holds series of TSB-AD (csv or npz) or is that of NAB. A detector learns from the training prefix and scores
-all points; it sees nothing else of a file. With `--refit` it learns again as the series continues. The measurements
-replace those in benchmark/results/accuracy.json of the same detector, folder and refits.
+A folder contains series of TSB-AD (csv or npz), or is the NAB folder. A detector learns from the training prefix and
+scores all points; it sees nothing else in the file. With `--refit` it refits as the series continues. Results replace
+those of the same detector, folder and refits in benchmark/results/accuracy.json.
 """
 
 import argparse
@@ -23,7 +23,7 @@ SIZES = (10_000, 100_000, 1_000_000)
 
 
 def sections() -> dict[str, Section]:
-    """Return the sections of the file of results."""
+    """Return the sections of the results file."""
     return {
         "summary": Section(("corpus", "part", "refit", "detector", "mode"), (*finding.FIGURES, "series")),
         "nab": Section(("refit", "detector", "silence"), tuple(nab.PROFILES)),
@@ -34,11 +34,14 @@ def sections() -> dict[str, Section]:
 
 
 def main() -> int:
-    """Run the requested measurements, print them, and store them; return 1 without series to measure."""
+    """Run, print and store the requested measurements; return 1 if there are no series to measure."""
     options = arguments()
     files = [file for folder in options.data for file in labeled.files_of(folder)]
     if not files and not options.cost:
-        print("Name folders that hold series of TSB-AD, csv or npz, or NAB's: --data FOLDER…", file=sys.stderr)
+        print(
+            "No series found. Name folders with TSB-AD series (csv or npz), or the NAB folder: --data FOLDER…",
+            file=sys.stderr,
+        )
         return 1
     results = Results.read(sections())
     with ProcessPoolExecutor(options.jobs) as pool:
@@ -52,28 +55,30 @@ def main() -> int:
             for line in lines:
                 print(line, flush=True)
             results.write()
-    print(f"Written: {charts.write(results)}")
+    print(f"Charts: {charts.write(results)}")
     return 0
 
 
 def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python3 run accuracy", description=__doc__)
-    parser.add_argument("--data", type=Path, nargs="+", default=[], help="folders of TSB-AD series, or NAB's folder")
-    parser.add_argument("--only", nargs="+", choices=sorted(registry()), help="these detectors; all unless given")
+    parser.add_argument("--data", type=Path, nargs="+", default=[], help="folders of TSB-AD series, or the NAB folder")
+    parser.add_argument("--only", nargs="+", choices=sorted(registry()), help="detectors to measure; default: all")
     parser.add_argument(
-        "--refit", type=int, default=0, help="learn again after so many points, or 5 %% more if that is more"
+        "--refit", type=int, default=0, help="refit after this many new points, or 5 %% more history if that is more"
     )
-    parser.add_argument("--alarms", action="store_true", help="whether alarm rates are kept, with refits")
-    parser.add_argument("--cost", action="store_true", help="time, memory and size of state, on made series")
-    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument(
+        "--alarms", action="store_true", help="false alarms as a multiple of the alarm rate, with refits"
+    )
+    parser.add_argument("--cost", action="store_true", help="time, memory and size of state, on generated series")
+    parser.add_argument("--jobs", type=int, default=2, help="number of processes")
     return parser.parse_args()
 
 
 def measure_finding(
     results: Results, pool: Executor, name: str, refits: Refits, files: Sequence[Path]
 ) -> Iterator[str]:
-    """Measure every series in every mode, means by part and corpus, and the NAB score; yield lines to print."""
+    """Measure every series in every mode, the means by part and corpus, and the NAB score; yield lines to print."""
     measurements = list(pool.map(partial(finding.measure, name, refits), files))
     for measurement in measurements:
         for mode, figures in measurement.figures.items():
@@ -90,7 +95,7 @@ def measure_finding(
 
 
 def measure_alarms(results: Results, pool: Executor, name: str, refits: Refits, files: Sequence[Path]) -> Iterator[str]:
-    """Measure the share of false alarms at each rate, over all folders together; yield lines to print."""
+    """Measure the share of false alarms at each rate, over all folders; yield lines to print."""
     corpus = " + ".join(sorted({labeled.corpus_of(file) for file in files}))
     for rate in alarm_rates.RATES:
         ratios = list(pool.map(partial(alarm_rates.rate_ratio, name, rate, refits), files))

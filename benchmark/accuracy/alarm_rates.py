@@ -14,7 +14,7 @@ FIGURES = ("median_ratio", "mean_ratio", "within_a_factor_of_2", "series")
 
 
 def rate_ratio(name: str, rate: str, refits: Refits, file: Path) -> float:
-    """Measure the false alarms after the prefix, as a multiple of the requested rate, such as `1 in 100`."""
+    """Measure false alarms after the prefix, as a multiple of the requested rate, such as `1 in 100`."""
     sample = labeled.read(file)
     scores = judged(registry()[name], sample.series, sample.prefix, refits, {"alarm_rate": rate})
     alarms, points = (int(number) for number in rate.split(" in "))

@@ -1,4 +1,4 @@
-"""A page of charts, written next to the file of results."""
+"""A page of charts, written next to the results file."""
 
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def _alarms(section: Section) -> Any:
         median, mean, *_ = figures["ratio"]
         heights.setdefault(f"median, {rate}", {})[str(detector)] = median or 0.0
         heights.setdefault(f"mean, {rate}", {})[str(detector)] = mean or 0.0
-    return _bars("False alarms, as a multiple of what was asked for", heights)
+    return _bars("False alarms, as a multiple of the requested rate", heights)
 
 
 def _bars(title: str, heights: dict[str, dict[str, float]]) -> Any:

@@ -1,7 +1,7 @@
-"""Costs of a detector: time to fit and to score the newest point and a batch; peak memory; size of the state.
+"""Costs of a detector: time to fit, to score the newest point and to score a batch; peak memory; size of the state.
 
-Times are processor times on one core, so that other load on the machine does not count. Memory is the peak that NumPy
-and Python allocate during the batch, including the scores.
+Times are CPU times on one core, so that other load on the machine does not count. Memory is the peak that NumPy and
+Python allocate during the batch, including the scores.
 """
 
 import time
@@ -28,7 +28,7 @@ def costs(name: str, points: int) -> list[float]:
     training = Series(timestamps[:points], values[:points])
     new = Series(timestamps[points:], values[points:])
     detector = registry()[name]
-    learn(detector, Series(timestamps[:2_000], values[:2_000]), {}, ignore_progress)  # warms up one-time work
+    learn(detector, Series(timestamps[:2_000], values[:2_000]), {}, ignore_progress)  # warm-up, for one-time work
     began = time.process_time()
     fitted = learn(detector, training, {}, ignore_progress)
     fit_s = time.process_time() - began
@@ -43,7 +43,7 @@ def costs(name: str, points: int) -> list[float]:
 
 
 def _newest_ms(fitted: Fitted, new: Series) -> float:
-    """Return the median milliseconds per point, over points that are scored one by one, each with its context."""
+    """Return the median milliseconds to score one point with its context."""
     need = fitted.detector.needs(fitted.state).points
     seconds = []
     for index in range(need, need + REPEATS):

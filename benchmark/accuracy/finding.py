@@ -14,7 +14,7 @@ from shared.domain.detectors import registry
 from shared.domain.detectors.contract import CAUSAL
 
 FIGURES = ("vus_pr", "auc_pr", "best_f1", "false_alarm_share", "events_hit", "seconds_per_10k_points")
-USUAL_BUFFER, WIDEST_BUFFER = 125, 300  # choices of TSB-AD for the widest buffer without a period, or with a long one
+USUAL_BUFFER, WIDEST_BUFFER = 125, 300  # widest buffers in TSB-AD without a period, and with a long one
 BUFFER_POINTS, LONGEST_LAG = 20_000, 400  # range in which TSB-AD searches for the period
 
 
@@ -46,21 +46,21 @@ def measure(name: str, refits: Refits, file: Path) -> Measurement:
 
 
 def _figures(sample: LabeledSeries, scores: measures.Scores, seconds: float) -> list[float | None]:
-    """Return the `FIGURES`. Ranks count over the whole series, as in TSB-AD, alarms only after the prefix."""
+    """Return the `FIGURES`. Rank measures cover the whole series, as in TSB-AD; alarms count only after the prefix."""
     speed = seconds / len(scores) * 1e4
     after, alarms = sample.labels[sample.prefix :], scores[sample.prefix :] > 1
-    false = float(alarms[~after].mean()) if not after.all() else None
+    false_alarms = float(alarms[~after].mean()) if not after.all() else None
     spans = list(zip(*measures.events(after), strict=True))
     hit = float(np.mean([alarms[first : last + 1].any() for first, last in spans])) if spans else None
     if not sample.labels.any():
-        return [None, None, None, false, hit, speed]
+        return [None, None, None, false_alarms, hit, speed]
     precision, f1 = measures.auc_pr(sample.labels, scores)
     volume = measures.vus_pr(sample.labels, scores, _widest_buffer(sample.series.values))
-    return [volume, precision, f1, false, hit, speed]
+    return [volume, precision, f1, false_alarms, hit, speed]
 
 
 def _widest_buffer(values: measures.Scores) -> int:
-    """Return the period: the highest local maximum of the autocorrelation from lag 4 on, else the usual buffer."""
+    """Return the period (the highest local maximum of the autocorrelation from lag 4), else the usual buffer."""
     centered = values[:BUFFER_POINTS] - values[:BUFFER_POINTS].mean()
     spectrum = np.fft.rfft(centered, 2 * len(centered))
     inner = np.fft.irfft(spectrum * spectrum.conj())[3 : min(LONGEST_LAG, len(centered) // 3) + 1]

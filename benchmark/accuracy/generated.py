@@ -1,7 +1,7 @@
 """Generated series with known events: they need no download, and no detector is tuned to them.
 
-A family imitates series of one origin. Its second half contains one event of each kind, and the seed decides their
-order and positions.
+A family imitates series of one origin. The second half of a series contains one event of each kind; the seed sets
+their order and positions.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,15 +14,15 @@ from shared.domain.series import Series
 
 CORPUS = "generated"
 INTERVAL_S = 300
-EVENT = 48  # points of an event other than a spike
+EVENT = 48  # points per event, except spikes
 
 Random = np.random.Generator
-Family = Callable[[Random, int], Scores]  # makes this many points, with a spread of about 1
-Event = Callable[[Random, Scores], Scores]  # changes a stretch of values
+Family = Callable[[Random, int], Scores]  # returns this many points, with a spread of about 1
+Event = Callable[[Random, Scores], Scores]  # alters a span of values
 
 
 def series_of(family: str, seed: int, points: int) -> LabeledSeries:
-    """Generate a series without events in its first half, and with each of `EVENTS` once in its second."""
+    """Generate a series with no events in its first half, and each of `EVENTS` once in its second."""
     random = np.random.default_rng([seed, sorted(FAMILIES).index(family)])
     values, labels = FAMILIES[family](random, points), np.zeros(points, dtype=np.bool_)
     room = (points - points // 2) // len(EVENTS)
@@ -69,13 +69,13 @@ def _sensor(random: Random, points: int) -> Scores:
 
 
 def _counts(random: Random, points: int) -> Scores:
-    """Simulate counts, lower by night than by day."""
+    """Simulate counts that are lower at night."""
     rate = 6 + 5 * np.sin(2 * np.pi * np.arange(points) / 288)
     return random.poisson(rate).astype(np.float64) / 4
 
 
 def _switched(random: Random, points: int) -> Scores:
-    """Simulate a switch that is on and off for intervals of random length."""
+    """Simulate a switch that toggles at random intervals."""
     flips = np.cumsum(random.integers(15, 45, size=points // 15 + 1))
     return (np.searchsorted(flips, np.arange(points), side="right") % 2) * 2.0 + 0.1 * random.normal(size=points)
 

@@ -19,12 +19,12 @@ EARLIER_S, WEEK_S = 10**9, 604_800
 
 @dataclass(frozen=True, slots=True)
 class Refits:
-    """Schedule of refits: after `points` new points, or 5 % more history if that is more; 0 = never."""
+    """Refit schedule: after `points` new points, or 5 % more history if that is more; 0 = never."""
 
     points: int
 
     def spans(self, prefix: int, length: int) -> Iterator[tuple[int, int, int]]:
-        """Yield the number of points to learn from, and the half-open span to score; the spans cover all points."""
+        """Yield the number of points to learn from and the half-open span to score; the spans cover all points."""
         start, history = 0, prefix
         while start < length:
             new_points = max(self.points, int(REFIT_SHARE * history)) if self.points else length
@@ -34,7 +34,7 @@ class Refits:
 
 
 def judged(detector: Detector[Any], series: Series, prefix: int, refits: Refits, parameters: ParameterValues) -> Values:
-    """Return causal scores (n,) of all points; 0 while the detector cannot learn from the history yet."""
+    """Return the causal scores (n,) of all points; 0 while the detector cannot learn from the history yet."""
     scores, timestamps = np.zeros(len(series)), unrecognized(series, prefix)
     for history, start, end in refits.spans(prefix, len(series)):
         fitted = fitted_to(detector, first(series, history), parameters)
@@ -46,7 +46,7 @@ def judged(detector: Detector[Any], series: Series, prefix: int, refits: Refits,
 
 
 def judged_at_once(detector: Detector[Any], mode: str, series: Series, prefix: int) -> Values:
-    """Return scores (n,) of all points as one batch, in a mode that uses both sides of a point."""
+    """Return the scores (n,) of all points as one batch, in a mode that uses both sides of a point."""
     fitted = fitted_to(detector, first(series, prefix), {})
     if fitted is None:
         return np.zeros(len(series))
@@ -70,7 +70,7 @@ def first(series: Series, points: int) -> Series:
 def unrecognized(series: Series, prefix: int) -> Timestamps:
     """Return the timestamps (n,), with those of the prefix moved far into the past.
 
-    A detector may recognize its training points by their timestamps and not compare a stretch with itself. Benchmarks
+    A detector may recognize training points by their timestamps, to avoid comparing a span with itself. Benchmarks
     score training points like any others.
     """
     timestamps = series.timestamps.copy()

@@ -1,8 +1,8 @@
 """Labeled series of open benchmarks, read from their files.
 
-TSB-AD: csv files with the columns Data and Label, or npz files with the arrays x, y and tr; the name of a file holds
-its part and the length of the training prefix. They have no timestamps, so an interval of a minute is assumed.
-NAB: a folder with data/<part>/<name>.csv of timestamp and value, and labels/combined_windows.json.
+TSB-AD: csv files with the columns Data and Label, or npz files with the arrays x, y and tr; the name of a file
+contains its part and the length of the training prefix. There are no timestamps; an interval of one minute is assumed.
+NAB: a folder with data/<part>/<name>.csv (columns timestamp and value) and labels/combined_windows.json.
 """
 
 import csv
@@ -20,12 +20,12 @@ from shared.domain.series import Series
 TSB_AD, NAB = "TSB-AD", "NAB"
 WINDOWS = "labels/combined_windows.json"
 START, INTERVAL_S = 1_704_067_200, 60  # a Monday, 00:00 UTC
-PROBATION_SHARE, LONGEST_PROBATION = 0.15, 750  # of a series of NAB, from which a detector learns without being scored
+PROBATION_SHARE, LONGEST_PROBATION = 0.15, 750  # of a NAB series: learned from, not scored
 
 
 @dataclass(frozen=True, slots=True)
 class LabeledSeries:
-    """A series, the flags (n,) of the points that belong to an event, and the number of points to learn from first."""
+    """A series, flags (n,) for the points that belong to an event, and the number of points to learn from first."""
 
     corpus: str
     part: str

@@ -1,4 +1,4 @@
-"""Measures of how well scores find labeled events. They depend only on ranks, not on a threshold."""
+"""Measures of how well scores find labeled events; they depend only on ranks, not on a threshold."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +10,15 @@ THRESHOLDS = 250
 
 
 def vus_pr(labels: Labels, scores: Scores, widest: int) -> float:
-    """Volume under the precision-recall surface [Paparrizos et al. 2022; Boniol et al. 2025], over buffers 0 … widest.
+    """Return the volume under the precision-recall surface [Paparrizos et al. 2022; Boniol et al. 2025].
 
-    A buffer of w points adds w // 2 points on both sides of an event, with the weight sqrt(1 - distance / w). Recall
-    counts them half, and is multiplied by the share of events in which any point is found.
+    The surface spans buffers 0 … `widest`. A buffer of w points adds w // 2 points on each side of an event, with
+    weight sqrt(1 - distance / w). Recall counts them half, times the share of events with any point
+    found.
     """
     ranked = -np.sort(-scores)
     thresholds = ranked[np.linspace(0, len(scores) - 1, THRESHOLDS).astype(np.int64)]
-    first_at = np.searchsorted(-thresholds, -scores, side="left")  # the first threshold that a point reaches
+    first_at = np.searchsorted(-thresholds, -scores, side="left")  # first threshold that a point reaches
     predicted = np.searchsorted(-ranked, -thresholds, side="right").astype(np.float64)
     starts, ends = events(labels)
     true_inside = np.cumsum(_counted(first_at[labels]))
@@ -37,7 +38,7 @@ def vus_pr(labels: Labels, scores: Scores, widest: int) -> float:
 
 
 def auc_pr(labels: Labels, scores: Scores) -> tuple[float, float]:
-    """Return the average precision, and the best F1 over all thresholds; a threshold reaches all equal scores."""
+    """Return the average precision and the best F1 over all thresholds; equal scores share a threshold."""
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     true = np.cumsum(labels[order])[last]
@@ -47,7 +48,7 @@ def auc_pr(labels: Labels, scores: Scores) -> tuple[float, float]:
 
 
 def events(labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first and the last index of each run of labeled points."""
+    """Return the first and last index of each run of labeled points."""
     steps = np.diff(labels.astype(np.int8), prepend=0, append=0)
     return np.flatnonzero(steps == 1), np.flatnonzero(steps == -1) - 1
 
@@ -58,7 +59,7 @@ def _counted(places: NDArray[np.int64], weights: Scores | None = None) -> Scores
 
 
 def _edge_weights(labels: Labels, starts: NDArray[np.int64], ends: NDArray[np.int64], buffer: int) -> Scores:
-    """Return weights (n,) of unlabeled points near events; weights of neighboring events add up to at most 1."""
+    """Return weights (n,) of unlabeled points near events; weights of adjacent events add up to at most 1."""
     weights = np.zeros(len(labels))
     for distance in range(1, buffer // 2 + 1):
         for places in (starts - distance, ends + distance):
@@ -69,7 +70,7 @@ def _edge_weights(labels: Labels, starts: NDArray[np.int64], ends: NDArray[np.in
 
 
 def _merged(lows: NDArray[np.int64], highs: NDArray[np.int64], length: int) -> list[tuple[int, int]]:
-    """Return half-open spans, after joining those that overlap."""
+    """Return half-open spans, with overlapping ones joined."""
     spans: list[tuple[int, int]] = []
     for low, high in zip(lows.tolist(), highs.tolist(), strict=True):
         if spans and low <= spans[-1][1] - 1:

@@ -1,11 +1,11 @@
 """The NAB score, version 1.1 [Lavin, Ahmad: Evaluating real-time anomaly detection algorithms, 2015].
 
 An early alarm inside a labeled window is worth more than a late one, and only the best alarm of a window counts. An
-alarm outside costs more the farther it is from the window before it, and a missed window has a cost too. 100 is
-perfect, 0 is the score without any alarm. Each profile uses one threshold for the whole corpus, as NAB does.
+alarm outside a window costs more the farther it is from the preceding window; a missed window has a cost too. A perfect
+score is 100; without any alarm it is 0. Each profile uses one threshold for the whole corpus, as NAB does.
 
-NAB counts every point above the threshold, but a person needs only one alarm: `silence` suppresses an alarm that
-follows another within so many points.
+NAB counts every point above the threshold, but a person needs only one alarm: `silence` suppresses alarms within this
+many points of the previous one.
 """
 
 import math
@@ -19,12 +19,12 @@ from benchmark.accuracy.measures import Labels, Scores, events
 
 Places = NDArray[np.int64]
 
-THRESHOLDS = 500  # candidates, evenly spaced in the logarithm of the number of points above
+THRESHOLDS = 500  # candidates, spaced evenly in the logarithm of the number of points above
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Costs of a false alarm and of a missed window; an alarm at the start of a window earns 1."""
+    """Costs of a false alarm and a missed window; an alarm at the start of a window earns 1."""
 
     false_alarm: float
     missed: float
@@ -39,15 +39,15 @@ PROFILES: Mapping[str, Profile] = {
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A scored series after its probation: n points, and the worth of an alarm at each before weighting."""
+    """A scored series after its probation: n points, and the unweighted value of an alarm at each."""
 
     scores: Scores
     worth: Scores
-    window: Places  # index of the window of a point; -1 = none
+    window: Places  # index of the window that contains the point; -1 = none
 
     @classmethod
     def of(cls, scores: Scores, labels: Labels, probation: int) -> "Stream":
-        """Compute the worth of the points after the first `probation` ones."""
+        """Compute the value of an alarm at each point after the first `probation` points."""
         worth, window = np.full(len(labels), -1.0), np.full(len(labels), -1)
         starts, ends = events(labels)
         for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
@@ -59,13 +59,13 @@ class Stream:
 
 
 def _sigmoid(position: Scores) -> Scores:
-    """Return 1 at the start of a window (-1), 0 at its end (0), and -1 from three widths after it on."""
+    """Return 1 at the start of a window (-1), 0 at its end (0), and -1 from three widths after it."""
     near = 2 / (1 + np.exp(5 * np.minimum(position, 3.0))) - 1
     return np.where(position > 3, -1.0, near)
 
 
 def alarms(scores: Scores, threshold: float, silence: int) -> Places:
-    """Return the indices where scores reach the threshold, each at least `silence` points after the previous one."""
+    """Return the indices of scores that reach the threshold, each at least `silence` points after the previous one."""
     places = np.flatnonzero(scores >= threshold)
     if silence == 0:
         return places
@@ -94,7 +94,7 @@ def nab(streams: Sequence[Stream], silence: int = 0) -> dict[str, float]:
 
 
 def _outcome(streams: Sequence[Stream], threshold: float, silence: int) -> tuple[float, float, int]:
-    """Return the worth of the alarms outside, the sum of each window's best, and how many windows have an alarm."""
+    """Return the value of alarms outside windows, the sum of the best per window, and the windows with alarms."""
     outside, inside = [0.0], [0.0]
     for stream in streams:
         places = alarms(stream.scores, threshold, silence)

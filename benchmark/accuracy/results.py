@@ -1,4 +1,4 @@
-"""The file of results: sections of rows, one row per line, so that diffs are readable."""
+"""The results file: sections of rows, one row per line, so that diffs are readable."""
 
 import json
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Results:
 
     @classmethod
     def read(cls, sections: dict[str, Section], file: Path = FILE) -> Self:
-        """Read the results of earlier runs, for the sections whose keys and columns are unchanged."""
+        """Read the results of earlier runs, for sections whose keys and columns are unchanged."""
         earlier = json.loads(file.read_text()) if file.exists() else {}
         for name, section in sections.items():
             content = earlier.get(name, {})
@@ -44,7 +44,7 @@ class Results:
         return cls(sections)
 
     def write(self, file: Path = FILE) -> None:
-        """Write the file with a line for each row, in order."""
+        """Write the file, one line per row, in order."""
         parts = []
         for name, section in self.sections.items():
             rows = [

@@ -11,7 +11,7 @@ ALL = "all"
 
 
 def means(measurements: Sequence[Measurement]) -> dict[tuple[str, str, str], list[float | None]]:
-    """Return by (corpus, part, mode) the means of the figures over the series that have them, and the series count."""
+    """Return by (corpus, part, mode) the mean of each figure over the series that have it, and the series count."""
     groups: dict[tuple[str, str, str], list[list[float | None]]] = defaultdict(list)
     for measurement in measurements:
         for mode, figures in measurement.figures.items():
@@ -26,6 +26,6 @@ def _mean(figures: Sequence[float | None]) -> float | None:
 
 
 def line(subject: str, names: Sequence[str], figures: Sequence[float | None]) -> str:
-    """Format the defined figures of a subject as a line of text."""
+    """Format the defined figures of a subject as one line."""
     parts = [f"{name} {figure:.4g}" for name, figure in zip(names, figures, strict=True) if figure is not None]
     return f"{subject}: {', '.join(parts)}"

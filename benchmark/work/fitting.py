@@ -45,12 +45,12 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
 
 
 def drain(stack: Stack) -> float:
-    """Measure jobs per second, from the moment a worker is ready to the last version."""
+    """Measure jobs per second, from a ready worker to the last version."""
     lines = b"\n".join(
         json.dumps({"series_id": f"drained-{place % SERIES}", **json.loads(SMALL)}).encode() for place in range(JOBS)
     )
-    answer = stack.client.post("/fit", content=lines, timeout=300).text
-    assert answer.count('"job_id"') == JOBS, answer[:500]  # noqa: S101
+    response = stack.client.post("/fit", content=lines, timeout=300).text
+    assert response.count('"job_id"') == JOBS, response[:500]  # noqa: S101
     sessions = stack.sessions()
 
     def is_open() -> int:
@@ -83,10 +83,10 @@ def drain_of_nothing(stack: Stack) -> float:
 def large_fit(stack: Stack, pairs: int) -> Iterator[Figure]:
     """Fit a million points.
 
-    Measure the time to 202 against `json.loads`, the memory against the body, and the rest of the job without the fit.
+    Compare the time to 202 with `json.loads` and the memory with the body; measure the rest of the job without the fit.
     """
     body = body_of(range(POINTS), np.random.default_rng(1).normal(20, 5, POINTS).tolist())
-    accepted, memory, rest = [], [], []
+    accepted, memory, overhead = [], [], []
     with stack.worker():
         for _ in range(pairs):
             loading = statistics.median(timed(json.loads, body) for _ in range(3))
@@ -99,16 +99,16 @@ def large_fit(stack: Stack, pairs: int) -> Iterator[Figure]:
             memory.append((resident(stack.api_pid, "VmHWM") - idle) / len(body))
             job = stack.succeeded(job_id)
             version = stack.client.get(f"/series/large/versions/{job['version']}").json()
-            rest.append(clock() - began - to_202 - version["fit_ms"] / 1000)
+            overhead.append(clock() - began - to_202 - version["fit_ms"] / 1000)
     mib = round(len(body) / MIB, 1)
     work = f"fit of {POINTS:,} points"
     yield single(f"{work}: 202 beside json.loads", "times", accepted, Target(AT_MOST, 1, 0.6), body_mib=mib)
     yield single(f"{work}: peak memory beside the body", "times", memory, Target(AT_MOST, 6, 3), body_mib=mib)
-    yield single(f"{work}: from 202 to its version, less the fit", "s", rest, Target(AT_MOST, 1))
+    yield single(f"{work}: from 202 to its version, less the fit", "s", overhead, Target(AT_MOST, 1))
 
 
 def cancel_all(stack: Stack) -> None:
-    """Cancel all queued jobs and clear the messages, instead of fitting them."""
+    """Cancel all queued jobs and delete their messages, instead of fitting them."""
     with stack.sessions().begin() as session:
         session.exec_driver_sql(
             "UPDATE fit_jobs SET status = 'cancelled', finished_at = clock_timestamp() WHERE status = 'queued'"
@@ -125,6 +125,6 @@ def timed(call: Callable[[bytes], object], argument: bytes) -> float:
 
 
 def resident(pid: int, name: str) -> int:
-    """Return a size from the status of a process, in bytes: VmRSS is the memory now, VmHWM its peak."""
+    """Return a size from the status of a process, in bytes: VmRSS is the current memory, VmHWM its peak."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))

@@ -1,4 +1,4 @@
-"""Predictions: rate and latency, also while workers fit."""
+"""Predictions: rate and latency, both idle and while workers fit."""
 
 import json
 import random
@@ -30,7 +30,7 @@ BATCH = body_of(range(BATCH_POINTS), np.random.default_rng(1).normal(size=BATCH_
 
 
 def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
-    """Measure all figures of predictions, compared with the empty endpoint."""
+    """Measure all figures of predictions and compare them with the empty endpoint."""
     with stack.worker():
         stack.fit("warm", SMALL)
     empty = [request("POST", "/predict/warm", POINT)]
@@ -72,9 +72,9 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
 
 
 def batches(stack: Stack, pairs: int) -> Figure:
-    """Measure a batch, compared with parsing its body and serializing its answer."""
-    answer = stack.client.post("/predict/warm/batch", content=BATCH).content
-    parsed = msgspec.json.decode(answer)
+    """Compare a batch with parsing its body and serializing its response."""
+    content = stack.client.post("/predict/warm/batch", content=BATCH).content
+    parsed = msgspec.json.decode(content)
     large = [request("POST", "/predict/warm/batch", BATCH)]
 
     def ours() -> float:
@@ -94,9 +94,9 @@ def batches(stack: Stack, pairs: int) -> Figure:
 
 
 def under_fits(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
-    """Measure the 99th percentile at half the API's capacity, while both children of a worker fit.
+    """Measure the 99th percentile at half the capacity of the API while both children of a worker fit.
 
-    Compare it with an idle machine, and with two busy loops of the same niceness, which show the cost of any other work
+    Compare it with an idle machine, and with two busy loops of the same niceness, which show the cost of any other load
     on this machine.
     """
     requests = [request("POST", "/predict/warm", POINT)]
@@ -130,7 +130,7 @@ def under_fits(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
 
 
 def copy_series(stack: Stack) -> None:
-    """Copy one series to many, each with its own files and rows, because fitting them would take minutes."""
+    """Copy one series many times, with files and rows for each, because fitting them would take minutes."""
     folder = Path(stack.env["MODEL_STATE_FOLDER"])
     content = next(folder.glob("warm/*.1.json")).read_bytes()
     rows = []
@@ -141,7 +141,7 @@ def copy_series(stack: Stack) -> None:
         (folder / key).write_bytes(content)
         rows.append({"series_id": series_id, "job_id": job_id, "key": key, "scores": scores_key(series_id, job_id, 1)})
     with stack.sessions().begin() as session:
-        # Disables triggers, since these versions have no jobs.
+        # Disables triggers, because these versions have no jobs.
         session.execute(text("SET LOCAL session_replication_role = replica"))
         session.execute(text("INSERT INTO series (series_id, last_version) VALUES (:series_id, 1)"), rows)
         session.execute(COPY, rows)
@@ -159,7 +159,7 @@ FROM versions WHERE series_id = 'warm' AND version = 1
 
 
 def checked(tally: Tally) -> Tally:
-    """Return the tally; end the benchmark if requests were refused, since the rate would be meaningless."""
+    """Return the tally; end the benchmark if requests were refused, because the rate would be meaningless."""
     if tally.refused:
-        sys.exit(f"{tally.refused} requests were not answered 2xx.")
+        sys.exit(f"{tally.refused} requests did not return 2xx.")
     return tally

@@ -1,4 +1,4 @@
-"""Pages, starts, hostile requests, and query times as the tables grow."""
+"""Pages, startup, hostile requests, and query times as the tables grow."""
 
 import statistics
 import sys
@@ -13,7 +13,7 @@ from sqlalchemy import text
 from benchmark.access import HEADERS
 from benchmark.comparing import AT_MOST, Figure, Target, single
 from benchmark.plans import HOT, plan, whole_tables
-from benchmark.stack import Stack, answers, body_of, running, wait_until
+from benchmark.stack import Stack, body_of, is_up, running, wait_until
 from benchmark.work.fitting import POINTS
 from shared.embedded.ports import free_port
 from shared.store.engine import Session
@@ -24,7 +24,7 @@ GROWN_SERIES, GROWN_VERSIONS, GROWN_JOBS = 100_000, 1_000_000, 1_000_000
 
 
 def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:  # noqa: ARG001
-    """Measure all figures; growth comes last, since the tables stay large."""
+    """Measure all figures; growth comes last, because the tables stay large."""
     yield from plots(stack, pairs)
     yield from starts(stack, pairs)
     yield from hostile(stack, pairs)
@@ -32,7 +32,7 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:  # no
 
 
 def plots(stack: Stack, pairs: int) -> Iterator[Figure]:
-    """Measure the page of a million points."""
+    """Measure the plot page of a million points."""
     with stack.worker():
         stack.fit("plotted", body_of(range(POINTS), np.random.default_rng(1).normal(20, 5, POINTS).tolist()))
     seconds, sizes = [], []
@@ -56,13 +56,13 @@ def plots(stack: Stack, pairs: int) -> Iterator[Figure]:
 
 
 def starts(stack: Stack, pairs: int) -> Iterator[Figure]:
-    """Measure the time from the start of a process until it is ready."""
+    """Measure the time from starting a process until it is ready."""
     serving, working = [], []
     for _ in range(pairs):
         port = free_port()
         began = clock()
         with running(stack.folder / "start.log", stack.env, "api", f"--port={port}"):
-            wait_until(lambda port=port: answers(f"http://127.0.0.1:{port}/readyz"))  # type: ignore[misc]
+            wait_until(lambda port=port: is_up(f"http://127.0.0.1:{port}/readyz"))  # type: ignore[misc]
             serving.append(clock() - began)
         began = clock()
         with stack.worker():
@@ -72,9 +72,9 @@ def starts(stack: Stack, pairs: int) -> Iterator[Figure]:
 
 
 def hostile(stack: Stack, pairs: int) -> Iterator[Figure]:
-    """Measure the slowest request of the table of hostile requests, in each round."""
+    """Measure the slowest of the hostile requests in each round."""
     slowest = []
-    for _ in range(pairs + 1):  # the first opens connections
+    for _ in range(pairs + 1):  # the first round opens connections
         times = []
         for hostile_request in ALL:
             began = clock()
@@ -85,7 +85,7 @@ def hostile(stack: Stack, pairs: int) -> Iterator[Figure]:
 
 
 def growth(stack: Stack, rounds: int) -> Iterator[Figure]:
-    """Time the queries of the hot paths with 100 series in the tables, and with the rows of a large installation."""
+    """Time the queries on the hot paths with 100 series, and with the rows of a large installation."""
     grow(stack, 100, 1000, 1000)
     before = [timed_queries(stack) for _ in range(rounds)]
     grow(stack, GROWN_SERIES, GROWN_VERSIONS, GROWN_JOBS)
@@ -103,7 +103,7 @@ def growth(stack: Stack, rounds: int) -> Iterator[Figure]:
 
 
 def timed_queries(stack: Stack) -> dict[str, float]:
-    """Return the median milliseconds of each query; those of the prediction include the HTTP round trip."""
+    """Return the median milliseconds of each query; the prediction includes the HTTP round trip."""
     sessions = stack.sessions()
 
     def timed(query: Callable[[Session], object]) -> float:
@@ -133,12 +133,12 @@ def plans(stack: Stack) -> dict[str, list[str]]:
             lines[name] = plan(session, query)
         print("\n".join([f"  {name}:", *(f"    {line}" for line in lines[name])]), file=sys.stderr)
         if tables := whole_tables(lines[name]):
-            sys.exit(f"The query of {name} reads all of {', '.join(tables)}.")
+            sys.exit(f"The query for {name} scans all of {', '.join(tables)}.")
     return lines
 
 
 def grow(stack: Stack, series: int, versions: int, jobs: int) -> None:
-    """Generate rows like those of past jobs, and update the statistics of the database."""
+    """Generate rows like those of past jobs, and update the planner statistics."""
     numbers = {"series": series, "versions": versions, "jobs": jobs}
     with stack.sessions().begin() as session:
         session.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL session_replication_role = replica"))
@@ -146,7 +146,7 @@ def grow(stack: Stack, series: int, versions: int, jobs: int) -> None:
             session.execute(text(statement), numbers)
     with stack.sessions().begin() as session:
         session.execute(text("SET LOCAL statement_timeout = 0; ANALYZE"))
-    time.sleep(1)  # lets the database write out the tables' pages
+    time.sleep(1)  # lets the database flush the pages of the tables
 
 
 ROWS = (

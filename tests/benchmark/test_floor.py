@@ -38,7 +38,7 @@ def test_events_are_found_at_least_this_well(name: str, mode: str) -> None:
 
 
 @pytest.mark.parametrize("family", sorted(generated.FAMILIES))
-def test_a_made_series_has_every_event_once_in_its_second_half(family: str) -> None:
+def test_a_generated_series_has_every_event_once_in_its_second_half(family: str) -> None:
     generated_series = generated.series_of(family, SEED, POINTS)
     starts, ends = measures.events(generated_series.labels)
     lengths = sorted((ends - starts + 1).tolist())
@@ -46,7 +46,7 @@ def test_a_made_series_has_every_event_once_in_its_second_half(family: str) -> N
     assert starts.min() >= POINTS // 2
 
 
-def test_the_same_seed_makes_the_same_series_and_another_does_not() -> None:
+def test_only_the_same_seed_generates_the_same_series() -> None:
     first, again, other = (generated.series_of("sensor", seed, POINTS).series.values for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()

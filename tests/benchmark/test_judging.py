@@ -8,11 +8,11 @@ from shared.domain.series import Series
 START = 1_704_067_200
 
 
-def test_without_refits_everything_is_judged_by_the_prefix() -> None:
+def test_without_refits_the_prefix_scores_all_points() -> None:
     assert list(Refits(0).spans(100, 1000)) == [(100, 0, 1000)]
 
 
-def test_refits_come_after_so_many_points_or_a_twentieth_more() -> None:
+def test_refits_follow_this_many_points_or_five_percent_more_history() -> None:
     assert list(Refits(250).spans(100, 700)) == [(100, 0, 350), (350, 350, 600), (600, 600, 700)]
     assert list(Refits(250).spans(8_000, 9_000)) == [(8_000, 0, 8_400), (8_400, 8_400, 8_820), (8_820, 8_820, 9_000)]
 
@@ -31,7 +31,7 @@ def test_no_score_depends_on_points_after_it(name: str) -> None:
     assert (first[1_000:] != second[1_000:]).any()
 
 
-def test_what_cannot_be_learnt_from_yet_scores_0() -> None:
+def test_points_score_0_until_the_detector_can_learn() -> None:
     values = np.concatenate([np.full(400, 3.0), np.random.default_rng(0).normal(size=400)])
     series = Series(START + 60 * np.arange(800), values)
     scores = judged(registry()["baseline"], series, 100, Refits(250), {})

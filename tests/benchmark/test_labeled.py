@@ -6,7 +6,7 @@ import numpy as np
 from benchmark.accuracy import labeled
 
 
-def test_a_csv_of_tsb_ad_tells_its_part_and_prefix_by_its_name(tmp_path: Path) -> None:
+def test_the_name_of_a_tsb_ad_csv_contains_part_and_prefix(tmp_path: Path) -> None:
     file = tmp_path / "003_UCR_id_7_Medical_tr_2_1st_3.csv"
     file.write_text("Data,Label\n1.5,0\n2.5,0\n3.5,0\n9.0,1\n")
     assert labeled.files_of(tmp_path) == [file]
@@ -16,15 +16,15 @@ def test_a_csv_of_tsb_ad_tells_its_part_and_prefix_by_its_name(tmp_path: Path) -
     assert sample.labels.tolist() == [False, False, False, True]
 
 
-def test_an_npz_holds_the_same_as_arrays(tmp_path: Path) -> None:
+def test_an_npz_contains_the_same_as_arrays(tmp_path: Path) -> None:
     file = tmp_path / "225_MGAB_id_1_Synthetic_tr_25000_1st_38478.npz"
     np.savez(file, x=np.array([1.0, 2.0, 3.0]), y=np.array([0, 1, 1]), tr=1)
     sample = labeled.read(file)
     assert (sample.part, sample.prefix, sample.labels.tolist()) == ("MGAB", 1, [False, True, True])
 
 
-def test_a_folder_of_nab_is_recognised_by_its_windows(tmp_path: Path) -> None:
-    """An hour that comes twice, at the end of summer time, must not run backwards."""
+def test_a_nab_folder_is_recognized_by_its_windows(tmp_path: Path) -> None:
+    """The hour that repeats when daylight saving time ends must not run backward."""
     (tmp_path / "data/realTraffic").mkdir(parents=True)
     (tmp_path / "labels").mkdir()
     hours = ["00:00", "01:00", "02:00", "01:30", "02:30", "03:00", *(f"{hour:02}:00" for hour in range(4, 18))]

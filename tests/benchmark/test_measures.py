@@ -12,11 +12,11 @@ def example(seed: int) -> tuple[measures.Labels, measures.Scores]:
     for start in random.integers(0, 240, 4):
         labels[start : start + random.integers(1, 15)] = True
     labels[:2] = labels[-2:] = seed % 2 == 1
-    return labels, np.round(random.normal(size=260) + labels, 2)  # rounded: some are equal
+    return labels, np.round(random.normal(size=260) + labels, 2)  # rounded, so that some are equal
 
 
 def slow_vus_pr(labels: list[bool], scores: list[float], widest: int) -> float:
-    """The definition: count for every buffer and threshold."""
+    """Apply the definition: count for every buffer and threshold."""
     areas = []
     ranked = sorted(scores, reverse=True)
     for buffer in range(widest + 1):
@@ -49,22 +49,22 @@ def slow_weight(labels: list[bool], place: int, buffer: int) -> float:
 
 def slow_spans(labels: list[bool], half_buffer: int) -> list[list[int]]:
     spans: list[list[int]] = []
-    for place, labelled in enumerate(labels):
-        if (labelled and place and labels[place - 1]) or (labelled and spans and place - half_buffer <= spans[-1][1]):
+    for place, labeled in enumerate(labels):
+        if (labeled and place and labels[place - 1]) or (labeled and spans and place - half_buffer <= spans[-1][1]):
             spans[-1][1] = min(place + half_buffer, len(labels) - 1)
-        elif labelled:
+        elif labeled:
             spans.append([max(place - half_buffer, 0), min(place + half_buffer, len(labels) - 1)])
     return spans
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_volume_is_that_of_the_definition(seed: int) -> None:
+def test_the_volume_matches_the_definition(seed: int) -> None:
     labels, scores = example(seed)
     assert measures.vus_pr(labels, scores, 12) == pytest.approx(slow_vus_pr(labels.tolist(), scores.tolist(), 12))
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_average_precision_and_f1_are_those_of_the_definition(seed: int) -> None:
+def test_average_precision_and_f1_match_the_definition(seed: int) -> None:
     labels, scores = example(seed)
     area = previous_recall = best = 0.0
     for threshold in sorted(set(scores.tolist()), reverse=True):

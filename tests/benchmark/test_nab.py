@@ -5,7 +5,7 @@ from benchmark.accuracy.measures import Labels, Scores
 from benchmark.accuracy.nab import Stream, alarms, nab
 
 
-def labelled(length: int, *windows: tuple[int, int]) -> Labels:
+def labeled(length: int, *windows: tuple[int, int]) -> Labels:
     labels = np.zeros(length, dtype=np.bool_)
     for first, last in windows:
         labels[first : last + 1] = True
@@ -23,29 +23,29 @@ def graded(scores: Scores, labels: Labels) -> dict[str, float]:
 
 
 def test_an_alarm_at_the_first_point_of_every_window_is_perfect() -> None:
-    labels = labelled(200, (50, 69), (120, 139))
+    labels = labeled(200, (50, 69), (120, 139))
     assert graded(scores_with(200, 50, 120), labels) == pytest.approx({"standard": 100, "low_fp": 100, "low_fn": 100})
 
 
-def test_scores_that_say_nothing_earn_nothing() -> None:
-    assert graded(np.zeros(200), labelled(200, (50, 69))) == {"standard": 0, "low_fp": 0, "low_fn": 0}
+def test_constant_scores_earn_0() -> None:
+    assert graded(np.zeros(200), labeled(200, (50, 69))) == {"standard": 0, "low_fp": 0, "low_fn": 0}
 
 
 def test_a_later_alarm_earns_less_and_the_end_of_a_window_almost_nothing() -> None:
-    labels = labelled(200, (50, 69))
+    labels = labeled(200, (50, 69))
     scores_by_place = [graded(scores_with(200, place), labels)["standard"] for place in range(50, 70)]
     assert scores_by_place == sorted(scores_by_place, reverse=True)
-    # by hand: (2 / (1 + exp(-5 / 20)) - 1) / (2 / (1 + exp(-5)) - 1) of the earning half, and the half that a hit saves
+    # by hand: 50 * (2 / (1 + exp(-5 / 20)) - 1) / (2 / (1 + exp(-5)) - 1) for the alarm, and 50 for the detection
     assert scores_by_place[-1] == pytest.approx(50 + 50 * 0.1243530 / 0.9866143, abs=1e-3)
 
 
 def test_a_second_alarm_in_a_window_changes_nothing() -> None:
-    labels = labelled(200, (50, 69))
+    labels = labeled(200, (50, 69))
     assert graded(scores_with(200, 55, 60), labels) == graded(scores_with(200, 55), labels)
 
 
 def test_a_false_alarm_costs_by_its_distance_from_the_window_before_it() -> None:
-    labels = labelled(300, (50, 69))
+    labels = labeled(300, (50, 69))
     far = 100 - graded(scores_with(300, 50, 250), labels)["standard"]
     near = 100 - graded(scores_with(300, 50, 71), labels)["standard"]
     before = 100 - graded(scores_with(300, 10, 50), labels)["standard"]
@@ -54,7 +54,7 @@ def test_a_false_alarm_costs_by_its_distance_from_the_window_before_it() -> None
 
 
 def test_profiles_weigh_false_alarms_and_misses() -> None:
-    labels = labelled(300, (50, 69), (120, 139))
+    labels = labeled(300, (50, 69), (120, 139))
     scores = scores_with(300, 50, 250)
     assert graded(scores, labels) == pytest.approx(
         {
@@ -66,27 +66,27 @@ def test_profiles_weigh_false_alarms_and_misses() -> None:
 
 
 def test_one_threshold_serves_the_whole_corpus_and_is_the_best() -> None:
-    labels = labelled(100, (50, 59))
+    labels = labeled(100, (50, 59))
     quiet, loud = 0.4 * scores_with(100, 50), 0.5 * scores_with(100, 10)
     loud[50] = 0.6
     combined = nab([Stream.of(quiet, labels, 0), Stream.of(loud, labels, 0)])
     assert combined["standard"] == pytest.approx(100 * (1 - 0.11 / 2 + 1) / 2)  # 0.4: both windows, one false alarm
 
 
-def test_what_happens_during_probation_does_not_count() -> None:
-    labels = labelled(200, (10, 19), (120, 139))
+def test_alarms_and_windows_during_probation_do_not_count() -> None:
+    labels = labeled(200, (10, 19), (120, 139))
     scores = scores_with(200, 5, 120)
     assert nab([Stream.of(scores, labels, 30)])["standard"] == pytest.approx(100)
 
 
-def test_a_silence_keeps_alarms_apart() -> None:
+def test_silence_suppresses_alarms_soon_after_another() -> None:
     scores = scores_with(100, 3, 4, 9, 13, 14, 80)
     assert alarms(scores, 0.5, 0).tolist() == [3, 4, 9, 13, 14, 80]
     assert alarms(scores, 0.5, 10).tolist() == [3, 13, 80]
 
 
-def test_a_lasting_alarm_outside_a_window_costs_once_in_a_silence() -> None:
-    labels = labelled(400, (300, 319))
+def test_a_lasting_alarm_outside_a_window_costs_once_per_silence() -> None:
+    labels = labeled(400, (300, 319))
     scores = scores_with(400, *range(100, 150), 300)
     streams = [Stream.of(scores, labels, 0)]
     assert nab(streams, silence=100)["standard"] == pytest.approx(100 - 100 * 0.11 / 2)

@@ -55,7 +55,7 @@ def test_the_notebook_runs_against_the_service_and_removes_what_it_wrote(
     assert api.get("/series", params={"prefix": "stress-"}).json()["series"] == []
 
 
-def test_the_notebook_is_kept_without_outputs() -> None:
+def test_the_notebook_is_committed_without_outputs() -> None:
     assert outputs(nbformat.read(NOTEBOOK, as_version=4)) == []  # type: ignore[no-untyped-call]
 
 

@@ -8,7 +8,7 @@ def sections(columns: tuple[str, ...] = ("vus_pr", "speed")) -> dict[str, Sectio
     return {"series": Section(("series", "refit"), columns)}
 
 
-def test_a_run_replaces_its_own_figures_and_keeps_the_others(tmp_path: Path) -> None:
+def test_a_run_replaces_the_figures_it_measures_and_keeps_the_others(tmp_path: Path) -> None:
     file = tmp_path / "accuracy.json"
     first = Results(sections())
     first.sections["series"].put(("b", 0), "baseline causal", [0.123456, 1.0])
@@ -23,7 +23,7 @@ def test_a_run_replaces_its_own_figures_and_keeps_the_others(tmp_path: Path) -> 
     assert rows["a", 0] == {"baseline causal": [0.6, 1.0]}
 
 
-def test_every_row_is_a_line_in_order(tmp_path: Path) -> None:
+def test_each_row_is_one_line_in_sorted_order(tmp_path: Path) -> None:
     file = tmp_path / "accuracy.json"
     results = Results(sections())
     for name in ("b", "c", "a"):
@@ -33,7 +33,7 @@ def test_every_row_is_a_line_in_order(tmp_path: Path) -> None:
     assert [json.loads(line.rstrip(","))["of"] for line in lines] == [["a", 0], ["b", 0], ["c", 0]]
 
 
-def test_figures_of_other_columns_are_forgotten(tmp_path: Path) -> None:
+def test_figures_with_other_columns_are_dropped(tmp_path: Path) -> None:
     file = tmp_path / "accuracy.json"
     results = Results(sections())
     results.sections["series"].put(("a", 0), "baseline causal", [1.0, 2.0])
