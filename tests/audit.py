@@ -1,6 +1,6 @@
 """`python3 run audit`: known vulnerabilities in locked packages, unsafe patterns in our code, broken requirements.
 
-A check that cannot run, for example without a network, is `not run`: neither passed nor failed.
+A check that cannot run, for example without a network, counts as `not run`: neither passed nor failed.
 """
 
 import argparse
@@ -35,12 +35,12 @@ def vulnerabilities(lock: str) -> Outcome:
 
 
 def judged_audit(run_: "subprocess.CompletedProcess[str]") -> Outcome:
-    """Pass only if every package was looked up: a package that the index does not know may be vulnerable."""
+    """Pass only if every package was looked up: a package missing from the index may be vulnerable."""
     try:
         packages: list[dict[str, Any]] = json.loads(run_.stdout)["dependencies"]
     except (ValueError, KeyError):
         last = run_.stderr.strip().splitlines()[-1:] or ["no answer"]
-        return Verdict.NOT_RUN, f"the advisories cannot be reached: {last[0][:160]}"
+        return Verdict.NOT_RUN, f"advisories unavailable: {last[0][:160]}"
     vulnerable = [
         f"{package['name']} {package['version']}: {flaw['id']}"
         for package in packages
@@ -50,23 +50,23 @@ def judged_audit(run_: "subprocess.CompletedProcess[str]") -> Outcome:
     if vulnerable:
         return Verdict.FAILED, "; ".join(vulnerable)
     if unknown or not packages:
-        return Verdict.NOT_RUN, f"no advisories are to be had for {len(unknown)} of {len(packages)} packages"
+        return Verdict.NOT_RUN, f"no advisories available for {len(unknown)} of {len(packages)} packages"
     return Verdict.PASSED, f"{len(packages)} packages"
 
 
 def patterns() -> Outcome:
-    """Bandit, from medium severity and confidence on. Ruff knows the lesser rules, and B704 as S704, with reasons."""
+    """Run bandit from medium severity and confidence. Ruff covers the rest, and B704 as S704, where code says why."""
     result = run(
         "bandit", "--quiet", "--recursive", *OURS, "--severity-level=medium", "--confidence-level=medium", "--skip=B704"
     )
-    return (Verdict.FAILED, result.stdout) if result.returncode else (Verdict.PASSED, f"{len(OURS)} places")
+    return (Verdict.FAILED, result.stdout) if result.returncode else (Verdict.PASSED, f"{len(OURS)} paths")
 
 
 def requirements() -> Outcome:
-    """Whether the installed packages have what they require."""
+    """Check that the requirements of the installed packages are installed."""
     result = run("pip", "check")
     if "No module named pip" in result.stderr:
-        return Verdict.NOT_RUN, "there is no pip here"
+        return Verdict.NOT_RUN, "pip is not installed"
     return (Verdict.FAILED, result.stdout) if result.returncode else (Verdict.PASSED, result.stdout.strip())
 
 
@@ -85,7 +85,7 @@ CHECKS: dict[str, Callable[[], Outcome]] = {
 def main() -> int:
     """Run every check; return 1 if one failed or, with `--complete`, could not run."""
     parser = argparse.ArgumentParser(prog="python3 run audit", description=__doc__)
-    parser.add_argument("--complete", action="store_true", help="what is not run counts as failed")
+    parser.add_argument("--complete", action="store_true", help="count checks that could not run as failed")
     failing = {Verdict.FAILED, Verdict.NOT_RUN} if parser.parse_args().complete else {Verdict.FAILED}
     failed = False
     for name, check in CHECKS.items():

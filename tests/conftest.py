@@ -1,4 +1,4 @@
-"""Real servers for the whole session, and a database, folders and processes for the tests alone."""
+"""Real servers for the session; a database, folders and processes only for the tests."""
 
 import os
 import re
@@ -27,30 +27,30 @@ from tests.waiting import until
 from worker import training as trainings
 
 LONGEST = tuple(f"tests/{name}" for name in ("chaos/test_sabotage", "crashes", "cli", "worker", "protocol", "embedded"))
-TEST_REDIS_DATABASE = 9  # the server may have other users
+TEST_REDIS_DATABASE = 9  # not 0: the server may have other users
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two, each with servers of its own; only one if the environment names the servers."""
+    """Return two workers, each with its own servers; none if the environment names the servers."""
     return 0 if os.environ.get("REDIS_URL") or os.environ.get("DATABASE_URL") else min(2, os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the longest modules first, so that no process starts a long one when the other is finished."""
+    """Run the longest modules first, so that no process starts a long one when the other has finished."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(scope="session")
 def session_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="tsad-tests-"))
-    folder.chmod(0o711)  # as root, the embedded servers run as another user
+    folder.chmod(0o711)  # if root starts the embedded servers, they run as another user
     yield folder
     shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
 def servers(session_folder: Path) -> Iterator[tuple[str, str]]:
-    """URLs of PostgreSQL and Redis: from the environment, or of servers started here."""
+    """URLs of PostgreSQL and Redis: from the environment, else of servers started here."""
     database_url, redis_url = os.environ.pop("DATABASE_URL", ""), os.environ.pop("REDIS_URL", "")
     with Embedded(session_folder / "home", durable=False, postgres=not database_url, valkey=not redis_url) as embedded:
         yield database_url or embedded.database_url, redis_url or embedded.redis_url
@@ -63,7 +63,7 @@ def server_url(servers: tuple[str, str]) -> str:
 
 @pytest.fixture(scope="session")
 def database_url(server_url: str) -> Iterator[str]:
-    """A migrated database that the tests of this session share; each uses series of its own."""
+    """A migrated database for the session; each test uses its own series."""
     with migrated_database(server_url) as url:
         yield url
 
@@ -102,7 +102,7 @@ def artifacts(settings: Settings) -> Artifacts:
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[dict[str, str]]:
-    """Settings of an S3 service whose bucket the tests share; each uses a prefix of its own."""
+    """Settings of an S3 service whose bucket the tests share; each uses its own prefix."""
     with serving_s3() as settings:
         yield settings
 
@@ -114,12 +114,12 @@ def series_id(request: pytest.FixtureRequest) -> str:
 
 
 def refuse_to_stop() -> None:
-    raise AssertionError("this would stop the tests")
+    raise AssertionError("the worker asked to stop, which would end the test run")
 
 
 @pytest.fixture(scope="session")
 def training(settings: Settings, sessions: Sessions, artifacts: Artifacts) -> Iterator[trainings.Training]:
-    """Everything a worker needs, for tests that fit in their own process."""
+    """Everything a worker needs to fit, for tests that fit in their own process."""
     latencies = Latencies(connect(settings.redis), settings.latency_history_limit)
     metrics = Metrics()
     publisher = Publisher(metrics, connect(settings.redis))
@@ -147,7 +147,7 @@ def api(settings: Settings) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def fitted(api: httpx.Client, training: trainings.Training) -> Callable[..., str]:
-    """Fit a series in this process and return the job id: the code of a worker, without starting one."""
+    """Return a function that fits a series with the worker's code in this process, and returns the job id."""
 
     def fit(series_id: str, body: dict[str, Any] | None = None) -> str:
         job_id: str = api.post(f"/fit/{series_id}", json=body or ramp()).json()["job_id"]

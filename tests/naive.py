@@ -1,4 +1,4 @@
-"""Obviously correct, slow twins of what the product computes fast."""
+"""Slow, obviously correct versions of fast computations in the product."""
 
 import cmath
 import math
@@ -23,12 +23,12 @@ DIGITS = 60
 
 
 def mean(values: Sequence[float]) -> Fraction:
-    """Exact."""
+    """Return the exact mean."""
     return sum(map(Fraction, values), Fraction(0)) / len(values)
 
 
 def standard_deviation(values: Sequence[float]) -> Decimal:
-    """Of the population, to 60 digits: the variance is exact, only its root is rounded."""
+    """Return the population's, to 60 digits: the variance is exact, only its root is rounded."""
     middle = mean(values)
     variance = sum(((Fraction(value) - middle) ** 2 for value in values), Fraction(0)) / len(values)
     with localcontext() as context:
@@ -37,7 +37,7 @@ def standard_deviation(values: Sequence[float]) -> Decimal:
 
 
 def nearest_rank(samples: Sequence[float], percent: int) -> float:
-    """The smallest sample that at least `percent` of the samples do not exceed."""
+    """Return the smallest sample that at least `percent` of the samples do not exceed."""
     for candidate in sorted(samples):
         if sum(sample <= candidate for sample in samples) * 100 >= percent * len(samples):
             return candidate
@@ -45,7 +45,7 @@ def nearest_rank(samples: Sequence[float], percent: int) -> float:
 
 
 def extremes(values: Sequence[float], edges: Sequence[int]) -> list[int]:
-    """First and last index, and of each slice between two edges the first smallest and the first largest value's."""
+    """Return the first and last index, and the first minimum and maximum of each slice between two edges."""
     kept = {0, len(values) - 1}
     for start, end in pairwise(edges):
         kept.add(min(range(start, end), key=lambda place: values[place]))
@@ -54,12 +54,12 @@ def extremes(values: Sequence[float], edges: Sequence[int]) -> list[int]:
 
 
 def peaks(values: Sequence[float], edges: Sequence[int]) -> list[int]:
-    """Of each slice between two edges the first largest value's index."""
+    """Return the index of the first maximum of each slice between two edges."""
     return [max(range(start, end), key=lambda place: values[place]) for start, end in pairwise(edges)]
 
 
 def block_maxima(scores: Sequence[float], block: int) -> list[int]:
-    """The first index of each block's largest score."""
+    """Return the index of the first maximum of each block."""
     return [
         max(range(start, min(start + block, len(scores))), key=lambda place: scores[place])
         for start in range(0, len(scores), block)
@@ -67,7 +67,7 @@ def block_maxima(scores: Sequence[float], block: int) -> list[int]:
 
 
 def window_vector(window: Sequence[float]) -> list[float]:
-    """Means of at most 32 equal blocks at the window's end less its mean, over the root of their number; 0.3 mean."""
+    """Return (m - mean) / sqrt(blocks) for the means m of at most 32 equal blocks at the end, and 0.3 of the mean."""
     step = math.ceil(len(window) / 32)
     blocks = len(window) // step
     mean_of_all = math.fsum(window) / len(window)
@@ -77,7 +77,7 @@ def window_vector(window: Sequence[float]) -> list[float]:
 
 
 def msnn_scores(state: Msnn, values: Sequence[float], timestamps: Sequence[int]) -> list[float]:
-    """The causal scores of new values, one by one and window by window."""
+    """Return the causal scores of new values, one by one and window by window."""
     standard = [max(min((value - state.standard.center) / state.standard.spread, 1e6), -1e6) for value in values]
     near = [_nearness(state, standard[: end + 1]) for end in range(len(values))]
     errors = [_forecast_error(state, standard, place) for place in range(len(values))]
@@ -100,12 +100,12 @@ def msnn_scores(state: Msnn, values: Sequence[float], timestamps: Sequence[int])
 
 
 def _nearness(state: Msnn, values: Sequence[float]) -> float:
-    """The mean over the scales that fit of the last window's distance from the nearest, in units of the usual."""
+    """Return the distance of the last window from the nearest, in usual distances: the mean over scales that fit."""
     ratios = []
     for scale in state.windows.scales:
         if scale.length <= len(values):
-            wanted = window_vector(values[-scale.length :])
-            nearest = min(math.dist(wanted, other) for other in scale.bank.vectors.tolist())
+            last = window_vector(values[-scale.length :])
+            nearest = min(math.dist(last, other) for other in scale.bank.vectors.tolist())
             ratios.append(_compressed(nearest / scale.usual_distance))
     return math.fsum(ratios) / len(ratios) if ratios else 0.0
 
@@ -134,7 +134,7 @@ def _compressed(ratio: float) -> float:
 
 
 def scores(fitted: Fitted, values: Sequence[float], timestamps: Sequence[int]) -> list[float]:
-    """The scores of any detector, for values without known predecessors."""
+    """Return the scores of any detector, for values without context."""
     places = range(len(values))
     match fitted.state:
         case Baseline() as state:
@@ -171,7 +171,7 @@ def _baseline_score(state: Baseline, value: float) -> float:
 
 
 def _seasonal_score(state: Seasonal, value: float, timestamp: int) -> float:
-    """A point belongs to the last bin that has begun."""
+    """Score a point by the last bin that has begun."""
     level, spread, seconds = state.profile.level, state.profile.spread, state.cycle.seconds
     bins = len(level)
     since = math.fmod(timestamp - state.cycle.start, seconds) if bins > 1 else 0.0
@@ -191,7 +191,7 @@ def _forecast_score(state: Autoregression, values: Sequence[float], place: int) 
 
 
 def _salience(state: SpectralResidual, values: Sequence[float]) -> float:
-    """By the sums of the discrete Fourier transform themselves."""
+    """Return the saliency, by the sums that define the discrete Fourier transform."""
     length, size = state.length, state.length - 5
     center, spread = state.standard.center, state.standard.spread
     window = [max(min((value - center) / spread, 1e6), -1e6) for value in values[-size:]]

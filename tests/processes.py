@@ -1,4 +1,4 @@
-"""Databases, servers and processes of the pipeline, as tests start them."""
+"""Databases, servers and processes of the pipeline, for tests."""
 
 import os
 import re
@@ -29,13 +29,13 @@ from tests.waiting import until
 
 
 def make_settings(**values: Any) -> Settings:
-    """Settings from these values alone; `.env` is ignored."""
+    """Return settings from these values alone; `.env` is ignored."""
     return Settings(_env_file=None, **values)
 
 
 @contextmanager
 def new_database(server_url: str) -> Iterator[str]:
-    """A new, empty database on the server, dropped afterwards."""
+    """Create an empty database on the server; drop it afterwards."""
     plain = re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql://", server_url)
     name = f"tsad_test_{secrets.token_hex(6)}"
     connection = psycopg2.connect(plain)
@@ -50,7 +50,7 @@ def new_database(server_url: str) -> Iterator[str]:
 
 @contextmanager
 def migrated_database(server_url: str) -> Iterator[str]:
-    """A new database with every migration applied."""
+    """Create a database with every migration applied."""
     with new_database(server_url) as url:
         migrate(url)
         yield url
@@ -58,7 +58,7 @@ def migrated_database(server_url: str) -> Iterator[str]:
 
 @contextmanager
 def separate_settings(settings: Settings, server_url: str, redis_number: int) -> Iterator[Settings]:
-    """A migrated database and an empty Redis database, so that workers take no jobs of other tests."""
+    """Use a migrated database and an empty Redis database, so that workers take no jobs of other tests."""
     redis_url = f"{settings.redis_url.rsplit('/', 1)[0]}/{redis_number}"
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
@@ -68,7 +68,7 @@ def separate_settings(settings: Settings, server_url: str, redis_number: int) ->
 
 @contextmanager
 def sessions_of(settings: Settings) -> Iterator[Sessions]:
-    """A connection pool for the database of these settings."""
+    """Open a connection pool for the database of these settings."""
     sessions = Sessions(make_engine(settings, "tsad-tests"))
     yield sessions
     sessions.engine.dispose()
@@ -80,7 +80,7 @@ def serving(
 ) -> Iterator[httpx.Client]:
     """Serve the API on a real socket, and yield a client for it.
 
-    `change` can modify the application before it starts; options are uvicorn's.
+    `change` may modify the application before it starts; `options` go to uvicorn.
     """
     app = create_app(settings)
     change(app)
@@ -119,8 +119,8 @@ class Process:
     log: Path
 
 
-def _ended(process: "subprocess.Popen[bytes]") -> int | None:
-    """The exit code; None if the process runs on for longer than the product allows itself."""
+def _exit_code(process: "subprocess.Popen[bytes]") -> int | None:
+    """Wait for the exit code; None if the process takes longer than the product allows."""
     with suppress(subprocess.TimeoutExpired):
         return process.wait(timeout=90)
     return None
@@ -147,7 +147,7 @@ def running(
     try:
         yield Process(process, log)
         process.terminate()
-        assert _ended(process) in exit_codes, log.read_text()[-3000:]
+        assert _exit_code(process) in exit_codes, log.read_text()[-3000:]
     finally:
         process.kill()
         process.wait()
@@ -161,7 +161,7 @@ def wait_for_worker(process: Process, seconds: float = 30) -> None:
 
 @contextmanager
 def api_process(settings: Settings, folder: Path, *options: str) -> Iterator[tuple[Process, httpx.Client]]:
-    """Run the API in a process of its own, with these options of uvicorn, and yield it with a client."""
+    """Run the API in its own process with these uvicorn options; yield the process and a client."""
     port = free_port()
     arguments = ("uvicorn", "api.main:create_app", "--factory", f"--port={port}", *options)
     with running(settings, folder, *arguments) as process:

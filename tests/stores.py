@@ -17,13 +17,13 @@ ACCESS = {"aws_region": "us-east-1", "aws_access_key_id": "key", "aws_secret_acc
 
 
 def root(store: Store) -> Path:
-    """The folder of a store that is a local folder."""
+    """Return the folder of a local store."""
     assert isinstance(store, LocalFolder)
     return store.root
 
 
 def names(store: Store) -> set[str]:
-    """The names of everything in the store: keys of artifacts, paths of anything else."""
+    """Return the names of everything in the store: keys of artifacts, paths of other files."""
     if isinstance(store, ObjectStore):
         return {entry["path"] for page in obstore.list(store.bucket) for entry in page}
     folder = root(store)
@@ -31,7 +31,7 @@ def names(store: Store) -> set[str]:
 
 
 def s3_settings(endpoint: str) -> dict[str, str]:
-    """The settings for the S3 service at this address."""
+    """Return the settings for the S3 service at this URL."""
     return {"aws_endpoint_url": endpoint, **ACCESS}
 
 
@@ -43,7 +43,7 @@ def serving_s3(port: int = 0) -> Iterator[dict[str, str]]:
     try:
         endpoint = "http://{}:{}".format(*server.get_host_and_port())
         make_bucket = urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT")  # noqa: S310 - our own address
-        with urllib.request.urlopen(make_bucket, timeout=10):  # noqa: S310 - likewise
+        with urllib.request.urlopen(make_bucket, timeout=10):  # noqa: S310 - our own address
             yield s3_settings(endpoint)
     finally:
         server.stop()

@@ -23,7 +23,7 @@ READ_SETTINGS = {  # the composition roots
     "api/cli/stack.py",
     "migrations/env.py",
     "worker/__main__.py",
-    "worker/collecting.py",  # a command of its own
+    "worker/collecting.py",  # a separate command
     "worker/main.py",
     "worker/reconciling.py",
 }
@@ -49,7 +49,7 @@ def product() -> dict[str, ast.Module]:
 
 
 def calls(tree: ast.AST) -> Iterator[str]:
-    """The called names, as `name` or `….attribute`."""
+    """Yield the called names, as `name` or `….attribute`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Name):
@@ -72,7 +72,7 @@ def _in_a_checkout() -> None:
         pytest.skip("needs a checkout")
 
 
-def test_no_product_module_is_longer_than_a_reader_has_patience_for() -> None:
+def test_no_product_module_is_longer_than_the_limit() -> None:
     lengths = {name: len((ROOT / name).read_text().splitlines()) for name in product()}
     assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
 
@@ -82,7 +82,7 @@ def test_only_composition_roots_read_settings() -> None:
     assert readers == READ_SETTINGS
 
 
-def test_nothing_reads_the_environment_behind_the_back_of_the_settings() -> None:
+def test_only_settings_and_startup_code_read_the_environment() -> None:
     outside = ("api/cli/", "shared/embedded/", "shared/settings.py", "worker/__main__.py")
     assert [
         name
@@ -95,12 +95,12 @@ def test_nothing_reads_the_environment_behind_the_back_of_the_settings() -> None
     ] == []
 
 
-def test_only_the_block_of_a_transaction_commits() -> None:
+def test_no_code_commits_outside_a_transaction_block() -> None:
     committing = {name for name, tree in product().items() if any(call.endswith(".commit") for call in calls(tree))}
     assert committing <= {"migrations/env.py"}  # settings of its own connection, before any migration
 
 
-def test_the_numbers_of_advisory_locks_stand_in_one_module() -> None:
+def test_no_module_passes_a_literal_advisory_lock_number() -> None:
     numbered = {name for name in product() if re.search(r"advisory\w*lock\w*\(\s*\d", (ROOT / name).read_text())}
     assert numbered == set()
 
@@ -116,18 +116,18 @@ def test_nothing_is_pickled() -> None:
     assert all("allow_pickle=False" in (ROOT / name).read_text() for name in loads)
 
 
-def test_only_what_talks_to_a_person_prints() -> None:
+def test_only_commands_and_reports_print() -> None:
     printing = {name for name, tree in trees().items() if "print" in set(calls(tree))}
     assert {name for name in printing if not PRINT.fullmatch(name)} == set()
 
 
-def test_annotations_are_what_they_say_on_the_oldest_python() -> None:
+def test_annotations_are_evaluated_on_the_oldest_python() -> None:
     """`from __future__ import annotations` would hide from FastAPI and msgspec what 3.11 cannot evaluate."""
     futures = {name for name, tree in trees().items() if "__future__" in set(imports(tree))}
-    assert futures <= {"run"}  # `run` tells older versions that they are too old
+    assert futures <= {"run"}  # so that `run` can report that a Python is too old
 
 
-def test_the_version_stands_in_one_place() -> None:
+def test_one_module_defines_the_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert "version" not in project
     assert project["dynamic"] == ["version"]
@@ -135,6 +135,6 @@ def test_the_version_stands_in_one_place() -> None:
     assert named == ["shared/__init__.py"]
 
 
-def test_no_module_is_a_drawer_for_the_rest() -> None:
-    drawers = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "managers", "core"}
-    assert [name for name in trees() if Path(name).stem in drawers] == []
+def test_no_module_has_a_catch_all_name() -> None:
+    catch_all = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "managers", "core"}
+    assert [name for name in trees() if Path(name).stem in catch_all] == []

@@ -1,4 +1,4 @@
-"""A package passes only if its advisories are known."""
+"""The audit passes a package only if its advisories are known."""
 
 import json
 import subprocess
@@ -28,5 +28,5 @@ def test_only_packages_that_were_all_looked_up_pass(packages: list[dict[str, Any
     assert judged_audit(pip_audit)[0] == verdict
 
 
-def test_without_an_answer_nothing_passed() -> None:
+def test_without_a_response_nothing_passes() -> None:
     assert judged_audit(subprocess.CompletedProcess([], 1, "", "No connection\n"))[0] == Verdict.NOT_RUN

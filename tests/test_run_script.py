@@ -65,7 +65,7 @@ def test_without_a_command_it_lists_them_and_installs_nothing(checkout: Path) ->
     assert not (checkout / ".tools").exists()
 
 
-def test_what_is_prepared_is_not_touched_again(run: Any) -> None:
+def test_a_prepared_environment_is_left_alone(run: Any) -> None:
     run.prepare(run.LOCAL_LOCK)
     run.prepare(run.LOCAL_LOCK)
     assert len(run.installed) == 1
@@ -82,7 +82,7 @@ def test_serving_installs_less_than_developing_and_nothing_after_it(
 
 
 @pytest.mark.parametrize("name", ["requirements-local.lock", "pyproject.toml"])
-def test_a_change_of_what_is_needed_prepares_again(run: Any, checkout: Path, name: str) -> None:
+def test_a_changed_requirement_prepares_again(run: Any, checkout: Path, name: str) -> None:
     run.prepare(run.LOCAL_LOCK)
     (checkout / name).write_text("other\n")
     run.prepare(run.LOCAL_LOCK)
@@ -100,7 +100,7 @@ def test_a_failed_installation_is_repeated(run: Any) -> None:
     assert len(run.installed) == 2
 
 
-def test_a_second_run_waits_for_the_first_and_finds_everything_done(
+def test_a_second_run_waits_for_the_first_and_installs_nothing(
     run: Any, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run.prepare(run.LOCAL_LOCK)
@@ -119,7 +119,9 @@ def test_a_second_run_waits_for_the_first_and_finds_everything_done(
     assert len(run.installed) == 1
 
 
-def test_a_step_that_takes_long_gives_signs_of_life(run: Any, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_step_reports_that_it_is_still_running(
+    run: Any, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(run, "HEARTBEAT_S", 0.01)
     wait_for_file = "import pathlib, sys\nwhile not pathlib.Path(sys.argv[1]).exists(): pass"
     output: list[str] = []
@@ -134,7 +136,7 @@ def test_a_step_that_takes_long_gives_signs_of_life(run: Any, checkout: Path, mo
     assert output[:2] == ["waiting …", "  still waiting (0 s)"]
 
 
-def test_an_installation_that_fails_ends_in_a_sentence(run: Any, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_installation_ends_with_advice(run: Any, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run.step("installing", sys.executable, "-c", "raise SystemExit('no network')")
     output = capfd.readouterr().err
@@ -142,7 +144,7 @@ def test_an_installation_that_fails_ends_in_a_sentence(run: Any, capfd: pytest.C
     assert "run: Installing failed; the reason is above. It needs a reachable package index" in output
 
 
-def test_a_python_without_pip_and_venv_is_told_what_is_missing(
+def test_a_python_without_pip_and_venv_reports_what_is_missing(
     run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "runs", lambda *_: False)
@@ -152,7 +154,7 @@ def test_a_python_without_pip_and_venv_is_told_what_is_missing(
     assert "has no pip that can get uv, and no venv module: install pip" in capsys.readouterr().err
 
 
-def test_an_older_python_is_told_which_is_needed(checkout: Path) -> None:
+def test_an_older_python_reports_which_version_is_needed(checkout: Path) -> None:
     pretend = (
         f"import runpy, sys; sys.version_info = (3, 9, 2); runpy.run_path({str(checkout / 'run')!r}, None, '__main__')"
     )
@@ -161,26 +163,26 @@ def test_an_older_python_is_told_which_is_needed(checkout: Path) -> None:
     assert process.stderr.startswith("run: Python 3.11 or newer is required; this is")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_checkout_of_somebody_else_says_whose_it_is(checkout: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run as another user")
+def test_a_checkout_of_another_user_reports_its_owner(checkout: Path) -> None:
     nobody = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
-    python = next((python for python in (sys.executable, "/usr/bin/python3") if open_to(python, nobody)), None)
+    python = next((python for python in (sys.executable, "/usr/bin/python3") if can_run(python, nobody)), None)
     if python is None:
-        pytest.skip("no interpreter here is open to others")
+        pytest.skip("other users cannot run any interpreter here")
     code, output = outcome(checkout, "test", python=python, **nobody)
     assert code == 1
     assert output.startswith(f"run: {checkout} belongs to root, and you are nobody")
     assert len(output.splitlines()) == 1
 
 
-def open_to(python: str, user: dict[str, Any]) -> bool:
+def can_run(python: str, user: dict[str, Any]) -> bool:
     try:
         return subprocess.run([python, "-c", ""], check=False, **user).returncode == 0
     except OSError:
         return False
 
 
-def test_lint_runs_every_check_and_fails_when_one_does(
+def test_lint_runs_every_check_and_fails_if_one_fails(
     run: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run.prepare(run.LOCAL_LOCK)
@@ -194,7 +196,7 @@ def test_lint_runs_every_check_and_fails_when_one_does(
     assert run.main(["lint"]) == 0
 
 
-def test_every_other_word_is_a_command_of_tsad(run: Any, monkeypatch: pytest.MonkeyPatch, checkout: Path) -> None:
+def test_every_other_word_is_passed_to_tsad(run: Any, monkeypatch: pytest.MonkeyPatch, checkout: Path) -> None:
     executed: list[tuple[str, list[str]]] = []
     monkeypatch.setattr(run.os, "execv", lambda path, argv: executed.append((str(path), argv)))
     run.main(["up", "--port", "0"])
