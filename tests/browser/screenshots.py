@@ -71,7 +71,7 @@ def addresses(api: httpx.Client, sessions: Sessions, fitted: Callable[..., str])
         failed_job = str(api.post("/fit/pump-8.pressure", json=wave(9)).json()["job_id"])
         with sessions.begin() as session:
             claimed = attempts.claim(session, failed_job, "fit-212@edge", 20)
-            sentence = "The workers of this job were lost three times: it may need more memory than they have."
+            sentence = "3 workers died while they fitted this series."
             if claimed and attempts.fail(session, claimed, "worker_lost", sentence):
                 break
     return {
