@@ -22,59 +22,59 @@ REFUSED = frozenset({401, 403, 408, 413, 421, 429, 431})  # responses to guessed
 PATH_LOGGED = 200  # characters of a path in a log line
 
 STATUS: Mapping[Code, tuple[int, str]] = {
-    Code.INVALID_JSON: (422, "The body is not JSON"),
-    Code.INVALID_REQUEST: (422, "The request is not as documented"),
-    Code.INVALID_ENCODING: (415, "The body's encoding cannot be read"),
-    Code.HEAD_TOO_LARGE: (431, "Address and headers are too large"),
-    Code.BODY_TOO_LARGE: (413, "The body is too large"),
-    Code.BODY_TOO_SLOW: (408, "The body did not arrive"),
-    Code.UNKNOWN_HOST: (421, "Not a name of this service"),
+    Code.INVALID_JSON: (422, "Invalid JSON"),
+    Code.INVALID_REQUEST: (422, "Invalid request"),
+    Code.INVALID_ENCODING: (415, "Invalid content encoding"),
+    Code.HEAD_TOO_LARGE: (431, "Request head too large"),
+    Code.BODY_TOO_LARGE: (413, "Request body too large"),
+    Code.BODY_TOO_SLOW: (408, "Request body too slow"),
+    Code.UNKNOWN_HOST: (421, "Unknown host"),
     Code.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
-    Code.ROUTE_NOT_FOUND: (404, "No such route"),
-    Code.UNAUTHENTICATED: (401, "Who are you?"),
-    Code.FORBIDDEN: (403, "The key does not allow this"),
-    Code.FOREIGN_ORIGIN: (403, "Another site asked for this"),
-    Code.RATE_LIMITED: (429, "Too many requests"),
-    Code.INVALID_SERIES_ID: (422, "Not a series id"),
-    Code.INVALID_VERSION: (422, "Not a version"),
-    Code.INVALID_CURSOR: (422, "Not a cursor"),
-    Code.SERIES_NOT_FOUND: (404, "No such series"),
-    Code.VERSION_NOT_FOUND: (404, "No such version"),
-    Code.JOB_NOT_FOUND: (404, "No such job"),
-    Code.LENGTHS_DIFFER: (422, "Lengths differ"),
+    Code.ROUTE_NOT_FOUND: (404, "Route not found"),
+    Code.UNAUTHENTICATED: (401, "Authentication required"),
+    Code.FORBIDDEN: (403, "Missing scope"),
+    Code.FOREIGN_ORIGIN: (403, "Cross-site request"),
+    Code.RATE_LIMITED: (429, "Rate limit exceeded"),
+    Code.INVALID_SERIES_ID: (422, "Invalid series id"),
+    Code.INVALID_VERSION: (422, "Invalid version"),
+    Code.INVALID_CURSOR: (422, "Invalid cursor"),
+    Code.SERIES_NOT_FOUND: (404, "Series not found"),
+    Code.VERSION_NOT_FOUND: (404, "Version not found"),
+    Code.JOB_NOT_FOUND: (404, "Job not found"),
+    Code.LENGTHS_DIFFER: (422, "Column length mismatch"),
     Code.TOO_FEW_POINTS: (422, "Too few points"),
     Code.TOO_MANY_POINTS: (422, "Too many points"),
-    Code.INVALID_TIMESTAMP: (422, "Not a timestamp"),
-    Code.TIMESTAMPS_NOT_INCREASING: (422, "Timestamps are out of order"),
-    Code.NOT_FINITE: (422, "Not a finite number"),
-    Code.VALUES_TOO_LARGE: (422, "Values are too large"),
-    Code.CONSTANT_SERIES: (422, "All values are the same"),
-    Code.UNKNOWN_DETECTOR: (422, "No such detector"),
-    Code.UNKNOWN_PARAMETER: (422, "No such parameter"),
-    Code.INVALID_PARAMETER: (422, "Parameter out of range"),
-    Code.CONTEXT_REQUIRED: (422, "More context is needed"),
-    Code.QUEUE_FULL: (429, "The queue is full"),
-    Code.IDEMPOTENCY_KEY_REUSED: (422, "The idempotency key was used before"),
+    Code.INVALID_TIMESTAMP: (422, "Invalid timestamp"),
+    Code.TIMESTAMPS_NOT_INCREASING: (422, "Timestamps not increasing"),
+    Code.NOT_FINITE: (422, "Non-finite value"),
+    Code.VALUES_TOO_LARGE: (422, "Values too large"),
+    Code.CONSTANT_SERIES: (422, "Constant series"),
+    Code.UNKNOWN_DETECTOR: (422, "Unknown detector"),
+    Code.UNKNOWN_PARAMETER: (422, "Unknown parameter"),
+    Code.INVALID_PARAMETER: (422, "Invalid parameter"),
+    Code.CONTEXT_REQUIRED: (422, "Context required"),
+    Code.QUEUE_FULL: (429, "Queue full"),
+    Code.IDEMPOTENCY_KEY_REUSED: (422, "Idempotency key reused"),
     Code.TOO_MANY_LINES: (422, "Too many lines"),
-    Code.JOB_FINISHED: (409, "The job has ended"),
-    Code.JOB_NOT_RETRYABLE: (409, "The job cannot be retried"),
-    Code.DATA_GONE: (410, "The training data is gone"),
-    Code.TOO_MANY_STREAMS: (429, "Too many streams"),
-    Code.VERSION_PINNED: (409, "The version is pinned"),
-    Code.FIT_FAILED: (500, "The fit failed"),
-    Code.FIT_TIMEOUT: (500, "The fit took too long"),
-    Code.WORKER_LOST: (500, "The job's workers were lost"),
-    Code.OVERLOADED: (503, "Too much at once"),
-    Code.DATABASE_UNAVAILABLE: (503, "The database is unavailable"),
-    Code.STORE_UNAVAILABLE: (503, "The artifact store is unavailable"),
-    Code.OUTCOME_UNKNOWN: (503, "Whether the job was accepted is not known"),
-    Code.ACCEPT_TOO_LATE: (503, "Accepting took too long"),
-    Code.ARTIFACT_DAMAGED: (500, "An artifact is damaged"),
+    Code.JOB_FINISHED: (409, "Job already finished"),
+    Code.JOB_NOT_RETRYABLE: (409, "Job not retryable"),
+    Code.DATA_GONE: (410, "Training data deleted"),
+    Code.TOO_MANY_STREAMS: (429, "Too many event streams"),
+    Code.VERSION_PINNED: (409, "Pinned version"),
+    Code.FIT_FAILED: (500, "Fit failed"),
+    Code.FIT_TIMEOUT: (500, "Fit timeout"),
+    Code.WORKER_LOST: (500, "Worker lost"),
+    Code.OVERLOADED: (503, "Service overloaded"),
+    Code.DATABASE_UNAVAILABLE: (503, "Database unavailable"),
+    Code.STORE_UNAVAILABLE: (503, "Artifact store unavailable"),
+    Code.OUTCOME_UNKNOWN: (503, "Unknown outcome"),
+    Code.ACCEPT_TOO_LATE: (503, "Accept timeout"),
+    Code.ARTIFACT_DAMAGED: (500, "Damaged artifact"),
     Code.INTERNAL_ERROR: (500, "Internal error"),
-    Code.CONFIGURATION: (500, "Configuration"),
+    Code.CONFIGURATION: (500, "Invalid configuration"),
     Code.START_FAILED: (500, "Start failed"),
-    Code.API_UNREACHABLE: (500, "The API does not answer"),
-    Code.INVALID_FILE: (422, "Not a file of points"),
+    Code.API_UNREACHABLE: (500, "API unreachable"),
+    Code.INVALID_FILE: (422, "Invalid file"),
 }
 
 
@@ -104,7 +104,7 @@ def response(error: TsadError, request_id: str) -> Response:
 def refusal(error: TsadError, request: Request) -> Response:
     """Return the problem as a response, as a page for browsers.
 
-    Server errors are logged, and refusals that may be an attack are counted as security events.
+    Server errors are logged; refusals that may be part of an attack are counted as security events.
     """
     answer = _answer(request, error)
     if answer.status_code in REFUSED:
@@ -115,16 +115,16 @@ def refusal(error: TsadError, request: Request) -> Response:
 
 
 async def refuse(error: TsadError, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request with the refusal, from middleware that does not pass the request on."""
+    """Respond with the refusal, from middleware that does not pass the request on."""
     await refusal(error, Request(scope))(scope, receive, send)
 
 
 def security_event(request: Request, code: Code) -> None:
-    """Count and log a refused request. A rise means that somebody guesses keys, or that a client is broken."""
+    """Count and log a refused request. A rising count means guessed keys or a broken client."""
     request.app.state.services.metrics.refusals.labels(code).inc()
-    client = request.client.host if request.client else "nobody"
+    client = request.client.host if request.client else "unknown"
     path = request.scope["path"][:PATH_LOGGED]
-    logger.info("%s: %s %r from %s is refused: %s", request_id_of(request), request.method, path, client, code)
+    logger.info("%s: %s %r from %s refused: %s", request_id_of(request), request.method, path, client, code)
 
 
 def page(request: Request, error: TsadError) -> Response:
@@ -134,20 +134,20 @@ def page(request: Request, error: TsadError) -> Response:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser navigates here, so that the answer is for eyes."""
+    """Whether a browser navigates here and needs an HTML page."""
     return request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
 
 def install(app: FastAPI) -> None:
-    """Register handlers that answer every error with a problem."""
+    """Register handlers that turn every error into a problem."""
     app.add_exception_handler(TsadError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
 
 
 def unexpected() -> TsadError:
-    """Return the error for an unexpected exception. It tells the client no detail."""
-    return TsadError(Code.INTERNAL_ERROR, "Something unexpected happened. The log names this request id.")
+    """Return the error for an unexpected exception, without details for the client."""
+    return TsadError(Code.INTERNAL_ERROR, "An unexpected error occurred. The log has the cause under this request id.")
 
 
 def request_id_of(request: Request) -> str:
@@ -156,7 +156,7 @@ def request_id_of(request: Request) -> str:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, TsadError)  # noqa: S101 - what the handler is registered for
+    assert isinstance(error, TsadError)  # noqa: S101 - the handler is registered for this type
     return refusal(error, request)
 
 
@@ -164,16 +164,18 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     flaws = [Flaw(tuple(flaw["loc"]), str(flaw["msg"])) for flaw in error.errors()[:MOST_FLAWS]]
     return _answer(
-        request, TsadError(Code.INVALID_REQUEST, "A parameter is missing or not as documented.", flaws=flaws)
+        request, TsadError(Code.INVALID_REQUEST, "A parameter is missing or invalid: see errors.", flaws=flaws)
     )
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == 405:
-        translated = TsadError(Code.METHOD_NOT_ALLOWED, "This route does not answer that method.")
+        translated = TsadError(
+            Code.METHOD_NOT_ALLOWED, "This route does not support the method. The Allow header lists those it does."
+        )
     elif error.status_code == 404:
-        translated = TsadError(Code.ROUTE_NOT_FOUND, "There is no such route. See /docs.")
+        translated = TsadError(Code.ROUTE_NOT_FOUND, "There is no route with this path. See /docs.")
     else:
         translated = TsadError(Code.INVALID_REQUEST, "The request cannot be read.")
     answer = _answer(request, translated)
