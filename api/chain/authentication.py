@@ -24,7 +24,7 @@ from shared.settings import Settings
 Headers = dict[bytes, bytes]
 
 SESSION_COOKIE = "tsad_session"
-CSRF_HEADER = "X-Requested-With"  # any value: another site needs a CORS preflight to send it, which is refused
+CSRF_HEADER = "X-Requested-With"  # any value: to send it, another site needs a CORS preflight, which is rejected
 SIGN_IN = "/ui/login"
 NOBODY = Caller("", frozenset())  # only public routes
 
@@ -37,7 +37,7 @@ _PUBLIC_FOLDER = "/static/"
 class Authentication:
     """Middleware that stores the `Caller` in the request's state.
 
-    It answers 401 without a valid key, redirects browsers to the sign-in page, and refuses changes from other sites.
+    It answers 401 without a valid key, redirects browsers to the sign-in page, and rejects changes from other sites.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -46,7 +46,7 @@ class Authentication:
         self.origins = frozenset(origin.encode() for origin in settings.origins)
 
     async def __call__(self, scope: RequestScope, receive: Receive, send: Send) -> None:
-        """Pass an authenticated request on, or answer it."""
+        """Pass an authenticated request on, or reject it."""
         headers: Headers = dict(scope["headers"])
         scope["state"]["signed_in"] = session_token(headers) is not None
         try:
@@ -70,7 +70,7 @@ class Authentication:
         return await identify(scope, headers)
 
     async def _caller_or_nobody(self, scope: RequestScope, headers: Headers) -> Caller:
-        """Identify the caller of a public route whose answer has more detail for authenticated callers."""
+        """Identify the caller of a public route whose response has more detail for authenticated callers."""
         try:
             return await identify(scope, headers)
         except AccessError:
@@ -87,7 +87,8 @@ class Authentication:
             foreign = _authority(origin) != headers.get(b"host", b"").lower() and origin not in self.origins
         if foreign:
             raise AccessError(
-                Code.FOREIGN_ORIGIN, "Another site's page asked for a change. Such sites are named in CORS_ORIGINS."
+                Code.FOREIGN_ORIGIN,
+                "A page of another site requested a change. To allow that site, add it to CORS_ORIGINS.",
             )
 
 
@@ -105,15 +106,16 @@ async def identify(scope: RequestScope, headers: Headers) -> Caller:
     elif token := session_token(headers):
         if scope["method"] not in READS and CSRF_HEADER.lower().encode() not in headers:
             raise AccessError(
-                Code.FOREIGN_ORIGIN, f"A change that a cookie allows needs the header {CSRF_HEADER}, as our pages send."
+                Code.FOREIGN_ORIGIN, f"A change that relies on the session cookie needs the header {CSRF_HEADER}."
             )
         caller = await keyring.find(token)
     else:
         raise AccessError(
-            Code.UNAUTHENTICATED, "Send an API key, as in: Authorization: Bearer <key>. `tsad keys create` makes one."
+            Code.UNAUTHENTICATED,
+            "Send an API key, as in Authorization: Bearer <key>. Create one with `tsad keys create`.",
         )
     if caller is None:
-        raise AccessError(Code.UNAUTHENTICATED, "This is no key, or none any more: it was revoked, or has expired.")
+        raise AccessError(Code.UNAUTHENTICATED, "The API key is invalid, expired or revoked.")
     return caller
 
 
@@ -134,7 +136,7 @@ def requires(required: Scope) -> Callable[[Request], Awaitable[None]]:
 def check_scope(request: Request, required: Scope) -> None:
     """Raise `AccessError` unless the caller's key has the required scope."""
     if required not in caller_of(request).scopes:
-        raise AccessError(Code.FORBIDDEN, f"This needs a key with the scope {required}.")
+        raise AccessError(Code.FORBIDDEN, f"This request needs a key with the scope {required}.")
 
 
 def is_local(scope: RequestScope) -> bool:
@@ -165,7 +167,7 @@ def host_name(host: bytes) -> bytes:
 
 def session_token(headers: Headers) -> str | None:
     """Return the token in the session cookie; None without a valid cookie."""
-    if b"cookie" not in headers:  # as of every client but a browser: parsing nothing takes longer than a verdict
+    if b"cookie" not in headers:  # only browsers send cookies, and parsing none takes longer than a verdict
         return None
     try:
         cookie = SimpleCookie(headers[b"cookie"].decode("latin-1")).get(SESSION_COOKIE)
@@ -181,7 +183,7 @@ def _api_key(headers: Headers) -> str | None:
 
 
 def _redirect_to_sign_in(scope: RequestScope) -> RedirectResponse:
-    """Return the redirect to the sign-in page, which leads back to the requested path and query string."""
+    """Return the redirect to the sign-in page, which redirects back to the requested path and query string."""
     query = "?" + scope["query_string"].decode("latin-1") if scope["query_string"] else ""
     return RedirectResponse(f"{scope['root_path']}{SIGN_IN}?next={quote(scope['path'] + query, safe='')}", 303)
 

@@ -1,4 +1,4 @@
-"""Limits on request bodies: expanded size, total size within the process, and the slowest rate of arrival."""
+"""Limits on request bodies: expanded size, total size within the process, and lowest transfer rate."""
 
 import asyncio
 import time
@@ -9,12 +9,12 @@ from starlette.types import Message, Receive
 from shared.errors import BusyError, Code, InputError
 
 WAIT_FOR_BUDGET_S = 5.0
-LONGEST_PAUSE_S = 30.0  # between two parts of a body, because a stalled body holds memory
+LONGEST_PAUSE_S = 30.0  # between two parts of a body: a stalled body holds memory
 PATIENCE_S = 60.0  # for a whole body, plus a second for each SLOWEST_BYTES_PER_S bytes of it
 SLOWEST_BYTES_PER_S = 4096
 MOST_EXPANSION = 200  # times the compressed size; JSON of real points expands 5 to 50 times
 EXPANDS_FREELY_BYTES = 1024 * 1024  # up to this size, any expansion is harmless
-SMALL_BYTES = 64 * 1024  # the first bytes of each body do not count, so a prediction never waits for large uploads
+SMALL_BYTES = 64 * 1024  # the first bytes of each body are free, so predictions never wait for large uploads
 _PIECE_BYTES = 256 * 1024  # expanded at a time
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -22,9 +22,8 @@ _GZIP = 16 + zlib.MAX_WBITS
 class Budget:
     """Bytes that all bodies of this process may hold together.
 
-    A body takes bytes as it arrives, so a body that is only announced takes none. Several bodies that have arrived in
-    part could then wait for each other forever. So the size of the largest body is reserved for one body at a time,
-    which can always be completed.
+    A body takes bytes as it arrives, so an announced body takes none. Partly received bodies could then wait for each
+    other forever. Therefore the size of the largest body is reserved for one body at a time, which can always complete.
     """
 
     def __init__(self, most: int, largest: int) -> None:
@@ -42,7 +41,9 @@ class Budget:
                     await self._freed.wait()
         except TimeoutError:
             raise BusyError(
-                Code.OVERLOADED, "Too many large bodies are being received. Try again.", retry_after_s=5
+                Code.OVERLOADED,
+                "Request bodies in flight reached MAX_BODY_BYTES_IN_FLIGHT. Try again in 5 seconds.",
+                retry_after_s=5,
             ) from None
 
     def free(self, owner: object) -> None:
@@ -82,7 +83,7 @@ class Gunzip:
         try:
             expanded = self._member.decompress(self._compressed, _PIECE_BYTES)
         except zlib.error:
-            raise InputError(Code.INVALID_ENCODING, "The body is not what gzip makes.") from None
+            raise InputError(Code.INVALID_ENCODING, "The body is not valid gzip.") from None
         self._compressed = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
         self.pending = bool(self._compressed) or len(expanded) == _PIECE_BYTES
         return expanded
@@ -90,7 +91,12 @@ class Gunzip:
     def check_end(self) -> None:
         """Raise `InputError` if the input ends before the end of the gzip stream."""
         if not self._member.eof:
-            raise InputError(Code.INVALID_ENCODING, "The gzip body ends too early.")
+            raise InputError(Code.INVALID_ENCODING, "The gzip body is truncated.")
+
+
+def too_large(most: int) -> InputError:
+    """Create the error for a body of more than `most` bytes."""
+    return InputError(Code.BODY_TOO_LARGE, f"The body is larger than MAX_BODY_BYTES ({most:,}). Send fewer points.")
 
 
 class LimitedBody:
@@ -147,7 +153,7 @@ class LimitedBody:
         except TimeoutError:
             raise InputError(
                 Code.BODY_TOO_SLOW,
-                f"The body arrives more slowly than {SLOWEST_BYTES_PER_S:,} bytes a second, so it is given up.",
+                f"The body stopped arriving, or is slower than {SLOWEST_BYTES_PER_S:,} bytes a second. Send it again.",
             ) from None
         self._waited_s += time.monotonic() - began
         self._received_bytes += len(message.get("body", b""))
@@ -156,9 +162,10 @@ class LimitedBody:
     async def _count(self, size: int) -> None:
         self._expanded_bytes += size
         if self._expanded_bytes > self._most:
-            raise InputError(Code.BODY_TOO_LARGE, f"The body is larger than {self._most:,} bytes.")
+            raise too_large(self._most)
         if self._gunzip and self._expanded_bytes > max(EXPANDS_FREELY_BYTES, MOST_EXPANSION * self._received_bytes):
-            raise InputError(Code.BODY_TOO_LARGE, f"The body expands to more than {MOST_EXPANSION} times its size.")
+            sentence = f"The gzip body expands to more than {MOST_EXPANSION} times its size. Send it uncompressed."
+            raise InputError(Code.BODY_TOO_LARGE, sentence)
         missing = self._expanded_bytes - self._budgeted_bytes - SMALL_BYTES
         if missing > 0:
             self._budgeted_bytes += missing

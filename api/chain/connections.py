@@ -1,6 +1,6 @@
 """Limits before a request's body: the number of connections, and the size and duration of a request's head.
 
-Uvicorn itself has no limit on a head: it buffers all of it until it is complete.
+Uvicorn itself does not limit a head: it buffers the head until it is complete.
 """
 
 from asyncio import TimerHandle, Transport
@@ -30,9 +30,15 @@ class Connection(HttpToolsProtocol):
         """Accept the connection, or answer 503 and close it if too many are open."""
         super().connection_made(transport)
         self._most_connections = self.limit_concurrency
-        self.limit_concurrency = None  # otherwise Uvicorn would refuse with a plain text of its own
+        self.limit_concurrency = None  # otherwise Uvicorn would refuse with a plain-text response
         if self._most_connections is not None and len(self.connections) > self._most_connections:
-            self._refuse(BusyError(Code.OVERLOADED, "Too many connections are open. Try again.", retry_after_s=5))
+            self._refuse(
+                BusyError(
+                    Code.OVERLOADED,
+                    "Too many connections are open (MAX_CONNECTIONS). Try again in 5 seconds.",
+                    retry_after_s=5,
+                )
+            )
         else:
             self._start_head_deadline()
 
@@ -51,13 +57,13 @@ class Connection(HttpToolsProtocol):
             return
         self._head_bytes += len(data)
         if self._head_bytes > MOST_HEAD_BYTES:
-            sentence = f"Address and headers of a request are larger than {MOST_HEAD_BYTES:,} bytes."
+            sentence = f"The request line and headers are larger than {MOST_HEAD_BYTES:,} bytes."
             self._refuse(InputError(Code.HEAD_TOO_LARGE, sentence))
         elif self._head_deadline is None:
             self._start_head_deadline()
 
     def on_message_begin(self) -> None:
-        """Begin to count the bytes of a head.
+        """Start counting the bytes of a head.
 
         The head may follow the body of the previous request within one read. That body does not count: subtracting the
         size of the read here offsets the addition in `data_received`.
@@ -67,7 +73,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """End the deadline of the head, which is complete."""
+        """Cancel the deadline of the head, which is complete."""
         self._reading_head = False
         self._cancel_head_deadline()
         super().on_headers_complete()
@@ -75,8 +81,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Mark a request whose body has arrived completely.
 
-        This often happens before the application starts to handle the request, which then need not watch the body
-        arrive.
+        This often happens before the application handles the request, which then need not watch the body arrive.
         """
         if self.cycle is not None:
             self.scope["extensions"] = {WHOLE_BODY: {"bytes": len(self.cycle.body)}}

@@ -1,4 +1,4 @@
-"""Headers that every response carries, errors included, and the host names that this service answers to."""
+"""Headers that every response carries, including errors, and the host names that this service accepts."""
 
 from collections.abc import Awaitable
 
@@ -10,7 +10,7 @@ from api.problems import refuse
 from shared.errors import Code, InputError
 from shared.settings import Settings
 
-# The policy forbids everything, in case a browser renders a response that is not a page. Pages set their own policy.
+# The policy forbids everything, in case a browser renders a response that is not a page. Pages set another one.
 DEFAULTS = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -45,18 +45,20 @@ class Headers:
 
 
 class TrustedHosts:
-    """Middleware that refuses hosts outside ALLOWED_HOSTS. Probes are exempt, because they connect by IP address."""
+    """Middleware that rejects hosts outside ALLOWED_HOSTS. Probes are exempt because they connect by IP address."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.names = frozenset(name.encode() for name in settings.hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request with an allowed Host header on, or refuse it."""
+        """Pass a request with an allowed Host header on, or reject it."""
         if path_of(scope) not in PROBES:
             hosts = [value for name, value in scope["headers"] if name == b"host"]
             if len(hosts) != 1 or host_name(hosts[0]) not in self.names:
-                error = InputError(Code.UNKNOWN_HOST, "This service goes by other names, which ALLOWED_HOSTS lists.")
+                error = InputError(
+                    Code.UNKNOWN_HOST, "The Host header is not in ALLOWED_HOSTS. Add it, or use a listed name."
+                )
                 await refuse(error, scope, receive, send)
                 return
         await self.app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""The valid keys, as this process last read them, so that checking a key needs no query."""
+"""The valid keys as last read by this process, so that checking a key needs no query."""
 
 import asyncio
 import hmac
@@ -17,9 +17,9 @@ from shared.store.engine import Sessions, unavailable
 
 logger = logging.getLogger(__name__)
 
-READ_EVERY_S = 2.0  # a revoked key ends everywhere within 5 s, even if a read is slow
+READ_EVERY_S = 2.0  # a revoked key stops working everywhere within 5 s, even if a read is slow
 PAUSE_S = 0.1  # between two reads, so that guessed keys cost at most ten queries a second
-TRUSTED_S = 60.0  # how long the last read stays valid while the database is away
+TRUSTED_S = 60.0  # how long the last read stays valid while the database is unavailable
 _PREFIX_BYTES = 8  # of a digest, to look up an entry; the whole digest is then compared in constant time
 
 
@@ -31,14 +31,14 @@ class _Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    any_made: bool  # whether there ever was a key
+    any_made: bool  # whether any key was ever created
     entries: dict[bytes, _Entry]
     key_ids: frozenset[str]
     read_at: float  # monotonic
 
 
 class Keyring:
-    """Finds the caller of a token. Belongs to one event loop."""
+    """Maps tokens to callers. Belongs to one event loop."""
 
     def __init__(self, sessions: Sessions, lane: Lane, *, off: bool = False) -> None:
         self._sessions = sessions
@@ -46,11 +46,11 @@ class Keyring:
         self._off = off
         self._snapshot = _Snapshot(any_made=True, entries={}, key_ids=frozenset(), read_at=-math.inf)
         self._requested = asyncio.Event()
-        self._next_read = asyncio.Event()  # set at the end of the read that begins next
+        self._next_read = asyncio.Event()  # set when the next read has finished
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start to read the keys every `READ_EVERY_S`. Needs a running event loop."""
+        """Read the keys every `READ_EVERY_S` from now on. Needs a running event loop."""
         self._task = asyncio.create_task(self._keep_reading(), name="keyring")
 
     async def close(self) -> None:
@@ -64,7 +64,7 @@ class Keyring:
         """Return the caller of a token; None if it is not valid.
 
         An unknown token causes another read first, so that a new key works at once. Raises `UnavailableError` if the
-        database has been away for `TRUSTED_S`.
+        database has been unavailable for `TRUSTED_S`.
         """
         presented = digest(token)
         caller = self._look_up(presented)
@@ -76,14 +76,14 @@ class Keyring:
         return caller
 
     async def is_open(self) -> bool:
-        """Whether no key was ever created; `UnavailableError` if the database has been away for `TRUSTED_S`."""
+        """Whether no key was ever created; `UnavailableError` if the database has been down for `TRUSTED_S`."""
         if not self._is_trusted():
             await self.read_again()
             self._check_trusted()
         return not self._snapshot.any_made
 
     def is_valid(self, caller: Caller) -> bool:
-        """Whether an authenticated caller is still valid, for requests that last long."""
+        """Whether an authenticated caller is still valid, for long-running requests."""
         if self._off:
             return True
         if caller == ANYBODY:
@@ -91,7 +91,7 @@ class Keyring:
         return caller.key_id in self._snapshot.key_ids
 
     async def read_again(self) -> None:
-        """Wait for the end of a read that begins after this call."""
+        """Wait for a read that begins after this call to finish."""
         self._requested.set()
         await self._next_read.wait()
 
@@ -115,9 +115,9 @@ class Keyring:
             try:
                 self._snapshot = await self._lane(self._read)
             except TsadError as error:
-                logger.warning("the keys cannot be read: %s", error.code)
+                logger.warning("cannot read the API keys: %s", error.code)
             except Exception:
-                logger.exception("the keys cannot be read")
+                logger.exception("cannot read the API keys")
             finished.set()
             await asyncio.sleep(PAUSE_S)
             with suppress(TimeoutError):

@@ -1,6 +1,6 @@
-"""Rate limits: fits and predictions per key and minute. Each key has a token bucket that all processes share in Redis.
+"""Rate limits: fits and predictions per key and minute. Each key has a token bucket in Redis, shared by all processes.
 
-While Redis is away, each process counts by itself, so a key has the full rate at each process.
+While Redis is unavailable, each process counts alone, so a key has the full rate at each process.
 """
 
 import logging
@@ -20,10 +20,10 @@ from shared.settings import Settings
 logger = logging.getLogger(__name__)
 
 ANSWER_WITHIN_S = 0.2
-ALONE_S = 2.0  # how long a process counts by itself before it tries Redis again
+ALONE_S = 2.0  # how long a process counts alone before it tries Redis again
 _MOST_KEYS = 10_000
 
-# One number represents the bucket: the time when it will be full again (the generic cell rate algorithm, ITU-T I.371).
+# One number represents a bucket: the time when it will be full again (generic cell rate algorithm, ITU-T I.371).
 # The script uses the clock of Redis, so the clocks of the processes need not agree.
 _TAKE = """
 local time = redis.call('TIME')
@@ -37,7 +37,7 @@ return '0'
 
 
 class Rates:
-    """Token buckets that hold a minute's tokens each. Belongs to one event loop."""
+    """Token buckets, each holding one minute's tokens. Belongs to one event loop."""
 
     def __init__(self, redis_url: str) -> None:
         self._redis = redis.asyncio.Redis.from_url(
@@ -57,7 +57,9 @@ class Rates:
             try:
                 return float(await self._take(keys=[f"tsad:rate:{bucket}"], args=[60 / per_minute, 60]))
             except (redis.RedisError, OSError) as error:
-                logger.warning("rates are counted by this process alone: %s", type(error).__name__)
+                logger.warning(
+                    "Redis is unavailable, so this process counts request rates alone: %s", type(error).__name__
+                )
                 self._alone_until = time.monotonic() + ALONE_S
         return self._take_alone(bucket, per_minute)
 
@@ -80,16 +82,15 @@ class Rate:
         self.per_minute = {"fit": settings.fit_rate_per_minute, "predict": settings.predict_rate_per_minute}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it before its body is read."""
+        """Pass the request on, or reject it before its body is read."""
         if (kind := _kind(scope)) and (per_minute := self.per_minute[kind]):
             bucket = f"{kind}:{caller_of(Request(scope)).key_id}"
             wait_s = await scope["app"].state.services.rates.wait_s(bucket, per_minute)
             if wait_s > 0:
-                error = BusyError(
-                    Code.RATE_LIMITED,
-                    f"This key may send {per_minute:,} {kind} requests a minute.",
-                    retry_after_s=math.ceil(wait_s),
+                sentence = (
+                    f"This key may send {per_minute:,} {kind} requests a minute. Wait as long as Retry-After says."
                 )
+                error = BusyError(Code.RATE_LIMITED, sentence, retry_after_s=math.ceil(wait_s))
                 await refuse(error, scope, receive, send)
                 return
         await self.app(scope, receive, send)

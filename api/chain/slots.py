@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from api.chain.authentication import READS, Authentication
-from api.chain.bodies import SMALL_BYTES, Budget, LimitedBody
+from api.chain.bodies import SMALL_BYTES, Budget, LimitedBody, too_large
 from api.chain.connections import WHOLE_BODY
 from api.chain.headers import Headers, TrustedHosts
 from api.chain.rates import Rate
@@ -32,7 +32,7 @@ from shared.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
-CLIENT_WENT_AWAY = 499  # no response was sent: a status that only the metrics show
+CLIENT_WENT_AWAY = 499  # no response was sent; only the metrics show this status
 MOST_QUERY_BYTES = 8 * 1024
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -61,7 +61,7 @@ def chain(settings: Settings, metrics: Metrics, tracing: Tracing | None = None) 
 
 
 class HttpOnly:
-    """Middleware that passes HTTP requests on, and sends lifespan events and WebSockets straight to the router."""
+    """Middleware that routes lifespan events and WebSockets past the chain, straight to the router."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -75,8 +75,8 @@ class HttpOnly:
 class RequestId:
     """Middleware that gives every request an id and returns it in the response.
 
-    A valid `X-Request-ID` of the client becomes the id. This slot also answers unexpected exceptions, because here both
-    the log line and the response can name the request.
+    A valid `X-Request-ID` of the client becomes the id. This slot also handles unexpected exceptions, because only here
+    can both the log line and the response name the request.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -99,30 +99,30 @@ class RequestId:
         try:
             await self.app(scope, receive, send_with_id)
         except ClientDisconnect:
-            logger.info("%s: the client went away before its request was complete", request_id)
+            logger.info("%s: the client disconnected before its request was complete", request_id)
         except Exception:
             logger.exception("%s: %s %r failed", request_id, scope["method"], scope["path"])
             if started:
-                raise  # the server then aborts the response, so that no client takes it for complete
+                raise  # the server then aborts the response, so no client mistakes it for complete
             await response(unexpected(), request_id)(scope, receive, send_with_id)
 
 
 class Limits:
     """Middleware that limits the query string and the body before anything parses them.
 
-    A body is limited by its size, by its expanded size, and together with all other bodies of the process.
+    The limits are a body's size, its expanded size, and the total size of all bodies of the process.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.most = settings.max_body_bytes
-        self.unwatched = min(SMALL_BYTES, self.most)  # a body up to this size that has arrived needs no limits
+        self.unwatched = min(SMALL_BYTES, self.most)  # a complete body up to this size needs no limits
         self.budget = Budget(settings.max_body_bytes_in_flight, self.most)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with a limited body, or refuse it if its headers already exceed a limit."""
+        """Pass the request on with a limited body, or reject it if its headers already exceed a limit."""
         if len(scope["query_string"]) > MOST_QUERY_BYTES:
-            sentence = f"What follows the ? of an address is larger than {MOST_QUERY_BYTES:,} bytes."
+            sentence = f"The query string is larger than {MOST_QUERY_BYTES:,} bytes."
             await refuse(InputError(Code.HEAD_TOO_LARGE, sentence), scope, receive, send)
             return
         if scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):
@@ -144,19 +144,20 @@ class Limits:
             body.close()
 
     def _header_error(self, encoding: bytes, length: bytes) -> InputError | None:
-        """Return the reason to refuse a body by its headers alone."""
+        """Return the reason to reject a body by its headers alone; None if there is none."""
         if encoding not in (b"identity", b"gzip", b""):
-            return InputError(Code.INVALID_ENCODING, "A body may be sent as it is or with Content-Encoding: gzip.")
+            sentence = "The Content-Encoding is not supported. Send the body as gzip or uncompressed."
+            return InputError(Code.INVALID_ENCODING, sentence)
         if length.isdigit() and int(length[:20]) > self.most:
-            return InputError(Code.BODY_TOO_LARGE, f"The body is larger than {self.most:,} bytes.")
+            return too_large(self.most)
         return None
 
 
 class Telemetry:
     """Middleware that counts and times all requests, and records predictions answered 2xx for /healthcheck too.
 
-    It logs a line for each request that may have changed something. Lines for reads and predictions would drown these,
-    so they appear only with LOG_LEVEL=DEBUG.
+    It logs each request that may have changed something. Reads and predictions would drown these lines out, so they are
+    logged only with LOG_LEVEL=DEBUG.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -196,7 +197,7 @@ class Telemetry:
     def _bound_metrics(self, scope: Scope, status: int) -> tuple[Counter, Histogram]:
         """Return counter and histogram of a route, method and status, bound once.
 
-        Clients cannot add label values: unknown methods and paths share one each.
+        Clients cannot add label values: all unknown methods share one value, and so do all unknown paths.
         """
         key = (scope.get("endpoint"), scope["method"] if scope["method"] in _METHODS else "other", status)
         if key not in self._bound:

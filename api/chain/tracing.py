@@ -9,7 +9,7 @@ from shared.tracing import Tracing, request_id_of
 class Traced:
     """Middleware that wraps each request in a span.
 
-    The span's position in the trace becomes the request id, unless the client sends one.
+    The request id is the ids of trace and span, unless the client sends one.
     """
 
     def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
