@@ -1,4 +1,4 @@
-"""Many fits in one request: lines are accepted as they arrive, and answered as soon as they are accepted.
+"""Many fits in one request: lines are accepted as they arrive, and their results sent right away.
 
 Reading never waits for writing, because most clients send everything before they read the first result.
 """
@@ -36,7 +36,7 @@ Line = tuple[int, bytes]  # its number and content
 
 
 class BulkAnswer(Response):
-    """A response that reads its request while it sends results. Accepted fits stay if the client disconnects."""
+    """A response that reads its request while it sends results. Fits stay accepted if the client disconnects."""
 
     def __init__(self, services: Services, request_id: str, caller: Caller) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class BulkAnswer(Response):
         self._caller = caller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send one result for each line, in their order."""
+        """Send one result per line, in order."""
         results: asyncio.Queue[bytes | None] = asyncio.Queue()
         reading = asyncio.create_task(self._read(Request(scope, receive), results))
         headers = [(b"content-type", MEDIA_TYPE.encode())]
@@ -66,7 +66,7 @@ class BulkAnswer(Response):
                     results.put_nowait(await self._services.lanes.requests(self._accept, group))
                     number = group[-1][0]
         except ClientDisconnect:
-            logger.info("%s: the client of a bulk fit went away after %d lines", self._request_id, number)
+            logger.info("%s: the client of a bulk fit disconnected after %d lines", self._request_id, number)
         except TsadError as error:  # concerns the request as a whole; the fits before it stay accepted
             results.put_nowait(self._result(number + 1, None, error))
         except Exception:
@@ -76,7 +76,7 @@ class BulkAnswer(Response):
             results.put_nowait(None)
 
     def _accept(self, lines: list[Line]) -> bytes:
-        """Accept the valid lines in one transaction, and return the encoded results of all lines but blank ones."""
+        """Accept the valid lines in one transaction; return the encoded results of all lines except blank ones."""
         results: dict[int, bytes] = {}  # by line number
         fits: dict[int, Fit] = {}
         for number, line in lines:
@@ -105,14 +105,16 @@ class BulkAnswer(Response):
         return msgspec.json.encode(result) + b"\n"
 
     def _check_caller(self) -> None:
-        """Raise `AccessError` if the key has ended since the request began, which may be hours ago."""
+        """Raise `AccessError` if the key became invalid since the request began, which may be hours ago."""
         if not self._services.keyring.is_valid(self._caller):
-            raise AccessError(Code.UNAUTHENTICATED, "The key ended while its fits were sent. The lines before stand.")
+            sentence = "The API key expired or was revoked during this request. Fits accepted before this line remain."
+            raise AccessError(Code.UNAUTHENTICATED, sentence)
 
     def _check_number(self, number: int) -> None:
         most = self._services.settings.max_bulk_lines
         if number > most:
-            raise InputError(Code.TOO_MANY_LINES, f"A bulk fit has at most {most:,} lines. Send the rest as another.")
+            sentence = f"A bulk fit may have at most {most:,} lines (MAX_BULK_LINES). Send the rest in another request."
+            raise InputError(Code.TOO_MANY_LINES, sentence)
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:

@@ -1,4 +1,4 @@
-"""Conversion of the body of a fit to a checked fit."""
+"""Conversion of a fit's body to a checked fit."""
 
 import re
 from functools import partial
@@ -33,7 +33,7 @@ def read_body(series_id: str, body: FitBody, settings: Settings, origin: Origin)
 
 def _check_key(idempotency_key: str | None) -> None:
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-        reason = "An idempotency key is 1 to 255 visible ASCII characters."
+        reason = "An idempotency key must be 1 to 255 visible ASCII characters."
         raise InputError(Code.INVALID_REQUEST, reason, flaws=[Flaw(("idempotency_key",), reason)])
 
 

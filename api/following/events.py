@@ -1,4 +1,4 @@
-"""Server-sent events: one snapshot of a job per event, whose id is the revision of the job's row."""
+"""Server-sent events: one job snapshot per event. The event id is the revision of the job's row."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
 

@@ -1,4 +1,4 @@
-"""Waits and streams: one query every 100 ms serves all of a process.
+"""Waits and streams: one query every 100 ms serves all of them in a process.
 
 The query replaces LISTEN, which does not work through a transaction pooler.
 """
@@ -17,10 +17,10 @@ from shared.store.engine import Sessions
 from shared.store.jobs import JobFilter, Revision
 
 POLL_EVERY_S = 0.1
-POLLS_PER_LIST = 5  # streams of many jobs are served by every fifth poll only
-LATELY_S = 10.0  # longer than any of our transactions, so that a change is still recent when it is committed
+POLLS_PER_LIST = 5  # only every fifth poll serves streams of many jobs
+LATELY_S = 10.0  # longer than any of our transactions, so a change is still recent when it is committed
 MOST_WAITERS = 1000
-LONGEST_WAIT_S = 30  # that a client may request
+LONGEST_WAIT_S = 30  # a client may request
 MOST_STREAMS = 200
 MOST_SNAPSHOTS = 500  # per poll; the rest follows with the next one
 
@@ -55,7 +55,7 @@ class Stream:
         self._wakeup.set()
 
     async def next(self, seconds: float) -> list[Job]:
-        """Return the snapshots queued since the last call, waiting up to `seconds` for one; empty on timeout."""
+        """Return the snapshots queued since the last call; wait up to `seconds` for one. Empty on timeout."""
         try:
             async with asyncio.timeout(seconds):
                 await self._wakeup.wait()
@@ -80,9 +80,9 @@ class Poller:
         self._closed = False
 
     async def wait(self, job_id: str, seconds: float) -> None:
-        """Wait until the job ends, the time is over, or the process stops.
+        """Wait until the job ends, the time is up, or the process stops.
 
-        Returns at once if `MOST_WAITERS` calls wait already.
+        Returns at once if `MOST_WAITERS` calls are already waiting.
         """
         if seconds <= 0 or self._waiters >= MOST_WAITERS or self._closed:
             return
@@ -108,9 +108,10 @@ class Poller:
         The poller holds only a weak reference, so the reader must keep the stream.
         """
         if len(self._streams) >= MOST_STREAMS:
-            raise BusyError(
-                Code.TOO_MANY_STREAMS, f"{MOST_STREAMS} streams are open on this process already.", retry_after_s=15
+            sentence = (
+                f"{MOST_STREAMS} event streams are already open on this process. Follow many jobs with one stream."
             )
+            raise BusyError(Code.TOO_MANY_STREAMS, sentence, retry_after_s=15)
         stream = Stream(job_filter, job_id)
         if self._closed:
             stream.end()
@@ -151,7 +152,7 @@ class Poller:
             self._task = None
 
     def _read(self, followed: AbstractSet[str], *, reads_lists: bool) -> tuple[dict[str, Revision], dict[str, Job]]:
-        """Return revisions, and if there are streams, snapshots of the jobs that changed since they were published."""
+        """Return revisions and, if any stream is open, snapshots of jobs that changed since the last publication."""
         job_ids = set(followed)
         if reads_lists:  # a running job that is requeued is not among the recent ones
             job_ids |= {job_id for job_id, revision in self._published.items() if revision.status == Status.RUNNING}
@@ -166,7 +167,7 @@ class Poller:
     def _keep_published(
         self, revisions: Mapping[str, Revision], changed: Collection[str], *, keeps_others: bool
     ) -> None:
-        """Keep the revisions whose snapshots are published, so that the next poll reads the others as changed."""
+        """Keep only the revisions whose snapshots are published, so that the next poll sees the others as changed."""
         before = self._published
         published = {id_: new for id_, new in revisions.items() if id_ in changed or before.get(id_) == new}
         others = {id_: old for id_, old in before.items() if id_ not in revisions} if keeps_others else {}
@@ -175,7 +176,7 @@ class Poller:
     def _publish(
         self, followed: AbstractSet[str], revisions: Mapping[str, Revision], changed: Mapping[str, Job]
     ) -> None:
-        """Offer changed jobs to the streams, and end the waits and streams of jobs that ended or are gone."""
+        """Offer changed jobs to the streams, and end waits and streams of jobs that ended or were deleted."""
         for stream in list(self._streams):
             for job in changed.values():
                 stream.offer(job)

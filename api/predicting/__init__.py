@@ -1,1 +1,1 @@
-"""Predictions: resolving the state of a version, and converting its verdicts to a response."""
+"""Predictions: resolve the state of a version, and convert its verdicts to a response."""

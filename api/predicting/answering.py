@@ -28,8 +28,8 @@ def timestamp_of(number: int | str) -> int:
         if not _DIGITS.fullmatch(number):
             raise InputError(
                 Code.INVALID_TIMESTAMP,
-                "A timestamp is whole seconds since 1970, as a number or a string of digits.",
-                flaws=[Flaw(("timestamp",), "is not a whole number of seconds")],
+                "The timestamp must be whole seconds since 1970, as a number or a string of digits.",
+                flaws=[Flaw(("timestamp",), "must be a whole number of seconds")],
             )
         number = int(number)
     return check_timestamp(number)
@@ -38,7 +38,8 @@ def timestamp_of(number: int | str) -> int:
 def check_context(context: list[float] | None, most: int) -> None:
     """Raise `InputError` if the context has more than `most` values."""
     if context is not None and len(context) > most:
-        raise InputError(Code.TOO_MANY_POINTS, f"{len(context):,} context values are too many: at most {most:,}.")
+        sentence = f"The context has {len(context):,} values, but at most {most:,} are allowed (MAX_CONTEXT_POINTS)."
+        raise InputError(Code.TOO_MANY_POINTS, sentence)
 
 
 def verdict(
@@ -80,14 +81,14 @@ def check_mode(fitted: Fitted, mode: str) -> None:
     """Raise `InputError` for a scoring mode that the detector does not support."""
     if mode != CAUSAL and mode not in fitted.detector.modes:
         modes = ", ".join((CAUSAL, *fitted.detector.modes))
-        sentence = f"The modes of the detector {fitted.detector.name} are: {modes}."
+        sentence = f"The detector {fitted.detector.name} lacks this mode. Its modes: {modes}."
         raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "mode"), sentence)])
 
 
 def batch(number: int, fitted: Fitted, content: bytes, most: int, mode: str = CAUSAL) -> bytes:
     """Judge the points of a body, at most `most`, and return the encoded response.
 
-    Raises `InputError` for an invalid body or mode. Takes too long for the event loop.
+    Raises `InputError` for an invalid body or mode. Too slow for the event loop.
     """
     check_mode(fitted, mode)
     points, missing = _points(decode(_POINTS, content), most)
@@ -109,8 +110,8 @@ def batch(number: int, fitted: Fitted, content: bytes, most: int, mode: str = CA
 def _context_required(detector: str, needed: int, length: int) -> InputError:
     return InputError(
         Code.CONTEXT_REQUIRED,
-        f"The detector {detector} judges a value by the {needed:,} before it, and {length:,} were "
-        "given: send them in context, oldest first, or judge many points in a batch.",
+        f"The detector {detector} needs the previous {needed:,} values; the request has {length:,}. Send them in "
+        "context, oldest first, or send a batch.",
         flaws=[Flaw(("context",), f"must hold at least {needed:,} values")],
     )
 
@@ -122,33 +123,38 @@ def _points(body: PointsBody, most: int) -> tuple[Series, Flags | None]:
     if not missing.any():
         return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), values, most=most), None
     if missing.all():
-        raise InputError(Code.TOO_FEW_POINTS, "Every value is missing.")
+        raise InputError(Code.TOO_FEW_POINTS, "All values are null. Send at least one number.")
     values[missing] = 0.0
     return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), values, most=most), missing
 
 
 def _explanation(value: float, verdict: Verdict, why: Explanation) -> str:
-    end = f"score {verdict.score:.3g}, where more than 1 is an anomaly."
+    end = f"The score is {verdict.score:.3g}; above 1 is an anomaly."
     if verdict.lower is None and verdict.upper is None:
         unlike = "unlike" if verdict.anomaly else "like"
-        most = f", by {why.component} above all" if why.component else ""
-        return f"{value:.6g} ends a stretch {unlike} what was learnt{most}{_similar(why)}: {end}"
-    edges = [
-        "any low value" if verdict.lower is None else f"{verdict.lower:.6g}",
-        "any high value" if verdict.upper is None else f"{verdict.upper:.6g}",
-    ]
+        judged_by = f", judged mainly by {why.component}" if why.component else ""
+        return f"{value:.6g} ends a stretch {unlike} the training data{judged_by}.{_similar(why)} {end}"
     where = "outside" if verdict.anomaly else "inside"
     return (
-        f"{value:.6g} is {where} the normal band, {edges[0]} to {edges[1]}, "
-        f"around the expected {verdict.expected:.6g}, judged by {why.component}: {end}"
+        f"{value:.6g} is {where} the normal band of {_band(verdict)} (expected {verdict.expected:.6g}), "
+        f"judged by {why.component}. {end}"
     )
+
+
+def _band(verdict: Verdict) -> str:
+    if verdict.lower is None:
+        return f"at most {verdict.upper:.6g}"
+    return f"at least {verdict.lower:.6g}" if verdict.upper is None else f"{verdict.lower:.6g} to {verdict.upper:.6g}"
 
 
 def _similar(why: Explanation) -> str:
     if why.similar_from is None:
         return ""
     began = datetime.fromtimestamp(why.similar_from, UTC)
-    return f"; the most similar began at {began:%Y-%m-%d %H:%M:%S} UTC, {why.similar_distance:.3g} of the usual away"
+    return (
+        f" The most similar stretch began at {began:%Y-%m-%d %H:%M:%S} UTC, "
+        f"{why.similar_distance:.3g} times the usual distance away."
+    )
 
 
 def _first(column: Values | None) -> float | None:
@@ -158,7 +164,7 @@ def _first(column: Values | None) -> float | None:
 def _column(column: Values | None, length: int) -> Any:
     """Return a column of `length` in a form that encodes fast.
 
-    Most bands have the same edge at every point: then the text of one value is repeated.
+    Most bands have the same edge at every point. For these, the text of one value is repeated.
     """
     if column is None or (column == column[0]).all():
         text = msgspec.json.encode(None if column is None else float(column[0]))

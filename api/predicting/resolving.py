@@ -1,7 +1,7 @@
-"""The state that judges a prediction: the latest version's or a named version's, from memory if possible.
+"""Resolution of a version, latest or named, to the state that judges its points, from memory if possible.
 
-States never change, and are cached by the SHA-256 of their artifact. The digest of the latest version is read from the
-database for every request, so after a restore from an earlier backup no stale state is served.
+States never change, and are cached by the SHA-256 of their artifact. Every request reads the digest of the latest
+version from the database, so no stale state is served after a restore from an earlier backup.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from shared.store import versions
 from shared.store.engine import Sessions
 from shared.store.latest import LatestVersions
 
-TRUST_NAMED_S = 5.0  # how long a named version is served after its row was last read
-FOUND_AT_ONCE, LOADED_AT_ONCE = 1_000, 100  # rows and states; the others wait for the next group
-NAMES_KEPT = 50_000  # cached rows of versions: some 400 bytes each
+TRUST_NAMED_S = 5.0  # how long a named version is served without reading its row again
+FOUND_AT_ONCE, LOADED_AT_ONCE = 1_000, 100  # rows and states per group; the others wait for the next one
+NAMES_KEPT = 50_000  # cached rows of versions, about 400 bytes each
 
 _Key = tuple[str, int]  # series id and version
 
@@ -54,7 +54,7 @@ class Resolver:
     async def resolve(self, series_id: str, version: int | None) -> tuple[int, Fitted]:
         """Return number and state of a version, the latest for None.
 
-        Raises `NotFoundError` if there is no such version, and `UnavailableError` if a server that is needed is away.
+        Raises `NotFoundError` if there is no such version, and `UnavailableError` if a required server is unavailable.
         """
         if version is None:
             return await self._latest_state(series_id)
@@ -68,7 +68,7 @@ class Resolver:
                 return latest.version, fitted
             try:
                 return latest.version, await self._state(await self._find_in_group((series_id, latest.version)))
-            except NotFoundError:  # deleted in the meantime, so another version is the latest now
+            except NotFoundError:  # deleted in the meantime, so another version is now the latest
                 deleted = latest.version
         raise series_not_found()
 
@@ -83,7 +83,7 @@ class Resolver:
             artifact = await self._find_in_group(key)
         except UnavailableError:
             if fitted:
-                return fitted  # a version's state never changes, at most the version was deleted
+                return fitted  # a version's state never changes; at worst the version was deleted
             raise
         except NotFoundError:
             self._rows.forget(key)

@@ -58,7 +58,7 @@ def test_values_are_remembered_for_detectors_that_look_back(
     ).json()
     assert [point["anomaly"] for point in watched.answers] == batch["anomaly"]
     assert watched.answers[0]["anomaly"] is None
-    assert "judges a value by the" in watched.answers[0]["reason"]
+    assert "needs the previous" in watched.answers[0]["reason"]
     assert watched.answers[-1]["score"] == pytest.approx(batch["score"][-1])
     assert True in batch["anomaly"]
 
