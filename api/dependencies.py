@@ -25,12 +25,12 @@ def _services(request: Request) -> Services:
 
 def _series_id(
     caller: Annotated[Caller, Depends(caller_of)],
-    series_id: Annotated[str, Path(description="1 to 128 letters, digits, dots, dashes, underscores")],
+    series_id: Annotated[str, Path(description="1 to 128 letters, digits, dots, dashes and underscores")],
 ) -> str:
     return visible(check_series_id(series_id), caller)
 
 
-def _version(version: Annotated[str, Path(description="A version (3, v3) or latest")]) -> int | None:
+def _version(version: Annotated[str, Path(description="Version number, as in 3 or v3, or latest")]) -> int | None:
     return parse_version(version)
 
 
@@ -51,9 +51,11 @@ SeriesId = Annotated[str, Depends(_series_id)]
 VersionNumber = Annotated[int | None, Depends(_version)]
 Content = Annotated[bytes, Depends(_content)]
 RequestId = Annotated[str, Depends(request_id_of)]
-Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="Entries of a page")]
-Cursor = Annotated[str | None, Query(max_length=200, description="next_cursor of the page before")]
-Prefix = Annotated[str, Query(max_length=128, pattern=r"^[A-Za-z0-9._-]*$", description="How the ids begin")]
+Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="Entries per page")]
+Cursor = Annotated[str | None, Query(max_length=200, description="next_cursor of the previous page")]
+Prefix = Annotated[
+    str, Query(max_length=128, pattern=r"^[A-Za-z0-9._-]*$", description="Only series with this id prefix")
+]
 
 
 def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -62,6 +64,6 @@ def answer(body: object, status: int = 200, headers: dict[str, str] | None = Non
 
 
 def answer_accepted(accepted: Accepted, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the response to an accepted fit, with the Location of its job."""
+    """Return the response to an accepted fit, with its job as Location."""
     body = AcceptedJob.of(accepted)
     return answer(body, 202, {"Location": body.links.self, "Retry-After": "1", **(headers or {})})

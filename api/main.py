@@ -17,7 +17,7 @@ from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.tracing import start as start_tracing
 
-DESCRIPTION = "Learns what is normal for many time series and says, point by point, what is not."
+DESCRIPTION = "Learns what is normal for many time series and flags every point that deviates."
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -45,9 +45,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         middleware=[Middleware(HttpOnly), *chain(settings, metrics, tracing), Middleware(Direct, routes=raw)],
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # our own cover every request
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # our own telemetry covers every request
         redirect_slashes=False,  # would trust the Host header, and turn a fit without a series into a bulk fit
-        docs_url=None,  # served by routes/assets.py from the installed package, so that it works without a CDN
+        docs_url=None,  # routes/assets.py serves it from the installed package, without a CDN
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )

@@ -1,4 +1,4 @@
-"""The OpenAPI document: descriptions of routes that read and write msgspec types, which FastAPI does not know."""
+"""The OpenAPI document, with the msgspec types of requests and responses, which FastAPI does not support."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -23,7 +23,7 @@ _COLUMNS = {
         "items": {"type": "integer", "minimum": 0, "maximum": LAST_TIMESTAMP},
         "description": "Seconds since 1970, strictly increasing",
     },
-    "values": {"type": "array", "items": {"type": "number"}, "description": "As many finite numbers"},
+    "values": {"type": "array", "items": {"type": "number"}, "description": "Finite numbers, one for each timestamp"},
 }
 SERIES_ID = {
     "name": "series_id",
@@ -35,35 +35,35 @@ VERSION = {
     "name": "version",
     "in": "query",
     "required": False,
-    "description": "A version (3, v3); 0, latest or nothing for the latest",
+    "description": "Version number, as in 3 or v3; 0, latest or omitted: the latest",
     "schema": {"type": "string", "pattern": r"^([vV]?[0-9]{1,10}|latest)$"},
 }
 EXPLAIN = {
     "name": "explain",
     "in": "query",
     "required": False,
-    "description": "true adds a sentence that says why",
+    "description": "Add an explanation to the verdict",
     "schema": {"type": "boolean", "default": False},
 }
 MODE = {
     "name": "mode",
     "in": "query",
     "required": False,
-    "description": "Which points a score may depend on; detectors differ in the modes they have",
+    "description": "Which points a score may depend on; GET /detectors lists the modes of each detector",
     "schema": {"type": "string", "enum": [CAUSAL, CENTRED, RETROSPECTIVE], "default": CAUSAL},
 }
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Repeating a request with its key gives the job of the first time",
+    "description": "A repeated request with the same key returns the job of the first one",
     "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
 }
 PREFER = {
     "name": "Prefer",
     "in": "header",
     "required": False,
-    "description": "wait=N holds the answer until the job has ended, at most 30 s",
+    "description": "wait=N delays the response until the job has ended, by at most N seconds; N is capped at 30",
     "schema": {"type": "string"},
 }
 
@@ -100,8 +100,8 @@ def operation(
 
     `answer` is the type of a JSON response, the media type of any other, or None for a response without a body.
     `scope` is the scope that the caller's key must have; None means that the authentication alone decides.
-    With `lines`, request and response hold one JSON object per line. `raw_parameters` are the parameters, out of the
-    constants above, that the route reads from the request itself for speed.
+    With `lines`, request and response hold one JSON object per line. `raw_parameters` lists the constants above for
+    parameters that the route reads from the request itself for speed.
     """
     media_type = "application/x-ndjson" if lines else "application/json"
     success: dict[str, Any] = {"description": "Success"}
@@ -132,7 +132,7 @@ def scope_of(route: APIRoute) -> Scope | None:
 
 
 def install(app: FastAPI) -> None:
-    """Add the msgspec types to FastAPI's document, which is created once, on the first request for it."""
+    """Add the msgspec types to FastAPI's document, which is created on the first request for it."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -1,1 +1,1 @@
-"""Routes: thin functions, each a verb of the API."""
+"""Routes: thin functions, one per operation of the API."""

@@ -17,7 +17,7 @@ A_YEAR = "public, max-age=31536000, immutable"
 
 @router.get("/docs", include_in_schema=False)
 async def documentation(request: Request) -> Response:
-    """Interactive documentation; its files come from the installed package, so that it works without a CDN."""
+    """Interactive documentation. Its files come from the installed package, so it works without a CDN."""
     page = get_swagger_ui_html(
         openapi_url="openapi.json",
         title=f"{request.app.title} {request.app.version}",
@@ -33,7 +33,7 @@ async def documentation(request: Request) -> Response:
 
 @router.get("/static/{fingerprint}/{name}", include_in_schema=False)
 def static(fingerprint: str, name: str) -> Response:
-    """A file that a page refers to; its address changes with its content, so browsers keep it."""
+    """A file that a page refers to. Its URL changes with its content, so browsers cache it."""
     try:
         file = asset(name)
     except KeyError:

@@ -60,4 +60,6 @@ def version_limit(cursor: str | None) -> int | None:
 
 
 def _invalid() -> InputError:
-    return InputError(Code.INVALID_CURSOR, "A cursor is what a page before gave as next_cursor.")
+    return InputError(
+        Code.INVALID_CURSOR, "The cursor is invalid. Send next_cursor of the previous page, or no cursor."
+    )

@@ -25,7 +25,7 @@ JobId = Annotated[str, Depends(_job_id)]
 
 
 def find_job(services: Services, caller: Caller, job_id: str) -> Job:
-    """Return the job; `NotFoundError` if there is none, or the caller's key does not see its series."""
+    """Return the job; `NotFoundError` if there is none, or if the caller's key does not see its series."""
     with services.sessions.begin() as session:
         job = jobs.find(session, [job_id]).get(job_id)
     if job is None or not caller.sees(job.series_id):
@@ -42,11 +42,11 @@ def find_version(services: Services, series_id: str, version: int | None) -> Ver
 def check_exists(session: Session, series_id: str, summary: SeriesSummary | None) -> None:
     """Raise `NotFoundError` for a series without versions, unless one of its jobs still has data to fit.
 
-    Without both, the series was never fitted, or it was deleted.
+    A series with neither was never fitted, or was deleted.
     """
     if summary is None and not jobs.any_holds_data(session, series_id):
         raise series_not_found()
 
 
 def _job_not_found() -> NotFoundError:
-    return NotFoundError(Code.JOB_NOT_FOUND, "There is no such job. Finished ones are forgotten after KEEP_JOBS_DAYS.")
+    return NotFoundError(Code.JOB_NOT_FOUND, "There is no such job. Finished jobs are deleted after KEEP_JOBS_DAYS.")

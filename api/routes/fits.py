@@ -1,4 +1,4 @@
-"""Fits: of one series, of many as lines of one request, or of a version's points again."""
+"""Fits: of one series, of many series as lines of one request, or of a version's points again."""
 
 import re
 
@@ -35,9 +35,9 @@ from shared.fitting.checking import Method, Origin
 from shared.fitting.repeating import fit_again as accept_again
 
 router = APIRouter(tags=["fits"])
-raw = APIRouter(tags=["fits"])  # routes that read the request themselves, like predictions
+raw = APIRouter(tags=["fits"])  # routes that read the request themselves, like those of predictions
 
-SMALL_BODY_BYTES = 32 * 1024  # a thousand points, checked within a millisecond
+SMALL_BODY_BYTES = 32 * 1024  # about a thousand points, checked within a millisecond
 
 _REFIT_BODY = msgspec.json.Decoder(RefitBody)
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
@@ -54,7 +54,7 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
     ),
 )
 async def fit(request: Request) -> Response:
-    """Learn what is normal for a series. Accepted at once as a job; follow it at its Location."""
+    """Fit a series: learn what is normal for it. Responds at once with a job, whose URL is the Location header."""
     services: Services = request.app.state.services
     caller = caller_of(request)
     series_id = visible(check_series_id(request.path_params["series_id"]), caller)
@@ -62,7 +62,7 @@ async def fit(request: Request) -> Response:
     origin = Origin(request_id_of(request), caller.key_id, request.headers.get("idempotency-key"))
     if len(content) <= SMALL_BODY_BYTES:
         accepted = await services.grouped_fits(read(series_id, content, services.settings, origin))
-    else:  # decoding takes long, so it must delay neither the event loop nor a group of other fits
+    else:  # decoding is slow, so it must block neither the event loop nor a group of other fits
         accepted = await services.lanes.requests(_accept, services, series_id, content, origin)
     if wait_s := _preferred_wait(request.headers.get("prefer")):
         await services.poller.wait(accepted.job_id, wait_s)
@@ -83,7 +83,7 @@ def fit_again(
     content: Content,
     request_id: RequestId,
 ) -> Response:
-    """Learn from a version's own points again, with another detector or other parameters."""
+    """Fit the points of a version again, with another detector or other parameters."""
     body = decode(_REFIT_BODY, content)
     method = Method.of(body.detector, body.parameters)
     base = find_version(services, series_id, version)
@@ -92,7 +92,7 @@ def fit_again(
 
 @router.post("/fit", **operation(BulkResult, scope=Scope.FIT, body=BulkLine, lines=True))
 async def fit_many(services: ServicesOf, caller: CallerOf, request_id: RequestId) -> Response:
-    """Fit many series: one JSON object a line, with its series_id; one result a line, in their order."""
+    """Fit many series: one JSON object with a series_id per line, answered by one result per line, in order."""
     return BulkAnswer(services, request_id, caller)
 
 

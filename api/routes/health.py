@@ -23,7 +23,7 @@ _EXPECTED_REVISION = schema.expected_revision()
 
 @router.get("/healthcheck", **operation(Health, scope=Scope.READ))
 def healthcheck(services: ServicesOf, caller: CallerOf) -> Response:
-    """Series that have versions, and the latencies of the newest predictions and fits."""
+    """Return the number of series with versions, and the latencies of the latest predictions and fits."""
     latencies = services.latencies.read()
     empty = Latency.of([])
     inference, training = (latencies[kind] if latencies else empty for kind in Kind)
@@ -39,22 +39,22 @@ def healthcheck(services: ServicesOf, caller: CallerOf) -> Response:
 
 @router.get("/metrics", **operation("text/plain", scope=Scope.READ))
 def metrics(services: ServicesOf) -> Response:
-    """Figures of all processes together, for Prometheus: scrape one address, not each process."""
+    """Return the metrics of all processes together, for Prometheus. Scrape one address, not each process."""
     return Response(measuring.exposition(services), media_type=measuring.MEDIA_TYPE)
 
 
 @router.get("/livez", **operation(Liveness, scope=None))
 async def livez() -> Response:
-    """The process answers. Depends on nothing else."""
+    """Return 200 if the process responds. Checks nothing else."""
     return answer(Liveness("alive"))
 
 
 @router.get("/readyz", **operation(Readiness, scope=None))
 def readyz(services: ServicesOf, caller: CallerOf) -> Response:
-    """200 while requests can be served: the database, its schema and the artifact store must be there.
+    """Return 200 if requests can be served. This requires the database, its schema and the artifact store.
 
-    Without Redis or workers fits are still accepted and predictions answered: `degraded`. Callers without a key are
-    told no more than that.
+    Without Redis or workers, the status is `degraded`: fits are still accepted and predictions answered. Callers
+    without a key get only the status.
     """
     required = {
         "database": _state_of(_check_revision, services),
@@ -63,7 +63,7 @@ def readyz(services: ServicesOf, caller: CallerOf) -> Response:
     alive = workers_alive(services.redis)
     optional = {
         "redis": "unavailable" if alive is None else "ok",
-        "workers": "none heard of" if not alive else "ok",
+        "workers": "none alive" if not alive else "ok",
     }
     ready = all(state == "ok" for state in required.values())
     complete = ready and all(state == "ok" for state in optional.values())
@@ -74,7 +74,11 @@ def readyz(services: ServicesOf, caller: CallerOf) -> Response:
 
 def _check_revision(services: Services) -> str:
     revision = schema.current_revision(services.sessions)
-    return "ok" if revision == _EXPECTED_REVISION else f"schema is {revision}, run `tsad migrate`"
+    return (
+        "ok"
+        if revision == _EXPECTED_REVISION
+        else f"schema is {revision}, not {_EXPECTED_REVISION}: run `tsad migrate`"
+    )
 
 
 def _check_stores(services: Services) -> str:

@@ -35,7 +35,7 @@ FIRST_OF_STREAM = 50  # snapshots of jobs at the start of a stream of many
 def _selection(
     caller: CallerOf,
     series_id: Annotated[str | None, Query(description="Only jobs of this series")] = None,
-    status: Annotated[Status | None, Query(description="Only jobs of this status")] = None,
+    status: Annotated[Status | None, Query(description="Only jobs with this status")] = None,
 ) -> JobFilter:
     return JobFilter(None if series_id is None else check_series_id(series_id), status, within=caller.series_prefix)
 
@@ -44,7 +44,7 @@ Selection = Annotated[JobFilter, Depends(_selection)]
 _MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}, {"type": "null"}]}
 Moment = Annotated[
     datetime | None,
-    Query(description="As in 2026-01-31T12:00:00Z, or seconds since 1970"),
+    Query(description="Time, as in 2026-01-31T12:00:00Z, or seconds since 1970"),
     WithJsonSchema(_MOMENT),
 ]
 
@@ -58,7 +58,7 @@ def list_jobs(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Jobs, newest first."""
+    """List jobs, newest first."""
     dated = replace(selection, created_after=_in_utc(created_after), created_before=_in_utc(created_before))
     older_than = place_of(cursor)
     with services.sessions.begin() as session:
@@ -70,20 +70,22 @@ def list_jobs(
 
 @router.get("/jobs/events", **operation("text/event-stream", scope=Scope.READ))
 async def stream_jobs(services: ServicesOf, caller: CallerOf, selection: Selection) -> Response:
-    """Server-sent events: the newest jobs, then a snapshot of each whenever it changes."""
+    """Stream server-sent events: the newest jobs, then a snapshot of each job that changes."""
     stream = services.poller.stream(selection)
     current = await services.lanes.requests(_newest, services, selection)
     return events.respond(stream, current, partial(services.keyring.is_valid, caller))
 
 
-@router.get("/jobs/{job_id}", **operation(JobAnswer, scope=Scope.READ))
+@router.get("/jobs/{job_id}", summary="Show Job", **operation(JobAnswer, scope=Scope.READ))
 async def job(
     services: ServicesOf,
     caller: CallerOf,
     job_id: JobId,
-    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for the job to end")] = 0,
+    wait: Annotated[
+        float, Query(ge=0, le=LONGEST_WAIT_S, description="Longest time to wait for the job to end, in seconds")
+    ] = 0,
 ) -> Response:
-    """Where a fit job is. With `wait`, the answer is held until the job has ended or the time is over."""
+    """Return a fit job. With `wait`, respond when the job has ended or that many seconds have passed."""
     job = await services.lanes.requests(find_job, services, caller, job_id)
     if wait and not job.status.is_final:
         await services.poller.wait(job_id, wait)
@@ -93,7 +95,7 @@ async def job(
 
 @router.get("/jobs/{job_id}/events", **operation("text/event-stream", scope=Scope.READ))
 async def stream_job(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
-    """Server-sent events: a snapshot of the job now and whenever it changes, until it has ended."""
+    """Stream server-sent events: a snapshot of the job now and at each change, until it has ended."""
     stream = services.poller.stream(JobFilter(), job_id)
     current = await services.lanes.requests(find_job, services, caller, job_id)
     return events.respond(stream, [current], partial(services.keyring.is_valid, caller))
@@ -101,7 +103,7 @@ async def stream_job(services: ServicesOf, caller: CallerOf, job_id: JobId) -> R
 
 @router.post("/jobs/{job_id}/cancel", **operation(JobAnswer, scope=Scope.FIT))
 def cancel(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
-    """Stop a job. Once the answer says cancelled, it publishes nothing any more. Cancelling again changes nothing."""
+    """Cancel a job. A job with status `cancelled` never publishes a version. Canceling again changes nothing."""
     find_job(services, caller, job_id)
     with services.sessions.begin() as session:
         series_id = jobs.cancel(session, job_id)
@@ -109,13 +111,13 @@ def cancel(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
         announce_next(services.sessions, services.announcer.announce, series_id)
     job = find_job(services, caller, job_id)
     if job.status is not Status.CANCELLED:
-        raise TsadError(Code.JOB_FINISHED, f"The job has {job.status} already. It can no longer be cancelled.")
+        raise TsadError(Code.JOB_FINISHED, f"The job has already {job.status} and can no longer be canceled.")
     return answer(JobAnswer.of(job))
 
 
 @router.post("/jobs/{job_id}/retry", **operation(AcceptedJob, scope=Scope.FIT, status=202))
 def retry(services: ServicesOf, caller: CallerOf, job_id: JobId, request_id: RequestId) -> Response:
-    """Fit the data of a failed or cancelled job again, as a new job. While that one is open, retrying finds it."""
+    """Fit the data of a failed or canceled job again, as a new job. While it is open, another retry returns it."""
     job = find_job(services, caller, job_id)
     accepted = accept_retry(services.acceptor, job, Origin(request_id, caller.key_id))
     services.metrics.retries.inc(accepted.is_new)
@@ -135,4 +137,6 @@ def _in_utc(moment: datetime | None) -> datetime | None:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise InputError(Code.INVALID_REQUEST, "A moment is outside the years 1 to 9999.") from None
+        raise InputError(
+            Code.INVALID_REQUEST, "created_after and created_before must lie in the years 1 to 9999."
+        ) from None

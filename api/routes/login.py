@@ -1,4 +1,4 @@
-"""Signing in to the pages with a key, which is exchanged for a cookie, and signing out."""
+"""Sign-in to the pages, which exchanges a key for a cookie, and sign-out."""
 
 import secrets
 from datetime import timedelta
@@ -24,17 +24,18 @@ SESSION_LIFETIME = timedelta(hours=12)
 MOST_BYTES = 10_000  # of the form, because its sender is not authenticated yet
 
 
-@router.get("/ui/login", **operation("text/html", scope=None))
+@router.get("/ui/login", summary="Sign In", **operation("text/html", scope=None))
 async def ask(
-    request: Request, next_: Annotated[str, Query(alias="next", max_length=2000, description="Where to go then")] = ""
+    request: Request,
+    next_: Annotated[str, Query(alias="next", max_length=2000, description="Path to open after signing in")] = "",
 ) -> Response:
-    """Ask for a key. Its form is answered with a cookie."""
+    """Show the sign-in form. Submitting a key sets a session cookie."""
     return render(request, "login.html", next=next_, wrong=False)
 
 
 @router.post("/ui/login", include_in_schema=False)
 async def sign_in(request: Request, services: ServicesOf) -> Response:
-    """Take a key, and give a cookie that lasts for some hours, and no longer than the key."""
+    """Exchange a key for a cookie that lasts `SESSION_LIFETIME`, but no longer than the key."""
     form = await _form(request)
     token = form.get("key", [""])[0].strip()
     target = form.get("next", [""])[0]
@@ -58,7 +59,7 @@ async def sign_in(request: Request, services: ServicesOf) -> Response:
 
 @router.post("/ui/logout", include_in_schema=False)
 async def sign_out(request: Request, services: ServicesOf) -> Response:
-    """End the session everywhere, and forget its cookie."""
+    """End the session at all processes, and delete its cookie."""
     if token := session_token(dict(request.scope["headers"])):
         await services.lanes.requests(_end_session, services, token)
     answer = RedirectResponse(_local_path(request, "/ui/login"), 303)
@@ -72,7 +73,7 @@ async def _form(request: Request) -> dict[str, list[str]]:
     async for part in request.stream():
         content += part
         if len(content) > MOST_BYTES:
-            raise InputError(Code.BODY_TOO_LARGE, "The form is larger than a key can be.")
+            raise InputError(Code.BODY_TOO_LARGE, f"The form is larger than {MOST_BYTES:,} bytes.")
     return parse_qs(content.decode("latin-1"))
 
 
@@ -89,7 +90,7 @@ def _end_session(services: Services, token: str) -> None:
 def _local_path(request: Request, target: str) -> str:
     """Return the target if it is a path of this service, else the path of the start page.
 
-    Browsers take two leading slashes, of either kind, as the start of a host.
+    Browsers treat two leading slashes or backslashes as the start of a host.
     """
     root: str = request.scope["root_path"]
     is_local = target.startswith("/") and target[1:2] not in ("/", "\\") and target.isprintable()

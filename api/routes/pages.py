@@ -33,21 +33,21 @@ router = APIRouter(tags=["pages"])
 SERIES_OF_A_PAGE, JOBS_OF_A_PAGE, VERSIONS_OF_A_PAGE = 30, 50, 10
 JOBS_BESIDE = 10  # of the series, on the pages of a job and of a series
 RUNNING_SHOWN, FAILED_SHOWN = 8, 5
-MOST_COUNTED = 10_000  # open jobs, because an exact count of more is not worth its time
+MOST_COUNTED = 10_000  # open jobs: counting more exactly is not worth the time
 
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
 _TITLES = {Kind.INFERENCE: "Prediction", Kind.TRAINING: "Fit"}
 
 
-@router.get("/", **operation("text/html", scope=Scope.READ))
+@router.get("/", summary="Dashboard", **operation("text/html", scope=Scope.READ))
 def start(
     request: Request,
     services: ServicesOf,
     caller: CallerOf,
-    prefix: Annotated[str, Query(max_length=200, description="How the ids begin")] = "",
+    prefix: Annotated[str, Query(max_length=200, description="Only series with this id prefix")] = "",
     cursor: Cursor = None,
 ) -> Response:
-    """The series with their latest versions, what runs, what failed, and how the service is."""
+    """Show the dashboard: series with their latest versions, running and failed jobs, latencies."""
     prefix = prefix.strip()
     after = series_before(cursor)
     with services.sessions.begin() as session:
@@ -83,11 +83,11 @@ def jobs_page(
     request: Request,
     services: ServicesOf,
     caller: CallerOf,
-    status: Annotated[Status | None, Query(description="Only jobs of this status")] = None,
+    status: Annotated[Status | None, Query(description="Only jobs with this status")] = None,
     series_id: Annotated[str, Query(max_length=200, description="Only jobs of this series")] = "",
     cursor: Cursor = None,
 ) -> Response:
-    """Jobs, newest first, as they come and go."""
+    """Show jobs, newest first, and update them live."""
     selection = JobFilter(
         check_series_id(series_id) if series_id.strip() else None, status, within=caller.series_prefix
     )
@@ -111,7 +111,7 @@ def jobs_page(
 
 @router.get("/ui/jobs/{job_id}", **operation("text/html", scope=Scope.READ))
 def job_page(request: Request, services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
-    """One job: what was asked for, and what became of it."""
+    """Show one job: its request and its outcome."""
     job = find_job(services, caller, job_id)
     with services.sessions.begin() as session:
         others = jobs.page(session, JobFilter(job.series_id), None, JOBS_BESIDE)
@@ -120,7 +120,7 @@ def job_page(request: Request, services: ServicesOf, caller: CallerOf, job_id: J
 
 @router.get("/ui/series/{series_id}", **operation("text/html", scope=Scope.READ))
 def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cursor: Cursor = None) -> Response:
-    """One series: its versions, what changed from one to the next, and its newest jobs."""
+    """Show one series: its versions, the changes between them, and its newest jobs."""
     below = version_limit(cursor)
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
@@ -151,15 +151,15 @@ def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cur
 
 @router.get("/ui/samples/{name}", include_in_schema=False)
 def sample(name: str) -> Response:
-    """The body of a fit of a series that ships with the project."""
+    """The body of a fit, for a series that ships with the project."""
     if name not in samples.NAMES:
-        raise NotFoundError(Code.ROUTE_NOT_FOUND, f"There is no such sample. There are: {', '.join(samples.NAMES)}.")
+        raise NotFoundError(Code.ROUTE_NOT_FOUND, f"There is no such sample. Available: {', '.join(samples.NAMES)}.")
     loaded = samples.load(name)
     return answer({"timestamps": loaded.timestamps, "values": loaded.values})
 
 
 def _latencies(services: Services) -> dict[str, Latency]:
-    """Return latencies by title; empty while Redis is away."""
+    """Return latencies by title; empty while Redis is unavailable."""
     latencies = services.latencies.read()
     if latencies is None:
         return {}

@@ -29,17 +29,19 @@ from shared.store import versions
 router = APIRouter(tags=["pages"])
 
 
-def _queried_series(caller: CallerOf, series_id: Annotated[str, Query(description="The series")]) -> str:
+def _queried_series(caller: CallerOf, series_id: Annotated[str, Query(description="Id of the series")]) -> str:
     return visible(check_series_id(series_id), caller)
 
 
 QueriedSeries = Annotated[str, Depends(_queried_series)]
-QueriedVersion = Annotated[str | None, Query(description="A version (3, v3); 0, latest or nothing for the latest")]
+QueriedVersion = Annotated[
+    str | None, Query(description="Version number, as in 3 or v3; 0, latest or omitted: the latest")
+]
 
 
 @router.get("/plot", **operation("text/html", scope=Scope.READ))
 def plot(request: Request, services: ServicesOf, series_id: QueriedSeries, version: QueriedVersion = None) -> Response:
-    """A version's training data with the normal band and the points it calls anomalous."""
+    """Show a version's training data with the normal band and the flagged points."""
     resolved = find_version(services, series_id, parse_version(version))
     history = services.histories.of(resolved)
     excerpt = history.excerpt(0, LAST_TIMESTAMP, USUALLY_SHOWN)
@@ -62,21 +64,21 @@ def plot(request: Request, services: ServicesOf, series_id: QueriedSeries, versi
     )
 
 
-@router.get("/plot.svg", **operation("image/svg+xml", scope=Scope.READ))
+@router.get("/plot.svg", summary="Plot as SVG", **operation("image/svg+xml", scope=Scope.READ))
 def picture(
     request: Request,
     services: ServicesOf,
     series_id: QueriedSeries,
     version: QueriedVersion = None,
-    width: Annotated[int, Query(ge=200, le=4000, description="Pixels")] = 960,
-    height: Annotated[int, Query(ge=120, le=2000, description="Pixels")] = 360,
-    theme: Annotated[Literal["light", "dark"], Query(description="light or dark")] = "light",
+    width: Annotated[int, Query(ge=200, le=4000, description="Width in pixels")] = 960,
+    height: Annotated[int, Query(ge=120, le=2000, description="Height in pixels")] = 360,
+    theme: Annotated[Literal["light", "dark"], Query(description="Colors")] = "light",
 ) -> Response:
-    """The same as a static picture, for chats, mails and wikis."""
+    """Return the plot as a static picture, for chats, emails and wikis."""
     resolved = find_version(services, series_id, parse_version(version))
     inputs = f"{__version__} {resolved.scores.key} {resolved.version} {width} {height} {theme}"
     tag = f'"{hashlib.sha256(inputs.encode()).hexdigest()[:32]}"'
-    headers = {"Cache-Control": "no-cache", "ETag": tag}  # cached, but revalidated: another version may be the latest
+    headers = {"Cache-Control": "no-cache", "ETag": tag}  # cached but revalidated: another version may be the latest
     if tag in request.headers.get("If-None-Match", ""):
         return Response(status_code=304, headers=headers)
     excerpt = services.histories.of(resolved).excerpt(0, LAST_TIMESTAMP, 2 * width)
@@ -115,14 +117,14 @@ def _script_data(version: Version, history: History, shown: int) -> dict[str, An
 
 def _detail(excerpt: Excerpt, *, has_band: bool) -> str:
     shown = len(excerpt.timestamps)
-    band = "" if has_band else " There is no band: this detector judges stretches of values, not each by itself."
+    band = "" if has_band else " There is no band: this detector judges stretches of values, not single values."
     if shown == excerpt.points:
         return f"All {shown:,} points are shown.{band}"
-    return f"{shown:,} of {excerpt.points:,} points are shown, every extreme among them. Zoom in for finer ones.{band}"
+    return f"{shown:,} of {excerpt.points:,} points are shown, including every extreme. Zoom in for more.{band}"
 
 
 def _example(series: Series) -> str:
-    """Return two points to try out, as lines: one with the last value, one a whole range above the highest value."""
+    """Return two points to try, as lines: one with the last value, one a full range above the highest value."""
     last, value = int(series.timestamps[-1]), float(series.values[-1])
     far = 2 * float(series.values.max()) - float(series.values.min())
     interval = max(round((last - int(series.timestamps[0])) / max(len(series) - 1, 1)), 1)

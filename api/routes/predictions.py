@@ -1,7 +1,7 @@
 """Predictions: for one point, many points of a series, or points of many series.
 
-These routes read the request and encode the response themselves, because FastAPI's parsing and serializing would cost
-more than the verdict.
+These routes read the request and encode the response themselves, because parsing and serializing in FastAPI would take
+longer than the verdict.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _MANY = msgspec.json.Decoder(ManyPointsBody)
     **operation(Verdict, scope=Scope.READ, body=PredictBody, raw_parameters=(SERIES_ID, VERSION, EXPLAIN)),
 )
 async def predict(request: Request) -> Response:
-    """Judge one point by the latest or a named version."""
+    """Judge one point by the latest version or a given one."""
     services: Services = request.app.state.services
     series_id = visible(check_series_id(request.path_params["series_id"]), caller_of(request))
     version, explain = None, False
@@ -55,7 +55,7 @@ async def predict(request: Request) -> Response:
     **operation(BatchVerdicts, scope=Scope.READ, body=PointsBody, raw_parameters=(SERIES_ID, VERSION, MODE)),
 )
 async def predict_batch(request: Request) -> Response:
-    """Judge many points of one series, column by column."""
+    """Judge many points of one series. Request and response hold columns."""
     services: Services = request.app.state.services
     series_id = visible(check_series_id(request.path_params["series_id"]), caller_of(request))
     version = parse_version(request.query_params.get("version"))
@@ -69,7 +69,7 @@ async def predict_batch(request: Request) -> Response:
 
 @router.post("/predict", **operation(ManyVerdicts, scope=Scope.READ, body=ManyPointsBody))
 async def predict_many(request: Request) -> Response:
-    """Judge points of up to 1,000 series in one call: a verdict or a problem for each, in their order."""
+    """Judge up to 1,000 points of any series in one request: a verdict or a problem for each, in order."""
     services: Services = request.app.state.services
     body = decode(_MANY, await request.body())
     caller, request_id = caller_of(request), request_id_of(request)
@@ -80,7 +80,7 @@ async def predict_many(request: Request) -> Response:
 async def _judge_point(services: Services, point: SeriesPoint, caller: Caller, request_id: str) -> PointVerdict:
     """Judge one of many points.
 
-    All points await the resolver in the same turn of the event loop, so one query resolves every latest version.
+    All points await the resolver in the same iteration of the event loop, so one query resolves every latest version.
     """
     try:
         series_id = visible(check_series_id(point.series_id), caller)
@@ -97,5 +97,5 @@ def _flag(request: Request, name: str) -> bool:
     text = request.query_params.get(name, "false").lower()
     if text not in ("true", "false", "1", "0"):
         flaws = [Flaw(("query", name), "must be true or false")]
-        raise InputError(Code.INVALID_REQUEST, "A parameter is not as documented.", flaws=flaws)
+        raise InputError(Code.INVALID_REQUEST, f"The parameter {name} must be true or false.", flaws=flaws)
     return text in ("true", "1")

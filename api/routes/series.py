@@ -1,4 +1,4 @@
-"""Series: list, show, pin and delete them; and the list of detectors."""
+"""Series: list, show, pin and delete them. Also the list of detectors."""
 
 import msgspec
 from fastapi import APIRouter
@@ -29,7 +29,7 @@ _PIN = msgspec.json.Decoder(PinBody)
 def list_series(
     services: ServicesOf, caller: CallerOf, prefix: Prefix = "", limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
-    """Series that have versions, in the order of their ids."""
+    """List the series that have versions, ordered by id."""
     after = series_before(cursor)
     with services.sessions.begin() as session:
         summaries = series_store.page(session, prefix, after, limit + 1, caller.series_prefix)
@@ -38,9 +38,9 @@ def list_series(
     return answer(SeriesPage([SeriesAnswer.of(summary) for summary in page], next_cursor))
 
 
-@router.get("/series/{series_id}", **operation(SeriesAnswer, scope=Scope.READ))
+@router.get("/series/{series_id}", summary="Show Series", **operation(SeriesAnswer, scope=Scope.READ))
 def one_series(services: ServicesOf, series_id: SeriesId) -> Response:
-    """One series and its last job, also while its first fit is still under way."""
+    """Return one series and its last job, even before its first fit has succeeded."""
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
         check_exists(session, series_id, summary)
@@ -52,7 +52,7 @@ def one_series(services: ServicesOf, series_id: SeriesId) -> Response:
 
 @router.delete("/series/{series_id}", **operation(DeletedSeries, scope=Scope.ADMIN))
 def delete_series(services: ServicesOf, series_id: SeriesId) -> Response:
-    """Delete all versions of a series and cancel its open jobs. The next fit continues the version numbers."""
+    """Delete all versions of a series and cancel its open jobs. Later fits continue the version numbers."""
     with services.sessions.begin() as session:
         deleted = series_store.delete_series(session, series_id)
     if not deleted.existed:
@@ -62,7 +62,7 @@ def delete_series(services: ServicesOf, series_id: SeriesId) -> Response:
 
 @router.put("/series/{series_id}/pin", **operation(SeriesAnswer, scope=Scope.ADMIN, body=PinBody))
 def pin(services: ServicesOf, series_id: SeriesId, content: Content) -> Response:
-    """Make a version what latest means, until the pin is removed: new fits are published, but not latest."""
+    """Serve this version as latest until the pin is removed. New fits are published, but not as latest."""
     version = decode(_PIN, content).version
     with services.sessions.begin() as session:
         if not series_store.pin(session, series_id, version):
@@ -73,7 +73,7 @@ def pin(services: ServicesOf, series_id: SeriesId, content: Content) -> Response
 
 @router.delete("/series/{series_id}/pin", **operation(SeriesAnswer, scope=Scope.ADMIN))
 def unpin(services: ServicesOf, series_id: SeriesId) -> Response:
-    """Make the newest version latest again."""
+    """Remove the pin: the newest version is the latest again."""
     with services.sessions.begin() as session:
         series_store.unpin(session, series_id)
         summary = series_store.find(session, series_id)
@@ -82,7 +82,7 @@ def unpin(services: ServicesOf, series_id: SeriesId) -> Response:
 
 @router.get("/detectors", **operation(DetectorList, scope=Scope.READ))
 def list_detectors() -> Response:
-    """The detectors a fit may ask for, with their parameters."""
+    """List the detectors and their parameters."""
     return answer(
         DetectorList(
             [

@@ -29,7 +29,7 @@ POINTS_AT_A_TIME = 10_000
 
 @router.get("/series/{series_id}/versions", **operation(VersionPage, scope=Scope.READ))
 def list_versions(services: ServicesOf, series_id: SeriesId, limit: Limit = 50, cursor: Cursor = None) -> Response:
-    """The versions of a series, newest first."""
+    """List the versions of a series, newest first."""
     below = version_limit(cursor)
     with services.sessions.begin() as session:
         rows = versions.page(session, series_id, below, limit + 1)
@@ -40,9 +40,11 @@ def list_versions(services: ServicesOf, series_id: SeriesId, limit: Limit = 50, 
     return answer(VersionPage([VersionAnswer.of(version) for version in page], next_cursor))
 
 
-@router.get("/series/{series_id}/versions/{version}", **operation(VersionAnswer, scope=Scope.READ))
+@router.get(
+    "/series/{series_id}/versions/{version}", summary="Show Version", **operation(VersionAnswer, scope=Scope.READ)
+)
 def one_version(services: ServicesOf, series_id: SeriesId, version: VersionNumber) -> Response:
-    """What a version was learnt from, and what was learnt."""
+    """Return a version: what it was fitted on, and what it learned."""
     return answer(VersionAnswer.of(find_version(services, series_id, version)))
 
 
@@ -51,9 +53,9 @@ def training_data(
     services: ServicesOf,
     series_id: SeriesId,
     version: VersionNumber,
-    as_: Annotated[Literal["json", "csv"], Query(alias="format", description="json or csv")] = "json",
+    as_: Annotated[Literal["json", "csv"], Query(alias="format", description="Format of the response")] = "json",
 ) -> Response:
-    """The points a version was fitted on, as they were sent."""
+    """Return the points a version was fitted on, as they were sent."""
     resolved = find_version(services, series_id, version)
     points = Series.decode(services.artifacts.data.get(resolved.data))
     if as_ == "csv":
@@ -64,7 +66,11 @@ def training_data(
     return StreamingResponse(_json(points), media_type="application/json")
 
 
-@router.get("/series/{series_id}/versions/{version}/points", **operation(PointsAnswer, scope=Scope.READ))
+@router.get(
+    "/series/{series_id}/versions/{version}/points",
+    summary="Points for a Chart",
+    **operation(PointsAnswer, scope=Scope.READ),
+)
 def points_to_show(
     services: ServicesOf,
     series_id: SeriesId,
@@ -72,12 +78,12 @@ def points_to_show(
     from_: Annotated[int, Query(alias="from", ge=0, le=LAST_TIMESTAMP, description="First second of the span")] = 0,
     to: Annotated[int, Query(ge=0, le=LAST_TIMESTAMP, description="Last second of the span")] = LAST_TIMESTAMP,
     max_points: Annotated[
-        int, Query(ge=FEWEST_SHOWN, le=MOST_SHOWN, description="Points a chart has room for")
+        int, Query(ge=FEWEST_SHOWN, le=MOST_SHOWN, description="Most points to return")
     ] = USUALLY_SHOWN,
 ) -> Response:
-    """A span of the training data, thinned for a chart: extremes stay, and anomalies that can be told apart."""
+    """Return a span of the training data, thinned for a chart. Extremes and distinguishable anomalies are kept."""
     if from_ > to:
-        sentence = "A span ends after it begins."
+        sentence = "`to` must not be earlier than `from`."
         raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "to"), sentence)])
     resolved = find_version(services, series_id, version)
     excerpt = services.histories.of(resolved).excerpt(from_, to, max_points)
@@ -100,9 +106,9 @@ def points_to_show(
 
 @router.delete("/series/{series_id}/versions/{version}", **operation(None, scope=Scope.ADMIN, status=204))
 def delete_version(services: ServicesOf, series_id: SeriesId, version: VersionNumber) -> Response:
-    """Delete one version, which must be named by its number and not be pinned. Its number is never used again."""
+    """Delete one version by its number, which is never reused. A pinned version cannot be deleted."""
     if version is None:
-        raise InputError(Code.INVALID_VERSION, "Name the version to delete by its number.")
+        raise InputError(Code.INVALID_VERSION, "The version to delete must be named by its number, as in 3 or v3.")
     with services.sessions.begin() as session:
         if not versions.delete_version(session, series_id, version):
             raise versions.missing(session, series_id, version)

@@ -1,1 +1,1 @@
-"""Bodies of requests and responses, and the decoding of requests."""
+"""Bodies of requests and responses, and decoding of requests."""

@@ -10,7 +10,7 @@ from shared.domain.versions import SeriesSummary, Version
 
 
 class DeletedSeries(Struct):
-    """What a series consisted of."""
+    """The number of deleted versions and the ids of canceled jobs."""
 
     series_id: str
     deleted_versions: int
@@ -18,7 +18,7 @@ class DeletedSeries(Struct):
 
 
 class Why(Struct):
-    """What a score is made of: what contributed most, and the most similar window of detectors that compare windows."""
+    """The component that contributed most to a score, and the most similar window if the detector compares windows."""
 
     component: str | None
     similar_from: int | None
@@ -26,7 +26,7 @@ class Why(Struct):
 
 
 class Verdict(Struct):
-    """What a detector says of one point. `score` 1.0 is the decision boundary; null band edges are open."""
+    """The verdict on one point. `score` 1.0 is the decision boundary; a null band edge is open."""
 
     anomaly: bool
     model_version: str
@@ -40,11 +40,11 @@ class Verdict(Struct):
 
 
 class BatchVerdicts(Struct):
-    """What a detector says of many points, column by column."""
+    """The verdicts on many points, as columns."""
 
     model_version: str
     detector: str
-    anomaly: list[bool | None]  # null where a value is missing, or has too few values before it
+    anomaly: list[bool | None]  # null where the value is missing or has too few predecessors
     score: list[float | None]
     expected: list[float | None]
     lower: list[float | None]
@@ -52,7 +52,7 @@ class BatchVerdicts(Struct):
 
 
 class PointVerdict(Struct, omit_defaults=True):
-    """A verdict, or the problem that stands in its place."""
+    """A verdict, or the problem in its place."""
 
     series_id: str
     verdict: Verdict | None = None
@@ -60,13 +60,13 @@ class PointVerdict(Struct, omit_defaults=True):
 
 
 class ManyVerdicts(Struct):
-    """One result for each point, in their order."""
+    """One result per point, in order."""
 
     results: list[PointVerdict]
 
 
 class SeriesAnswer(Struct):
-    """A series and its latest version in short."""
+    """A series and a summary of its latest version."""
 
     series_id: str
     latest_version: str | None
@@ -117,14 +117,14 @@ class SeriesAnswer(Struct):
 
 
 class SeriesPage(Struct):
-    """Series in the order of their ids; `next_cursor` asks for those behind."""
+    """Series ordered by id; `next_cursor` is the cursor of the next page."""
 
     series: list[SeriesAnswer]
     next_cursor: str | None
 
 
 class VersionAnswer(Struct):
-    """A version: what it was learnt from, and what was learnt."""
+    """A version: what it was fitted on, and what it learned."""
 
     series_id: str
     version: str
@@ -167,7 +167,7 @@ class VersionAnswer(Struct):
 
 
 class VersionPage(Struct):
-    """Versions, newest first; `next_cursor` asks for older ones."""
+    """Versions, newest first; `next_cursor` is the cursor of the next page."""
 
     versions: list[VersionAnswer]
     next_cursor: str | None
@@ -181,12 +181,12 @@ class TrainingData(Struct):
 
 
 class PointsAnswer(Struct):
-    """A span of a version's training data with what the version says of it: the points that a chart has room for."""
+    """A span of a version's training data with scores and band, thinned for a chart."""
 
     series_id: str
     version: str
     detector: str
-    points: int  # in the span, shown or not
+    points: int  # in the span, including those not returned
     anomalies: int  # in the span; a long series counts at most one per block of points
     timestamps: list[int]
     values: list[float]
@@ -197,7 +197,7 @@ class PointsAnswer(Struct):
 
 
 class DetectorAnswer(Struct):
-    """A detector and its parameters, as a JSON schema."""
+    """A detector; `parameters` is the JSON schema of its parameters."""
 
     name: str
     purpose: str
@@ -217,14 +217,14 @@ class DetectorList(Struct):
 
 
 class LatencyAnswer(Struct):
-    """Milliseconds."""
+    """Mean and 95th percentile in milliseconds."""
 
     avg: float
     p95: float
 
 
 class Health(Struct, omit_defaults=True):
-    """The service in three figures; `telemetry` is there, and says unavailable, when Redis does not answer."""
+    """Key figures of the service. `telemetry` is `unavailable` if Redis does not respond, and absent otherwise."""
 
     series_trained: int
     inference_latency_ms: LatencyAnswer
@@ -233,27 +233,27 @@ class Health(Struct, omit_defaults=True):
 
 
 class Readiness(Struct):
-    """Whether requests can be served, and what is missing."""
+    """Whether requests can be served, and the state of each dependency."""
 
     status: str
     checks: dict[str, str] | UnsetType = UNSET
 
 
 class Liveness(Struct):
-    """The process answers."""
+    """The process responds."""
 
     status: str
 
 
 class Flaw(Struct):
-    """One thing wrong in a request."""
+    """One defect of a request."""
 
     loc: list[str | int]
     msg: str
 
 
 class Problem(Struct):
-    """Any error (RFC 9457)."""
+    """An error (RFC 9457)."""
 
     type: str
     title: str

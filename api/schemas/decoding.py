@@ -33,7 +33,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, *parents
         reason = (
             str(error).removeprefix("JSON is malformed: ") if isinstance(error, msgspec.DecodeError) else "not UTF-8"
         )
-        hint = " NaN and Infinity are no JSON numbers." if "invalid character" in reason else ""
+        hint = " JSON has no NaN and no Infinity." if "invalid character" in reason else ""
         raise InputError(Code.INVALID_JSON, f"The body is not valid JSON: {reason}.{hint}") from None
     except RecursionError:
         raise InputError(Code.INVALID_JSON, "The body is nested too deeply.") from None
@@ -44,7 +44,7 @@ def _steps(path: str) -> tuple[str | int, ...]:
 
 
 def _plain(reason: str) -> str:
-    """Return a reason of msgspec without backquotes. The name of an unknown field, which the caller chose, is cut."""
+    """Return a reason of msgspec without backquotes, and cut the name of an unknown field, which the caller chose."""
     if reason.startswith("Object contains unknown field"):
         return "Unknown field: " + reason.split("`")[1][:64]
     return reason.replace("`", "")

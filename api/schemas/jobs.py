@@ -12,7 +12,7 @@ Fraction = Annotated[float, Meta(ge=0, le=1)]
 
 
 class JobLinks(Struct, omit_defaults=True):
-    """Where to go from a job, and what can be done with it now."""
+    """Links of a job; only those valid in its current state are present."""
 
     self: str
     series: str
@@ -38,7 +38,7 @@ class JobLinks(Struct, omit_defaults=True):
 
 
 class AcceptedJob(Struct):
-    """A fit was accepted."""
+    """An accepted fit."""
 
     job_id: str
     series_id: str
@@ -57,7 +57,7 @@ class AcceptedJob(Struct):
 
 
 class BulkResult(Struct, omit_defaults=True):
-    """What became of one line: a job, or the problem that stands in its place."""
+    """The result of one line: a job, or the problem in its place."""
 
     line: int
     series_id: str | None = None
@@ -67,7 +67,7 @@ class BulkResult(Struct, omit_defaults=True):
 
 
 class JobPage(Struct):
-    """Jobs, newest first; `next_cursor` asks for older ones."""
+    """Jobs, newest first; `next_cursor` is the cursor of the next page."""
 
     jobs: list["JobAnswer"]
     next_cursor: str | None
@@ -82,7 +82,7 @@ class JobError(Struct):
 
 
 class JobAnswer(Struct):
-    """Where a fit job is."""
+    """A fit job."""
 
     job_id: str
     series_id: str

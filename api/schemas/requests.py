@@ -9,34 +9,34 @@ from shared.domain.versions import LARGEST_VERSION
 
 
 class Body(Struct, forbid_unknown_fields=True):
-    """A request's body: a misspelt field is an error, not a default."""
+    """A request body. An unknown field is an error, so misspelled fields do not silently get defaults."""
 
 
 class FitBody(Body):
-    """Points to learn from. Columns are decoded one by one, so that no two lists of Python numbers exist at a time."""
+    """Points to fit a detector to."""
 
-    timestamps: msgspec.Raw
+    timestamps: msgspec.Raw  # columns are decoded one by one, so only one list of Python numbers exists at a time
     values: msgspec.Raw
     detector: str = "baseline"
     parameters: dict[str, Any] = {}
 
 
 class RefitBody(Body):
-    """How to learn from a version's points again."""
+    """How to fit a version's points again."""
 
     detector: str = "baseline"
     parameters: dict[str, Any] = {}
 
 
 class BulkLine(FitBody, kw_only=True):
-    """One fit of many."""
+    """One line of a bulk fit."""
 
     series_id: str
     idempotency_key: str | None = None
 
 
 class PinBody(Body):
-    """The version that latest is to mean."""
+    """The version to serve as latest."""
 
     version: Annotated[int, Meta(ge=1, le=LARGEST_VERSION)]
 
@@ -57,7 +57,7 @@ class PredictBody(Body):
 
 
 class SeriesPoint(Body):
-    """One point of one of many series."""
+    """One point, and its series."""
 
     series_id: str
     timestamp: int | str

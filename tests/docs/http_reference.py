@@ -10,9 +10,9 @@ from tests.processes import make_settings
 DOCUMENT = ROOT / "docs/reference/api.md"
 HEAD = """# The HTTP API
 
-Written from the OpenAPI document that the service itself serves at `/openapi.json`; `/docs` has the same to try out.
-Answers with a status of 400 or more are problems: [their codes](errors.md). A route that names a scope wants a key that
-has it, as `Authorization: Bearer …` ([security](../explanation/security.md)).
+Generated from the OpenAPI document, which the service serves at `/openapi.json`; try the routes out at `/docs`.
+Responses with a status of 400 or more are problems with [a code](errors.md). A route with a scope needs a key that has
+this scope, sent as `Authorization: Bearer …` ([security](../explanation/security.md)).
 """
 
 Schema = dict[str, Any]
@@ -43,7 +43,7 @@ def _operation(operation: Schema) -> Iterator[str]:
         yield f"- body: {_contents(body)}"
     for status, answer in operation["responses"].items():
         if status != "default":
-            yield f"- answer {status}: {_contents(answer)}"
+            yield f"- response {status}: {_contents(answer)}"
     yield ""
 
 
@@ -53,12 +53,13 @@ def _schema(schema: Schema) -> Iterator[str]:
     if description := schema.get("description"):
         yield " ".join(description.split()) + "\n"
     for name, inner in schema.get("properties", {}).items():
-        optional = "" if name in schema.get("required", ()) else ", may be left out"
+        optional = "" if name in schema.get("required", ()) else ", optional"
         yield f"- `{name}`: {_said(inner, _type(inner) + optional)}"
 
 
 def _contents(part: Schema) -> str:
-    kinds = [f"{_type(content.get('schema', {}))} as {kind}" for kind, content in part.get("content", {}).items()]
+    contents = part.get("content", {}).items()
+    kinds = [f"{_type(schema)} as {kind}" if (schema := content.get("schema")) else kind for kind, content in contents]
     return "; ".join(kinds) or "empty"
 
 
@@ -68,7 +69,7 @@ def _said(part: Schema, kind: str) -> str:
 
 
 def _type(schema: Schema) -> str:
-    """In words, with the bounds that there are."""
+    """The type in words, with its bounds."""
     if reference := schema.get("$ref"):
         name = reference.rsplit("/", 1)[1]
         return f"[{name}](#{name.lower()})"
@@ -82,14 +83,14 @@ def _type(schema: Schema) -> str:
     bounds = [
         f"{word} {schema[key]}"
         for key, word in (
-            ("minimum", "from"),
-            ("maximum", "to"),
-            ("minLength", "at least characters:"),
-            ("maxLength", "at most characters:"),
-            ("maxItems", "at most entries:"),
+            ("minimum", "min."),
+            ("maximum", "max."),
+            ("minLength", "min. length"),
+            ("maxLength", "max. length"),
+            ("maxItems", "max. entries"),
             ("default", "default"),
         )
-        if schema.get(key) is not None
+        if schema.get(key) not in (None, "")
     ]
     return ", ".join([kind, *bounds])
 
