@@ -1,4 +1,4 @@
-"""`python -m api`: serve the API, with the options of Uvicorn that it relies on."""
+"""`python -m api`: serve the API with the Uvicorn options that it relies on."""
 
 import argparse
 import gc
@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m api")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes")
     arguments = parser.parse_args()
     settings = Settings.of_process("database", "redis")
     allow_files(settings.max_connections + 256)
@@ -41,8 +41,8 @@ def main() -> None:
 def make_app() -> FastAPI:
     """Create the application of one process, and exempt the imported modules from garbage collection.
 
-    They stay in memory anyway. Without `gc.freeze()`, each full collection traversed all of them and delayed every
-    request at that moment by a tenth of a second.
+    They stay in memory anyway. Without `gc.freeze()`, each full collection traverses all of them and delays concurrent
+    requests by a tenth of a second.
     """
     app = create_app()
     gc.collect()

@@ -14,8 +14,8 @@ Result = TypeVar("Result")
 class Grouped(Generic[Item, Result]):
     """Collects the next group of items while a thread processes the current one. Belongs to one event loop.
 
-    `call` takes at most `at_most` items and returns a result or an error for each, in their order. If it raises an
-    error, every caller in the group gets it.
+    `call` takes at most `at_most` items and returns a result or an error for each, in order. If it raises, every caller
+    in the group gets the error.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class Grouped(Generic[Item, Result]):
     async def _process(self, group: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
         try:
             results = await self._lane(self._call, [item for item, _ in group])
-        except Exception as error:  # noqa: BLE001 - passed on to the callers
+        except Exception as error:  # noqa: BLE001 - the callers get it
             for _, answer in group:
-                if not answer.done():  # its client may have gone away
+                if not answer.done():  # its client may have disconnected
                     answer.set_exception(error)
             return
         for (_, answer), result in zip(group, results, strict=True):

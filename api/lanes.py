@@ -1,12 +1,12 @@
-"""Lanes: thread pools for work outside the event loop. Each kind of work has its own, so that none waits for another.
+"""Lanes: thread pools for work outside the event loop. Each kind of work has its own, so none waits for another.
 
 | lane | threads | work |
 |---|---|---|
 | `requests` | `DATABASE_POOL_SIZE` | database access of requests: routes that are plain functions (FastAPI runs them there), accepting fits, finding jobs |
-| `states` | 2 | for predictions: finding, in groups, which states versions have, and loading, in groups, those that memory lacks. These queue neither behind each other nor behind requests that wait for the database |
-| `upkeep` | 2 | reads of the process itself: API keys, and the jobs that waits and streams follow |
+| `states` | 2 | for predictions: finding the states of versions, and loading those that are not in memory, both in groups. Neither queues behind the other or behind requests that wait for the database |
+| `upkeep` | 2 | reads for the process itself: API keys, and the jobs that waits and streams follow |
 | `batches` | 2 | scoring the points of a batch |
-| `writers` | 8 | writing training data to the store, concurrently, because each file waits for the disk |
+| `writers` | 8 | writing training data to the store, concurrently because each file waits for the disk |
 """  # noqa: E501 - a table
 
 import asyncio
@@ -79,6 +79,6 @@ async def _run(
     *args: Parameters.args,
     **kwargs: Parameters.kwargs,
 ) -> Result:
-    """Run the call in the pool, in the context of the request, so that its log lines name the request id."""
+    """Run the call in the pool with the context of the request, so that its log lines name the request id."""
     in_context = partial(copy_context().run, call, *args, **kwargs)
     return await asyncio.get_running_loop().run_in_executor(pool, in_context)

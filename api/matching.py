@@ -1,4 +1,4 @@
-"""The path of a request, and its route, by which metrics and spans name it: clients control the path itself."""
+"""Path and route of a request. Metrics and spans use the route, because clients control the path."""
 
 from collections.abc import Iterable, Iterator
 
@@ -16,10 +16,10 @@ def path_of(scope: Scope) -> str:
 
 
 def route_of(scope: Scope) -> str:
-    """Return the path of the route that answered, as in /series/{series_id}; `NONE` if no route did.
+    """Return the path of the matched route, as in /series/{series_id}; `NONE` if no route matched.
 
-    FastAPI stores its route in the scope. The route of the OpenAPI document belongs to Starlette, which stores only the
-    endpoint, so it is found by that.
+    FastAPI stores its route in the scope. The route of the OpenAPI document is Starlette's, which stores only the
+    endpoint, so the endpoint identifies it.
     """
     endpoint = scope.get("endpoint")
     if endpoint is None:
@@ -31,12 +31,12 @@ def route_of(scope: Scope) -> str:
 
 
 def methods_at(scope: Scope) -> list[str]:
-    """Return all methods that the request's path allows. Starlette names only those of the first matching route."""
+    """Return all methods that the request's path allows. Starlette returns only those of the first matching route."""
     matching = (route for route in _flat(scope["app"].routes) if route.matches(scope)[0] != Match.NONE)
     return sorted({method for route in matching for method in getattr(route, "methods", None) or ()})
 
 
 def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    for route in routes:  # an included router is one route, which wraps its own
+    for route in routes:  # an included router is one route that wraps its routes
         router = getattr(route, "original_router", None)
         yield from router.routes if router else [route]

@@ -1,4 +1,4 @@
-"""The content of GET /metrics: the sums of all processes, and the current state of queue, versions and artifacts."""
+"""Content of GET /metrics: sums over all processes, and the current state of queue, versions and artifacts."""
 
 from collections.abc import Iterable, Iterator
 
@@ -19,13 +19,13 @@ MEDIA_TYPE = CONTENT_TYPE_LATEST
 
 
 class _Scrape(Collector):
-    """All metrics at the moment of a scrape. If one server is away, only its own metrics are missing."""
+    """All metrics at the time of a scrape. If a server is unavailable, only its metrics are missing."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     def collect(self) -> Iterable[Metric]:
-        yield _gauge("tsad_build_info", "The release", {"version": __version__}, 1)
+        yield _gauge("tsad_build_info", "Release of this service", {"version": __version__}, 1)
         try:
             yield from sums(self._services.redis)
             yield from _of_redis(self._services.redis)
@@ -52,7 +52,7 @@ def exposition(services: Services) -> bytes:
 
 def _of_redis(client: redis.Redis) -> Iterator[Metric]:
     yield _gauge("tsad_messages_waiting", "Messages that no worker has taken yet", {}, messages_waiting(client) or 0)
-    yield _gauge("tsad_workers_alive", "Workers that were heard of lately", {}, workers_alive(client) or 0)
+    yield _gauge("tsad_workers_alive", "Workers with a recent heartbeat", {}, workers_alive(client) or 0)
 
 
 def _of_database(services: Services) -> Iterator[Metric]:
@@ -62,13 +62,13 @@ def _of_database(services: Services) -> Iterator[Metric]:
     jobs.add_metric(["queued"], queue.queued)
     jobs.add_metric(["running"], queue.running)
     yield jobs
-    yield _gauge("tsad_oldest_queued_seconds", "How long the oldest queued job waits", {}, queue.oldest_queued_s)
-    yield _gauge("tsad_expired_leases", "Running jobs whose worker is silent", {}, queue.expired)
+    yield _gauge("tsad_oldest_queued_seconds", "Age of the oldest queued job", {}, queue.oldest_queued_s)
+    yield _gauge("tsad_expired_leases", "Running jobs whose lease has expired", {}, queue.expired)
     yield _gauge("tsad_open_data_bytes", "Training data of open jobs", {}, queue.bytes)
     holdings = services.holdings.read()
     yield _gauge("tsad_series", "Series that have versions", {}, services.series_trained.read())
     yield _gauge("tsad_versions", "Versions", {}, holdings.versions)
-    stored = GaugeMetricFamily("tsad_artifact_bytes", "Bytes that versions hold in the store", labels=["kind"])
+    stored = GaugeMetricFamily("tsad_artifact_bytes", "Bytes of stored artifacts", labels=["kind"])
     for kind, size in (
         ("data", holdings.data_bytes),
         ("state", holdings.state_bytes),

@@ -118,7 +118,7 @@ Counted = TypeVar("Counted")
 
 @dataclass
 class Count(Generic[Counted]):
-    """A cache for a count that takes long: a count is reused for `keep_s` seconds."""
+    """A cache for a slow count, which is reused for `keep_s` seconds."""
 
     sessions: Sessions
     count: Callable[..., Counted]  # its arguments: a session, then those of `read`
@@ -126,7 +126,7 @@ class Count(Generic[Counted]):
     _cached: dict[tuple[str, ...], tuple[Counted, float]] = field(default_factory=dict)  # count and its monotonic time
 
     def read(self, *arguments: str) -> Counted:
-        """Return the count; `UnavailableError` if the cached one is too old and the database is away."""
+        """Return the count; `UnavailableError` if the cached one is too old and the database is unavailable."""
         if arguments not in self._cached or time.monotonic() - self._cached[arguments][1] >= self.keep_s:
             with self.sessions.begin() as session:
                 counted = self.count(session, *arguments)

@@ -8,9 +8,9 @@ from types import FrameType
 
 
 def when_stopping(call: Callable[[], None]) -> None:
-    """Call from the event loop on each SIGTERM and SIGINT, before the handler of the server runs."""
+    """Run `call` in the event loop on each SIGTERM and SIGINT, before the server's handler."""
     if threading.current_thread() is not threading.main_thread():
-        return  # Python handles signals in the main thread only; a server in another thread is stopped without one
+        return  # Python handles signals only in the main thread; a server in another thread is stopped without them
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         previous = signal.getsignal(number)

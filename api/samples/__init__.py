@@ -1,4 +1,4 @@
-"""Real series that ship with the project, for trying it out."""
+"""Real series that ship with the project, to try it out."""
 
 import csv
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Sample:
 
 
 def load(name: str) -> Sample:
-    """Read the sample of that name, one of `NAMES`."""
+    """Read the sample with this name, one of `NAMES`."""
     with (files(__name__) / f"{name}.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return Sample(name, [int(row["timestamp"]) for row in rows], [float(row["value"]) for row in rows])
