@@ -1,4 +1,4 @@
-"""A port in front of Redis that forwards, hangs, or refuses: the states that the processes must survive."""
+"""A port in front of Redis that forwards, hangs or refuses, which the processes must survive."""
 
 import select
 import socket

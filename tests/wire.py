@@ -32,7 +32,7 @@ class Wire:
         self.connection = connection
 
     def head(self, method: str, path: str, **headers: object) -> None:
-        """Send a request's head; underscores in a header's name stand for dashes."""
+        """Send a request's head; underscores in header names become dashes."""
         lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.send("\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode("latin-1"))
 

@@ -1,4 +1,4 @@
-"""`python3 run fuzz`: hostile requests against a live stack, by schema and by bytes; 1 for any wrong answer."""
+"""`python3 run fuzz`: hostile requests, by schema and by bytes, to a live stack. Exits with 1 on a wrong response."""
 
 import argparse
 import shutil
@@ -29,9 +29,11 @@ EXAMPLES = 25
 def main() -> int:
     """Run both kinds of requests and print the table."""
     parser = argparse.ArgumentParser(prog="python3 run fuzz", description=__doc__)
-    parser.add_argument("--seed", type=int, default=1, help="the same seed sends the same bodies")
-    parser.add_argument("--bodies", type=int, default=2000, help="changed bodies for each route")
-    parser.add_argument("--examples", type=int, default=EXAMPLES, help="requests by schema for each operation")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the random bodies; the same seed sends the same ones"
+    )
+    parser.add_argument("--bodies", type=int, default=2000, help="mutated bodies per route")
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help="requests by schema per operation")
     arguments = parser.parse_args()
     began = time.monotonic()
     with running_api() as (api, token):
@@ -46,9 +48,9 @@ def main() -> int:
 
 @contextmanager
 def running_api() -> Iterator[tuple[httpx.Client, str]]:
-    """An API that requires the key, a worker and the reconciler, on separate servers."""
+    """An API that requires the key, a worker and the reconciler, on their own servers."""
     folder = Path(tempfile.mkdtemp(prefix="tsad-fuzz-"))
-    folder.chmod(0o711)  # as root, the servers run as another user
+    folder.chmod(0o711)  # if we are root, the servers run as another user
     try:
         with Embedded(folder / "home", durable=False) as servers:
             migrate(servers.database_url)
@@ -74,7 +76,7 @@ def running_api() -> Iterator[tuple[httpx.Client, str]]:
 
 
 def prepare(api: httpx.Client) -> None:
-    """Fit a series, so that the bodies reach the detectors."""
+    """Fit a series so that bodies reach the detectors."""
     until(
         lambda: api.post(f"/fit/{SERIES}", json=ramp(), headers={"Prefer": "wait=30"}).json()["status"] == "succeeded",
         60,

@@ -11,11 +11,11 @@ from tests.fuzz.report import Row
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
-WITHIN_S = 75  # for changed requests and sequences
+WITHIN_S = 75  # for mutated requests and sequences
 
 
 def measure(address: str, token: str, seed: int, examples: int) -> Iterator[Row]:
-    """One row with the findings of Schemathesis; its own output goes to standard error."""
+    """One row with the findings of Schemathesis, whose own output goes to standard error."""
     process = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", f"--config-file={CONFIGURATION}", "--no-color"),
@@ -32,7 +32,7 @@ def measure(address: str, token: str, seed: int, examples: int) -> Iterator[Row]
     print(process.stdout, file=sys.stderr)  # noqa: T201
     sent = re.search(r"([\d,]+) generated", process.stdout)
     tested = re.search(r"Selected: (\d+)/(\d+)\n\s+Tested: (\d+)", process.stdout)
-    wrong = [f"exit code {process.returncode}, as said above"] if process.returncode else []
+    wrong = [f"exit code {process.returncode}, see the output above"] if process.returncode else []
     if tested is None or len(set(tested.groups())) > 1:
         wrong.append("not every operation was tested")
     operations = f"{tested[3]} of {tested[2]} operations" if tested else ""

@@ -1,4 +1,4 @@
-"""What Schemathesis also checks here: rules that JSON Schema cannot say are refused with a documented code."""
+"""Extensions of Schemathesis: rules that JSON Schema cannot express are refused with a documented code."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from shared.errors import Code
 
 @schemathesis.serializer("application/x-ndjson")
 def one_object_a_line(_context: schemathesis.SerializationContext, value: object) -> bytes:
-    """Generated bodies as lines."""
+    """Serialize generated bodies as lines."""
     return b"\n".join(msgspec.json.encode(line) for line in (value if isinstance(value, list) else [value]))
 
 
@@ -22,18 +22,21 @@ def filter_failure(
     case: "schemathesis.Case[Any]",
     response: schemathesis.Response,
 ) -> bool:
-    """Leave out two things that the document cannot say, each for one path alone."""
+    """Ignore two findings about facts that the document cannot express, each for one path only."""
     kind = type(failure).__name__
-    of_the_form = case.operation.path == "/ui/login" and kind in ("UnsupportedMethodResponse", "AllowHeaderMismatch")
-    by_the_line = case.operation.label == "POST /fit" and kind == "AcceptedNegativeData" and response.status_code == 200
-    return not (of_the_form or by_the_line)
+    is_sign_in_form = case.operation.path == "/ui/login" and kind in (
+        "UnsupportedMethodResponse",
+        "AllowHeaderMismatch",
+    )
+    is_bulk_fit = case.operation.label == "POST /fit" and kind == "AcceptedNegativeData" and response.status_code == 200
+    return not (is_sign_in_form or is_bulk_fit)
 
 
 @schemathesis.check
 def refusals_carry_a_documented_code(
     _context: schemathesis.CheckContext, response: schemathesis.Response, _case: "schemathesis.Case[Any]"
 ) -> None:
-    """Each 4xx is a problem body whose code the catalogue has, with this very status."""
+    """Check that each 4xx is a problem with a cataloged code and the matching status."""
     if 400 <= response.status_code < 500 and "json" in response.headers.get("content-type", [""])[0]:
         problem = response.json()
         status, title = STATUS[Code(problem["code"])]

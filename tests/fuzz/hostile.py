@@ -1,4 +1,4 @@
-"""Requests that somebody thought of: small, hostile, and each with the one answer it deserves."""
+"""Handwritten hostile requests: small, each with the expected status and code."""
 
 import gzip
 import json
@@ -8,7 +8,7 @@ import httpx
 
 from tests.points import ramp
 
-LARGEST = 8 * 1024  # bytes of a body here: what is larger is refused for its size
+LARGEST = 8 * 1024  # bytes of a body here: larger ones are refused for their size
 
 _ID = "ticket-4711"
 _JOB = "00000000-0000-0000-0000-000000000000"
@@ -17,7 +17,7 @@ _GOOD = json.dumps(ramp()).encode()
 
 @dataclass(frozen=True)
 class Hostile:
-    """A request, and the status and code it is answered with."""
+    """A request, and the expected status and code."""
 
     name: str
     method: str

@@ -30,7 +30,7 @@ SEEDS: dict[tuple[str, str], list[bytes]] = {
 
 
 def measure(api: httpx.Client, series_id: str, seed: int, bodies: int) -> Iterator[Row]:
-    """Send this many bodies to every route that reads one, and collect wrong answers."""
+    """Send this many bodies to every route that reads one, and collect wrong responses."""
     for (method, path), seeds in SEEDS.items():
         random = Random(f"{seed} {method} {path}")  # noqa: S311 - repeatable, not secret
         sent = [mutated(random, seeds) for _ in range(bodies)]
@@ -49,16 +49,16 @@ def sender(api: httpx.Client, method: str, path: str) -> Callable[[bytes], httpx
 
 
 def fault_of(answer: httpx.Response) -> str:
-    """The fault of an answer; empty for a success or a valid problem."""
+    """The fault of a response; empty for a success or a valid problem."""
     if answer.status_code >= 500:
         return f"answered {answer.status_code}"
     if answer.is_success:
         return ""
     if answer.headers.get("Content-Type") != "application/problem+json":
-        return f"{answer.status_code} is no problem body"
+        return f"{answer.status_code} without a problem body"
     problem = answer.json()
     complete = {"type", "title", "status", "detail", "code", "request_id", "errors"} == problem.keys()
-    return "" if complete and problem["status"] == answer.status_code else "the problem body is not complete"
+    return "" if complete and problem["status"] == answer.status_code else "the problem body is incomplete"
 
 
 def mutated(random: Random, seeds: list[bytes]) -> bytes:

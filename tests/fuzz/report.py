@@ -1,11 +1,11 @@
-"""What fuzzing found: one line for each part of it."""
+"""The report of a fuzzing run: one line per part."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Row:
-    """A part, how much of it was sent, what was wrong, and what the answers were."""
+    """One part of a run: the number of requests, the wrong responses, and a summary of all responses."""
 
     part: str
     sent: int

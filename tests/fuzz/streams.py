@@ -1,10 +1,10 @@
-"""Event streams, which have no end of their own, for clients that wait for the end of every answer."""
+"""Finite event streams, for clients that wait for the end of every response."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class EndingStreams:
-    """Ends each event stream behind its head."""
+    """Middleware that ends each event stream after its headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
