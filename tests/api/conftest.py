@@ -1,4 +1,4 @@
-"""An API that requires keys, beside the one that does not."""
+"""Fixtures: an API that requires keys, in addition to the one that does not."""
 
 from collections.abc import Iterator
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 
 
-def test_what_a_page_needs_comes_from_here_and_is_kept_for_a_year(
+def test_page_assets_are_served_locally_and_cached_for_a_year(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -41,7 +41,7 @@ def test_the_interactive_documentation_needs_no_other_host(api: httpx.Client) ->
     assert document["info"]["version"] == __version__
 
 
-def test_every_route_is_documented_with_its_answer(api: httpx.Client) -> None:
+def test_every_route_documents_its_responses(api: httpx.Client) -> None:
     document = api.get("/openapi.json").json()
     components = document["components"]["schemas"]
     for path, operations in document["paths"].items():

@@ -1,4 +1,4 @@
-"""Request bodies are bounded before they are parsed, whatever a client sends."""
+"""Limits on request bodies, which apply before a body is parsed."""
 
 import gzip
 import json
@@ -26,7 +26,7 @@ FIT = json.dumps(ramp()).encode()
 
 @pytest.fixture(scope="module")
 def small_api(settings: Settings) -> Iterator[httpx.Client]:
-    """An API with a small limit for bodies, and memory for two of the largest at a time."""
+    """An API with a small body limit, and memory for two of the largest bodies at a time."""
     bounds = {"max_body_bytes": MAX_BODY_BYTES, "max_body_bytes_in_flight": MAX_IN_FLIGHT_BYTES}
     with serving(settings.model_copy(update=bounds)) as client:
         yield client
@@ -34,13 +34,13 @@ def small_api(settings: Settings) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that waits for memory is refused soon."""
+    """Refuse requests that wait for memory after a short time."""
     monkeypatch.setattr(bodies, "WAIT_FOR_BUDGET_S", 0.2)
 
 
 @pytest.fixture
 def long_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that waits for memory waits long enough on a busy machine too."""
+    """Let requests wait for memory long enough even on a busy machine."""
     monkeypatch.setattr(bodies, "WAIT_FOR_BUDGET_S", 20.0)
 
 
@@ -61,7 +61,7 @@ def gzipped(api: httpx.Client, body: bytes, series_id: str) -> httpx.Response:
     return api.post(f"/fit/{series_id}", content=body, headers={"Content-Encoding": "gzip"})
 
 
-def test_a_length_over_the_bound_is_refused_before_any_of_the_body_is_sent(small_api: httpx.Client) -> None:
+def test_a_content_length_over_the_limit_is_refused_before_the_body_is_sent(small_api: httpx.Client) -> None:
     with wired(small_api) as wire:
         wire.head("POST", "/fit/a", Content_Length=MAX_BODY_BYTES + 1)
         assert refusal(wire.reply()) == (413, "body_too_large")
@@ -70,26 +70,26 @@ def test_a_length_over_the_bound_is_refused_before_any_of_the_body_is_sent(small
         assert wire.reply().status in (400, 413)
 
 
-def test_a_client_that_asks_first_is_spared_sending_what_would_be_refused(small_api: httpx.Client) -> None:
+def test_a_client_with_expect_100_is_refused_before_it_sends_the_body(small_api: httpx.Client) -> None:
     with wired(small_api) as wire:
         wire.head("POST", "/fit/a", Content_Length=MAX_BODY_BYTES + 1, Expect="100-continue")
         assert refusal(wire.reply()) == (413, "body_too_large")
 
 
-def test_a_body_that_comes_together_with_its_head_has_the_same_bound(settings: Settings) -> None:
+def test_a_body_that_arrives_with_its_head_has_the_same_limit(settings: Settings) -> None:
     head = "POST /fit/a HTTP/1.1\r\nHost: localhost\r\n"
     with serving(settings.model_copy(update={"max_body_bytes": 1000})) as api:
         for size, status in ((1000, 422), (1001, 413), (60_000, 413)):
-            for rest in (
+            for remainder in (
                 f"Content-Length: {size}\r\n\r\n{' ' * size}",
                 f"Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n{' ' * size}\r\n0\r\n\r\n",
             ):
                 with wired(api) as wire:
-                    wire.send((head + rest).encode())
+                    wire.send((head + remainder).encode())
                     assert wire.reply().status == status
 
 
-def test_a_chunked_body_is_refused_as_soon_as_it_is_over_the_bound(small_api: httpx.Client) -> None:
+def test_a_chunked_body_is_refused_as_soon_as_it_exceeds_the_limit(small_api: httpx.Client) -> None:
     with wired(small_api) as wire:
         wire.head("POST", "/fit/a", Transfer_Encoding="chunked")
         for _ in range(MAX_BODY_BYTES // 4096 + 1):
@@ -104,7 +104,7 @@ def test_the_largest_body_is_read(small_api: httpx.Client, series_id: str) -> No
     assert refused.json()["code"] == "body_too_large"
 
 
-def test_gzip_that_expands_beyond_its_ratio_is_refused_long_before_the_bound(api: httpx.Client, series_id: str) -> None:
+def test_gzip_that_expands_too_much_is_refused_long_before_the_size_limit(api: httpx.Client, series_id: str) -> None:
     bomb = gzip.compress(FIT.ljust(20 * MIB))
     assert len(bomb) * bodies.MOST_EXPANSION < 20 * MIB
     refused = gzipped(api, bomb, series_id)
@@ -122,7 +122,7 @@ def test_gzip_that_arrives_byte_by_byte_is_accepted(small_api: httpx.Client, ser
         assert wire.reply().status == 202
 
 
-def test_gzip_files_that_were_joined_are_one_body(small_api: httpx.Client, series_id: str) -> None:
+def test_concatenated_gzip_files_are_one_body(small_api: httpx.Client, series_id: str) -> None:
     joined = gzip.compress(FIT[:50]) + gzip.compress(b"") + gzip.compress(FIT[50:])
     assert gzipped(small_api, joined, series_id).status_code == 202
 
@@ -179,7 +179,7 @@ def test_a_body_that_is_not_a_json_object_in_utf_8_is_refused(small_api: httpx.C
     assert len(answer.content) < 1000
 
 
-def test_of_two_fields_of_one_name_the_last_counts_as_in_other_json_libraries(
+def test_the_last_of_duplicate_fields_counts_as_in_other_json_libraries(
     small_api: httpx.Client, series_id: str
 ) -> None:
     duplicated = b'{"timestamps":[1],"timestamps":[1,2,3,4],"values":[1,2,3,4]}'
@@ -193,7 +193,7 @@ def test_the_body_of_a_get_is_ignored(small_api: httpx.Client) -> None:
     assert answer.status_code == 200
 
 
-def test_a_body_that_fits_only_when_others_are_done_is_refused_after_a_wait(
+def test_a_body_that_must_wait_for_memory_too_long_is_refused(
     small_api: httpx.Client, series_id: str, short_wait: None
 ) -> None:
     with ExitStack() as stack:
@@ -222,9 +222,7 @@ def test_small_requests_do_not_wait_for_large_uploads(small_api: httpx.Client, s
         assert waiting.result().status_code == 202
 
 
-def test_an_upload_that_stands_still_is_given_up(
-    small_api: httpx.Client, series_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stalled_upload_is_aborted(small_api: httpx.Client, series_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "LONGEST_PAUSE_S", 0.2)
     with ExitStack() as stack:
         idle = [stalled(small_api, stack, MAX_BODY_BYTES - 1) for _ in range(3)]
@@ -234,7 +232,7 @@ def test_an_upload_that_stands_still_is_given_up(
         assert small_api.post(f"/fit/{series_id}", content=FIT.ljust(MAX_BODY_BYTES)).status_code == 202
 
 
-def test_bodies_that_arrive_together_and_exceed_the_memory_are_all_read(
+def test_concurrent_bodies_that_exceed_the_memory_together_are_all_read(
     small_api: httpx.Client, series_id: str, long_wait: None
 ) -> None:
     large = FIT.ljust(MAX_BODY_BYTES)
@@ -248,7 +246,7 @@ def test_bodies_that_arrive_together_and_exceed_the_memory_are_all_read(
         assert [wire.reply().status for wire in wires] == [202] * 6
 
 
-def test_a_slow_client_is_served_beside_quick_ones(small_api: httpx.Client, series_id: str) -> None:
+def test_a_slow_client_is_served_alongside_fast_ones(small_api: httpx.Client, series_id: str) -> None:
     with wired(small_api) as wire:
         wire.head("POST", f"/fit/{series_id}", Content_Length=len(FIT))
         for place in range(len(FIT)):
@@ -268,7 +266,9 @@ def forget_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-def test_gzip_bombs_are_refused_without_taking_memory_for_what_they_promise(settings: Settings, tmp_path: Path) -> None:
+def test_gzip_bombs_are_refused_without_using_memory_for_their_expanded_size(
+    settings: Settings, tmp_path: Path
+) -> None:
     bounds = {"max_body_bytes": 8 * MIB, "max_body_bytes_in_flight": 16 * MIB}
     packer = zlib.compressobj(level=1, wbits=16 + zlib.MAX_WBITS)
     zeros = bytes(16 * MIB)

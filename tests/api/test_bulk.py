@@ -40,7 +40,7 @@ def test_every_line_becomes_a_job(api: httpx.Client, training: Training, series_
     assert api.get(f"/jobs/{results[249]['job_id']}").json()["version"] == "1"
 
 
-def test_good_lines_are_accepted_whatever_the_bad_ones_do(api: httpx.Client, series_id: str) -> None:
+def test_invalid_lines_do_not_keep_valid_ones_from_being_accepted(api: httpx.Client, series_id: str) -> None:
     bad_lines = [
         (b"not json\n", "invalid_json"),
         (b"[]\n", "invalid_request"),
@@ -64,13 +64,13 @@ def test_good_lines_are_accepted_whatever_the_bad_ones_do(api: httpx.Client, ser
     assert all("job_id" not in result for result in results[1::2])
 
 
-def test_empty_lines_and_a_missing_end_of_line_do_no_harm(api: httpx.Client, series_id: str) -> None:
+def test_empty_lines_and_a_missing_final_newline_are_accepted(api: httpx.Client, series_id: str) -> None:
     results = bulk(api, b"\n" + line(series_id) + b"\r\n\n" + line(series_id).rstrip())
     assert [result["line"] for result in results] == [2, 5]
     assert bulk(api, b"") == []
 
 
-def test_lines_of_one_series_are_fitted_in_their_order(api: httpx.Client, training: Training, series_id: str) -> None:
+def test_lines_of_one_series_are_fitted_in_order(api: httpx.Client, training: Training, series_id: str) -> None:
     lines = [line(series_id, values=[value + place for value in ramp()["values"]]) for place in range(5)]
     job_ids = [result["job_id"] for result in bulk(api, b"".join(lines))]
     for job_id in reversed(job_ids):
@@ -90,7 +90,7 @@ def test_a_key_makes_a_line_repeatable(api: httpx.Client, series_id: str) -> Non
     assert reused["problem"]["code"] == "idempotency_key_reused"
 
 
-def test_results_come_while_lines_are_still_being_sent(api: httpx.Client, series_id: str) -> None:
+def test_results_arrive_while_lines_are_still_being_sent(api: httpx.Client, series_id: str) -> None:
     with socket.create_connection((api.base_url.host, api.base_url.port or 80), 10) as connection:
         connection.sendall(b"POST /fit HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         received = b""
@@ -104,12 +104,12 @@ def test_results_come_while_lines_are_still_being_sent(api: httpx.Client, series
             received += connection.recv(65536)
 
 
-def test_a_client_that_reads_only_at_the_end_is_served_too(api: httpx.Client, series_id: str) -> None:
+def test_a_client_may_send_everything_before_it_reads_results(api: httpx.Client, series_id: str) -> None:
     lines = b"".join(line(f"{series_id}-{place}", timestamps=["x" * 200]) for place in range(9000))
     assert len(bulk(api, lines)) == 9000
 
 
-def test_what_was_accepted_from_a_client_that_goes_away_stays_accepted(api: httpx.Client, series_id: str) -> None:
+def test_accepted_lines_stay_accepted_when_the_client_disconnects(api: httpx.Client, series_id: str) -> None:
     part = line(series_id) + b'{"series_id": "half'
     with socket.create_connection((api.base_url.host, api.base_url.port or 80), 10) as connection:
         connection.sendall(
@@ -123,7 +123,7 @@ def test_what_was_accepted_from_a_client_that_goes_away_stays_accepted(api: http
     assert api.get("/jobs", params={"series_id": "half"}).json()["jobs"] == []
 
 
-def test_a_bulk_fit_is_bounded_in_lines_and_bytes(settings: Settings, series_id: str) -> None:
+def test_a_bulk_fit_has_limits_on_lines_and_bytes(settings: Settings, series_id: str) -> None:
     with serving(settings.model_copy(update={"max_bulk_lines": 3, "max_body_bytes": 2000})) as api:
         results = bulk(api, b"".join(line(f"{series_id}-{place}") for place in range(4)))
         assert [result.get("problem", {}).get("code") for result in results][-1] == "too_many_lines"
@@ -140,7 +140,7 @@ def test_a_bulk_fit_is_bounded_in_lines_and_bytes(settings: Settings, series_id:
         assert last["problem"]["code"] == "body_too_large"
 
 
-def test_lines_beyond_what_the_queue_holds_are_refused_one_by_one(
+def test_lines_that_do_not_fit_into_the_queue_are_refused_one_by_one(
     settings: Settings, api: httpx.Client, sessions: Sessions, series_id: str
 ) -> None:
     api.post(f"/fit/{series_id}", json=ramp())

@@ -1,4 +1,4 @@
-"""What comes before a body is bounded too."""
+"""Limits on connections and request heads."""
 
 import select
 from contextlib import ExitStack
@@ -14,13 +14,13 @@ from tests.wire import Wire, wired
 
 
 def ended(wire: Wire) -> bool:
-    """Whether the server has hung up."""
+    """Whether the server has closed the connection."""
     readable, _, _ = select.select([wire.connection], [], [], 0)
     return bool(readable) and wire.connection.recv(1) == b""
 
 
 def statuses(wire: Wire, replies: int) -> list[int]:
-    """Of replies that may arrive together, which a reader of one reply would swallow."""
+    """The statuses of replies that may arrive together, where reading a single reply would swallow the others."""
     arrived = b""
     while arrived.count(b"HTTP/1.1 ") < replies and (part := wire.connection.recv(65_536)):
         arrived += part
@@ -28,17 +28,18 @@ def statuses(wire: Wire, replies: int) -> list[int]:
 
 
 def status(api: httpx.Client) -> int:
-    """The answer on a connection of its own."""
+    """The status of a request on a new connection."""
     with wired(api) as wire:
         wire.head("GET", "/livez")
         return wire.reply("GET").status
 
 
 @pytest.mark.parametrize("part", [b"X-Padding: " + b"x" * 1000 + b"\r\n", b"x" * 1000])
-def test_a_head_without_an_end_is_refused(api: httpx.Client, part: bytes) -> None:
+def test_an_endless_head_is_refused(api: httpx.Client, part: bytes) -> None:
     with wired(api) as wire:
         wire.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
-        for sent in range(0, 200_000, len(part)):  # what is on its way when the server hangs up costs its answer
+        # Bytes that the server has not read when it closes the connection would destroy its response.
+        for sent in range(0, 200_000, len(part)):
             wait_s = 1 if sent > connections.MOST_HEAD_BYTES else 0
             if select.select([wire.connection], [], [], wait_s)[0]:
                 break
@@ -49,7 +50,7 @@ def test_a_head_without_an_end_is_refused(api: httpx.Client, part: bytes) -> Non
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_head_of_usual_size_passes_however_it_is_cut(api: httpx.Client) -> None:
+def test_a_head_of_normal_size_passes_however_it_is_split(api: httpx.Client) -> None:
     with wired(api) as wire:
         for _ in range(3):  # on one connection
             for byte in b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 2000 + b"\r\n\r\n":
@@ -57,7 +58,7 @@ def test_a_head_of_usual_size_passes_however_it_is_cut(api: httpx.Client) -> Non
             assert wire.reply("GET").status == 200
 
 
-def test_a_large_body_is_no_head_nor_is_one_before_the_next_head(api: httpx.Client) -> None:
+def test_a_large_body_does_not_count_toward_its_head_or_the_next(api: httpx.Client) -> None:
     body = b" " * 300_000
     request = b"POST /predict/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     with wired(api) as wire:
@@ -66,7 +67,7 @@ def test_a_large_body_is_no_head_nor_is_one_before_the_next_head(api: httpx.Clie
             assert statuses(wire, 2) == [422, 422]
 
 
-def test_a_head_that_does_not_end_in_time_is_given_up(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_that_is_not_complete_in_time_is_aborted(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.2)
     for begun in (b"", b"GET /livez HT"):
         with wired(api) as wire:
@@ -74,7 +75,7 @@ def test_a_head_that_does_not_end_in_time_is_given_up(api: httpx.Client, monkeyp
             until(lambda wire=wire: ended(wire))  # type: ignore[misc]
 
 
-def test_a_request_after_a_pause_on_a_kept_connection_has_its_time_too(
+def test_each_request_on_a_kept_connection_has_its_own_head_deadline(
     api: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.2)
@@ -85,7 +86,7 @@ def test_a_request_after_a_pause_on_a_kept_connection_has_its_time_too(
         until(lambda: ended(wire))
 
 
-def test_connections_beyond_the_bound_are_answered_so(settings: Settings) -> None:
+def test_connections_over_the_limit_get_a_503(settings: Settings) -> None:
     with serving(settings.model_copy(update={"max_connections": 3})) as api, ExitStack() as stack:
         kept = [stack.enter_context(wired(api)) for _ in range(3)]
         for wire in kept:
@@ -99,7 +100,7 @@ def test_connections_beyond_the_bound_are_answered_so(settings: Settings) -> Non
         until(lambda: status(api) == 200)
 
 
-def test_a_body_that_trickles_is_given_up_although_it_never_pauses(
+def test_a_trickling_body_is_aborted_even_if_it_never_pauses(
     api: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bodies, "PATIENCE_S", 0.2)
@@ -108,7 +109,7 @@ def test_a_body_that_trickles_is_given_up_although_it_never_pauses(
             wire.head("POST", path, Transfer_Encoding="chunked")
             until(lambda: select.select([wire.connection], [], [], 0)[0], meanwhile=lambda: wire.chunk(b" "))
             reply = wire.reply()
-        if path != "/fit":  # a bulk fit has begun its answer
+        if path != "/fit":  # a bulk fit has already started its response
             assert (reply.status, reply.problem["code"]) == (408, "body_too_slow")
         else:
             assert b"body_too_slow" in reply.body

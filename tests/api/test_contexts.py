@@ -1,4 +1,4 @@
-"""The values before a point, and the answer when there are too few."""
+"""The previous values of a point, and the response if there are too few."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,14 +20,14 @@ def windowed(series_id: str, fitted: Callable[..., str]) -> str:
 RHYTHM = [float(place % 5) for place in range(300)]
 
 
-def test_a_detector_of_windows_says_how_many_values_it_needs_before_a_point(api: httpx.Client, windowed: str) -> None:
+def test_a_window_detector_says_how_many_previous_values_it_needs(api: httpx.Client, windowed: str) -> None:
     answer = api.post(f"/predict/{windowed}", json={**POINT, "context": RHYTHM[:20]})
     assert (answer.status_code, answer.json()["code"]) == (422, "context_required")
-    assert "20 were given" in answer.json()["detail"]
+    assert "the request has 20" in answer.json()["detail"]
     assert api.post("/predict", json={"points": [{"series_id": windowed, **POINT}]}).json()["results"][0]["problem"]
 
 
-def test_with_context_a_rhythm_is_normal_and_its_break_is_not(api: httpx.Client, windowed: str) -> None:
+def test_with_context_a_rhythm_is_normal_and_a_break_in_it_is_not(api: httpx.Client, windowed: str) -> None:
     for value, anomaly in ((0.0, False), (40.0, True)):
         body = {**POINT, "value": value, "context": RHYTHM}
         verdict = api.post(f"/predict/{windowed}", json=body).json()
@@ -56,17 +56,17 @@ def test_a_point_two_intervals_after_the_training_values_is_judged(
     assert batch["score"] == [normal.json()["score"]]
 
 
-def test_a_few_values_after_the_training_values_are_joined_to_them(api: httpx.Client, windowed: str) -> None:
+def test_a_short_context_is_extended_with_the_training_values(api: httpx.Client, windowed: str) -> None:
     body = ramp(305)
-    rest = {name: column[300:] for name, column in body.items()}
+    after_training = {name: column[300:] for name, column in body.items()}
     point = {"timestamp": body["timestamps"][-1], "value": body["values"][-1]}
     short_context = api.post(f"/predict/{windowed}", json={**point, "context": body["values"][300:-1]}).json()
     full_context = api.post(f"/predict/{windowed}", json={**point, "context": body["values"][:-1]}).json()
     assert short_context == full_context
-    assert api.post(f"/predict/{windowed}/batch", json=rest).json()["score"][-1] == short_context["score"]
+    assert api.post(f"/predict/{windowed}/batch", json=after_training).json()["score"][-1] == short_context["score"]
 
 
-def test_a_missed_interval_after_the_training_values_counts_like_a_missing_value_of_a_batch(
+def test_a_gap_after_the_training_values_counts_like_a_missing_value_in_a_batch(
     api: httpx.Client, forecast: str
 ) -> None:
     series = ramp(303)
@@ -77,7 +77,7 @@ def test_a_missed_interval_after_the_training_values_counts_like_a_missing_value
     assert None not in gap["score"]
 
 
-def test_a_batch_says_nothing_of_points_with_too_little_before_them(api: httpx.Client, windowed: str) -> None:
+def test_a_batch_leaves_points_with_too_few_previous_values_unjudged(api: httpx.Client, windowed: str) -> None:
     batch = api.post(f"/predict/{windowed}/batch", json=ramp(300)).json()
     unknown = [score is None for score in batch["score"]]
     needed = unknown.count(True)
@@ -87,7 +87,7 @@ def test_a_batch_says_nothing_of_points_with_too_little_before_them(api: httpx.C
 
 
 @pytest.mark.parametrize("mode", ["centred", "retrospective"])
-def test_modes_that_look_both_ways_judge_every_point(api: httpx.Client, windowed: str, mode: str) -> None:
+def test_modes_that_use_later_points_judge_every_point(api: httpx.Client, windowed: str, mode: str) -> None:
     body = ramp(300)
     body["timestamps"] = [stamp + 10**7 for stamp in body["timestamps"]]
     body["values"][150:155] = [9.0] * 5
@@ -96,7 +96,7 @@ def test_modes_that_look_both_ways_judge_every_point(api: httpx.Client, windowed
     assert 120 < batch["score"].index(max(batch["score"])) < 180
 
 
-def test_a_missing_value_is_no_verdict_and_no_error(
+def test_a_missing_value_gets_neither_a_verdict_nor_an_error(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -119,12 +119,12 @@ def later(values: list[float | None]) -> dict[str, list[Any]]:
     return {"timestamps": [1_800_000_000 + 60 * place for place in range(len(values))], "values": values}
 
 
-def test_a_batch_that_follows_the_training_values_goes_on_from_them(api: httpx.Client, forecast: str) -> None:
+def test_a_batch_directly_after_the_training_values_continues_them(api: httpx.Client, forecast: str) -> None:
     body = ramp(310)
-    rest = {name: column[300:] for name, column in body.items()}
-    assert None not in api.post(f"/predict/{forecast}/batch", json=rest).json()["score"]
-    rest["timestamps"] = [stamp + 3_600 for stamp in rest["timestamps"]]
-    assert api.post(f"/predict/{forecast}/batch", json=rest).json()["score"] == [None] * 10
+    after_training = {name: column[300:] for name, column in body.items()}
+    assert None not in api.post(f"/predict/{forecast}/batch", json=after_training).json()["score"]
+    after_training["timestamps"] = [stamp + 3_600 for stamp in after_training["timestamps"]]
+    assert api.post(f"/predict/{forecast}/batch", json=after_training).json()["score"] == [None] * 10
 
 
 def test_a_point_after_too_many_missing_values_is_not_judged(api: httpx.Client, forecast: str) -> None:
@@ -139,7 +139,7 @@ def test_a_point_after_too_many_missing_values_is_not_judged(api: httpx.Client, 
     ] * 3
 
 
-def test_what_comes_later_does_not_fill_a_missing_value(api: httpx.Client, forecast: str) -> None:
+def test_later_values_do_not_fill_in_a_missing_one(api: httpx.Client, forecast: str) -> None:
     values = RHYTHM[:40]
     missing = api.post(f"/predict/{forecast}/batch", json=later([*values[:30], None, 1000.0])).json()
     repeated = api.post(f"/predict/{forecast}/batch", json=later([*values[:30], values[29], 1000.0])).json()

@@ -1,4 +1,4 @@
-"""The detectors as users of the API meet them: listed, refused before the 202, explained."""
+"""Detectors in the API: their list, refusals before the 202, explanations."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,13 +15,13 @@ MONDAY = 1_704_067_200  # 2024-01-01
 
 
 def hourly(days: int, **fields: Any) -> dict[str, Any]:
-    """A rhythm of working hours, with a little noise."""
+    """A working-hours rhythm with a little noise."""
     hours = range(24 * days)
     values = [100.0 * (8 <= hour % 24 < 18 and hour // 24 % 7 < 5) + hour * 7 % 5 for hour in hours]
     return {"timestamps": [MONDAY + 3_600 * hour for hour in hours], "values": values, **fields}
 
 
-def test_detectors_say_what_they_are_for_and_what_they_need(api: httpx.Client) -> None:
+def test_detectors_describe_their_purpose_and_requirements(api: httpx.Client) -> None:
     by_name = {detector["name"]: detector for detector in api.get("/detectors").json()["detectors"]}
     assert sorted(by_name) == DETECTORS
     for detector in by_name.values():
@@ -34,7 +34,7 @@ def test_detectors_say_what_they_are_for_and_what_they_need(api: httpx.Client) -
 
 
 @pytest.mark.parametrize("detector", [name for name in DETECTORS if registry()[name].min_points > 3])
-def test_a_series_too_short_for_a_detector_is_refused_with_the_length_it_needs(
+def test_a_series_too_short_for_a_detector_is_refused_with_the_required_length(
     api: httpx.Client, series_id: str, detector: str
 ) -> None:
     min_points = registry()[detector].min_points
@@ -44,7 +44,7 @@ def test_a_series_too_short_for_a_detector_is_refused_with_the_length_it_needs(
     assert api.post(f"/fit/{series_id}", json=ramp(min_points, detector=detector)).status_code == 202
 
 
-def test_windows_that_leave_too_little_are_refused_with_what_they_leave(api: httpx.Client, series_id: str) -> None:
+def test_exclusions_that_leave_too_few_points_are_refused_with_their_number(api: httpx.Client, series_id: str) -> None:
     body = ramp(60)
     full_span = [body["timestamps"][0], body["timestamps"][-1]]
     for window, remaining in ((full_span, 0), ([full_span[0], full_span[1] - 60], 1)):
@@ -54,7 +54,7 @@ def test_windows_that_leave_too_little_are_refused_with_what_they_leave(api: htt
         assert answer.json()["errors"][0]["loc"] == ["parameters", "exclude"]
 
 
-def test_a_cycle_is_refused_where_it_is_not_there_twice(api: httpx.Client, series_id: str) -> None:
+def test_a_cycle_is_refused_if_the_data_spans_less_than_two_of_it(api: httpx.Client, series_id: str) -> None:
     week = {"detector": "seasonal", "parameters": {"cycle": "week"}}
     answer = api.post(f"/fit/{series_id}", json=hourly(10, **week))
     assert (answer.status_code, answer.json()["code"]) == (422, "too_few_points")
@@ -81,7 +81,7 @@ def test_every_verdict_can_be_explained(
     assert (why["similar_from"] is None) == ("most similar" not in verdict["explanation"])
 
 
-def test_a_seasonal_explanation_names_the_time_that_the_point_was_compared_with(
+def test_a_seasonal_explanation_names_the_time_of_comparison(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id, hourly(28, detector="seasonal", parameters={"cycle": "week"}))
@@ -92,7 +92,7 @@ def test_a_seasonal_explanation_names_the_time_that_the_point_was_compared_with(
         assert ("Mondays 09:00 UTC", "Sundays 09:00 UTC")[anomaly] in verdict["explanation"]
 
 
-def test_an_explanation_by_windows_shows_the_most_similar_one(
+def test_a_window_based_explanation_shows_the_most_similar_window(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     body = hourly(28, detector="msnn")
@@ -105,7 +105,7 @@ def test_an_explanation_by_windows_shows_the_most_similar_one(
     assert api.post(f"/predict/{series_id}", json=point).json()["expected"] is None
 
 
-def test_a_version_tells_what_it_promises_and_how_much_of_its_history_it_flags(
+def test_a_version_states_its_promised_alarm_rate_and_the_share_it_flags(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     body = hourly(28, detector="robust", parameters={"alarm_rate": "1 in 100"})

@@ -1,4 +1,4 @@
-"""The shortcut for the busiest routes changes only the time they take."""
+"""The shortcut for the busiest routes changes only their speed."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -48,7 +48,7 @@ def without_direct(settings: Settings) -> Iterator[httpx.Client]:
 
 
 def comparable(answer: httpx.Response) -> dict[str, Any]:
-    """The parts of an answer that do not vary from request to request."""
+    """The parts of a response that do not vary between requests."""
     varying = ("date", "x-request-id", "location", "content-length")
     body = answer.json() if answer.content else {}
     problems = [body, *(problem.get("problem", {}) for problem in body.get("results", []))]

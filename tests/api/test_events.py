@@ -57,7 +57,7 @@ def job_id(api: httpx.Client, series_id: str) -> str:
     return str(api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"])
 
 
-def test_a_job_is_shown_whenever_it_changes_until_it_has_ended(
+def test_a_stream_shows_each_change_of_a_job_until_it_has_ended(
     api: httpx.Client, training: Training, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, seen_running, seen_half = detectors.named("baseline"), threading.Event(), threading.Event()
@@ -99,7 +99,7 @@ def test_a_stream_of_a_job_that_has_ended_shows_it_and_ends(
     assert event.job["status"] == "succeeded"
 
 
-def test_whoever_resumes_gets_the_job_as_it_is_now(api: httpx.Client, job_id: str) -> None:
+def test_a_resumed_stream_starts_with_the_current_state(api: httpx.Client, job_id: str) -> None:
     with stream(api, f"/jobs/{job_id}/events") as job_events:
         first = next(job_events)
     api.post(f"/jobs/{job_id}/cancel")
@@ -108,7 +108,7 @@ def test_whoever_resumes_gets_the_job_as_it_is_now(api: httpx.Client, job_id: st
     assert (event.id, event.job["status"]) == (first.id + 1, "cancelled")
 
 
-def test_one_stream_tells_of_all_jobs_of_a_series(api: httpx.Client, training: Training, series_id: str) -> None:
+def test_one_stream_reports_all_jobs_of_a_series(api: httpx.Client, training: Training, series_id: str) -> None:
     def fit(name: str) -> str:
         return str(api.post(f"/fit/{name}", json=ramp()).json()["job_id"])
 
@@ -126,7 +126,7 @@ def test_one_stream_tells_of_all_jobs_of_a_series(api: httpx.Client, training: T
         assert event.job["job_id"] == new
 
 
-def test_a_stream_of_one_status_tells_when_a_job_leaves_it(api: httpx.Client, series_id: str) -> None:
+def test_a_stream_of_one_status_reports_jobs_that_leave_it(api: httpx.Client, series_id: str) -> None:
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     with stream(api, f"/jobs/events?series_id={series_id}&status=queued") as queued:
         assert next(queued).job["status"] == "queued"
@@ -146,7 +146,7 @@ def test_a_job_that_is_requeued_is_an_event(api: httpx.Client, training: Trainin
         assert next(all_events).job["status"] == "queued"
 
 
-def test_a_quiet_stream_says_something_now_and_then(
+def test_an_idle_stream_sends_a_comment_periodically(
     api: httpx.Client, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "COMMENT_EVERY_S", 0.05)
@@ -154,7 +154,7 @@ def test_a_quiet_stream_says_something_now_and_then(
         assert ": nothing new" in islice(answer.iter_lines(), 8)
 
 
-def test_streams_are_bounded_and_give_their_place_back(
+def test_streams_are_limited_and_free_their_slot_at_the_end(
     settings: Settings, series_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(polling, "MOST_STREAMS", 2)
@@ -171,7 +171,7 @@ def test_streams_are_bounded_and_give_their_place_back(
 
 
 @pytest.mark.parametrize("path", ["/jobs/events?status=pending", "/jobs/events?series_id=.."])
-def test_a_stream_of_nothing_possible_is_refused(api: httpx.Client, path: str) -> None:
+def test_a_stream_with_an_invalid_filter_is_refused(api: httpx.Client, path: str) -> None:
     assert api.get(path).status_code == 422
 
 

@@ -14,7 +14,7 @@ from tests.processes import migrated_database, serving
 from tests.stores import root
 
 
-def test_a_fit_is_accepted_with_its_job_and_where_to_follow_it(api: httpx.Client, series_id: str) -> None:
+def test_an_accepted_fit_returns_its_job_and_location(api: httpx.Client, series_id: str) -> None:
     answer = api.post(f"/fit/{series_id}", json=ramp(6))
     assert answer.status_code == 202
     job = answer.json()
@@ -25,7 +25,7 @@ def test_a_fit_is_accepted_with_its_job_and_where_to_follow_it(api: httpx.Client
     assert answer.headers["Retry-After"] == "1"
 
 
-def test_an_accepted_fit_has_its_data_in_the_store_before_the_answer(
+def test_an_accepted_fit_stores_its_data_before_the_response(
     api: httpx.Client, artifacts: Artifacts, series_id: str
 ) -> None:
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
@@ -49,7 +49,7 @@ def test_a_chunked_body_is_accepted(api: httpx.Client, series_id: str) -> None:
     assert api.post(f"/fit/{series_id}", content=parts).status_code == 202
 
 
-def test_the_data_comes_back_as_it_was_sent(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
+def test_the_training_data_is_returned_as_sent(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
     body = {"timestamps": [1, 2, 3, 253_402_300_799], "values": [0.1, -1e300 * 1e-200, 3, 5e-324]}
     fitted(series_id, body)
     back = api.get(f"/series/{series_id}/versions/latest/data").json()
@@ -64,7 +64,7 @@ def raw(timestamps: str = "[1,2,3]", values: str = "[1,2,3]", more: str = "") ->
 
 
 BAD_BODIES = [
-    # not JSON
+    # invalid JSON
     (b"", "invalid_json"),
     (b"hello", "invalid_json"),
     (b'{"timestamps":[1,2,3],"values":[1,2,3]', "invalid_json"),
@@ -76,7 +76,7 @@ BAD_BODIES = [
     (raw(more=',"detector":"\\ud800"'), "invalid_json"),
     (raw(more=',"parameters":' + "[" * 5000 + "]" * 5000), "invalid_request"),
     (raw(more=',"parameters":{"a":' + "[" * 5000 + "]" * 5000 + "}"), "invalid_json"),
-    # not the documented fields
+    # undocumented fields
     (b"[]", "invalid_request"),
     (b"null", "invalid_request"),
     (b'"text"', "invalid_request"),
@@ -85,7 +85,7 @@ BAD_BODIES = [
     (raw(more=',"unknown":1'), "invalid_request"),
     (raw(more=',"detector":3'), "invalid_request"),
     (raw(more=',"parameters":[]'), "invalid_request"),
-    # not numbers
+    # invalid numbers
     (raw(values="[1e999,1,2]"), "invalid_request"),
     (raw(values="[true,1,2]"), "invalid_request"),
     (raw(values='["1",1,2]'), "invalid_request"),
@@ -97,7 +97,7 @@ BAD_BODIES = [
     (raw(timestamps="[null,2,3]"), "invalid_request"),
     (raw(timestamps="[1.5,2,3]"), "invalid_request"),
     (raw(timestamps="{}"), "invalid_request"),
-    # not a series to learn from
+    # series that cannot be learned from
     (raw(timestamps="[]", values="[]"), "too_few_points"),
     (raw(timestamps="[1,2]", values="[1,2]"), "too_few_points"),
     (raw(timestamps="[1,2]"), "lengths_differ"),
@@ -110,7 +110,7 @@ BAD_BODIES = [
     (raw(values="[5,5,5]"), "constant_series"),
     (raw(values="[1e300,-1e300,1]"), "values_too_large"),
     (raw(values="[1e308,1.7e308,1e308]"), "values_too_large"),
-    # not a detector
+    # invalid detectors
     (raw(more=',"detector":"magic"'), "unknown_detector"),
     (raw(more=',"parameters":{"sigma":3}'), "unknown_parameter"),
     (raw(more=',"parameters":{"threshold":0}'), "invalid_parameter"),
@@ -137,12 +137,12 @@ def test_a_bad_body_gets_a_problem_and_nothing_is_stored(
     assert not (root(artifacts.data) / series_id).exists()
 
 
-def test_milliseconds_are_recognised_and_said_to_be(api: httpx.Client, series_id: str) -> None:
+def test_timestamps_in_milliseconds_are_recognized(api: httpx.Client, series_id: str) -> None:
     body = raw(timestamps="[1705000000000,1705000001000,1705000002000]")
     assert "milliseconds" in api.post(f"/fit/{series_id}", content=body).json()["detail"]
 
 
-def test_a_problem_says_where_and_lists_no_more_than_twenty_places(api: httpx.Client, series_id: str) -> None:
+def test_a_problem_lists_at_most_twenty_locations(api: httpx.Client, series_id: str) -> None:
     answer = api.post(f"/fit/{series_id}", content=raw(values='[1,2,"three"]')).json()
     assert answer["errors"] == [{"loc": ["values", 2], "msg": "Expected float, got str"}]
     backwards = raw(timestamps=str(list(range(100, 0, -1))), values=str(list(range(100))))
@@ -188,7 +188,7 @@ def test_a_hostile_series_id_is_refused(api: httpx.Client, artifacts: Artifacts,
 
 
 def as_it_is(api: httpx.Client, path: str) -> httpx.Request:
-    """A request for the very path: clients would tidy dots away."""
+    """Send a request with this exact path, because clients normalize dots."""
     request = api.build_request("POST", "/", json=ramp())
     request.extensions["target"] = path.encode()
     return request
@@ -208,10 +208,10 @@ def empty_database(server_url: str) -> Iterator[str]:
         yield url
 
 
-def test_a_full_queue_refuses_more_and_says_when_to_come_back(settings: Settings, empty_database: str) -> None:
+def test_a_full_queue_refuses_fits_and_says_when_to_retry(settings: Settings, empty_database: str) -> None:
     with serving(settings.model_copy(update={"database_url": empty_database, "max_queued_jobs": 2})) as api:
         waits = []
-        for _ in range(3):  # the more jobs have ended in the last minute, the sooner there is room
+        for _ in range(3):  # the more jobs have ended in the last minute, the shorter the wait
             accepted = [api.post("/fit/full", json=ramp()) for _ in range(2)]
             answer = api.post("/fit/full", json=ramp())
             assert [first.status_code for first in accepted] == [202, 202]
@@ -223,7 +223,7 @@ def test_a_full_queue_refuses_more_and_says_when_to_come_back(settings: Settings
     assert waits == [6, 3, 2]
 
 
-def test_a_queue_that_holds_as_many_bytes_as_it_may_refuses_more(settings: Settings, empty_database: str) -> None:
+def test_a_queue_at_its_byte_limit_refuses_fits(settings: Settings, empty_database: str) -> None:
     with serving(settings.model_copy(update={"database_url": empty_database, "max_queued_bytes": 1})) as api:
         first, second = (api.post("/fit/full", json=ramp()) for _ in range(2))
         assert (first.status_code, second.status_code, second.json()["code"]) == (202, 429, "queue_full")
@@ -231,7 +231,7 @@ def test_a_queue_that_holds_as_many_bytes_as_it_may_refuses_more(settings: Setti
         assert api.post("/fit/full", json=ramp()).status_code == 202
 
 
-def test_a_store_that_cannot_be_written_refuses_the_fit_and_keeps_no_job(
+def test_a_fit_is_refused_without_a_job_if_the_store_is_not_writable(
     settings: Settings, series_id: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
@@ -250,7 +250,7 @@ def test_without_a_database_a_fit_is_refused_at_once(settings: Settings, series_
     assert "Retry-After" in answer.headers
 
 
-def test_without_redis_a_fit_is_accepted_all_the_same(settings: Settings, series_id: str) -> None:
+def test_without_redis_a_fit_is_still_accepted(settings: Settings, series_id: str) -> None:
     with serving(settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})) as api:
         answer = api.post(f"/fit/{series_id}", json=ramp())
         assert answer.status_code == 202

@@ -1,4 +1,4 @@
-"""A version's own points, fitted again."""
+"""Fitting the points of a version again."""
 
 from collections.abc import Callable
 
@@ -50,7 +50,7 @@ def test_the_new_version_keeps_the_points_when_the_old_one_is_deleted(
         ([], "invalid_request"),
     ],
 )
-def test_what_no_fit_could_do_is_refused_at_once(
+def test_an_invalid_request_to_fit_again_is_refused_at_once(
     api: httpx.Client, series_id: str, fitted: Callable[..., str], body: object, code: str
 ) -> None:
     fitted(series_id)
@@ -58,7 +58,7 @@ def test_what_no_fit_could_do_is_refused_at_once(
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
-def test_what_the_detector_could_not_learn_from_is_refused_at_once(
+def test_points_too_short_for_the_cycle_are_refused_at_once(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     four_days = {
@@ -74,7 +74,9 @@ def test_what_the_detector_could_not_learn_from_is_refused_at_once(
     assert again.json()["detail"] == first.json()["detail"]
 
 
-def test_what_is_not_there_is_not_fitted(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
+def test_an_unknown_series_or_version_cannot_be_fitted_again(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
     assert api.post(f"/series/{series_id}/versions/1/fit", json=ROBUST).json()["code"] == "series_not_found"
     fitted(series_id)
     assert api.post(f"/series/{series_id}/versions/2/fit", json=ROBUST).json()["code"] == "version_not_found"

@@ -1,4 +1,4 @@
-"""The latest version, on every process and after a restart of the database."""
+"""The latest version on every process, and after a restart of the database."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from worker.training import Training, run
 POINT = {"timestamp": 1_800_000_000, "value": 2.5}
 
 
-def test_a_database_that_restarts_costs_errors_that_say_when_to_come_back_and_no_restart_of_the_api(
+def test_the_api_survives_a_database_restart_with_errors_that_say_when_to_retry(
     settings: Settings, training: Training, session_folder: Path
 ) -> None:
     folder = session_folder / "restarting"

@@ -1,4 +1,4 @@
-"""Calls that wait together are carried out in groups."""
+"""Concurrent calls run in groups."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from shared.store.engine import Sessions
 from tests.points import ramp
 
 
-def test_what_waits_while_a_group_is_carried_out_is_the_next_group() -> None:
+def test_calls_that_wait_while_a_group_runs_form_the_next_group() -> None:
     groups: list[list[int]] = []
     began, go_on = Event(), Event()
 
@@ -38,7 +38,7 @@ def test_what_waits_while_a_group_is_carried_out_is_the_next_group() -> None:
     assert groups == [[0], [1, 2, 3], [4, 5]]
 
 
-def test_a_failure_is_everybodys_of_the_group_and_nobody_elses() -> None:
+def test_a_failed_call_fails_its_whole_group_and_no_other() -> None:
     def call(items: Sequence[int]) -> list[int]:
         if 1 in items:
             raise ConnectionError("gone")
@@ -53,7 +53,7 @@ def test_a_failure_is_everybodys_of_the_group_and_nobody_elses() -> None:
     asyncio.run(main())
 
 
-def test_an_error_among_the_results_is_that_of_its_item_and_nobody_elses() -> None:
+def test_an_error_among_the_results_concerns_only_its_item() -> None:
     def call(items: Sequence[int]) -> list[int | TsadError]:
         return [NotFoundError(Code.JOB_NOT_FOUND, str(item)) if item % 2 else item for item in items]
 
@@ -66,7 +66,7 @@ def test_an_error_among_the_results_is_that_of_its_item_and_nobody_elses() -> No
     asyncio.run(main())
 
 
-def test_somebody_who_went_away_is_no_harm_to_the_others() -> None:
+def test_a_canceled_caller_does_not_affect_the_others() -> None:
     async def main() -> None:
         grouped: Grouped[str, str] = Grouped(list, 10, asyncio.to_thread)
         leaving, staying = asyncio.create_task(grouped("a")), asyncio.create_task(grouped("b"))

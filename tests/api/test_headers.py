@@ -1,4 +1,4 @@
-"""Security headers of every answer."""
+"""Security headers of every response."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ ROUTES = [
 
 
 @pytest.mark.parametrize(("method", "path", "status"), ROUTES)
-def test_every_answer_has_them_errors_too(api: httpx.Client, method: str, path: str, status: int) -> None:
+def test_every_response_has_them_including_errors(api: httpx.Client, method: str, path: str, status: int) -> None:
     answer = api.request(method, path)
     assert answer.status_code == status
     assert {name: answer.headers.get(name) for name in DEFAULTS} == DEFAULTS
@@ -35,7 +35,7 @@ def test_every_answer_has_them_errors_too(api: httpx.Client, method: str, path: 
     assert "strict-transport-security" not in answer.headers
 
 
-def test_refusals_of_the_chain_itself_have_them(api: httpx.Client, keyed: httpx.Client) -> None:
+def test_refusals_by_the_chain_have_them(api: httpx.Client, keyed: httpx.Client) -> None:
     for answer in (
         keyed.get("/series"),
         api.post("/fit/a", headers={"Origin": "https://evil.example"}),
@@ -45,7 +45,7 @@ def test_refusals_of_the_chain_itself_have_them(api: httpx.Client, keyed: httpx.
         assert {name: answer.headers.get(name) for name in DEFAULTS} == DEFAULTS
 
 
-def test_what_nobody_expected_has_them(settings: Settings) -> None:
+def test_responses_to_unexpected_errors_have_them(settings: Settings) -> None:
     with serving(settings, change=with_a_defect) as api:
         answer = api.get("/broken")
         assert answer.status_code == 500
@@ -53,7 +53,7 @@ def test_what_nobody_expected_has_them(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/ui/jobs", "/ui/login", "/docs"])
-def test_a_page_runs_only_scripts_with_its_nonce_and_is_in_no_frame(api: httpx.Client, path: str) -> None:
+def test_a_page_runs_only_scripts_with_its_nonce_and_cannot_be_framed(api: httpx.Client, path: str) -> None:
     answers = [api.get(path) for _ in range(2)]
     policies = [answer.headers["Content-Security-Policy"] for answer in answers]
     assert policies[0] != policies[1]
@@ -72,7 +72,7 @@ def test_hsts_is_sent_behind_tls(settings: Settings) -> None:
             assert api.get(path).headers["Strict-Transport-Security"].startswith("max-age=31536000")
 
 
-def test_a_file_whose_address_names_its_content_may_be_kept(api: httpx.Client) -> None:
+def test_a_file_with_a_fingerprint_in_its_url_may_be_cached(api: httpx.Client) -> None:
     (style,) = re.findall(r'href="\./(static/[^"]+\.css)"', api.get("/").text)
     assert "immutable" in api.get(f"/{style}").headers["Cache-Control"]
 
@@ -86,18 +86,18 @@ def with_allowed_hosts(settings: Settings) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize("host", ["tsad.example", "TSAD.example:8000", "10.0.0.7:80"])
-def test_the_service_answers_under_its_names(with_allowed_hosts: httpx.Client, host: str) -> None:
+def test_allowed_hosts_are_served(with_allowed_hosts: httpx.Client, host: str) -> None:
     assert with_allowed_hosts.get("/detectors", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "tsad.example.evil.example", "", "tsad.example@evil.example"])
-def test_other_names_are_refused_but_to_probes(with_allowed_hosts: httpx.Client, host: str) -> None:
+def test_other_hosts_are_refused_except_for_probes(with_allowed_hosts: httpx.Client, host: str) -> None:
     answer = with_allowed_hosts.get("/detectors", headers={"Host": host})
     assert (answer.status_code, answer.json()["code"]) == (421, "unknown_host")
     assert with_allowed_hosts.get("/livez", headers={"Host": host}).status_code == 200
 
 
-def test_two_names_at_once_are_refused(with_allowed_hosts: httpx.Client) -> None:
+def test_two_host_headers_are_refused(with_allowed_hosts: httpx.Client) -> None:
     with wired(with_allowed_hosts) as wire:
         wire.send(b"GET /detectors HTTP/1.1\r\nHost: tsad.example\r\nHost: evil.example\r\n\r\n")
         assert wire.reply("GET").status in (400, 421)

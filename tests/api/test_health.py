@@ -15,14 +15,14 @@ from tests.waiting import until
 
 @pytest.fixture
 def without_latencies(settings: Settings, redis_url: str) -> Settings:
-    """Settings with a Redis database that holds nothing yet."""
+    """Settings with an empty Redis database."""
     empty = redis_url.rsplit("/", 1)[0] + "/2"
     with redis.Redis.from_url(empty) as client:
         client.flushdb()
     return settings.model_copy(update={"redis_url": empty})
 
 
-def test_the_process_is_alive_without_anything_else(settings: Settings) -> None:
+def test_the_process_is_alive_without_any_server(settings: Settings) -> None:
     unreachable = {
         "database_url": f"postgresql://x@127.0.0.1:{free_port()}/x",
         "redis_url": f"redis://127.0.0.1:{free_port()}",
@@ -60,7 +60,7 @@ def test_a_store_that_cannot_be_written_is_not_ready(settings: Settings) -> None
         file.unlink()
 
 
-def test_a_prediction_is_in_the_next_healthcheck_of_its_process(
+def test_a_prediction_counts_in_the_next_healthcheck_of_its_process(
     without_latencies: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -102,7 +102,7 @@ def test_the_healthcheck_counts_series_and_shows_latencies(
     api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1})
     until(lambda: api.get("/healthcheck").json()["inference_latency_ms"]["avg"] > 0)
     until(lambda: api.get("/healthcheck").json()["training_latency_ms"]["p95"] > 0)
-    with serving(settings) as fresh:  # counts at once; another process may do so a few seconds later
+    with serving(settings) as fresh:  # counts at once, while another process may serve a cached count for a few seconds
         assert fresh.get("/healthcheck").json()["series_trained"] >= 1
 
 
@@ -116,9 +116,9 @@ def test_the_healthcheck_stays_up_when_redis_is_down(settings: Settings) -> None
     assert answer.json()["inference_latency_ms"] == {"avg": 0.0, "p95": 0.0}
 
 
-def test_refused_predictions_are_no_latencies(settings: Settings, redis_url: str, series_id: str) -> None:
+def test_refused_predictions_do_not_count_as_latencies(settings: Settings, redis_url: str, series_id: str) -> None:
     other = redis_url.rsplit("/", 1)[0] + "/7"
     with serving(settings.model_copy(update={"redis_url": other})) as api:
         api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1})
-    with serving(settings.model_copy(update={"redis_url": other})) as api:  # whatever waited was written at the end
+    with serving(settings.model_copy(update={"redis_url": other})) as api:  # stopping wrote all pending latencies
         assert api.get("/healthcheck").json()["inference_latency_ms"]["avg"] == 0.0

@@ -10,7 +10,7 @@ SCORES = st.lists(st.integers(0, 5).map(lambda fifths: fifths / 4), min_size=1, 
 
 
 def history_of(score: list[float], block: int = 1, **columns: list[float]) -> History:
-    """Points a minute apart, of which the highest score of each block is stored."""
+    """Points a minute apart; only the highest score of each block is stored."""
     points = len(score)
     values = np.random.default_rng(points).normal(size=points)
     stored = [
@@ -33,7 +33,7 @@ def places(excerpt: Excerpt) -> list[int]:
 
 
 @given(SCORES, st.integers(1, 7), st.integers(16, 80), st.data())
-def test_an_excerpt_shows_extremes_peaks_and_anomalies_of_its_span(
+def test_an_excerpt_contains_extremes_peaks_and_anomalies_of_its_span(
     score: list[float], block: int, at_most: int, data: st.DataObject
 ) -> None:
     history = history_of(score, block)
@@ -60,14 +60,14 @@ def test_an_excerpt_shows_extremes_peaks_and_anomalies_of_its_span(
         assert np.isnan(shown_score) if place not in stored else shown_score == np.float32(score[place])
 
 
-def test_where_anomalies_are_too_many_each_slice_still_shows_one() -> None:
+def test_with_too_many_anomalies_each_slice_still_shows_one() -> None:
     score = [0.5] * 10_000
     score[100:5_000] = [2.0] * 4_900
-    score[9_000] = 1.5  # alone, and the lowest of all
+    score[9_000] = 1.5  # isolated, and the lowest of all
     assert 9_000 in places(history_of(score).excerpt(0, LAST_TIMESTAMP, 400))
 
 
-def test_the_columns_belong_to_their_points_and_what_is_not_stored_is_not_invented() -> None:
+def test_columns_match_their_points_and_missing_scores_are_not_invented() -> None:
     lower = [float(place) for place in range(10)]
     excerpt = history_of([0.0, 0.5] * 5, 2, lower=lower).excerpt(0, LAST_TIMESTAMP, 100)
     nan = np.nan
@@ -76,7 +76,7 @@ def test_the_columns_belong_to_their_points_and_what_is_not_stored_is_not_invent
 
 
 @given(SCORES)
-def test_what_fires_at_another_threshold_is_counted_exactly(score: list[float]) -> None:
+def test_anomalies_at_another_threshold_are_counted_exactly(score: list[float]) -> None:
     firing = history_of(score).firing
     assert firing == [sum(np.float32(value) > scale for value in score) for scale in SCALES]
     assert SCALES[len(SCALES) // 2] == 1.0

@@ -19,7 +19,7 @@ def key() -> dict[str, str]:
     return {"Idempotency-Key": token_hex(8)}
 
 
-def test_repeating_a_fit_with_its_key_gives_the_same_job(
+def test_repeating_a_fit_with_its_key_returns_the_same_job(
     api: httpx.Client, training: Training, series_id: str, key: dict[str, str]
 ) -> None:
     first = api.post(f"/fit/{series_id}", json=ramp(), headers=key)
@@ -30,7 +30,7 @@ def test_repeating_a_fit_with_its_key_gives_the_same_job(
     assert api.get(f"/series/{series_id}").json()["versions"] == 1
 
 
-def test_the_key_stands_for_the_same_request_however_it_is_written(
+def test_a_key_matches_an_equivalent_request_in_other_notation(
     api: httpx.Client, series_id: str, key: dict[str, str]
 ) -> None:
     first = api.post(f"/fit/{series_id}", json=ramp(), headers=key).json()["job_id"]
@@ -42,7 +42,7 @@ def test_the_key_stands_for_the_same_request_however_it_is_written(
     assert api.post(f"/fit/{series_id}", json=with_defaults, headers=key).json()["job_id"] == first
 
 
-def test_simultaneous_repetitions_give_one_job(api: httpx.Client, series_id: str, key: dict[str, str]) -> None:
+def test_concurrent_repetitions_create_one_job(api: httpx.Client, series_id: str, key: dict[str, str]) -> None:
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda _: api.post(f"/fit/{series_id}", json=ramp(), headers=key), range(20)))
     assert {answer.status_code for answer in answers} == {202}
@@ -54,7 +54,7 @@ def test_simultaneous_repetitions_give_one_job(api: httpx.Client, series_id: str
     "other",
     [ramp(values=[*ramp()["values"][:-1], 77]), ramp(parameters={"threshold": 4}), ramp(timestamps=list(range(20)))],
 )
-def test_a_key_is_not_used_for_another_request(
+def test_a_key_cannot_be_reused_for_a_different_request(
     api: httpx.Client, series_id: str, key: dict[str, str], other: dict[str, object]
 ) -> None:
     api.post(f"/fit/{series_id}", json=ramp(), headers=key)
@@ -63,7 +63,7 @@ def test_a_key_is_not_used_for_another_request(
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_a_repetition_is_answered_although_the_queue_is_full(
+def test_a_repetition_is_answered_even_if_the_queue_is_full(
     settings: Settings, api: httpx.Client, series_id: str, key: dict[str, str]
 ) -> None:
     first = api.post(f"/fit/{series_id}", json=ramp(), headers=key).json()["job_id"]
@@ -73,12 +73,12 @@ def test_a_repetition_is_answered_although_the_queue_is_full(
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "a\tb", "é"])
-def test_a_key_is_visible_ascii(api: httpx.Client, series_id: str, key: str) -> None:
+def test_a_key_must_be_visible_ascii(api: httpx.Client, series_id: str, key: str) -> None:
     answer = api.post(f"/fit/{series_id}", json=ramp(), headers={b"Idempotency-Key": key.encode()})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
-def test_an_answer_can_wait_for_the_job(api: httpx.Client, training: Training, series_id: str) -> None:
+def test_a_response_can_wait_for_the_job(api: httpx.Client, training: Training, series_id: str) -> None:
     def work() -> None:
         while not (jobs := api.get("/jobs", params={"series_id": series_id}).json()["jobs"]):
             pass
@@ -93,7 +93,7 @@ def test_an_answer_can_wait_for_the_job(api: httpx.Client, training: Training, s
     assert answer.headers["Location"] == f"/jobs/{answer.json()['job_id']}"
 
 
-def test_an_answer_that_waited_in_vain_is_202(api: httpx.Client, series_id: str) -> None:
+def test_a_response_whose_wait_timed_out_is_202(api: httpx.Client, series_id: str) -> None:
     answer = api.post(f"/fit/{series_id}", json=ramp(), headers={"Prefer": "wait=1"})
     assert (answer.status_code, answer.json()["status"]) == (202, "queued")
 

@@ -1,4 +1,4 @@
-"""Cancelling jobs and running them again."""
+"""Canceling and retrying jobs."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +42,7 @@ def failed(api: httpx.Client, training: Training, monkeypatch: pytest.MonkeyPatc
     return job_id
 
 
-def test_a_queued_job_is_cancelled_at_once_and_for_good(
+def test_a_queued_job_is_canceled_at_once_and_permanently(
     api: httpx.Client, training: Training, series_id: str, job_id: str
 ) -> None:
     cancelled = api.post(f"/jobs/{job_id}/cancel")
@@ -53,12 +53,12 @@ def test_a_queued_job_is_cancelled_at_once_and_for_good(
     assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1}).status_code == 404
 
 
-def test_cancelling_again_changes_nothing(api: httpx.Client, job_id: str) -> None:
+def test_canceling_again_changes_nothing(api: httpx.Client, job_id: str) -> None:
     first, second = (api.post(f"/jobs/{job_id}/cancel") for _ in range(2))
     assert (second.status_code, second.json()) == (200, first.json())
 
 
-def test_a_running_job_that_is_cancelled_publishes_nothing(
+def test_a_canceled_running_job_publishes_nothing(
     api: httpx.Client, training: Training, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = detectors.named("baseline")
@@ -75,7 +75,7 @@ def test_a_running_job_that_is_cancelled_publishes_nothing(
     assert (job["status"], job["version"], job["error"]) == ("cancelled", None, None)
 
 
-def test_the_next_job_of_the_series_follows_a_cancelled_one(
+def test_the_next_job_of_the_series_follows_a_canceled_one(
     api: httpx.Client, training: Training, series_id: str, job_id: str
 ) -> None:
     following = accepted(api, series_id)
@@ -84,7 +84,7 @@ def test_the_next_job_of_the_series_follows_a_cancelled_one(
     assert api.get(f"/jobs/{following}").json()["version"] == "1"
 
 
-def test_a_job_that_has_ended_cannot_be_cancelled(
+def test_a_job_that_has_ended_cannot_be_canceled(
     api: httpx.Client, training: Training, fitted: Fitted, series_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for finished_job, status in (
@@ -98,7 +98,7 @@ def test_a_job_that_has_ended_cannot_be_cancelled(
 
 @pytest.mark.parametrize("action", ["cancel", "retry"])
 @pytest.mark.parametrize("unknown", ["2e6e0eab-0694-448b-8eea-79b35f7a58c1", "7", "%00"])
-def test_an_unknown_job_can_neither_be_cancelled_nor_retried(api: httpx.Client, action: str, unknown: str) -> None:
+def test_an_unknown_job_can_neither_be_canceled_nor_retried(api: httpx.Client, action: str, unknown: str) -> None:
     answer = api.post(f"/jobs/{unknown}/{action}")
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
 
@@ -119,14 +119,14 @@ def test_a_failed_job_is_retried_as_a_new_one_with_the_same_data(
     assert api.get(f"/series/{series_id}/versions/1/data").json() == ramp()
 
 
-def test_a_cancelled_job_can_be_retried(api: httpx.Client, training: Training, job_id: str) -> None:
+def test_a_canceled_job_can_be_retried(api: httpx.Client, training: Training, job_id: str) -> None:
     link = api.post(f"/jobs/{job_id}/cancel").json()["links"]["retry"]
     new = api.post(link).json()["job_id"]
     run(training, new)
     assert api.get(f"/jobs/{new}").json()["status"] == "succeeded"
 
 
-def test_many_quick_retries_give_one_open_job(api: httpx.Client, training: Training, job_id: str) -> None:
+def test_concurrent_retries_create_one_open_job(api: httpx.Client, training: Training, job_id: str) -> None:
     api.post(f"/jobs/{job_id}/cancel")
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: api.post(f"/jobs/{job_id}/retry"), range(16)))
@@ -136,7 +136,7 @@ def test_many_quick_retries_give_one_open_job(api: httpx.Client, training: Train
     assert api.post(f"/jobs/{job_id}/retry").json()["job_id"] != new
 
 
-def test_retrying_again_says_where_the_open_retry_is(api: httpx.Client, sessions: Sessions, job_id: str) -> None:
+def test_retrying_again_returns_the_open_retry(api: httpx.Client, sessions: Sessions, job_id: str) -> None:
     api.post(f"/jobs/{job_id}/cancel")
     new = api.post(f"/jobs/{job_id}/retry").json()["job_id"]
     with sessions.begin() as session:
@@ -169,7 +169,7 @@ def test_a_full_queue_refuses_retries_too(settings: Settings, api: httpx.Client,
     assert int(answer.headers["Retry-After"]) >= 1
 
 
-def test_a_retry_takes_the_checks_of_a_fit(settings: Settings, api: httpx.Client, job_id: str) -> None:
+def test_a_retry_is_checked_like_a_fit(settings: Settings, api: httpx.Client, job_id: str) -> None:
     api.post(f"/jobs/{job_id}/cancel")
     with serving(settings.model_copy(update={"min_training_data_points": 21})) as strict_api:
         answer = strict_api.post(f"/jobs/{job_id}/retry")
@@ -185,7 +185,7 @@ def test_a_retry_whose_data_is_damaged_says_so_at_once(settings: Settings, api: 
     assert (answer.status_code, answer.json()["code"]) == (500, "artifact_damaged")
 
 
-def test_links_say_what_can_be_done_with_a_job(
+def test_links_show_the_possible_actions_on_a_job(
     api: httpx.Client, sessions: Sessions, fitted: Fitted, series_id: str, job_id: str
 ) -> None:
     always = {"self": f"/jobs/{job_id}", "series": f"/series/{series_id}"}

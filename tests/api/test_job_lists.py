@@ -28,7 +28,7 @@ def test_jobs_are_listed_newest_first(api: httpx.Client, series_id: str) -> None
     assert listed(api, series_id=series_id)[0] == api.get(f"/jobs/{job_ids[-1]}").json()
 
 
-def test_pages_hold_every_job_once_while_new_ones_arrive(api: httpx.Client, series_id: str) -> None:
+def test_pages_contain_every_job_once_while_new_ones_arrive(api: httpx.Client, series_id: str) -> None:
     job_ids = accepted(api, series_id, 5)
     listed_ids: list[str] = []
     cursor: dict[str, Any] = {}
@@ -51,7 +51,7 @@ def test_a_list_shows_one_status_only(api: httpx.Client, series_id: str, fitted:
     assert listed(api, series_id=series_id, status="running") == []
 
 
-def test_a_list_is_bounded_by_times(api: httpx.Client, series_id: str) -> None:
+def test_a_list_can_be_limited_by_time(api: httpx.Client, series_id: str) -> None:
     first, second, third = accepted(api, series_id, 3)
     middle = datetime.fromisoformat(api.get(f"/jobs/{second}").json()["created_at"])
     after = listed(api, series_id=series_id, created_after=middle.isoformat())
@@ -64,7 +64,7 @@ def test_a_list_is_bounded_by_times(api: httpx.Client, series_id: str) -> None:
     assert second in [job["job_id"] for job in listed(api, series_id=series_id, **bounds)]
 
 
-def test_the_place_in_the_queue_counts_those_ahead(api: httpx.Client, series_id: str) -> None:
+def test_the_queue_position_counts_the_jobs_ahead(api: httpx.Client, series_id: str) -> None:
     accepted(api, series_id, 3)
     places = [job["queue_position"] for job in listed(api, series_id=series_id)]
     assert places == [places[-1] + 2, places[-1] + 1, places[-1]]
@@ -86,10 +86,10 @@ def test_the_place_in_the_queue_counts_those_ahead(api: httpx.Client, series_id:
         ("cursor=%00", "invalid_cursor"),
     ],
 )
-def test_what_cannot_be_listed_is_said(api: httpx.Client, query: str, code: str) -> None:
+def test_list_parameters_are_validated(api: httpx.Client, query: str, code: str) -> None:
     answer = api.get(f"/jobs?{query}")
     assert (answer.status_code, answer.json().get("code", "")) == (422 if code else 200, code)
 
 
-def test_a_moment_may_have_an_offset_that_the_database_does_not_know(api: httpx.Client) -> None:
+def test_a_time_may_have_an_offset_that_the_database_rejects(api: httpx.Client) -> None:
     assert api.get("/jobs?created_before=0474-05-07T06:33:05.861-20:27").json()["jobs"] == []

@@ -16,7 +16,7 @@ from tests.waiting import until
 from worker.training import Training, run
 
 
-def test_a_queued_job_says_what_it_is_and_how_many_are_ahead(api: httpx.Client, series_id: str) -> None:
+def test_a_queued_job_shows_its_request_and_queue_position(api: httpx.Client, series_id: str) -> None:
     job_id = api.post(f"/fit/{series_id}", json=ramp(7)).json()["job_id"]
     job = api.get(f"/jobs/{job_id}").json()
     assert job["status"] == "queued"
@@ -31,7 +31,7 @@ def test_a_queued_job_says_what_it_is_and_how_many_are_ahead(api: httpx.Client, 
     assert {name: job[name] for name in nothing} == dict.fromkeys(nothing)
 
 
-def test_a_succeeded_job_names_its_version_as_a_string(
+def test_a_succeeded_job_has_its_version_as_a_string(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     job = api.get(f"/jobs/{fitted(series_id)}").json()
@@ -49,7 +49,7 @@ def test_an_unknown_job_is_not_found_and_never_pending(api: httpx.Client, job_id
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
 
 
-def test_a_wait_ends_with_the_job_and_not_with_its_time(api: httpx.Client, series_id: str, training: Training) -> None:
+def test_a_wait_ends_when_the_job_ends(api: httpx.Client, series_id: str, training: Training) -> None:
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     with ThreadPoolExecutor(1) as pool:
         began = time.monotonic()
@@ -59,7 +59,7 @@ def test_a_wait_ends_with_the_job_and_not_with_its_time(api: httpx.Client, serie
     assert time.monotonic() - began < 20
 
 
-def test_a_wait_that_runs_out_says_where_the_job_is(api: httpx.Client, series_id: str) -> None:
+def test_a_wait_that_times_out_returns_the_current_state(api: httpx.Client, series_id: str) -> None:
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     answer = api.get(f"/jobs/{job_id}?wait=0.2")
     assert (answer.status_code, answer.json()["status"]) == (200, "queued")
@@ -72,7 +72,7 @@ def test_a_wait_is_at_most_half_a_minute(api: httpx.Client, wait: str) -> None:
 
 
 def is_polled(sessions: Sessions) -> bool:
-    """Whether an API process asked in the last second which jobs have finished."""
+    """Whether an API process polled for finished jobs in the last second."""
     with sessions.begin() as session:
         recent_polls = text(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tsad-api' "

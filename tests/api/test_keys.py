@@ -1,4 +1,4 @@
-"""API keys: what a request needs, what a key shows, and how it ends."""
+"""API keys: required scopes, visible series, and expiry."""
 
 import json
 import re
@@ -27,14 +27,15 @@ from tests.processes import make_settings, migrated_database, serving
 from tests.waiting import until
 
 PUBLIC = {"/livez", "/readyz", "/ui/login"}
-HIDDEN = {"/docs", "/ui/samples/{name}", "/ui/logout", "/static/{fingerprint}/{name}", "/openapi.json"}  # of any scope
+# outside the OpenAPI document; they need no particular scope
+HIDDEN = {"/docs", "/ui/samples/{name}", "/ui/logout", "/static/{fingerprint}/{name}", "/openapi.json"}
 
 
 def all_routes() -> Iterator[BaseRoute]:
     """Every route of the API."""
     app = create_app(make_settings(database_url="postgresql://x/x", redis_url="redis://x"))
     yield from (*predictions.router.routes, *fits.raw.routes)
-    for route in app.routes:  # included routers hide their routes
+    for route in app.routes:  # an included router wraps its routes
         router = getattr(route, "original_router", None)
         yield from router.routes if router else [route]
 
@@ -59,7 +60,7 @@ def ask(api: httpx.Client, method: str, path: str, **arguments: Any) -> httpx.Re
 
 
 @pytest.mark.parametrize(("method", "path", "scope"), routes())
-def test_no_route_answers_without_a_key_or_with_one_of_another_scope(
+def test_every_route_refuses_a_missing_key_or_a_key_without_its_scope(
     keyed: httpx.Client, make_key: MakeKey, method: str, path: str, scope: Scope
 ) -> None:
     answer = ask(keyed, method, path)
@@ -76,7 +77,9 @@ def test_a_request_without_a_key_is_refused_before_its_body_is_read(keyed: httpx
         for _ in range(100_000):
             yield b" " * 65_536
 
-    with suppress(httpx.WriteError):  # the server answered and closed the connection while the client still sent
+    with suppress(
+        httpx.WriteError
+    ):  # the server responded and closed the connection while the client was still sending
         assert keyed.post("/fit/a", content=endless()).status_code == 401
 
 
@@ -93,28 +96,28 @@ def test_a_request_without_a_key_is_refused_before_its_body_is_read(keyed: httpx
         {"Authorization": "Bearer " + "x" * 8000},
     ],
 )
-def test_what_is_no_key_is_refused(keyed: httpx.Client, headers: dict[str, str]) -> None:
+def test_an_invalid_key_is_refused(keyed: httpx.Client, headers: dict[str, str]) -> None:
     encoded = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
     answer = keyed.get("/series", headers=encoded)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
 
-def test_a_key_is_sent_in_either_of_two_headers(keyed: httpx.Client, root: Key) -> None:
+def test_a_key_can_be_sent_in_either_of_two_headers(keyed: httpx.Client, root: Key) -> None:
     for headers in ({"Authorization": f"Bearer {root.token}"}, {"authorization": f"bearer {root.token}"}):
         assert keyed.get("/series", headers=headers).status_code == 200
     assert keyed.get("/series", headers={"X-API-Key": root.token}).status_code == 200
 
 
-def test_a_key_that_was_just_made_is_known_at_once(keyed: httpx.Client, make_key: MakeKey) -> None:
+def test_a_new_key_works_at_once(keyed: httpx.Client, make_key: MakeKey) -> None:
     assert keyed.get("/series", auth=make_key("read")).status_code == 200
 
 
-def test_a_key_that_begins_like_a_known_one_is_not_that_one(keyed: httpx.Client, root: Key) -> None:
+def test_a_key_with_the_same_prefix_as_a_valid_one_is_refused(keyed: httpx.Client, root: Key) -> None:
     assert keyed.get("/series", auth=Key("", root.token + "x")).status_code == 401
     assert keyed.get("/series", auth=Key("", root.token[:-1])).status_code == 401
 
 
-def test_a_revoked_key_ends_on_every_process(
+def test_a_revoked_key_stops_working_on_every_process(
     keyed: httpx.Client, keyed_settings: Settings, keyed_sessions: Sessions, make_key: MakeKey
 ) -> None:
     key = make_key("read")
@@ -126,7 +129,7 @@ def test_a_revoked_key_ends_on_every_process(
         until(lambda: {api.get("/series", auth=key).status_code for api in (keyed, other)} == {401}, 5)
 
 
-def test_an_expired_key_ends(keyed: httpx.Client, make_key: MakeKey) -> None:
+def test_an_expired_key_stops_working(keyed: httpx.Client, make_key: MakeKey) -> None:
     key = make_key("read", expires_at=datetime.now(UTC) + timedelta(seconds=1))
     until(lambda: keyed.get("/series", auth=key).status_code == 401, 5)
     assert keyed.get("/series", auth=make_key("read", expires_at=datetime.now(UTC))).status_code == 401
@@ -150,7 +153,7 @@ def test_a_rotated_key_is_the_same_key_with_another_token(
     until(lambda: keyed.get("/series", auth=rotated).status_code == 401, 5)
 
 
-def test_the_first_key_ends_for_good_that_none_is_needed(settings: Settings, server_url: str) -> None:
+def test_the_first_key_permanently_ends_access_without_a_key(settings: Settings, server_url: str) -> None:
     with migrated_database(server_url) as url:
         sessions = Sessions(make_engine(settings.model_copy(update={"database_url": url}), "tsad-tests"))
         with serving(settings.model_copy(update={"database_url": url})) as api:
@@ -193,20 +196,20 @@ def test_the_first_key_ends_for_good_that_none_is_needed(settings: Settings, ser
         {"Via": "1.1 proxy"},
     ],
 )
-def test_without_keys_only_this_machine_itself_is_answered(api: httpx.Client, headers: dict[str, str]) -> None:
+def test_without_keys_only_requests_from_this_machine_are_served(api: httpx.Client, headers: dict[str, str]) -> None:
     assert api.get("/series", headers=headers).status_code == 401
     assert api.get("/readyz", headers=headers).json().keys() == {"status"}
     for name in ("localhost", "LOCALHOST:1", "127.0.0.1:8000", "[::1]:8000", "[::1]"):
         assert api.get("/series", headers={"Host": name}).status_code == 200
 
 
-def test_readiness_says_in_one_word_what_a_key_shows_in_detail(keyed: httpx.Client, root: Key) -> None:
+def test_readiness_shows_details_only_with_a_key(keyed: httpx.Client, root: Key) -> None:
     assert keyed.get("/readyz").json().keys() == {"status"}
     assert keyed.get("/readyz", auth=root).json()["checks"]["database"] == "ok"
     assert keyed.get("/livez").json() == {"status": "alive"}
 
 
-def test_idempotency_keys_of_two_keys_are_two(keyed: httpx.Client, make_key: MakeKey, series_id: str) -> None:
+def test_idempotency_keys_are_separate_for_each_api_key(keyed: httpx.Client, make_key: MakeKey, series_id: str) -> None:
     jobs = {
         keyed.post(f"/fit/{series_id}", json=ramp(), headers={"Idempotency-Key": "monday"}, auth=key).json()["job_id"]
         for key in (make_key(), make_key())
@@ -214,7 +217,7 @@ def test_idempotency_keys_of_two_keys_are_two(keyed: httpx.Client, make_key: Mak
     assert len(jobs) == 2
 
 
-def test_known_keys_outlast_the_database_for_a_while(
+def test_known_keys_stay_valid_for_a_while_without_the_database(
     keyed_settings: Settings, root: Key, server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = keyed_settings.database_url.rsplit("/", 1)[1]
@@ -244,7 +247,7 @@ def test_known_keys_outlast_the_database_for_a_while(
         until(lambda: api.get("/detectors", auth=root).status_code == 200)
 
 
-def test_what_lasts_long_ends_with_its_key(
+def test_long_running_requests_end_when_their_key_becomes_invalid(
     keyed: httpx.Client, keyed_sessions: Sessions, make_key: MakeKey, series_id: str
 ) -> None:
     key = make_key()
@@ -261,5 +264,5 @@ def test_what_lasts_long_ends_with_its_key(
         first, second = [json.loads(line) for line in keyed.post("/fit", content=lines(), auth=key).text.splitlines()]
         assert first["status"] == "queued"
         assert second["problem"]["code"] == "unauthenticated"
-        for _ in stream.iter_lines():  # it comes to its end
+        for _ in stream.iter_lines():  # until the stream ends
             pass

@@ -1,4 +1,4 @@
-"""The latest version, looked up by many callers at once over one connection that sometimes breaks."""
+"""Lookups of the latest version by many callers over one connection that sometimes breaks."""
 
 import asyncio
 import socket
@@ -18,13 +18,13 @@ from shared.store.latest import Latest, LatestVersions
 from tests.waiting import until
 
 END_CONNECTIONS = text(
-    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "  # returns when the server's process is gone
+    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "  # returns once the backend process has ended
     "WHERE datname = current_database() AND application_name IN ('tsad-latest', 'tsad-api')"
 )
 
 
 class CountingLatestVersions(LatestVersions):
-    """Counts its queries."""
+    """A lookup that counts its queries."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -69,7 +69,7 @@ def silent(settings: Settings) -> Iterator[Settings]:
         yield settings.model_copy(update={"database_url": url})
 
 
-def test_a_thousand_series_that_are_asked_for_together_are_one_query(
+def test_a_thousand_concurrent_lookups_are_one_query(
     settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -89,7 +89,7 @@ def test_a_thousand_series_that_are_asked_for_together_are_one_query(
     asyncio.run(ask())
 
 
-def test_who_asks_while_a_query_runs_is_answered_by_the_next_one(settings: Settings, series_id: str) -> None:
+def test_a_lookup_during_a_query_is_answered_by_the_next_query(settings: Settings, series_id: str) -> None:
     async def ask() -> None:
         async with serving_latest(settings) as latest_versions:
             first = asyncio.create_task(latest_versions.resolve(series_id))
@@ -101,7 +101,7 @@ def test_who_asks_while_a_query_runs_is_answered_by_the_next_one(settings: Setti
     asyncio.run(ask())
 
 
-def test_a_lost_connection_is_replaced_before_anybody_notices(
+def test_a_lost_connection_is_replaced_without_an_error(
     settings: Settings, sessions: Sessions, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -115,7 +115,7 @@ def test_a_lost_connection_is_replaced_before_anybody_notices(
     asyncio.run(ask())
 
 
-def test_connections_that_the_database_ends_cost_no_client_more_than_a_repetition(
+def test_connections_closed_by_the_database_cost_clients_at_most_one_retry(
     api: httpx.Client, sessions: Sessions, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -129,11 +129,11 @@ def test_connections_that_the_database_ends_cost_no_client_more_than_a_repetitio
             until(lambda path=path, body=body: api.post(path, json=body).status_code == 200)  # type: ignore[misc]
     for _ in range(3):
         end_connections(sessions)
-        assert api.get(f"/series/{series_id}").status_code == 200  # a pooled connection is tried before it is used
+        assert api.get(f"/series/{series_id}").status_code == 200  # pooled connections are checked before use
 
 
 @pytest.mark.parametrize("kind", ["unreachable", "silent"])
-def test_a_database_that_does_not_answer_is_an_error_and_then_one_at_once(
+def test_an_unresponsive_database_is_an_error_each_time(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(latest, "_ANSWER_WITHIN_S", 0.1)
@@ -161,7 +161,7 @@ def test_a_caller_that_waits_when_the_process_stops_gets_an_error(silent: Settin
     asyncio.run(ask())
 
 
-def test_a_caller_that_went_away_does_not_keep_others_from_their_answer(
+def test_a_canceled_caller_does_not_keep_others_from_their_answer(
     settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)

@@ -1,4 +1,4 @@
-"""Signing in to the pages: a key for a cookie, which other sites cannot use."""
+"""Sign-in to the pages: a key is exchanged for a cookie that other sites cannot use."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,12 +26,12 @@ def sign_in(api: httpx.Client, key: Key, **form: str) -> httpx.Response:
 
 @pytest.fixture
 def browser(keyed: httpx.Client) -> Iterator[httpx.Client]:
-    """A client with a jar for cookies of its own."""
+    """A client with its own cookie jar."""
     with httpx.Client(base_url=keyed.base_url, timeout=30, trust_env=False) as client:
         yield client
 
 
-def test_a_page_without_a_key_leads_to_the_sign_in_and_back(browser: httpx.Client, root: Key) -> None:
+def test_a_page_without_a_key_redirects_to_sign_in_and_back(browser: httpx.Client, root: Key) -> None:
     refused = browser.get("/ui/jobs?status=failed", headers=PAGE)
     assert (refused.status_code, refused.headers["Location"]) == (303, "/ui/login?next=%2Fui%2Fjobs%3Fstatus%3Dfailed")
     form = browser.get(refused.headers["Location"], headers=PAGE)
@@ -43,13 +43,13 @@ def test_a_page_without_a_key_leads_to_the_sign_in_and_back(browser: httpx.Clien
     assert "Sign out" in browser.get("/", headers=PAGE).text
 
 
-def test_the_cookie_is_kept_from_scripts_and_other_sites_and_is_no_key(
+def test_the_cookie_is_hidden_from_scripts_and_other_sites_and_is_not_the_key(
     browser: httpx.Client, root: Key, keyed_sessions: Sessions
 ) -> None:
     cookie = sign_in(browser, root).headers["Set-Cookie"]
     for part in ("HttpOnly", "SameSite=strict", "Path=/", f"Max-Age={12 * 3600}"):
         assert part in cookie
-    assert "Secure" not in cookie  # this connection is none
+    assert "Secure" not in cookie  # this connection has no TLS
     assert root.token not in cookie
     value = browser.cookies["tsad_session"]
     with keyed_sessions.begin() as session:
@@ -57,13 +57,13 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_is_no_key(
     assert browser.get("/series", auth=Key("", new_token())).status_code == 401
 
 
-def test_behind_tls_the_cookie_is_for_tls_alone(keyed_settings: Settings, root: Key) -> None:
+def test_behind_tls_the_cookie_is_sent_only_over_tls(keyed_settings: Settings, root: Key) -> None:
     with serving(keyed_settings.model_copy(update={"behind_tls": True})) as api:
         assert "Secure" in sign_in(api, root).headers["Set-Cookie"]
 
 
 @pytest.mark.parametrize("key", ["", "x", "tsad_" + "x" * 43, "ü" * 40, "x" * 9000])
-def test_a_wrong_key_is_reported_and_gives_no_cookie(browser: httpx.Client, key: str) -> None:
+def test_an_invalid_key_is_reported_and_sets_no_cookie(browser: httpx.Client, key: str) -> None:
     answer = browser.post("/ui/login", data={"key": key})
     assert answer.status_code == 401
     assert "The API key is invalid, expired or revoked." in answer.text
@@ -75,7 +75,7 @@ def test_a_large_form_is_refused(browser: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("place", ["https://evil.example/", "//evil.example", "/\\evil.example", "evil", "/\tx", ""])
-def test_signing_in_never_leads_to_another_site(browser: httpx.Client, root: Key, place: str) -> None:
+def test_sign_in_never_redirects_to_another_site(browser: httpx.Client, root: Key, place: str) -> None:
     assert sign_in(browser, root, next=place).headers["Location"] == "/"
 
 
@@ -89,7 +89,7 @@ def test_a_cookie_changes_nothing_without_the_header_of_our_pages(
     assert browser.post(f"/fit/{series_id}", json=ramp(), headers={CSRF_HEADER: "tsad"}).status_code == 202
 
 
-def test_signing_out_ends_the_session_for_whoever_kept_the_cookie(browser: httpx.Client, root: Key) -> None:
+def test_signing_out_invalidates_copies_of_the_cookie(browser: httpx.Client, root: Key) -> None:
     sign_in(browser, root)
     old_cookie = {"Cookie": f"tsad_session={browser.cookies['tsad_session']}"}
     assert browser.post("/ui/logout").status_code == 303
@@ -106,7 +106,7 @@ def test_a_session_ends_with_its_key(browser: httpx.Client, make_key: MakeKey, k
     until(lambda: browser.get("/series").status_code == 401, 5)
 
 
-def test_a_session_lasts_for_its_time(browser: httpx.Client, root: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_expires(browser: httpx.Client, root: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(login, "SESSION_LIFETIME", login.SESSION_LIFETIME / 43_200)  # a second
     sign_in(browser, root)
     old_cookie = {"Cookie": f"tsad_session={browser.cookies.get('tsad_session') or ''}"}
@@ -130,7 +130,7 @@ FOREIGN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-def test_pages_of_other_sites_change_nothing_in_any_mode(
+def test_pages_of_other_sites_cannot_change_anything_in_any_mode(
     api: httpx.Client, keyed: httpx.Client, root: Key, series_id: str, headers: dict[str, str]
 ) -> None:
     for client, auth in ((api, httpx.Auth()), (keyed, root)):
@@ -140,7 +140,7 @@ def test_pages_of_other_sites_change_nothing_in_any_mode(
         assert client.get("/series", headers=headers, auth=auth).status_code == 200
 
 
-def test_our_own_pages_and_named_sites_may(settings: Settings, series_id: str) -> None:
+def test_our_pages_and_allowed_sites_can_change_things(settings: Settings, series_id: str) -> None:
     allowed_origin = "https://grafana.example:3000"
     with serving(settings.model_copy(update={"cors_origins": allowed_origin})) as api:
         for origin in (allowed_origin, str(api.base_url)):
@@ -156,6 +156,6 @@ def test_our_own_pages_and_named_sites_may(settings: Settings, series_id: str) -
         assert "Access-Control-Allow-Origin" not in api.options(f"/fit/{series_id}", headers=preflight).headers
 
 
-def test_no_site_is_named_unless_it_is_set(api: httpx.Client) -> None:
+def test_no_site_is_allowed_by_default(api: httpx.Client) -> None:
     answer = api.get("/series", headers={"Origin": "https://grafana.example"})
     assert not [name for name in answer.headers if name.startswith("access-control")]

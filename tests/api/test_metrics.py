@@ -32,7 +32,7 @@ REFUSALS = {
 
 @pytest.fixture(scope="module")
 def metrics_settings(settings: Settings, redis_url: str) -> Iterator[Settings]:
-    """A Redis database that no other process counts in."""
+    """A Redis database that no other process writes to."""
     empty_redis = redis_url.rsplit("/", 1)[0] + "/3"
     with redis.Redis.from_url(empty_redis) as client:
         client.flushdb()
@@ -79,7 +79,7 @@ def test_requests_to_all_processes_are_counted_together_by_route_and_status(
         assert value(client, "tsad_state_lookups_total", result="hit") == 4
 
 
-def test_whatever_a_client_sends_the_labels_are_of_a_known_set(two_apis: tuple[httpx.Client, httpx.Client]) -> None:
+def test_clients_cannot_add_label_values(two_apis: tuple[httpx.Client, httpx.Client]) -> None:
     client, _ = two_apis
     for method in ("PURGE", "PROPFIND", "PATCH"):
         client.get(f"/nowhere/{method}")
@@ -89,10 +89,10 @@ def test_whatever_a_client_sends_the_labels_are_of_a_known_set(two_apis: tuple[h
     assert "PURGE" not in client.get("/metrics").text
 
 
-def test_every_refusal_is_counted_by_its_code_and_has_a_line_in_the_log(
+def test_every_refusal_is_counted_by_code_and_logged(
     metrics_settings: Settings, capsys: pytest.CaptureFixture[str], server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rates, "ANSWER_WITHIN_S", 5.0)  # even on a busy machine, Redis counts the rate
+    monkeypatch.setattr(rates, "ANSWER_WITHIN_S", 5.0)  # so that Redis counts the rate even on a busy machine
     with migrated_database(server_url) as url:
         bounds = {"database_url": url, "predict_rate_per_minute": 1, "max_body_bytes": 1024, "allowed_hosts": "ours"}
         sessions = Sessions(make_engine(metrics_settings.model_copy(update=bounds), "tsad-tests"))
@@ -141,7 +141,7 @@ def test_the_queue_and_the_size_of_versions_are_reported(
     assert client.delete(f"/series/{series_id}").is_success
 
 
-def test_a_server_that_is_away_costs_only_its_own_figures(metrics_settings: Settings) -> None:
+def test_an_unavailable_server_costs_only_its_own_metrics(metrics_settings: Settings) -> None:
     closed = f"127.0.0.1:{free_port()}"
     for name, url, missing, present in (
         ("database", f"postgresql://{closed}/tsad", "tsad_open_jobs", "tsad_messages_waiting"),
@@ -154,10 +154,10 @@ def test_a_server_that_is_away_costs_only_its_own_figures(metrics_settings: Sett
             assert value(client, present) is not None
 
 
-def test_what_redis_did_not_take_is_added_later_and_nothing_twice(metrics_settings: Settings) -> None:
+def test_counts_that_redis_missed_are_added_later_exactly_once(metrics_settings: Settings) -> None:
     metrics = Metrics()
     with redis.Redis.from_url(metrics_settings.redis) as client, serving(metrics_settings) as api:
-        client.set("tsad:metrics", "no hash, so that nothing can be added")
+        client.set("tsad:metrics", "not a hash, so nothing can be added")
         publisher = Publisher(metrics, client)
         metrics.fencing_rejections.inc(3)
         publisher.flush()
@@ -168,7 +168,7 @@ def test_what_redis_did_not_take_is_added_later_and_nothing_twice(metrics_settin
         assert value(api, "tsad_fencing_rejections_total") == 4
 
 
-def test_the_document_of_the_api_is_counted_as_the_route_that_it_is(
+def test_requests_for_the_openapi_document_are_counted_under_its_route(
     two_apis: tuple[httpx.Client, httpx.Client],
 ) -> None:
     client, _ = two_apis

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what it says of the routes is what they answer."""
+"""The OpenAPI document matches what the routes return."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ def test_it_names_the_product_and_its_version(document: dict[str, Any]) -> None:
     assert document["info"]["version"] == __version__
 
 
-def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+def test_every_reference_resolves(document: dict[str, Any]) -> None:
     all_references = set(references(document))
     assert all_references
     for reference in all_references:
@@ -55,7 +55,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
             place = place[step]
 
 
-def test_every_route_is_described_with_its_parameters_and_the_one_shape_of_errors(document: dict[str, Any]) -> None:
+def test_every_route_describes_its_parameters_and_errors(document: dict[str, Any]) -> None:
     names = []
     for path, method, operation in operations(document):
         route = f"{method} {path}"
@@ -70,7 +70,7 @@ def test_every_route_is_described_with_its_parameters_and_the_one_shape_of_error
     assert len(set(names)) == len(names)
 
 
-def test_answers_are_as_the_document_says(
+def test_responses_match_the_document(
     api: httpx.Client, document: dict[str, Any], series_id: str, fitted: Callable[..., str]
 ) -> None:
     job_id = fitted(series_id)
@@ -91,7 +91,7 @@ def test_answers_are_as_the_document_says(
     check(document, "ManyVerdicts", api.post("/predict", json=points).json())
 
 
-def test_bodies_that_are_sent_are_as_the_document_says(document: dict[str, Any]) -> None:
+def test_request_bodies_match_the_document(document: dict[str, Any]) -> None:
     check(document, "FitBody", ramp(detector="baseline", parameters={"threshold": 3}))
     check(document, "PredictBody", {"timestamp": "1705000010", "value": 13.0, "context": [1, 2]})
     with pytest.raises(jsonschema.ValidationError):

@@ -1,4 +1,4 @@
-"""The pages that tell what is going on, as the server writes them."""
+"""The pages as the server renders them."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ PAGES = ("/", "/ui/jobs", "/ui/jobs?status=failed")
 
 
 def failed(api: httpx.Client, sessions: Sessions, series_id: str, detail: str = HOSTILE) -> str:
-    """A job that a worker ended with this sentence."""
+    """A job that a worker failed with this message."""
     job_id: str = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     with sessions.begin() as session:
         claimed = attempts.claim(session, job_id, "in-test", 20)
@@ -31,7 +31,7 @@ def failed(api: httpx.Client, sessions: Sessions, series_id: str, detail: str = 
     return job_id
 
 
-def test_a_series_is_shown_with_its_latest_version_shape_and_share(
+def test_a_series_is_shown_with_its_latest_version_sparkline_and_anomaly_share(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id, ramp(60, values=[*ramp(59)["values"], 90.0]))
@@ -44,7 +44,7 @@ def test_a_series_is_shown_with_its_latest_version_shape_and_share(
     assert "baseline" in row
 
 
-def test_pages_of_series_follow_each_other_in_the_order_of_ids(
+def test_pages_of_series_are_ordered_by_id(
     api: httpx.Client, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "SERIES_OF_A_PAGE", 2)
@@ -61,14 +61,14 @@ def test_pages_of_series_follow_each_other_in_the_order_of_ids(
 
 
 @pytest.mark.parametrize("prefix", [HOSTILE, "\x00", "nobody-has-this", "é"])
-def test_a_search_that_finds_nothing_says_so_and_stays_text(api: httpx.Client, prefix: str) -> None:
+def test_a_search_without_results_says_so_and_escapes_its_text(api: httpx.Client, prefix: str) -> None:
     answer = api.get("/", params={"prefix": prefix})
     assert answer.status_code == 200
     assert "No series begins with" in answer.text
     assert "<script>alert" not in answer.text
 
 
-def test_jobs_are_shown_by_state_and_series_and_every_link_keeps_both(
+def test_jobs_are_filtered_by_status_and_series_and_links_keep_both(
     api: httpx.Client, sessions: Sessions, series_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "JOBS_OF_A_PAGE", 1)
@@ -87,7 +87,7 @@ def test_jobs_are_shown_by_state_and_series_and_every_link_keeps_both(
     assert f'data-path="jobs/{waiting}/cancel"' in page
 
 
-def test_the_sentence_of_a_failed_job_is_text_on_every_page(
+def test_the_error_of_a_failed_job_is_escaped_on_every_page(
     api: httpx.Client, sessions: Sessions, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -98,7 +98,7 @@ def test_the_sentence_of_a_failed_job_is_text_on_every_page(
         assert HOSTILE not in page
 
 
-def test_the_page_of_a_job_tells_its_history(api: httpx.Client, sessions: Sessions, series_id: str) -> None:
+def test_the_page_of_a_job_shows_its_history(api: httpx.Client, sessions: Sessions, series_id: str) -> None:
     old = failed(api, sessions, series_id)
     page = api.get(f"/ui/jobs/{old}").text
     for word in ("Accepted", "Started", "Failed", "in-test", "fit_failed"):
@@ -109,7 +109,7 @@ def test_the_page_of_a_job_tells_its_history(api: httpx.Client, sessions: Sessio
     assert "Started" not in page.split("Jobs of this series")[0]
 
 
-def test_the_page_of_a_series_tells_what_changed_from_version_to_version(
+def test_the_page_of_a_series_shows_the_changes_between_versions(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -130,7 +130,7 @@ def test_the_page_of_a_series_tells_what_changed_from_version_to_version(
     assert "pinned" not in newer
 
 
-def test_the_page_of_a_series_opens_also_when_a_file_of_it_is_damaged(
+def test_the_page_of_a_series_opens_even_if_one_of_its_files_is_damaged(
     settings: Settings, api: httpx.Client, sessions: Sessions, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -143,7 +143,7 @@ def test_the_page_of_a_series_opens_also_when_a_file_of_it_is_damaged(
     assert re.search(r"<dt>normal band</dt><dd>none</dd>", answer.text)
 
 
-def test_a_series_is_shown_while_its_first_fit_is_under_way(api: httpx.Client, series_id: str) -> None:
+def test_a_series_is_shown_while_its_first_fit_is_open(api: httpx.Client, series_id: str) -> None:
     api.post(f"/fit/{series_id}", json=ramp())
     page = api.get(f"/ui/series/{series_id}").text
     assert "No fit of this series has succeeded yet" in page
@@ -161,7 +161,7 @@ def test_a_series_is_shown_while_its_first_fit_is_under_way(api: httpx.Client, s
         ("/nowhere", 404, "route_not_found"),
     ],
 )
-def test_a_person_is_told_of_a_problem_by_a_page_and_a_program_by_a_body(
+def test_browsers_get_a_problem_as_a_page_and_programs_as_json(
     api: httpx.Client, path: str, status: int, code: str
 ) -> None:
     for_program, for_person = api.get(path), api.get(path, headers=BROWSER)
@@ -172,7 +172,7 @@ def test_a_person_is_told_of_a_problem_by_a_page_and_a_program_by_a_body(
     assert for_program.json()["detail"] in for_person.text.replace("&#39;", "'")
 
 
-def test_a_page_runs_only_what_it_was_sent_with(
+def test_a_page_runs_only_its_own_scripts(
     api: httpx.Client, sessions: Sessions, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -191,10 +191,10 @@ def test_a_page_runs_only_what_it_was_sent_with(
     assert len(nonces) == len(PAGES) + 2
 
 
-def test_every_address_of_a_page_is_relative_and_leads_somewhere(
+def test_every_link_of_a_page_is_relative_and_works(
     api: httpx.Client, sessions: Sessions, series_id: str, fitted: Callable[..., str]
 ) -> None:
-    """So that a proxy may serve the pages under a prefix."""
+    """A proxy may serve the pages under a prefix."""
     fitted(series_id)
     job_id = failed(api, sessions, series_id)
     addresses = set()
@@ -208,15 +208,13 @@ def test_every_address_of_a_page_is_relative_and_leads_somewhere(
         assert api.get(address).status_code == 200, address
 
 
-def test_a_page_is_right_also_below_a_prefix_that_the_server_knows_of(settings: Settings) -> None:
+def test_a_page_works_under_a_known_prefix(settings: Settings) -> None:
     with serving(settings, root_path="/tsad") as client:
         assert 'href="../static/' in client.get("/ui/jobs").text
         assert 'href="./static/' in client.get("/").text
 
 
-def test_all_but_plotly_that_a_page_needs_is_small(
-    api: httpx.Client, series_id: str, fitted: Callable[..., str]
-) -> None:
+def test_page_assets_other_than_plotly_are_small(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
     fitted(series_id)
     for path in ("/", "/ui/jobs", f"/ui/series/{series_id}"):
         page = api.get(path).text
@@ -225,13 +223,13 @@ def test_all_but_plotly_that_a_page_needs_is_small(
         assert sum(sizes) < 100_000, (path, sizes)
 
 
-def test_the_pages_lead_to_flower_where_it_is_known(settings: Settings, api: httpx.Client) -> None:
+def test_the_pages_link_to_flower_if_it_is_configured(settings: Settings, api: httpx.Client) -> None:
     assert ">Flower<" not in api.get("/").text
     with serving(settings.model_copy(update={"flower_url": "https://flower.example"})) as client:
         assert '<a href="https://flower.example" rel="noreferrer">Flower</a>' in client.get("/").text
 
 
-def test_a_sample_is_there_to_be_fitted(api: httpx.Client) -> None:
+def test_samples_are_served_as_fit_bodies(api: httpx.Client) -> None:
     body = api.get("/ui/samples/seattle-wind").json()
     assert len(body["timestamps"]) == len(body["values"]) > 1000
     assert api.get("/ui/samples/passwd").status_code == 404

@@ -28,7 +28,9 @@ def test_a_plot_shows_values_band_and_anomalies(api: httpx.Client, series_id: st
     assert "2023-11-14 22:13:20 UTC (1700000000)" in answer.text
 
 
-def test_a_plot_leads_to_the_versions_around_it(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
+def test_a_plot_links_to_the_neighboring_versions(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
     for _ in range(3):
         fitted(series_id)
     page = api.get(f"/plot?series_id={series_id}&version=2").text
@@ -47,7 +49,7 @@ def test_a_plot_leads_to_the_versions_around_it(api: httpx.Client, series_id: st
         ("series_id=nobody-knows&version=x", 422, "invalid_version"),
     ],
 )
-def test_a_plot_of_nothing_is_a_problem(api: httpx.Client, query: str, status: int, code: str) -> None:
+def test_an_invalid_plot_request_is_a_problem(api: httpx.Client, query: str, status: int, code: str) -> None:
     answer = api.get(f"/plot?{query}")
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
@@ -65,12 +67,12 @@ def test_a_plot_of_many_points_is_small_and_keeps_every_extreme(
     assert {30.0, -40.0} <= set(value_trace["y"])
 
 
-def test_ids_in_pages_are_text_whatever_they_are(api: httpx.Client, fitted: Callable[..., str]) -> None:
+def test_ids_are_escaped_in_pages(api: httpx.Client, fitted: Callable[..., str]) -> None:
     fitted("a.b_c-d")
     assert ">a.b_c-d</a></h1>" in api.get("/plot?series_id=a.b_c-d").text
 
 
-def test_the_figure_holds_the_points_and_what_the_version_says_of_them(
+def test_the_figure_contains_the_points_and_their_verdicts(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     values = [*ramp(59)["values"], 90.0]

@@ -17,7 +17,7 @@ def peaked(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> str
     return f"/series/{series_id}/versions/latest/points"
 
 
-def test_a_short_series_is_shown_whole_with_what_its_version_says(api: httpx.Client, peaked: str) -> None:
+def test_a_short_series_is_shown_completely_with_its_verdicts(api: httpx.Client, peaked: str) -> None:
     points = api.get(peaked).json()
     assert (points["version"], points["detector"], points["points"], points["anomalies"]) == ("1", "baseline", 60, 1)
     assert points["timestamps"] == MINUTES
@@ -39,14 +39,16 @@ def test_a_short_series_is_shown_whole_with_what_its_version_says(api: httpx.Cli
         ("to=5", []),
     ],
 )
-def test_a_span_holds_what_lies_between_its_ends(api: httpx.Client, peaked: str, query: str, places: list[int]) -> None:
+def test_a_span_includes_the_points_between_its_ends(
+    api: httpx.Client, peaked: str, query: str, places: list[int]
+) -> None:
     points = api.get(f"{peaked}?{query}").json()
     assert points["timestamps"] == [MINUTES[place] for place in places]
     assert points["points"] == len(places)
     assert {len(points[name]) for name in ("values", "score", "expected", "lower", "upper")} == {len(places)}
 
 
-def test_a_closer_look_shows_points_that_the_whole_did_not(
+def test_a_shorter_span_shows_points_that_the_full_one_omits(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     values = np.random.default_rng(7).normal(0, 1, 5_000)
@@ -64,20 +66,18 @@ def test_a_closer_look_shows_points_that_the_whole_did_not(
 @pytest.mark.parametrize(
     "query", ["from=-1", "to=253402300800", "from=x", "from=2&to=1", "max_points=15", "max_points=20001"]
 )
-def test_a_span_that_cannot_be_is_refused(api: httpx.Client, peaked: str, query: str) -> None:
+def test_an_invalid_span_is_refused(api: httpx.Client, peaked: str, query: str) -> None:
     answer = api.get(f"{peaked}?{query}")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert answer.json()["errors"][0]["loc"][0] == "query"
 
 
-def test_points_of_nothing_are_a_problem(api: httpx.Client, peaked: str) -> None:
+def test_points_of_an_unknown_series_or_version_are_a_problem(api: httpx.Client, peaked: str) -> None:
     assert api.get("/series/nobody-knows/versions/1/points").json()["code"] == "series_not_found"
     assert api.get(peaked.replace("latest", "7")).json()["code"] == "version_not_found"
 
 
-def test_a_detector_without_a_band_says_so_with_nulls(
-    api: httpx.Client, series_id: str, fitted: Callable[..., str]
-) -> None:
+def test_a_detector_without_a_band_returns_nulls(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
     fitted(series_id, ramp(200, detector="msnn"))
     points = api.get(f"/series/{series_id}/versions/1/points").json()
     assert all(isinstance(score, float) for score in points["score"])

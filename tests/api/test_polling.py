@@ -1,4 +1,4 @@
-"""Waits are bounded in number and time, and the database is polled only while somebody waits."""
+"""Waits are limited in number and time, and the database is polled only while somebody waits."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ def queued(api: httpx.Client, series_id: str) -> str:
     return str(api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"])
 
 
-def test_beyond_a_thousand_waits_one_is_answered_at_once(
+def test_waits_beyond_a_thousand_return_at_once(
     api: httpx.Client, sessions: Sessions, series_id: str, training: Training
 ) -> None:
     assert polling.MOST_WAITERS == 1000
@@ -45,7 +45,7 @@ def test_beyond_a_thousand_waits_one_is_answered_at_once(
     asyncio.run(wait())
 
 
-def test_nobody_looks_while_nobody_waits(api: httpx.Client, sessions: Sessions, series_id: str) -> None:
+def test_nothing_is_polled_while_nobody_waits(api: httpx.Client, sessions: Sessions, series_id: str) -> None:
     job_id = queued(api, series_id)
 
     async def wait() -> None:
@@ -62,7 +62,7 @@ def polling_tasks() -> list[asyncio.Task[object]]:
     return [task for task in asyncio.all_tasks() if task.get_name() == "poller"]
 
 
-def test_a_wait_whose_client_went_away_is_forgotten(api: httpx.Client, sessions: Sessions, series_id: str) -> None:
+def test_a_wait_whose_client_disconnected_is_dropped(api: httpx.Client, sessions: Sessions, series_id: str) -> None:
     job_id = queued(api, series_id)
 
     async def wait() -> None:
@@ -85,7 +85,7 @@ def test_a_wait_for_an_unknown_job_and_one_when_the_process_stops_end_at_once(se
     asyncio.run(wait())
 
 
-def test_a_wait_outlasts_a_database_that_is_away(settings: Settings) -> None:
+def test_a_wait_survives_a_database_outage(settings: Settings) -> None:
     unreachable = settings.model_copy(update={"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"})
 
     async def wait() -> None:

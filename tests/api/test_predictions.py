@@ -12,7 +12,7 @@ from shared.settings import Settings
 from tests.points import ramp
 from tests.processes import serving
 
-# mean 2, standard deviation √2: normal is 2 ± 4.24
+# mean 2, standard deviation √2: the normal band is 2 ± 4.24
 POINT = {"timestamp": 1_800_000_000, "value": 2.5}
 
 
@@ -22,7 +22,7 @@ def trained(series_id: str, fitted: Callable[..., str]) -> str:
     return series_id
 
 
-def test_a_verdict_has_score_expectation_and_band(api: httpx.Client, trained: str) -> None:
+def test_a_verdict_has_score_expected_value_and_band(api: httpx.Client, trained: str) -> None:
     verdict = api.post(f"/predict/{trained}", json={"timestamp": "1705000010", "value": 13.0}).json()
     assert verdict.pop("anomaly") is True
     assert verdict.pop("model_version") == "1"
@@ -37,7 +37,7 @@ def test_a_verdict_has_score_expectation_and_band(api: httpx.Client, trained: st
 
 
 @pytest.mark.parametrize("version", ["", "0", "latest", "2", "v2", "V2"])
-def test_the_latest_version_answers_unless_another_is_named(
+def test_the_latest_version_is_used_unless_another_is_given(
     api: httpx.Client, trained: str, fitted: Callable[..., str], version: str
 ) -> None:
     fitted(trained, ramp(values=[value * 10 for value in ramp()["values"]]))
@@ -119,7 +119,7 @@ BAD_POINTS: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(
     ("body", "code"), BAD_POINTS, ids=[f"{code}-{place}" for place, (_, code) in enumerate(BAD_POINTS)]
 )
-def test_a_bad_point_gets_a_problem(api: httpx.Client, trained: str, body: Any, code: str) -> None:
+def test_an_invalid_point_gets_a_problem(api: httpx.Client, trained: str, body: Any, code: str) -> None:
     answer = api.post(f"/predict/{trained}", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
@@ -130,14 +130,14 @@ def test_a_bad_point_gets_a_problem(api: httpx.Client, trained: str, body: Any, 
 def test_a_point_that_is_not_json_gets_a_problem(api: httpx.Client, trained: str, body: bytes) -> None:
     answer = api.post(f"/predict/{trained}", content=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_json")
-    for path in (f"/predict/{trained}/batch", "/predict"):  # what the fields should be is noticed first
+    for path in (f"/predict/{trained}/batch", "/predict"):  # their fields are checked first
         answer = api.post(path, content=body)
         assert answer.status_code == 422
         assert answer.json()["code"] in ("invalid_json", "invalid_request")
 
 
 @pytest.mark.parametrize("values", [[2.5, 13.0, -4.0, 2.0], [2.5]])
-def test_a_batch_says_of_each_point_what_a_single_prediction_says(
+def test_a_batch_gives_the_same_verdicts_as_single_predictions(
     api: httpx.Client, trained: str, values: list[float]
 ) -> None:
     body: dict[str, list[Any]] = {"timestamps": [10, 20, 30, 40][: len(values)], "values": values}
@@ -161,21 +161,21 @@ def test_a_batch_says_of_each_point_what_a_single_prediction_says(
         ({"timestamps": [1], "values": [1], "detector": "baseline"}, "invalid_request"),
     ],
 )
-def test_a_bad_batch_gets_a_problem(api: httpx.Client, trained: str, body: Any, code: str) -> None:
+def test_an_invalid_batch_gets_a_problem(api: httpx.Client, trained: str, body: Any, code: str) -> None:
     answer = api.post(f"/predict/{trained}/batch", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
-def test_a_batch_has_bounds_and_modes(api: httpx.Client, settings: Settings, trained: str) -> None:
-    one = {"timestamps": [1], "values": [7.0]}
-    assert api.post(f"/predict/{trained}/batch?mode=causal", json=one).status_code == 200
-    assert api.post(f"/predict/{trained}/batch?mode=psychic", json=one).json()["code"] == "invalid_request"
+def test_a_batch_has_a_size_limit_and_modes(api: httpx.Client, settings: Settings, trained: str) -> None:
+    single = {"timestamps": [1], "values": [7.0]}
+    assert api.post(f"/predict/{trained}/batch?mode=causal", json=single).status_code == 200
+    assert api.post(f"/predict/{trained}/batch?mode=psychic", json=single).json()["code"] == "invalid_request"
     with serving(settings.model_copy(update={"max_batch_points": 3})) as small:
         answer = small.post(f"/predict/{trained}/batch", json=ramp(4))
         assert (answer.status_code, answer.json()["code"]) == (422, "too_many_points")
 
 
-def test_what_is_excluded_is_not_learnt(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
+def test_excluded_points_are_not_learned(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
     body = ramp(60)
     body["values"][20:25] = [1e6] * 5
     incident = [body["timestamps"][20], body["timestamps"][24]]
@@ -186,7 +186,7 @@ def test_what_is_excluded_is_not_learnt(api: httpx.Client, series_id: str, fitte
     assert (answer.status_code, answer.json()["code"]) == (422, "too_few_points")
 
 
-def test_many_series_get_a_verdict_or_a_problem_each_in_their_order(api: httpx.Client, trained: str) -> None:
+def test_points_of_many_series_each_get_a_verdict_or_a_problem_in_order(api: httpx.Client, trained: str) -> None:
     points = [
         {"series_id": trained, "timestamp": 1, "value": 2.0},
         {"series_id": "no-such-series", "timestamp": 1, "value": 2.0},
@@ -207,17 +207,17 @@ def test_many_series_get_a_verdict_or_a_problem_each_in_their_order(api: httpx.C
     assert outcomes == [False, *wrong, True, "version_not_found", "invalid_version"]
 
 
-def test_many_are_at_most_a_thousand(api: httpx.Client, trained: str) -> None:
+def test_at_most_a_thousand_points_are_accepted(api: httpx.Client, trained: str) -> None:
     point = {"series_id": trained, "timestamp": 1, "value": 2.0}
     assert len(api.post("/predict", json={"points": [point] * 1000}).json()["results"]) == 1000
     assert api.post("/predict", json={"points": [point] * 1001}).json()["code"] == "invalid_request"
     assert api.post("/predict", json={"points": []}).json() == {"results": []}
 
 
-def test_a_damaged_state_is_an_error_and_no_verdict(
+def test_a_damaged_state_is_an_error(
     settings: Settings, api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
-    fitted(series_id, ramp(37))  # points that no other test fits: a state in memory is read no more
+    fitted(series_id, ramp(37))  # points that no other test fits, because a cached state is not read again
     (state,) = Path(settings.model_state_folder, series_id).glob("*.json")
     state.write_text(json.dumps({"detector": "baseline"}))
     answer = api.post(f"/predict/{series_id}", json=POINT)
@@ -229,11 +229,11 @@ def test_every_process_uses_a_version_once_any_process_reported_its_job_as_succe
 ) -> None:
     with serving(settings) as other:
         for number in range(2, 12):
-            for one in (api, other):
-                assert one.post(f"/predict/{trained}", json=POINT).json()["model_version"] == str(number - 1)
+            for process in (api, other):
+                assert process.post(f"/predict/{trained}", json=POINT).json()["model_version"] == str(number - 1)
             fitted(trained)
-            for one in (other, api):
-                assert one.post(f"/predict/{trained}", json=POINT).json()["model_version"] == str(number)
+            for process in (other, api):
+                assert process.post(f"/predict/{trained}", json=POINT).json()["model_version"] == str(number)
 
 
 def test_without_redis_predictions_are_answered(settings: Settings, trained: str) -> None:
@@ -241,7 +241,7 @@ def test_without_redis_predictions_are_answered(settings: Settings, trained: str
         assert api.post(f"/predict/{trained}", json=POINT).status_code == 200
 
 
-def test_without_a_database_there_is_no_verdict_that_might_be_stale(settings: Settings, trained: str) -> None:
+def test_without_a_database_no_stale_verdict_is_given(settings: Settings, trained: str) -> None:
     nobody = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     with serving(settings.model_copy(update={"database_url": nobody})) as api:
         for path in (f"/predict/{trained}", f"/predict/{trained}?version=1"):
@@ -250,7 +250,7 @@ def test_without_a_database_there_is_no_verdict_that_might_be_stale(settings: Se
             assert "Retry-After" in answer.headers
 
 
-def test_an_invalid_timestamp_is_named_as_in_the_body(api: httpx.Client, trained: str) -> None:
+def test_an_invalid_timestamp_is_located_in_the_body(api: httpx.Client, trained: str) -> None:
     answer = api.post(f"/predict/{trained}", json={"timestamp": 1_700_000_000_000, "value": 1}).json()
     assert answer["errors"][0]["loc"] == ["timestamp"]
     assert "milliseconds" in answer["detail"]

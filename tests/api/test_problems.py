@@ -1,4 +1,4 @@
-"""Every error a client can meet, each by a request that leads to it."""
+"""Every error a client can get, each provoked by a request."""
 
 import threading
 from collections.abc import Callable
@@ -28,17 +28,17 @@ from worker.training import Training, run
 
 POINT = {"timestamp": 1, "value": 2}
 
-# Codes that no answer carries as its own, and why.
+# Codes that no request below provokes, and why.
 INTERNAL = {
-    Code.NOT_FINITE: "JSON has no way to write such a number, so reading the body finds it first",
-    Code.FIT_FAILED: "stands in the error of a job",
-    Code.FIT_TIMEOUT: "stands in the error of a job",
-    Code.WORKER_LOST: "stands in the error of a job",
-    Code.HEAD_TOO_LARGE: "test_connections.py sends one",
-    Code.RATE_LIMITED: "test_rates.py asks too often",
-    Code.UNAUTHENTICATED: "test_keys.py has many",
-    Code.FORBIDDEN: "test_keys.py asks for it on every route",
-    Code.INTERNAL_ERROR: "a defect; test_middleware.py makes one",
+    Code.NOT_FINITE: "JSON cannot express such a number, so decoding the body fails first",
+    Code.FIT_FAILED: "is in the error of a job",
+    Code.FIT_TIMEOUT: "is in the error of a job",
+    Code.WORKER_LOST: "is in the error of a job",
+    Code.HEAD_TOO_LARGE: "test_connections.py provokes it",
+    Code.RATE_LIMITED: "test_rates.py exceeds a rate",
+    Code.UNAUTHENTICATED: "test_keys.py provokes it",
+    Code.FORBIDDEN: "test_keys.py provokes it on every route",
+    Code.INTERNAL_ERROR: "a defect; test_slots.py provokes it",
     Code.CONFIGURATION: "ends a command",
     Code.START_FAILED: "ends a command",
     Code.API_UNREACHABLE: "ends a command",
@@ -260,27 +260,27 @@ def check_shape(answer: httpx.Response, code: Code) -> None:
 
 
 @pytest.mark.parametrize("code", REQUESTS)
-def test_a_request_leads_to_each_error_and_its_answer_has_the_one_shape(scene: Scene, code: Code) -> None:
+def test_each_error_can_be_provoked_and_is_a_well_formed_problem(scene: Scene, code: Code) -> None:
     check_shape(REQUESTS[code](scene), code)
 
 
-def test_a_bulk_fit_with_too_many_lines_says_so_in_a_line(scene: Scene) -> None:
+def test_a_bulk_fit_with_too_many_lines_ends_with_a_problem(scene: Scene) -> None:
     with serving_with(scene, max_bulk_lines=1) as api:
         answer = api.post("/fit", content=b"{}\n{}\n{}\n")
     assert Code.TOO_MANY_LINES in answer.text
 
 
-def test_every_code_has_a_request_or_a_reason() -> None:
+def test_every_code_is_provoked_or_explained() -> None:
     assert not REQUESTS.keys() & INTERNAL.keys()
     assert {*REQUESTS, *INTERNAL, Code.TOO_MANY_LINES} == set(Code)
 
 
-def test_every_code_has_a_status_and_a_title_of_its_own() -> None:
+def test_every_code_has_a_status_and_a_unique_title() -> None:
     assert list(STATUS) == list(Code)
     assert len({title for _, title in STATUS.values()}) == len(STATUS)
 
 
-def test_no_more_than_twenty_flaws_are_listed() -> None:
+def test_at_most_twenty_flaws_are_listed() -> None:
     flaws = [Flaw(("values", place), "is wrong") for place in range(100)]
     assert len(problem(InputError(Code.INVALID_REQUEST, "Wrong.", flaws=flaws), "id")["errors"]) == 20
 
@@ -321,7 +321,7 @@ def test_no_body_is_echoed(scene: Scene, path: str) -> None:
         assert secret not in answer.text
 
 
-def test_tables_that_are_not_there_are_no_reason_to_show_sql(settings: Settings, server_url: str) -> None:
+def test_missing_tables_do_not_expose_sql(settings: Settings, server_url: str) -> None:
     with new_database(server_url) as url, serving(settings.model_copy(update={"database_url": url})) as api:
         answer = api.get("/series")
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")

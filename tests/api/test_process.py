@@ -16,7 +16,7 @@ def _as_before() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_as_before")
-def test_what_it_imported_is_not_looked_through_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imported_modules_are_exempt_from_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://x/x")
     monkeypatch.setenv("REDIS_URL", "redis://x")
     app = make_app()

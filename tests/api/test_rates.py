@@ -1,4 +1,4 @@
-"""Rate limits of a key, and its limit of open jobs."""
+"""Rate limits of a key, and its limit on open jobs."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def limited(keyed_settings: Settings, root: Key) -> Iterator[tuple[httpx.Client,
     limits = {"fit_rate_per_minute": 3, "predict_rate_per_minute": 5, "max_queued_jobs_per_key": 2}
     limited_settings = keyed_settings.model_copy(update=limits)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rates, "ANSWER_WITHIN_S", 5.0)  # even on a busy machine, no process counts alone
+        patch.setattr(rates, "ANSWER_WITHIN_S", 5.0)  # so that no process counts alone, even on a busy machine
         with serving(limited_settings) as first, serving(limited_settings) as second:
             yield first, second
 
@@ -40,7 +40,7 @@ def test_a_key_over_its_rate_limit_learns_when_to_retry(
             assert api.post(path, json={}, auth=key).status_code == 429
 
 
-def test_fits_predictions_and_keys_are_counted_apart(
+def test_fits_predictions_and_keys_are_counted_separately(
     limited: tuple[httpx.Client, httpx.Client], make_key: MakeKey
 ) -> None:
     api, key = limited[0], make_key()
@@ -53,7 +53,7 @@ def test_fits_predictions_and_keys_are_counted_apart(
     assert api.post("/fit/a", content=b"{", auth=make_key()).status_code == 422
 
 
-def test_without_redis_each_process_counts_by_itself(keyed_settings: Settings, make_key: MakeKey) -> None:
+def test_without_redis_each_process_counts_alone(keyed_settings: Settings, make_key: MakeKey) -> None:
     without_redis = {"predict_rate_per_minute": 2, "redis_url": f"redis://127.0.0.1:{free_port()}/0"}
     key = make_key()
     for _ in range(2):
@@ -62,12 +62,12 @@ def test_without_redis_each_process_counts_by_itself(keyed_settings: Settings, m
         assert answers == [404, 404, 429, 429]
 
 
-def test_unless_a_rate_is_set_nothing_is_counted(keyed: httpx.Client, root: Key) -> None:
+def test_without_a_rate_limit_nothing_is_counted(keyed: httpx.Client, root: Key) -> None:
     answers = {keyed.post("/predict/never-fitted", json=POINT, auth=root).status_code for _ in range(50)}
     assert answers == {404}
 
 
-def test_a_key_has_no_more_open_jobs_than_it_may(
+def test_a_key_has_a_limit_of_open_jobs(
     limited: tuple[httpx.Client, httpx.Client], keyed: httpx.Client, make_key: MakeKey, series_id: str
 ) -> None:
     key = make_key()

@@ -1,4 +1,4 @@
-"""What the log of an API process tells of requests."""
+"""The log lines of requests."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.waiting import until
 
 
 def log_of_requests(settings: Settings, folder: Path, level: str = "INFO", form: str = "text") -> str:
-    """The log after a fit, a prediction and a look, each with an id of its own."""
+    """The log after a fit, a prediction and a read, each with a different request id."""
     port = free_port()
     with (
         running(settings, folder, "api", f"--port={port}", LOG_LEVEL=level, LOG_FORMAT=form) as process,
@@ -26,9 +26,7 @@ def log_of_requests(settings: Settings, folder: Path, level: str = "INFO", form:
     return process.log.read_text()
 
 
-def test_it_has_one_line_for_what_changes_something_and_none_that_would_drown_it(
-    settings: Settings, tmp_path: Path
-) -> None:
+def test_by_default_only_changes_are_logged(settings: Settings, tmp_path: Path) -> None:
     log = log_of_requests(settings, tmp_path)
     (line,) = [line for line in log.splitlines() if "/fit/" in line]
     assert re.search(r"INFO api\.chain\.slots POST '/fit/logged': 202 in [0-9.]+ ms request_id=the-fit$", line)
@@ -36,7 +34,7 @@ def test_it_has_one_line_for_what_changes_something_and_none_that_would_drown_it
     assert "the-look" not in log
 
 
-def test_it_has_one_line_for_everything_where_asked_to(settings: Settings, tmp_path: Path) -> None:
+def test_at_debug_level_every_request_is_logged(settings: Settings, tmp_path: Path) -> None:
     log = log_of_requests(settings, tmp_path, "DEBUG", "json")
     lines = [line for line in log.splitlines() if " ms" in line]
     for request_id in ("the-fit", "the-prediction", "the-look"):

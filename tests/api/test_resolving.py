@@ -1,4 +1,4 @@
-"""Which state answers a prediction when the cache is small, rows are deleted or files are damaged."""
+"""Which state serves a prediction if the cache is small, rows are deleted or files are damaged."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -53,14 +53,17 @@ async def resolver_of(
         sessions.engine.dispose()
 
 
-def test_the_cache_holds_as_many_bytes_as_it_may_and_forgets_what_was_used_longest_ago(
+def test_the_cache_keeps_its_byte_limit_and_evicts_the_least_recently_used(
     settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     for extra in range(3):  # other points, other states
         fitted(series_id, ramp(20 + extra))
 
     async def look() -> None:
-        async with resolver_of(settings, cache_bytes=5000) as (resolver, states):  # two states of 2 kB and a little
+        async with resolver_of(settings, cache_bytes=5000) as (
+            resolver,
+            states,
+        ):  # slightly more than two states of 2 kB
             for version, reads in ((1, 1), (2, 2), (1, 2), (3, 3), (1, 3), (2, 4), (2, 4), (3, 5)):
                 await resolver.resolve(series_id, version)
                 assert states.reads == reads, version
@@ -68,7 +71,7 @@ def test_the_cache_holds_as_many_bytes_as_it_may_and_forgets_what_was_used_longe
     asyncio.run(look())
 
 
-def test_without_a_cache_every_state_is_read_and_nothing_is_kept(
+def test_without_a_cache_every_request_reads_the_state(
     settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -82,7 +85,7 @@ def test_without_a_cache_every_state_is_read_and_nothing_is_kept(
     asyncio.run(look())
 
 
-def test_requests_for_a_state_that_is_not_in_memory_yet_read_it_once(
+def test_concurrent_requests_for_an_uncached_state_read_it_once(
     settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -96,7 +99,7 @@ def test_requests_for_a_state_that_is_not_in_memory_yet_read_it_once(
     asyncio.run(look())
 
 
-def test_a_latest_version_that_is_deleted_before_it_was_read_gives_way_to_the_one_that_is_latest_then(
+def test_a_latest_version_deleted_before_it_is_read_is_replaced_by_the_new_latest(
     settings: Settings,
     sessions: Sessions,
     series_id: str,
@@ -126,7 +129,7 @@ def test_a_latest_version_that_is_deleted_before_it_was_read_gives_way_to_the_on
     assert resolved == [3, 2, 1]
 
 
-def test_states_that_are_read_together_are_those_that_are_read_one_by_one(
+def test_states_read_in_a_group_equal_those_read_one_by_one(
     settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     for _ in range(3):
@@ -158,7 +161,7 @@ def test_states_that_are_read_together_are_those_that_are_read_one_by_one(
     asyncio.run(look())
 
 
-def test_a_request_that_is_given_up_does_not_take_the_state_from_others(
+def test_a_canceled_request_does_not_cancel_the_load_for_others(
     settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id)
@@ -175,7 +178,7 @@ def test_a_request_that_is_given_up_does_not_take_the_state_from_others(
     asyncio.run(look())
 
 
-def test_a_deleted_version_is_served_no_longer_than_it_is_trusted(
+def test_a_deleted_version_is_served_only_while_it_is_trusted(
     settings: Settings,
     api: httpx.Client,
     series_id: str,
@@ -219,7 +222,7 @@ class BlockingFolder(LocalFolder):
         return super().get(artifact)
 
 
-def test_a_named_version_in_memory_does_not_wait_for_states_that_are_loaded(
+def test_a_named_version_in_memory_does_not_wait_for_loads_of_other_states(
     settings: Settings, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted(series_id)
@@ -229,7 +232,7 @@ def test_a_named_version_in_memory_does_not_wait_for_states_that_are_loaded(
     async def look() -> None:
         async with resolver_of(settings, folder=folder) as (resolver, _):
             await resolver.resolve(series_id, 1)
-            monkeypatch.setattr(resolving, "TRUST_NAMED_S", 0)  # its row has to be read again
+            monkeypatch.setattr(resolving, "TRUST_NAMED_S", 0)  # forces its row to be read again
             loading = asyncio.create_task(resolver.resolve(f"{series_id}-cold", None))
             try:
                 async with asyncio.timeout(20):
@@ -259,7 +262,7 @@ def lookups(resolver: Resolver, result: str) -> float | None:
     return registry.get_sample_value("tsad_state_lookups_total", {"result": result})
 
 
-def test_a_database_that_was_set_back_is_not_answered_from_memory(
+def test_a_restored_database_is_not_answered_from_stale_memory(
     settings: Settings, sessions: Sessions, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a restore under running processes, the database reuses a version number for another state."""
@@ -280,9 +283,9 @@ def test_a_database_that_was_set_back_is_not_answered_from_memory(
 
 
 def restore_first_version(sessions: Sessions, series_id: str) -> None:
-    """Restore the rows of the time when the series had one version."""
+    """Restore the rows from when the series had one version."""
     with sessions.begin() as session:
-        session.execute(text("SET LOCAL session_replication_role = replica"))  # past triggers, as a restore is
+        session.execute(text("SET LOCAL session_replication_role = replica"))  # skips triggers, like a restore
         for statement in (
             "DELETE FROM versions WHERE series_id = :series_id AND version = 2",
             "DELETE FROM fit_jobs WHERE series_id = :series_id AND version = 2",
@@ -311,7 +314,7 @@ def test_a_damaged_state_is_an_error_until_the_file_is_restored(
     asyncio.run(look())
 
 
-def test_without_a_database_only_a_named_version_in_memory_is_an_answer(
+def test_without_a_database_only_a_named_version_in_memory_is_served(
     settings: Settings, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for extra in range(2):
@@ -333,5 +336,5 @@ def test_without_a_database_only_a_named_version_in_memory_is_an_answer(
 
 
 @pytest.mark.parametrize("text", ["0", "v0", "V000", "latest", None])
-def test_these_are_all_the_latest(text: str | None) -> None:
+def test_every_notation_of_the_latest_version_is_parsed(text: str | None) -> None:
     assert parse_version(text) is None

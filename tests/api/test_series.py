@@ -10,7 +10,7 @@ from shared.settings import Settings
 from tests.points import ramp
 
 
-def test_a_series_is_known_while_its_first_fit_is_under_way(api: httpx.Client, series_id: str) -> None:
+def test_a_series_is_known_while_its_first_fit_is_open(api: httpx.Client, series_id: str) -> None:
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     series = api.get(f"/series/{series_id}").json()
     assert series["latest_version"] is None
@@ -30,7 +30,7 @@ def test_a_series_shows_its_latest_version(api: httpx.Client, series_id: str, fi
     assert series["sparkline"] == ramp(30)["values"]
 
 
-def test_a_version_tells_what_it_was_learnt_from_and_what_was_learnt(
+def test_a_version_shows_its_training_data_and_what_it_learned(
     api: httpx.Client, settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     values = [*ramp(20)["values"], 500.0]
@@ -99,7 +99,7 @@ def test_series_are_listed_by_prefix_in_order_page_by_page(
         ("/nothing/here", "route_not_found"),
     ],
 )
-def test_a_wrong_parameter_gets_a_problem(api: httpx.Client, path: str, code: str) -> None:
+def test_an_invalid_parameter_gets_a_problem(api: httpx.Client, path: str, code: str) -> None:
     answer = api.get(path)
     assert answer.json()["code"] == code
     assert answer.status_code == (404 if code == "route_not_found" else 422)
@@ -119,7 +119,7 @@ def test_detectors_are_listed_with_the_schema_of_their_parameters(api: httpx.Cli
     assert baseline["parameters"]["properties"]["direction"]["enum"] == ["both", "above", "below"]
 
 
-def test_damaged_training_data_is_an_error_and_not_handed_out(
+def test_damaged_training_data_is_an_error_and_is_not_returned(
     api: httpx.Client, settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     job_id = fitted(series_id)

@@ -17,7 +17,7 @@ Fitted = Callable[..., str]
 
 @pytest.fixture
 def three_versions(series_id: str, fitted: Fitted) -> str:
-    """A series of three versions, each with a mean of its own."""
+    """A series of three versions with different means."""
     for place in range(3):
         fitted(series_id, ramp(values=[value + 100 * place for value in ramp()["values"]]))
     return series_id
@@ -47,7 +47,7 @@ def test_a_pinned_version_is_latest_until_the_pin_is_removed(
     assert api.delete(f"/series/{three_versions}/pin").status_code == 200
 
 
-def test_every_process_follows_a_pin_from_its_answer_on(
+def test_every_process_follows_a_pin_as_soon_as_it_is_confirmed(
     api: httpx.Client, three_versions: str, settings: Settings
 ) -> None:
     with serving(settings) as other:
@@ -68,7 +68,7 @@ def test_every_process_follows_a_pin_from_its_answer_on(
         ([], (422, "invalid_request")),
     ],
 )
-def test_only_a_version_that_exists_is_pinned(
+def test_only_an_existing_version_can_be_pinned(
     api: httpx.Client, three_versions: str, body: object, expected: tuple[int, str]
 ) -> None:
     assert problem(api.put(f"/series/{three_versions}/pin", json=body)) == expected
@@ -83,7 +83,7 @@ def test_an_unknown_series_has_nothing_to_change(api: httpx.Client, series_id: s
     assert problem(api.delete(f"/series/{series_id}/versions/1")) == nothing
 
 
-def test_a_deleted_version_is_gone_and_its_number_is_never_used_again(
+def test_a_deleted_version_is_gone_and_its_number_is_never_reused(
     api: httpx.Client, three_versions: str, fitted: Fitted
 ) -> None:
     deleted = api.delete(f"/series/{three_versions}/versions/3")
@@ -96,18 +96,20 @@ def test_a_deleted_version_is_gone_and_its_number_is_never_used_again(
     assert numbers == ["4", "2", "1"]
 
 
-def test_a_job_may_name_a_version_that_was_deleted_since(api: httpx.Client, series_id: str, fitted: Fitted) -> None:
+def test_a_job_may_name_a_version_that_has_since_been_deleted(
+    api: httpx.Client, series_id: str, fitted: Fitted
+) -> None:
     job_id = fitted(series_id)
     api.delete(f"/series/{series_id}/versions/1")
     assert api.get(f"/jobs/{job_id}").json()["version"] == "1"
 
 
 @pytest.mark.parametrize("version", ["latest", "0", "-1", "one", "1.0"])
-def test_a_version_to_delete_is_named_by_its_number(api: httpx.Client, three_versions: str, version: str) -> None:
+def test_a_version_to_delete_must_be_named_by_its_number(api: httpx.Client, three_versions: str, version: str) -> None:
     assert problem(api.delete(f"/series/{three_versions}/versions/{version}")) == (422, "invalid_version")
 
 
-def test_a_pinned_version_is_not_deleted(api: httpx.Client, three_versions: str) -> None:
+def test_a_pinned_version_cannot_be_deleted(api: httpx.Client, three_versions: str) -> None:
     api.put(f"/series/{three_versions}/pin", json={"version": 2})
     assert problem(api.delete(f"/series/{three_versions}/versions/2")) == (409, "version_pinned")
     assert verdict(api, three_versions) == (200, "2")
@@ -115,7 +117,7 @@ def test_a_pinned_version_is_not_deleted(api: httpx.Client, three_versions: str)
     assert api.delete(f"/series/{three_versions}/versions/2").status_code == 204
 
 
-def test_a_deleted_series_is_gone_and_comes_back_with_higher_numbers(
+def test_a_deleted_series_is_gone_and_restarts_with_higher_version_numbers(
     api: httpx.Client, training: Training, three_versions: str, fitted: Fitted, settings: Settings
 ) -> None:
     api.put(f"/series/{three_versions}/pin", json={"version": 2})
@@ -133,7 +135,7 @@ def test_a_deleted_series_is_gone_and_comes_back_with_higher_numbers(
     assert problem(api.get(f"/series/{three_versions}")) == (404, "series_not_found")
     assert problem(api.delete(f"/series/{three_versions}")) == (404, "series_not_found")
     assert three_versions not in [
-        one["series_id"] for one in api.get("/series", params={"prefix": three_versions}).json()["series"]
+        series["series_id"] for series in api.get("/series", params={"prefix": three_versions}).json()["series"]
     ]
     fitted(three_versions)
     assert verdict(api, three_versions) == (200, "4")
@@ -157,7 +159,7 @@ def test_a_series_whose_first_fit_is_still_open_can_be_deleted(api: httpx.Client
     assert api.delete(f"/series/{series_id}").json()["cancelled_jobs"] == [job_id]
 
 
-def test_fits_and_deletions_at_the_same_time_leave_nothing_half_done(
+def test_concurrent_fits_and_deletions_leave_a_consistent_state(
     api: httpx.Client, training: Training, series_id: str
 ) -> None:
     def fit(_: int) -> str:

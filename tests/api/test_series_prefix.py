@@ -78,7 +78,7 @@ def test_other_series_do_not_exist(scene: Scene, method: str, path: str, body: A
 
 
 @pytest.mark.parametrize(("method", "path", "body"), [request for request in ON_A_SERIES if request[0] != "DELETE"])
-def test_its_own_do(scene: Scene, method: str, path: str, body: Any) -> None:
+def test_series_of_the_prefix_exist(scene: Scene, method: str, path: str, body: Any) -> None:
     assert scene.api.request(method, path.format(scene.visible), json=body, auth=scene.key).is_success
 
 
@@ -88,13 +88,13 @@ def test_jobs_of_other_series_do_not_exist(scene: Scene, method: str, end: str) 
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
 
 
-def test_an_open_job_of_another_series_is_not_cancelled(scene: Scene) -> None:
+def test_an_open_job_of_another_series_is_not_canceled(scene: Scene) -> None:
     job = scene.api.post(f"/fit/{scene.hidden}", json=ramp(), auth=scene.root).json()["job_id"]
     assert scene.api.post(f"/jobs/{job}/cancel", auth=scene.key).status_code == 404
     assert scene.api.get(f"/jobs/{job}", auth=scene.root).json()["status"] == "queued"
 
 
-def test_lists_and_counts_hold_its_own_series_alone(scene: Scene) -> None:
+def test_lists_and_counts_include_only_series_of_the_prefix(scene: Scene) -> None:
     for prefix in ("", scene.prefix, scene.prefix[:2]):
         page = scene.api.get("/series", params={"prefix": prefix}, auth=scene.key).json()
         assert [series["series_id"] for series in page["series"]] == [scene.visible]
@@ -120,7 +120,7 @@ def test_a_point_of_another_series_is_refused_among_many(scene: Scene) -> None:
     assert judged["verdict"]["model_version"] == "1"
 
 
-def test_a_stream_shows_its_own_series_alone(scene: Scene) -> None:
+def test_a_stream_shows_only_series_of_the_prefix(scene: Scene) -> None:
     with scene.api.stream("GET", "/jobs/events", auth=scene.key) as stream:
         lines = stream.iter_lines()
         accepted = [

@@ -1,4 +1,4 @@
-"""What every request passes through: request ids, routing, and unexpected errors."""
+"""The chain of every request: request ids, routing, and unexpected errors."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ def without_database(settings: Settings) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize("request_id", ["a", "4bf92f3577b34da6a3ce929d0e0e4736", "run-7.step_3", "x" * 64])
-def test_the_id_of_a_request_is_given_back(api: httpx.Client, request_id: str) -> None:
+def test_the_id_of_a_request_is_returned(api: httpx.Client, request_id: str) -> None:
     for path in ("/livez", "/jobs/none", "/no/such/route"):
         assert api.get(path, headers={"X-Request-ID": request_id}).headers["X-Request-ID"] == request_id
     assert api.get("/jobs/none", headers={"X-Request-ID": request_id}).json()["request_id"] == request_id
@@ -44,7 +44,7 @@ def test_a_hostile_id_is_replaced(api: httpx.Client, request_id: str) -> None:
     if reply.status == 200:
         assert len(reply.headers["X-Request-ID"]) == 16
         int(reply.headers["X-Request-ID"], 16)
-    else:  # the server itself refuses control characters
+    else:  # the server itself rejects control characters
         assert reply.status == 400
 
 
@@ -52,7 +52,7 @@ def test_requests_without_an_id_get_different_ones(api: httpx.Client) -> None:
     assert len({api.get("/livez").headers["X-Request-ID"] for _ in range(50)}) == 50
 
 
-def test_a_query_has_a_bound_of_its_own(api: httpx.Client) -> None:
+def test_the_query_string_has_its_own_limit(api: httpx.Client) -> None:
     for path in ("/series", "/livez", "/predict/a"):
         method = "POST" if path.startswith("/predict") else "GET"
         fits, too_large = (api.request(method, f"{path}?a={'b' * size}") for size in (8190, 8191))
@@ -66,9 +66,7 @@ def test_log_lines_name_the_request(without_database: httpx.Client, caplog: pyte
     assert "database_unavailable" in line
 
 
-def test_a_hostile_path_makes_no_log_line_of_its_own(
-    without_database: httpx.Client, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_hostile_path_cannot_add_a_log_line(without_database: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     for path in ("/jobs/%0A2026-01-01%20INFO%20all%20is%20well", "/static/x%0Aforged/%1b[2J", "/series/%0Aforged"):
         without_database.get(path)
     without_database.get("/series", headers={"Host": "x%0Aforged"})
@@ -76,7 +74,7 @@ def test_a_hostile_path_makes_no_log_line_of_its_own(
 
 
 @pytest.mark.parametrize("host", ["[", "a b", "x" * 5000, "::::", "user@host", "%00"])
-def test_a_hostile_host_header_is_no_server_error(without_database: httpx.Client, host: str) -> None:
+def test_a_hostile_host_header_is_not_a_server_error(without_database: httpx.Client, host: str) -> None:
     for path, expected in (("/series", (400, 503)), ("/livez", (200, 400)), ("/livez/", (400, 503))):
         with wired(without_database) as wire:
             wire.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
@@ -96,7 +94,7 @@ def test_an_unknown_route_is_a_problem(api: httpx.Client, path: str) -> None:
     ("method", "path"),
     [("GET", "/fit/a"), ("PUT", "/fit/a"), ("PATCH", "/series"), ("DELETE", "/livez"), ("TRACE", "/livez")],
 )
-def test_a_method_that_a_route_does_not_know_is_a_problem_and_says_which_it_does(
+def test_an_unsupported_method_is_a_problem_that_lists_the_supported_ones(
     api: httpx.Client, method: str, path: str
 ) -> None:
     answer = api.request(method, path)
@@ -109,16 +107,16 @@ def test_head_and_options_are_answered_without_a_body_or_as_a_problem(api: httpx
     head = api.head("/livez")
     assert head.status_code in (200, 405)
     assert head.content == b""
-    assert api.get("/livez").status_code == 200  # the connection is still good
+    assert api.get("/livez").status_code == 200  # the connection still works
     options = api.options("/fit/a")
     assert options.status_code == 405
     assert "POST" in options.headers["Allow"]
 
 
-def test_what_nobody_expected_is_a_problem_without_internals_and_a_log_line_with_all(
+def test_an_unexpected_error_hides_internals_from_clients_and_logs_them(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = create_app(settings.model_copy(update={"auth": "off"}))  # it has no services to ask for keys
+    app = create_app(settings.model_copy(update={"auth": "off"}))  # there are no services to read keys from
 
     @app.get("/broken")
     async def broken() -> None:
@@ -139,12 +137,12 @@ def test_what_nobody_expected_is_a_problem_without_internals_and_a_log_line_with
 
 
 async def get_in_process(app: FastAPI, path: str, headers: dict[str, str]) -> httpx.Response:
-    """Send one request without a server, to a route that only the test has."""
+    """Send one request without a server, to a route that only this test adds."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8000") as client:
         return await client.get(path, headers=headers)
 
 
-def test_a_client_that_goes_away_leaves_a_line_and_no_stack_trace(
+def test_a_client_that_disconnects_leaves_a_log_line_without_a_stack_trace(
     api: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -153,11 +151,11 @@ def test_a_client_that_goes_away_leaves_a_line_and_no_stack_trace(
         with wired(api) as wire:
             wire.head("POST", path, Content_Length=1000)
             wire.send(b"{")
-    until(lambda: sum("went away" in record.getMessage() for record in list(caplog.records)) == len(paths))
-    assert not [record for record in caplog.records if record.exc_info]  # warnings may be those of other servers
+    until(lambda: sum("disconnected" in record.getMessage() for record in list(caplog.records)) == len(paths))
+    assert not [record for record in caplog.records if record.exc_info]  # warnings may come from other servers
 
 
-def test_the_slots_of_the_chain_stand_in_their_order(settings: Settings) -> None:
+def test_the_slots_of_the_chain_are_in_order(settings: Settings) -> None:
     names = [getattr(slot.cls, "__name__", "") for slot in chain(settings, Metrics())]
     assert names[:4] == ["Headers", "RequestId", "Limits", "Authentication"]
     assert names[-1] == "Telemetry"

@@ -27,7 +27,7 @@ def peaked(series_id: str, fitted: Callable[..., str]) -> str:
     return f"/plot.svg?series_id={series_id}"
 
 
-def test_a_picture_shows_values_anomalies_and_what_they_are(api: httpx.Client, series_id: str, peaked: str) -> None:
+def test_a_picture_shows_values_anomalies_and_labels(api: httpx.Client, series_id: str, peaked: str) -> None:
     answer = api.get(f"{peaked}&width=800&height=300")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
     picture = parsed(answer.text)
@@ -41,7 +41,7 @@ def test_a_picture_shows_values_anomalies_and_what_they_are(api: httpx.Client, s
     assert diamond.startswith(f"M{x} {y}m"), "the anomaly is the last point"
 
 
-def test_a_theme_changes_colours_and_nothing_else(api: httpx.Client, peaked: str) -> None:
+def test_a_theme_changes_only_colors(api: httpx.Client, peaked: str) -> None:
     light, dark = (api.get(f"{peaked}&theme={theme}").text for theme in ("light", "dark"))
     assert light != dark
     assert paths(light) == paths(dark)
@@ -52,14 +52,14 @@ def test_a_theme_changes_colours_and_nothing_else(api: httpx.Client, peaked: str
     "query",
     ["width=199", "width=4001", "height=119", "height=2001", "width=x", "theme=%22%3E%3Cscript%3E", "width=1e3"],
 )
-def test_sizes_and_themes_are_bounded(api: httpx.Client, peaked: str, query: str) -> None:
+def test_sizes_and_themes_are_limited(api: httpx.Client, peaked: str, query: str) -> None:
     answer = api.get(f"{peaked}&{query}")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize("size", ["width=200&height=120", "width=4000&height=2000", "width=200&height=2000"])
 @pytest.mark.parametrize("detector", ["baseline", "msnn"])
-def test_nothing_is_drawn_outside_whatever_the_size(
+def test_nothing_is_drawn_outside_at_any_size(
     api: httpx.Client, series_id: str, fitted: Callable[..., str], size: str, detector: str
 ) -> None:
     fitted(series_id, ramp(200, detector=detector))
@@ -74,7 +74,7 @@ def test_nothing_is_drawn_outside_whatever_the_size(
     "values",
     [[1e150, -1e149, 0.0], [5e-324, 0.0, 1e-323], [1e12, 1e12 + 1e-3, 1e12], [-1e-310, 1e-310, 0.0], [0.0, 1.0, 1e150]],
 )
-def test_numbers_of_any_size_are_drawn_as_finite_ones(
+def test_numbers_of_any_magnitude_are_drawn_finite(
     api: httpx.Client, series_id: str, fitted: Callable[..., str], values: list[float]
 ) -> None:
     fitted(series_id, {"timestamps": [0, 1, 253402300799], "values": values})
@@ -83,7 +83,7 @@ def test_numbers_of_any_size_are_drawn_as_finite_ones(
     assert "inf" not in "".join(paths(picture))
 
 
-def test_a_picture_is_sent_again_only_when_it_is_another(
+def test_a_picture_is_sent_again_only_if_it_changed(
     api: httpx.Client, peaked: str, series_id: str, fitted: Callable[..., str]
 ) -> None:
     first = api.get(peaked)
@@ -94,7 +94,7 @@ def test_a_picture_is_sent_again_only_when_it_is_another(
     assert api.get(peaked, headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
 
 
-def test_a_picture_refers_to_nothing_outside(api: httpx.Client, peaked: str) -> None:
+def test_a_picture_has_no_external_references(api: httpx.Client, peaked: str) -> None:
     text = api.get(peaked).text.replace('xmlns="http://www.w3.org/2000/svg"', "")
     for word in ("http", "//", "url(", "<script", "<style", "href"):
         assert word not in text
@@ -109,6 +109,6 @@ def test_a_picture_refers_to_nothing_outside(api: httpx.Client, peaked: str) -> 
         ("series_id=nobody-knows&version=x", 422, "invalid_version"),
     ],
 )
-def test_a_picture_of_nothing_is_a_problem(api: httpx.Client, query: str, status: int, code: str) -> None:
+def test_an_invalid_picture_request_is_a_problem(api: httpx.Client, query: str, status: int, code: str) -> None:
     answer = api.get(f"/plot.svg?{query}")
     assert (answer.status_code, answer.json()["code"]) == (status, code)

@@ -23,7 +23,7 @@ def at(*moment: int) -> int:
         (-4000, 8000, ["-4000", "-2000", "0", "2000", "4000", "6000", "8000"]),
     ],
 )
-def test_values_are_marked_at_round_numbers_that_can_be_told_apart(low: float, high: float, labels: list[str]) -> None:
+def test_value_ticks_are_distinct_round_numbers(low: float, high: float, labels: list[str]) -> None:
     assert [label for _, label in ticks.numbers(low, high, 6)] == labels
 
 
@@ -48,12 +48,12 @@ def test_any_range_of_values_has_a_few_ticks_inside(first: float, second: float)
         (0, LAST_TIMESTAMP, ["2000", "4000", "6000", "8000"]),
     ],
 )
-def test_times_are_marked_where_people_count_from(first: int, last: int, labels: list[str]) -> None:
+def test_time_ticks_are_at_natural_boundaries(first: int, last: int, labels: list[str]) -> None:
     assert [label for _, label in ticks.times(first, last, 5)] == labels
 
 
 @given(MOMENTS, MOMENTS, st.integers(1, 40))
-def test_ticks_of_time_are_in_order_inside_and_not_many_more_than_fit(start: int, end: int, at_most: int) -> None:
+def test_time_ticks_are_ordered_in_range_and_few(start: int, end: int, at_most: int) -> None:
     first, last = sorted((start, end))
     moments = [moment for moment, _ in ticks.times(first, last, at_most)]
     assert moments == sorted(set(moments))

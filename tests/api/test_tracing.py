@@ -1,4 +1,4 @@
-"""Traces: a span for each request, and for the fit that it asked for."""
+"""Traces: a span for each request, and one for its fit."""
 
 import json
 from dataclasses import replace
@@ -20,7 +20,7 @@ TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 @pytest.fixture
 def span_exporters(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """In-memory exporters in place of those that send to a collector, one for each process."""
+    """In-memory exporters, one per process, instead of those that send to a collector."""
     created: list[Any] = []
 
     def make(endpoint: str) -> Any:
@@ -49,7 +49,7 @@ def fit(traced: Settings, training: trainings.Training, job_id: str) -> None:
     tracing.close()
 
 
-def test_a_fit_is_in_the_trace_of_the_request_that_asked_for_it(
+def test_a_fit_is_in_the_trace_of_its_request(
     traced: Settings, span_exporters: list[Any], training: trainings.Training, series_id: str
 ) -> None:
     headers = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
@@ -70,7 +70,7 @@ def test_a_fit_is_in_the_trace_of_the_request_that_asked_for_it(
     assert spans(span_exporters)["fit"].parent.span_id == spans(span_exporters)["POST /fit"].context.span_id
 
 
-def test_a_request_keeps_the_id_that_it_brings(traced: Settings, span_exporters: list[Any]) -> None:
+def test_a_request_keeps_the_id_it_was_sent_with(traced: Settings, span_exporters: list[Any]) -> None:
     with serving(traced) as client:
         answer = client.get("/livez", headers={"X-Request-ID": "mine"})
         client.post("/predict/nobody", json={"timestamp": 1, "value": 2})
@@ -79,11 +79,11 @@ def test_a_request_keeps_the_id_that_it_brings(traced: Settings, span_exporters:
     assert spans(span_exporters)["POST /predict/{series_id}"].attributes["http.response.status_code"] == 404
 
 
-def test_nothing_is_traced_unless_a_collector_is_named(settings: Settings) -> None:
+def test_nothing_is_traced_unless_a_collector_is_configured(settings: Settings) -> None:
     assert start(settings, "tsad-api") is None
 
 
-def test_a_fit_whose_request_was_not_traced_begins_a_trace() -> None:
+def test_a_fit_of_an_untraced_request_starts_a_trace() -> None:
     exporter = memory.InMemorySpanExporter()
     tracing = Tracing("tsad-worker", exporter)
     for request_id in ("abc", None, "0" * 32 + "-" + "0" * 15):

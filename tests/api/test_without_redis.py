@@ -1,4 +1,4 @@
-"""The API while Redis refuses or hangs: answers do not change, and the backlog is not lost."""
+"""The API while Redis refuses or hangs: responses stay the same, and the backlog is kept."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 @pytest.fixture
 def gateway(redis_url: str) -> Iterator[Gateway]:
-    """A gateway to an empty Redis database; shut at first."""
+    """A gateway to an empty Redis database, initially shut."""
     url = redis_url.rsplit("/", 1)[0] + "/3"
     with redis.Redis.from_url(url) as client:
         client.flushdb()
@@ -44,13 +44,13 @@ def api(settings: Settings, gateway: Gateway, request: pytest.FixtureRequest) ->
 
 
 def shape(value: Any) -> Any:
-    """The structure and types of an answer, without its values."""
+    """The structure and types of a response, without its values."""
     if isinstance(value, dict):
         return {name: shape(inner) for name, inner in value.items()}
     return [shape(inner) for inner in value] if isinstance(value, list) else type(value)
 
 
-def test_answers_are_what_they_are_with_redis(
+def test_responses_are_the_same_without_redis(
     api: httpx.Client, settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
     job_id = fitted(series_id)
