@@ -54,7 +54,7 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
     ),
 )
 async def fit(request: Request) -> Response:
-    """Fit a series: learn what is normal for it. Responds at once with a job, whose URL is the Location header."""
+    """Fit a series: learn what is normal for it. Responds at once with a job, whose URL is in the Location header."""
     services: Services = request.app.state.services
     caller = caller_of(request)
     series_id = visible(check_series_id(request.path_params["series_id"]), caller)

@@ -138,12 +138,12 @@ def _facts(version: Version) -> list[tuple[str, Any]]:
         for name, value in version.parameters.items()
         if value not in ([], "off")
     ]
-    learnt = [(name.replace("_", " "), writing.parameter(value)) for name, value in version.learnt.items()]
-    learnt = [fact for fact in learnt if fact[0] not in dict(parameters)]
+    learned = [(name.replace("_", " "), writing.parameter(value)) for name, value in version.learnt.items()]
+    learned = [fact for fact in learned if fact[0] not in dict(parameters)]
     return [
         ("detector", version.detector),
         *parameters,
-        *learnt,
+        *learned,
         ("points", f"{version.points:,}"),
         ("first point", _moment(version.first_timestamp)),
         ("last point", _moment(version.last_timestamp)),

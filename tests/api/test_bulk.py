@@ -50,7 +50,7 @@ def test_invalid_lines_do_not_keep_valid_ones_from_being_accepted(api: httpx.Cli
         (line("a", values=[1] * 20), "constant_series"),
         (line("a", detector="oracle"), "unknown_detector"),
         (line("a", idempotency_key=""), "invalid_request"),
-        (line("a", colour="blue"), "invalid_request"),
+        (line("a", color="blue"), "invalid_request"),
         (line("a").replace(b"[", b"[NaN,", 1), "invalid_json"),
     ]
     content = b"".join(line(f"{series_id}-{place}") + bad_line for place, (bad_line, _) in enumerate(bad_lines))

@@ -49,7 +49,7 @@ def test_a_job_that_does_not_exist_is_exit_code_4(tsad: Tsad) -> None:
 def test_a_job_that_has_ended_is_not_cancelled(tsad: Tsad, fitted: Callable[..., str], series_id: str) -> None:
     result = tsad("jobs", "cancel", fitted(series_id))
     assert result.code == 2
-    assert "succeeded already" in result.err
+    assert "already succeeded" in result.err
 
 
 def test_waiting_for_a_job_that_succeeded_is_exit_code_0(
