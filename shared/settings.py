@@ -12,13 +12,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.errors import Code, SetupError
 
 MIB = 1024 * 1024
-# Each of these can also come from a file, whose path is in the variable NAME_FILE.
+# Each of these can also be read from a file whose path is in NAME_FILE.
 SECRETS = ("database_url", "database_password", "redis_url", "aws_secret_access_key")
-KNOWN_PASSWORD = "tsad"  # noqa: S105 - the default of the compose file
+DEFAULT_PASSWORD = "tsad"  # noqa: S105 - from the compose file
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?")
 NO_SERVERS = (
     "{} is not set. Set DATABASE_URL and REDIS_URL, use docker compose, "
-    "or let `python3 run up` start PostgreSQL and a Redis-compatible server itself."
+    "or run `python3 run up`, which starts its own PostgreSQL and Redis-compatible server."
 )
 
 
@@ -43,80 +43,122 @@ class Settings(BaseSettings):
         env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True, frozen=True
     )
 
-    database_url: str = Field("", repr=False, description="PostgreSQL, as postgresql://user:password@host:port/name")
-    database_host: str = Field("", description="Instead of DATABASE_URL, together with the four below")
+    database_url: str = Field("", repr=False, description="PostgreSQL URL: postgresql://user:password@host:port/name")
+    database_host: str = Field(
+        "", description="PostgreSQL host, used with the next four settings if DATABASE_URL is empty"
+    )
     database_port: int = Field(5432, description="Port of DATABASE_HOST")
     database_name: str = Field("tsad", description="Database on DATABASE_HOST")
     database_user: str = Field("tsad", description="Role on DATABASE_HOST")
     database_password: str = Field("", repr=False, description="Password of DATABASE_USER")
-    database_pool_size: int = Field(10, ge=1, le=1000, description="Connections of one process, and API threads")
-    database_pool_timeout_s: float = Field(5, gt=0, description="How long a request waits for a connection")
-    database_connect_timeout_s: int = Field(3, ge=1, description="How long connecting may take")
-    database_statement_timeout_s: float = Field(15, gt=0, description="Longest statement the database runs for us")
+    database_pool_size: int = Field(
+        10, ge=1, le=1000, description="Database connections per process, and request threads per API process"
+    )
+    database_pool_timeout_s: float = Field(
+        5, gt=0, description="Seconds a request waits for a free database connection"
+    )
+    database_connect_timeout_s: int = Field(
+        3, ge=1, description="Seconds before an attempt to connect to the database fails"
+    )
+    database_statement_timeout_s: float = Field(
+        15, gt=0, description="Seconds before PostgreSQL aborts a statement or an idle transaction"
+    )
     redis_url: str = Field(
-        "", repr=False, description="Redis 6.2 or newer, or Valkey, as redis://:password@host:port/0"
+        "", repr=False, description="URL of Redis 6.2 or newer, or Valkey: redis://:password@host:port/0"
     )
 
     training_data_folder: Location = Field(
         Path("data/data"),
         validation_alias=AliasChoices("TRAINING_DATA_FOLDER", "DATA_FOLDER"),
-        description="Where training data is kept: a folder, or s3://bucket/prefix",
+        description="Where training data is stored: a folder or s3://bucket/prefix",
     )
     model_state_folder: Location = Field(
         Path("data/models"),
         validation_alias=AliasChoices("MODEL_STATE_FOLDER", "MODEL_FOLDER"),
-        description="Where detector states and training scores are kept, likewise",
+        description="Where detector states and training scores are stored: a folder or s3://bucket/prefix",
     )
 
-    aws_endpoint_url: str = Field("", description="A service other than AWS that speaks S3, as https://host:port")
+    aws_endpoint_url: str = Field("", description="URL of an S3-compatible service other than AWS: https://host:port")
     aws_region: str = Field("", description="Region of the buckets")
-    aws_access_key_id: str = Field("", description="Who asks for the buckets; without it, what the machine is given")
-    aws_secret_access_key: str = Field("", repr=False, description="The secret of AWS_ACCESS_KEY_ID")
+    aws_access_key_id: str = Field("", description="Access key id for the buckets; if empty, the machine's own role")
+    aws_secret_access_key: str = Field("", repr=False, description="Secret of AWS_ACCESS_KEY_ID")
 
-    min_training_data_points: int = Field(3, ge=2, description="Fewest points a fit accepts")
-    max_training_data_points: int = Field(1_000_000, ge=2, description="Most points a fit accepts")
-    max_batch_points: int = Field(100_000, ge=1, description="Most points one batch prediction accepts")
-    max_context_points: int = Field(4096, ge=0, description="Most recent values a prediction may carry along")
-    max_bulk_lines: int = Field(10_000, ge=1, description="Most fits one bulk request accepts")
-    max_body_bytes: int = Field(64 * MIB, ge=1024, description="Largest request body, after decompression")
-    max_body_bytes_in_flight: int = Field(256 * MIB, ge=1024, description="All bodies one process holds at a time")
-    max_connections: int = Field(2000, ge=1, description="Connections of clients to one process")
-    max_queued_jobs: int = Field(20_000, ge=1, description="Open jobs, beyond which a fit is answered 429")
-    max_queued_bytes: int = Field(10 * 1024 * MIB, ge=1, description="Training data of open jobs, likewise")
-    state_cache_bytes: int = Field(128 * MIB, ge=0, description="Detector states one API process keeps in memory")
-    chart_cache_bytes: int = Field(64 * MIB, ge=0, description="Training data one API process keeps for charts")
-    latency_history_limit: int = Field(100, ge=1, description="Latencies kept for /healthcheck, of each kind")
+    min_training_data_points: int = Field(3, ge=2, description="Minimum points per fit")
+    max_training_data_points: int = Field(1_000_000, ge=2, description="Maximum points per fit")
+    max_batch_points: int = Field(100_000, ge=1, description="Maximum points per batch prediction")
+    max_context_points: int = Field(4096, ge=0, description="Maximum recent values a prediction may send as context")
+    max_bulk_lines: int = Field(10_000, ge=1, description="Maximum fits per bulk request")
+    max_body_bytes: int = Field(64 * MIB, ge=1024, description="Maximum size of a request body after decompression")
+    max_body_bytes_in_flight: int = Field(
+        256 * MIB, ge=1024, description="Maximum total size of the bodies one process holds at a time"
+    )
+    max_connections: int = Field(2000, ge=1, description="Maximum client connections per API process")
+    max_queued_jobs: int = Field(
+        20_000, ge=1, description="Maximum queued and running jobs; further fits are rejected with 429"
+    )
+    max_queued_bytes: int = Field(
+        10 * 1024 * MIB,
+        ge=1,
+        description="Maximum training data of queued and running jobs; further fits are rejected with 429",
+    )
+    state_cache_bytes: int = Field(128 * MIB, ge=0, description="Detector states each API process caches in memory")
+    chart_cache_bytes: int = Field(64 * MIB, ge=0, description="Training data each API process caches for charts")
+    latency_history_limit: int = Field(100, ge=1, description="Latencies of each kind kept for /healthcheck")
 
-    lease_s: float = Field(20, gt=0, description="How long a job belongs to a worker that is not heard of")
-    heartbeat_s: float = Field(1, gt=0, description="How often a worker renews its lease and sees a cancellation")
-    reconcile_s: float = Field(2, gt=0, description="How often the reconciler looks for what was missed")
-    collect_s: float = Field(60, gt=0, description="How often it looks at every artifact, for those without an owner")
-    accept_window_s: float = Field(60, gt=0, description="How long the API may take from admission to commit")
-    garbage_grace_s: float = Field(3600, gt=0, description="How long an artifact without an owner is left alone")
-    fit_time_limit_s: int = Field(900, ge=1, description="Longest fit; a longer one fails with fit_timeout")
-    keep_data_days: float = Field(7, gt=0, description="How long a failed or cancelled job can be retried")
-    keep_jobs_days: float = Field(30, gt=0, description="How long finished jobs are listed")
-    keep_versions: int = Field(0, ge=0, description="Newest versions of a series that are kept; 0 keeps all")
-    keep_versions_days: float = Field(0, ge=0, description="How long the others are kept all the same")
-    worker_concurrency: int = Field(2, ge=1, description="Fits at a time in one worker")
-    worker_niceness: int = Field(10, ge=0, le=19, description="Priority the fits give way with")
+    lease_s: float = Field(20, gt=0, description="Seconds without a heartbeat before a job is reassigned")
+    heartbeat_s: float = Field(
+        1, gt=0, description="Seconds between heartbeats, which renew a worker's lease and detect cancellation"
+    )
+    reconcile_s: float = Field(
+        2, gt=0, description="Seconds between the reconciler's checks for lost workers and messages"
+    )
+    collect_s: float = Field(
+        60, gt=0, description="Seconds between the reconciler's scans of all artifacts for orphans"
+    )
+    accept_window_s: float = Field(60, gt=0, description="Maximum seconds from the admission of a fit to its commit")
+    garbage_grace_s: float = Field(3600, gt=0, description="Seconds before an orphaned artifact is deleted")
+    fit_time_limit_s: int = Field(900, ge=1, description="Maximum seconds per fit; a longer fit fails with fit_timeout")
+    keep_data_days: float = Field(
+        7, gt=0, description="Days a failed or canceled job keeps its training data and can be retried"
+    )
+    keep_jobs_days: float = Field(30, gt=0, description="Days finished jobs are kept")
+    keep_versions: int = Field(0, ge=0, description="Newest versions to keep per series; 0 keeps all")
+    keep_versions_days: float = Field(
+        0, ge=0, description="Minimum age in days of the versions that KEEP_VERSIONS deletes"
+    )
+    worker_concurrency: int = Field(2, ge=1, description="Concurrent fits per worker")
+    worker_niceness: int = Field(
+        10, ge=0, le=19, description="Niceness of the processes that fit; a higher value gives other processes priority"
+    )
 
     environment: Literal["development", "production"] = Field(
-        "development", description="In production, passwords that everybody knows are refused"
+        "development", description="Production refuses to start with default passwords"
     )
-    auth: Literal["keys", "off"] = Field("keys", description="Whether callers need an API key")
-    fit_rate_per_minute: int = Field(0, ge=0, description="Fit requests of one key in a minute; 0 is no limit")
-    predict_rate_per_minute: int = Field(0, ge=0, description="Predict requests of one key likewise")
-    max_queued_jobs_per_key: int = Field(0, ge=0, description="Open jobs of one key; 0 is no limit")
-    allowed_hosts: str = Field("", description="Names of this service, with commas between; others are refused")
-    behind_tls: bool = Field(False, description="Whether a proxy makes it HTTPS: cookies are Secure, HSTS is sent")  # noqa: FBT003
-    cors_origins: str = Field("", description="Other sites whose pages may call: https://name,https://name")
-    flower_url: str = Field("", description="Where the pages' link to Flower leads; without, there is none")
+    auth: Literal["keys", "off"] = Field("keys", description="Whether requests need an API key")
+    fit_rate_per_minute: int = Field(
+        0, ge=0, description="Maximum fit requests per key and minute; 0 disables the limit"
+    )
+    predict_rate_per_minute: int = Field(
+        0, ge=0, description="Maximum predict requests per key and minute; 0 disables the limit"
+    )
+    max_queued_jobs_per_key: int = Field(
+        0, ge=0, description="Maximum queued and running jobs per key; 0 disables the limit"
+    )
+    allowed_hosts: str = Field(
+        "", description="Host names of this service, comma-separated; requests for other hosts are rejected"
+    )
+    behind_tls: bool = Field(False, description="Whether a proxy terminates TLS: sets Secure cookies and sends HSTS")  # noqa: FBT003
+    cors_origins: str = Field("", description="Other origins whose pages may call the API: https://name,https://name")
+    flower_url: str = Field("", description="Flower URL that the pages link to; if empty, they have no link")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Least severe line to log; DEBUG has every request that a route answers"
+        "INFO", description="Minimum level to log; DEBUG includes every request that a route answers"
     )
-    log_format: Literal["text", "json"] = Field("text", description="Lines for people or for machines")
-    otel_exporter_otlp_endpoint: str = Field("", description="Collector of traces, OTLP over HTTP; empty sends none")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Log lines as text for people or as JSON for machines"
+    )
+    otel_exporter_otlp_endpoint: str = Field(
+        "", description="URL of a trace collector (OTLP over HTTP); if empty, no traces are sent"
+    )
 
     @classmethod
     def load(cls) -> Self:
@@ -124,11 +166,11 @@ class Settings(BaseSettings):
         try:
             return cls(**_from_files())
         except ValidationError as error:
-            flaws = []
-            for flaw in error.errors():
-                names = [str(name).upper() for name in flaw["loc"]]
-                flaws.append(": ".join([*names, flaw["msg"].removeprefix("Value error, ")]))
-            raise SetupError(Code.CONFIGURATION, f"Settings are wrong: {'; '.join(flaws)}") from None
+            problems = []
+            for problem in error.errors():
+                names = [str(name).upper() for name in problem["loc"]]
+                problems.append(": ".join([*names, problem["msg"].removeprefix("Value error, ")]))
+            raise SetupError(Code.CONFIGURATION, f"Invalid settings: {'; '.join(problems)}") from None
 
     @classmethod
     def of_process(cls, *servers: Literal["database", "redis"]) -> Self:
@@ -159,7 +201,7 @@ class Settings(BaseSettings):
         """Raise `ValueError` for anything a browser would not send as an origin, such as a wildcard."""
         for origin in _split(origins):
             if not _ORIGIN.fullmatch(origin):
-                raise ValueError("lists origins, as in https://grafana.example.com,http://localhost:3000")
+                raise ValueError("must list origins, such as https://grafana.example.com,http://localhost:3000")
         return origins
 
     @field_validator("flower_url")
@@ -186,12 +228,10 @@ class Settings(BaseSettings):
         return self
 
     def _check_production(self) -> None:
-        if unquote(urlsplit(self.database_url).password or self.database_password) == KNOWN_PASSWORD:
-            raise ValueError(
-                "the database's password is one that everybody knows: set POSTGRES_PASSWORD and POSTGRES_APP_PASSWORD"
-            )
-        if os.environ.get("FLOWER_BASIC_AUTH", "").endswith(f":{KNOWN_PASSWORD}"):
-            raise ValueError("Flower's password is one that everybody knows: set FLOWER_PASSWORD")
+        if unquote(urlsplit(self.database_url).password or self.database_password) == DEFAULT_PASSWORD:
+            raise ValueError("the database password is the default: set POSTGRES_PASSWORD and POSTGRES_APP_PASSWORD")
+        if os.environ.get("FLOWER_BASIC_AUTH", "").endswith(f":{DEFAULT_PASSWORD}"):
+            raise ValueError("the Flower password is the default: set FLOWER_PASSWORD")
 
     @property
     def database(self) -> str:
@@ -209,7 +249,7 @@ class Settings(BaseSettings):
 
     @property
     def has_rates(self) -> bool:
-        """Whether a request rate is limited, so that the requests of each key are counted."""
+        """Whether a request rate is limited, so that each key's requests must be counted."""
         return bool(self.fit_rate_per_minute or self.predict_rate_per_minute)
 
     @property
@@ -243,7 +283,7 @@ def _from_files() -> dict[str, Any]:
     try:
         return {name: Path(path).read_text(encoding="utf-8").strip() for name, path in files.items()}
     except (OSError, UnicodeDecodeError) as error:
-        raise SetupError(Code.CONFIGURATION, f"A file that holds a secret cannot be read: {error}") from None
+        raise SetupError(Code.CONFIGURATION, f"A secret file cannot be read: {error}") from None
 
 
 def _split(text: str) -> tuple[str, ...]:
@@ -251,7 +291,7 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 def _checked(url: str, *schemes: str) -> str:
-    """Return a URL with one of `schemes`; raise `ValueError` for any other, without repeating the password in it."""
+    """Return a URL with one of `schemes`; raise `ValueError`, without its password, for any other."""
     if url:
         parts = urlsplit(url)
         if parts.scheme not in schemes:
@@ -259,12 +299,14 @@ def _checked(url: str, *schemes: str) -> str:
         try:
             _ = parts.port
         except ValueError:
-            raise ValueError("has no port, or a password in which / : @ ? # are not written as %2F %3A …") from None
+            raise ValueError(
+                "has an invalid port or an unescaped password: write / : @ ? # as %2F %3A %40 %3F %23"
+            ) from None
     return url
 
 
 def with_psycopg2(url: str) -> str:
-    """Name the driver psycopg2 in the URL of a database, if the URL names none."""
+    """Add the driver psycopg2 to a database URL that names no driver."""
     for plain in ("postgresql://", "postgres://"):
         if url.startswith(plain):
             return "postgresql+psycopg2://" + url.removeprefix(plain)

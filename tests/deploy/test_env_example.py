@@ -16,25 +16,25 @@ EXAMPLE = ROOT / ".env.example"
 
 
 def names(field_name: str, field: FieldInfo) -> list[str]:
-    """The variables that set the field, the usual one first."""
+    """Return the variables that set the field, the preferred one first."""
     if isinstance(field.validation_alias, AliasChoices):
         return [str(choice) for choice in field.validation_alias.choices]
     return [field_name.upper()]
 
 
 def as_documented(field_name: str, field: FieldInfo) -> tuple[str, str, str]:
-    """A setting's variable, default and comment."""
+    """Return a setting's variable, default and comment."""
     name, *others = names(field_name, field)
     comment = field.description or ""
     if get_origin(field.annotation) is Literal:
-        comment += f": {', '.join(get_args(field.annotation))}"
+        comment += f" (one of: {', '.join(get_args(field.annotation))})"
     if others:
         comment += f" (also read as {', '.join(others)})"
     return name, str(field.default), comment
 
 
 def blocks() -> Iterator[tuple[str, str, str]]:
-    """The variables of the file that stand with a comment of their own, in order."""
+    """Yield the name, value and comment of each variable in the file, in order."""
     for block in EXAMPLE.read_text().split("\n\n"):
         *comments, last = block.strip().splitlines()
         name, equals, value = last.removeprefix("#").partition("=")
@@ -48,7 +48,7 @@ def setting_names() -> set[str]:
 
 @pytest.fixture
 def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither variables nor a `.env` in the current folder."""
+    """Remove all settings from the environment, and enter a folder without `.env`."""
     for name in os.environ:
         if name.upper() in setting_names():
             monkeypatch.delenv(name)
@@ -60,7 +60,7 @@ def test_every_setting_is_listed_in_order_with_its_default_and_description() -> 
     assert documented == [as_documented(name, field) for name, field in Settings.model_fields.items()]
 
 
-def test_what_compose_reads_is_listed_with_its_default() -> None:
+def test_every_compose_variable_is_listed_with_its_default() -> None:
     documented = {name: value for name, value, _ in blocks() if name not in setting_names()}
     assert documented == {name: value for name, value in variables().items() if name not in setting_names()}
 
@@ -69,17 +69,17 @@ def test_every_variable_has_a_comment() -> None:
     assert [name for name, _, comment in blocks() if not comment] == []
 
 
-def test_copied_unchanged_it_changes_nothing(no_settings: None) -> None:
-    without = Settings.load()
+def test_an_unchanged_copy_has_no_effect(no_settings: None) -> None:
+    defaults = Settings.load()
     shutil.copy(EXAMPLE, ".env")
     copied = Settings.load()
-    assert copied == without
-    assert copied.model_fields_set == without.model_fields_set == set()
+    assert copied == defaults
+    assert copied.model_fields_set == defaults.model_fields_set == set()
 
 
-def test_every_listed_default_is_read_as_that_default(no_settings: None) -> None:
+def test_every_listed_default_parses_to_the_default(no_settings: None) -> None:
     lines = [f"{name}={value}" for name, value, _ in blocks() if name in setting_names()]
     Path(".env").write_text("\n".join(lines))
-    read = Settings.load()
-    assert read == Settings(_env_file=None)
-    assert read.model_fields_set == {name for name, field in Settings.model_fields.items() if field.default != ""}
+    loaded = Settings.load()
+    assert loaded == Settings(_env_file=None)
+    assert loaded.model_fields_set == {name for name, field in Settings.model_fields.items() if field.default != ""}

@@ -1,4 +1,4 @@
-"""Settings, and the errors that operators get when they are wrong."""
+"""Settings, and the errors that operators get for invalid ones."""
 
 import os
 import ssl
@@ -41,7 +41,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
     return Settings.load()
 
 
-def test_without_servers_the_sentence_says_what_to_set_and_what_else_there_is() -> None:
+def test_the_error_for_a_missing_server_names_the_setting_and_the_alternatives() -> None:
     settings = Settings.load()
     for name in ("database", "redis"):
         with pytest.raises(SetupError, match=f"^{name.upper()}_URL is not set.*python3 run up"):
@@ -49,7 +49,7 @@ def test_without_servers_the_sentence_says_what_to_set_and_what_else_there_is() 
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
-def test_the_driver_of_an_address_is_named(scheme: str) -> None:
+def test_the_database_url_names_its_driver(scheme: str) -> None:
     url = f"{scheme}://u:p@h:1/n?sslmode=require"
     assert make_settings(database_url=url).database == "postgresql+psycopg2://u:p@h:1/n?sslmode=require"
     assert with_psycopg2(with_psycopg2(url)) == with_psycopg2(url)
@@ -58,7 +58,7 @@ def test_the_driver_of_an_address_is_named(scheme: str) -> None:
 @pytest.mark.parametrize(
     "password", ["plain", "p@ss", "a:b", "a/b", "a%b", "%41", "a#b?c&d=e", "ü ü", "[::1]", "'\"\\"]
 )
-def test_a_password_of_any_characters_reaches_the_driver(password: str) -> None:
+def test_the_driver_receives_passwords_with_any_characters(password: str) -> None:
     from_parts = make_settings(database_host="db", database_user="us@r", database_password=password).database
     from_url = make_settings(database_url=f"postgresql://us%40r:{quote(password, safe='')}@db:5432/tsad").database
     for url in (make_url(from_parts), make_url(from_url)):
@@ -66,18 +66,18 @@ def test_a_password_of_any_characters_reaches_the_driver(password: str) -> None:
     psycopg2.extensions.parse_dsn(from_parts.replace("+psycopg2", ""))
 
 
-def test_an_address_goes_before_its_parts() -> None:
-    assert make_settings(database_url=POSTGRES, database_host="elsewhere").database.endswith("127.0.0.1:1/x")
+def test_the_database_url_overrides_its_parts() -> None:
+    assert make_settings(database_url=POSTGRES, database_host="other-host").database.endswith("127.0.0.1:1/x")
 
 
-def test_a_role_without_a_password_has_none() -> None:
+def test_a_database_url_without_a_password_has_none() -> None:
     assert make_settings(database_host="db").database == "postgresql+psycopg2://tsad@db:5432/tsad"
 
 
 @pytest.mark.parametrize(
     ("name", "alias"), [("TRAINING_DATA_FOLDER", "DATA_FOLDER"), ("MODEL_STATE_FOLDER", "MODEL_FOLDER")]
 )
-def test_folders_have_two_names_and_the_longer_goes_first(
+def test_the_longer_name_of_a_folder_setting_overrides_the_shorter(
     monkeypatch: pytest.MonkeyPatch, name: str, alias: str
 ) -> None:
     field = name.lower()
@@ -85,7 +85,7 @@ def test_folders_have_two_names_and_the_longer_goes_first(
     assert getattr(loaded(monkeypatch, **{name: "/long"}), field) == Path("/long")
 
 
-def test_a_folder_may_be_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_setting_accepts_a_bucket_url(monkeypatch: pytest.MonkeyPatch) -> None:
     assert loaded(monkeypatch, TRAINING_DATA_FOLDER="s3://bucket/prefix").training_data_folder == "s3://bucket/prefix"
     assert loaded(monkeypatch, MODEL_FOLDER="s3://bucket").model_state_folder == "s3://bucket"
 
@@ -93,18 +93,18 @@ def test_a_folder_may_be_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "url", ["gs://bucket", "s3://", "s3:///prefix", "s3://user:secret@bucket", "s3://bucket?x=secret"]
 )
-def test_an_address_that_is_no_bucket_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_an_invalid_bucket_url_is_rejected_without_repeating_it(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     with pytest.raises(SetupError) as refused:
         loaded(monkeypatch, MODEL_STATE_FOLDER=url)
     assert "s3://bucket/prefix" in refused.value.detail
     assert "secret" not in refused.value.detail
 
 
-def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     assert loaded(monkeypatch, MAX_BODY_BYTES="", TRAINING_DATA_FOLDER="", LOG_LEVEL="") == Settings()
 
 
-def test_the_file_is_read_and_the_environment_goes_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("LATENCY_HISTORY_LIMIT=7\nREDIS_URL=redis://file:1/0\nSOMETHING_ELSE=1\n")
     settings = loaded(monkeypatch, REDIS_URL="redis://environment:1/0")
     assert (settings.latency_history_limit, settings.redis) == (7, "redis://environment:1/0")
@@ -123,9 +123,12 @@ BAD: list[tuple[dict[str, str], str]] = [
     ({"WORKER_NICENESS": "20"}, "WORKER_NICENESS"),
     ({"DATABASE_URL": "mysql://u:hunter2@h/x"}, "DATABASE_URL: must begin with postgresql://"),
     ({"DATABASE_URL": "hunter2"}, "DATABASE_URL: must begin with postgresql://"),
-    ({"DATABASE_URL": "postgresql://u:hunter2/x@h:5432/n"}, "DATABASE_URL: has no port, or a password"),
+    (
+        {"DATABASE_URL": "postgresql://u:hunter2/x@h:5432/n"},
+        "DATABASE_URL: has an invalid port or an unescaped password",
+    ),
     ({"REDIS_URL": "http://u:hunter2@h"}, "REDIS_URL: must begin with redis://"),
-    ({"REDIS_URL": "redis://:hunter2@h:port/0"}, "REDIS_URL: has no port, or a password"),
+    ({"REDIS_URL": "redis://:hunter2@h:port/0"}, "REDIS_URL: has an invalid port or an unescaped password"),
     ({"ACCEPT_WINDOW_S": "60", "GARBAGE_GRACE_S": "60"}, "ACCEPT_WINDOW_S must be shorter than GARBAGE_GRACE_S"),
     ({"KEEP_JOBS_DAYS": "0.0005"}, "KEEP_JOBS_DAYS must be longer than ACCEPT_WINDOW_S"),
     ({"ACCEPT_WINDOW_S": "4000"}, "ACCEPT_WINDOW_S must be shorter than GARBAGE_GRACE_S"),
@@ -138,26 +141,26 @@ BAD: list[tuple[dict[str, str], str]] = [
 @pytest.mark.parametrize(
     ("environment", "sentence"), BAD, ids=[" ".join(names) + f"-{n}" for n, (names, _) in enumerate(BAD)]
 )
-def test_what_is_wrong_is_named_and_not_repeated(
+def test_an_invalid_setting_is_named_without_repeating_its_value(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], sentence: str
 ) -> None:
     with pytest.raises(SetupError) as refused:
         loaded(monkeypatch, **environment)
     assert sentence in refused.value.detail
-    assert refused.value.detail.startswith("Settings are wrong: ")
+    assert refused.value.detail.startswith("Invalid settings: ")
     assert "hunter2" not in refused.value.detail
 
 
-def test_everything_that_is_wrong_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_invalid_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SetupError, match=r"LEASE_S: .*; LOG_LEVEL: "):
         loaded(monkeypatch, LEASE_S="x", LOG_LEVEL="y")
 
 
-def start(command: str, **environment: str) -> Any:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+def run_command(command: str, **environment: str) -> Any:
+    environment_without_pytest = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     return subprocess.run(
         [sys.executable, "-m", *COMMANDS[command]],
-        env=clean | environment,
+        env=environment_without_pytest | environment,
         capture_output=True,
         timeout=30,
         check=False,
@@ -170,8 +173,8 @@ def start(command: str, **environment: str) -> Any:
     [({}, "DATABASE_URL"), ({"DATABASE_URL": POSTGRES, "REDIS_URL": REDIS, "LEASE_S": "soon"}, "LEASE_S")],
     ids=["nothing-set", "wrong-value"],
 )
-def test_a_process_that_cannot_start_says_so_in_one_line(command: str, environment: dict[str, str], name: str) -> None:
-    process = start(command, **environment)
+def test_a_process_that_cannot_start_logs_one_line(command: str, environment: dict[str, str], name: str) -> None:
+    process = run_command(command, **environment)
     output = (process.stdout + process.stderr).decode()
     assert process.returncode not in (0, -15)
     assert name in output
@@ -179,10 +182,10 @@ def test_a_process_that_cannot_start_says_so_in_one_line(command: str, environme
     assert len(output.strip().splitlines()) == 1, output
 
 
-def test_a_secret_can_be_kept_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_secret_can_be_read_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("p@ss\n")
-    read = loaded(monkeypatch, DATABASE_PASSWORD_FILE=str(tmp_path / "secret"), DATABASE_HOST="db")
-    assert make_url(read.database).password == "p@ss"
+    settings = loaded(monkeypatch, DATABASE_PASSWORD_FILE=str(tmp_path / "secret"), DATABASE_HOST="db")
+    assert make_url(settings.database).password == "p@ss"
     with pytest.raises(SetupError, match=r"cannot be read.*nowhere"):
         loaded(monkeypatch, REDIS_URL_FILE=str(tmp_path / "nowhere"))
 
@@ -204,20 +207,20 @@ def test_secrets_are_not_shown() -> None:
         ("redis://h/0", "redis://h/0"),
     ],
 )
-def test_the_certificate_of_redis_is_verified_unless_somebody_says_otherwise(given: str, used: str) -> None:
+def test_the_redis_certificate_is_verified_by_default(given: str, used: str) -> None:
     assert make_settings(redis_url=given).redis == used
 
 
-def test_celery_verifies_the_certificate_of_redis() -> None:
+def test_celery_verifies_the_redis_certificate() -> None:
     app = make_celery(make_settings(redis_url="rediss://h/0").redis, consumes=False)
     with app.connection_for_write() as connection:
         assert connection.ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
     app.close()
 
 
-def test_production_refuses_passwords_that_everybody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {"DATABASE_HOST": "db", "DATABASE_PASSWORD": "tsad"}
-    assert loaded(monkeypatch, **known).database
+def test_production_rejects_default_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    default_password = {"DATABASE_HOST": "db", "DATABASE_PASSWORD": "tsad"}
+    assert loaded(monkeypatch, **default_password).database
     monkeypatch.setenv("ENVIRONMENT", "production")
     with pytest.raises(SetupError, match="POSTGRES_PASSWORD"):
         Settings.load()
@@ -230,6 +233,6 @@ def test_production_refuses_passwords_that_everybody_knows(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("origins", ["*", "https://a/", "a.example", "null", "https://a,*"])
-def test_origins_are_sites_and_never_all_of_them(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
+def test_a_wildcard_or_invalid_origin_is_rejected(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
     with pytest.raises(SetupError, match="CORS_ORIGINS"):
         loaded(monkeypatch, CORS_ORIGINS=origins)
