@@ -22,62 +22,67 @@ _JOB_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
 
 class Metrics:
-    """Counters and histograms of one process. Labeled children that are counted often are bound once."""
+    """Counters and histograms of one process. Frequently counted labels are bound once."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "tsad_requests", "Requests that were answered", ["method", "route", "status"], registry=self.registry
+            "tsad_requests", "Answered requests", ["method", "route", "status"], registry=self.registry
         )
         self.request_seconds = Histogram(
             "tsad_request_seconds",
-            "From the head of a request to the end of its answer, waits and streams included",
+            "Seconds from the head of a request to the end of its response, including waits and streams",
             ["method", "route"],
             buckets=_REQUEST_BUCKETS,
             registry=self.registry,
         )
         self.refusals = Counter(
             "tsad_refusals",
-            "Requests refused for who sent them, how many or how large",
+            "Requests rejected before any route, by error code",
             ["code"],
             registry=self.registry,
         )
         self.cached_states = Counter(
-            "tsad_state_lookups", "States that predictions asked for", ["result"], registry=self.registry
+            "tsad_state_lookups",
+            "State lookups of predictions in the cache of the process",
+            ["result"],
+            registry=self.registry,
         )
         self.hits, self.misses = (self.cached_states.labels(result) for result in ("hit", "miss"))
-        self.retries = Counter("tsad_retries", "Jobs that users fitted again", registry=self.registry)
+        self.retries = Counter("tsad_retries", "Jobs that users retried", registry=self.registry)
         self.job_seconds = Histogram(
             "tsad_job_seconds",
-            "From the claim of a job to its end: succeeded, failed, released (back into the line) or lost",
+            "Seconds of an attempt, from claim to end: succeeded, failed, released (requeued) or lost",
             ["detector", "outcome"],
             buckets=_JOB_BUCKETS,
             registry=self.registry,
         )
         self.fencing_rejections = Counter(
-            "tsad_fencing_rejections", "Versions that came too late to be published", registry=self.registry
+            "tsad_fencing_rejections",
+            "Versions rejected because their attempt no longer owned the job",
+            registry=self.registry,
         )
         self.rescues = Counter(
             "tsad_rescues",
-            "Jobs whose worker was not heard of: queued again, or failed",
+            "Jobs whose lease expired, by their new status: queued or failed",
             ["into"],
             registry=self.registry,
         )
         self.messages_repeated = Counter(
-            "tsad_messages_repeated", "Messages that may have been lost, sent again", registry=self.registry
+            "tsad_messages_repeated", "Messages sent again because they may have been lost", registry=self.registry
         )
         self.artifacts_collected = Counter(
-            "tsad_artifacts_collected", "Artifacts without an owner that were deleted", registry=self.registry
+            "tsad_artifacts_collected", "Orphaned artifacts that were deleted", registry=self.registry
         )
 
 
 class Publisher:
-    """Adds the counts of a process to the sums in Redis. Increments that Redis does not accept are added later."""
+    """Adds the counts of a process to the sums in Redis, and retries increments that Redis did not accept."""
 
     def __init__(self, metrics: Metrics, client: redis.Redis) -> None:
         self._registry = metrics.registry
         self._client = client
-        self._added: dict[str, float] = {}  # by sample, the part that the sums already contain
+        self._added: dict[str, float] = {}  # by sample, the part that is already in the sums
         self._closing = Event()
         self._thread = Thread(target=self._run, name="metrics", daemon=True)
         self._thread.start()
@@ -109,7 +114,7 @@ class Publisher:
                     pipeline.hincrbyfloat(_SUMS, field, value - self._added.get(field, 0.0))
                 pipeline.execute()
         except redis.RedisError as error:
-            logger.warning("the metrics are not added yet: %s", type(error).__name__)
+            logger.warning("cannot write metrics to Redis, will retry: %s", type(error).__name__)
         else:
             self._added.update(changed)
 
@@ -120,7 +125,7 @@ def sums(client: redis.Redis) -> Iterator[Metric]:
     for field, value in sorted(client.hgetall(_SUMS).items(), key=lambda item: _sort_key(item[0])):
         name, labels = json.loads(field)
         family = name.removesuffix("_total").removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
-        if family in families:  # a process of another release may count something else
+        if family in families:  # a process of another release may have other metrics
             families[family].add_sample(name, labels, float(value))
     yield from families.values()
 

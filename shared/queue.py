@@ -1,6 +1,6 @@
 """Celery on Redis carries job ids from the API to the workers.
 
-PostgreSQL holds the jobs; a message only prompts a worker to look at a row.
+PostgreSQL holds the jobs; a message only tells a worker which row to look at.
 """
 
 import logging
@@ -23,17 +23,17 @@ TASK = "fit"
 QUEUE = "fit"
 _PUBLISHED_AT_ONCE = 500
 
-# Publishing fails fast: otherwise it hangs for seconds when Redis is down, and the reconciler repeats it anyway.
+# Publishing must fail fast, not hang for seconds while Redis is down: the reconciler sends lost messages again.
 _PUBLISH_OPTIONS = {"max_retries": 0, "socket_connect_timeout": 0.25, "socket_timeout": 0.5}
-# A worker waits for messages indefinitely, but detects a connection that died silently.
+# A worker waits for messages indefinitely, but detects a dead connection.
 _CONSUME_OPTIONS = {"socket_keepalive": True, "health_check_interval": 10, "socket_connect_timeout": 5}
 
 
 def make_celery(redis_url: str, *, consumes: bool) -> Celery:
     """Create the Celery app: for a worker if `consumes` is true, else for a process that only publishes.
 
-    It acknowledges early and has no result backend. The reconciler repeats lost messages, an expired lease reveals a
-    lost worker, and the row holds the outcome of a job. Redelivery by Celery would only be a second, slower mechanism.
+    It acknowledges early and has no result backend. The reconciler sends lost messages again, an expired lease reveals
+    a lost worker, and the row holds the outcome of a job. Redelivery by Celery would be a second, slower mechanism.
     """
     transport.install()
     app = Celery("tsad", broker=redis_url, amqp="shared.transport:Amqp")
@@ -45,7 +45,7 @@ def make_celery(redis_url: str, *, consumes: bool) -> Celery:
         task_store_errors_even_if_ignored=False,
         task_acks_late=False,
         task_publish_retry=False,
-        # The default exchange needs no binding in Redis, which a FLUSHALL would take away.
+        # The default exchange needs no binding in Redis, which FLUSHALL would delete.
         task_queues=[BrokerQueue(QUEUE, Exchange(""), routing_key=QUEUE)],
         task_default_queue=QUEUE,
         task_default_exchange="",
@@ -54,9 +54,9 @@ def make_celery(redis_url: str, *, consumes: bool) -> Celery:
         broker_connection_timeout=5 if consumes else 0.25,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        worker_disable_prefetch=True,  # a message taken early would wait behind a long fit
+        worker_disable_prefetch=True,  # a prefetched message would wait behind a long fit
         worker_prefetch_multiplier=1,
-        worker_send_task_events=True,  # what Flower shows
+        worker_send_task_events=True,  # for Flower
         worker_hijack_root_logger=False,
         worker_enable_remote_control=True,
         enable_utc=True,
@@ -66,19 +66,21 @@ def make_celery(redis_url: str, *, consumes: bool) -> Celery:
 
 
 def announce(app: Celery, job_ids: Sequence[str]) -> bool:
-    """Publish the messages of jobs in one batch; return False if Redis rejects them: the reconciler repeats them."""
+    """Publish the messages of jobs in one batch; return False if that fails: the reconciler sends them again."""
     try:
         with app.producer_pool.acquire(block=True) as producer, producer.batch():
             for job_id in job_ids:
                 app.send_task(TASK, args=[job_id], task_id=job_id, queue=QUEUE, ignore_result=True, producer=producer)
     except (KombuError, redis.RedisError, OSError) as error:
-        logger.warning("%d jobs are not announced yet: %s", len(job_ids), type(error).__name__)
+        logger.warning(
+            "cannot publish %d messages, the reconciler will send them again: %s", len(job_ids), type(error).__name__
+        )
         return False
     return True
 
 
 def messages_waiting(client: redis.Redis) -> int | None:
-    """Count the messages that no worker has taken yet; None if Redis does not answer."""
+    """Return the number of messages that no worker has taken yet; None if Redis does not answer."""
     try:
         return int(client.llen(QUEUE))
     except redis.RedisError:

@@ -26,7 +26,7 @@ _FORGET_WORKERS_AFTER_S = 3600
 class Kind(StrEnum):
     """Kind of work that was timed."""
 
-    INFERENCE = "inference"  # a predict request that was answered 2xx
+    INFERENCE = "inference"  # a predict request with a 2xx response
     TRAINING = "training"  # a worker's time from claim to published version
 
 
@@ -47,12 +47,12 @@ class Latency:
 
 
 def connect(redis_url: str) -> redis.Redis:
-    """Create a client that fails after 0.25 s to connect or 0.5 s per call, rather than block its caller."""
+    """Create a client that times out after 0.25 s to connect or 0.5 s per call, so that its caller never hangs."""
     return redis.Redis.from_url(redis_url, socket_connect_timeout=0.25, socket_timeout=_REDIS_TIMEOUT_S)
 
 
 class Latencies:
-    """Buffer of samples that a thread writes to Redis. It drops samples while Redis is away: none is worth a wait."""
+    """Buffer of samples that a thread writes to Redis. It drops samples while Redis is unavailable."""
 
     def __init__(self, client: redis.Redis, keep: int) -> None:
         self._client = client
@@ -95,8 +95,8 @@ class Latencies:
     def _flush(self) -> bool:
         """Write the buffered samples; return False if Redis does not answer.
 
-        One thread at a time, so that a reader misses no sample of a write in progress. It waits no longer than one
-        write may take: readers would queue behind a server that hangs.
+        Only one thread writes at a time, so that a reader includes the samples of a write in progress. It waits for
+        the lock at most as long as one write may take, so that readers do not queue behind a server that hangs.
         """
         if not self._writing.acquire(timeout=_REDIS_TIMEOUT_S):
             return False
@@ -106,7 +106,7 @@ class Latencies:
             self._writing.release()
 
     def _write(self, samples: list[tuple[Kind, float]]) -> bool:
-        """Write the samples, or drop them; return False if Redis does not answer. If it refuses, it can be read."""
+        """Write the samples, or drop them; return False if Redis does not answer. An error reply is an answer."""
         if not samples:
             return True
         try:
@@ -117,24 +117,24 @@ class Latencies:
                         pipeline.ltrim(_key(kind), 0, self._keep - 1)
                 pipeline.execute()
         except redis.RedisError as error:
-            logger.warning("%d latencies are dropped: %s", len(samples), type(error).__name__)
+            logger.warning("dropped %d latency samples: %s", len(samples), type(error).__name__)
             return isinstance(error, redis.ResponseError)
         return True
 
 
 def report_alive(client: redis.Redis, worker: str) -> None:
-    """Record that a worker consumes messages. The worker calls this every few seconds; failures are only logged."""
+    """Record that a worker consumes messages. The worker calls this every few seconds. Failures are only logged."""
     try:
         with client.pipeline(transaction=False) as pipeline:
             pipeline.zadd(_WORKERS, {worker: time.time()})
             pipeline.zremrangebyscore(_WORKERS, 0, time.time() - _FORGET_WORKERS_AFTER_S)
             pipeline.execute()
     except redis.RedisError as error:
-        logger.warning("the worker cannot say that it is alive: %s", type(error).__name__)
+        logger.warning("cannot report to Redis that this worker is alive: %s", type(error).__name__)
 
 
 def workers_alive(client: redis.Redis) -> int | None:
-    """Count the workers that reported within the last 10 s; None if Redis does not answer."""
+    """Return the number of workers that reported within the last 10 s; None if Redis does not answer."""
     try:
         return int(client.zcount(_WORKERS, time.time() - _ALIVE_WITHIN_S, "+inf"))
     except redis.RedisError:

@@ -1,7 +1,7 @@
 """Spans of requests and fits, sent to a collector when the settings name one. Needs the extra `tracing`.
 
-The message to the worker holds only the job's id. The request id, which the job's row keeps, joins a fit to the request
-that asked for it: a request without an id gets the ids of its trace and span as its request id.
+The message to the worker holds only the job's id. The request id in the job's row links a fit to the request that asked
+for it: a request without an id gets the ids of its trace and span as its request id.
 """
 
 import re
@@ -32,7 +32,7 @@ class Tracing:
 
     @contextmanager
     def request(self, method: str, headers: Mapping[str, str]) -> Iterator[Any]:
-        """Open the span of a request, in the trace that its headers name, if any."""
+        """Open the span of a request. It joins the trace in the headers, if there is one."""
         from opentelemetry.trace import SpanKind  # noqa: PLC0415
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
 
@@ -43,7 +43,7 @@ class Tracing:
 
     @contextmanager
     def fit(self, request_id: str | None, attributes: Mapping[str, str | int]) -> Iterator[None]:
-        """Open the span of a fit, in the trace of the request that asked for it if the request id names that trace."""
+        """Open the span of a fit. It joins the trace of its request, if the request id contains one."""
         from opentelemetry.trace import SpanKind  # noqa: PLC0415
 
         with self._tracer.start_as_current_span("fit", _context(request_id), SpanKind.CONSUMER, dict(attributes)):
@@ -57,7 +57,7 @@ class Tracing:
 def start(settings: Settings, service: str) -> Tracing | None:
     """Return the tracing, or None if the settings name no collector.
 
-    Raise `SystemExit` with an explanation if the extra is not installed.
+    Raise `SystemExit` if the extra is not installed.
     """
     endpoint = settings.otel_exporter_otlp_endpoint.rstrip("/")
     if not endpoint:
@@ -66,7 +66,7 @@ def start(settings: Settings, service: str) -> Tracing | None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     except ImportError:
         raise SystemExit(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set: install tsad with its extra `tracing`, or unset it."
+            "OTEL_EXPORTER_OTLP_ENDPOINT needs the extra `tracing`: install tsad with it, or unset the setting."
         ) from None
     return Tracing(service, OTLPSpanExporter(f"{endpoint}/v1/traces"))
 

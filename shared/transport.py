@@ -1,4 +1,4 @@
-"""Kombu's Redis transport, hardened for long-running processes: malformed entries in the queue, outages of Redis."""
+"""Kombu's Redis transport, hardened against malformed queue entries and Redis outages."""
 
 import logging
 from queue import Empty
@@ -17,20 +17,24 @@ _MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 class QoS(redis.QoS):
     """Restores unacknowledged messages when a channel closes, if Redis is still reachable.
 
-    Kombu tries this on a lost connection too, and the error would end the worker and the fits of its children.
+    Kombu also tries this on a lost connection, where the error would end the worker and the fits of its children.
     """
 
     def restore_unacked(self, client: Any = None) -> None:
-        """Restore the messages as kombu does, but drop them on any error: the reconciler announces their jobs again."""
+        """Restore the messages as kombu does, but drop them on any error: the reconciler sends them again."""
         try:
             super().restore_unacked(client)  # type: ignore[no-untyped-call]
         except Exception as error:  # noqa: BLE001 - from Redis, the socket, or a half-closed connection
-            logger.warning("%d messages in hand are not given back: %s", len(self._delivered), type(error).__name__)
+            logger.warning(
+                "cannot restore %d unacknowledged messages, the reconciler will send them again: %s",
+                len(self._delivered),
+                type(error).__name__,
+            )
             self._delivered.clear()
 
 
 class Channel(redis.Channel):
-    """Drops malformed entries of the queue and continues. The reconciler announces their jobs, if any, again."""
+    """Drops malformed queue entries and continues. The reconciler sends the messages of lost jobs again."""
 
     QoS = QoS
 
@@ -38,7 +42,7 @@ class Channel(redis.Channel):
         try:
             return bool(super()._brpop_read(**options))  # type: ignore[no-untyped-call]
         except _MALFORMED as error:
-            logger.error("an entry of the queue that is no message is dropped: %s", type(error).__name__)  # noqa: TRY400
+            logger.error("dropped a malformed queue entry: %s", type(error).__name__)  # noqa: TRY400
             raise Empty from None
 
 
@@ -49,7 +53,7 @@ class Transport(redis.Transport):
 
 
 class Connection(KombuConnection):
-    """Reconnects at least every two seconds: kombu's backoff grows to 30 s, and meanwhile a worker is deaf."""
+    """Retries at least every two seconds: kombu's backoff grows to 30 s, in which a worker receives nothing."""
 
     def ensure_connection(self, *arguments: Any, **options: Any) -> Any:
         """Reconnect as kombu does, with a shorter backoff."""
@@ -58,12 +62,12 @@ class Connection(KombuConnection):
 
 
 class Amqp(AMQP):  # type: ignore[misc]
-    """Celery's AMQP layer, with the connection that reconnects sooner."""
+    """Celery's AMQP layer with the faster reconnect."""
 
     Connection = Connection
 
 
 def install() -> None:
-    """Use this transport for redis:// and rediss:// addresses."""
+    """Use this transport for redis:// and rediss:// URLs."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"

@@ -1,4 +1,4 @@
-"""The collector: the only code that deletes artifacts, and only those that no row refers to or ever will.
+"""The collector: the only code that deletes artifacts. It deletes those that no row refers to or ever will.
 
 The reconciler collects every `COLLECT_S`. `python -m worker.collecting` collects once; `--dry-run` only lists.
 """
@@ -22,17 +22,17 @@ KEYS_AT_A_TIME = 500
 
 
 def collect(sessions: Sessions, artifacts: Artifacts, grace_s: float) -> int:
-    """Note artifacts without an owner, and delete those noted at least `grace_s` ago; return how many were deleted."""
+    """Note orphaned artifacts, and delete those noted at least `grace_s` ago; return how many were deleted."""
     for folder in (artifacts.data, artifacts.states):
         for keys in _slices(folder):
             with sessions.begin() as session:
                 garbage.note(session, keys)
         folder.sweep(older_than=time.time() - grace_s)
-    return sum(_delete(artifacts, names) for names in _ripe(sessions, grace_s))
+    return sum(_delete(artifacts, names) for names in _garbage_slices(sessions, grace_s))
 
 
 def ownerless(sessions: Sessions, artifacts: Artifacts) -> Iterator[str]:
-    """Yield the names of artifacts that no row refers to now, of any age. Changes nothing."""
+    """Yield the names of artifacts of any age that no row refers to now. Changes nothing."""
     for folder in (artifacts.data, artifacts.states):
         for keys in _slices(folder):
             with sessions.begin() as session:
@@ -46,7 +46,7 @@ def _slices(folder: Store) -> Iterator[list[Key]]:
         yield batch
 
 
-def _ripe(sessions: Sessions, grace_s: float) -> Iterator[list[str]]:
+def _garbage_slices(sessions: Sessions, grace_s: float) -> Iterator[list[str]]:
     """Yield slices of names to delete. The removal of a slice's notes is committed before its files are deleted."""
     while True:
         with sessions.begin() as session:
@@ -60,14 +60,14 @@ def _delete(artifacts: Artifacts, names: list[str]) -> int:
     for name in names:
         artifacts.data.delete(name)
         artifacts.states.delete(name)
-        logger.info("artifact %s had no owner and is deleted", name)
+        logger.info("deleted orphaned artifact %s", name)
     return len(names)
 
 
 def main() -> None:
-    """Collect once, or list what has no owner."""
+    """Delete orphaned artifacts once, or list them."""
     parser = argparse.ArgumentParser(prog="python -m worker.collecting", description=main.__doc__)
-    parser.add_argument("--dry-run", action="store_true", help="list what has no owner, and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="list orphaned artifacts without changing anything")
     dry_run = parser.parse_args().dry_run
     try:
         settings = Settings.load()

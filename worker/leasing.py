@@ -1,4 +1,4 @@
-"""The lease of a worker on its job, renewed while the fit runs. A failed renewal reveals that the job is lost."""
+"""A worker's lease on its job, renewed while the fit runs. A rejected renewal means that the job is lost."""
 
 import logging
 import time
@@ -16,20 +16,20 @@ from shared.store.engine import Sessions
 
 logger = logging.getLogger(__name__)
 
-STOP_WITHIN_S = 0.8  # after the heartbeat that finds the job lost: in total within two seconds of a cancellation
+STOP_WITHIN_S = 0.8  # after the rejected heartbeat, so that a fit stops within two seconds of a cancellation
 
 
 class LostError(TsadError):
-    """The job was canceled, taken back or deleted, so this attempt no longer owns it and must stop."""
+    """The job was canceled, requeued or deleted, so this attempt no longer owns it and must stop."""
 
     def __init__(self) -> None:
-        super().__init__(Code.WORKER_LOST, "The job is no longer this attempt's.")
+        super().__init__(Code.WORKER_LOST, "This attempt no longer owns the job.")
 
 
 class Lease:
     """Renews the lease in its own thread, stores progress, and fails a job that exceeds `FIT_TIME_LIMIT_S`.
 
-    A fit learns that its job is lost when it reports progress. `give_up` ends one that reports none in time.
+    A fit learns that its job is lost when it reports progress. `give_up` ends a fit that does not report in time.
     """
 
     def __init__(self, sessions: Sessions, claimed: Claim, settings: Settings, give_up: Callable[[], object]) -> None:
@@ -69,18 +69,20 @@ class Lease:
                 if not self._renew():
                     self._lost.set()
                     if not self._ended.wait(STOP_WITHIN_S):
-                        logger.warning("job %s: the fit of a job that is gone does not end", self._claimed.job_id)
+                        logger.warning(
+                            "job %s: lost, and its fit did not stop: killing the process", self._claimed.job_id
+                        )
                         self._give_up()
                     return
             except UnavailableError:
-                logger.warning("job %s: no heartbeat, the database is away", self._claimed.job_id)
+                logger.warning("job %s: heartbeat failed, the database is unavailable", self._claimed.job_id)
 
     def _renew(self) -> bool:
         """Renew the lease, or fail the job after the deadline; return False if the fit must stop."""
         with self._sessions.begin() as session:
             if time.monotonic() > self._deadline:
                 limit = self._settings.fit_time_limit_s
-                detail = f"The fit did not end within {limit} s (FIT_TIME_LIMIT_S)."
+                detail = f"The fit took longer than {limit} s (FIT_TIME_LIMIT_S)."
                 attempts.fail(session, self._claimed, Code.FIT_TIMEOUT, detail)
                 return False
             return attempts.heartbeat(session, self._claimed, self._progress, self._settings.lease_s)

@@ -34,20 +34,20 @@ from worker.niceness import give_way
 
 SHUTDOWN_GRACE_S = 15
 COLD_SHUTDOWN_GRACE_S = 5
-HARD_LIMIT_BEYOND_S = 60  # a fit inside C code does not notice its deadline, so Celery kills the process after this
+HARD_LIMIT_BEYOND_S = 60  # a fit inside C code does not notice its deadline: Celery kills the process this much later
 
-settings = Settings.of_process("redis")  # Flower gets no other server
+settings = Settings.of_process("redis")  # the only server that Flower has
 app: Celery = make_celery(settings.redis, consumes=True)
 app.conf.update(
     worker_concurrency=settings.worker_concurrency,
-    worker_max_memory_per_child=2_000_000,  # KiB; a child above this is replaced between two jobs
+    worker_max_memory_per_child=2_000_000,  # KiB; a larger child is replaced between jobs
     task_time_limit=settings.fit_time_limit_s + HARD_LIMIT_BEYOND_S,
 )
 
 
 @cache
 def resources() -> training.Training:
-    """Create the resources of fits, in the child that runs them: connections do not survive a fork."""
+    """Create the resources for fits in the child that runs them: connections do not survive a fork."""
     metrics = Metrics()
     Publisher(metrics, connect(settings.redis))
     return training.Training(
@@ -88,7 +88,7 @@ def _configure_logs(**_: Any) -> None:
 
 @worker_process_init.connect
 def _give_way(**_: Any) -> None:
-    """Give the API priority on the processor. The parent is the worker, which normally started the session."""
+    """Give the API priority on the CPU. The parent is the worker, which usually started the session."""
     give_way(settings.worker_niceness, began_session=os.getppid())
 
 
@@ -98,7 +98,7 @@ def _redis() -> Any:
 
 
 @heartbeat_sent.connect
-def _say_alive(sender: Any, **_: Any) -> None:
+def _report_alive(sender: Any, **_: Any) -> None:
     report_alive(_redis(), sender.eventer.hostname)
 
 
@@ -110,25 +110,25 @@ def _watch(**_: Any) -> None:
 
 
 @task_failure.connect
-def _take_back(sender: Any, task_id: str, exception: Exception, **_: Any) -> None:
-    """Expire the lease of a job whose child process died, for example when memory ran out.
+def _expire_lease(sender: Any, task_id: str, exception: Exception, **_: Any) -> None:
+    """Expire the lease of a job whose child process died, for example out of memory.
 
-    This runs in the parent, but not in a thread: the parent forks the next child now, which would inherit any lock that
-    a thread holds.
+    This runs in the parent, but not in a thread: the parent forks the next child now, and the child would inherit any
+    lock that a thread holds.
     """
     if isinstance(exception, WorkerLostError):
         training.abandon(settings, task_id, sender.request.hostname)
 
 
 @worker_shutting_down.connect
-def _hand_back_after_grace(how: str, **_: Any) -> None:
-    """Bound the warm shutdown, which waits for running fits: a cold one follows, in which fits release their jobs.
+def _limit_shutdown(how: str, **_: Any) -> None:
+    """Limit the warm shutdown, which waits for running fits: a cold shutdown follows, in which fits release their jobs.
 
-    Celery may wait forever for a child that was killed or does not react. In that case everything is killed.
+    Celery may wait forever for a child that was killed or does not react. In that case, kill all processes.
     """
     if how == "Warm":
         _later(SHUTDOWN_GRACE_S, os.kill, os.getpid(), signal.SIGQUIT)
-        _later(SHUTDOWN_GRACE_S + COLD_SHUTDOWN_GRACE_S, end, "it was told to stop and did not")
+        _later(SHUTDOWN_GRACE_S + COLD_SHUTDOWN_GRACE_S, end, "it did not shut down in time")
 
 
 def _later(seconds: float, call: Callable[..., object], *arguments: object) -> None:

@@ -1,4 +1,4 @@
-"""Low processor priority for fits."""
+"""Low CPU priority for fits."""
 
 import os
 from contextlib import suppress
@@ -10,10 +10,10 @@ AUTOGROUP = Path("/proc/self/autogroup")
 def give_way(niceness: int, began_session: int) -> None:
     """Raise the niceness of this process, and of its session if the process `began_session` started it.
 
-    Linux may divide the processor between sessions before it considers the niceness of processes. The session then has
-    its own niceness, which only the owner of the session should set.
+    Linux may divide CPU time between sessions before it considers the niceness of processes (autogroups). A session
+    then has its own niceness, which only the owner of the session should set.
     """
     os.nice(niceness)
     if os.getsid(0) == began_session:
-        with suppress(OSError):  # not Linux, or autogroups are off
+        with suppress(OSError):  # not Linux, or without autogroups
             AUTOGROUP.write_text(str(niceness))

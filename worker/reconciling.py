@@ -1,6 +1,6 @@
 """The reconciler: recovers from lost messages, lost workers and crashed processes. `python -m worker.reconciling`.
 
-Any number of reconcilers may run; a lock in the database lets one work at a time.
+Any number of reconcilers may run; a database lock lets one work at a time.
 """
 
 import logging
@@ -26,11 +26,11 @@ from worker import collecting
 
 logger = logging.getLogger(__name__)
 
-MOST_CRASHES = 3  # expired leases, after which the job itself is considered the cause
+MOST_CRASHES = 3  # expired leases until the job itself counts as the cause
 ROWS_AT_A_TIME = 500
 SERIES_AT_A_TIME = 1000
-REPEAT_AFTER_S, REPEAT_DOUBLINGS = 10.0, 5  # spacing of repeats while a message may still wait in Redis
-REPEAT_LOST_AFTER_S = 2.0  # spacing while Redis holds no messages
+RESEND_AFTER_S, RESEND_DOUBLINGS = 10.0, 5  # backoff while a message may still wait in Redis
+RESEND_LOST_AFTER_S = 2.0  # interval while Redis holds no messages
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class Reconciler:
     settings: Settings
 
     def round(self) -> None:
-        """Take back expired leases, repeat lost messages, announce jobs that became first, delete old jobs and data."""
+        """Requeue jobs with expired leases, send lost messages again, announce next jobs, delete old jobs and data."""
         if messages_waiting(self.redis) == 0:
-            spacing_s, doublings = REPEAT_LOST_AFTER_S, 0
+            spacing_s, doublings = RESEND_LOST_AFTER_S, 0
         else:
-            spacing_s, doublings = REPEAT_AFTER_S, REPEAT_DOUBLINGS
+            spacing_s, doublings = RESEND_AFTER_S, RESEND_DOUBLINGS
         with self.sessions.begin() as session:
             if not reconciliation.take_turn(session):
                 return
@@ -59,13 +59,13 @@ class Reconciler:
             reconciliation.release_data(session, self.settings.keep_data_days, ROWS_AT_A_TIME)
             reconciliation.prune_jobs(session, self.settings.keep_jobs_days, ROWS_AT_A_TIME)
         for job in reaped:
-            logger.warning("job %s: its worker was not heard of, now %s", job.job_id, job.status)
+            logger.warning("job %s: its lease expired, now %s", job.job_id, job.status)
             self.metrics.rescues.labels(job.status).inc()
-        if messages and announce(self.app, messages):  # if Redis is down, a later round repeats them
+        if messages and announce(self.app, messages):  # if Redis is down, a later round sends them again
             self.metrics.messages_repeated.inc(len(messages))
 
     def tidy(self) -> None:
-        """Delete versions that need not be kept, and artifacts that no row refers to any more."""
+        """Delete versions beyond the configured retention, and artifacts that no row refers to."""
         self.prune_versions()
         collected = collecting.collect(self.sessions, self.artifacts, self.settings.garbage_grace_s)
         self.metrics.artifacts_collected.inc(collected)
@@ -82,15 +82,15 @@ class Reconciler:
                 pruned += versions.prune_versions(session, series_ids, keep, days)
             after = series_ids[-1]
         if pruned:
-            logger.info("%d versions were older than the %d that are kept of each series", pruned, keep)
+            logger.info("deleted %d versions beyond the newest %d of their series", pruned, keep)
         return pruned
 
 
 def run(reconciler: Reconciler, stopping: Event) -> None:
-    """Reconcile and tidy until `stopping` is set; a failed round is repeated.
+    """Reconcile and tidy until `stopping` is set; retry failed rounds.
 
-    Both run in parallel, because a scan of every artifact may take minutes and leases must not wait for it. Tidying can
-    be interrupted at any point.
+    Both run in parallel: a scan of all artifacts may take minutes, and leases must not wait for it. Tidying can be
+    interrupted at any point.
     """
     settings = reconciler.settings
     Thread(target=_repeat, args=(reconciler.tidy, settings.collect_s, stopping), name="tidying", daemon=True).start()
@@ -104,7 +104,7 @@ def _repeat(work: Callable[[], object], every_s: float, stopping: Event) -> None
         except UnavailableError as error:
             logger.warning("%s", error.detail)
         except Exception:
-            logger.exception("this round failed, the next one follows")
+            logger.exception("round failed, the next one will retry")
 
 
 def main() -> None:

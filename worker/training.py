@@ -44,20 +44,20 @@ class Training:
     metrics: Metrics
     announce: Callable[[str], object]  # publishes a job id
     settings: Settings
-    worker: str  # the name that jobs show
-    give_up: Callable[[], object]  # ends this process with a fit whose job is lost
+    worker: str  # name of this worker in jobs
+    give_up: Callable[[], object]  # ends this process if its fit does not stop after the job is lost
     tracing: Tracing | None = None
 
 
 def run(training: Training, job_id: str) -> None:
-    """Fit the job if it can be claimed. The job's row records any failure, so none is raised."""
+    """Fit the job if it can be claimed. Failures are recorded in the job's row, not raised."""
     if not _JOB_ID.fullmatch(job_id):
-        logger.warning("a message names no job: %r", job_id[:64])
+        logger.warning("dropped a message without a valid job id: %r", job_id[:64])
         return
     began = time.perf_counter()
     claimed = _claim(training, job_id)
     if claimed is None:
-        logger.info("job %s: nothing to claim", job_id)
+        logger.info("job %s: cannot be claimed, dropped its message", job_id)
         return
     with bound_contextvars(job_id=job_id, request_id=claimed.request_id or "-"):
         with _traced(training, claimed):
@@ -84,9 +84,9 @@ def _attempt(training: Training, claimed: Claim, began: float) -> None:
             number = _fit_and_publish(training, claimed, lease)
     except LostError:
         outcome = "lost"
-        logger.info("job %s: attempt %d lost it", job_id, claimed.attempt)
+        logger.info("job %s: attempt %d lost the job", job_id, claimed.attempt)
     except UnavailableError as error:
-        logger.warning("job %s: back into the line: %s", job_id, error.detail)
+        logger.warning("job %s: requeued: %s", job_id, error.detail)
         _release(training, claimed, RELEASE_BACKOFF_S)
     except (InputError, FitError, DamagedError) as error:
         outcome = "failed"
@@ -97,7 +97,7 @@ def _attempt(training: Training, claimed: Claim, began: float) -> None:
         _fail(
             training, claimed, Code.FIT_FAILED, f"The detector {claimed.detector} could not be fitted to these points."
         )
-    except BaseException:  # the worker is shutting down: release the job without counting a crash
+    except BaseException:  # the worker is shutting down: requeue the job without counting a crash
         _release(training, claimed, 0.0)
         raise
     else:
@@ -111,8 +111,8 @@ def _attempt(training: Training, claimed: Claim, began: float) -> None:
 def _claim(training: Training, job_id: str) -> Claim | None:
     """Claim the job. If that fails, note that its message is spent, and try once more if it is still queued.
 
-    The job before it may have ended in between. The process that ended it sent no message, because this one was still
-    noted as in flight.
+    The previous job of the series may have ended in between. The process that ended it sent no message, because this
+    message was still marked as in flight.
     """
     claimed = _try_to_claim(training, job_id)
     if claimed is None:
@@ -176,7 +176,7 @@ def _publish(training: Training, claimed: Claim, new: NewVersion, lease: Lease) 
 
 
 def _number_if_published(training: Training, claimed: Claim, lease: Lease) -> int | None:
-    """Wait for the database; return the version's number, or None if it is unpublished and the job still ours.
+    """Wait for the database; return the version's number, or None if it is unpublished and the job still owned.
 
     Raise `LostError` if the job is lost.
     """
@@ -194,13 +194,13 @@ def _number_if_published(training: Training, claimed: Claim, lease: Lease) -> in
 
 
 def abandon(settings: Settings, job_id: str, worker: str) -> None:
-    """Expire the lease of a job whose process died, so that the reconciler takes the job back."""
+    """Expire the lease of a job whose process died, so that the reconciler requeues the job."""
     sessions = Sessions(make_engine(settings, "tsad-worker"))
     try:
         with sessions.begin() as session:
             attempts.abandon(session, job_id, worker)
     except UnavailableError:
-        logger.warning("job %s: its process is gone, its lease will run out", job_id)
+        logger.warning("job %s: its process died, and it stays running until its lease expires", job_id)
     finally:
         sessions.engine.dispose()
 
@@ -210,7 +210,7 @@ def _release(training: Training, claimed: Claim, backoff_s: float) -> None:
         with training.sessions.begin() as session:
             attempts.release(session, claimed, backoff_s)
     except UnavailableError:
-        logger.warning("job %s: not handed back, its lease will run out", claimed.job_id)
+        logger.warning("job %s: not requeued, it stays running until its lease expires", claimed.job_id)
 
 
 def _fail(training: Training, claimed: Claim, code: Code, detail: str) -> None:
@@ -219,4 +219,4 @@ def _fail(training: Training, claimed: Claim, code: Code, detail: str) -> None:
         with training.sessions.begin() as session:
             attempts.fail(session, claimed, code, detail)
     except UnavailableError:
-        logger.warning("job %s: the failure is not stored, its lease will run out", claimed.job_id)
+        logger.warning("job %s: failure not stored, it stays running until its lease expires", claimed.job_id)

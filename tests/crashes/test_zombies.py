@@ -36,7 +36,7 @@ def sleeper(stack: Stack, worker: Process, series_id: str) -> Iterator[tuple[str
 def wake(stack: Stack, worker: Process, job_id: str, pid: int) -> None:
     """Let the process continue until it notices that it lost its job."""
     os.kill(pid, signal.SIGCONT)
-    log_lines = (f"job {job_id}: attempt 1 lost it", f"job {job_id}: the fit of a job that is gone does not end")
+    log_lines = (f"job {job_id}: attempt 1 lost the job", f"job {job_id}: lost, and its fit did not stop")
     until(lambda: any(end in worker.log.read_text() for end in log_lines), PATIENCE_S)
     until(lambda: not stack.orphans(), PATIENCE_S)
 

@@ -53,7 +53,7 @@ def is_deaf() -> None:
         return None if SWITCH.exists() else start(channel, *arguments, **options)  # type: ignore[no-untyped-call]
 
     Channel._brpop_start = brpop_start  # type: ignore[assignment] # noqa: SLF001
-    listening.LOOK_EVERY_S = 0.05
+    listening.CHECK_EVERY_S = 0.05
 
 
 AILMENTS = {"sleeps": sleeps, "clings": clings, "is-deaf": is_deaf}

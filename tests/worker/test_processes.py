@@ -156,7 +156,7 @@ def test_a_fit_that_hears_nothing_is_ended_when_its_job_is_cancelled(
         next_job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         assert api.post(f"/jobs/{job_id}/cancel").json()["status"] == "cancelled"
         assert api.get(f"/jobs/{next_job_id}?wait=20").json()["version"] == "1"
-        assert b"does not end" in process.log.read_bytes()
+        assert b"did not stop" in process.log.read_bytes()
         assert api.get(f"/jobs/{job_id}").json()["status"] == "cancelled"
 
 
