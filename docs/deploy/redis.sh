@@ -1,13 +1,13 @@
 #!/bin/sh
-# Becomes Redis, or Valkey, with a user for each part of the pipeline: `sh redis.sh valkey-server OPTIONS…`.
-# Each may do what that part takes on database 0, and no more: a user who is refused something it needs is a failing test.
-# The reconciler is `api`, for it needs less. Passwords come from the environment; only their hashes are written.
+# Starts Redis or Valkey with one user per part of the pipeline: `sh redis.sh valkey-server OPTIONS…`.
+# Each user has only the permissions that its part needs, on database 0; tests fail if a permission is missing.
+# The reconciler uses `api`, because it needs less. Passwords come from the environment; only their hashes are written.
 set -eu
 umask 077
 
 for password in "$REDIS_ADMIN_PASSWORD" "$REDIS_API_PASSWORD" "$REDIS_WORKER_PASSWORD" "$REDIS_FLOWER_PASSWORD"; do
   if [ "${ENVIRONMENT:-}" = production ] && [ "$password" = tsad ]; then
-    echo "A password of Redis is one that everybody knows: set REDIS_{ADMIN,API,WORKER,FLOWER}_PASSWORD" >&2
+    echo "A Redis password is still the default: set REDIS_{ADMIN,API,WORKER,FLOWER}_PASSWORD" >&2
     exit 78 # EX_CONFIG
   fi
 done
@@ -17,8 +17,8 @@ hash() { printf %s "$1" | sha256sum | cut -d " " -f 1; }
 connection="resetchannels -@all +ping +hello +select +client|setinfo +client|setname +reset +quit"
 atomic="+multi +exec +discard +watch +unwatch +eval +evalsha +script|load +script|exists +get +set +del"
 metrics="~tsad:metrics +hincrbyfloat ~tsad:latency:* +lpush +ltrim"
-fits="~fit ~fit??[369] +lpush +llen" # a queue is four lists, by priority, of which one is used
-# Events, and remote control, which Flower asks workers by. Patterns are compared letter by letter.
+fits="~fit ~fit??[369] +lpush +llen" # a queue is four lists, one per priority; only one is used
+# Events, and remote control, which Flower uses to query workers. Redis compares granted channel patterns literally.
 events="&/0.celeryev/* &/0.celery.pidbox +publish +subscribe +unsubscribe +psubscribe +punsubscribe"
 celery="~_kombu.binding* ~celeryev.* ~*.celery.pidbox* +lpush +rpush +rpop +brpop +llen +exists +pexpire +time"
 bindings="+sadd +srem +smembers +zadd +zrem +zrangebyscore"
