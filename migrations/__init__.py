@@ -1,1 +1,1 @@
-"""The schema's history, by Alembic."""
+"""Schema migrations, run by Alembic."""

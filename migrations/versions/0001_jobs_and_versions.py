@@ -1,4 +1,4 @@
-"""Jobs, series, versions and the collector's notes, with the rules that the database enforces itself."""
+"""Jobs, series, versions and the collector's notes, with the rules that the database enforces."""
 
 from alembic import op
 
@@ -136,10 +136,10 @@ ALTER TABLE series ADD CONSTRAINT series_pin_exists
 """
 
 GUARDS = """
--- No row refers to the artifact, and no open job may still write or publish under this key. A reference is only ever
--- copied from a row that is locked meanwhile (retry, publish), and a terminal job stays terminal: once true, it stays
--- true, but for a data artifact whose accept is yet to come. (A function, because a view over the UNION of the
--- columns is planned as a scan of all versions.)
+-- True if no row refers to the artifact, and no open job can still write or publish under this key. References are
+-- only copied from a row that is locked meanwhile (retry, publish), and final jobs stay final. So once true, it stays
+-- true, except for a data artifact whose job is not accepted yet. (A function, because PostgreSQL plans a view over the
+-- UNION of the columns as a scan of all versions.)
 CREATE FUNCTION is_garbage(key text, job_id uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
   SELECT NOT EXISTS (SELECT 1 FROM fit_jobs j WHERE j.data_key = $1)
      AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.data_key = $1)
@@ -148,7 +148,7 @@ CREATE FUNCTION is_garbage(key text, job_id uuid) RETURNS boolean LANGUAGE sql S
      AND NOT EXISTS (SELECT 1 FROM fit_jobs j WHERE j.id = $2 AND j.status IN ('queued', 'running'))
 $$;
 
--- The database refuses illegal histories, whatever the code does.
+-- The database rejects illegal histories, regardless of the code.
 CREATE FUNCTION fit_jobs_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
@@ -177,7 +177,7 @@ CREATE TRIGGER fit_jobs_guard_update
 CREATE TRIGGER fit_jobs_guard_delete BEFORE DELETE
   ON fit_jobs FOR EACH ROW WHEN (OLD.status IN ('queued', 'running')) EXECUTE FUNCTION fit_jobs_guard();
 
--- Counts what clients can see of a job, for streams. A heartbeat without progress is nothing to see.
+-- Counts the changes of a job that clients can see, for streams. A heartbeat without progress is not one.
 CREATE FUNCTION fit_jobs_revise() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   NEW.revision := OLD.revision + 1;
@@ -200,18 +200,18 @@ BEGIN
 END $$;
 CREATE TRIGGER versions_guard_update BEFORE UPDATE ON versions FOR EACH ROW EXECUTE FUNCTION versions_guard();
 CREATE CONSTRAINT TRIGGER versions_guard_insert AFTER INSERT ON versions DEFERRABLE INITIALLY DEFERRED
-  FOR EACH ROW EXECUTE FUNCTION versions_guard();                      -- at COMMIT: the two come together or not at all
+  FOR EACH ROW EXECUTE FUNCTION versions_guard();                      -- at COMMIT: both rows or neither
 """
 
 
 def upgrade() -> None:
-    """Make everything."""
+    """Create all tables and guards."""
     op.execute(TABLES)
     op.execute(GUARDS)
 
 
 def downgrade() -> None:
-    """Remove everything, the data included."""
+    """Drop all tables and guards, including the data."""
     op.execute("ALTER TABLE series DROP CONSTRAINT series_pin_exists")
     for table in ("garbage", "versions", "series", "fit_jobs"):
         op.execute(f"DROP TABLE {table}")

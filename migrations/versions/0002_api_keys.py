@@ -1,4 +1,4 @@
-"""API keys, and the sessions of browsers that were signed in with one."""
+"""API keys, and browser sessions that were started with one."""
 
 from alembic import op
 
@@ -40,7 +40,7 @@ CREATE INDEX browser_sessions_expires_at ON browser_sessions (expires_at);
 """
 
 GUARDS = """
--- The API answers without a key until the first one is made, and never again: a row of this table is what says so.
+-- The API answers without a key only until the first key is created. A row in this table is the proof, so it stays.
 CREATE FUNCTION api_keys_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'UPDATE' THEN
@@ -58,13 +58,13 @@ CREATE TRIGGER api_keys_guard_truncate BEFORE TRUNCATE ON api_keys EXECUTE FUNCT
 
 
 def upgrade() -> None:
-    """Make everything."""
+    """Create the tables and their guards."""
     op.execute(TABLES)
     op.execute(GUARDS)
 
 
 def downgrade() -> None:
-    """Remove everything. Whoever can reach the API from its own machine then needs no key any more."""
+    """Drop the tables and their guards. Local requests to the API then need no key again."""
     op.execute("DROP TABLE browser_sessions")
     op.execute("DROP TABLE api_keys")
     op.execute("DROP FUNCTION api_keys_guard()")

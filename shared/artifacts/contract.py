@@ -8,7 +8,7 @@ from shared.artifacts.keys import Key
 from shared.domain.versions import Artifact
 from shared.errors import Code, DamagedError, UnavailableError
 
-TEMPORARY = ".part-"  # prefix of files that are not complete yet
+TEMPORARY = ".part-"  # prefix of incomplete files
 
 
 class Store(Protocol):
@@ -41,7 +41,7 @@ def described(key: str, content: bytes | memoryview) -> Artifact:
 def intact(artifact: Artifact, content: bytes) -> bytes:
     """Return the content; raise `DamagedError` if its size or SHA-256 differs from the artifact's."""
     if len(content) != artifact.size or hashlib.sha256(content).digest() != artifact.sha256:
-        raise DamagedError(Code.ARTIFACT_DAMAGED, "An artifact in the store is not what was stored.")
+        raise DamagedError(Code.ARTIFACT_DAMAGED, "An artifact in the store was altered: its size or SHA-256 differs.")
     return content
 
 
@@ -53,7 +53,7 @@ def missing() -> DamagedError:
 def unavailable(action: str, reason: str) -> UnavailableError:
     """Create the error for a failed operation.
 
-    action: a participle, such as "stored". reason: users see it, so it must not name a path, address or bucket.
+    action: a participle, such as "stored". reason: shown to users, so it must not name a path, address or bucket.
     """
     return UnavailableError(
         Code.STORE_UNAVAILABLE, f"An artifact cannot be {action} at the moment ({reason}). Try again.", retry_after_s=5

@@ -1,4 +1,4 @@
-"""Names of artifacts: the same grammar in every store."""
+"""Names of artifacts, with the same grammar in every store."""
 
 import re
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ class Key:
 
 
 def checked(name: str) -> str:
-    """Return a valid name; raise `DamagedError` for any other, so that no name can lead outside the store."""
+    """Return the name; raise `DamagedError` if it is invalid, so that no name can lead outside the store."""
     if Key.parse(name) is None:
-        raise DamagedError(Code.ARTIFACT_DAMAGED, "A key is not the name of an artifact.")
+        raise DamagedError(Code.ARTIFACT_DAMAGED, "The key of an artifact is invalid.")
     return name
 
 

@@ -42,7 +42,7 @@ class LocalFolder:
             raise missing() from None
         except OSError as error:
             if error.errno == errno.ELOOP:
-                raise _leads_elsewhere() from None
+                raise _link_error() from None
             raise _unavailable("read", error) from error
         return intact(artifact, content)
 
@@ -80,7 +80,7 @@ class LocalFolder:
             raise _unavailable("stored", error) from error
 
     def _folders(self) -> Iterator[Path]:
-        """Yield the folder of each series. Skip links: their targets are not ours to list or delete."""
+        """Yield the folder of each series. Skip links, whose targets are not ours to list or delete."""
         for folder in sorted(self.root.iterdir()) if self.root.is_dir() else ():
             if folder.is_dir() and not folder.is_symlink():
                 yield folder
@@ -117,12 +117,14 @@ class LocalFolder:
     def _path(self, key: str) -> Path:
         path = self.root / checked(key)  # the grammar allows only a folder below the root and a file in it
         if path.parent.is_symlink():
-            raise _leads_elsewhere()
+            raise _link_error()
         return path
 
 
-def _leads_elsewhere() -> DamagedError:
-    return DamagedError(Code.ARTIFACT_DAMAGED, "An artifact's name is a link, and links are not followed.")
+def _link_error() -> DamagedError:
+    return DamagedError(
+        Code.ARTIFACT_DAMAGED, "An artifact or its folder is a symbolic link, and links are not followed."
+    )
 
 
 def _unavailable(action: str, error: OSError) -> UnavailableError:

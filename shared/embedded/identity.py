@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from shared.errors import Code, SetupError
 
-ACCOUNT = "nobody"  # exists on every Unix, so none has to be created
+ACCOUNT = "nobody"  # exists on every Unix
 PR_SET_PDEATHSIG = 1
 CLONE_NEWUSER = 0x10000000
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -25,7 +25,7 @@ class Way(StrEnum):
 
     OURSELVES = "ourselves"  # we are not root
     ACCOUNT = "account"  # root becomes `nobody`
-    NAMESPACE = "namespace"  # root that cannot (only uid 0 is mapped) appears as another uid in a user namespace
+    NAMESPACE = "namespace"  # root that cannot (only uid 0 is mapped) becomes another uid in a user namespace
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Identity:
                 return identity
         raise SetupError(
             Code.START_FAILED,
-            f"PostgreSQL does not run as root, and this root may neither become {ACCOUNT} nor make a user namespace: "
-            "run as an ordinary user, or set DATABASE_URL and REDIS_URL.",
+            f"PostgreSQL refuses to run as root, and root can neither become {ACCOUNT} nor create a user namespace "
+            "here: run as a regular user, or set DATABASE_URL and REDIS_URL.",
         )
 
     def can_run(self, *argv: str | Path) -> bool:
@@ -85,7 +85,7 @@ class Identity:
         """
         if self.way is Way.ACCOUNT:
             options |= {"user": self.uid, "group": self.gid, "extra_groups": []}
-        # The function that runs between fork and exec makes a few system calls, which have no other place.
+        # The function between fork and exec only makes a few system calls, which cannot run anywhere else.
         return subprocess.Popen(argv, preexec_fn=self._before_exec(death_signal), **options)  # noqa: PLW1509
 
     def _before_exec(self, death_signal: signal.Signals | None) -> Callable[[], None]:
@@ -106,6 +106,6 @@ def enter_namespace() -> None:
     """Enter a user namespace as uid 65534; outside it, files still belong to the current user. Raise `OSError`."""
     uid, gid = os.geteuid(), os.getegid()
     if sys.platform != "linux" or LIBC.unshare(CLONE_NEWUSER) != 0:
-        raise OSError("a user namespace cannot be made here")
+        raise OSError("cannot create a user namespace")
     for name, text in (("setgroups", "deny"), ("uid_map", f"65534 {uid} 1"), ("gid_map", f"65534 {gid} 1")):
         Path("/proc/self", name).write_text(text)

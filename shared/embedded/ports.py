@@ -33,14 +33,16 @@ def free_port(besides: Collection[int] = ()) -> int:
 def _hold(port: int) -> bool:
     """Reserve a port by binding it without listening, until its server listens; return False if it is taken.
 
-    Other picks then fail, but servers can listen, since they set SO_REUSEADDR as this function does. On other systems
-    than Linux they could not listen, so there a free port must suffice.
+    Other picks of the port then fail, but servers can listen, because they and this function set SO_REUSEADDR. On
+    systems other than Linux they could not, so there the port is only checked.
     """
     if sys.platform != "linux":
         return is_free(port)
     holding = socket.socket()
     try:
-        holding.bind((LOCALHOST, port))  # without SO_REUSEADDR, to fail if any socket listens, is bound or just closed
+        holding.bind(
+            (LOCALHOST, port)
+        )  # without SO_REUSEADDR, so that it fails if any socket is listening, bound or just closed
     except OSError:
         holding.close()
         return False

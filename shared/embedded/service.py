@@ -1,4 +1,4 @@
-"""A process that can be restarted after it died, under the same name and with the same log."""
+"""A process that can be restarted under the same name and with the same log."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from shared.embedded.locks import hold
 from shared.errors import Code, UnavailableError
 
 POLL_S = 0.02
-REMAINS_S = 10  # how long the children of a dead process may take to end
+REMAINS_S = 10  # for the children of a dead process
 TAIL_BYTES = 2000
 MAX_LOG_BYTES = 50 * 2**20
 
@@ -40,7 +40,7 @@ class Service(ABC):
     """
 
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
-    insisting: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGKILL,)  # sent in turn, a grace apart
+    escalation: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGKILL,)  # sent one by one, `grace_s` apart
     grace_s: ClassVar[float] = 30
 
     def __init__(self, name: str, home: Home, identity: Identity) -> None:
@@ -59,13 +59,14 @@ class Service(ABC):
     def launch(self) -> None:
         """Start the process without waiting for it to answer.
 
-        Raise `UnavailableError` if a previous process, or a child of it, does not end.
+        Raise `UnavailableError` if a previous process, or a child of it, is still running.
         """
         try:
             lock = hold(self.home.run / f"{self.name}.lock", REMAINS_S)
         except BlockingIOError:
             raise UnavailableError(
-                Code.START_FAILED, f"A process of the last {self.name} does not end, so it cannot be started again."
+                Code.START_FAILED,
+                f"A process of the previous {self.name} is still running, so it cannot be started again.",
             ) from None
         try:
             command = self.command()
@@ -86,7 +87,7 @@ class Service(ABC):
             os.close(lock)
         self._pid_file.write_text(f"{self.process.pid}\n")
         if self.process.stdin is not None:
-            with suppress(BrokenPipeError), self.process.stdin as stdin:  # it died immediately: its log has the reason
+            with suppress(BrokenPipeError), self.process.stdin as stdin:  # it died at once: its log has the reason
                 stdin.write(command.stdin)
 
     def died(self) -> bool:
@@ -108,7 +109,7 @@ class Service(ABC):
             return
         self.ask_to_end()
         if self.process.poll() is None:
-            for harder_signal in self.insisting:
+            for harder_signal in self.escalation:
                 try:
                     self.process.wait(self.grace_s)
                 except subprocess.TimeoutExpired:
@@ -140,7 +141,7 @@ class Service(ABC):
         return f"Its log {self.log} cannot be read."
 
     def _sweep(self, process: subprocess.Popen[bytes]) -> None:
-        if self._pid_file.exists():  # otherwise already swept, and the pid may belong to another process
+        if self._pid_file.exists():  # else it was swept before, and the pid may belong to another process
             with suppress(ProcessLookupError, PermissionError):  # no child is left; macOS raises PermissionError
                 os.killpg(process.pid, signal.SIGKILL)
             self._pid_file.unlink()
@@ -169,6 +170,6 @@ class Server(Service):
                 raise UnavailableError(Code.START_FAILED, f"{self.name} did not start. {self.log_tail()}")
             if time.monotonic() >= deadline:
                 raise UnavailableError(
-                    Code.START_FAILED, f"{self.name} does not answer after {wait_s:.0f} seconds. {self.log_tail()}"
+                    Code.START_FAILED, f"{self.name} did not answer within {wait_s:.0f} seconds. {self.log_tail()}"
                 )
             time.sleep(POLL_S)

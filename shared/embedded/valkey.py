@@ -40,13 +40,13 @@ class Valkey(Server):
             "appendonly": "yes" if self.durable else "no",
             "appendfsync": "everysec",
             "save": '""',
-            "maxmemory-policy": "noeviction",  # a queue must refuse, never forget
+            "maxmemory-policy": "noeviction",  # a queue must reject new messages, never evict old ones
         }
         lines = "".join(f"{name} {value}\n" for name, value in settings.items())
         return Command((str(binary), "-"), ENVIRONMENT, stdin=lines.encode())
 
     def answers(self) -> bool:
-        """Send PING with the password; the server rejects it while it still loads its data."""
+        """Send PING with the password; the server rejects it while it loads its data."""
         try:
             with socket.create_connection((LOCALHOST, self.port), ANSWER_S) as connection:
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())

@@ -18,7 +18,7 @@ from shared.store.locks import lock_series
 
 # --- accept: admission -> write the data artifact -> accept -> COMMIT -> message -> 202 ------------------------------
 
-# asked_at starts the accept window of one job id. Another admission uses a new id, and so a new artifact.
+# asked_at starts the accept window of one job id. Another admission uses a new id, and therefore a new artifact.
 _ADMISSION = text("""
 SELECT clock_timestamp() AS asked_at, count(*) AS open_jobs, coalesce(sum(data_size), 0) AS open_bytes
   FROM (SELECT data_size FROM fit_jobs WHERE status IN ('queued', 'running') LIMIT :limit) AS open_jobs
@@ -35,7 +35,7 @@ SELECT count(*) FROM fit_jobs WHERE finished_at > statement_timestamp() - make_i
 
 # The lock makes seq follow the order of COMMIT within a series, and shows the collector that an accept is in flight.
 # asked_at + window is the deadline for new data in the store, by the same clock that the collector uses: if a process
-# slept past it, its insert is rejected, so its artifact may be collected. The row of a version or an ended job keeps
+# sleeps past it, its insert is rejected, so its artifact may be collected. The row of a version or an ended job keeps
 # its data: FOR KEY SHARE and FOR SHARE keep that row, and its reference to the data, until the new job is committed.
 # The lock of the series comes first, so a deletion of the series either cancels this job or is visible to it, and the
 # two never wait for each other. Several jobs lock in the order of hashtext(series_id), because otherwise two such
@@ -107,8 +107,8 @@ class ExistingJob:
     """The existing job that prevented an insert."""
 
     job_id: str
-    mine: bool  # this is the job of the request itself, not the one of its idempotency key
-    request_sha256: bytes | None  # of the job's series, detector, parameters and data; None for old releases' retries
+    mine: bool  # this job was inserted by the request itself, not found by its idempotency key
+    request_sha256: bytes | None  # of series, detector, parameters and data; None for retries by old releases
     status: Status
 
 
@@ -120,19 +120,19 @@ class OpenRetry(NamedTuple):
 
 
 def admission(session: Session, count_at_most: int) -> Admission:
-    """Count open jobs, up to `count_at_most`, and their bytes."""
+    """Return the number of open jobs, at most `count_at_most`, and their bytes."""
     row = session.execute(_ADMISSION, {"limit": count_at_most}).one()
     return Admission(row.asked_at, row.open_jobs, int(row.open_bytes))
 
 
 def open_of_keys(session: Session, api_key_ids: Collection[str]) -> dict[str, int]:
-    """Count the open jobs of each key; keys without any are left out."""
+    """Return the number of open jobs by key, without keys that have none."""
     rows = session.execute(_OPEN_OF_KEYS, {"api_key_ids": list(api_key_ids)})
     return {row.api_key_id: row.open_jobs for row in rows}
 
 
 def finished_lately(session: Session, seconds: float) -> int:
-    """Count the jobs that reached a final status within the last `seconds`."""
+    """Return the number of jobs that reached a final status within the last `seconds`."""
     return int(session.execute(_FINISHED_LATELY, {"seconds": seconds}).scalar_one())
 
 

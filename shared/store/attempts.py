@@ -45,13 +45,13 @@ UPDATE fit_jobs SET status = 'queued', lease_until = NULL, worker = NULL, releas
  WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE RETURNING 1
 """)
 
-# The worker saw that the process of the fit died, so the reconciler need not wait for the lease to expire.
+# The worker saw the process of the fit die, so the reconciler need not wait for the lease to expire.
 _ABANDON = text("""
 UPDATE fit_jobs SET lease_until = clock_timestamp()
  WHERE id = CAST(:job_id AS uuid) AND worker = :worker AND (status = 'running') IS TRUE RETURNING 1
 """)
 
-# The data or the mathematics failed: a final status. The data is kept for a retry.
+# The data or the math failed, which is final. The data is kept for a retry.
 _FAIL = text("""
 UPDATE fit_jobs SET status = 'failed', error_code = :code, error_detail = left(:detail, 500), lease_until = NULL,
        finished_at = clock_timestamp()

@@ -37,8 +37,8 @@ class Digest:
         return self._file.write(content)
 
 
-def see_one_moment(session: Session) -> None:
-    """Make a transaction read one snapshot. Call this before its first query."""
+def use_one_snapshot(session: Session) -> None:
+    """Make a transaction read a single snapshot. Call this before its first query."""
     session.execute(_SNAPSHOT)
 
 
@@ -53,7 +53,7 @@ def columns(name: str) -> list[str]:
 
 
 def write(session: Session, name: str, file: Digest) -> int:
-    """Write the rows of a table in COPY's text format; return their number."""
+    """Write the rows of a table in the text format of COPY; return their number."""
     with _cursor(session) as cursor:
         cursor.copy_expert(f"COPY {name} ({_listed(columns(name))}) TO STDOUT", file)
         return int(cursor.rowcount)
@@ -104,13 +104,13 @@ def read(session: Session, name: str, file_columns: Sequence[str], file: BinaryI
 
 @contextmanager
 def _cursor(session: Session) -> Iterator[Any]:
-    """Open a cursor of the driver; raise `UnavailableError` for its errors, which SQLAlchemy does not see."""
+    """Open a cursor of the driver, and translate its errors, which bypass SQLAlchemy, to `UnavailableError`."""
     try:
         with session.connection.cursor() as cursor:  # type: ignore[attr-defined]
             yield cursor
     except psycopg2.Error as error:
         reason = str(error).strip().partition("\n")[0]
-        raise UnavailableError(Code.DATABASE_UNAVAILABLE, f"Rows cannot be copied: {reason}") from error
+        raise UnavailableError(Code.DATABASE_UNAVAILABLE, f"Cannot copy rows: {reason}") from error
 
 
 def _listed(names: Iterable[str]) -> str:

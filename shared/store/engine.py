@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL. A verb opens a transaction: `with sessions.begin() as session:`. No other code commits."""
+"""Connections to PostgreSQL. `with sessions.begin() as session:` opens a transaction; no other code commits."""
 
 import select
 import time
@@ -17,12 +17,12 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from shared.errors import Code, UnavailableError
 from shared.settings import Settings
 
-Session = Connection  # for one transaction. No objects are mapped, which saves the cost of an ORM session.
+Session = Connection  # for one transaction. Nothing is mapped to objects, which saves the cost of an ORM session.
 
 _TRUSTED_S = 1.0  # a connection used within this time is not pinged
 _IDLE_SINCE = "idle_since"
 
-# Our triggers raise this. The driver reports it as an outage, but it is a bug in our code: a retry does not help.
+# Our triggers raise this. The driver reports it as an outage, but it is a bug in our code, so a retry cannot help.
 _REFUSED_BY_GUARD = "55000"
 
 
@@ -55,9 +55,9 @@ def _note_idle(_connection: DBAPIConnection | None, record: ConnectionPoolEntry)
 def _check_alive(
     dialect: Dialect, connection: DBAPIConnection, record: ConnectionPoolEntry, _checked_out: PoolProxiedConnection
 ) -> None:
-    """Ping a connection that may have died, so that a restart of the database causes no errors.
+    """Ping a connection that may be dead, so that a database restart causes no errors.
 
-    SQLAlchemy's own check pings on every checkout, which took as long as the statements of a fit. This one pings a
+    SQLAlchemy's own check pings on every checkout, which takes as long as the statements of a fit. This one pings a
     recently used connection only if it is readable, as it is after the server has closed it.
     """
     idle_since = record.info.get(_IDLE_SINCE)
@@ -67,7 +67,7 @@ def _check_alive(
         if time.monotonic() - idle_since > _TRUSTED_S or _is_readable(connection):
             dialect.do_ping(connection)
     except psycopg2.Error:
-        raise InvalidatePoolError from None  # opens a new connection and drops all others too
+        raise InvalidatePoolError from None  # opens a new connection and drops all others
 
 
 def _is_readable(connection: Any) -> bool:
@@ -77,7 +77,7 @@ def _is_readable(connection: Any) -> bool:
 
 
 class Sessions:
-    """Opens transactions. Raises `UnavailableError` if the database is unreachable, whatever the driver raises."""
+    """Opens transactions. Translates all driver errors for an unreachable database to `UnavailableError`."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine  # its connections may still have the autocommit mode of their last use
@@ -111,5 +111,5 @@ class Sessions:
 def unavailable() -> UnavailableError:
     """Create the error for a database that does not answer."""
     return UnavailableError(
-        Code.DATABASE_UNAVAILABLE, "The database cannot be reached at the moment. Try again.", retry_after_s=2
+        Code.DATABASE_UNAVAILABLE, "The database is unreachable at the moment. Try again.", retry_after_s=2
     )

@@ -26,9 +26,9 @@ SELECT c.key FROM unnest(CAST(:keys AS text[]), CAST(:job_ids AS uuid[])) AS c (
  WHERE is_garbage(c.key, c.job_id) ORDER BY c.key
 """)
 
-# The grace is longer than the accept window. The artifact existed before noted_at, so its admission was earlier still,
-# and its insert would be rejected now. An insert that was in time but is not committed yet holds the lock of its
-# series: the next round handles such keys.
+# The grace period is longer than the accept window. The artifact existed before noted_at and was admitted even earlier,
+# so its insert would be rejected now. An insert that was in time but is not committed yet holds the lock of its
+# series; the next round handles such keys.
 _RIPE = text(f"""
 SELECT g.key FROM (SELECT key, series_id FROM garbage
                     WHERE noted_at < statement_timestamp() - make_interval(secs => :grace_s)
@@ -36,7 +36,7 @@ SELECT g.key FROM (SELECT key, series_id FROM garbage
  WHERE {try_series("g.series_id")}
 """)
 
-# A separate statement, so that it sees everything that was committed before the locks were taken.
+# A separate statement, so that it sees all commits before the locks were taken.
 _TAKE = text("""
 WITH taken AS (DELETE FROM garbage WHERE key = ANY (CAST(:keys AS text[])) RETURNING key, job_id)
 SELECT key FROM taken WHERE is_garbage(key, job_id)
@@ -44,7 +44,7 @@ SELECT key FROM taken WHERE is_garbage(key, job_id)
 
 
 def note(session: Session, keys: Sequence[Key]) -> None:
-    """Store the keys that no row refers to. keys: those just listed in the store."""
+    """Note the keys that no row refers to. keys: a slice of those in the store."""
     session.execute(
         _NOTE,
         {
@@ -56,15 +56,15 @@ def note(session: Session, keys: Sequence[Key]) -> None:
 
 
 def ownerless(session: Session, keys: Sequence[Key]) -> list[str]:
-    """Return the names of the keys that no row refers to now, without storing them."""
+    """Return the names of the keys that no row refers to now, without noting them."""
     names, job_ids = [key.name for key in keys], [key.job_id for key in keys]
     return list(session.execute(_OWNERLESS, {"keys": names, "job_ids": job_ids}).scalars())
 
 
 def take(session: Session, grace_s: float, limit: int) -> tuple[int, list[str]]:
-    """Remove notes older than the grace.
+    """Remove notes older than the grace period.
 
-    Return their number, and the names that still have no owner. Delete these artifacts after COMMIT.
+    Return their number, and the names that are still orphaned. Delete these artifacts after COMMIT.
     """
     ripe = list(session.execute(_RIPE, {"grace_s": grace_s, "limit": limit}).scalars())
     return len(ripe), list(session.execute(_TAKE, {"keys": ripe}).scalars())

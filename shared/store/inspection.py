@@ -64,8 +64,8 @@ class Reference:
     """An artifact that a row refers to."""
 
     artifact: Artifact
-    owner: str  # for people, such as "version 3 of cpu"
-    of_state: bool = False  # a state or training scores, else training data
+    owner: str  # shown to people, such as "version 3 of cpu"
+    of_state: bool = False  # whether it is a state or training scores; else it is training data
 
 
 def clock(session: Session) -> datetime:
@@ -75,13 +75,13 @@ def clock(session: Session) -> datetime:
 
 
 def queue(session: Session) -> Queue:
-    """Count the open jobs."""
+    """Return the figures of the open jobs."""
     row = session.execute(_QUEUE).one()
     return Queue(row.queued, row.running, row.expired, int(row.bytes), float(row.oldest_queued_s))
 
 
 def holdings(session: Session) -> Holdings:
-    """Count all versions and the bytes they refer to; scans the whole table."""
+    """Return the number of versions and the bytes they refer to; scans the whole table."""
     row = session.execute(_HOLDINGS).one()
     return Holdings(row.versions, int(row.data_bytes), int(row.state_bytes), int(row.scores_bytes))
 

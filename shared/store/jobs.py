@@ -55,9 +55,9 @@ UPDATE fit_jobs SET status = 'cancelled', lease_until = NULL, finished_at = cloc
  WHERE id = CAST(:job_id AS uuid) AND (status IN ('queued', 'running')) IS TRUE RETURNING series_id
 """)
 
-# After every final status, in a separate transaction: send this job's message. No row: no job waits, or its message is
-# in flight. An older message may be lost, with all of Redis, and is sent again: a series whose jobs each waited for the
-# reconciler would take forever.
+# After every final status, in a separate transaction: send this job's message. No row: no job is queued, or its message
+# is in flight. An older message may have been lost with all of Redis, so it is sent again: if each job of a series had
+# to wait for the reconciler, the series would take forever.
 _NEXT_OF_SERIES = text("""
 UPDATE fit_jobs SET announced_at = clock_timestamp()
  WHERE id = (SELECT id FROM fit_jobs
@@ -86,7 +86,7 @@ class JobFilter:
     within: str = ""  # prefix of the series ids that the caller may see
 
     def includes(self, job: Job) -> bool:
-        """Check whether a job that just changed belongs to a stream with this filter."""
+        """Check whether a changed job belongs to a stream with this filter."""
         visible = job.series_id.startswith(self.within)
         return visible and self.series_id in (None, job.series_id) and self.status in (None, job.status)
 
@@ -105,19 +105,19 @@ def find(session: Session, job_ids: Collection[str]) -> dict[str, Job]:
 
 
 def last_of_series(session: Session, series_id: str) -> Job | None:
-    """Return the job of the series that was accepted last; None if it has no jobs."""
+    """Return the most recently accepted job of the series; None if it has none."""
     row = session.execute(_LAST_OF_SERIES, {"series_id": series_id}).first()
     return _job(row) if row else None
 
 
-def page(session: Session, wanted: JobFilter, older_than: Place | None, limit: int) -> list[tuple[Job, Place]]:
-    """Return jobs, newest first, each with the place from which a next page continues."""
+def page(session: Session, job_filter: JobFilter, older_than: Place | None, limit: int) -> list[tuple[Job, Place]]:
+    """Return jobs, newest first, each with the place where the next page continues."""
     parameters: dict[str, Any] = {
-        "series_id": wanted.series_id,
-        "status": wanted.status,
-        "created_after": wanted.created_after,
-        "created_before": wanted.created_before,
-        "within": wanted.within or None,
+        "series_id": job_filter.series_id,
+        "status": job_filter.status,
+        "created_after": job_filter.created_after,
+        "created_before": job_filter.created_before,
+        "within": job_filter.within or None,
         "older_than": older_than,
     }
     conditions = [_CONDITIONS[name] for name, value in parameters.items() if value is not None]

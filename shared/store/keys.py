@@ -23,7 +23,7 @@ _LIST = text(f"""
 SELECT id AS key_id, name, scopes, series_prefix, created_at, expires_at, revoked_at, {_IS_ACTIVE} AS active
   FROM api_keys ORDER BY created_at, id
 """)
-# The previous token stays valid for a while, so that its users can switch to the new one.
+# The previous token stays valid for a while, so that clients can switch to the new one.
 _ROTATE = text(f"""
 UPDATE api_keys SET previous_sha256 = sha256, previous_until = clock_timestamp() + :overlap, sha256 = :sha256
  WHERE id = :key_id AND {_IS_ACTIVE} RETURNING 1
@@ -49,7 +49,7 @@ SELECT EXISTS (SELECT 1 FROM api_keys) AS any_made, id, scopes, series_prefix, d
 """)
 
 _OPEN_SESSION = text("""
-WITH over AS (DELETE FROM browser_sessions WHERE expires_at < clock_timestamp())
+WITH expired AS (DELETE FROM browser_sessions WHERE expires_at < clock_timestamp())
 INSERT INTO browser_sessions (sha256, key_id, expires_at) VALUES (:sha256, :key_id, clock_timestamp() + :lasts)
 """)
 _END_SESSION = text("DELETE FROM browser_sessions WHERE sha256 = :sha256")
@@ -87,7 +87,7 @@ def create(
 
 
 def all_keys(session: Session) -> list[ApiKey]:
-    """Return every key that was ever created, oldest first."""
+    """Return all keys ever created, oldest first."""
     return [ApiKey(**row._asdict()) for row in session.execute(_LIST)]
 
 
@@ -108,7 +108,9 @@ def read(session: Session) -> Credentials:
         rows = session.execute(_READ).all()
     except ProgrammingError:
         raise UnavailableError(
-            Code.DATABASE_UNAVAILABLE, "The database's schema is not of this release.", retry_after_s=5
+            Code.DATABASE_UNAVAILABLE,
+            "The database schema is older than this release. Run `tsad migrate`.",
+            retry_after_s=5,
         ) from None
     return Credentials(rows[0].any_made, [_credential(row) for row in rows if row.id is not None])
 

@@ -1,7 +1,7 @@
 """The latest versions of many series, resolved over one connection that the event loop drives.
 
-One query resolves all series ids that are waiting, and a caller gets the result of a query that began after its call.
-A client that has seen a job succeed therefore finds its version on every process, without a query for each request.
+One query resolves all waiting series ids, and each caller gets the result of a query that began after its call. So a
+client that has seen a job succeed finds its version on every process, without a query per request.
 Doing this in a thread costs half as much throughput again.
 """
 
@@ -22,11 +22,11 @@ logger = logging.getLogger(__name__)
 
 
 def latest_rows(columns: str = "*") -> str:
-    """The definition of latest for every statement: a FROM item of each series `s` with the row `v` of that version.
+    """Return the SQL definition of latest: a FROM item that joins each series `s` to the row `v` of its latest version.
 
-    It is the pinned version, else the highest existing one. A foreign key keeps the pinned version from being deleted,
-    so it is the highest up to its number. One descent of the primary key finds the row: looking for the highest number
-    first and then for its row takes twice as long, and naming the columns of `v` makes planning a tenth faster.
+    This is the pinned version, else the highest existing one. A foreign key prevents the deletion of the pinned
+    version, so it is the highest up to its number. One descent of the primary key finds the row. Finding the highest
+    number first and then its row takes twice as long. Naming the columns of `v` makes planning a tenth faster.
     """
     return f"""series s CROSS JOIN LATERAL (
          SELECT {columns} FROM versions o
@@ -35,8 +35,8 @@ def latest_rows(columns: str = "*") -> str:
 """
 
 
-# With the driver's parameter style, because it runs without SQLAlchemy. It returns the digest too, which is the key of
-# cached states: version numbers can recur after a database is restored from an earlier backup.
+# In the driver's parameter style, because it runs without SQLAlchemy. It also returns the digest, which is the key of
+# cached states: version numbers can recur after a database is restored from an older backup.
 BY_SERIES = f"""
 SELECT s.series_id, v.version, v.state_sha256 FROM {latest_rows("o.version, o.state_sha256")}
  WHERE s.series_id = ANY (%s)
@@ -83,7 +83,7 @@ class LatestVersions:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        _refuse(self._take())
+        _reject(self._take())
 
     async def resolve(self, series_id: str) -> Latest | None:
         """Return the latest version of the series, None if it has none; raise `UnavailableError` without a database."""
@@ -109,10 +109,10 @@ class LatestVersions:
                         await self._answer(connection)
                     backoff_s = _FIRST_BACKOFF_S
             except (psycopg2.Error, OSError, TimeoutError) as error:
-                logger.warning("the connection for latest versions is lost: %s", type(error).__name__)
-                if backoff_s > _FIRST_BACKOFF_S:  # callers wait for one quick reconnect, but not for more
+                logger.warning("lost the connection that resolves latest versions: %s", type(error).__name__)
+                if backoff_s > _FIRST_BACKOFF_S:  # callers wait for one quick reconnect, not for more
                     self._reachable = False
-                    _refuse(self._take())
+                    _reject(self._take())
             finally:
                 if connection is not None:
                     connection.close()
@@ -161,7 +161,7 @@ def _wake(io_ready: "asyncio.Future[None]") -> None:
         io_ready.set_result(None)
 
 
-def _refuse(waiting: Waiting) -> None:
+def _reject(waiting: Waiting) -> None:
     error = unavailable()
     for answers in waiting.values():
         for answer in answers:

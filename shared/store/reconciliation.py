@@ -11,14 +11,14 @@ from shared.store.locks import RECONCILER
 _LOCK = text(f"SELECT pg_try_advisory_xact_lock({RECONCILER}, 0)")
 
 # Expired leases. Too many crashes fail the job, so that the next job of its series can run. A database that has just
-# started lets the workers renew their leases first: the database was down, not they.
+# started lets the workers renew their leases first: the database was down, not the workers.
 _REAP = text("""
 UPDATE fit_jobs AS j
    SET crashes = j.crashes + 1, worker = NULL, lease_until = NULL, announced_at = NULL, announcements = 0,
        status = CASE WHEN j.crashes + 1 >= :most_crashes THEN 'failed' ELSE 'queued' END,
        error_code = CASE WHEN j.crashes + 1 >= :most_crashes THEN 'worker_lost' END,
        error_detail = CASE WHEN j.crashes + 1 >= :most_crashes
-                           THEN format('%s workers ended while they fitted this series', j.crashes + 1) END,
+                           THEN format('%s workers died while they fitted this series.', j.crashes + 1) END,
        finished_at = CASE WHEN j.crashes + 1 >= :most_crashes THEN clock_timestamp() END,
        available_at = clock_timestamp()
                     + interval '1 s' * CASE WHEN j.crashes = 0 THEN 0 ELSE least(30, power(2, j.crashes)) END
@@ -28,7 +28,7 @@ UPDATE fit_jobs AS j
 RETURNING CAST(j.id AS text) AS job_id, j.status
 """)
 
-# Jobs that are due, first in their series, and probably without a message: at once if the row shows that none is sent.
+# Jobs that are due, first in their series, and probably have no message: at once if the row shows that none was sent.
 _ANNOUNCE = text("""
 UPDATE fit_jobs SET announced_at = clock_timestamp(), announcements = announcements + 1
  WHERE id = ANY (ARRAY(

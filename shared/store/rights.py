@@ -27,16 +27,16 @@ def grant(database_url: str, role: str, password: str = "") -> None:
     try:
         with engine.begin() as connection:
             if password:
-                _give_password(connection, role, name, password)
+                _set_password(connection, role, name, password)
             connection.exec_driver_sql(_GRANTS.format(role=name))
     except (OperationalError, ProgrammingError) as error:
         reason = str(error.orig).strip().splitlines()[0]
-        raise SetupError(Code.CONFIGURATION, f"The role {role} cannot be given its rights: {reason}") from None
+        raise SetupError(Code.CONFIGURATION, f"Cannot grant privileges to the role {role}: {reason}") from None
     finally:
         engine.dispose()
 
 
-def _give_password(connection: Connection, role: str, name: str, password: str) -> None:
+def _set_password(connection: Connection, role: str, name: str, password: str) -> None:
     """Set a password, hashed here so that it cannot appear in a log of the server."""
     exists = connection.execute(_EXISTS, {"role": role}).first()
     hashed = encrypt_password(password, role, connection.connection.driver_connection, "scram-sha-256")

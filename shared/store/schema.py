@@ -1,4 +1,4 @@
-"""Migrations of the schema, a separate step (`tsad migrate`) that no process runs when it starts."""
+"""Schema migrations. They are a separate step (`tsad migrate`), which no process runs when it starts."""
 
 from pathlib import Path
 

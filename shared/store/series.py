@@ -39,7 +39,7 @@ _SERIES_SLICE = text("SELECT series_id FROM series WHERE series_id > :after ORDE
 
 # --- delete a series: these five in ONE transaction. Job rows, without data, and last_version remain as history. -----
 
-# Waits for an accept or retry in flight, which the next statement then sees; a later one waits for this transaction.
+# Waits for an accept or retry in flight, which the next statement then sees. Later ones wait for this transaction.
 _TURN = text(f"SELECT {lock_series(':series_id')}")
 _CANCEL_OF_SERIES = text("""
 UPDATE fit_jobs SET status = 'cancelled', lease_until = NULL, data_key = NULL, finished_at = clock_timestamp()

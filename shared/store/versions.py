@@ -66,7 +66,7 @@ _ONE = text(_VERSIONS + " WHERE v.series_id = :series_id AND v.version = :versio
 _LATEST = text(f"{_COLUMNS}  FROM {latest_rows()} WHERE s.series_id = :series_id")
 _STATES = text("""
 SELECT series_id, version, state_key, state_sha256, state_size
-  FROM unnest(CAST(:series_ids AS text[]), CAST(:versions AS integer[])) AS wanted (series_id, version)
+  FROM unnest(CAST(:series_ids AS text[]), CAST(:versions AS integer[])) AS requested (series_id, version)
   JOIN versions USING (series_id, version)
 """)
 _PAGE = text(_VERSIONS + " WHERE v.series_id = :series_id AND v.version < :below ORDER BY v.version DESC LIMIT :limit")
@@ -98,7 +98,7 @@ DELETE FROM versions v USING old WHERE v.series_id = old.series_id AND v.version
 
 
 class PinnedError(TsadError):
-    """The version is pinned, and so cannot be deleted."""
+    """The version is pinned, so it cannot be deleted."""
 
     def __init__(self, version: int) -> None:
         super().__init__(Code.VERSION_PINNED, f"Version {version} is pinned. Remove the pin, then delete it.")
@@ -144,14 +144,14 @@ def get(session: Session, series_id: str, version: int | None) -> Version:
 
 
 def missing(session: Session, series_id: str, version: int | None) -> NotFoundError:
-    """Create the error for a missing version: it depends on whether the series has other versions."""
+    """Create the error for a missing version, which depends on whether the series has other versions."""
     has_others = version is not None and find(session, series_id, None) is not None
     return version_not_found() if has_others else series_not_found()
 
 
-def states(session: Session, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Artifact]:
-    """Return the artifacts of the states of existing versions. wanted: pairs of series id and version number."""
-    possible = [(series_id, number) for series_id, number in wanted if number <= LARGEST_VERSION]
+def states(session: Session, pairs: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Artifact]:
+    """Return the artifacts of the states of existing versions. pairs: series ids and version numbers."""
+    possible = [(series_id, number) for series_id, number in pairs if number <= LARGEST_VERSION]
     columns = {"series_ids": [series_id for series_id, _ in possible], "versions": [number for _, number in possible]}
     return {(row.series_id, row.version): artifact(row, "state") for row in session.execute(_STATES, columns)}
 

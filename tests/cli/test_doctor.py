@@ -66,7 +66,7 @@ def test_files_that_are_gone_or_altered_are_found(installation: Settings, operat
     assert states(result)["artifacts"] == "failed"
     sentences = " ".join(finding["detail"] for finding in result.answers)
     assert f"a/{waiting}.npz, of job {waiting}: An artifact is missing" in sentences
-    assert f"a/{succeeded}.1.json, of version 1 of a: An artifact in the store is not what was stored" in sentences
+    assert f"a/{succeeded}.1.json, of version 1 of a: An artifact in the store was altered" in sentences
     assert "2 of 4 are there" in sentences
     assert operate(installation, "doctor", "--quick").code == 0
 

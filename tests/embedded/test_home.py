@@ -20,7 +20,7 @@ def test_ports_and_passwords_differ_by_name_and_stay_the_same(home: Path) -> Non
 
 def test_a_damaged_state_is_reported_and_not_replaced(home: Path) -> None:
     (home / "state.json").write_text("{")
-    with pytest.raises(SetupError, match=r"state.json holds the passwords .* cannot be read"):
+    with pytest.raises(SetupError, match=r"state.json cannot be read: .* holds the passwords"):
         Home(home, Identity.ourselves())
     assert (home / "state.json").read_text() == "{"
 
@@ -45,7 +45,7 @@ def test_a_new_home_is_private_and_one_in_use_keeps_its_mode(home: Path) -> None
 @pytest.mark.usefixtures("as_root")
 def test_a_home_out_of_the_servers_reach_is_refused_before_it_is_made(home: Path) -> None:
     (home / "closed").mkdir(mode=0o700)
-    with pytest.raises(SetupError, match="closed is closed to nobody"):
+    with pytest.raises(SetupError, match=r"nobody cannot enter .*closed, but"):
         Home(home / "closed" / "home", Identity.for_servers())
     assert not (home / "closed" / "home").exists()
 
@@ -55,7 +55,9 @@ def test_a_home_of_somebody_else_is_refused(home: Path) -> None:
     home.chmod(0o711)
     values = Home(home / "home", Identity.for_servers())
     values.folder("postgres", Identity.ourselves())
-    with pytest.raises(SetupError, match=r"postgres belongs to root, not to nobody.*run as the user who made it"):
+    with pytest.raises(
+        SetupError, match=r"postgres belongs to root, but nobody must write to it: run as the user that created it"
+    ):
         values.folder("postgres", values.servers)
     values.close()
 

@@ -37,7 +37,7 @@ def backup(
     ):
         require_revision(sessions, schema.expected_revision())
         with sessions.begin() as session:
-            dump.see_one_moment(session)
+            dump.use_one_snapshot(session)
             tables = {name: _write_table(session, name, target) for name in dump.table_names()}
             result = copy_artifacts(inspection.references(session), Artifacts.of(settings), target.artifacts)
     manifest = {
