@@ -12,25 +12,25 @@ Service = dict[str, Any]
 
 
 def compose() -> dict[str, Any]:
-    """The file, with its variables still in place."""
+    """Return the parsed file without substituting its variables."""
     content: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     return content
 
 
 def variables() -> dict[str, str]:
-    """The variables that the file reads, with their defaults."""
+    """Return the variables that the file reads, with their defaults."""
     return {match["name"]: match["default"] for match in VARIABLE.finditer((ROOT / "docker-compose.yml").read_text())}
 
 
 def services() -> dict[str, Service]:
-    """The services, each variable having its default."""
+    """Return the services, with the default of each variable."""
     text = VARIABLE.sub(lambda match: match["default"], (ROOT / "docker-compose.yml").read_text())
     services: dict[str, Service] = yaml.safe_load(text)["services"]
     return services
 
 
 def built(service: Service) -> Image:
-    """The image of a service that is built here."""
+    """Return the image of a service that is built here."""
     return image(service["build"]["dockerfile"], service["build"]["target"])
 
 

@@ -1,4 +1,4 @@
-"""TLS in front of servers that have none, as managed databases have it."""
+"""A TLS proxy for servers without TLS, to simulate managed databases."""
 
 import asyncio
 import ssl
@@ -16,7 +16,7 @@ NAME = "localhost"  # the name in the certificates
 
 @contextmanager
 def encrypted(authority: trustme.CA, port: int, *, postgres: bool = False) -> Iterator[int]:
-    """A TLS port of `localhost` that forwards to this port. PostgreSQL clients first ask for TLS in plain text."""
+    """Forward a TLS port of `localhost` to this port; yield it. PostgreSQL clients first ask for TLS in plain text."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(NAME).configure_cert(context)
     calls: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
@@ -53,9 +53,9 @@ def encrypted(authority: trustme.CA, port: int, *, postgres: bool = False) -> It
     listening: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
     thread = Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    own_port, loop, stop = listening.result(10)
+    tls_port, loop, stop = listening.result(10)
     try:
-        yield own_port
+        yield tls_port
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()

@@ -1,4 +1,4 @@
-"""Read Dockerfiles, and make the files and packages of an image or a wheel without Docker and an index."""
+"""Read Dockerfiles, and reproduce the files and packages of an image or a wheel without Docker and an index."""
 
 import json
 import re
@@ -26,7 +26,7 @@ class Image:
     """The image of a build target, as far as the Dockerfiles of this project need."""
 
     environment: dict[str, str] = field(default_factory=dict)
-    copied: list[tuple[str, str]] = field(default_factory=list)  # from the build context, to where
+    copied: list[tuple[str, str]] = field(default_factory=list)  # (path in the build context, destination)
     installed: list[str] = field(default_factory=list)  # requirement files
     folder: str = "/"
     user: str = "root"
@@ -48,7 +48,7 @@ class Image:
 
 
 def image(dockerfile: str, target: str) -> Image:
-    """The image that `docker build --file=… --target=…` makes."""
+    """Return the image that `docker build --file=… --target=…` builds."""
     return image_of(stages(dockerfile), target)
 
 
@@ -92,7 +92,7 @@ def copy(image: Image, parts: dict[str, Instructions], arguments: list[str]) -> 
 
 
 def stages(dockerfile: str) -> dict[str, Instructions]:
-    """The stages by name, each beginning with its FROM."""
+    """Return the stages by name, each starting with its FROM."""
     by_name: dict[str, Instructions] = {}
     for name, value in instructions(dockerfile):
         if name == "FROM":
@@ -116,7 +116,7 @@ def inherited(parts: dict[str, Instructions], target: str) -> Instructions:
 
 
 def make_environment(folder: Path, lock: str) -> None:
-    """A virtual environment with exactly the packages of a lock, without this checkout."""
+    """Create a virtual environment with exactly the packages of a lock, without this checkout."""
     venv.EnvBuilder(symlinks=True).create(folder)
     site = folder / f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
     names = {canonical(name) for name in re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(), re.MULTILINE)}

@@ -22,7 +22,7 @@ DEPLOY = ROOT / "docs/deploy"
 
 
 def program(name: str) -> str:
-    """Where it is; the test is skipped where it is not installed."""
+    """Return the path of a program; skip the test if it is not installed."""
     path = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     if path is None:
         pytest.skip(f"{name} is not installed")
@@ -31,7 +31,7 @@ def program(name: str) -> str:
 
 @contextmanager
 def pgbouncer(database_url: str, folder: Path) -> Iterator[str]:
-    """A transaction pool of three connections before a database; its address. Others must get through the folder."""
+    """Run a pool of three connections; yield its URL. Other users must be able to enter the folder."""
     server, port = make_url(database_url), free_port()
     text = (DEPLOY / "pgbouncer.ini").read_text()
     address = f"host={server.host} port={server.port} dbname={server.database} user={server.username}"
@@ -44,7 +44,7 @@ def pgbouncer(database_url: str, folder: Path) -> Iterator[str]:
     ):
         text, changed = re.subn(pattern, value, text)
         assert changed == 1, pattern
-    identity = Identity.for_servers()  # it does not run as root either
+    identity = Identity.for_servers()  # PgBouncer refuses to run as root too
     configuration = folder / "pgbouncer.ini"
     configuration.write_text(text)
     identity.chown(configuration, 0o600)
@@ -54,12 +54,12 @@ def pgbouncer(database_url: str, folder: Path) -> Iterator[str]:
 
 @contextmanager
 def nginx(api_ports: Sequence[int], folder: Path) -> Iterator[str]:
-    """A proxy before API processes; its address."""
+    """Run nginx in front of API processes; yield its URL."""
     port = free_port()
     text = (DEPLOY / "nginx.conf").read_text()
-    for standing, ours in zip((8000, 8001, 8002), (port, *api_ports), strict=True):
-        assert text.count(f"127.0.0.1:{standing}") == 1
-        text = text.replace(f"127.0.0.1:{standing}", f"127.0.0.1:{ours}")
+    for configured_port, actual_port in zip((8000, 8001, 8002), (port, *api_ports), strict=True):
+        assert text.count(f"127.0.0.1:{configured_port}") == 1
+        text = text.replace(f"127.0.0.1:{configured_port}", f"127.0.0.1:{actual_port}")
     paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     temporary = " ".join(f"{path}_temp_path {folder}/nginx-{path};" for path in paths)
     configuration = folder / "nginx.conf"
@@ -72,7 +72,7 @@ def nginx(api_ports: Sequence[int], folder: Path) -> Iterator[str]:
 
 @contextmanager
 def serving_at(port: int, identity: Identity, argv: Sequence[str], log: Path, **options: Any) -> Iterator[None]:
-    """A program that listens on this port; options are those of `subprocess.Popen`."""
+    """Run a program that listens on this port; `options` go to `subprocess.Popen`."""
     with log.open("wb") as output:
         process = identity.popen(argv, death_signal=signal.SIGKILL, cwd="/", stdout=output, stderr=output, **options)
     try:
@@ -89,5 +89,5 @@ def serving_at(port: int, identity: Identity, argv: Sequence[str], log: Path, **
 
 
 def _listens(port: int) -> bool:
-    with socket.socket() as trying:
-        return trying.connect_ex(("127.0.0.1", port)) == 0
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

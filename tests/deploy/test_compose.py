@@ -14,9 +14,9 @@ from tests.deploy.test_env_example import setting_names
 
 OURS = [name for name, service in services().items() if "build" in service]
 OPERATED = [name for name in services() if name != "tests"]
-ONCE = ("migrate", "keys")  # what ends by itself
+ONCE = ("migrate", "keys")  # services that run to completion
 
-# What this file uses of the Compose specification, and nothing else: a misspelt key is an error.
+# Only the parts of the Compose specification that the file uses: a misspelled key is an error.
 TEXT: dict[str, Any] = {"type": "string"}
 WORDS: dict[str, Any] = {"type": "array", "items": TEXT, "minItems": 1}
 DURATION: dict[str, Any] = {"type": "string", "pattern": r"^\d+s$"}
@@ -45,7 +45,7 @@ SERVICE = strict(
     command=WORDS,
     depends_on=mapping(CONDITION),
     env_file={"type": "array", "items": strict("path", path=TEXT, required={"type": "boolean"})},
-    environment=mapping(TEXT, r"^[A-Z_]+$"),  # texts, for YAML reads yes, no and 1_0 as something else
+    environment=mapping(TEXT, r"^[A-Z_]+$"),  # strings, because YAML reads yes, no and 1_0 as other types
     healthcheck=HEALTHCHECK,
     image=TEXT,
     init={"type": "boolean"},
@@ -95,11 +95,11 @@ def test_every_variable_has_a_default_so_that_a_fresh_clone_starts() -> None:
 
 
 @every_service
-def test_a_service_waits_for_services_that_can_become_what_it_waits_for(name: str) -> None:
-    for other, wanted in services()[name].get("depends_on", {}).items():
-        awaited = services()[other]
+def test_a_service_waits_only_for_conditions_that_can_be_met(name: str) -> None:
+    for dependency, requirement in services()[name].get("depends_on", {}).items():
+        awaited = services()[dependency]
         assert "profiles" not in awaited
-        if wanted["condition"] == "service_healthy":
+        if requirement["condition"] == "service_healthy":
             assert has_healthcheck(awaited)
         else:
             assert awaited["restart"] == "no"
@@ -111,7 +111,7 @@ def test_the_api_waits_for_the_first_key() -> None:
 
 
 @pytest.mark.parametrize("name", ["api", "worker", "reconciler", "keys"])
-def test_whatever_uses_the_tables_waits_for_the_migration(name: str) -> None:
+def test_services_that_use_tables_wait_for_the_migration(name: str) -> None:
     assert services()[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
 
@@ -120,7 +120,7 @@ def test_the_api_starts_without_redis() -> None:
 
 
 @pytest.mark.parametrize("name", OPERATED)
-def test_what_serves_is_started_again_and_what_has_an_end_is_not(name: str) -> None:
+def test_only_long_running_services_are_restarted(name: str) -> None:
     assert services()[name]["restart"] == ("no" if name in ONCE else "unless-stopped")
 
 
@@ -141,7 +141,7 @@ def test_api_worker_and_reconciler_keep_artifacts_in_one_volume() -> None:
             assert str(Path(folder).parent) == volume.partition(":")[2]
 
 
-def test_the_data_of_postgresql_18_are_in_the_volume() -> None:
+def test_the_data_of_postgresql_18_is_in_the_volume() -> None:
     database = services()["db"]
     assert database["image"].startswith("postgres:18.")
     assert database["volumes"] == ["database:/var/lib/postgresql"]  # the image refuses to start with .../data
@@ -155,7 +155,7 @@ def test_only_the_api_and_flower_are_published_and_only_on_loopback() -> None:
 
 
 @pytest.mark.parametrize("name", OPERATED)
-def test_what_is_published_is_what_is_listened_on(name: str) -> None:
+def test_published_ports_are_the_ports_listened_on(name: str) -> None:
     service = services()[name]
     for port in service.get("ports", []):
         command = service.get("command") or built(service).command
@@ -165,12 +165,12 @@ def test_what_is_published_is_what_is_listened_on(name: str) -> None:
         assert f"'127.0.0.1', {inside}" in " ".join(healthcheck)
 
 
-def test_workers_can_be_multiplied() -> None:
+def test_workers_can_be_scaled() -> None:
     assert {"ports", "container_name", "hostname"}.isdisjoint(services()["worker"])
 
 
 @every_service
-def test_images_that_are_not_built_here_have_a_full_tag_of_the_default_registry(name: str) -> None:
+def test_external_images_have_a_full_tag_of_the_default_registry(name: str) -> None:
     image = services()[name].get("image", "any:1.2")
     assert re.fullmatch(r"([a-z]+/)?[a-z]+:\d+\.\d+(\.\d+)?(-[a-z]+)?", image)
 
@@ -190,7 +190,7 @@ def test_every_variable_is_one_that_the_process_reads(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["api", "worker", "reconciler", "migrate"])
-def test_what_compose_knows_cannot_be_overruled_by_settings_meant_for_elsewhere(name: str) -> None:
+def test_settings_in_the_env_file_cannot_override_what_compose_sets(name: str) -> None:
     servers = {name.upper() for name in Settings.model_fields if name.startswith("database_")} - {
         "DATABASE_POOL_SIZE",
         "DATABASE_POOL_TIMEOUT_S",
@@ -205,13 +205,13 @@ def test_what_compose_knows_cannot_be_overruled_by_settings_meant_for_elsewhere(
     )
 
 
-def test_flower_only_shows_and_asks_for_a_password() -> None:
+def test_flower_is_read_only_and_requires_a_password() -> None:
     environment = services()["flower"]["environment"]
     assert environment["FLOWER_READ_ONLY"] == "true"
     assert re.fullmatch(r"\w+:\w+", environment["FLOWER_BASIC_AUTH"])
 
 
-def test_every_process_has_the_time_it_takes_to_end() -> None:
+def test_every_process_has_enough_time_to_stop() -> None:
     margin = 5
     (requests,) = re.findall(r"^GRACE_S = (\d+)", (ROOT / "api/__main__.py").read_text(), re.MULTILINE)
     assert seconds(services()["api"]["stop_grace_period"]) >= float(requests) + margin
@@ -221,7 +221,7 @@ def test_every_process_has_the_time_it_takes_to_end() -> None:
     assert seconds(services()["reconciler"]["stop_grace_period"]) >= statement + margin
 
 
-def test_the_tests_run_only_when_asked_for_and_against_the_servers_of_this_file() -> None:
+def test_the_tests_are_opt_in_and_use_the_servers_of_this_file() -> None:
     tests = services()["tests"]
     assert tests["profiles"] == ["test"]
     assert tests["build"]["target"] == "test"

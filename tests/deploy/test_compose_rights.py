@@ -1,4 +1,4 @@
-"""What compose lets each container do, and which passwords it hands to whom."""
+"""The privileges of each container in compose, and the passwords that it gets."""
 
 import pytest
 
@@ -15,12 +15,12 @@ def test_containers_can_change_nothing_but_their_volume(name: str) -> None:
     assert service["tmpfs"] == ["/tmp"] + ["/var/run/postgresql"] * (name == "db")  # noqa: S108 - of the container
 
 
-def test_servers_are_no_root_and_need_not_become_somebody_else() -> None:
+def test_servers_neither_run_as_root_nor_switch_users() -> None:
     assert services()["db"]["user"] == "postgres"
     assert services()["redis"]["user"] == "valkey"
 
 
-def test_each_process_is_a_user_of_redis_with_the_password_that_the_user_has() -> None:
+def test_each_process_uses_its_redis_user_and_password() -> None:
     users = {"api": "api", "reconciler": "api", "worker": "worker", "flower": "flower", "tests": "admin"}
     environments = {name: service.get("environment", {}) for name, service in compose()["services"].items()}
     for name, user in users.items():
@@ -32,7 +32,7 @@ def test_each_process_is_a_user_of_redis_with_the_password_that_the_user_has() -
 
 
 @pytest.mark.parametrize("name", ["api", "worker", "reconciler", "migrate", "keys"])
-def test_a_process_gets_no_password_of_another_with_the_settings(name: str) -> None:
+def test_a_process_gets_no_password_that_it_does_not_need(name: str) -> None:
     allowed = {"migrate": {migrate.PASSWORD}, "keys": {"TSAD_API_KEY"}}.get(name, set())
     environment = compose()["services"][name]["environment"]
     assert {variable for variable in PASSWORDS if environment[variable] != ""} == allowed
@@ -44,7 +44,7 @@ def test_passwords_are_never_part_of_a_command() -> None:
         assert not any(name in str(texts) for name in PASSWORDS)
 
 
-def test_each_role_of_the_database_is_made_with_the_password_that_its_clients_use() -> None:
+def test_each_database_role_is_created_with_the_password_of_its_clients() -> None:
     environments = {name: service.get("environment", {}) for name, service in compose()["services"].items()}
     owner, app = "${POSTGRES_PASSWORD:-tsad}", "${POSTGRES_APP_PASSWORD:-tsad}"
     assert environments["db"]["POSTGRES_PASSWORD"] == environments["tests"]["PGPASSWORD"] == owner

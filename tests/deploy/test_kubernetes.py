@@ -1,4 +1,4 @@
-"""The manifests name what exists: settings, commands, routes, ports, and each other."""
+"""The manifests refer only to settings, commands, routes, ports and manifests that exist."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +56,7 @@ def kustomization() -> Manifest:
     return content
 
 
-def test_every_file_is_applied_but_the_example_of_secrets() -> None:
+def test_every_file_is_applied_except_the_example_secret() -> None:
     assert {*kustomization()["resources"], *NOT_APPLIED} == {file.name for file in FOLDER.glob("*.yaml")}
 
 
@@ -66,21 +66,22 @@ def test_everything_is_in_the_namespace() -> None:
     assert kustomization()["namespace"] == namespace
 
 
-def test_the_images_are_those_that_are_built_here_of_this_release() -> None:
+def test_the_images_are_built_here_and_have_the_tag_of_this_release() -> None:
     assert {container(name)["image"] for name in WORKLOADS} == IMAGES.keys()
     assert {entry["name"]: entry["newTag"] for entry in kustomization()["images"]} == dict.fromkeys(IMAGES, __version__)
 
 
 @every_workload
-def test_a_workload_runs_what_compose_runs(name: str) -> None:
-    composed, ours = services()[name], container(name)
-    assert IMAGES[ours["image"]] == composed["build"]["dockerfile"]
-    roles = ("--role=tsad_app",)  # compose has its own server; elsewhere the operator names the roles
-    assert ours.get("command") == ([word for word in composed.get("command", ()) if word not in roles] or None)
+def test_a_workload_runs_the_same_command_as_in_compose(name: str) -> None:
+    service, workload = services()[name], container(name)
+    assert IMAGES[workload["image"]] == service["build"]["dockerfile"]
+    compose_only = ("--role=tsad_app",)  # on other servers, the operator creates the roles
+    command = [word for word in service.get("command", ()) if word not in compose_only]
+    assert workload.get("command") == (command or None)
 
 
 @every_workload
-def test_a_workload_reads_settings_and_secrets_that_there_are(name: str) -> None:
+def test_a_workload_reads_settings_and_secrets_that_exist(name: str) -> None:
     configured = of_kind("ConfigMap", "Secret")
     for source in container(name).get("envFrom", []):
         (reference,) = source.values()
@@ -90,9 +91,7 @@ def test_a_workload_reads_settings_and_secrets_that_there_are(name: str) -> None
         assert reference is None or reference["key"] in configured[reference["name"]]["stringData"]
 
 
-def test_every_key_of_the_configuration_is_a_setting_and_all_of_it_is_a_valid_one(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_configuration_contains_only_valid_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     values = yaml.safe_load((FOLDER / "config.yaml").read_text())["data"]
     values |= next(yaml.safe_load_all((FOLDER / "secret.example.yaml").read_text()))["stringData"]
     assert values.keys() <= setting_names()
@@ -110,29 +109,29 @@ def probes(name: str) -> list[Manifest]:
 
 
 @every_workload
-def test_a_probe_asks_on_the_port_that_is_served(name: str) -> None:
-    ours = container(name)
-    ports = {port["name"]: str(port["containerPort"]) for port in ours.get("ports", [])}
-    command = ours.get("command") or image(IMAGES[ours["image"]], "runtime").command
+def test_probes_use_the_port_that_is_served(name: str) -> None:
+    workload = container(name)
+    ports = {port["name"]: str(port["containerPort"]) for port in workload.get("ports", [])}
+    command = workload.get("command") or image(IMAGES[workload["image"]], "runtime").command
     assert all(ports[probe["port"]] in command or f"--port={ports[probe['port']]}" in command for probe in probes(name))
     assert bool(probes(name)) == bool(ports)
 
 
-def test_the_probes_of_the_api_ask_its_routes(api: httpx.Client) -> None:
+def test_the_probes_of_the_api_use_existing_routes(api: httpx.Client) -> None:
     paths = {probe["path"] for probe in probes("api")}
     assert paths == {"/livez", "/readyz"}
     assert all(api.get(path).status_code == 200 for path in paths)
 
 
 @every_workload
-def test_a_pod_has_the_time_it_takes_to_end(name: str) -> None:
+def test_a_pod_has_enough_time_to_stop(name: str) -> None:
     if "stop_grace_period" in services()[name]:
         delay_s = 5 if "lifecycle" in container(name) else 0
         assert pod(name)["terminationGracePeriodSeconds"] - delay_s >= seconds(services()[name]["stop_grace_period"])
 
 
 @every_workload
-def test_a_pod_may_do_nothing_that_it_need_not(name: str) -> None:
+def test_a_pod_has_only_the_privileges_that_it_needs(name: str) -> None:
     security_context = container(name)["securityContext"]
     assert security_context == {
         "allowPrivilegeEscalation": False,
@@ -144,7 +143,7 @@ def test_a_pod_may_do_nothing_that_it_need_not(name: str) -> None:
     assert {mount["mountPath"] for mount in container(name)["volumeMounts"]} == {"/tmp"}  # noqa: S108 - in a pod
 
 
-def test_what_is_scaled_has_no_fixed_number_and_asks_for_cpu() -> None:
+def test_autoscaled_workloads_have_no_fixed_replicas_and_all_request_cpu() -> None:
     scaled = {scaler["spec"]["scaleTargetRef"]["name"] for scaler in of_kind("HorizontalPodAutoscaler").values()}
     assert scaled == {"api", "worker"}
     for name in of_kind("Deployment"):
@@ -153,7 +152,7 @@ def test_what_is_scaled_has_no_fixed_number_and_asks_for_cpu() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Service", "PodDisruptionBudget", "NetworkPolicy", "Deployment"])
-def test_every_selector_finds_pods(kind: str) -> None:
+def test_every_selector_matches_pods(kind: str) -> None:
     for manifest in (manifest for manifest in manifests() if manifest["kind"] == kind):
         selector = manifest["spec"].get("selector") or manifest["spec"]["podSelector"]
         required = selector.get("matchLabels", selector)

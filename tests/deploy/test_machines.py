@@ -1,4 +1,4 @@
-"""Several machines, played on one: processes that share a database, a queue and a bucket, and nothing else."""
+"""Several machines, simulated on one: processes that share only a database, a queue and a bucket."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ KILLED = (0, -signal.SIGTERM, -signal.SIGKILL)
 
 @dataclass(frozen=True)
 class Site:
-    """What clients and operators of the whole see."""
+    """The address and the processes of an installation on several machines."""
 
     address: str
     apis: list[Process]
@@ -49,7 +49,7 @@ def site(
                 "training_data_folder": f"s3://{BUCKET}/site/data",
                 "model_state_folder": f"s3://{BUCKET}/site/models",
                 "worker_concurrency": 1,
-                "auth": "off",  # no request through a proxy comes from the machine itself
+                "auth": "off",  # requests through a proxy do not count as local
                 "lease_s": 3,
                 "heartbeat_s": 0.5,
                 **s3,

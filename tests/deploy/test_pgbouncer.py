@@ -1,4 +1,4 @@
-"""All processes behind a pooler that gives every transaction any connection."""
+"""All processes behind a pooler that assigns connections per transaction."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ def pooled(settings: Settings, server_url: str, session_folder: Path) -> Iterato
 
 
 def setting_values(pooled: Settings, name: str) -> set[str]:
-    """The values of a setting on every connection of the pool, read on all at once."""
+    """Return the values of a setting on all connections of the pool, read at the same time."""
     url = pooled.database.replace("+psycopg2", "")
     with (
         closing(psycopg2.connect(url)) as first,
@@ -41,11 +41,11 @@ def setting_values(pooled: Settings, name: str) -> set[str]:
         return values
 
 
-def test_a_migration_leaves_no_setting_behind_on_a_connection_that_others_get(pooled: Settings) -> None:
+def test_a_migration_leaves_no_setting_on_a_pooled_connection(pooled: Settings) -> None:
     assert setting_values(pooled, "lock_timeout") == {"0"}
 
 
-def test_a_statement_is_bounded_as_without_a_pooler(pooled: Settings) -> None:
+def test_statement_timeouts_are_the_same_behind_a_pooler(pooled: Settings) -> None:
     seconds = f"{pooled.database_statement_timeout_s:.0f}s"
     assert setting_values(pooled, "statement_timeout") == {seconds}
     assert setting_values(pooled, "idle_in_transaction_session_timeout") == {seconds}

@@ -1,4 +1,4 @@
-"""The users of Redis that `docs/deploy/redis.sh` makes: what each needs it may do, and nothing else."""
+"""The Redis users that `docs/deploy/redis.sh` creates: each has the permissions that it needs, and no others."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ from tests.processes import migrated_database, running, serving, wait_for_worker
 from tests.waiting import until
 
 NAMES = ("admin", "api", "worker", "flower")
-PASSWORD = 'it\'s $HOME `x` "%s"-{}'  # with the user's name before; it must survive the shell
+PASSWORD = 'it\'s $HOME `x` "%s"-{}'  # prefixed with the user's name; it must survive the shell
 PASSWORDS = {f"REDIS_{name.upper()}_PASSWORD": name + PASSWORD for name in NAMES}
 SCRIPT = str(ROOT / "docs/deploy/redis.sh")
 
@@ -82,7 +82,7 @@ def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Users]:
         yield Users(port)
 
 
-def test_the_pipeline_runs_with_the_least_that_each_process_needs(
+def test_the_pipeline_runs_with_the_least_redis_permissions(
     users: Users, settings: Settings, server_url: str, tmp_path: Path, series_id: str
 ) -> None:
     with users.client("admin") as admin:
@@ -121,7 +121,7 @@ def seen_by_flower(port: int) -> bool:
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
-def test_a_user_can_do_nothing_else(users: Users, name: str) -> None:
+def test_a_redis_user_has_no_other_permissions(users: Users, name: str) -> None:
     with users.client(name) as client:
         assert client.ping()
         for command in FORBIDDEN_TO_ALL + FORBIDDEN[name]:
@@ -129,20 +129,20 @@ def test_a_user_can_do_nothing_else(users: Users, name: str) -> None:
                 client.execute_command(*command.split())  # type: ignore[no-untyped-call]
 
 
-def test_a_user_needs_the_password_of_its_own(users: Users) -> None:
+def test_a_redis_user_needs_its_own_password(users: Users) -> None:
     wrong_password = users.url("worker").replace("worker:worker", "worker:flower")
     with redis.Redis.from_url(wrong_password) as client, pytest.raises(redis.exceptions.AuthenticationError):
         client.ping()
 
 
-def test_passwords_are_not_written_and_not_handed_on(tmp_path: Path) -> None:
+def test_redis_passwords_are_neither_written_nor_passed_on(tmp_path: Path) -> None:
     process = started(tmp_path, "sh", "-c", "env", **PASSWORDS)
     assert "PASSWORD" not in process.stdout
     assert PASSWORD not in (tmp_path / "users.acl").read_text()
     assert (tmp_path / "users.acl").stat().st_mode & 0o077 == 0
 
 
-def test_production_refuses_a_password_of_redis_that_everybody_knows(tmp_path: Path) -> None:
+def test_production_rejects_default_redis_passwords(tmp_path: Path) -> None:
     for name in PASSWORDS:
         process = started(tmp_path, "true", ENVIRONMENT="production", **PASSWORDS | {name: "tsad"})
         assert process.returncode == 78

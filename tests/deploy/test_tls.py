@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis behind TLS: what the pipeline does with them goes through it, and nobody can pose as them."""
+"""PostgreSQL and Redis behind TLS: the pipeline works, and impostors are rejected."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="module")
 def ca(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file by which the authority's certificates are known."""
+    """The CA file that verifies the authority's certificates."""
     path = tmp_path_factory.mktemp("tls") / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     return path
@@ -38,7 +38,7 @@ def plain_settings(settings: Settings, server_url: str) -> Iterator[Settings]:
 
 @pytest.fixture(scope="module")
 def ports(authority: trustme.CA, plain_settings: Settings) -> Iterator[tuple[int, int]]:
-    """The ports where PostgreSQL and Redis speak TLS."""
+    """The TLS ports of PostgreSQL and Redis."""
     database, queue = make_url(plain_settings.database_url), urlsplit(plain_settings.redis_url)
     with (
         encrypted(authority, database.port or 5432, postgres=True) as database_port,
@@ -61,7 +61,7 @@ def settings_by_tls(plain_settings: Settings, ports: tuple[int, int], ca: Path, 
     )
 
 
-def test_a_series_is_fitted_followed_and_predicted_with_both_behind_tls(
+def test_the_pipeline_works_with_both_servers_behind_tls(
     plain_settings: Settings, ports: tuple[int, int], ca: Path, series_id: str, tmp_path: Path
 ) -> None:
     tls_settings = settings_by_tls(plain_settings, ports, ca)
@@ -78,11 +78,11 @@ def test_a_series_is_fitted_followed_and_predicted_with_both_behind_tls(
         assert job["job_id"] in api.get(f"/jobs/{job['job_id']}/events").text
 
 
-@pytest.mark.parametrize("impostor", ["of another authority", "of another name"])
-def test_nobody_without_their_certificate_is_taken_for_them(
+@pytest.mark.parametrize("impostor", ["other-authority", "other-name"])
+def test_servers_without_a_valid_certificate_are_rejected(
     plain_settings: Settings, ports: tuple[int, int], ca: Path, tmp_path: Path, impostor: str
 ) -> None:
-    if impostor == "of another name":
+    if impostor == "other-name":
         impostor_settings = settings_by_tls(plain_settings, ports, ca, host="127.0.0.1")
     else:
         other = tmp_path / "other.pem"

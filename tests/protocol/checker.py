@@ -1,9 +1,9 @@
-"""What must hold, and the search through every interleaving.
+"""The invariants, and a search through all interleavings.
 
 Safety, in every reachable state
-  S1  what a job row or a version row refers to is in the store, with the content it was written for
+  S1  every artifact that a job or version row refers to is in the store, with its original content
   S2  a job makes at most one version           S3  a job has succeeded if and only if it has made a version
-  S4  a finished job never changes its status   S5  no version number is given out twice
+  S4  a finished job never changes its status   S5  no version number is assigned twice
   S6  versions follow the order of acceptance
 Liveness, from every reachable state, by steps alone
   L1  every accepted job can finish             L2  every artifact that nothing refers to can be deleted
@@ -24,11 +24,11 @@ FINALITY = (
 
 @dataclass(frozen=True)
 class Result:
-    """What the search found."""
+    """Result of the search."""
 
     violation: str | None
     states: int
-    trace: list[str]  # a shortest way to it
+    trace: list[str]  # a shortest trace to the violation
 
 
 def check(rules: Rules, bounds: Bounds) -> Result:
@@ -36,11 +36,11 @@ def check(rules: Rules, bounds: Bounds) -> Result:
     return _Search(rules, bounds).run()
 
 
-# --- what must hold ---------------------------------------------------------------------------------------------------
+# --- invariants -------------------------------------------------------------------------------------------------------
 
 
 def violation(s: State) -> str | None:
-    """The first safety property that does not hold here."""
+    """Return the first safety property that this state violates."""
     return lost_data(s) or wrong_number_of_versions(s) or damaged_version(s) or wrong_order(s)
 
 
@@ -72,7 +72,7 @@ def damaged_version(s: State) -> str | None:
 def wrong_order(s: State) -> str | None:
     numbers = [job.version for job in sorted(s.jobs, key=lambda job: job.seq) if job.made and job.status != "pruned"]
     if len(set(numbers)) < len(numbers):
-        return f"S5 version numbers {numbers}: one was given out twice"
+        return f"S5 version numbers {numbers}: one was assigned twice"
     if numbers != sorted(numbers):
         return f"S6 versions {numbers} do not follow the order of acceptance"
     return None
@@ -86,7 +86,7 @@ def changed_when_finished(before: State, after: State) -> bool:
 
 
 def unfinished(s: State) -> str | None:
-    """What is still to do; None if every job is final and the store holds exactly the files that rows refer to."""
+    """Return what is unfinished; None if every job is final and the store holds only files that rows refer to."""
     garbage, open_job, open_call = FINALITY
     if any(phase not in ("", "over") for phase in s.calls):
         return open_call
@@ -156,7 +156,7 @@ class _Search:
         return None
 
     def _stuck(self) -> Result | None:
-        """Find a state from which no steps lead to a settled one, by the most specific reason."""
+        """Find a state from which no steps lead to a settled state; prefer the most specific reason."""
         can_settle = set(self.settled)
         pending = deque(self.settled)
         while pending:

@@ -1,4 +1,4 @@
-"""A separate database, whose tables are empty before every test, and a folder for artifacts."""
+"""Fixtures: a separate database with empty tables for every test, and a folder for artifacts."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ def protocol_sessions(protocol_settings: Settings) -> Iterator[Sessions]:
 
 @pytest.fixture
 def make_world(protocol_settings: Settings, protocol_sessions: Sessions) -> Callable[[], World]:
-    """A function that makes an empty world, replacing the one before."""
+    """Return a function that creates an empty world and discards the previous one."""
 
     def make() -> World:
         with protocol_sessions.begin() as session:

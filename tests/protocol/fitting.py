@@ -28,7 +28,7 @@ def heartbeat(world: World, worker: Worker) -> None:
 
 
 def store(world: World, worker: Worker) -> None:
-    """Load the data, and write the state and the scores. Their content tells whose they are."""
+    """Load the data, and write the state and the scores. Their content identifies the attempt."""
     claimed, states = worker.claimed, world.artifacts.states
     key_parts = (claimed.series_id, claimed.job_id, claimed.attempt)
     worker.new = NewVersion(
@@ -44,7 +44,7 @@ def store(world: World, worker: Worker) -> None:
 
 
 def publish(world: World, worker: Worker, commit: Commit = Commit.DONE) -> int | None:
-    """Publish a stored version. A worker without an answer stays, and may publish again."""
+    """Publish a stored version. A worker without an answer remains and may publish again."""
     assert worker.new is not None
     try:
         with world.transaction(commit) as session:

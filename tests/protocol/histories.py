@@ -1,30 +1,30 @@
-"""The shortest histories that show what each rule is for: nothing is wrong in them, unless the rule is missing."""
+"""The shortest histories that need each rule: they violate an invariant only if the rule is broken."""
 
 from tests.protocol import upkeep
 from tests.protocol.machine import ProtocolMachine
 from tests.protocol.world import WINDOW_S, Commit
 
 DONE = Commit.DONE
-FIRST, SECOND = 1, 0  # of two, as `which`
+FIRST, SECOND = 1, 0  # indexes into two messages, counted from the end
 
 
 def fitted(machine: ProtocolMachine) -> None:
-    """A worker is about to publish version 1."""
+    """Bring a worker to the point before it publishes version 1."""
     machine.begin([("a", "waiting")])
-    machine.nothing_is_wrong()
+    machine.invariants_hold()
     machine.deliver_and_fit(0)
 
 
 def a_sleeper_wakes_before_its_successor_publishes(machine: ProtocolMachine) -> None:
     fitted(machine)
-    machine.worker_is_taken_for_dead(0, "fits")
+    machine.worker_is_presumed_dead(0, "fits")
     machine.publish(FIRST, DONE)
 
 
 def a_sleeper_wakes_after_its_successor_has_published(machine: ProtocolMachine) -> None:
     fitted(machine)
-    machine.worker_is_taken_for_dead(0, "publishes")
-    machine.nothing_is_wrong()
+    machine.worker_is_presumed_dead(0, "publishes")
+    machine.invariants_hold()
     machine.publish(0, DONE)
 
 
@@ -57,12 +57,12 @@ def a_later_accept_overtakes_one_in_flight(machine: ProtocolMachine) -> None:
     machine.begin_accept(0)
     machine.post("a", None, DONE)
     for _ in machine.world.messages:
-        machine.nothing_is_wrong()
+        machine.invariants_hold()
         machine.deliver_and_fit(0)
         machine.publish(0, DONE)
     machine.end_accept()
     machine.deliver_and_fit(0)
-    machine.nothing_is_wrong()
+    machine.invariants_hold()
     if machine.world.workers:
         machine.publish(0, DONE)
 
@@ -74,9 +74,9 @@ def the_second_message_comes_first(machine: ProtocolMachine) -> None:
 
 def the_only_version_is_deleted_before_the_next_fit(machine: ProtocolMachine) -> None:
     machine.begin([("a", "published"), ("a", "waiting")])
-    machine.nothing_is_wrong()
+    machine.invariants_hold()
     machine.take_back("version", 0)
-    machine.nothing_is_wrong()
+    machine.invariants_hold()
     machine.deliver_and_fit(0)
     machine.publish(0, DONE)
 
@@ -93,13 +93,13 @@ def all_messages_are_lost(machine: ProtocolMachine) -> None:
 
 def a_collection_meets_a_failed_job(machine: ProtocolMachine) -> None:
     machine.begin([("a", "failed")])
-    machine.nothing_is_wrong()
+    machine.invariants_hold()
     machine.collect_through_the_grace()
 
 
 def a_collection_meets_a_version(machine: ProtocolMachine) -> None:
     machine.begin([("a", "published")])
-    machine.nothing_is_wrong()
+    machine.invariants_hold()
     machine.collect_through_the_grace()
 
 

@@ -60,7 +60,7 @@ class History:
         self._check_numbers(last_versions)
         self._check_success()
         self._check_order()
-        self._check_line()
+        self._check_series_order()
         self._check_artifacts()
         self._check_promises()
         self._check_latest()
@@ -81,7 +81,7 @@ class History:
         return {
             key.name
             for folder in (self.world.artifacts.data, self.world.artifacts.states)
-            for key in folder.keys()  # noqa: SIM118 - a folder is no dict
+            for key in folder.keys()  # noqa: SIM118 - not a dictionary
         }
 
     def _check_artifacts(self) -> None:
@@ -110,7 +110,7 @@ class History:
         for row in self.versions.values():
             job = self.jobs[row.job_id]
             if job.version != row.version or job.attempt != row.attempt:
-                raise violated("S3", f"version {row.version} of {row.series_id} is not what its job says it made")
+                raise violated("S3", f"version {row.version} of {row.series_id} does not match its job")
             expected_key = state_key(row.series_id, row.job_id, row.attempt, ".json")
             if row.state_key != expected_key or bytes(row.data_sha256) != bytes(job.data_sha256):
                 raise violated("S3", f"version {row.version} of {row.series_id} is another attempt's work")
@@ -127,11 +127,11 @@ class History:
     def _check_versions_stay(self) -> None:
         for number, row in self.versions_now.items():
             if self.versions.get(number, row) != row:
-                raise violated("S5", f"number {number[1]} of {number[0]} was given out twice")
+                raise violated("S5", f"number {number[1]} of {number[0]} was assigned twice")
             if number in self.world.deleted:
                 raise violated("S5", f"deleted version {number[1]} of {number[0]} is back")
         if lost := self.versions.keys() - self.versions_now.keys() - self.world.deleted:
-            raise violated("S5", f"versions {sorted(lost)} are gone, and nobody deleted them")
+            raise violated("S5", f"versions {sorted(lost)} are missing but were not deleted")
 
     def _check_numbers(self, last_versions: dict[str, int]) -> None:
         by_series: dict[str, list[int]] = {}
@@ -139,9 +139,11 @@ class History:
             by_series.setdefault(series_id, []).append(number)
         for series_id, numbers in by_series.items():
             if numbers != list(range(1, last_versions.get(series_id, 0) + 1)):
-                raise violated("S5", f"{series_id} gave out {numbers} and its last is {last_versions.get(series_id)}")
+                raise violated(
+                    "S5", f"{series_id} assigned {numbers}, but its last version is {last_versions.get(series_id)}"
+                )
         if unknown := last_versions.keys() - by_series.keys():
-            raise violated("S5", f"{sorted(unknown)} have a last version and never had any")
+            raise violated("S5", f"{sorted(unknown)} have a last version but never had versions")
 
     def _check_order(self) -> None:
         last: dict[str, int] = {}
@@ -151,7 +153,7 @@ class History:
                 raise violated("S6", f"version {number} of {series_id} was accepted before the one below it")
             last[series_id] = seq
 
-    def _check_line(self) -> None:
+    def _check_series_order(self) -> None:
         waiting: set[str] = set()
         for job in self.now.values():  # by seq
             if job.status == "running" and job.series_id in waiting:
@@ -161,10 +163,10 @@ class History:
 
     def _check_promises(self) -> None:
         if lost := self.world.promised - self.jobs.keys():
-            raise violated("L1", f"jobs {sorted(lost)} were promised and have no row")
+            raise violated("L1", f"jobs {sorted(lost)} were accepted but have no row")
 
     def _check_latest(self) -> None:
-        """The latest version is the pinned one, else the highest that exists."""
+        """Check that the latest version is the pinned one, else the highest that exists."""
         highest = dict(sorted(self.versions_now))
         with self.world.transaction() as session:
             for series_id in {series_id for series_id, _ in self.versions}:
@@ -173,4 +175,4 @@ class History:
                 if (latest and latest.version) != expected:
                     raise violated("P2", f"latest of {series_id} is not {expected}")
         if dangling := set(self.pins.items()) - self.versions_now.keys():
-            raise violated("P1", f"pinned, and not there: {sorted(dangling)}")
+            raise violated("P1", f"pinned versions do not exist: {sorted(dangling)}")

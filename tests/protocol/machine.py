@@ -1,4 +1,4 @@
-"""Everything that can happen to the store, in any order; what must hold is looked at after every step."""
+"""A state machine of everything that can happen to the store, in any order. Each step checks the invariants."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -16,13 +16,13 @@ LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 SERIES = st.sampled_from(["a", "b"])
 INDEXES = st.integers(0, 3)  # counted from the end of a list, where the newest items are
 COMMIT = st.sampled_from([Commit.DONE, Commit.DONE, Commit.UNANSWERED, Commit.LOST])
-MAX_JOBS = 8  # at a time, so that histories meet each other instead of growing side by side
+MAX_JOBS = 8  # at a time, so that jobs interact
 ROUNDS = 30
 T = TypeVar("T")
 
 
 def budget(examples: int, steps: int = 50) -> settings:
-    """The same histories in every run; with HYPOTHESIS_PROFILE=long others, and fifty times as many."""
+    """Return settings for the same histories in every run, or with HYPOTHESIS_PROFILE=long for 50 times as many."""
     return settings(
         max_examples=examples * 50 if LONG else examples,
         stateful_step_count=steps,
@@ -122,7 +122,7 @@ class ProtocolMachine(RuleBasedStateMachine):
         if self.history.pins.get(series_id) == version:
             self.world.unpin(series_id)
         elif self.world.pin(series_id, version) != exists:
-            raise violated("P1", f"version {version} of {series_id} was pinned, and it is {exists} that it exists")
+            raise violated("P1", f"pinning version {version} of {series_id} should have returned {exists}")
 
     # --- messages and workers ---------------------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.history.jobs)
     @rule(index=INDEXES)
-    def deliver_a_message_of_old(self, index: int) -> None:
+    def deliver_an_old_message(self, index: int) -> None:
         fitting.deliver(self.world, pick(list(self.history.jobs), index))
 
     @precondition(lambda self: self.world.messages)
@@ -181,8 +181,8 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.world.workers)
     @rule(index=INDEXES, successor=st.sampled_from(["none yet", "fits", "publishes"]))
-    def worker_is_taken_for_dead(self, index: int, successor: str) -> None:
-        """The worker only sleeps: its later actions must change nothing."""
+    def worker_is_presumed_dead(self, index: int, successor: str) -> None:
+        """Reap the job of a worker that only sleeps: its later actions must change nothing."""
         sleeper = pick(self.world.workers, index)
         fitting.store(self.world, sleeper)
         self.world.silence(sleeper)
@@ -208,7 +208,7 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.history.now)
     @rule(chore=st.sampled_from([upkeep.release_data, upkeep.prune_jobs, upkeep.prune_versions]))
-    def forget_the_old(self, chore: Callable[[World], None]) -> None:
+    def forget_old_rows(self, chore: Callable[[World], None]) -> None:
         chore(self.world)
 
     @precondition(lambda self: self.history.now or self.world.requests)
@@ -231,14 +231,14 @@ class ProtocolMachine(RuleBasedStateMachine):
             self.world.doomed.clear()
         upkeep.delete_doomed(self.world)
 
-    # --- what must hold ---------------------------------------------------------------------------------------------
+    # --- invariants -------------------------------------------------------------------------------------------------
 
     @invariant()
-    def nothing_is_wrong(self) -> None:
+    def invariants_hold(self) -> None:
         self.history.observe()
 
     def teardown(self) -> None:
-        """In the end, every job becomes final and every orphan is collected."""
+        """Check that every job becomes final and every orphan is collected."""
         self.world.end_accept()
         self.world.requests.clear()
         for _ in range(ROUNDS):
@@ -254,7 +254,7 @@ class ProtocolMachine(RuleBasedStateMachine):
             raise violated("L2", f"never collected: {sorted(orphans)}")
 
     def _round(self) -> None:
-        """One round of the work by which the system finishes open jobs."""
+        """Run one round of the work that finishes open jobs."""
         self.world.pass_time(LEASE_S + 1)
         self.world.workers.clear()
         upkeep.reap(self.world)
@@ -276,7 +276,7 @@ class ProtocolMachine(RuleBasedStateMachine):
 
 
 def machine(make_world: Callable[[], World]) -> type[ProtocolMachine]:
-    """A state machine whose every run starts in a new world."""
+    """Return a state machine that starts each run in a new world."""
 
     class Machine(ProtocolMachine):
         def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""What the model of the fit-job protocol consists of: the rules of the design, bounds, and states.
+"""The model of the fit-job protocol: rules of the design, bounds, and states.
 
 One series, PostgreSQL (statements are atomic), an artifact store, a broker that may lose and repeat messages, API
-processes, workers, a reconciler and the collector. Time is abstract: a lease may run out, an accept window may end, at
-any moment that the rules allow. Not modelled: backoff, idempotency keys, pins, release of data, deletion of a series.
+processes, workers, a reconciler and the collector. Time is abstract: a lease may expire and an accept window may end at
+any moment that the rules allow. Not modeled: backoff, idempotency keys, pins, release of data, deletion of a series.
 """
 
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 OPEN = ("queued", "running")
 FINISHED = ("succeeded", "failed", "cancelled")
-MAX_CRASHES = 2  # the second lease that runs out fails the job
+MAX_CRASHES = 2  # the second expired lease fails the job
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The decisions of the design. Each one that is False is a way to get it wrong."""
+    """The decisions of the design. Each one set to False breaks it."""
 
     data_before_row: bool = True  # API: PUT the data artifact, then INSERT the job row
     row_before_message: bool = True  # API: COMMIT the row, then send the message
-    accept_deadline: bool = True  # API: the INSERT is refused once its window is over
+    accept_deadline: bool = True  # API: the INSERT is rejected after its window
     api_never_deletes: bool = True  # API: leaves its artifact alone when COMMIT raises
     retry_locks_old_row: bool = True  # retry: the old row stays until the new one is committed
     first_in_line: bool = True  # claim: only the oldest open job of its series
@@ -30,12 +30,12 @@ class Rules:
     unique_job: bool = True  # publish: UNIQUE (job_id)
     one_transaction: bool = True  # publish: the version row and the job's success together
     number_from_counter: bool = True  # publish: a counter, not max(version) + 1
-    announce_next: bool = True  # who finishes a job announces the next of its series
+    announce_next: bool = True  # whichever process ends a job announces the next of its series
     announce_again: bool = True  # reconciler: announces queued jobs whose message may be lost
-    reap: bool = True  # reconciler: takes back leases that ran out
+    reap: bool = True  # reconciler: requeues jobs with expired leases
     rows_only: bool = True  # deleting a version removes its row; the files go through the collector
-    grace: bool = True  # collector: waits until no accept can bring a row any more
-    waits_for_accepts: bool = True  # collector: ... not even one that was in time and still has to COMMIT
+    grace: bool = True  # collector: waits until no accept can add a row
+    waits_for_accepts: bool = True  # collector: ... not even one that was in time and is not committed
     sees_open_jobs: bool = True  # collector: an open job holds its data
     sees_failed_jobs: bool = True  # collector: so does a failed or cancelled one, which may be retried
     follows_references: bool = True  # collector: asks all rows for the key, not only the job named in it
@@ -45,7 +45,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much of everything is tried."""
+    """The number of posts, retries and so on that the search tries."""
 
     posts: int = 2
     retries: int = 0
@@ -71,7 +71,7 @@ class Job(NamedTuple):
     seq: int = 0
     attempt: int = 0
     crashes: int = 0
-    data: File | None = None  # the artifact that this row holds on to
+    data: File | None = None  # the artifact that this row refers to
     version: int = 0
     made: int = 0  # versions made; known to the model only
 
@@ -96,13 +96,13 @@ class State(NamedTuple):
     workers: tuple[Worker, ...]  # sorted, because workers are alike
     store: frozenset[File]
     versions: frozenset[Version]
-    given: int  # version numbers given out
+    given: int  # version numbers assigned so far
     doomed: File | None  # what the collector has decided to delete
     faults: int  # left
     chores: int  # left
 
 
-Move = tuple[str, str, State]  # "step", "call", "chore" or "fault"; what happens; what comes of it
+Move = tuple[str, str, State]  # "step", "call", "chore" or "fault"; its label; the next state
 
 
 # --- small changes of a state -----------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Every move that is possible from a state.
 
-A *step* is what the system does by itself, a *call* what a client begins, a *chore* what a user or retention does
-(cancel, retry, delete, prune), a *fault* what goes wrong.
+The system makes a *step* on its own, a client begins a *call*, a user or retention does a *chore* (cancel, retry,
+delete, prune), and a *fault* is a failure.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ Move = tuple[str, str, State]  # "step", "call", "chore" or "fault"; its label; 
 
 
 def moves(s: State, rules: Rules, bounds: Bounds) -> Iterator[Move]:
-    """All moves from a state."""
+    """Yield all moves from a state."""
     for i in range(bounds.posts):
         yield from post_moves(s, rules, i)
     for i in range(bounds.posts, len(s.jobs)):
@@ -137,7 +137,7 @@ def busy_worker_moves(s: State, rules: Rules, worker: Worker, to: Callable[..., 
             failed = with_job(fault(s), i, status="failed")
             yield "fault", f"{name}: bad data, fail", to(announce_next(failed, rules))
     elif phase == "stored":
-        # Without the fence, the guard trigger still refuses what is neither running nor succeeded.
+        # Without the fence, the guard trigger still rejects jobs that are neither running nor succeeded.
         may_publish = owns_job if rules.fence else s.jobs[i].status in ("running", "succeeded")
         if may_publish and not (rules.unique_job and any(v.job == i for v in s.versions)):
             yield from publish_moves(s, rules, state, worker, to)

@@ -1,4 +1,4 @@
-"""Ways to break the store: statements without a rule, or a database without a constraint."""
+"""Ways to break the store: remove a rule from a statement or a constraint from the database."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -117,7 +117,7 @@ SABOTAGES = [
     ),
     # order
     Sabotage(
-        "claim does not look at the line",
+        "claim ignores the order of the series",
         "S6",
         histories.the_second_message_comes_first,
         (Cut(attempts, "_CLAIM", _FIRST),),

@@ -1,4 +1,4 @@
-"""The design, and every way to get it wrong: each rule, broken alone, leads to the violation that it prevents."""
+"""The design and its broken variants: breaking a single rule causes the violation that it prevents."""
 
 import os
 from dataclasses import fields
@@ -22,7 +22,7 @@ class Variant(NamedTuple):
     name: str
     rules: Rules
     bounds: Bounds
-    expected: str = ""  # how the violation begins; "" = there is none
+    expected: str = ""  # first characters of the violation; "" = none
 
 
 SOUND = [
@@ -30,7 +30,7 @@ SOUND = [
     Variant("the design, three chores and one fault", Rules(), CHORES),
     Variant("the design, two faults and one chore", Rules(), Bounds(2, 1, 2, 2, 1)),
     Variant("the design, one fault and two chores", Rules(), Bounds(2, 1, 2, 1, 2)),
-    Variant("nothing goes wrong, no second announcement", Rules(announce_again=False), NO_FAULTS),
+    Variant("no faults, no second announcement", Rules(announce_again=False), NO_FAULTS),
     Variant("no UNIQUE (job_id): the fence alone holds", Rules(unique_job=False), CRASHES),
     Variant("no fence, UNIQUE (job_id), nothing deleted", Rules(fence=False), CRASHES),
 ]
@@ -55,7 +55,7 @@ BROKEN = [
     Variant("version and success in two transactions", Rules(one_transaction=False), CRASHES, "S3"),
     Variant("number from max(version)", Rules(number_from_counter=False), Bounds(2, 0, 1, 0, 1), "S5"),
     # order and progress
-    Variant("claim does not look at the line", Rules(first_in_line=False), CRASHES, "S6"),
+    Variant("claim ignores the order of the series", Rules(first_in_line=False), CRASHES, "S6"),
     Variant("next of series not announced", Rules(announce_next=False, announce_again=False), NO_FAULTS, "L1"),
     Variant("no second announcement", Rules(announce_again=False), CRASHES, "L1"),
     Variant("no reaper", Rules(reap=False), CRASHES, "L1"),

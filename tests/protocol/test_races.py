@@ -1,4 +1,4 @@
-"""Real threads on a real database: whichever comes first, the outcome is legal and nothing deadlocks."""
+"""Real threads on a real database: in any order, the outcome is legal and nothing deadlocks."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ def history(world: World) -> History:
 
 
 def race(*actions: Callable[[], Any]) -> list[Any]:
-    """Run these at the same moment and return their results; an error is raised."""
+    """Run these at the same moment; return their results or raise an error."""
     start = Barrier(len(actions))
 
     def run(action: Callable[[], Any]) -> Any:
@@ -70,7 +70,7 @@ def in_transaction(world: World, action: Callable[..., Any], *arguments: Any) ->
     return run
 
 
-def test_a_heartbeat_beside_it_does_not_keep_a_version_from_being_published(world: World, history: History) -> None:
+def test_concurrent_heartbeats_do_not_prevent_publishing(world: World, history: History) -> None:
     for place in range(ROUNDS):
         worker = ready_to_publish(world, f"s{place}")
         heartbeat = in_transaction(world, attempts.heartbeat, worker.claimed, 0.5, LEASE_S)
@@ -80,9 +80,7 @@ def test_a_heartbeat_beside_it_does_not_keep_a_version_from_being_published(worl
 
 
 @pytest.mark.parametrize("end", ["cancel", "delete the series", "reap"])
-def test_a_job_that_is_taken_away_while_it_is_published_is_one_or_the_other(
-    world: World, history: History, end: str
-) -> None:
+def test_a_job_is_either_published_or_taken_away(world: World, history: History, end: str) -> None:
     for place in range(ROUNDS):
         worker = ready_to_publish(world, f"s{place}")
         if end == "reap":
@@ -101,7 +99,7 @@ def test_a_job_that_is_taken_away_while_it_is_published_is_one_or_the_other(
             history.observe()
 
 
-def test_a_series_that_is_deleted_while_jobs_come_holds_nothing_of_before(world: World, history: History) -> None:
+def test_deleting_a_series_during_accepts_leaves_no_older_data(world: World, history: History) -> None:
     for place in range(ROUNDS):
         series_id = f"s{place}"
         failed = ready_to_publish(world, series_id)
@@ -121,7 +119,7 @@ def test_a_series_that_is_deleted_while_jobs_come_holds_nothing_of_before(world:
         assert history.now[failed.claimed.job_id].data_key is None
 
 
-def test_a_version_that_is_pinned_while_it_is_deleted_is_one_or_the_other(world: World, history: History) -> None:
+def test_a_version_is_either_pinned_or_deleted(world: World, history: History) -> None:
     def delete(series_id: str) -> bool:
         try:
             with world.transaction() as session:
@@ -139,7 +137,7 @@ def test_a_version_that_is_pinned_while_it_is_deleted_is_one_or_the_other(world:
         history.observe()
 
 
-def test_of_many_claims_of_one_job_one_succeeds(world: World, history: History) -> None:
+def test_one_of_many_claims_of_a_job_succeeds(world: World, history: History) -> None:
     for place in range(ROUNDS):
         job_id = accepted(world, f"s{place}")
         claims = race(*[in_transaction(world, attempts.claim, job_id, f"w{i}", LEASE_S) for i in range(6)])
@@ -147,7 +145,7 @@ def test_of_many_claims_of_one_job_one_succeeds(world: World, history: History) 
         history.observe()
 
 
-def test_claims_of_all_jobs_of_a_series_give_it_to_the_first(world: World, history: History) -> None:
+def test_only_the_first_job_of_a_series_can_be_claimed(world: World, history: History) -> None:
     for place in range(ROUNDS):
         job_ids = [accepted(world, f"s{place}") for _ in range(3)]
         claims = race(*[in_transaction(world, attempts.claim, job_id, "w", LEASE_S) for job_id in job_ids * 2])
@@ -155,7 +153,7 @@ def test_claims_of_all_jobs_of_a_series_give_it_to_the_first(world: World, histo
         history.observe()
 
 
-def test_of_many_retries_one_makes_a_job_and_the_others_find_it(world: World, history: History) -> None:
+def test_one_of_many_retries_creates_a_job_and_the_others_find_it(world: World, history: History) -> None:
     for place in range(ROUNDS):
         failed = ready_to_publish(world, f"s{place}")
         fitting.fail(world, failed)
@@ -169,7 +167,7 @@ def test_of_many_retries_one_makes_a_job_and_the_others_find_it(world: World, hi
         history.observe()
 
 
-def test_a_retry_and_the_release_of_its_data_leave_no_job_without_data(world: World, history: History) -> None:
+def test_a_retry_during_the_release_of_its_data_is_never_without_data(world: World, history: History) -> None:
     for place in range(ROUNDS):
         failed = ready_to_publish(world, f"s{place}")
         fitting.fail(world, failed)
@@ -184,9 +182,7 @@ def test_a_retry_and_the_release_of_its_data_leave_no_job_without_data(world: Wo
         history.observe()
 
 
-def test_a_version_that_is_fitted_again_while_it_is_deleted_leaves_no_job_without_data(
-    world: World, history: History
-) -> None:
+def test_a_fit_of_a_version_that_is_being_deleted_is_never_without_data(world: World, history: History) -> None:
     for place in range(ROUNDS):
         series_id = f"s{place}"
         assert fitting.fit(world, accepted(world, series_id)) == 1
@@ -211,7 +207,7 @@ def test_a_version_that_is_fitted_again_while_it_is_deleted_leaves_no_job_withou
             assert world.artifacts.data.get(version.data)
 
 
-def test_a_version_stays_until_a_fit_of_its_data_is_committed(world: World, history: History) -> None:
+def test_a_version_cannot_be_deleted_until_a_fit_of_its_data_is_committed(world: World, history: History) -> None:
     assert fitting.fit(world, accepted(world, "s")) == 1
     with world.transaction() as session:
         version = versions.get(session, "s", 1)
@@ -223,7 +219,7 @@ def test_a_version_stays_until_a_fit_of_its_data_is_committed(world: World, hist
     history.observe()
 
 
-def test_the_data_of_a_failed_job_stays_until_its_retry_is_committed(world: World, history: History) -> None:
+def test_the_data_of_a_failed_job_is_kept_until_its_retry_is_committed(world: World, history: History) -> None:
     failed = ready_to_publish(world, "s")
     fitting.fail(world, failed)
     request = retry_of(world, failed.claimed.job_id)
@@ -242,7 +238,7 @@ def delete_without_waiting(world: World, series_id: str, version: int) -> None:
         versions.delete_version(session, series_id, version)
 
 
-def test_two_reconcilers_take_a_lease_back_once(world: World, history: History) -> None:
+def test_concurrent_reconcilers_reap_a_lease_once(world: World, history: History) -> None:
     def reconcile() -> list[str]:
         with world.transaction() as session:
             if not reconciliation.take_turn(session):
@@ -257,9 +253,7 @@ def test_two_reconcilers_take_a_lease_back_once(world: World, history: History) 
         history.observe()
 
 
-def test_a_version_that_is_pinned_while_old_ones_are_pruned_stays_if_the_pin_was_set(
-    world: World, history: History
-) -> None:
+def test_a_version_pinned_during_pruning_is_kept(world: World, history: History) -> None:
     for place in range(ROUNDS):
         series_id = f"s{place}"
         assert [fitting.fit(world, accepted(world, series_id)) for _ in range(3)] == [1, 2, 3]
@@ -276,7 +270,7 @@ def test_a_version_that_is_pinned_while_old_ones_are_pruned_stays_if_the_pin_was
         history.observe()
 
 
-def test_groups_of_jobs_for_the_same_series_do_not_wait_for_each_other_for_ever(world: World, history: History) -> None:
+def test_batches_for_the_same_series_do_not_deadlock(world: World, history: History) -> None:
     for _ in range(ROUNDS):
         groups = [[world.ask(series_id) for series_id in order] for order in ("abcd", "dcba", "bdac")]
         accepted_ids = race(*[in_transaction(world, admissions.accept, group, WINDOW_S) for group in groups])

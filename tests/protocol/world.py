@@ -1,4 +1,4 @@
-"""The real store and a real folder, driven by simulated processes that crash, stall, repeat and forget.
+"""The real store and a real folder, used by simulated processes that crash, stall, repeat and lose messages.
 
 Everything happens in one thread, one transaction after another, except for one accept that may stay in flight:
 transactions that would have to wait for it give up. Leases, the accept window and the grace are far longer than a
@@ -50,8 +50,8 @@ class Commit(StrEnum):
     """The outcome of a COMMIT."""
 
     DONE = "done"
-    UNANSWERED = "done, but nobody is told"
-    LOST = "not done, and nobody is told"
+    UNANSWERED = "done, but the answer is lost"
+    LOST = "not done, and the answer is lost"
 
 
 class UnansweredError(Exception):
@@ -78,7 +78,7 @@ class World:
     messages: list[str] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
     doomed: list[str] = field(default_factory=list)  # artifacts that a collector is about to delete
-    deleted: set[tuple[str, int]] = field(default_factory=set)  # versions that somebody deleted
+    deleted: set[tuple[str, int]] = field(default_factory=set)  # versions that a user or retention deleted
     _transaction: ExitStack = field(default_factory=ExitStack)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -246,7 +246,7 @@ class World:
         with self.transaction() as session:
             series.unpin(session, series_id)
 
-    # --- everybody --------------------------------------------------------------------------------------------------
+    # --- all processes ----------------------------------------------------------------------------------------------
 
     def announce_next(self, series_id: str) -> None:
         """After a final status, send the message of the next job."""

@@ -8,11 +8,11 @@ import redis
 
 from tests.gateway import Gateway
 
-# The same examples on every run, however slow the machine is.
+# The same examples on every run, also on a slow machine.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=False)
 hypothesis.settings.load_profile("repeatable")
 
-REDIS_DATABASE = 10  # no worker of this session listens there
+REDIS_DATABASE = 10  # no worker of the test session consumes from it
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def client(empty_redis_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def gateway(empty_redis_url: str) -> Iterator[Gateway]:
-    """A gateway to Redis, shut at first."""
+    """A gateway to Redis, initially shut."""
     gateway = Gateway(empty_redis_url)
     yield gateway
     gateway.shut()

@@ -1,4 +1,4 @@
-"""What every store promises: whole artifacts or none, and never other bytes than were stored."""
+"""Guarantees of every store: artifacts are complete or absent, and reads return the stored bytes."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ HOSTILE = [
 
 @pytest.fixture(params=["folder", "bucket"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, series_id: str) -> Store:
-    """An empty one of each kind."""
+    """An empty store of each kind."""
     if request.param == "folder":
         return LocalFolder(tmp_path / "store")
     return bucket(f"s3://{BUCKET}/{series_id}", request.getfixturevalue("s3"))
@@ -43,7 +43,7 @@ def bucket(url: str, settings: dict[str, str]) -> ObjectStore:
     return ObjectStore(url, make_settings(**settings))
 
 
-def write_behind_its_back(store: Store, name: str, content: bytes) -> None:
+def write_directly(store: Store, name: str, content: bytes) -> None:
     if isinstance(store, ObjectStore):
         obstore.put(store.bucket, name, content)
     else:
@@ -51,24 +51,24 @@ def write_behind_its_back(store: Store, name: str, content: bytes) -> None:
         (root(store) / name).write_bytes(content)
 
 
-def test_what_is_stored_comes_back(store: Store) -> None:
+def test_stored_bytes_can_be_read_back(store: Store) -> None:
     for content in (b"", b"a", os.urandom(100_000)):
         stored = store.put(data_key("a.b-c_d", str(uuid4())), memoryview(content))
         assert (stored.size, store.get(stored)) == (len(content), content)
 
 
 @pytest.mark.parametrize("damage", [b"", b"conten", b"contenT", b"contents"])
-def test_altered_bytes_are_damage(store: Store, damage: bytes) -> None:
+def test_altered_bytes_raise_damaged_error(store: Store, damage: bytes) -> None:
     stored = store.put(data_key("a", JOB), b"content")
-    write_behind_its_back(store, stored.key, damage)
+    write_directly(store, stored.key, damage)
     with pytest.raises(DamagedError) as refused:
         store.get(stored)
     assert refused.value.code == Code.ARTIFACT_DAMAGED
-    write_behind_its_back(store, stored.key, b"content")
+    write_directly(store, stored.key, b"content")
     assert store.get(stored) == b"content"
 
 
-def test_an_artifact_that_is_gone_is_damage_and_deleting_it_again_is_nothing(store: Store) -> None:
+def test_a_deleted_artifact_reads_as_damaged_and_can_be_deleted_again(store: Store) -> None:
     stored = store.put(data_key("a", JOB), b"content")
     store.delete(stored.key)
     store.delete(stored.key)
@@ -78,7 +78,7 @@ def test_an_artifact_that_is_gone_is_damage_and_deleting_it_again_is_nothing(sto
 
 
 @pytest.mark.parametrize("key", HOSTILE)
-def test_a_key_that_is_none_leads_nowhere(store: Store, key: str) -> None:
+def test_an_invalid_key_is_rejected_by_every_operation(store: Store, key: str) -> None:
     assert Key.parse(key) is None
     for attempt in (lambda: store.put(key, b"x"), lambda: store.delete(key)):
         with pytest.raises(DamagedError):
@@ -90,20 +90,20 @@ def test_a_key_that_is_none_leads_nowhere(store: Store, key: str) -> None:
     "key",
     [data_key("a", JOB), state_key("a", JOB, 3, ".json"), state_key("a", JOB, 12, ".npz"), scores_key("a", JOB, 1)],
 )
-def test_a_key_is_taken_apart_as_it_was_made(key: str) -> None:
+def test_a_key_parses_into_its_parts(key: str) -> None:
     assert Key.parse(key) == Key(key, "a", JOB)
 
 
 def test_only_artifacts_are_listed(store: Store) -> None:
     stored = [store.put(data_key(series_id, JOB), b"x").key for series_id in ("a", "b")]
     for foreign in ("a/notes.txt", "a/.part-0123", "loose.npz"):
-        write_behind_its_back(store, foreign, b"x")
-    assert sorted(key.name for key in store.keys()) == stored  # noqa: SIM118 - no dictionary
+        write_directly(store, foreign, b"x")
+    assert sorted(key.name for key in store.keys()) == stored  # noqa: SIM118 - not a dictionary
 
 
 def test_sweeping_leaves_artifacts_and_foreign_files_alone(store: Store) -> None:
     store.put(data_key("a", JOB), b"x")
-    write_behind_its_back(store, "a/notes.txt", b"x")
+    write_directly(store, "a/notes.txt", b"x")
     store.sweep(older_than=2**40)
     assert names(store) == {data_key("a", JOB), "a/notes.txt"}
 
@@ -113,13 +113,13 @@ def test_the_check_leaves_nothing_behind(store: Store) -> None:
     assert names(store) == set()
 
 
-def test_many_write_into_one_series_at_once(store: Store) -> None:
+def test_concurrent_writes_to_one_series_succeed(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         stored = list(pool.map(lambda n: store.put(data_key("a", str(uuid4())), b"%d" % n), range(100)))
     assert [store.get(artifact) for artifact in stored] == [b"%d" % n for n in range(100)]
 
 
-def test_data_and_states_may_be_kept_in_different_kinds_of_stores(s3: dict[str, str], tmp_path: Path) -> None:
+def test_data_and_states_can_use_different_kinds_of_stores(s3: dict[str, str], tmp_path: Path) -> None:
     stores = Artifacts.of(
         make_settings(training_data_folder=tmp_path, model_state_folder=f"s3://{BUCKET}/models/", **s3)
     )

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from shared.caching import Cache
 
 
-def test_what_was_used_longest_ago_goes_first() -> None:
+def test_the_least_recently_used_value_is_evicted_first() -> None:
     cache: Cache[str, int] = Cache(30)
     for name in ("a", "b", "c"):
         cache.put(name, 1, 10)
@@ -13,7 +13,7 @@ def test_what_was_used_longest_ago_goes_first() -> None:
     assert [name for name in "abcd" if cache.get(name)] == ["a", "c", "d"]
 
 
-def test_what_is_larger_than_the_cache_is_not_kept() -> None:
+def test_a_value_larger_than_the_cache_is_not_cached() -> None:
     cache: Cache[str, int] = Cache(30)
     cache.put("large", 1, 31)
     assert cache.get("large") is None
@@ -22,7 +22,7 @@ def test_what_is_larger_than_the_cache_is_not_kept() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 40), st.booleans()), max_size=60))
-def test_no_more_bytes_are_kept_than_allowed_and_none_is_lost_count_of(steps: list[tuple[int, int, bool]]) -> None:
+def test_the_cache_never_exceeds_its_size_and_loses_no_capacity(steps: list[tuple[int, int, bool]]) -> None:
     cache: Cache[int, int] = Cache(100)
     sizes: dict[int, int] = {}
     for key, size, forget in steps:

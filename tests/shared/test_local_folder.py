@@ -1,4 +1,4 @@
-"""What a folder must do that a bucket does by itself."""
+"""Guarantees that a folder must implement and a bucket already has."""
 
 import os
 from pathlib import Path
@@ -18,13 +18,13 @@ def folder(tmp_path: Path) -> LocalFolder:
     return LocalFolder(tmp_path / "store")
 
 
-def test_a_write_that_fails_leaves_no_file_and_is_an_outage(
+def test_a_failed_write_leaves_no_file_and_raises_unavailable_error(
     folder: LocalFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_handle: int) -> None:
+    def fail_with_disk_full(_handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", fail_with_disk_full)
     with pytest.raises(UnavailableError) as refused:
         folder.put(data_key("a", JOB), b"content")
     assert refused.value.code == Code.STORE_UNAVAILABLE
@@ -34,13 +34,13 @@ def test_a_write_that_fails_leaves_no_file_and_is_an_outage(
     assert list(folder.keys()) == []
 
 
-def test_a_file_is_on_the_disk_before_it_has_its_name(folder: LocalFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_synced_before_it_is_renamed(folder: LocalFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
-    real = os.fsync
+    real_fsync = os.fsync
 
     def fsync(handle: int) -> None:
         synced.append(Path(f"/proc/self/fd/{handle}").readlink().name)
-        real(handle)
+        real_fsync(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
     folder.put(data_key("a", JOB), b"content")
@@ -48,7 +48,7 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(folder: LocalFolder, monke
     assert {"store", folder.root.parent.name} <= set(synced)
 
 
-def test_a_folder_that_cannot_be_made_is_an_outage(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_raises_unavailable_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     blocked = LocalFolder(tmp_path / "file" / "store")
     for attempt in (lambda: blocked.put(data_key("a", JOB), b"x"), lambda: blocked.delete(data_key("a", JOB))):
@@ -58,7 +58,7 @@ def test_a_folder_that_cannot_be_made_is_an_outage(tmp_path: Path) -> None:
         blocked.check()
 
 
-def test_a_link_leads_to_what_is_not_ours_to_list(folder: LocalFolder, tmp_path: Path) -> None:
+def test_linked_folders_are_not_listed(folder: LocalFolder, tmp_path: Path) -> None:
     other_folder = LocalFolder(tmp_path / "elsewhere")
     other_folder.put(data_key("b", JOB), b"x")
     folder.root.mkdir()
@@ -67,7 +67,7 @@ def test_a_link_leads_to_what_is_not_ours_to_list(folder: LocalFolder, tmp_path:
     assert list(LocalFolder(tmp_path / "nowhere").keys()) == []
 
 
-def test_sweeping_removes_temporary_files_by_their_age(folder: LocalFolder) -> None:
+def test_sweeping_removes_temporary_files_by_age(folder: LocalFolder) -> None:
     folder.put(data_key("a", JOB), b"x")
     (folder.root / "a" / ".part-0123").touch()
     folder.sweep(older_than=0)
@@ -91,7 +91,7 @@ def test_no_link_is_followed_to_read_write_or_delete(folder: LocalFolder, tmp_pa
     assert [path.name for path in (other_folder.root / "a").iterdir()] == [f"{JOB}.npz"]
 
 
-def test_a_link_or_a_pipe_in_the_place_of_a_file_is_damage(folder: LocalFolder, tmp_path: Path) -> None:
+def test_a_link_or_pipe_in_place_of_a_file_raises_damaged_error(folder: LocalFolder, tmp_path: Path) -> None:
     stored = folder.put(data_key("a", JOB), b"content")
     file = folder.root / stored.key
     file.rename(tmp_path / "moved")
@@ -104,7 +104,7 @@ def test_a_link_or_a_pipe_in_the_place_of_a_file_is_damage(folder: LocalFolder, 
         folder.get(stored)
 
 
-def test_a_root_that_is_a_link_is_the_operators_choice(tmp_path: Path) -> None:
+def test_the_root_folder_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "store").symlink_to(tmp_path / "disk")
     linked_folder = LocalFolder(tmp_path / "store")

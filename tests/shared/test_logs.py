@@ -1,4 +1,4 @@
-"""Log lines, for people and for machines."""
+"""Log lines as text and as JSON."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from tests.processes import make_settings
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
+def _restore_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -21,14 +21,14 @@ def _as_before() -> Iterator[None]:
     root.setLevel(level)
 
 
-def failed() -> None:
+def log_an_exception() -> None:
     try:
         int("no luck")
     except ValueError:
         logging.getLogger("a.b").exception("it %s", "failed")
 
 
-def test_a_line_for_people_has_a_time_in_utc_a_level_and_a_place(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_text_line_has_a_utc_time_a_level_and_a_logger(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(make_settings())
     logging.getLogger("a.b").warning("is %d", 7)
     out, err = capsys.readouterr()
@@ -36,10 +36,10 @@ def test_a_line_for_people_has_a_time_in_utc_a_level_and_a_place(capsys: pytest.
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z WARNING a\.b is 7\n", err)
 
 
-def test_a_line_for_machines_is_one_object_even_with_a_stack_trace(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_json_line_is_one_object_even_with_a_stack_trace(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(make_settings(log_format="json"))
     logging.getLogger("a.b").info('a "quoted"\nline')
-    failed()
+    log_an_exception()
     first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert first.keys() == {"time", "level", "logger", "message"}
     assert (first["level"], first["logger"], first["message"]) == ("INFO", "a.b", 'a "quoted"\nline')
@@ -48,7 +48,7 @@ def test_a_line_for_machines_is_one_object_even_with_a_stack_trace(capsys: pytes
     assert "'no luck'" in second["exception"]
 
 
-def test_lines_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_below_the_level_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(make_settings(log_level="ERROR"))
     logging.getLogger("a.b").warning("quiet")
     logging.getLogger("a.b").error("loud")
@@ -66,7 +66,7 @@ HOSTILE = "a\r\nb\x1b[2J\x00\u2028\u202ec\ud800"
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_an_event_is_one_line_of_plain_characters_whatever_is_in_it(
+def test_an_event_is_one_printable_line_whatever_it_contains(
     capsys: pytest.CaptureFixture[str], log_format: str
 ) -> None:
     logs.configure(make_settings(log_format=log_format))
@@ -87,7 +87,7 @@ def test_an_event_is_one_line_of_plain_characters_whatever_is_in_it(
     ("log_format", "expected"),
     [("text", "is 7 request_id=abc job_id=9"), ("json", '"message": "is 7", "request_id": "abc", "job_id": "9"}')],
 )
-def test_what_is_bound_stands_in_every_line_until_the_block_ends(
+def test_bound_values_appear_in_every_line_of_the_block(
     capsys: pytest.CaptureFixture[str], log_format: str, expected: str
 ) -> None:
     logs.configure(make_settings(log_format=log_format))
@@ -99,13 +99,13 @@ def test_what_is_bound_stands_in_every_line_until_the_block_ends(
     assert "abc" not in second
 
 
-def test_what_the_message_says_is_not_said_twice(capsys: pytest.CaptureFixture[str]) -> None:
+def test_values_in_the_message_are_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(make_settings())
     logging.getLogger("a.b").warning("job %s ends", "j-1", extra={"job_id": "j-1"})
     assert capsys.readouterr().err.endswith("job j-1 ends\n")
 
 
-def test_the_server_writes_no_line_of_its_own_for_each_request() -> None:
+def test_the_server_writes_no_access_log() -> None:
     access = logging.getLogger("uvicorn.access")
     access.addHandler(logging.StreamHandler())
     logs.configure(make_settings())

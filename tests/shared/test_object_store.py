@@ -1,4 +1,4 @@
-"""What may go wrong with a bucket that cannot with a folder. None of it may look like a lost artifact."""
+"""Failures that only buckets have. None of them may look like a lost artifact."""
 
 import base64
 import hashlib
@@ -21,8 +21,8 @@ KEY = data_key("a", "2e6e0eab-0694-448b-8eea-79b35f7a58c1")
 STORED = Artifact(KEY, hashlib.sha256(b"").digest(), 0)
 
 
-def refusals(store: ObjectStore) -> list[str]:
-    """The error message of each function, all of which must fail."""
+def failures(store: ObjectStore) -> list[str]:
+    """Call every method, each of which must fail, and return the error messages."""
     attempts: list[Callable[[], object]] = [
         lambda: store.put(KEY, b""),
         lambda: store.get(STORED),
@@ -42,34 +42,34 @@ def refusals(store: ObjectStore) -> list[str]:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port on which nobody listens, bound so that nobody will."""
+    """A port without a listener, bound so that no other process can listen on it."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         yield unused.getsockname()[1]
 
 
-def test_an_unreachable_service_is_an_outage_and_its_address_is_not_shown(closed_port: int) -> None:
+def test_an_unreachable_service_raises_unavailable_error_without_its_address(closed_port: int) -> None:
     settings = make_settings(aws_endpoint_url=f"http://127.0.0.1:{closed_port}", **ACCESS)
-    for sentence in refusals(ObjectStore(f"s3://{BUCKET}", settings)):
+    for sentence in failures(ObjectStore(f"s3://{BUCKET}", settings)):
         assert "127.0.0.1" not in sentence
         assert BUCKET not in sentence
 
 
-def test_a_service_that_does_not_answer_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_does_not_answer_raises_unavailable_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in ("_REQUEST", "_ALL_TRIES"):
         monkeypatch.setattr(object_store, limit, timedelta(milliseconds=50))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings = make_settings(aws_endpoint_url="http://{}:{}".format(*silent.getsockname()), **ACCESS)
-        refusals(ObjectStore(f"s3://{BUCKET}", settings))
+        failures(ObjectStore(f"s3://{BUCKET}", settings))
 
 
-def test_a_missing_bucket_is_an_outage_and_no_missing_artifact(s3: dict[str, str]) -> None:
+def test_a_missing_bucket_is_not_reported_as_a_missing_artifact(s3: dict[str, str]) -> None:
     store = ObjectStore("s3://elsewhere/a", make_settings(**s3))
-    put, get, *_ = refusals(store)
+    put, get, *_ = failures(store)
     assert all("no such bucket" in sentence for sentence in (put, get))
 
 
-def test_an_artifact_is_sent_by_one_request_with_its_checksum_so_that_none_is_half_stored() -> None:
+def test_an_artifact_is_sent_in_one_request_with_its_checksum() -> None:
     content, sent = b"x" * 6_000_000, []
 
     class Service(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Messages: ids and nothing else, published soon or never, and never waited for."""
+"""Messages contain only job ids, and publishing them never blocks."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ def app(gateway: Gateway) -> Iterator[Celery]:
     app.close()
 
 
-def test_a_message_is_the_id_of_the_job_and_nothing_else(app: Celery, gateway: Gateway, client: redis.Redis) -> None:
+def test_a_message_contains_only_the_job_id(app: Celery, gateway: Gateway, client: redis.Redis) -> None:
     gateway.open()
     job_id = str(uuid4())
     assert announce(app, [job_id])
@@ -36,7 +36,7 @@ def test_a_message_is_the_id_of_the_job_and_nothing_else(app: Celery, gateway: G
 
 
 @pytest.mark.parametrize("state", ["shut", "silent"])
-def test_without_redis_publishing_gives_up_soon(app: Celery, gateway: Gateway, state: str) -> None:
+def test_publishing_fails_fast_without_redis(app: Celery, gateway: Gateway, state: str) -> None:
     if state == "silent":
         gateway.silent()
     began = time.monotonic()
@@ -44,7 +44,7 @@ def test_without_redis_publishing_gives_up_soon(app: Celery, gateway: Gateway, s
     assert time.monotonic() - began < 5
 
 
-def test_redis_that_goes_away_between_two_messages_is_no_error(
+def test_a_redis_outage_between_two_messages_raises_no_error(
     app: Celery, gateway: Gateway, client: redis.Redis
 ) -> None:
     for _ in range(2):
@@ -55,12 +55,12 @@ def test_redis_that_goes_away_between_two_messages_is_no_error(
     assert messages_waiting(client)
 
 
-def test_a_count_without_redis_is_none(gateway: Gateway) -> None:
+def test_messages_waiting_is_none_without_redis(gateway: Gateway) -> None:
     with redis.Redis.from_url(gateway.url, socket_connect_timeout=0.25) as client:
         assert messages_waiting(client) is None
 
 
-def test_the_announcer_publishes_what_waits_before_it_ends(app: Celery, gateway: Gateway, client: redis.Redis) -> None:
+def test_the_announcer_publishes_pending_messages_on_close(app: Celery, gateway: Gateway, client: redis.Redis) -> None:
     gateway.open()
     announcer = Announcer(app)
     for _ in range(50):
@@ -69,7 +69,7 @@ def test_the_announcer_publishes_what_waits_before_it_ends(app: Celery, gateway:
     assert messages_waiting(client) == 50
 
 
-def test_the_announcer_drops_what_does_not_fit_and_keeps_nobody_waiting(app: Celery, gateway: Gateway) -> None:
+def test_the_announcer_drops_excess_messages_without_blocking(app: Celery, gateway: Gateway) -> None:
     gateway.silent()
     announcer = Announcer(app, at_most=5)
     began = time.monotonic()
@@ -79,7 +79,7 @@ def test_the_announcer_drops_what_does_not_fit_and_keeps_nobody_waiting(app: Cel
     announcer.close()
 
 
-def test_the_announcer_works_again_when_redis_does(app: Celery, gateway: Gateway, client: redis.Redis) -> None:
+def test_the_announcer_recovers_when_redis_does(app: Celery, gateway: Gateway, client: redis.Redis) -> None:
     announcer = Announcer(app)
     for _ in range(2):
         announcer.announce(str(uuid4()))

@@ -20,7 +20,7 @@ OpenLatencies = Callable[..., Latencies]
 
 @pytest.fixture
 def latencies() -> Iterator[OpenLatencies]:
-    """A function that opens latencies at a Redis URL; they are closed after the test."""
+    """Return a function that opens latencies at a Redis URL; the fixture closes them after the test."""
     created: list[tuple[Latencies, redis.Redis]] = []
 
     def make(url: str, keep: int = KEEP) -> Latencies:
@@ -58,17 +58,17 @@ def test_p95_is_the_nearest_rank(samples: list[float]) -> None:
     assert summary.avg == pytest.approx(float(naive.mean(samples)), rel=1e-9, abs=0.0006)
 
 
-def test_p95_of_a_hundred_is_the_ninety_fifth() -> None:
+def test_p95_of_a_hundred_samples_is_the_ninety_fifth() -> None:
     samples = [float(rank) for rank in range(1, 101)]
     random.Random(1).shuffle(samples)  # noqa: S311 - an order, not a secret
     assert Latency.of(samples) == Latency(50.5, 95.0)
 
 
-def test_nothing_recorded_is_zero() -> None:
+def test_latencies_without_samples_are_zero() -> None:
     assert Latency.of([]) == Latency(0.0, 0.0)
 
 
-def test_samples_reach_redis_on_their_own_each_in_its_kind(empty_redis_url: str, latencies: OpenLatencies) -> None:
+def test_samples_reach_redis_in_the_background_by_kind(empty_redis_url: str, latencies: OpenLatencies) -> None:
     writer, reader = latencies(empty_redis_url), latencies(empty_redis_url)
     record(writer, 1.0, 3.0)
     record(writer, 50.0, kind=Kind.TRAINING)
@@ -76,7 +76,7 @@ def test_samples_reach_redis_on_their_own_each_in_its_kind(empty_redis_url: str,
     assert latency_of(reader, Kind.TRAINING) == Latency(50.0, 50.0)
 
 
-def test_what_a_process_has_not_written_yet_counts_when_it_reads(
+def test_a_reader_includes_its_own_buffered_samples(
     empty_redis_url: str, latencies: OpenLatencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(telemetry, "_FLUSH_EVERY_S", 3_600)
@@ -89,7 +89,7 @@ def test_what_a_process_has_not_written_yet_counts_when_it_reads(
     assert latency_of(second) == Latency(3.0, 5.0)
 
 
-def test_only_the_newest_are_kept(empty_redis_url: str, client: redis.Redis, latencies: OpenLatencies) -> None:
+def test_only_the_newest_samples_are_kept(empty_redis_url: str, client: redis.Redis, latencies: OpenLatencies) -> None:
     first, second = latencies(empty_redis_url), latencies(empty_redis_url)
     record(first, *range(100, 120))
     first.close()
@@ -101,7 +101,7 @@ def test_only_the_newest_are_kept(empty_redis_url: str, client: redis.Redis, lat
     assert latency_of(first) == Latency(48.6, 119.0)
 
 
-def test_a_smaller_limit_shortens_what_a_larger_one_left(empty_redis_url: str, latencies: OpenLatencies) -> None:
+def test_a_smaller_limit_truncates_a_longer_history(empty_redis_url: str, latencies: OpenLatencies) -> None:
     large, small = latencies(empty_redis_url, 100), latencies(empty_redis_url, 2)
     record(large, *range(50))
     large.close()
@@ -120,29 +120,29 @@ def test_two_processes_share_one_history(empty_redis_url: str, latencies: OpenLa
     assert latency_of(writers[0]) == Latency(19.5, 37.0)
 
 
-def test_closing_writes_what_waits(empty_redis_url: str, latencies: OpenLatencies) -> None:
+def test_closing_writes_buffered_samples(empty_redis_url: str, latencies: OpenLatencies) -> None:
     writer, reader = latencies(empty_redis_url), latencies(empty_redis_url)
     record(writer, 7.0)
     writer.close()
     assert latency_of(reader) == Latency(7.0, 7.0)
 
 
-def test_without_redis_there_is_no_reading_and_nobody_waits(gateway: Gateway, latencies: OpenLatencies) -> None:
+def test_without_redis_a_read_returns_none_without_blocking(gateway: Gateway, latencies: OpenLatencies) -> None:
     reader = latencies(gateway.url)
-    assert seconds(lambda: record(reader, *range(20_000))) < 10  # one wait each would be hours
+    assert seconds(lambda: record(reader, *range(20_000))) < 10  # one wait per sample would take hours
     began = time.monotonic()
     assert reader.read() is None
     assert time.monotonic() - began < 1
 
 
-def test_a_silent_redis_costs_a_reader_a_second_at_most_and_a_writer_nothing(
+def test_a_silent_redis_delays_a_reader_briefly_and_a_writer_not_at_all(
     gateway: Gateway, latencies: OpenLatencies
 ) -> None:
     gateway.silent()
     reader = latencies(gateway.url)
     record(reader, 1.0)
     until(gateway.has_caller)  # the background thread is stuck now
-    assert seconds(lambda: record(reader, *range(20_000))) < 10  # one wait each would be hours
+    assert seconds(lambda: record(reader, *range(20_000))) < 10  # one wait per sample would take hours
     began = time.monotonic()
     assert reader.read() is None
     assert time.monotonic() - began < 1.5
@@ -154,22 +154,22 @@ def test_a_reader_does_not_queue_behind_a_write_that_hangs(
 ) -> None:
     monkeypatch.setattr(telemetry, "_REDIS_TIMEOUT_S", 0.01)
     reader = latencies(empty_redis_url)
-    with reader._writing:  # noqa: SLF001 - as a write does that waits for Redis
+    with reader._writing:  # noqa: SLF001 - like a write that waits for Redis
         assert reader.read() is None
     assert reader.read() is not None
 
 
-def test_a_redis_that_refuses_writes_is_still_read(
+def test_a_redis_that_rejects_writes_can_still_be_read(
     empty_redis_url: str, client: redis.Redis, latencies: OpenLatencies
 ) -> None:
     client.set("tsad:latency:training", "not a list")
     client.lpush("tsad:latency:inference", 3.0)
     reader = latencies(empty_redis_url)
     record(reader, 1.0, kind=Kind.TRAINING)
-    assert reader._flush()  # noqa: SLF001 - refused, not hung
+    assert reader._flush()  # noqa: SLF001 - rejected, not hanging
 
 
-def test_samples_are_written_again_once_redis_is_back(
+def test_samples_are_written_again_after_a_redis_outage(
     gateway: Gateway, empty_redis_url: str, latencies: OpenLatencies
 ) -> None:
     writer, reader = latencies(gateway.url), latencies(empty_redis_url)
@@ -182,7 +182,7 @@ def test_samples_are_written_again_once_redis_is_back(
     until(lambda: latency_of(reader).p95 == 3.0, meanwhile=lambda: record(writer, 3.0))
 
 
-def test_a_foreign_value_under_our_key_is_no_reading(
+def test_a_foreign_value_under_our_key_reads_as_none(
     empty_redis_url: str, client: redis.Redis, latencies: OpenLatencies
 ) -> None:
     client.set("tsad:latency:inference", "not a list")
@@ -191,7 +191,7 @@ def test_a_foreign_value_under_our_key_is_no_reading(
     assert reader.read() is None
 
 
-def test_workers_are_counted_while_they_are_heard_of(empty_redis_url: str, client: redis.Redis) -> None:
+def test_workers_are_counted_while_they_report(empty_redis_url: str, client: redis.Redis) -> None:
     assert workers_alive(client) == 0
     for worker in ("a", "b", "a"):
         report_alive(client, worker)
@@ -200,13 +200,13 @@ def test_workers_are_counted_while_they_are_heard_of(empty_redis_url: str, clien
     assert workers_alive(client) == 1
 
 
-def test_a_worker_not_heard_of_for_hours_is_forgotten(client: redis.Redis) -> None:
+def test_a_worker_that_is_silent_for_hours_is_forgotten(client: redis.Redis) -> None:
     client.zadd("tsad:workers", {"old": time.time() - 4000})
     report_alive(client, "new")
     assert client.zcard("tsad:workers") == 1
 
 
-def test_nobody_knows_of_workers_without_redis(gateway: Gateway) -> None:
+def test_workers_alive_is_none_without_redis(gateway: Gateway) -> None:
     with connect(gateway.url) as client_of_gateway:
         report_alive(client_of_gateway, "a")
         assert workers_alive(client_of_gateway) is None

@@ -1,4 +1,4 @@
-"""Kombu's transport as this project changes it: foreign entries are dropped, messages come through."""
+"""The hardened Kombu transport drops malformed entries and delivers messages."""
 
 from uuid import uuid4
 
@@ -8,7 +8,7 @@ from celery import Celery
 from shared.queue import QUEUE, announce, make_celery
 from tests.gateway import Gateway
 
-FOREIGN = [
+MALFORMED = [
     b"",
     b"garbage",
     b"{}",
@@ -21,7 +21,7 @@ FOREIGN = [
 
 
 def received(app: Celery, entries: int) -> list[str]:
-    """The ids of the messages among so many entries of the queue."""
+    """Return the ids of the messages among the next `entries` entries of the queue."""
     job_ids = []
     with app.connection_for_read() as connection, connection.SimpleQueue(QUEUE) as queue:
         for _ in range(entries):
@@ -34,17 +34,15 @@ def received(app: Celery, entries: int) -> list[str]:
     return job_ids
 
 
-def test_what_is_no_message_is_dropped_and_what_comes_after_it_is_received(
-    gateway: Gateway, client: redis.Redis
-) -> None:
+def test_malformed_entries_are_dropped_and_later_messages_are_received(gateway: Gateway, client: redis.Redis) -> None:
     gateway.open()
     app = make_celery(gateway.url, consumes=True)
-    job_ids = [str(uuid4()) for _ in FOREIGN]
-    for foreign, job_id in zip(FOREIGN, job_ids, strict=True):
-        client.lpush(QUEUE, foreign)
+    job_ids = [str(uuid4()) for _ in MALFORMED]
+    for entry, job_id in zip(MALFORMED, job_ids, strict=True):
+        client.lpush(QUEUE, entry)
         assert announce(app, [job_id])
     try:
-        assert [job_id for job_id in received(app, 2 * len(FOREIGN)) if job_id in job_ids] == job_ids
+        assert [job_id for job_id in received(app, 2 * len(MALFORMED)) if job_id in job_ids] == job_ids
         assert client.llen(QUEUE) == 0
     finally:
         app.close()

@@ -1,4 +1,4 @@
-"""Rows without artifacts, in a separate database."""
+"""Fixtures for rows without artifacts, in a separate database."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -28,7 +28,7 @@ def store(settings: Settings, server_url: str) -> Iterator[Sessions]:
 
 @pytest.fixture
 def new_job(store: Sessions, series_id: str) -> MakeJob:
-    """A function that makes jobs that could be accepted now."""
+    """Return a function that creates jobs that can be accepted now."""
 
     def make(series: str = series_id, asked_at: datetime | None = None, **fields: object) -> NewJob:
         with store.begin() as session:

@@ -1,4 +1,4 @@
-"""Constraints of the database that hold whatever the code does."""
+"""Database constraints that hold regardless of the code."""
 
 import pytest
 from sqlalchemy import text
@@ -57,7 +57,7 @@ def published(store: Sessions, claim: Claim) -> int:
 
 
 def in_status(store: Sessions, job: NewJob, status: Status) -> str:
-    """A job that reached this status by regular moves."""
+    """Create a job and bring it to this status by legal changes."""
     job_id = accepted(store, job)
     if status is Status.CANCELLED:
         with store.begin() as session:
@@ -68,12 +68,12 @@ def in_status(store: Sessions, job: NewJob, status: Status) -> str:
             published(store, claim)
         if status is Status.FAILED:
             with store.begin() as session:
-                assert attempts.fail(session, claim, "fit_failed", "No.")
+                assert attempts.fail(session, claim, "fit_failed", "The fit failed.")
     assert status_of(store, job_id) == status
     return job_id
 
 
-CONSISTENT = {  # the columns that each status demands
+CONSISTENT = {  # the columns that each status requires
     Status.QUEUED: "lease_until = NULL, finished_at = NULL, version = NULL, error_code = NULL",
     Status.RUNNING: "lease_until = now(), finished_at = NULL, version = NULL, error_code = NULL, attempt = attempt + 1",
     Status.SUCCEEDED: "lease_until = NULL, finished_at = now(), version = 1, error_code = NULL, data_key = NULL",
@@ -84,7 +84,7 @@ ILLEGAL = [(old, new) for old in Status for new in Status if new is not old and 
 
 
 @pytest.mark.parametrize(("old", "new"), ILLEGAL, ids=[f"{old}-to-{new}" for old, new in ILLEGAL])
-def test_a_move_that_jobs_do_not_make_is_refused(store: Sessions, new_job: MakeJob, old: Status, new: Status) -> None:
+def test_an_illegal_status_change_is_rejected(store: Sessions, new_job: MakeJob, old: Status, new: Status) -> None:
     job_id = in_status(store, new_job(), old)
     with pytest.raises(DBAPIError, match="cannot become"):
         change(store, f"UPDATE fit_jobs SET status = '{new}', {CONSISTENT[new]} WHERE id = :id", job_id)
@@ -118,7 +118,7 @@ def test_a_job_cannot_succeed_without_a_version(store: Sessions, new_job: MakeJo
         ("id = gen_random_uuid()", "illegal change"),
     ],
 )
-def test_a_row_that_contradicts_itself_is_refused(
+def test_an_inconsistent_row_is_rejected(
     store: Sessions, new_job: MakeJob, status: Status, change_to: str, reason: str
 ) -> None:
     job_id = in_status(store, new_job(), status)
@@ -164,6 +164,6 @@ def test_a_job_has_one_version_and_versions_never_change(store: Sessions, new_jo
 
 
 @pytest.mark.parametrize("series_id", ["", ".", "..", "a..b", "a/b", "a b", "ä", "x" * 129, "a\n"])
-def test_a_series_id_that_the_rules_forbid_is_refused(store: Sessions, new_job: MakeJob, series_id: str) -> None:
+def test_an_invalid_series_id_is_rejected(store: Sessions, new_job: MakeJob, series_id: str) -> None:
     with pytest.raises(DBAPIError, match="fit_jobs_series_id"), store.begin() as session:
         admissions.accept(session, [new_job(series_id)], WINDOW_S)

@@ -1,4 +1,4 @@
-"""Connections that died while nobody used them."""
+"""Pooled connections that died while they were idle."""
 
 from collections.abc import Iterator
 
@@ -22,16 +22,16 @@ def sessions(settings: Settings) -> Iterator[Sessions]:
 
 @pytest.fixture
 def pings(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """The connections of these sessions that were pinged."""
+    """Return a list that records each pinged connection of these sessions."""
     pinged: list[object] = []
     ping = type(sessions.engine.dialect).do_ping
 
-    def asking(dialect: object, connection: object) -> bool:
+    def recording_ping(dialect: object, connection: object) -> bool:
         if dialect is sessions.engine.dialect:
             pinged.append(connection)
         return bool(ping(dialect, connection))  # type: ignore[arg-type]
 
-    monkeypatch.setattr(type(sessions.engine.dialect), "do_ping", asking)
+    monkeypatch.setattr(type(sessions.engine.dialect), "do_ping", recording_ping)
     return pinged
 
 
@@ -45,7 +45,7 @@ def end(settings: Settings, process_id: int) -> None:
         assert session.execute(END, {"pid": process_id}).scalar_one()
 
 
-def test_a_connection_that_was_used_a_moment_ago_is_not_asked_whether_it_lives(
+def test_a_recently_used_connection_is_not_pinged(
     sessions: Sessions, pings: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "_TRUSTED_S", 1000.0)
@@ -55,7 +55,7 @@ def test_a_connection_that_was_used_a_moment_ago_is_not_asked_whether_it_lives(
     assert pings == []
 
 
-def test_one_that_idled_is_asked(sessions: Sessions, pings: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_connection_is_pinged(sessions: Sessions, pings: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
     first = pid(sessions)
     monkeypatch.setattr(engine, "_TRUSTED_S", 0.0)
     assert pid(sessions) == first
@@ -63,7 +63,7 @@ def test_one_that_idled_is_asked(sessions: Sessions, pings: list[object], monkey
 
 
 @pytest.mark.parametrize("trusted_s", [0.0, 1000.0])
-def test_one_that_the_server_ended_is_replaced_without_an_error(
+def test_a_connection_closed_by_the_server_is_replaced_without_an_error(
     sessions: Sessions, settings: Settings, monkeypatch: pytest.MonkeyPatch, trusted_s: float
 ) -> None:
     monkeypatch.setattr(engine, "_TRUSTED_S", trusted_s)
@@ -72,27 +72,27 @@ def test_one_that_the_server_ended_is_replaced_without_an_error(
     assert pid(sessions) != first
 
 
-def test_all_that_lie_in_the_pool_are_replaced_once_one_is_found_dead(sessions: Sessions, settings: Settings) -> None:
+def test_all_pooled_connections_are_replaced_once_one_is_dead(sessions: Sessions, settings: Settings) -> None:
     with sessions.begin() as first, sessions.begin() as second:
         process_ids = [int(session.execute(OWN_PID).scalar_one()) for session in (first, second)]
     for process_id in process_ids:
         end(settings, process_id)
     with sessions.begin() as first, sessions.begin() as second:
-        now = {int(session.execute(OWN_PID).scalar_one()) for session in (first, second)}
-    assert not now & set(process_ids)
+        new_process_ids = {int(session.execute(OWN_PID).scalar_one()) for session in (first, second)}
+    assert not new_process_ids & set(process_ids)
 
 
-def test_the_server_is_asked_nothing_after_a_statement(sessions: Sessions, settings: Settings) -> None:
-    pinged = pid(sessions)
+def test_returning_a_connection_sends_no_query(sessions: Sessions, settings: Settings) -> None:
+    process_id = pid(sessions)
     for _ in range(3):
         with sessions.statement() as session:
-            session.execute(text("SELECT 'the last words'"))
+            session.execute(text("SELECT 'the last query'"))
     with sessions_of(settings) as other_sessions, other_sessions.begin() as session:
         last = "SELECT query FROM pg_stat_activity WHERE pid = :pid"
-        assert session.execute(text(last), {"pid": pinged}).scalar_one() == "SELECT 'the last words'"
+        assert session.execute(text(last), {"pid": process_id}).scalar_one() == "SELECT 'the last query'"
 
 
-def test_statements_are_each_a_transaction_and_leave_the_next_one_whole(sessions: Sessions) -> None:
+def test_autocommit_does_not_leak_into_the_next_transaction(sessions: Sessions) -> None:
     def now(session: Session) -> list[str]:
         return [session.execute(text("SELECT CAST(now() AS text)")).scalar_one() for _ in range(2)]
 

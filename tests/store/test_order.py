@@ -1,4 +1,4 @@
-"""Accepting, claiming and publishing keep the order of a series, however many do it at once."""
+"""Concurrent accepts, claims and publications keep the order of a series."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,7 +13,7 @@ from tests.store.conftest import MakeJob
 from tests.store.test_constraints import WINDOW_S, accepted, claimed, published
 
 
-def in_line(store: Sessions, series_id: str) -> list[str]:
+def jobs_in_order(store: Sessions, series_id: str) -> list[str]:
     with store.begin() as session:
         rows = session.execute(
             text("SELECT CAST(id AS text) FROM fit_jobs WHERE series_id = :series_id ORDER BY seq"),
@@ -22,9 +22,9 @@ def in_line(store: Sessions, series_id: str) -> list[str]:
         return list(rows.scalars())
 
 
-def test_an_accept_after_its_window_is_refused_by_the_database(store: Sessions, new_job: MakeJob) -> None:
-    expired, in_window = new_job(), new_job()
-    expired = new_job(asked_at=expired.asked_at - timedelta(seconds=WINDOW_S + 1))
+def test_the_database_rejects_an_accept_after_its_window(store: Sessions, new_job: MakeJob) -> None:
+    in_window = new_job()
+    expired = new_job(asked_at=in_window.asked_at - timedelta(seconds=WINDOW_S + 1))
     with store.begin() as session:
         assert admissions.accept(session, [expired, in_window], WINDOW_S) == {in_window.job_id}
         assert admissions.existing_job(session, expired) is None
@@ -50,14 +50,14 @@ def test_time_spent_waiting_for_the_series_counts_against_the_window(store: Sess
         assert accepting.result() == set()
 
 
-def test_accepting_the_same_job_again_tells_that_it_was_accepted(store: Sessions, new_job: MakeJob) -> None:
+def test_accepting_a_job_again_finds_the_first_acceptance(store: Sessions, new_job: MakeJob) -> None:
     job = new_job()
     accepted(store, job)
     with store.begin() as session:
         assert admissions.accept(session, [job], WINDOW_S) == set()
-        known = admissions.existing_job(session, job)
-    assert known
-    assert (known.job_id, known.mine) == (job.job_id, True)
+        existing = admissions.existing_job(session, job)
+    assert existing
+    assert (existing.job_id, existing.mine) == (job.job_id, True)
 
 
 def test_five_hundred_jobs_are_accepted_in_their_order_in_one_transaction(
@@ -68,10 +68,10 @@ def test_five_hundred_jobs_are_accepted_in_their_order_in_one_transaction(
     with store.begin() as session:
         assert len(admissions.accept(session, group, WINDOW_S)) == admissions.ACCEPT_AT_MOST == 500
     for name in names:
-        assert in_line(store, name) == [job.job_id for job in group if job.series_id == name]
+        assert jobs_in_order(store, name) == [job.job_id for job in group if job.series_id == name]
 
 
-def test_groups_that_share_series_do_not_lock_each_other_out(store: Sessions, new_job: MakeJob, series_id: str) -> None:
+def test_batches_that_share_series_do_not_deadlock(store: Sessions, new_job: MakeJob, series_id: str) -> None:
     names = [f"{series_id}-{place}" for place in range(20)]
     groups = [[new_job(name) for name in (names if number % 2 else reversed(names))] for number in range(16)]
 
@@ -83,7 +83,7 @@ def test_groups_that_share_series_do_not_lock_each_other_out(store: Sessions, ne
         assert list(pool.map(accept, range(len(groups)))) == [20] * len(groups)
 
 
-def test_a_job_behind_another_cannot_be_claimed_until_that_has_ended(store: Sessions, new_job: MakeJob) -> None:
+def test_a_job_cannot_be_claimed_until_the_previous_one_has_ended(store: Sessions, new_job: MakeJob) -> None:
     first, second = accepted(store, new_job()), accepted(store, new_job())
     with store.begin() as session:
         assert attempts.claim(session, second, "a worker", 60) is None
@@ -95,7 +95,7 @@ def test_a_job_behind_another_cannot_be_claimed_until_that_has_ended(store: Sess
     assert published(store, claimed(store, second)) == 2
 
 
-def test_a_job_whose_message_is_on_its_way_is_not_announced_again(store: Sessions, new_job: MakeJob) -> None:
+def test_a_job_with_a_message_in_flight_is_not_announced_again(store: Sessions, new_job: MakeJob) -> None:
     first, second = accepted(store, new_job()), accepted(store, new_job())
     first_claim = claimed(store, first)
     published(store, first_claim)
@@ -104,7 +104,7 @@ def test_a_job_whose_message_is_on_its_way_is_not_announced_again(store: Session
     assert claimed(store, second).attempt == 1
 
 
-def test_a_job_whose_message_came_too_early_is_announced_once_by_whoever_ends_the_one_before(
+def test_a_job_whose_message_came_too_early_is_announced_once_after_the_previous_job(
     store: Sessions, new_job: MakeJob
 ) -> None:
     first, second = accepted(store, new_job()), accepted(store, new_job())
@@ -119,9 +119,7 @@ def test_a_job_whose_message_came_too_early_is_announced_once_by_whoever_ends_th
         assert jobs.next_of_series(session, first_claim.series_id) is None
 
 
-def test_a_job_whose_message_may_be_lost_is_announced_by_whoever_ends_the_one_before(
-    store: Sessions, new_job: MakeJob
-) -> None:
+def test_a_job_whose_message_may_be_lost_is_announced_after_the_previous_job(store: Sessions, new_job: MakeJob) -> None:
     first, second = accepted(store, new_job()), accepted(store, new_job())
     published(store, claimed(store, first))
     with store.begin() as session:
@@ -131,7 +129,7 @@ def test_a_job_whose_message_may_be_lost_is_announced_by_whoever_ends_the_one_be
         assert jobs.next_of_series(session, new_job().series_id) == second
 
 
-def test_of_many_who_claim_a_job_at_once_one_gets_it(store: Sessions, new_job: MakeJob) -> None:
+def test_one_of_many_concurrent_claims_succeeds(store: Sessions, new_job: MakeJob) -> None:
     job_id = accepted(store, new_job())
     begin = Event()
 
@@ -143,10 +141,10 @@ def test_of_many_who_claim_a_job_at_once_one_gets_it(store: Sessions, new_job: M
     with ThreadPoolExecutor(8) as pool:
         claims = [pool.submit(claim, worker) for worker in range(8)]
         begin.set()
-        assert sorted(one.result() for one in claims) == [False] * 7 + [True]
+        assert sorted(future.result() for future in claims) == [False] * 7 + [True]
 
 
-def test_accepting_claiming_and_publishing_at_once_gives_versions_in_the_order_of_acceptance(
+def test_concurrent_fits_publish_versions_in_the_order_of_acceptance(
     store: Sessions, new_job: MakeJob, series_id: str
 ) -> None:
     fits, workers, everything_accepted = 40, 6, Event()

@@ -1,4 +1,4 @@
-"""Lists are read along an index, so that a page costs the same for any number of rows."""
+"""Lists are read from an index, so that the cost of a page does not depend on the number of rows."""
 
 from sqlalchemy import text
 
@@ -7,15 +7,15 @@ from shared.store.engine import Sessions
 
 
 def plan(store: Sessions, statement: str, parameters: dict[str, object]) -> str:
-    """The plan of PostgreSQL for large tables, which it does not scan."""
+    """Return the query plan for a large table, where PostgreSQL avoids a scan."""
     with store.begin() as session:
-        for method in ("seqscan", "bitmapscan", "sort"):  # still used if there is no other way
+        for method in ("seqscan", "bitmapscan", "sort"):  # still used if there is no alternative
             session.execute(text(f"SET LOCAL enable_{method} = off"))
         return "\n".join(session.execute(text(f"EXPLAIN (COSTS OFF) {statement}"), parameters).scalars())
 
 
 def test_a_page_of_series_is_a_range_of_the_primary_key(store: Sessions) -> None:
-    statement = series._PAGE.text  # noqa: SLF001 - what is planned is the statement itself
+    statement = series._PAGE.text  # noqa: SLF001 - to plan the statement itself
     query_plan = plan(store, statement, {"prefix": "p", "after": "pq", "limit": 31, "within": ""})
     assert "Index Scan using series_pkey" in query_plan
     assert "series_id >= 'p'" in query_plan

@@ -31,7 +31,7 @@ ORDER BY 1, 2, 3
 
 @pytest.fixture
 def url(server_url: str) -> Iterator[str]:
-    """An empty database."""
+    """Create an empty database and yield its URL."""
     with new_database(server_url) as url:
         yield url
 
@@ -48,7 +48,7 @@ def objects(engine: Engine) -> list[tuple[str, str, str]]:
         return [(row[0], row[1], row[2]) for row in connection.execute(OBJECTS)]
 
 
-def test_down_and_up_again_gives_the_same_schema_and_leaves_nothing_between(url: str, engine: Engine) -> None:
+def test_downgrading_leaves_nothing_and_upgrading_restores_the_schema(url: str, engine: Engine) -> None:
     schema.migrate(url)
     migrated = objects(engine)
     assert {kind for kind, _, _ in migrated} == {"column", "constraint", "index", "trigger", "function"}
@@ -60,7 +60,7 @@ def test_down_and_up_again_gives_the_same_schema_and_leaves_nothing_between(url:
     assert objects(engine) == migrated
 
 
-def test_the_tables_in_code_are_those_that_migrations_make(url: str, engine: Engine) -> None:
+def test_the_tables_in_code_match_the_migrations(url: str, engine: Engine) -> None:
     schema.migrate(url)
     command.check(schema._configuration(url))  # noqa: SLF001
     with engine.begin() as connection:
@@ -69,7 +69,7 @@ def test_the_tables_in_code_are_those_that_migrations_make(url: str, engine: Eng
         command.check(schema._configuration(url))  # noqa: SLF001
 
 
-def test_migrations_at_the_same_time_wait_for_each_other(url: str, engine: Engine) -> None:
+def test_concurrent_migrations_wait_for_each_other(url: str, engine: Engine) -> None:
     with ThreadPoolExecutor(1) as pool, engine.begin() as other:
         other.execute(text("SELECT pg_advisory_xact_lock(8245)"))
         migrating = pool.submit(schema.migrate, url)
@@ -82,7 +82,7 @@ def test_migrations_at_the_same_time_wait_for_each_other(url: str, engine: Engin
     assert objects(engine)
 
 
-def test_a_process_is_not_ready_with_a_schema_of_another_release_and_says_what_to_do(
+def test_a_process_is_not_ready_with_another_schema_revision_and_says_what_to_do(
     settings: Settings, url: str, engine: Engine
 ) -> None:
     with serving(settings.model_copy(update={"database_url": url})) as api:
@@ -109,7 +109,7 @@ def test_the_revision_of_an_empty_database_is_none(settings: Settings, url: str,
     assert schema.current_revision(Sessions(engine)) == schema.expected_revision()
 
 
-def test_a_database_that_is_not_there_is_a_sentence(url: str) -> None:
+def test_an_unreachable_database_raises_a_setup_error(url: str) -> None:
     with pytest.raises(SetupError, match="The schema cannot be migrated") as refused:
         schema.migrate(f"postgresql://x:hunter2@127.0.0.1:{free_port()}/x")
     assert refused.value.code == Code.DATABASE_UNAVAILABLE

@@ -1,4 +1,4 @@
-"""A worker with an ailment: `python -m tests.worker.afflicted AILMENT`."""
+"""A worker with a fault: `python -m tests.worker.afflicted FAULT`."""
 
 import signal
 import sys
@@ -12,7 +12,7 @@ from shared.domain.detectors.contract import Detector
 from shared.transport import Channel
 from worker import listening, main, training
 
-SWITCH = Path("afflicted")  # in the folder of the process: the worker is ill while this file exists
+SWITCH = Path("afflicted")  # in the folder of the process: the fault is active while this file exists
 
 
 def sleeps() -> None:
@@ -46,7 +46,7 @@ def clings() -> None:
 
 
 def is_deaf() -> None:
-    """A connection that seems healthy and takes no messages."""
+    """A connection that seems healthy but takes no messages."""
     start = Channel._brpop_start  # noqa: SLF001
 
     def brpop_start(channel: Channel, *arguments: Any, **options: Any) -> Any:
@@ -56,8 +56,8 @@ def is_deaf() -> None:
     listening.CHECK_EVERY_S = 0.05
 
 
-AILMENTS = {"sleeps": sleeps, "clings": clings, "is-deaf": is_deaf}
+FAULTS = {"sleeps": sleeps, "clings": clings, "is-deaf": is_deaf}
 
 if __name__ == "__main__":
-    AILMENTS[sys.argv[1]]()
-    import worker.__main__  # noqa: F401 - runs it
+    FAULTS[sys.argv[1]]()
+    import worker.__main__  # noqa: F401 - runs the worker

@@ -46,7 +46,7 @@ def test_a_fit_is_accepted_published_served_and_collected(bucket_settings: Setti
     sessions.engine.dispose()
 
 
-def test_fits_are_answered_503_while_the_bucket_is_away(bucket_settings: Settings) -> None:
+def test_fits_get_503_while_the_bucket_is_unavailable(bucket_settings: Settings) -> None:
     without_bucket = bucket_settings.model_copy(update={"training_data_folder": "s3://elsewhere"})
     with serving(without_bucket) as api:
         assert api.get("/readyz").status_code == 503

@@ -46,7 +46,7 @@ def stores(collecting_settings: Settings) -> Artifacts:
 def job_ids(
     collecting_settings: Settings, collecting_sessions: Sessions, stores: Artifacts, training: Training
 ) -> list[str]:
-    """A job that succeeded and one that waits."""
+    """The ids of a succeeded job and a queued one."""
     with serving(collecting_settings) as api:
         succeeded, waiting = (str(api.post("/fit/a", json=ramp()).json()["job_id"]) for _ in range(2))
     run(replace(training, sessions=collecting_sessions, artifacts=stores, settings=collecting_settings), succeeded)
@@ -57,12 +57,12 @@ def files(stores: Artifacts) -> set[str]:
     return names(stores.data) | names(stores.states)
 
 
-def pass_the_grace(sessions: Sessions) -> None:
+def expire_grace_period(sessions: Sessions) -> None:
     with sessions.begin() as session:
         session.execute(text("UPDATE garbage SET noted_at = noted_at - interval '2 h'"))
 
 
-def test_an_artifact_without_an_owner_is_deleted_after_the_grace_and_not_before(
+def test_an_orphaned_artifact_is_deleted_only_after_the_grace_period(
     collecting_sessions: Sessions, stores: Artifacts, job_ids: list[str]
 ) -> None:
     owned = files(stores)
@@ -72,34 +72,34 @@ def test_an_artifact_without_an_owner_is_deleted_after_the_grace_and_not_before(
     stores.states.put(scores_key("b", orphan, 2), b"x")
     assert collect(collecting_sessions, stores, GRACE_S) == 0
     assert len(files(stores)) == len(owned) + 3
-    pass_the_grace(collecting_sessions)
+    expire_grace_period(collecting_sessions)
     assert collect(collecting_sessions, stores, GRACE_S) == 3
     assert files(stores) == owned
 
 
-def test_what_a_row_refers_to_is_never_deleted(
+def test_referenced_artifacts_are_never_deleted(
     collecting_sessions: Sessions, stores: Artifacts, job_ids: list[str]
 ) -> None:
     files_before = files(stores)
     assert len(files_before) == 4  # data of both jobs, state and scores of one
     for _ in range(3):
         collect(collecting_sessions, stores, GRACE_S)
-        pass_the_grace(collecting_sessions)
+        expire_grace_period(collecting_sessions)
     assert files(stores) == files_before
 
 
-def test_files_of_other_names_are_left_alone(
+def test_files_with_other_names_are_not_deleted(
     collecting_sessions: Sessions, stores: Artifacts, job_ids: list[str]
 ) -> None:
     foreign = root(stores.data) / "a" / "notes.txt"
     foreign.write_text("mine")
     for _ in range(2):
         collect(collecting_sessions, stores, GRACE_S)
-        pass_the_grace(collecting_sessions)
+        expire_grace_period(collecting_sessions)
     assert foreign.read_text() == "mine"
 
 
-def test_the_remains_of_a_writer_that_died_go_by_age(
+def test_temporary_files_of_a_dead_writer_are_deleted_by_age(
     collecting_sessions: Sessions, stores: Artifacts, job_ids: list[str]
 ) -> None:
     remains = root(stores.data) / "a" / ".part-0011"
@@ -111,25 +111,25 @@ def test_the_remains_of_a_writer_that_died_go_by_age(
     assert not remains.exists()
 
 
-def test_an_artifact_that_found_an_owner_meanwhile_is_kept(
+def test_a_noted_artifact_that_is_referenced_now_is_kept(
     collecting_settings: Settings, collecting_sessions: Sessions, stores: Artifacts, job_ids: list[str]
 ) -> None:
     succeeded, _ = job_ids
     key = data_key("a", succeeded)
-    with collecting_sessions.begin() as session:  # noted at a moment when nothing referred to it
+    with collecting_sessions.begin() as session:  # as if noted while nothing referred to it
         session.execute(
             text("INSERT INTO garbage (key, series_id, job_id) VALUES (:key, 'a', :id)"), {"key": key, "id": succeeded}
         )
-    pass_the_grace(collecting_sessions)
+    expire_grace_period(collecting_sessions)
     collect(collecting_sessions, stores, GRACE_S)
     assert key in files(stores)
 
 
-def test_a_dry_run_lists_what_has_no_owner_and_changes_nothing(
+def test_a_dry_run_lists_orphaned_artifacts_and_changes_nothing(
     collecting_settings: Settings, stores: Artifacts, job_ids: list[str], tmp_path: Path
 ) -> None:
     orphan = data_key("a", str(uuid4()))
-    stores.data.put(orphan, b"nobody's")
+    stores.data.put(orphan, b"orphan")
     files_before = files(stores)
     with running(collecting_settings, tmp_path / "run", "worker.collecting", "--dry-run") as process:
         process.popen.wait(20)
@@ -137,10 +137,10 @@ def test_a_dry_run_lists_what_has_no_owner_and_changes_nothing(
     assert files(stores) == files_before
 
 
-def test_collecting_by_hand_keeps_the_grace(
+def test_manual_collection_respects_the_grace_period(
     collecting_settings: Settings, stores: Artifacts, job_ids: list[str], tmp_path: Path
 ) -> None:
-    stores.data.put(data_key("a", str(uuid4())), b"nobody's")
+    stores.data.put(data_key("a", str(uuid4())), b"orphan")
     files_before = files(stores)
     with running(collecting_settings, tmp_path / "run", "worker.collecting") as process:
         process.popen.wait(20)

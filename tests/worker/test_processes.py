@@ -37,7 +37,7 @@ def api(worker_settings: Settings) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def worker(worker_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """A real Celery worker with two children, and the reconciler beside it."""
+    """A real Celery worker with two children, and a reconciler."""
     folder = tmp_path_factory.mktemp("processes")
     with running(worker_settings, folder, "worker") as process, running(worker_settings, folder, "worker.reconciling"):
         wait_for_worker(process)
@@ -48,7 +48,7 @@ def children_of(process: Process) -> list[str]:
     return Path(f"/proc/{process.popen.pid}/task/{process.popen.pid}/children").read_text().split()
 
 
-GIVES_WAY = """
+PRINT_PRIORITIES = """
 import os, pathlib
 from worker import main
 child = os.fork()
@@ -62,14 +62,14 @@ print(session.read_text().split()[-1] if session.exists() else 7)
 """
 
 
-def test_a_child_gives_way_and_so_does_the_session_that_its_worker_began(worker_settings: Settings) -> None:
+def test_a_child_and_the_session_of_its_worker_get_low_priority(worker_settings: Settings) -> None:
     environment = {**os.environ, "REDIS_URL": str(worker_settings.redis_url), "WORKER_NICENESS": "7"}
-    command = [sys.executable, "-c", GIVES_WAY]
+    command = [sys.executable, "-c", PRINT_PRIORITIES]
     output = subprocess.check_output(command, env=environment, cwd=ROOT, start_new_session=True, text=True)
     assert output.split() == ["7", "7"]
 
 
-def test_twenty_simultaneous_fits_of_a_series_give_versions_one_to_twenty_in_order_of_acceptance(
+def test_twenty_concurrent_fits_of_a_series_publish_versions_in_order_of_acceptance(
     api: httpx.Client, worker: Process, series_id: str
 ) -> None:
     def fit(place: int) -> str:
@@ -87,7 +87,7 @@ def test_twenty_simultaneous_fits_of_a_series_give_versions_one_to_twenty_in_ord
     assert [int(job["version"]) for job in in_order] == list(range(1, 21))
 
 
-def test_a_series_is_fitted_by_a_worker_and_predicted_at_once(
+def test_a_series_fitted_by_a_worker_can_be_predicted_at_once(
     api: httpx.Client, worker: Process, series_id: str
 ) -> None:
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
@@ -97,7 +97,7 @@ def test_a_series_is_fitted_by_a_worker_and_predicted_at_once(
     assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 99}).json()["anomaly"] is True
 
 
-def test_a_worker_is_heard_of(api: httpx.Client, worker: Process) -> None:
+def test_a_running_worker_makes_the_service_ready(api: httpx.Client, worker: Process) -> None:
     until(lambda: api.get("/readyz").json()["checks"]["workers"] == "ok")
     assert api.get("/readyz").json()["status"] == "ready"
 
@@ -113,7 +113,7 @@ def test_garbage_in_the_queue_does_not_stop_a_worker(
     assert api.get(f"/jobs/{job_id}?wait=30").json()["status"] == "succeeded"
 
 
-def test_a_worker_that_is_told_to_stop_ends_cleanly_and_leaves_no_child(settings: Settings, tmp_path: Path) -> None:
+def test_sigterm_stops_a_worker_cleanly_with_its_children(settings: Settings, tmp_path: Path) -> None:
     other_redis = settings.redis.rsplit("/", 1)[0] + "/4"
     with running(settings.model_copy(update={"redis_url": other_redis}), tmp_path, "worker") as process:
         wait_for_worker(process)
@@ -132,16 +132,16 @@ def lone_settings(settings: Settings, server_url: str) -> Iterator[Settings]:
 
 
 @contextmanager
-def afflicted(lone_settings: Settings, folder: Path, ailment: str, exit_code: int = 0) -> Iterator[Process]:
-    """A worker with one child and this ailment."""
+def afflicted(lone_settings: Settings, folder: Path, fault: str, exit_code: int = 0) -> Iterator[Process]:
+    """Run a worker with one child and this fault."""
     settings = lone_settings.model_copy(update={"worker_concurrency": 1})
-    arguments = ("tests.worker.afflicted", ailment)
+    arguments = ("tests.worker.afflicted", fault)
     with running(settings, folder, *arguments, exit_codes=(exit_code,), PYTHONPATH=str(ROOT)) as process:
         wait_for_worker(process)
         yield process
 
 
-def test_a_fit_that_hears_nothing_is_ended_when_its_job_is_cancelled(
+def test_canceling_a_job_kills_a_fit_that_reports_no_progress(
     lone_settings: Settings, tmp_path: Path, series_id: str
 ) -> None:
     switch = tmp_path / "afflicted"
@@ -160,7 +160,7 @@ def test_a_fit_that_hears_nothing_is_ended_when_its_job_is_cancelled(
         assert api.get(f"/jobs/{job_id}").json()["status"] == "cancelled"
 
 
-def test_a_job_whose_process_is_killed_is_taken_back_without_waiting_for_its_lease(
+def test_the_job_of_a_killed_process_is_requeued_before_its_lease_expires(
     lone_settings: Settings, tmp_path: Path, series_id: str
 ) -> None:
     long_lease = lone_settings.model_copy(update={"lease_s": 3600})
@@ -180,23 +180,21 @@ def test_a_job_whose_process_is_killed_is_taken_back_without_waiting_for_its_lea
         assert (job["status"], job["attempts"]) == ("succeeded", 2)
 
 
-def test_a_worker_that_takes_no_messages_any_more_ends_itself(
-    lone_settings: Settings, tmp_path: Path, series_id: str
-) -> None:
+def test_a_deaf_worker_exits(lone_settings: Settings, tmp_path: Path, series_id: str) -> None:
     with (
         serving(lone_settings) as api,
         afflicted(lone_settings, tmp_path, "is-deaf", EXIT_CODE) as process,
     ):
         children = children_of(process)
         (tmp_path / "afflicted").touch()
-        for _ in range(3):  # a call that already waits takes the first
+        for _ in range(3):  # a pending BRPOP takes the first
             api.post(f"/fit/{series_id}", json=ramp())
         until(lambda: process.popen.poll() is not None, 20)
     assert b"it takes none" in process.log.read_bytes()
     until(lambda: not any(Path("/proc", child).exists() for child in children))
 
 
-def test_a_worker_whose_child_does_not_listen_stops_all_the_same(
+def test_a_worker_stops_even_if_its_child_ignores_signals(
     lone_settings: Settings, tmp_path: Path, series_id: str
 ) -> None:
     switch = tmp_path / "afflicted"
@@ -211,4 +209,4 @@ def test_a_worker_whose_child_does_not_listen_stops_all_the_same(
         process.popen.terminate()
         process.popen.wait(20)
         until(lambda: not any(Path("/proc", child).exists() for child in children))
-        assert api.get(f"/jobs/{job_id}").json()["status"] == "running"  # until its lease runs out
+        assert api.get(f"/jobs/{job_id}").json()["status"] == "running"  # until its lease expires

@@ -25,14 +25,14 @@ from worker.training import Training, run
 
 @pytest.fixture
 def reconciler_settings(settings: Settings, server_url: str) -> Iterator[Settings]:
-    """Settings whose database and Redis no other reconciler touches."""
+    """Settings with a database and Redis of their own."""
     with separate_settings(settings, server_url, 6) as separated:
         yield separated.model_copy(update={"heartbeat_s": 0.001})
 
 
 @pytest.fixture
 def api(reconciler_settings: Settings) -> Iterator[httpx.Client]:
-    """An API that announces to another Redis, so that only the messages of the reconciler are counted."""
+    """An API that publishes to another Redis, so that the tests count only messages of the reconciler."""
     other_redis = reconciler_settings.redis.rsplit("/", 1)[0] + "/11"
     with serving(reconciler_settings.model_copy(update={"redis_url": other_redis})) as client:
         yield client
@@ -73,7 +73,7 @@ def job(api: httpx.Client, job_id: str) -> Any:
 
 
 def abandon(reconciler: Reconciler, job_id: str) -> None:
-    """A worker claims the job and dies."""
+    """Claim the job as a worker that dies."""
     with reconciler.sessions.begin() as session:
         session.execute(text("UPDATE fit_jobs SET available_at = clock_timestamp() WHERE status = 'queued'"))
     with reconciler.sessions.begin() as session:
@@ -83,7 +83,7 @@ def abandon(reconciler: Reconciler, job_id: str) -> None:
 OUTCOMES = ("queued", "failed")
 
 
-def test_the_job_of_a_dead_worker_is_queued_again_and_announced(
+def test_the_job_of_a_dead_worker_is_requeued_and_announced(
     reconciler: Reconciler, local_training: Training, api: httpx.Client
 ) -> None:
     job_id = fit(api)
@@ -97,11 +97,11 @@ def test_the_job_of_a_dead_worker_is_queued_again_and_announced(
     assert job(api, job_id)["status"] == "succeeded"
 
 
-def test_a_job_whose_workers_keep_dying_fails_and_lets_the_next_of_its_series_through(
+def test_a_job_whose_workers_keep_dying_fails_and_unblocks_the_next_one(
     reconciler: Reconciler, local_training: Training, api: httpx.Client
 ) -> None:
     poison, next_job_id = fit(api), fit(api)
-    run(local_training, next_job_id)  # comes too early
+    run(local_training, next_job_id)  # too early
     for _ in range(MOST_CRASHES):
         abandon(reconciler, poison)
         reconciler.redis.flushdb()
@@ -119,7 +119,7 @@ def test_a_job_whose_workers_keep_dying_fails_and_lets_the_next_of_its_series_th
     assert job(api, next_job_id)["version"] == "1"
 
 
-def test_a_lease_that_holds_is_left_alone(reconciler: Reconciler, api: httpx.Client) -> None:
+def test_a_job_with_a_valid_lease_is_left_alone(reconciler: Reconciler, api: httpx.Client) -> None:
     job_id = fit(api)
     with reconciler.sessions.begin() as session:
         assert attempts.claim(session, job_id, "alive", 60)
@@ -127,7 +127,7 @@ def test_a_lease_that_holds_is_left_alone(reconciler: Reconciler, api: httpx.Cli
     assert job(api, job_id)["status"] == "running"
 
 
-def test_messages_that_redis_lost_are_repeated_and_others_are_not(reconciler: Reconciler, api: httpx.Client) -> None:
+def test_only_lost_messages_are_sent_again(reconciler: Reconciler, api: httpx.Client) -> None:
     job_id = fit(api)
     reconciler.round()
     waiting = messages_waiting(reconciler.redis)
@@ -142,7 +142,7 @@ def test_messages_that_redis_lost_are_repeated_and_others_are_not(reconciler: Re
     assert messages_waiting(reconciler.redis) == 1
 
 
-def test_only_the_first_in_line_of_a_series_is_announced(reconciler: Reconciler, api: httpx.Client) -> None:
+def test_only_the_first_job_of_a_series_is_announced(reconciler: Reconciler, api: httpx.Client) -> None:
     for _ in range(3):
         fit(api, "a")
     fit(api, "b")
@@ -152,7 +152,7 @@ def test_only_the_first_in_line_of_a_series_is_announced(reconciler: Reconciler,
     assert messages_waiting(reconciler.redis) == 2
 
 
-def test_two_reconcilers_do_not_work_at_the_same_time(reconciler: Reconciler, api: httpx.Client) -> None:
+def test_only_one_reconciler_works_at_a_time(reconciler: Reconciler, api: httpx.Client) -> None:
     fit(api)
     execute(reconciler, "UPDATE fit_jobs SET announced_at = NULL")
     reconciler.redis.flushdb()
@@ -164,19 +164,19 @@ def test_two_reconcilers_do_not_work_at_the_same_time(reconciler: Reconciler, ap
     assert messages_waiting(reconciler.redis) == 1
 
 
-def test_leases_are_taken_back_while_every_artifact_is_looked_at(reconciler: Reconciler, api: httpx.Client) -> None:
+def test_expired_leases_are_handled_during_an_artifact_scan(reconciler: Reconciler, api: httpx.Client) -> None:
     listing_started, stopping = Event(), Event()
 
-    class Endless(LocalFolder):
+    class EndlessFolder(LocalFolder):
         def keys(self) -> Iterator[Key]:
             listing_started.set()
             stopping.wait()
             return iter(())
 
-    endless = Endless(Path(reconciler.settings.training_data_folder))
-    often = reconciler.settings.model_copy(update={"collect_s": 0.01, "reconcile_s": 0.01})
-    busy = replace(reconciler, artifacts=Artifacts(endless, endless), settings=often)
-    reconciling = Thread(target=keep_reconciling, args=(busy, stopping))
+    endless = EndlessFolder(Path(reconciler.settings.training_data_folder))
+    frequent_settings = reconciler.settings.model_copy(update={"collect_s": 0.01, "reconcile_s": 0.01})
+    busy_reconciler = replace(reconciler, artifacts=Artifacts(endless, endless), settings=frequent_settings)
+    reconciling = Thread(target=keep_reconciling, args=(busy_reconciler, stopping))
     reconciling.start()
     try:
         assert listing_started.wait(10)
@@ -188,9 +188,7 @@ def test_leases_are_taken_back_while_every_artifact_is_looked_at(reconciler: Rec
         reconciling.join()
 
 
-def test_old_jobs_are_forgotten_and_young_ones_are_not(
-    reconciler: Reconciler, local_training: Training, api: httpx.Client
-) -> None:
+def test_only_old_jobs_are_deleted(reconciler: Reconciler, local_training: Training, api: httpx.Client) -> None:
     old, young = fit(api, "old"), fit(api, "young")
     for job_id in (old, young):
         run(local_training, job_id)
@@ -201,7 +199,7 @@ def test_old_jobs_are_forgotten_and_young_ones_are_not(
     assert api.get("/series/old/versions/1/data").status_code == 200
 
 
-def test_old_versions_are_kept_unless_a_number_is_set(
+def test_old_versions_are_pruned_only_if_keep_versions_is_set(
     reconciler: Reconciler, local_training: Training, api: httpx.Client
 ) -> None:
     for _ in range(5):

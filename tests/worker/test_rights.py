@@ -1,4 +1,4 @@
-"""The rights of the processes in the database."""
+"""Database privileges of the processes."""
 
 import secrets
 from collections.abc import Iterator
@@ -32,18 +32,18 @@ def restricted(settings: Settings, server_url: str) -> Iterator[Settings]:
             connection.close()
 
 
-def test_api_worker_and_reconciler_need_no_right_to_change_tables(
+def test_api_worker_and_reconciler_need_no_privilege_to_change_tables(
     restricted: Settings, tmp_path: Path, series_id: str
 ) -> None:
     with psycopg2.connect(restricted.database_url) as connection, connection.cursor() as cursor:
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            cursor.execute("CREATE TABLE public.theirs (a int)")
+            cursor.execute("CREATE TABLE public.forbidden (a int)")
         connection.rollback()
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute("DROP TABLE fit_jobs")
         connection.rollback()
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            cursor.execute("UPDATE alembic_version SET version_num = 'theirs'")
+            cursor.execute("UPDATE alembic_version SET version_num = 'forbidden'")
     connection.close()
     with (
         serving(restricted) as api,
@@ -58,16 +58,14 @@ def test_api_worker_and_reconciler_need_no_right_to_change_tables(
         assert api.delete(f"/series/{series_id}").is_success
 
 
-def test_the_role_of_before_keeps_its_rights_and_gets_the_password_of_now(
-    restricted: Settings, server_url: str
-) -> None:
+def test_granting_again_keeps_the_privileges_and_changes_the_password(restricted: Settings, server_url: str) -> None:
     role, _, rest = restricted.database_url.removeprefix("postgresql://").partition(":")
     address = rest.partition("@")[2]
     owner = with_psycopg2(server_url.rsplit("/", 1)[0] + "/" + address.rpartition("/")[2])
     grant(owner, role)
     psycopg2.connect(restricted.database_url).close()
-    grant(owner, role, "another'\"word")
-    with psycopg2.connect(dsn=f"postgresql://{role}@{address}", password="another'\"word") as connection:
+    grant(owner, role, "new'\"password")
+    with psycopg2.connect(dsn=f"postgresql://{role}@{address}", password="new'\"password") as connection:
         connection.cursor().execute("SELECT 1 FROM fit_jobs")
     connection.close()
     with pytest.raises(SetupError, match="nobody"):

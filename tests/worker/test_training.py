@@ -37,7 +37,7 @@ def status_of(api: httpx.Client, job_id: str) -> dict[str, Any]:
 
 
 def outcome_counts(training: Training) -> dict[str, float]:
-    """The number of finished jobs by outcome, from the metrics of a worker."""
+    """Return the number of attempts by outcome, from the metrics of a worker."""
     return {
         sample.labels["outcome"]: sample.value
         for metric in training.metrics.registry.collect()
@@ -73,7 +73,7 @@ def test_a_second_delivery_of_the_same_job_changes_nothing(
 
 
 @pytest.mark.parametrize("job_id", ["00000000-0000-4000-8000-000000000000", "no job", "", "x" * 1000, "'; --"])
-def test_a_message_of_an_unknown_job_does_no_harm(training: Training, job_id: str) -> None:
+def test_a_message_for_an_unknown_job_is_ignored(training: Training, job_id: str) -> None:
     run(training, job_id)
 
 
@@ -90,7 +90,7 @@ def test_a_later_fit_of_a_series_waits_for_the_earlier_and_is_announced_after_it
     assert status_of(api, later)["version"] == "2"
 
 
-def test_a_message_that_comes_while_the_job_before_it_ends_is_not_lost(
+def test_a_message_that_arrives_while_the_previous_job_ends_is_not_lost(
     training: Training, api: httpx.Client, job_id: str, series_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
@@ -110,7 +110,7 @@ def test_a_message_that_comes_while_the_job_before_it_ends_is_not_lost(
 
 @contextmanager
 def fitting(monkeypatch: pytest.MonkeyPatch, fit: Any) -> Iterator[None]:
-    """The baseline with another fit."""
+    """Replace the fit of the baseline detector."""
     real = detectors.named("baseline")
     fake: Detector[Any] = replace(real, fit=fit)
     with monkeypatch.context() as patch:
@@ -125,7 +125,7 @@ def fitting(monkeypatch: pytest.MonkeyPatch, fit: Any) -> Iterator[None]:
         (ZeroDivisionError("x"), "fit_failed"),
     ],
 )
-def test_mathematics_that_fail_end_the_job_with_a_code_and_a_sentence(
+def test_a_math_error_fails_the_job_with_a_code_and_a_sentence(
     training: Training,
     api: httpx.Client,
     series_id: str,
@@ -145,7 +145,7 @@ def test_mathematics_that_fail_end_the_job_with_a_code_and_a_sentence(
     assert api.get(f"/series/{series_id}").json()["versions"] == 0
 
 
-def test_damaged_training_data_end_the_job_with_a_sentence(
+def test_damaged_training_data_fails_the_job(
     training: Training, api: httpx.Client, series_id: str, job_id: str
 ) -> None:
     (root(training.artifacts.data) / series_id / f"{job_id}.npz").write_bytes(b"not what was stored")
@@ -156,14 +156,14 @@ def test_damaged_training_data_end_the_job_with_a_sentence(
     assert (job["status"], job["error"]["code"]) == ("failed", "artifact_damaged")
 
 
-def test_infrastructure_that_fails_puts_the_job_back_and_never_fails_it(
+def test_an_infrastructure_failure_requeues_the_job(
     training: Training, api: httpx.Client, series_id: str, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def fail_with_disk_full(*_: object) -> None:
         raise UnavailableError(Code.STORE_UNAVAILABLE, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(training.artifacts.states), "put", full)
+        patch.setattr(type(training.artifacts.states), "put", fail_with_disk_full)
         counting = replace(training, metrics=Metrics())
         run(counting, job_id)
         assert outcome_counts(counting) == {"released": 1}
@@ -173,7 +173,7 @@ def test_infrastructure_that_fails_puts_the_job_back_and_never_fails_it(
     assert status_of(api, job_id)["attempts"] == 2
 
 
-def test_a_worker_that_shuts_down_hands_its_job_back_at_once(
+def test_a_worker_that_shuts_down_requeues_its_job_at_once(
     training: Training, api: httpx.Client, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*_: object) -> None:
@@ -197,7 +197,7 @@ def test_an_attempt_that_lost_its_job_publishes_nothing(
     real = detectors.named("baseline").fit
 
     def slow(*arguments: Any) -> Any:
-        with sessions.begin() as session:  # its lease expires and another attempt takes the job over
+        with sessions.begin() as session:  # its lease expires, and another attempt takes over the job
             claimed = jobs.find(session, [job_id])[job_id]
             session.execute(
                 text("UPDATE fit_jobs SET status = 'queued', lease_until = NULL WHERE id = :id"), {"id": job_id}
@@ -207,8 +207,8 @@ def test_an_attempt_that_lost_its_job_publishes_nothing(
             assert attempts.claim(session, job_id, "another", 60)
         return real(*arguments)
 
-    deaf = training.settings.model_copy(update={"heartbeat_s": 60})  # only publishing notices
-    counting = replace(training, metrics=Metrics(), settings=deaf)
+    without_heartbeats = training.settings.model_copy(update={"heartbeat_s": 60})  # only publishing notices the loss
+    counting = replace(training, metrics=Metrics(), settings=without_heartbeats)
     with fitting(monkeypatch, slow):
         run(counting, job_id)
     assert outcome_counts(counting) == {"lost": 1}
@@ -218,7 +218,7 @@ def test_an_attempt_that_lost_its_job_publishes_nothing(
     assert api.get(f"/series/{series_id}").json()["versions"] == 0
 
 
-def test_a_fit_renews_its_lease_and_shows_its_progress(
+def test_a_fit_renews_its_lease_and_reports_progress(
     training: Training, sessions: Sessions, api: httpx.Client, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = detectors.named("baseline").fit
@@ -250,7 +250,7 @@ def test_a_fit_that_takes_too_long_fails_and_can_be_retried(
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_an_unknown_commit_is_settled_by_reading_the_row(
+def test_a_commit_with_an_unknown_outcome_is_resolved_by_reading_the_row(
     training: Training,
     api: httpx.Client,
     series_id: str,
@@ -266,7 +266,7 @@ def test_an_unknown_commit_is_settled_by_reading_the_row(
         @contextmanager
         def statement(self) -> Iterator[Any]:
             publishing = False
-            with super().begin() as session:  # the transaction of the statement, which the test breaks
+            with super().begin() as session:  # a transaction that the test can break
                 yield session
                 publishing = phases[-1:] == ["now"]
                 if publishing and not committed:
@@ -290,13 +290,13 @@ def test_an_unknown_commit_is_settled_by_reading_the_row(
     assert api.get(f"/series/{series_id}").json()["versions"] == 1
 
 
-def test_artifacts_of_a_fit_lie_under_its_attempt(training: Training, series_id: str, job_id: str) -> None:
+def test_artifact_names_contain_the_attempt(training: Training, series_id: str, job_id: str) -> None:
     run(training, job_id)
     states = root(training.artifacts.states) / series_id
     assert {file.name for file in states.iterdir()} == {f"{job_id}.1.json", f"{job_id}.1.scores.npz"}
 
 
-def test_the_lines_of_a_fit_name_the_request_that_asked_for_it(
+def test_log_lines_of_a_fit_contain_its_request_id(
     training: Training, api: httpx.Client, series_id: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     logs.configure(training.settings.model_copy(update={"log_format": "json"}))
