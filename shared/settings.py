@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     )
 
     environment: Literal["development", "production"] = Field(
-        "development", description="Production refuses to start with default passwords"
+        "development", description="Kind of deployment; production refuses to start with default passwords"
     )
     auth: Literal["keys", "off"] = Field("keys", description="Whether requests need an API key")
     fit_rate_per_minute: int = Field(

@@ -29,9 +29,9 @@ class Watchdog:
     It counts checks instead of seconds, so that a suspended machine or a stopped process is not mistaken for deafness.
     """
 
-    def __init__(self, client: redis.Redis, in_hand: Callable[[], bool]) -> None:
+    def __init__(self, client: redis.Redis, is_busy: Callable[[], bool]) -> None:
         self._redis = client
-        self._in_hand = in_hand
+        self._is_busy = is_busy
         self._missed = 0
 
     def start(self) -> None:
@@ -44,7 +44,7 @@ class Watchdog:
 
     def is_deaf(self) -> bool:
         """Check once; return True if messages waited in more than `DEAF_AFTER_CHECKS` checks in a row."""
-        waiting = 0 if self._in_hand() else messages_waiting(self._redis)
+        waiting = 0 if self._is_busy() else messages_waiting(self._redis)
         self._missed = self._missed + 1 if waiting else 0
         return self._missed > DEAF_AFTER_CHECKS
 

@@ -71,7 +71,7 @@ def _kill_this_process() -> None:
     os.kill(os.getpid(), signal.SIGKILL)  # the parent starts another child
 
 
-def _has_jobs_in_hand() -> bool:
+def _is_busy() -> bool:
     return bool(reserved_requests)
 
 
@@ -104,7 +104,7 @@ def _report_alive(sender: Any, **_: Any) -> None:
 
 @worker_ready.connect
 def _watch(**_: Any) -> None:
-    watchdog = Watchdog(_redis(), in_hand=_has_jobs_in_hand)
+    watchdog = Watchdog(_redis(), is_busy=_is_busy)
     task_received.connect(watchdog.message_taken, weak=False)
     watchdog.start()
 

@@ -13,7 +13,7 @@ from shared.embedded.locks import hold
 from shared.embedded.ports import free_port, is_free
 from shared.errors import Code, SetupError
 
-ENDING_S = 30  # for the processes of a killed run
+ENDING_S = 30  # for the processes of a killed run to exit
 STATE_FILE = "state.json"
 OTHER_FOLDER = "Choose another folder with --home or TSAD_HOME."
 

@@ -18,7 +18,7 @@ from shared.embedded.locks import hold
 from shared.errors import Code, UnavailableError
 
 POLL_S = 0.02
-REMAINS_S = 10  # for the children of a dead process
+REMAINS_S = 10  # for the children of a dead process to exit
 TAIL_BYTES = 2000
 MAX_LOG_BYTES = 50 * 2**20
 

@@ -37,7 +37,7 @@ class Rules:
     grace: bool = True  # collector: waits until no accept can add a row
     waits_for_accepts: bool = True  # collector: ... not even one that was in time and is not committed
     sees_open_jobs: bool = True  # collector: an open job holds its data
-    sees_failed_jobs: bool = True  # collector: so does a failed or cancelled one, which may be retried
+    sees_failed_jobs: bool = True  # collector: so does a failed or canceled one, which may be retried
     follows_references: bool = True  # collector: asks all rows for the key, not only the job named in it
     spares_open_states: bool = True  # collector: leaves the state artifacts of open jobs alone
     collects_unknown: bool = True  # collector: also takes artifacts of jobs that have no row

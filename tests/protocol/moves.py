@@ -74,7 +74,7 @@ def window_moves(s: State, rules: Rules, i: int) -> Iterator[Move]:
     if in_time and "inserting" not in s.calls:  # the lock of the series
         yield "step", f"POST {i}: INSERT, in time", call(s, i, "inserting")
     if not in_time:
-        yield "step", f"POST {i}: refused, 503", call(s, i, "over")
+        yield "step", f"POST {i}: rejected, 503", call(s, i, "over")
     if s.faults and s.calls[i] == "put":
         yield "fault", f"POST {i}: slow, window over", call(fault(s), i, "late")
         yield "fault", f"POST {i}: API dies", call(fault(s), i, "over")

@@ -61,9 +61,9 @@ def test_stored_bytes_can_be_read_back(store: Store) -> None:
 def test_altered_bytes_raise_damaged_error(store: Store, damage: bytes) -> None:
     stored = store.put(data_key("a", JOB), b"content")
     write_directly(store, stored.key, damage)
-    with pytest.raises(DamagedError) as refused:
+    with pytest.raises(DamagedError) as raised:
         store.get(stored)
-    assert refused.value.code == Code.ARTIFACT_DAMAGED
+    assert raised.value.code == Code.ARTIFACT_DAMAGED
     write_directly(store, stored.key, b"content")
     assert store.get(stored) == b"content"
 

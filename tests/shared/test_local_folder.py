@@ -25,10 +25,10 @@ def test_a_failed_write_leaves_no_file_and_raises_unavailable_error(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail_with_disk_full)
-    with pytest.raises(UnavailableError) as refused:
+    with pytest.raises(UnavailableError) as raised:
         folder.put(data_key("a", JOB), b"content")
-    assert refused.value.code == Code.STORE_UNAVAILABLE
-    assert str(folder.root) not in refused.value.detail
+    assert raised.value.code == Code.STORE_UNAVAILABLE
+    assert str(folder.root) not in raised.value.detail
     monkeypatch.undo()
     assert names(folder) == set()
     assert list(folder.keys()) == []

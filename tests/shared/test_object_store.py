@@ -32,11 +32,11 @@ def failures(store: ObjectStore) -> list[str]:
     ]
     details = []
     for attempt in attempts:
-        with pytest.raises(UnavailableError) as refused:
+        with pytest.raises(UnavailableError) as raised:
             attempt()
-        assert refused.value.code == Code.STORE_UNAVAILABLE
-        assert refused.value.retry_after_s
-        details.append(refused.value.detail)
+        assert raised.value.code == Code.STORE_UNAVAILABLE
+        assert raised.value.retry_after_s
+        details.append(raised.value.detail)
     return details
 
 

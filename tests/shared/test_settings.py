@@ -94,10 +94,10 @@ def test_a_folder_setting_accepts_a_bucket_url(monkeypatch: pytest.MonkeyPatch) 
     "url", ["gs://bucket", "s3://", "s3:///prefix", "s3://user:secret@bucket", "s3://bucket?x=secret"]
 )
 def test_an_invalid_bucket_url_is_rejected_without_repeating_it(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    with pytest.raises(SetupError) as refused:
+    with pytest.raises(SetupError) as raised:
         loaded(monkeypatch, MODEL_STATE_FOLDER=url)
-    assert "s3://bucket/prefix" in refused.value.detail
-    assert "secret" not in refused.value.detail
+    assert "s3://bucket/prefix" in raised.value.detail
+    assert "secret" not in raised.value.detail
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,11 +144,11 @@ BAD: list[tuple[dict[str, str], str]] = [
 def test_an_invalid_setting_is_named_without_repeating_its_value(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], sentence: str
 ) -> None:
-    with pytest.raises(SetupError) as refused:
+    with pytest.raises(SetupError) as raised:
         loaded(monkeypatch, **environment)
-    assert sentence in refused.value.detail
-    assert refused.value.detail.startswith("Invalid settings: ")
-    assert "hunter2" not in refused.value.detail
+    assert sentence in raised.value.detail
+    assert raised.value.detail.startswith("Invalid settings: ")
+    assert "hunter2" not in raised.value.detail
 
 
 def test_all_invalid_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

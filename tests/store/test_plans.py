@@ -15,8 +15,8 @@ OF_ONE_JOB: dict[str, Callable[[Session], object]] = {
     **{name: HOT[name] for name in ("a claim", "a heartbeat", "a publication", "the next of a series")},
     "a release": lambda session: attempts.release(session, CLAIM, 1.0),
     "a failure": lambda session: attempts.fail(session, CLAIM, "fit_failed", "why"),
-    "a worker that is gone": lambda session: attempts.abandon(session, JOB, "nobody"),
-    "a message that is spent": lambda session: attempts.message_spent(session, JOB),
+    "an abandoned job": lambda session: attempts.abandon(session, JOB, "nobody"),
+    "a spent message": lambda session: attempts.message_spent(session, JOB),
     "a cancellation": lambda session: jobs.cancel(session, JOB),
 }
 FINISHED = text("""

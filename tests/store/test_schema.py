@@ -110,7 +110,7 @@ def test_the_revision_of_an_empty_database_is_none(settings: Settings, url: str,
 
 
 def test_an_unreachable_database_raises_a_setup_error(url: str) -> None:
-    with pytest.raises(SetupError, match="The schema cannot be migrated") as refused:
+    with pytest.raises(SetupError, match="The schema cannot be migrated") as raised:
         schema.migrate(f"postgresql://x:hunter2@127.0.0.1:{free_port()}/x")
-    assert refused.value.code == Code.DATABASE_UNAVAILABLE
-    assert "hunter2" not in refused.value.detail
+    assert raised.value.code == Code.DATABASE_UNAVAILABLE
+    assert "hunter2" not in raised.value.detail
