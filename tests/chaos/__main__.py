@@ -5,11 +5,11 @@ import os
 import sys
 import time
 
-# One BLAS thread, as in workers: more of them sum in another order, and a fresh fit would differ in the last digit.
+# One BLAS thread, as in workers: several threads sum in another order, so a fresh fit would differ in the last digit.
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
-from api.cli.supervising import one_interrupt  # noqa: E402 - NumPy comes with what follows
+from api.cli.supervising import one_interrupt  # noqa: E402 - this and later imports load NumPy
 from shared.errors import TsadError  # noqa: E402
 from tests.chaos.faults import FAULTS  # noqa: E402
 from tests.chaos.plan import Options  # noqa: E402
@@ -18,7 +18,7 @@ from tests.chaos.sabotage import BY_NAME  # noqa: E402
 
 
 def main() -> int:
-    """0: every promise was kept, 1: not, 2: it could not be found out."""
+    """Return 0 if every promise was kept, 1 if one was broken, 2 if the run could not be completed."""
     options = _options()
     began = time.monotonic()
     try:
@@ -27,7 +27,7 @@ def main() -> int:
             if options.logs or not report.passed:
                 keep_logs(report)
             _say(report.text())
-            _say(f"{time.monotonic() - began:.0f} s in all; again: python3 run chaos {' '.join(sys.argv[1:])}")
+            _say(f"{time.monotonic() - began:.0f} s in total; repeat with: python3 run chaos {' '.join(sys.argv[1:])}")
             return 0 if report.passed else 1
     except TsadError as error:
         _say(error.detail)
@@ -41,15 +41,17 @@ def _options() -> Options:
     parser = argparse.ArgumentParser(
         prog="python3 run chaos", description="Break everything under load, then check every promise."
     )
-    parser.add_argument("--seed", type=int, default=1, help="what every random choice follows from (default 1)")
-    parser.add_argument("--jobs", type=int, default=300, help="how many fits to ask for (default 300)")
-    parser.add_argument("--quick", action="store_true", help="short leases and gaps: no measure of recovery times")
+    parser.add_argument("--seed", type=int, default=1, help="seed of every random choice (default 1)")
+    parser.add_argument("--jobs", type=int, default=300, help="number of fits to submit (default 300)")
+    parser.add_argument("--quick", action="store_true", help="short leases and gaps; recovery times mean nothing")
     parser.add_argument(
-        "--fault", action="append", default=[], choices=sorted(FAULTS), help="only these, in this order"
+        "--fault", action="append", default=[], choices=sorted(FAULTS), help="only these, in order; may be repeated"
     )
-    parser.add_argument("--store", default="folder", choices=["folder", "s3"], help="where artifacts are kept")
-    parser.add_argument("--sabotage", default="", choices=sorted(BY_NAME), help="take a safeguard out: it must fail")
-    parser.add_argument("--logs", help="where to keep the logs (default: a new folder, and only of a run that failed)")
+    parser.add_argument(
+        "--store", default="folder", choices=["folder", "s3"], help="where to keep artifacts (default folder)"
+    )
+    parser.add_argument("--sabotage", default="", choices=sorted(BY_NAME), help="remove a safeguard; the run must fail")
+    parser.add_argument("--logs", help="folder for the logs (default: a new folder, only after a failed run)")
     arguments = parser.parse_args()
     if arguments.jobs < 10:
         parser.error("--jobs must be at least 10")

@@ -1,4 +1,4 @@
-"""A client like a script: it retries with the next address, and records requests whose answers were lost."""
+"""A client that behaves like a script: it retries at the next address, and records requests whose answers were lost."""
 
 import itertools
 import time
@@ -23,18 +23,18 @@ class StoppedError(Exception):
 
 @dataclass
 class Exchange:
-    """An answered request, and its tries before."""
+    """An answered request and its earlier attempts."""
 
     answer: httpx.Response
     sent_at: float
     answered_at: float
     request_id: str
-    unsettled: list[str] = field(default_factory=list)  # request ids without an answer, possibly carried out
-    refused: list[str] = field(default_factory=list)  # request ids that were refused with 429 or 503
+    unsettled: list[str] = field(default_factory=list)  # request ids without an answer: possibly executed
+    refused: list[str] = field(default_factory=list)  # request ids that were rejected with 429 or 503
 
 
 class Client:
-    """A client for one thread."""
+    """An HTTP client for one thread."""
 
     def __init__(self, addresses: Sequence[str], name: str, ledger: Ledger, stopping: Event) -> None:
         self._ledger = ledger
@@ -51,7 +51,7 @@ class Client:
             client.close()
 
     def call(self, method: str, path: str, **request: Any) -> Exchange:
-        """Repeat until the answer is neither 429 nor 503; raise `StoppedError` if the load stops before."""
+        """Retry until the answer is neither 429 nor 503; raise `StoppedError` if the load stops first."""
         unsettled: list[str] = []
         refused: list[str] = []
         while True:
@@ -61,7 +61,7 @@ class Client:
             try:
                 answer = self.send_once(method, path, request_id, **request)
             except httpx.ConnectError:
-                pass  # it never left
+                pass  # the request was never sent
             except httpx.TransportError:
                 unsettled.append(request_id)
             else:
@@ -70,21 +70,21 @@ class Client:
                 unknown = answer.json().get("code") == "outcome_unknown"
                 (unsettled if unknown else refused).append(request_id)
                 if "Retry-After" not in answer.headers:
-                    self._ledger.complain(f"{method} {path} was answered {answer.status_code} without Retry-After")
+                    self._ledger.complain(f"{method} {path} returned {answer.status_code} without Retry-After")
                 wait_s = min(float(answer.headers.get("Retry-After", "1")), LONGEST_WAIT_S)
             if self.stopping.wait(wait_s):
                 raise StoppedError
 
     def send_once(self, method: str, path: str, request_id: str, **request: Any) -> httpx.Response:
-        """One try at the next address. An answer of 500 is always a complaint."""
+        """Send the request once, to the next address. A 500 is always a complaint."""
         self._turn = (self._turn + 1) % len(self._clients)
         headers = {"X-Request-ID": request_id, **request.pop("headers", {})}
         answer = self._clients[self._turn].request(method, path, headers=headers, **request)
         if answer.status_code == 500:
-            self._ledger.complain(f"{method} {path} was answered 500 (request id {request_id}): {answer.text[:300]}")
+            self._ledger.complain(f"{method} {path} returned 500 (request id {request_id}): {answer.text[:300]}")
         return answer
 
     @property
     def last_address(self) -> int:
-        """Which of the addresses was asked last."""
+        """The index of the address used last."""
         return self._turn

@@ -1,7 +1,7 @@
-"""The product's processes with a world that fails: `python -m tests.chaos.entry MODULE [ARGUMENT …]`.
+"""Run a process of the product in a failing environment: `python -m tests.chaos.entry MODULE [ARGUMENT …]`.
 
-Fits of certain sizes are slow, fail or kill their worker, and the artifact store fails while a file says so. All of
-this wraps the product from outside.
+Fits of certain sizes are slow, fail or kill their worker, and the artifact store fails while a switch file exists. All
+of this wraps the product from the outside.
 """
 
 import errno
@@ -24,18 +24,18 @@ from shared.domain.series import Series
 from tests.chaos import sabotage
 from tests.chaos.plan import HOPELESS_POINTS, POISON_POINTS, SLOW_POINTS
 
-STORE_SWITCH = "CHAOS_STORE_SWITCH"  # names a file that, while it exists, says how the store fails
+STORE_SWITCH = "CHAOS_STORE_SWITCH"  # path of a file; while it exists, the store fails as it says
 SABOTAGE = "CHAOS_SABOTAGE"
 FULL, TORN = "full", "torn"
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> baseline.Baseline:
-    """The fit of the baseline; the number of points decides its outcome and duration."""
+    """Fit the baseline; the number of points decides the outcome and the duration."""
     points = len(series)
     if points == POISON_POINTS:
         os.kill(os.getpid(), signal.SIGKILL)
     if points == HOPELESS_POINTS:
-        raise ArithmeticError("these points are hopeless")
+        raise ArithmeticError("a fit of this many points always fails")
     if points in SLOW_POINTS:
         for step in range(points // 100):
             progress(step * 100 / points)
@@ -46,7 +46,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> base
 class FailingFolder:
     """`LocalFolder._write` on a disk that may be full, and may keep half of the content."""
 
-    write = LocalFolder._write  # noqa: SLF001 - the one place where bytes meet the disk
+    write = LocalFolder._write  # noqa: SLF001 - the only function that writes files
 
     def __init__(self, switch: Path) -> None:
         self.switch = switch
@@ -64,7 +64,7 @@ class FailingFolder:
 
 
 class FailingBucket:
-    """`obstore.put` to a service that may refuse, or store the object without an answer."""
+    """`obstore.put` to a service that may reject the object, or store it without an answer."""
 
     put = staticmethod(obstore.put)
 

@@ -1,4 +1,4 @@
-"""The faults: each kind is a function, named as in the report."""
+"""The faults. Each kind is a function with the name that the report shows."""
 
 import json
 import os
@@ -20,15 +20,15 @@ from tests.chaos.entry import FULL, TORN
 from tests.chaos.field import Field, Undo
 from tests.chaos.plan import POISON_POINTS, SLOW_POINTS
 from tests.chaos.recoveries import JobSnapshot
-from tests.chaos.stack import APIS, OURSELVES, WORKERS, signal_all
+from tests.chaos.stack import APIS, CHAOS, WORKERS, signal_all
 
 STOP_BEYOND_LEASE_S = 20.0
 STORE_FAILS_S = (2.0, 5.0)
-MAX_CRASHES = 2  # a third crash would fail the job, as it should a poisonous one
+MAX_CRASHES = 2  # a third crash would fail the job, which only a poisonous job should
 BUSY_WITHIN_S = 6.0
 
 
-# Returns a description of the target; empty if there was none.
+# Returns a description of the target; empty if none was suitable.
 Fault = Callable[[Field, random.Random], str]
 
 
@@ -52,22 +52,22 @@ def term_worker(field: Field, rng: random.Random) -> str:
 
 
 def stop_worker(field: Field, rng: random.Random) -> str:
-    """Stop a worker for longer than its lease; it continues at the worst moment, when its job runs elsewhere."""
-    name = _a_worker(field, rng, "stop_worker")
+    """Stop a worker for longer than its lease; it resumes at the worst moment, while its job runs elsewhere."""
+    name = _stop_a_worker(field, rng, "stop_worker")
     if name is None:
         return ""
     field.stopped.add(name)
-    pids = _whole(field, name)
+    pids = _pids_of(field, name)
 
-    def go_on() -> None:
+    def resume() -> None:
         signal_all(pids, signal.SIGCONT)
         field.stopped.discard(name)
 
     def runs_again() -> bool:
-        return field.recoveries.any_again("stop_worker")
+        return field.recoveries.any_rerun("stop_worker")
 
     expired = time.monotonic() + field.stack.settings.lease_s
-    field.undos.append(Undo(expired + STOP_BEYOND_LEASE_S, go_on, expired, runs_again))
+    field.undos.append(Undo(expired + STOP_BEYOND_LEASE_S, resume, expired, runs_again))
     return name
 
 
@@ -98,13 +98,13 @@ def term_valkey(field: Field, _rng: random.Random) -> str:
 
 
 def restart_postgres(field: Field, _rng: random.Random) -> str:
-    """Stop PostgreSQL like a power cut, so that it recovers from its log."""
+    """Stop PostgreSQL as a power failure would, so that it recovers from its log."""
     field.hit_apis.append(None)
     field.recoveries.workers_hit("restart_postgres", field.recoveries.running())
     return _signal(field, "postgres", signal.SIGQUIT)
 
 
-# ---------------------------------------------------------------------------------------------------------- the rest
+# ------------------------------------------------------------------------------------------------------- other faults
 
 
 def cut_connections(field: Field, rng: random.Random) -> str:
@@ -138,7 +138,7 @@ def flushall(field: Field, _rng: random.Random) -> str:
 
 
 def strange_messages(field: Field, rng: random.Random) -> str:
-    """Send repeated and late messages, messages of unknown jobs and tasks, and invalid ones."""
+    """Send repeated and late messages, messages for unknown jobs and tasks, and invalid ones."""
     statement = text("SELECT CAST(id AS text) FROM fit_jobs WHERE status = :status ORDER BY seq DESC LIMIT 20")
     by_status: dict[str, list[str]] = {}
     with suppress(UnavailableError), field.stack.sessions.begin() as session:
@@ -148,7 +148,7 @@ def strange_messages(field: Field, rng: random.Random) -> str:
     for job_id in [*late_or_repeated, str(uuid.UUID(int=rng.getrandbits(128), version=4)), "no-id"]:
         announce(field.app, [job_id])
     with suppress(redis.RedisError, KombuError):
-        template = json.loads(_a_message(field))
+        template = json.loads(_celery_message(field))
         for garbage in (
             b"",
             rng.randbytes(30),
@@ -198,7 +198,7 @@ def _signal(field: Field, name: str, number: int) -> str:
     return name
 
 
-def _whole(field: Field, name: str) -> list[int]:
+def _pids_of(field: Field, name: str) -> list[int]:
     pid = field.stack.pid(name)
     return [] if pid is None else [pid, *field.stack.children(name)]
 
@@ -210,10 +210,10 @@ def _hit_api(field: Field, rng: random.Random, number: int) -> str:
 
 
 def _hit_worker(field: Field, rng: random.Random, kind: str, number: int, *, child: bool = False) -> str:
-    name = _a_worker(field, rng, kind)
+    name = _stop_a_worker(field, rng, kind)
     if name is None:
         return ""
-    pids = _whole(field, name)
+    pids = _pids_of(field, name)
     children = field.stack.children(name)
     targets = [rng.choice(children)] if child and children else pids[:1]
     signal_all(targets, number)
@@ -221,12 +221,12 @@ def _hit_worker(field: Field, rng: random.Random, kind: str, number: int, *, chi
     return f"{name} {targets[0]}"
 
 
-def _a_worker(field: Field, rng: random.Random, kind: str) -> str | None:
-    """Stop a worker, preferably one with a running job, and record its jobs; None if no worker is suitable.
+def _stop_a_worker(field: Field, rng: random.Random, kind: str) -> str | None:
+    """Stop a worker, preferably one with a running job, and record its jobs; return None if no worker is suitable.
 
     A stopped worker claims nothing, so its rows show what the fault interrupts. A worker whose job crashed twice is
-    spared: a third crash would fail the job. On a busy machine, fits may take long to make progress: then a job that
-    has just begun is enough, and finally none is needed.
+    spared: a third crash would fail the job. Fits may progress slowly on a busy machine: after a while a job that has
+    just begun is enough, and later the worker needs no job.
     """
     began = time.monotonic()
     while True:
@@ -234,9 +234,9 @@ def _a_worker(field: Field, rng: random.Random, kind: str) -> str | None:
         names = [name for name in WORKERS if field.stack.pid(name) is not None and name not in field.stopped]
         rng.shuffle(names)
         for name in names:
-            pids = _whole(field, name)
+            pids = _pids_of(field, name)
             signal_all(pids, signal.SIGSTOP)
-            time.sleep(0.05)  # for a claim on its way to the database
+            time.sleep(0.05)  # so that a claim in flight reaches the database
             jobs = field.recoveries.running(field.stack.hostname(name))
             unpoisoned = [job for job in jobs if job.points != POISON_POINTS]
             well_started = (
@@ -254,7 +254,7 @@ def _a_worker(field: Field, rng: random.Random, kind: str) -> str | None:
 
 
 def _is_under_way(job: JobSnapshot) -> bool:
-    """Whether a fit has so much progress that a new attempt cannot overtake it."""
+    """Check whether a fit has so much progress that a new attempt cannot overtake it."""
     return job.points in SLOW_POINTS and job.progress > 0.1
 
 
@@ -265,11 +265,11 @@ def _fail_store(field: Field, rng: random.Random, mode: str) -> str:
     return mode
 
 
-def _a_message(field: Field) -> Any:
-    """A message as Celery writes it, from a queue that nobody reads."""
-    spare = f"{OURSELVES}-{os.getpid()}"
+def _celery_message(field: Field) -> Any:
+    """Return a message as Celery writes it, by way of a queue that nobody reads."""
+    spare = f"{CHAOS}-{os.getpid()}"
     field.app.send_task(TASK, args=[str(uuid.uuid4())], queue=spare, ignore_result=True)
     message = field.broker.rpop(spare)
     if message is None:
-        raise redis.RedisError("the message is gone")
+        raise redis.RedisError("the message was lost")
     return message

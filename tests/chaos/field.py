@@ -1,4 +1,4 @@
-"""What faults act on, and the end of those that last."""
+"""The target of faults, and how lasting faults end."""
 
 import math
 import time
@@ -15,33 +15,33 @@ from tests.chaos.stack import Stack
 
 @dataclass(frozen=True)
 class Undo:
-    """The end of a fault that lasts."""
+    """How and when a lasting fault ends."""
 
     latest: float  # monotonic
     run: Callable[[], None]
-    earliest: float = math.inf  # from then on, as soon as `early` holds
+    earliest: float = math.inf  # from then on it ends as soon as `early` returns True
     early: Callable[[], bool] = lambda: True
 
 
 @dataclass
 class Field:
-    """What faults act on. `tick` keeps everything else going while a fault waits."""
+    """The target of faults. `tick` keeps the rest of the run going while a fault waits."""
 
     stack: Stack
     recoveries: Recoveries
     tick: Callable[[], None]
     broker: redis.Redis = field(init=False)
     app: Celery = field(init=False)
-    undos: list["Undo"] = field(default_factory=list)
-    stopped: set[str] = field(default_factory=set)  # services that are stopped now
-    hit_apis: list[int | None] = field(default_factory=list)  # since the last look; None = all
+    undos: list[Undo] = field(default_factory=list)
+    stopped: set[str] = field(default_factory=set)  # services that are suspended now
+    hit_apis: list[int | None] = field(default_factory=list)  # since the last fault was reported; None = all
 
     def __post_init__(self) -> None:
         self.broker = redis.Redis.from_url(self.stack.settings.redis, socket_timeout=2)
         self.app = make_celery(self.stack.settings.redis, consumes=False)
 
     def close(self) -> None:
-        """Undo every remaining fault."""
+        """Undo every remaining fault, and close the connections."""
         for undo in self.undos:
             undo.run()
         self.undos.clear()

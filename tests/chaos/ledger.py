@@ -1,4 +1,4 @@
-"""The clients' records: every promise they received, and every answer that should never happen."""
+"""The clients' records: every promise they received, and every answer that must never happen."""
 
 import threading
 from collections.abc import Iterable
@@ -14,27 +14,27 @@ class Promise:
 
     job_id: str
     order: Order
-    sent_at: float  # monotonic: when the request that was answered left
+    sent_at: float  # monotonic: when the answered request was sent
     answered_at: float
     retry_of: str | None = None
-    status: Status | None = None  # the final one, once reported
+    status: Status | None = None  # the final status, once reported
     version: int | None = None
-    cancel_asked: bool = False  # the answer may have been lost
-    cancelled: bool = False  # an answer said so
+    cancel_asked: bool = False  # even if the answer was lost
+    cancelled: bool = False  # an answer confirmed it
 
 
 @dataclass
 class Ledger:
-    """Shared by all threads of the load. Iterate after the load, or over a copy."""
+    """Records shared by all threads of the load. Iterate after the load, or over a copy."""
 
     promises: dict[str, Promise] = field(default_factory=dict)
-    unsettled: dict[str, Order] = field(default_factory=dict)  # by request id: possibly accepted
-    refused: set[str] = field(default_factory=set)  # request ids that were answered by a refusal
-    deleted: set[tuple[str, int]] = field(default_factory=set)  # versions, by series and number
+    unsettled: dict[str, Order] = field(default_factory=dict)  # by request id; may have been accepted
+    refused: set[str] = field(default_factory=set)  # request ids that were rejected
+    deleted: set[tuple[str, int]] = field(default_factory=set)  # versions, as series id and number
     maybe_deleted: set[tuple[str, int]] = field(default_factory=set)  # the answer was lost
     newest: dict[str, int] = field(default_factory=dict)  # highest version reported to a client, by series
     complaints: list[str] = field(default_factory=list)
-    wrong_refused: int = 0
+    invalid_rejected: int = 0
     submitted: int = 0
     predictions: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -42,18 +42,19 @@ class Ledger:
     def record_promise(
         self, job_id: str, order: Order, sent_at: float, answered_at: float, retry_of: str | None
     ) -> None:
-        """Record a 202; a repeated one must be for the same fit."""
+        """Record a 202; complain if the job already belongs to another fit."""
         with self._lock:
             promise = self.promises.setdefault(job_id, Promise(job_id, order, sent_at, answered_at, retry_of))
             if promise.order is not order:
-                self.complaints.append(f"job {job_id} stands for two fits, {promise.order.number} and {order.number}")
+                numbers = f"{promise.order.number} and {order.number}"
+                self.complaints.append(f"job {job_id} was returned for two fits, {numbers}")
 
     def record_end(self, job_id: str, status: Status, version: int | None) -> None:
         """Record a final status that a client received."""
         with self._lock:
             promise = self.promises[job_id]
             if promise.status not in (None, status):
-                self.complaints.append(f"job {job_id} was {promise.status} and then {status}")
+                self.complaints.append(f"job {job_id} was {promise.status}, then {status}")
             promise.status, promise.version = status, version
             if version is not None:
                 series_id = promise.order.series_id
@@ -65,18 +66,17 @@ class Ledger:
             self.unsettled.update(dict.fromkeys(request_ids, order))
 
     def complain(self, sentence: str) -> None:
-        """Record something that should never happen."""
+        """Record something that must never happen."""
         with self._lock:
             self.complaints.append(sentence)
 
-    def count(self, *, submitted: int = 0, wrong_refused: int = 0, predictions: int = 0) -> None:
-        """Add to the counts."""
+    def count(self, *, submitted: int = 0, invalid_rejected: int = 0, predictions: int = 0) -> None:
         with self._lock:
             self.submitted += submitted
-            self.wrong_refused += wrong_refused
+            self.invalid_rejected += invalid_rejected
             self.predictions += predictions
 
     def open_jobs(self) -> list[Promise]:
-        """Promises whose final status no client has received yet, oldest first."""
+        """Return promises whose final status no client has received yet, oldest first."""
         with self._lock:
             return [promise for promise in self.promises.values() if promise.status is None]

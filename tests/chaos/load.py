@@ -1,4 +1,4 @@
-"""The load: threads that submit fits, follow, cancel, retry and delete them, and predict meanwhile."""
+"""The load: threads that submit, follow, cancel and retry fits, delete versions, and predict meanwhile."""
 
 import heapq
 import itertools
@@ -17,7 +17,7 @@ from tests.chaos.plan import LINES_OF_A_BULK, Afterwards, Order, Way
 from tests.chaos.predictions import Predictions
 
 SUBMITTERS = 6
-LOOK_EVERY_S = 0.03  # between two requests for a job
+POLL_EVERY_S = 0.03  # between two requests for jobs
 
 
 @dataclass(order=True)
@@ -30,7 +30,7 @@ class Errand:
 
 
 class Load:
-    """Clients that work while the context is entered; `finished` when every fit is submitted."""
+    """Clients that run inside the context; `finished` once every fit is submitted and every errand run."""
 
     def __init__(self, addresses: Sequence[str], orders: Sequence[Order], ledger: Ledger, seed: int) -> None:
         self.ledger = ledger
@@ -64,8 +64,8 @@ class Load:
     @property
     def finished(self) -> bool:
         """Whether every fit was submitted and every errand run."""
-        asking = any(thread.is_alive() for thread in self._threads[:SUBMITTERS])
-        return not asking and not self._errands
+        submitting = any(thread.is_alive() for thread in self._threads[:SUBMITTERS])
+        return not submitting and not self._errands
 
     def _work(self, work: Callable[[Client], None], name: str) -> None:
         client = Client(self._addresses, name, self.ledger, self._stopping)
@@ -73,12 +73,12 @@ class Load:
             work(client)
         except StoppedError:
             pass
-        except Exception as error:  # noqa: BLE001 - a client that gives up must not be overlooked
+        except Exception as error:  # noqa: BLE001 - no failure of a client may go unnoticed
             self.ledger.complain(f"the client {name} gave up: {type(error).__name__}: {error}")
         finally:
             client.close()
 
-    # ------------------------------------------------------------------------------------------------------- asking
+    # --------------------------------------------------------------------------------------------------- submitting
 
     def _submit(self, client: Client) -> None:
         while True:
@@ -100,14 +100,14 @@ class Load:
         exchange = client.call("POST", path, json=body, headers=headers)
         self.ledger.record_lost_answers(exchange.unsettled, order)
         self.ledger.refused.update(exchange.refused)
-        if order.way is Way.WRONG:
+        if order.way is Way.INVALID:
             if exchange.answer.status_code != 422:
-                self.ledger.complain(f"a wrong fit was answered {exchange.answer.status_code}")
+                self.ledger.complain(f"an invalid fit returned {exchange.answer.status_code}")
             self.ledger.refused.add(exchange.request_id)
-            self.ledger.count(wrong_refused=1)
+            self.ledger.count(invalid_rejected=1)
             return
         if exchange.answer.status_code != 202:
-            self.ledger.complain(f"a good fit was answered {exchange.answer.status_code}: {exchange.answer.text[:200]}")
+            self.ledger.complain(f"a valid fit returned {exchange.answer.status_code}: {exchange.answer.text[:200]}")
             return
         job_id = exchange.answer.json()["job_id"]
         self._record_promise(job_id, order, exchange.sent_at, exchange.answered_at)
@@ -115,11 +115,11 @@ class Load:
             repeated = client.call("POST", path, json=body, headers=headers).answer
             if repeated.status_code != 202 or repeated.json()["job_id"] != job_id:
                 self.ledger.complain(
-                    f"job {job_id} repeated with its key was {repeated.status_code} {repeated.text[:200]}"
+                    f"repeating job {job_id} with its key returned {repeated.status_code} {repeated.text[:200]}"
                 )
 
     def _submit_bulk(self, client: Client, group: list[Order]) -> None:
-        """Submit lines in bulk, and those without an answer again, one by one."""
+        """Submit lines in bulk, then resubmit unanswered lines one by one."""
         lines = [json.dumps({"series_id": order.series_id, **order.body()}) for order in group]
         request_id = f"bulk-{group[0].seed}-{group[0].number}"
         sent_at = time.monotonic()
@@ -130,12 +130,12 @@ class Load:
                 self._take_result(json.loads(line), unanswered, sent_at, request_id)
         except OSError as error:
             self.ledger.complain(f"a bulk fit failed: {error}")
-        except Exception as error:  # noqa: BLE001 - half an answer may break in many ways
+        except Exception as error:  # noqa: BLE001 - half an answer can fail in many ways
             reason = type(error).__name__
             for number, order in unanswered.items():
                 self.ledger.record_lost_answers([f"{request_id}.{number}"], order)
             if reason not in ("ConnectError", "ReadError", "RemoteProtocolError", "ReadTimeout", "WriteError"):
-                self.ledger.complain(f"the answer to a bulk fit cannot be read: {reason}")
+                self.ledger.complain(f"the answer to a bulk fit is unreadable: {reason}")
         for order in unanswered.values():
             self._submit_one(client, order)
 
@@ -147,7 +147,7 @@ class Load:
         elif result["problem"]["code"] == "outcome_unknown":
             self.ledger.record_lost_answers([f"{request_id}.{result['line']}"], order)
         elif result["problem"]["status"] not in (429, 503):
-            self.ledger.complain(f"a good line was answered {result['problem']}")
+            self.ledger.complain(f"a valid line returned {result['problem']}")
 
     def _record_promise(
         self, job_id: str, order: Order, sent_at: float, answered_at: float, retry_of: str | None = None
@@ -156,7 +156,7 @@ class Load:
         if retry_of is None and order.afterwards in (Afterwards.CANCEL, Afterwards.CANCEL_AND_RETRY):
             self._later(order.after_s, lambda client: self._cancel(client, self.ledger.promises[job_id]))
 
-    # -------------------------------------------------------------------------------------------------- changing minds
+    # ------------------------------------------------------------------------------------------------------- errands
 
     def _later(self, after_s: float, run: Callable[[Client], None]) -> None:
         with self._lock:
@@ -178,13 +178,13 @@ class Load:
             if promise.order.afterwards is Afterwards.CANCEL_AND_RETRY:
                 self._retry(client, promise)
         elif answer.status_code != 409:
-            self.ledger.complain(f"cancelling job {promise.job_id} was answered {answer.status_code}")
+            self.ledger.complain(f"canceling job {promise.job_id} returned {answer.status_code}")
 
     def _retry(self, client: Client, promise: Promise) -> None:
         exchange = client.call("POST", f"/jobs/{promise.job_id}/retry")
         self.ledger.record_lost_answers(exchange.unsettled, promise.order)
         if exchange.answer.status_code != 202:
-            self.ledger.complain(f"retrying job {promise.job_id} was answered {exchange.answer.status_code}")
+            self.ledger.complain(f"retrying job {promise.job_id} returned {exchange.answer.status_code}")
             return
         job_id = exchange.answer.json()["job_id"]
         self._record_promise(job_id, promise.order, exchange.sent_at, exchange.answered_at, promise.job_id)
@@ -194,23 +194,23 @@ class Load:
         answer = client.call("DELETE", f"/series/{series_id}/versions/{version}").answer
         if answer.status_code == 204:
             self.ledger.deleted.add((series_id, version))
-        elif answer.status_code != 404:  # deleted by a try whose answer was lost, or by another client
-            self.ledger.complain(f"deleting version {version} of {series_id} was answered {answer.status_code}")
+        elif answer.status_code != 404:  # deleted by a request whose answer was lost, or by another client
+            self.ledger.complain(f"deleting version {version} of {series_id} returned {answer.status_code}")
 
     # ------------------------------------------------------------------------------------------------------ following
 
     def _follow(self, client: Client) -> None:
         """Poll each open job in turn."""
-        while not self._stopping.wait(LOOK_EVERY_S):
+        while not self._stopping.wait(POLL_EVERY_S):
             for promise in self.ledger.open_jobs():
-                self._look(client, promise)
-                if self._stopping.wait(LOOK_EVERY_S):
+                self._poll(client, promise)
+                if self._stopping.wait(POLL_EVERY_S):
                     return
 
-    def _look(self, client: Client, promise: Promise) -> None:
+    def _poll(self, client: Client, promise: Promise) -> None:
         answer = client.call("GET", f"/jobs/{promise.job_id}").answer
         if answer.status_code != 200:
-            self.ledger.complain(f"the accepted job {promise.job_id} was answered {answer.status_code}")
+            self.ledger.complain(f"polling the accepted job {promise.job_id} returned {answer.status_code}")
             return
         job = answer.json()
         status = Status(job["status"])
@@ -230,7 +230,7 @@ class Load:
 
 
 def _grouped(orders: Sequence[Order]) -> Iterator[list[Order]]:
-    """Orders that are submitted together: those of a bulk wait until there are enough."""
+    """Group orders that are submitted together: bulk orders wait until a group is full."""
     bulk: list[Order] = []
     groups: list[list[Order]] = []
     for order in orders:

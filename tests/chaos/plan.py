@@ -1,4 +1,4 @@
-"""What a run does, all of it drawn from its seed: which fits are asked for, when, and what becomes of them."""
+"""The plan of a run, derived from its seed: which fits clients submit, when, and what they do with the jobs."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -11,14 +11,14 @@ import numpy as np
 
 from shared.domain.series import Series
 
-POISON_POINTS, HOPELESS_POINTS = 666, 667  # fits of that many points kill their process, or raise
-SLOW_POINTS = range(1_000, 6_000)  # fits of that many points take a second for each thousand
+POISON_POINTS, HOPELESS_POINTS = 666, 667  # fits of this many points kill their process, or raise
+SLOW_POINTS = range(1_000, 6_000)  # fits of this many points take a second per thousand points
 FIRST_TIMESTAMP = 1_700_000_000
 LINES_OF_A_BULK = 6
 
 
 class Ending(StrEnum):
-    """What must become of a job that nobody cancels."""
+    """The required outcome of a job that nobody cancels."""
 
     SUCCEEDED = "succeeded"
     FIT_FAILED = "fit_failed"
@@ -26,13 +26,13 @@ class Ending(StrEnum):
 
 
 class Way(StrEnum):
-    """How a fit is asked for."""
+    """How a client submits a fit."""
 
     PLAIN = "plain"
     KEYED = "with an idempotency key"
     REPEATED = "twice with one idempotency key"
-    BULK = "as a line of many"
-    WRONG = "with a body that breaks a rule"
+    BULK = "as a line of a bulk request"
+    INVALID = "with an invalid body"
 
 
 ACCEPTED_WAYS = (Way.PLAIN, Way.KEYED, Way.REPEATED, Way.BULK)
@@ -44,16 +44,16 @@ class Afterwards(StrEnum):
     NOTHING = "nothing"
     CANCEL = "cancel"
     CANCEL_AND_RETRY = "cancel, then retry"
-    RETRY = "retry once it has failed"
-    DELETE_OLDER = "delete the version before, once it has succeeded"
+    RETRY = "retry after a failure"
+    DELETE_OLDER = "delete the previous version after success"
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One fit that a client wants."""
+    """A fit that a client submits."""
 
     number: int
-    due_s: float  # since the load began
+    due_s: float  # seconds since the start of the load
     series_id: str
     points: int
     seed: int
@@ -64,47 +64,47 @@ class Order:
 
     @property
     def ending(self) -> Ending:
-        """What its points lead to."""
+        """The outcome that the number of points causes."""
         return {POISON_POINTS: Ending.WORKER_LOST, HOPELESS_POINTS: Ending.FIT_FAILED}.get(
             self.points, Ending.SUCCEEDED
         )
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the fit is asked to use."""
+        """The parameters of the fit."""
         return {"threshold": self.threshold}
 
     def series(self) -> Series:
-        """The client's data, the same at every call."""
+        """Return the client's data, the same at every call."""
         rng = np.random.default_rng(self.seed)
         stamps = FIRST_TIMESTAMP + np.cumsum(rng.integers(1, 100, self.points))
         return Series(stamps.astype(np.int64), rng.normal(rng.uniform(-100, 100), rng.uniform(0.1, 10), self.points))
 
     def body(self) -> dict[str, Any]:
-        """The request; one that breaks a rule has a timestamp twice."""
+        """Return the body of the request; an invalid one repeats a timestamp."""
         series = self.series()
         stamps = series.timestamps.tolist()
-        if self.way is Way.WRONG:
+        if self.way is Way.INVALID:
             stamps[1] = stamps[0]
         return {"timestamps": stamps, "values": series.values.tolist(), "parameters": self.parameters}
 
 
 @dataclass(frozen=True)
 class Options:
-    """A run as its command line describes it."""
+    """The command-line options of a run."""
 
     seed: int = 1
     jobs: int = 300
     quick: bool = False
-    faults: tuple[str, ...] = ()  # these, in this order, instead of shuffled decks of all kinds
+    faults: tuple[str, ...] = ()  # only these, in order; empty: shuffled decks of all kinds
     sabotage: str = ""
     logs: str | None = None
     store: str = "folder"  # or s3
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """Settings that are not the product's defaults."""
-        # The collector works during the load too; its grace must exceed the accept window of 60 s.
+        """Settings that differ from the product's defaults."""
+        # Short enough for the collector to work during the load; it must exceed the accept window of 60 s.
         collecting = {"GARBAGE_GRACE_S": "90"}
         return collecting | ({"LEASE_S": "3", "HEARTBEAT_S": "0.5", "RECONCILE_S": "0.5"} if self.quick else {})
 
@@ -114,31 +114,31 @@ class Options:
 
     @property
     def load_s(self) -> float:
-        """How long fits are asked for."""
+        """Seconds during which clients submit fits."""
         return max(5.0 if self.quick else 70.0, self.jobs / 6.5)
 
     @property
     def gap_s(self) -> tuple[float, float]:
-        """Least and most time between two faults."""
+        """Minimum and maximum seconds between two faults."""
         return (1.0, 2.0) if self.quick else (2.5, 5.0)
 
     @property
     def drain_s(self) -> float:
-        """How long after the last fault no job may end before those that are left count as lost."""
+        """Seconds without any job ending, after the last fault, until the open jobs count as lost."""
         return 4 * self.lease_s if self.quick else 150.0
 
 
 def seeded(purpose: str) -> random.Random:
-    """A source of choices that are the same in every run."""
-    return random.Random(purpose)  # noqa: S311 - to be guessed is what it is for
+    """Return a source of random choices that are the same in every run."""
+    return random.Random(purpose)  # noqa: S311 - it must be predictable
 
 
 def orders(options: Options) -> list[Order]:
-    """The fits of a run, in the order of their time: bursts, a few hot series and many that are rarely fitted."""
+    """Return the fits of a run by time: some come in bursts; a few series are hot, many are rarely fitted."""
     rng = seeded(f"orders {options.seed}")
     ids = [f"s{options.seed}-{place}" for place in range(max(8, options.jobs // 12))]
     weights = list(accumulate((place + 1) ** -0.8 for place in range(len(ids))))
-    # Early, for it takes three leases until they have failed.
+    # Early, because a poisonous job fails only after three leases.
     poisons = 0 if options.quick else 1 + options.jobs // 1000
     poisoned = {rng.randrange(options.jobs // 5) for _ in range(poisons)}
     planned: list[Order] = []
@@ -153,12 +153,12 @@ def orders(options: Options) -> list[Order]:
         seed = rng.getrandbits(32)
         planned.append(Order(number, due_s, series_id, points, seed, threshold, way, afterwards, after_s))
         if rng.random() < 0.03:
-            planned.append(Order(-number, due_s, series_id, 10, seed, threshold, Way.WRONG))
+            planned.append(Order(-number, due_s, series_id, 10, seed, threshold, Way.INVALID))
     return planned
 
 
 def fault_kinds(options: Options, kinds: list[str]) -> Iterator[tuple[str, float, random.Random]]:
-    """Which fault follows after which gap, and its own source of randomness: each kind once in every deck."""
+    """Yield faults with the gap before each and its source of randomness. Each deck has every kind once."""
     rng = seeded(f"faults {options.seed}")
     while True:
         deck = list(options.faults) or rng.sample(kinds, len(kinds))
@@ -167,7 +167,7 @@ def fault_kinds(options: Options, kinds: list[str]) -> Iterator[tuple[str, float
 
 
 def _times(rng: random.Random, options: Options) -> list[float]:
-    """A third of the fits come in bursts, as from a cron job."""
+    """Return the times of the fits. A third come in bursts, as from a cron job."""
     times: list[float] = []
     while len(times) < options.jobs:
         at = rng.uniform(0, options.load_s)
@@ -192,7 +192,7 @@ def _afterwards(rng: random.Random, points: int) -> tuple[Afterwards, float]:
         return Afterwards.NOTHING, 0.0
     if points == HOPELESS_POINTS:
         return rng.choice((Afterwards.RETRY, Afterwards.NOTHING)), 0.0
-    share = 0.15 if points in SLOW_POINTS else 0.03  # the slow ones are caught while they run
+    share = 0.15 if points in SLOW_POINTS else 0.03  # slow fits are canceled while they run
     if rng.random() < share:
         return rng.choice((Afterwards.CANCEL, Afterwards.CANCEL_AND_RETRY)), rng.uniform(0, 2.5)
     return (Afterwards.DELETE_OLDER if rng.random() < 0.04 else Afterwards.NOTHING), 0.0

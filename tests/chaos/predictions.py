@@ -1,4 +1,4 @@
-"""A steady stream of predictions, each judged: was it answered, and by a version as new as the client knew of."""
+"""A steady stream of predictions. Each must succeed, with a version at least as new as the client knew of."""
 
 import time
 from collections import Counter
@@ -15,17 +15,17 @@ EVERY_S = 0.04
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A prediction that was not answered as it should be."""
+    """A prediction that failed: no answer, or a 5xx."""
 
     sent_at: float  # monotonic
     answered_at: float
-    api: int  # which address was asked
+    api: int  # index of the address that was asked
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A time in which one API process may refuse predictions: it, or PostgreSQL, was hit."""
+    """A time in which an API process may refuse predictions, because it or PostgreSQL was hit."""
 
     begin: float
     end: float
@@ -33,7 +33,7 @@ class Outage:
 
 
 class Predictions:
-    """Asks about series that are known to have a version."""
+    """Predicts for series that are known to have a version."""
 
     def __init__(self, ledger: Ledger, seed: int) -> None:
         self._ledger = ledger
@@ -41,42 +41,42 @@ class Predictions:
         self.refusals: list[Refusal] = []
 
     def run(self, client: Client) -> None:
-        """Until the load ends."""
+        """Predict until the load ends."""
         number = 0
         while not client.stopping.wait(EVERY_S):
             series_ids = list(self._ledger.newest)
             if series_ids:
                 number += 1
-                self._ask(client, self._rng.choice(series_ids), number)
+                self._predict(client, self._rng.choice(series_ids), number)
 
-    def _ask(self, client: Client, series_id: str, number: int) -> None:
+    def _predict(self, client: Client, series_id: str, number: int) -> None:
         at_least = self._ledger.newest[series_id]
         sent_at = time.monotonic()
         try:
             body = {"timestamp": 1_800_000_000, "value": 1.0}
             answer = client.send_once("POST", f"/predict/{series_id}", f"predict-{number}", json=body)
         except httpx.TransportError as error:
-            self._refused(client, sent_at, type(error).__name__)
+            self._record_refusal(client, sent_at, type(error).__name__)
             return
         self._ledger.count(predictions=1)
         if answer.status_code != 200:
             code = answer.json().get("code")
             if answer.status_code >= 500:
-                self._refused(client, sent_at, f"{answer.status_code} {code}")
+                self._record_refusal(client, sent_at, f"{answer.status_code} {code}")
             else:
-                self._ledger.complain(f"a prediction for {series_id} was answered {answer.status_code} {code}")
+                self._ledger.complain(f"a prediction for {series_id} returned {answer.status_code} {code}")
         elif int(answer.json()["model_version"]) < at_least:
             self._ledger.complain(
-                f"a prediction for {series_id} was answered by version {answer.json()['model_version']}, although "
-                f"version {at_least} was known to be published before it was asked"
+                f"a prediction for {series_id} used version {answer.json()['model_version']}, although "
+                f"the client already knew of version {at_least} when it asked"
             )
 
-    def _refused(self, client: Client, sent_at: float, reason: str) -> None:
+    def _record_refusal(self, client: Client, sent_at: float, reason: str) -> None:
         self.refusals.append(Refusal(sent_at, time.monotonic(), client.last_address, reason))
 
 
 def unexcused(refusals: list[Refusal], outages: list[Outage]) -> list[str]:
-    """A sentence for each way in which predictions were refused outside of all outages of their process."""
+    """Describe, by reason, the predictions that were refused outside of all outages of their process."""
     by_reason: Counter[str] = Counter()
     for refusal in refusals:
         excused = any(

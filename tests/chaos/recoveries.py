@@ -1,4 +1,4 @@
-"""How long jobs take to recover from a fault, read from their rows."""
+"""Measure, from the rows of jobs, how long they take to recover from a fault."""
 
 import time
 from collections import defaultdict
@@ -18,7 +18,7 @@ _RUNNING = text("""
 SELECT CAST(id AS text) AS job_id, attempt, crashes, points, announcements, progress FROM fit_jobs
  WHERE status = 'running' AND (CAST(:worker AS text) IS NULL OR worker = :worker)
 """)
-# First in line and due: it has a message in the queue, or will soon.
+# Due and first of their series: a message is in the queue, or will be soon.
 _WAITING = text("""
 SELECT CAST(id AS text) AS job_id, attempt, crashes, points, announcements, progress FROM fit_jobs q
  WHERE status = 'queued' AND available_at <= clock_timestamp()
@@ -48,7 +48,7 @@ class _Watch:
     kind: str
     at: float
     seen: JobSnapshot
-    again: bool = False  # it runs again, and is not final yet
+    rerun: bool = False  # a new attempt has begun
 
 
 @dataclass(slots=True)
@@ -60,41 +60,41 @@ class _LostQueue:
 
 @dataclass
 class Recoveries:
-    """Seconds by kind of fault: until a job ran again, until it succeeded, until a lost queue was processed again."""
+    """Seconds by kind of fault: until a job ran again, until it succeeded, until a lost queue moved again."""
 
     sessions: Sessions
-    again: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    ended: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    rerun: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    succeeded: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     queues: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     _watches: list[_Watch] = field(default_factory=list)
     _lost: list[_LostQueue] = field(default_factory=list)
     _looked_at: float = 0.0
 
     def running(self, worker: str | None = None) -> list[JobSnapshot]:
-        """Running jobs, of one worker or of all."""
+        """Return the running jobs of one worker, or of all."""
         return self._rows(_RUNNING, worker=worker)
 
     def workers_hit(self, kind: str, jobs: list[JobSnapshot]) -> None:
-        """Watch jobs that may just have lost their worker; those that simply continue did not.
+        """Watch jobs that may have lost their worker; a job that simply continues has not.
 
-        A job that is already watched lost its worker to an earlier fault. A poisonous job killed its worker itself.
+        A job that is already watched lost its worker to an earlier fault. A poisonous job kills its worker itself.
         """
-        awaited = {watch.seen.job_id for watch in self._watches if not watch.again}
+        awaited = {watch.seen.job_id for watch in self._watches if not watch.rerun}
         victims = [job for job in jobs if job.points != POISON_POINTS and job.job_id not in awaited]
         self._watches += [_Watch(kind, time.monotonic(), job) for job in victims]
 
-    def any_again(self, kind: str) -> bool:
-        """Whether a job that lost its worker to such a fault runs again, or no such job is left."""
+    def any_rerun(self, kind: str) -> bool:
+        """Check whether a job that lost its worker to such a fault runs again, or no such job is left."""
         affected = [watch for watch in self._watches if watch.kind == kind]
-        return not affected or any(watch.again for watch in affected)
+        return not affected or any(watch.rerun for watch in affected)
 
     def queue_lost(self, kind: str) -> None:
-        """The messages of all waiting jobs are about to be lost."""
+        """Watch all waiting jobs, whose messages are about to be lost."""
         if waiting := self._rows(_WAITING):
             self._lost.append(_LostQueue(kind, time.monotonic(), {job.job_id: job for job in waiting}))
 
     def look(self) -> None:
-        """Record recoveries; asks the database at most four times a second."""
+        """Record recoveries; query the database at most four times a second."""
         now = time.monotonic()
         if now - self._looked_at < LOOK_EVERY_S or not (self._watches or self._lost):
             return
@@ -107,21 +107,21 @@ class Recoveries:
                 rows = {row.job_id: row for row in session.execute(_LOOK, {"job_ids": list(job_ids)})}
         except UnavailableError:
             return
-        self._watches = [watch for watch in self._watches if self._goes_on(watch, rows.get(watch.seen.job_id))]
+        self._watches = [watch for watch in self._watches if self._is_unfinished(watch, rows.get(watch.seen.job_id))]
         self._lost = [lost for lost in self._lost if self._still_lost(lost, rows)]
 
-    def _goes_on(self, watch: _Watch, row: Row[Any] | None) -> bool:
-        """Record the recovery of a job; return whether there is more to wait for."""
+    def _is_unfinished(self, watch: _Watch, row: Row[Any] | None) -> bool:
+        """Record the recovery of a job; return False once there is nothing more to record."""
         if row is None:
             return False
         attempt, status = row.attempt, row.status
         elapsed = time.monotonic() - watch.at
-        if attempt > watch.seen.attempt and not watch.again:
-            watch.again = True
-            self.again[watch.kind].append(elapsed)
+        if attempt > watch.seen.attempt and not watch.rerun:
+            watch.rerun = True
+            self.rerun[watch.kind].append(elapsed)
         if status in FINAL:
-            if watch.again and status == "succeeded":
-                self.ended[watch.kind].append(elapsed)
+            if watch.rerun and status == "succeeded":
+                self.succeeded[watch.kind].append(elapsed)
             return False
         return True
 

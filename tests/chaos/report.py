@@ -16,7 +16,7 @@ MAX_SHOWN = 20
 
 @dataclass
 class Report:
-    """Everything that is printed at the end."""
+    """The results of a run."""
 
     options: Options
     ledger: Ledger
@@ -35,28 +35,28 @@ class Report:
         return not self.violations
 
     def text(self) -> str:
-        """The report for people."""
+        """Return the report as text for people."""
         promised = self.ledger.promises
         by_status = Counter(self.evidence.jobs[job_id].status for job_id in promised if job_id in self.evidence.jobs)
         unreported = len(self.evidence.jobs.keys() - promised.keys())
         kinds = Counter(violation.kind for violation in self.violations)
         settings = ", ".join(f"{name}={value}" for name, value in self.options.settings.items())
         other_violations = len(self.violations) - kinds["lost"] - kinds["doubled"]
-        failed = f"failed as meant {by_status['failed'] - kinds['failed']}, otherwise {kinds['failed']}"
+        failed = f"failed as intended {by_status['failed'] - kinds['failed']}, otherwise {kinds['failed']}"
         succeeded, cancelled = by_status["succeeded"], by_status["cancelled"]
         fault_counts = ", ".join(f"{kind} {count}" for kind, count in sorted(self.faults.items()))
         lines = [
-            f"seed {self.options.seed}, {self.seconds:.0f} s, settings that are no defaults: {settings}",
+            f"seed {self.options.seed}, {self.seconds:.0f} s, settings other than defaults: {settings}",
             f"jobs accepted {len(promised)}: succeeded {succeeded}, cancelled {cancelled}, {failed}",
             f"lost {kinds['lost']}, doubled {kinds['doubled']}, other violations {other_violations}",
-            f"further jobs, of requests whose answers were lost: {unreported}",
-            f"requests that break a rule, refused: {self.ledger.wrong_refused}",
-            f"predictions answered {self.ledger.predictions}, not answered {self.refused_predictions}",
-            f"artifacts without an owner, collected at the end: {self.evidence.collected}",
-            f"faults {self.faults.total()}: {fault_counts} (and {self.skipped} that found nobody to hit)",
-            *_times("jobs that lost their worker, until they ran again", self.recoveries.again),
-            *_times("jobs that lost their worker, until they had succeeded", self.recoveries.ended),
-            *_times("lost queues, until they were worked on again", self.recoveries.queues),
+            f"additional jobs, from requests whose answers were lost: {unreported}",
+            f"invalid requests rejected: {self.ledger.invalid_rejected}",
+            f"predictions answered {self.ledger.predictions}, refused {self.refused_predictions}",
+            f"unreferenced artifacts collected at the end: {self.evidence.collected}",
+            f"faults {self.faults.total()}: {fault_counts} (skipped without a target: {self.skipped})",
+            *_times("jobs that lost their worker: seconds until they ran again", self.recoveries.rerun),
+            *_times("jobs that lost their worker: seconds until they succeeded", self.recoveries.succeeded),
+            *_times("lost queues: seconds until they moved again", self.recoveries.queues),
         ]
         for violation in self.violations[:MAX_SHOWN]:
             lines.append(f"VIOLATION ({violation.kind}): {violation.sentence}")
@@ -65,12 +65,12 @@ class Report:
         if len(self.violations) > MAX_SHOWN:
             lines.append(f"… and {len(self.violations) - MAX_SHOWN} more violations")
         if self.violations:
-            lines.append(f"The logs are kept: {', '.join(map(str, sorted(self.logs.glob('*.log'))))}")
+            lines.append(f"The logs are in {', '.join(map(str, sorted(self.logs.glob('*.log'))))}")
         return "\n".join([*lines, "PASSED" if self.passed else "FAILED"])
 
 
 def _times(title: str, by_kind: Mapping[str, list[float]]) -> list[str]:
-    """One line for each kind of fault: count, p50 and maximum."""
+    """Return a line for each kind of fault: count, p50 and maximum."""
     lines = []
     for kind, seconds in sorted(by_kind.items()):
         in_order = sorted(seconds)

@@ -1,4 +1,4 @@
-"""One run: start everything, load it, break it, wait until every job is final, judge."""
+"""One run: start everything, put it under load, break it, wait until every job is final, judge."""
 
 import math
 import random
@@ -30,12 +30,12 @@ from tests.chaos.verdicts import Violation, violations
 TICK_S = 0.1
 PROGRESS_EVERY_S = 5.0
 READY_S = 300.0
-SETTLED_S = 2.5  # after an API process is ready: the longest backoff of its connection for latest versions
-LEAST_FAULTS = 15
+SETTLED_S = 2.5  # after an API process is ready: longest backoff of its connection for latest versions
+MIN_FAULTS = 15
 
 
 class Run:
-    """Everything that happens in the main thread, which alone may start processes."""
+    """The part of a run in the main thread, the only thread that may start processes."""
 
     def __init__(self, stack: Stack, options: Options, say: Callable[[str], None]) -> None:
         self.stack = stack
@@ -48,22 +48,22 @@ class Run:
         self.faults: Counter[str] = Counter()
         self.skipped = 0
         self.outages: list[Outage] = []
-        self._out: dict[int, float] = {}  # since when API processes that were hit are not settled
+        self._hit_since: dict[int, float] = {}  # API processes that have not settled after a fault
         self._probes = httpx.Client(timeout=1, trust_env=False)
-        self._said_at = 0.0
+        self._reported_at = 0.0
 
     def close(self) -> None:
         self.field.close()
         self._probes.close()
 
     def tick(self) -> None:
-        """Restart dead processes, undo faults that are over, watch recoveries, and report progress."""
+        """Restart dead processes, undo faults that are due, watch recoveries, and report progress."""
         self.stack.supervisor.check()
         self.field.undo_due()
         self.recoveries.look()
         self._watch_outages()
-        if time.monotonic() - self._said_at > PROGRESS_EVERY_S:
-            self._said_at = time.monotonic()
+        if time.monotonic() - self._reported_at > PROGRESS_EVERY_S:
+            self._reported_at = time.monotonic()
             promises, still_open = len(self.ledger.promises), len(self.ledger.open_jobs())
             self.say(
                 f"{time.monotonic() - self.began:4.0f} s: {promises} accepted, {still_open} open, "
@@ -71,7 +71,7 @@ class Run:
             )
 
     def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Tick until the condition holds; return False if it does not in time."""
+        """Tick until the condition holds; return False if it does not hold in time."""
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
@@ -91,8 +91,8 @@ class Run:
             raise UnavailableError(Code.START_FAILED, f"A worker is not ready. {logs[0].read_text()[-2000:]}")
 
     def break_things(self, load: Load) -> None:
-        """Cause a fault after every gap, until the load is done and there were enough."""
-        min_faults = len(self.options.faults) or LEAST_FAULTS
+        """Cause a fault after every gap, until the load is finished and enough faults have happened."""
+        min_faults = len(self.options.faults) or MIN_FAULTS
         for kind, gap_s, rng in fault_kinds(self.options, list(FAULTS)):
             self._pause(gap_s)
             if load.finished and self.faults.total() >= min_faults:
@@ -103,7 +103,7 @@ class Run:
             self._fault(kind, rng)
 
     def drain(self, load: Load) -> bool:
-        """Wait until every fault is undone and every job is final, or no more of them become final."""
+        """Wait until every fault is undone and every job is final; return False if no more jobs become final."""
         self.until(lambda: not self.field.undos, READY_S)
         open_before = -1
         while (open_now := len(self.ledger.open_jobs())) != open_before:
@@ -114,14 +114,14 @@ class Run:
 
     def judge(self, load: Load) -> Report:
         """Stop the product, and compare its rows and artifacts with its promises."""
-        self.say("stopping the programs, collecting, verifying")
+        self.say("stopping the programs, collecting garbage, verifying")
         self.stack.stop_programs()
         orders_by_job = {
             job_id: promise.order for job_id, promise in self.ledger.promises.items()
         } | self.ledger.unsettled
         evidence = gather(self.stack.sessions, Artifacts.of(self.stack.settings), orders_by_job, self.say)
         refusals = load.predictions.refusals
-        self.outages += [Outage(since, math.inf, place) for place, since in self._out.items()]  # not over yet
+        self.outages += [Outage(since, math.inf, place) for place, since in self._hit_since.items()]  # still going on
         broken_promises = violations(self.ledger, evidence)
         broken_promises += [Violation("predict", sentence) for sentence in unexcused(refusals, self.outages)]
         return Report(
@@ -152,14 +152,14 @@ class Run:
         self.say(f"{time.monotonic() - self.began:4.0f} s: {kind} {target}")
         for api in self.field.hit_apis:
             for place in range(len(APIS)) if api is None else [api]:
-                self._out.setdefault(place, began)
+                self._hit_since.setdefault(place, began)
         self.field.hit_apis.clear()
 
     def _watch_outages(self) -> None:
-        for place, since in list(self._out.items()):
+        for place, since in list(self._hit_since.items()):
             if time.monotonic() - since > 1.0 and self._is_ready(place):
                 self.outages.append(Outage(since, time.monotonic() + SETTLED_S, place))
-                del self._out[place]
+                del self._hit_since[place]
 
     def _is_ready(self, place: int) -> bool:
         try:
@@ -169,7 +169,7 @@ class Run:
 
 
 def run(options: Options, say: Callable[[str], None], home: Path, ending: Callable[[], None]) -> Report:
-    """Run in this folder, and call `ending` before the processes are stopped. Call this in the main thread."""
+    """Run in this folder, and call `ending` before the processes stop. Must be called in the main thread."""
     with ExitStack() as cleanup:
         say(f"seed {options.seed}: starting PostgreSQL, Valkey, two API processes, two workers and the reconciler")
         stack = cleanup.enter_context(running_stack(home, options, say))
@@ -178,15 +178,15 @@ def run(options: Options, say: Callable[[str], None], home: Path, ending: Callab
         chaos_run.start()
         with Load(stack.addresses, orders(options), chaos_run.ledger, options.seed) as load:
             chaos_run.break_things(load)
-            say("no more faults: waiting for every job to end")
+            say("no more faults; waiting until every job has ended")
             if not chaos_run.drain(load):
-                say("not every job has ended in time")
+                say("some jobs have not ended in time")
         return chaos_run.judge(load)
 
 
 @contextmanager
 def new_home() -> Iterator[Path]:
-    """A temporary home that is removed afterwards."""
+    """Create a temporary home, and remove it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="tsad-chaos-"))
     folder.chmod(0o711)  # as root, the embedded servers run as another user
     try:
@@ -196,7 +196,7 @@ def new_home() -> Iterator[Path]:
 
 
 def keep_logs(report: Report) -> None:
-    """Copy the logs out of a folder that is about to be removed."""
+    """Copy the logs, because the folder of the run is about to be removed."""
     folder = Path(report.options.logs or tempfile.mkdtemp(prefix=f"tsad-chaos-{report.options.seed}-"))
     folder.mkdir(parents=True, exist_ok=True)
     for log in report.logs.glob("*.log"):

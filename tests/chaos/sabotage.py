@@ -1,4 +1,4 @@
-"""The product without one of its safeguards, which the verification must notice."""
+"""Removal of a safeguard from the product. The verification must then fail."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _FENCED = " AND attempt = :attempt AND (status = 'running') IS TRUE"
 
 @dataclass(frozen=True)
 class Sabotage:
-    """The changes in each process and in the database."""
+    """Changes to each process and to the database."""
 
     patch: Callable[[], None] = lambda: None
     statements: tuple[str, ...] = ()
@@ -30,13 +30,13 @@ class Sabotage:
 
 
 def unfence() -> None:
-    """Let every attempt publish, even after it lost its job, and never notice the loss."""
+    """Let every attempt publish, even after it lost its job, and keep it from noticing the loss."""
     _ignore_lost_leases()
-    _hold_back()
+    _delay_later_attempts()
     statement = versions._PUBLISH.text  # noqa: SLF001
     assert statement.count(_FENCED) == 2
     statement = statement.replace(_FENCED, "")
-    # Its own attempt, not the row's; and after another attempt's publication only that version knows the data.
+    # Store the publisher's attempt, not the row's. After another attempt published, only its version has the data.
     numbered, select = statement.split("SELECT series_id, last_version", 1)
     select = select.replace(" attempt,", " :attempt,", 1)
     published_key = "(SELECT v.data_key FROM versions v WHERE v.job_id = fenced.id LIMIT 1)"
@@ -54,8 +54,8 @@ def _ignore_lost_leases() -> None:
     attempts.heartbeat = heartbeat_always_held  # type: ignore[assignment]
 
 
-def _hold_back() -> None:
-    """Let an attempt that lost its job publish first, even on a busy machine."""
+def _delay_later_attempts() -> None:
+    """Delay later attempts, so that an attempt that lost its job publishes first even on a busy machine."""
     publish = versions.publish
 
     def publish_late(session: Session, claimed: Claim, new: NewVersion) -> int | None:
@@ -71,6 +71,6 @@ NOT_UNIQUE = "ALTER TABLE versions DROP CONSTRAINT versions_job_id_key"
 
 BY_NAME = {
     "fencing": Sabotage(unfence, (NO_GUARD,)),
-    "unique": Sabotage(unfence, (NO_GUARD, NOT_UNIQUE)),  # the last of the safeguards that each suffice alone
+    "unique": Sabotage(unfence, (NO_GUARD, NOT_UNIQUE)),  # without the last of the safeguards that each suffice alone
     "reconciler": Sabotage(reconciler=False),
 }

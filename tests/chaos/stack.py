@@ -26,7 +26,7 @@ from tests.stores import BUCKET, s3_settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 APIS, WORKERS = ("api-1", "api-2"), ("worker-1", "worker-2")
-OURSELVES = "chaos"  # the application name of our own connections
+CHAOS = "chaos"  # the application name of this program's connections
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Stack:
     store_switch: Path
 
     def pid(self, name: str) -> int | None:
-        """The process id of a running service, else None."""
+        """Return the process id of a service, or None if it does not run."""
         process = self.services[name].process
         return process.pid if process is not None and process.poll() is None else None
 
     def children(self, name: str) -> list[int]:
-        """Process ids of a service's children."""
+        """Return the process ids of a service's children."""
         pid = self.pid(name)
         try:
             return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -55,11 +55,11 @@ class Stack:
             return []
 
     def hostname(self, name: str) -> str:
-        """The name of a worker in its jobs."""
+        """Return the name of a worker as its jobs show it."""
         return f"fit-{self.pid(name)}@{socket.gethostname()}"
 
     def stop_programs(self) -> None:
-        """End everything but PostgreSQL and Valkey, as a deploy does."""
+        """Stop everything except PostgreSQL and Valkey, as a deployment does."""
         for name in ("reconciler", *WORKERS, *APIS):
             if name in self.services:
                 self.services[name].stop()
@@ -86,7 +86,7 @@ def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> I
         with Supervisor(embedded.home, [*embedded.servers, *programs], say) as supervisor:
             embedded.start()
             migrate(env["DATABASE_URL"])
-            sessions = Sessions(make_engine(settings, OURSELVES))
+            sessions = Sessions(make_engine(settings, CHAOS))
             demand_key(sessions)
             with sessions.begin() as session:
                 session.execute(text("SET lock_timeout = '5s'"))
@@ -121,7 +121,7 @@ def _environment(embedded: Embedded, options: Options, s3_port: int) -> tuple[di
         "TRAINING_DATA_FOLDER": f"{artifacts}/data",
         "MODEL_STATE_FOLDER": f"{artifacts}/models",
         "PYTHONUNBUFFERED": "1",
-        "TMPDIR": str(home),  # where a killed process leaves its temporary files
+        "TMPDIR": str(home),  # killed processes leave their temporary files here
         "PYTHONPATH": str(PROJECT),
         STORE_SWITCH: str(switch),
         SABOTAGE: options.sabotage,
@@ -142,7 +142,7 @@ def _api(port: int) -> tuple[str, ...]:
 
 
 def signal_all(pids: list[int], number: int) -> None:
-    """Send a signal to processes, some of which may have ended."""
+    """Send a signal to processes; some may have ended already."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, number)

@@ -1,4 +1,4 @@
-"""Whether artifacts are compared with the client's data, byte for byte where it matters."""
+"""Artifacts are compared with the client's data, byte by byte where it matters."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.stores import root
 
 ORDER = Order(0, 0.0, "s", 50, seed=1, threshold=2.5)
 JOB = "00000000-0000-4000-8000-000000000000"
-Kept = dict[str, Artifact]
+StoredArtifacts = dict[str, Artifact]
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def artifacts(tmp_path: Path) -> Artifacts:
     return Artifacts(LocalFolder(tmp_path / "data"), LocalFolder(tmp_path / "models"))
 
 
-def kept(artifacts: Artifacts, order: Order, suffix: str = "") -> Kept:
-    """What a worker stores for this order."""
+def store(artifacts: Artifacts, order: Order, suffix: str = "") -> StoredArtifacts:
+    """Store the artifacts that a worker stores for this order."""
     series, detector = order.series(), named("baseline")
     state = detector.fit(series, complete(detector.parameters, order.parameters), lambda _: None)
     scores = TrainingScores.of(detector.score(state, series.values, series.timestamps, np.empty(0)))
@@ -38,26 +38,26 @@ def kept(artifacts: Artifacts, order: Order, suffix: str = "") -> Kept:
     }
 
 
-def test_what_a_worker_stores_is_without_flaw(artifacts: Artifacts) -> None:
-    assert flaws(artifacts, ORDER, **kept(artifacts, ORDER)) == []
+def test_the_artifacts_of_a_worker_have_no_flaws(artifacts: Artifacts) -> None:
+    assert flaws(artifacts, ORDER, **store(artifacts, ORDER)) == []
 
 
 @pytest.mark.parametrize("kind", ["data", "state", "scores"])
 def test_an_artifact_of_other_points_is_a_flaw(artifacts: Artifacts, kind: str) -> None:
-    others = kept(artifacts, Order(1, 0.0, "s", 50, seed=2, threshold=2.5), "-other")
-    (flaw,) = flaws(artifacts, ORDER, **kept(artifacts, ORDER) | {kind: others[kind]})
+    others = store(artifacts, Order(1, 0.0, "s", 50, seed=2, threshold=2.5), "-other")
+    (flaw,) = flaws(artifacts, ORDER, **store(artifacts, ORDER) | {kind: others[kind]})
     assert flaw.startswith(others[kind].key)
 
 
-def damaged(artifacts: Artifacts) -> Iterator[Path]:
+def stored_files(artifacts: Artifacts) -> Iterator[Path]:
     yield root(artifacts.data) / "s" / f"{JOB}.npz"
     yield root(artifacts.states) / "s" / f"{JOB}.1.json"
     yield root(artifacts.states) / "s" / f"{JOB}.1.scores.npz"
 
 
-def test_an_artifact_that_is_half_there_or_gone_is_a_flaw(artifacts: Artifacts) -> None:
-    for file in damaged(artifacts):
-        stored = kept(artifacts, ORDER)
+def test_a_truncated_or_missing_artifact_is_a_flaw(artifacts: Artifacts) -> None:
+    for file in stored_files(artifacts):
+        stored = store(artifacts, ORDER)
         file.write_bytes(file.read_bytes()[:-5])
         assert "damaged" in flaws(artifacts, ORDER, **stored)[0]
         file.unlink()

@@ -1,4 +1,4 @@
-"""A run is its seed."""
+"""The seed determines the whole run."""
 
 from itertools import islice
 
@@ -8,7 +8,7 @@ from tests.chaos.faults import FAULTS
 from tests.chaos.plan import Ending, Options, Way, fault_kinds, orders
 
 
-def test_one_seed_gives_one_plan_and_another_seed_another() -> None:
+def test_the_same_seed_gives_the_same_plan_and_another_seed_another_plan() -> None:
     assert orders(Options(seed=3)) == orders(Options(seed=3))
     assert orders(Options(seed=3)) != orders(Options(seed=4))
     first, repeated, other = (
@@ -18,14 +18,14 @@ def test_one_seed_gives_one_plan_and_another_seed_another() -> None:
     assert first == repeated != other
 
 
-def test_as_many_good_fits_are_asked_for_as_were_wanted() -> None:
+def test_the_plan_has_the_requested_number_of_valid_fits() -> None:
     planned = orders(Options(jobs=300))
-    assert sum(order.way is not Way.WRONG for order in planned) == 300
+    assert sum(order.way is not Way.INVALID for order in planned) == 300
     assert {order.way for order in planned} == set(Way)
     assert {order.ending for order in planned} == set(Ending)
 
 
-def test_every_kind_of_fault_happens_before_one_happens_twice() -> None:
+def test_every_kind_of_fault_happens_before_any_repeats() -> None:
     kinds = [kind for kind, _, _ in islice(fault_kinds(Options(), list(FAULTS)), len(FAULTS))]
     assert sorted(kinds) == sorted(FAULTS)
 

@@ -1,4 +1,4 @@
-"""The whole of it, short: it passes with the product as it is, and notices each safeguard that is taken out of it."""
+"""Short complete runs: the unchanged product passes, and each removed safeguard makes the run fail."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ Outcomes = dict[str, "Future[tuple[int, str]]"]
 
 
 def chaos(logs: Path, *arguments: str) -> tuple[int, str]:
-    """Run it as a person does, but shorter."""
+    """Run the command as a person would, but shorter."""
     command = [sys.executable, "-m", "tests.chaos", "--quick", f"--logs={logs}", *arguments]
     process = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=600)
     return process.returncode, process.stdout + process.stderr
@@ -28,7 +28,7 @@ def chaos(logs: Path, *arguments: str) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcomes]:
-    """What came of each run; they wait more than they work, so all run at a time."""
+    """The result of each run. All runs are concurrent, because they wait more than they work."""
     with ThreadPoolExecutor(len(RUNS)) as pool:
         yield {
             name: pool.submit(
@@ -41,7 +41,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcomes]:
         }
 
 
-def test_the_product_as_it_is_passes(outcomes: Outcomes) -> None:
+def test_the_unchanged_product_passes(outcomes: Outcomes) -> None:
     code, output = outcomes["nothing"].result()
     assert (code, output.count("\nPASSED\n")) == (0, 1), output
     assert re.search(r"jobs accepted 2\d", output)
@@ -56,7 +56,7 @@ def test_the_product_as_it_is_passes(outcomes: Outcomes) -> None:
         ("reconciler", r"VIOLATION \(lost\)"),
     ],
 )
-def test_a_safeguard_that_is_taken_out_is_missed(outcomes: Outcomes, sabotage: str, violation: str) -> None:
+def test_a_run_without_a_safeguard_fails(outcomes: Outcomes, sabotage: str, violation: str) -> None:
     code, output = outcomes[sabotage].result()
     assert code == 1, output
     assert re.search(violation, output), output

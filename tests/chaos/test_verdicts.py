@@ -1,4 +1,4 @@
-"""The verification itself: a run without a flaw passes, and each flaw is named."""
+"""The verification itself: a flawless run passes, and each flaw is reported."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +25,7 @@ def keys(job_id: str) -> tuple[str, str, str]:
 
 @pytest.fixture
 def ledger() -> Ledger:
-    """Two jobs, one after the other, that became versions 1 and 2, and one that was cancelled."""
+    """Two consecutive jobs that became versions 1 and 2, and a canceled one."""
     ledger = Ledger()
     for number, job_id in enumerate(("a", "b", "c")):
         ledger.record_promise(job_id, order(number), 10.0 * number, 10.0 * number + 1, None)
@@ -38,7 +38,7 @@ def ledger() -> Ledger:
 
 @pytest.fixture
 def evidence() -> Evidence:
-    """What the database and the store say then."""
+    """The matching contents of database and store."""
     rows = [
         JobRow("a", 1, "s", "succeeded", 1, request_id="1"),
         JobRow("b", 2, "s", "succeeded", 2, request_id="2"),
@@ -49,7 +49,7 @@ def evidence() -> Evidence:
 
 
 def changed(job_id: str, **columns: object) -> Change:
-    """A row that says otherwise."""
+    """Change columns of a job's row."""
 
     def change(_ledger: Ledger, evidence: Evidence) -> None:
         evidence.jobs[job_id] = replace(evidence.jobs[job_id], **columns)  # type: ignore[arg-type]
@@ -66,7 +66,7 @@ def with_job(row: JobRow) -> Change:
 
 
 def with_versions(numbers: dict[str, int]) -> Change:
-    """The jobs' versions, numbered otherwise in every row."""
+    """Renumber the jobs' versions in every row."""
 
     def change(ledger: Ledger, evidence: Evidence) -> None:
         for job_id, number in numbers.items():
@@ -108,18 +108,18 @@ def test_a_run_that_kept_every_promise_passes(ledger: Ledger, evidence: Evidence
         ("version", without_version),
         ("order", with_versions({"a": 2, "b": 1})),
         ("artifact", lambda _, evidence: evidence.files.remove(keys("a")[2])),
-        ("artifact", lambda _, evidence: evidence.flaws.append(("a", "not what a fresh fit learns"))),
+        ("artifact", lambda _, evidence: evidence.flaws.append(("a", "differs from the state of a fresh fit"))),
         ("orphan", lambda _, evidence: evidence.files.add("s/d.npz")),
         ("orphan", lambda _, evidence: evidence.files.add("s/.part-0123")),
-        ("answer", lambda ledger, _: ledger.complain("an answer of 500")),
+        ("answer", lambda ledger, _: ledger.complain("a request returned 500")),
     ],
 )
-def test_a_flaw_is_named(ledger: Ledger, evidence: Evidence, kind: str, change: Change) -> None:
+def test_each_flaw_is_reported_as_its_kind(ledger: Ledger, evidence: Evidence, kind: str, change: Change) -> None:
     change(ledger, evidence)
     assert kind in {violation.kind for violation in violations(ledger, evidence)}
 
 
-def test_a_deleted_version_leaves_a_gap_that_is_no_violation(ledger: Ledger, evidence: Evidence) -> None:
+def test_a_gap_left_by_a_deleted_version_is_allowed(ledger: Ledger, evidence: Evidence) -> None:
     without_version(ledger, evidence)
     ledger.deleted.add(("s", 1))
     assert violations(ledger, evidence) == []
@@ -133,25 +133,25 @@ def test_a_job_of_a_request_whose_answer_was_lost_is_allowed(ledger: Ledger, evi
     assert violations(ledger, evidence) == []
 
 
-def test_a_job_of_a_refused_request_is_a_violation(ledger: Ledger, evidence: Evidence) -> None:
+def test_a_job_of_a_rejected_request_is_a_violation(ledger: Ledger, evidence: Evidence) -> None:
     evidence.jobs["d"] = JobRow("d", 4, "s", "cancelled", request_id="refused")
     ledger.refused.add("refused")
     (violation,) = violations(ledger, evidence)
     assert violation.kind == "doubled"
-    assert "that was refused" in violation.sentence
+    assert "that was rejected" in violation.sentence
 
 
-def test_a_job_must_not_change_what_it_said_last(ledger: Ledger) -> None:
+def test_a_changed_final_status_is_a_complaint(ledger: Ledger) -> None:
     ledger.record_end("a", Status.FAILED, None)
-    assert ledger.complaints == ["job a was succeeded and then failed"]
+    assert ledger.complaints == ["job a was succeeded, then failed"]
 
 
-def test_one_job_must_not_stand_for_two_fits(ledger: Ledger) -> None:
+def test_one_job_for_two_fits_is_a_complaint(ledger: Ledger) -> None:
     ledger.record_promise("a", order(7), 50.0, 51.0, None)
-    assert ledger.complaints == ["job a stands for two fits, 0 and 7"]
+    assert ledger.complaints == ["job a was returned for two fits, 0 and 7"]
 
 
-def test_predictions_may_be_refused_only_while_their_own_process_was_hit() -> None:
+def test_predictions_may_be_refused_only_during_outages_of_their_process() -> None:
     refusal = Refusal(sent_at=10.0, answered_at=11.0, api=1, reason="503 database_unavailable")
     assert unexcused([refusal], [Outage(10.5, 12.0, api=1)]) == []
     assert unexcused([refusal], [Outage(5.0, 10.0, api=None)]) == []

@@ -1,4 +1,4 @@
-"""Verdicts about a run: pure functions of the ledger of the clients and the evidence."""
+"""Verdicts on a run: pure functions of the clients' ledger and the evidence."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,27 +13,27 @@ from tests.chaos.plan import Ending
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A broken promise, and its job if it concerns one."""
+    """A broken promise, with its job if it concerns one."""
 
-    kind: str  # lost, doubled, or a word for anything else
+    kind: str  # lost, doubled, or another word
     sentence: str
     job_id: str | None = None
 
 
 def violations(ledger: Ledger, evidence: Evidence) -> list[Violation]:
-    """All broken promises."""
+    """Return all broken promises."""
     return [
-        *(violation for promise in ledger.promises.values() for violation in _of_promise(promise, evidence)),
-        *_unasked(ledger, evidence),
-        *_of_versions(ledger, evidence),
-        *_order_of_acceptance(ledger, evidence),
-        *_of_files(evidence),
+        *(violation for promise in ledger.promises.values() for violation in _promise_violations(promise, evidence)),
+        *_unknown_jobs(ledger, evidence),
+        *_version_violations(ledger, evidence),
+        *_order_violations(ledger, evidence),
+        *_file_violations(evidence),
         *(Violation("artifact", flaw, job_id) for job_id, flaw in evidence.flaws),
         *(Violation("answer", complaint) for complaint in ledger.complaints),
     ]
 
 
-def _of_promise(promise: Promise, evidence: Evidence) -> Iterator[Violation]:
+def _promise_violations(promise: Promise, evidence: Evidence) -> Iterator[Violation]:
     job_id, order = promise.job_id, promise.order
     row = evidence.jobs.get(job_id)
     if row is None:
@@ -43,35 +43,35 @@ def _of_promise(promise: Promise, evidence: Evidence) -> Iterator[Violation]:
         yield Violation("lost", f"Job {job_id} was accepted and is still {row.status}.", job_id)
         return
     if row.series_id != order.series_id:
-        yield Violation("answer", f"Job {job_id} is of series {row.series_id}, not {order.series_id}.", job_id)
+        yield Violation("answer", f"Job {job_id} belongs to series {row.series_id}, not {order.series_id}.", job_id)
     if promise.status is not None and (promise.status, promise.version) != (row.status, row.version):
         reported = f"{promise.status} (version {promise.version})"
-        yield Violation("answer", f"Job {job_id} was told to be {reported} and is {row.status}.", job_id)
+        yield Violation("answer", f"Job {job_id} was reported as {reported} and is {row.status}.", job_id)
     if promise.cancelled:
         if row.status != Status.CANCELLED:
-            yield Violation("cancelled", f"Job {job_id} was told to be cancelled and is {row.status}.", job_id)
+            yield Violation("cancelled", f"Job {job_id} was reported as cancelled and is {row.status}.", job_id)
     elif row.status == Status.CANCELLED and not promise.cancel_asked:
-        yield Violation("cancelled", f"Job {job_id} is cancelled, which nobody asked for.", job_id)
+        yield Violation("cancelled", f"Job {job_id} is cancelled, although no client canceled it.", job_id)
     if row.status in (Status.SUCCEEDED, Status.FAILED):
         ending = Ending.SUCCEEDED if row.status == Status.SUCCEEDED else row.error_code
         if ending != order.ending:
-            yield Violation("failed", f"Job {job_id} came to {ending} and was meant to come to {order.ending}.", job_id)
+            yield Violation("failed", f"Job {job_id} ended with {ending} instead of {order.ending}.", job_id)
 
 
-def _unasked(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
-    """Jobs unknown to clients: each must come from a request whose answer was lost."""
-    of_request: dict[str, str] = {}
+def _unknown_jobs(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
+    """Yield violations by jobs that clients do not know: each must come from a request whose answer was lost."""
+    job_of_request: dict[str, str] = {}
     for row in evidence.jobs.values():
-        other = of_request.setdefault(row.request_id, row.job_id)
+        other = job_of_request.setdefault(row.request_id, row.job_id)
         if other != row.job_id:
-            yield Violation("doubled", f"Jobs {other} and {row.job_id} are of one request.", row.job_id)
+            yield Violation("doubled", f"Jobs {other} and {row.job_id} come from one request.", row.job_id)
         if row.job_id in ledger.promises or row.request_id in ledger.unsettled:
             continue
-        origin = "that was refused" if row.request_id in ledger.refused else "that nobody sent"
-        yield Violation("doubled", f"Job {row.job_id} is of a request {origin} ({row.request_id}).", row.job_id)
+        origin = "that was rejected" if row.request_id in ledger.refused else "that no client sent"
+        yield Violation("doubled", f"Job {row.job_id} comes from a request {origin} ({row.request_id}).", row.job_id)
 
 
-def _of_versions(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
+def _version_violations(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
     of_job: dict[str, list[int]] = defaultdict(list)
     existing: dict[str, set[int]] = defaultdict(set)
     for version in evidence.versions:
@@ -83,7 +83,7 @@ def _of_versions(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
             yield Violation("version", f"{name} belongs to no succeeded job.", version.job_id)
         elif version.attempt != row.attempt:
             published = f"{name} was published by attempt {version.attempt} of job {row.job_id}"
-            yield Violation("fenced", f"{published}, which attempt {row.attempt} had taken over.", row.job_id)
+            yield Violation("fenced", f"{published}, after attempt {row.attempt} had taken over.", row.job_id)
     for job_id, numbers in of_job.items():
         if len(numbers) > 1:
             yield Violation("doubled", f"Job {job_id} has the versions {numbers}.", job_id)
@@ -98,11 +98,11 @@ def _of_versions(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
         if not must_miss <= missing <= may_miss | must_miss:
             yield Violation(
                 "version",
-                f"Of {series_id} the versions {sorted(missing)} are missing; deleted were {sorted(must_miss)}.",
+                f"{series_id} lacks the versions {sorted(missing)}; clients deleted {sorted(must_miss)}.",
             )
 
 
-def _order_of_acceptance(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
+def _order_violations(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
     for series_id, rows in _succeeded(evidence).items():
         for row, later in pairwise(rows):
             if later.version is None or row.version is None or later.version < row.version:
@@ -113,7 +113,7 @@ def _order_of_acceptance(ledger: Ledger, evidence: Evidence) -> Iterator[Violati
         if promise.version is not None:
             by_series[promise.order.series_id].append(promise)
     for promises in by_series.values():
-        # `highest` is the version that was answered last of those answered before this one was asked for.
+        # `highest` is the highest version of the jobs that were accepted before this one was requested.
         answered = sorted(promises, key=lambda promise: promise.answered_at)
         highest, place = 0, 0
         for promise in sorted(promises, key=lambda promise: promise.sent_at):
@@ -121,21 +121,21 @@ def _order_of_acceptance(ledger: Ledger, evidence: Evidence) -> Iterator[Violati
                 highest = max(highest, answered[place].version or 0)
                 place += 1
             if (promise.version or 0) < highest:
-                sentence = f"Job {promise.job_id} was asked for after version {highest} was promised, and became"
-                yield Violation("order", f"{sentence} version {promise.version}.", promise.job_id)
+                order = f"Job {promise.job_id} was submitted after the job of version {highest} was accepted"
+                yield Violation("order", f"{order}, but became version {promise.version}.", promise.job_id)
 
 
-def _of_files(evidence: Evidence) -> Iterator[Violation]:
+def _file_violations(evidence: Evidence) -> Iterator[Violation]:
     owned = {key for version in evidence.versions for key in version.keys}
     owned |= {row.data_key for row in evidence.jobs.values() if row.data_key}
     for key in sorted(owned - evidence.files):
         yield Violation("artifact", f"A row refers to {key}, which is not in the store.")
     for key in sorted(evidence.files - owned):
-        yield Violation("orphan", f"{key} is in the store, and no row refers to it after collection.")
+        yield Violation("orphan", f"{key} is in the store, but no row refers to it after garbage collection.")
 
 
 def _succeeded(evidence: Evidence) -> dict[str, list[JobRow]]:
-    """Succeeded jobs by series, in the order of acceptance."""
+    """Return the succeeded jobs of each series, in the order of acceptance."""
     rows: dict[str, list[JobRow]] = defaultdict(list)
     for row in sorted(evidence.jobs.values(), key=lambda row: row.seq):
         if row.status == Status.SUCCEEDED:
