@@ -26,7 +26,7 @@ MakeKey = Callable[..., Key]
 
 
 def key_maker(database: Sessions) -> MakeKey:
-    """A function that creates keys in this database; without scopes, a key has all of them."""
+    """Return a function that creates keys in this database, with all scopes unless some are given."""
 
     def make(*scopes: str, prefix: str = "", expires_at: datetime | None = None) -> Key:
         key = Key(token_hex(6), new_token())

@@ -1,7 +1,7 @@
-"""`python -m tests.crashes.entry api PORT | worker | reconciler`: a process of the product that dies at armed steps.
+"""`python -m tests.crashes.entry api PORT | worker | reconciler`: a real process that dies at armed steps.
 
 A file in the folder ARMED names an actor (a job id, or the process) and a step. The process that reaches the step
-renames the file and kills itself, so each death happens once. The API and the reconciler are started again.
+renames the file and kills itself, so each death happens once. The API and the reconciler are then restarted.
 """
 
 import ctypes
@@ -24,12 +24,12 @@ from shared.store.engine import Session
 from tests.crashes.steps import IN_TRANSACTION, functions, moments
 
 ARMED = pathlib.Path(os.environ["ARMED"])
-UNAVAILABLE = UnavailableError(Code.DATABASE_UNAVAILABLE, "Not at the moment.")
-DAMAGED = DamagedError(Code.ARTIFACT_DAMAGED, "What was stored is gone.")
+UNAVAILABLE = UnavailableError(Code.DATABASE_UNAVAILABLE, "Temporarily unavailable.")
+DAMAGED = DamagedError(Code.ARTIFACT_DAMAGED, "The artifact is missing.")
 rename = pathlib.Path.rename
 lost_answers: list[int] = []
 after_commits: dict[Any, list[Callable[[], None]]] = {}
-actor = ""  # the job that is fitted, or the process
+actor = ""  # id of the job being fitted, or name of the process
 
 
 def is_armed(function: str) -> bool:
@@ -37,7 +37,7 @@ def is_armed(function: str) -> bool:
 
 
 def reach(function: str, moment: str) -> None:
-    """Die here if this step is armed."""
+    """Kill this process if the step is armed."""
     name = f"{actor}~{function}~{moment}"
     try:
         rename(ARMED / name, ARMED / f"hit~{name}")
@@ -48,7 +48,7 @@ def reach(function: str, moment: str) -> None:
 
 
 def provoke(function: str, session: Session | None) -> None:
-    """Cause the failures without which some steps are never reached."""
+    """Cause the failures that some steps need in order to be reached."""
     if function == "artifacts.get":
         while is_armed("attempts.heartbeat"):
             time.sleep(0.01)
@@ -65,11 +65,11 @@ def provoke(function: str, session: Session | None) -> None:
 
 
 def hold() -> None:
-    """Wait while the test holds fits, and write this process id to a file."""
+    """Wait while the test holds fits, and write this process's id to a file."""
     while (ARMED / "hold").exists():
-        writing = ARMED / f"{os.getpid()}"
-        writing.write_text(str(os.getpid()))
-        rename(writing, ARMED / f"holds~{actor}")
+        unfinished = ARMED / f"{os.getpid()}"
+        unfinished.write_text(str(os.getpid()))
+        rename(unfinished, ARMED / f"holds~{actor}")
         time.sleep(0.01)
 
 
@@ -79,7 +79,7 @@ def lose_the_answer() -> None:
 
 
 def after_commit(session: Any, call: Callable[[], None]) -> None:
-    """Call this after the commit, before the caller knows of it."""
+    """Run `call` after the commit, before the committing code continues."""
     dialect = session.dialect
     if "do_commit" not in vars(dialect):
         commit, rollback = dialect.do_commit, dialect.do_rollback
@@ -109,7 +109,7 @@ def wrapped(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
             after_commit(session, lambda: reach(name, "committed"))
         result = real(*arguments, **named)
         if name == "jobs.next_of_series" and result is None and is_armed("queue.announce"):
-            result = actor  # the reconciler announced it first: a message without a claimable job will do
+            result = actor  # the reconciler announced it first: any message will do, even without a claimable job
         reach(name, "after")
         return result
 
@@ -127,11 +127,11 @@ def arm(process: str) -> None:
         setattr(owner, function, wrapped(name, getattr(owner, function)))
 
     def rename_watched(path: pathlib.Path, target: Any) -> Any:
-        writing = path.name.startswith(".part-")
-        if writing:
+        is_artifact = path.name.startswith(".part-")
+        if is_artifact:
             reach("artifacts.put", "written")
         result = rename(path, target)
-        if writing:
+        if is_artifact:
             reach("artifacts.put", "renamed")
         return result
 
@@ -145,7 +145,7 @@ def end_with_parent() -> None:
 
 
 def keep_running(main: Callable[[], object]) -> None:
-    """Run it in a child process, and start it again whenever it is killed."""
+    """Run `main` in a child process, and restart it whenever it is killed."""
     child = 0
 
     def stop(*_: object) -> None:

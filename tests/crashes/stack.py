@@ -1,4 +1,4 @@
-"""Processes that die at armed steps, and the helpers of their tests."""
+"""Processes that die at armed steps, and helpers for the tests that kill them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +21,11 @@ from tests.protocol.history import History
 from tests.protocol.world import World
 from tests.waiting import until
 
-PATIENCE_S = 120  # on a busy machine
+PATIENCE_S = 120  # enough on a busy machine
 
 
 class Stack:
-    """An API, a worker and a reconciler, each started by the test."""
+    """An API, a worker and a reconciler; the test starts each."""
 
     def __init__(self, settings: Settings, sessions: Sessions, folder: Path) -> None:
         self.settings, self.sessions, self.folder = settings, sessions, folder
@@ -53,7 +53,7 @@ class Stack:
     # --- clients ----------------------------------------------------------------------------------------------------
 
     def try_fit(self, series_id: str, key: str) -> str | None:
-        """The job id; None without an answer."""
+        """Request a fit; return the job id, or None without a response."""
         try:
             answer = self.client.post(f"/fit/{series_id}", json=ramp(), headers={"Idempotency-Key": key})
         except httpx.TransportError:
@@ -61,7 +61,7 @@ class Stack:
         return str(answer.json()["job_id"]) if answer.status_code == httpx.codes.ACCEPTED else None
 
     def fit(self, series_id: str, key: str = "") -> str:
-        """Repeat the same request until it is answered, as clients should."""
+        """Repeat the same request until it gets a response, as clients should; return the job id."""
         job_ids: list[str] = []
         key = key or str(uuid4())
         until(
@@ -73,10 +73,10 @@ class Stack:
         job: dict[str, Any] = self.client.get(f"/jobs/{job_id}").json()
         return job
 
-    # --- what is true -----------------------------------------------------------------------------------------------
+    # --- state ------------------------------------------------------------------------------------------------------
 
     def jobs_of(self, series_id: str) -> list[tuple[str, str, int | None]]:
-        """Id, status and version of the jobs of a series, in the order of acceptance."""
+        """Return id, status and version of the jobs of a series, in the order of acceptance."""
         statement = text("SELECT CAST(id AS text), status, version FROM fit_jobs WHERE series_id = :id ORDER BY seq")
         with self.sessions.begin() as session:
             return [tuple(row) for row in session.execute(statement, {"id": series_id})]
@@ -86,17 +86,17 @@ class Stack:
             return admissions.admission(session, 1_000).open_jobs
 
     def history(self) -> History:
-        """The history of all jobs, after checking every invariant."""
+        """Check every invariant, and return the history of all jobs."""
         history = History(World(self.sessions, self.artifacts))
         history.observe()
         return history
 
     def orphans(self) -> set[str]:
         history = self.history()
-        remains = {str(file) for file in self.folder.rglob(".part-*")}
-        return (history.stored() - history.referenced()) | remains
+        unfinished_files = {str(file) for file in self.folder.rglob(".part-*")}
+        return (history.stored() - history.referenced()) | unfinished_files
 
-    # --- what the reconciler finds ----------------------------------------------------------------------------------
+    # --- work for the reconciler ------------------------------------------------------------------------------------
 
     def leave_orphans(self) -> None:
         job_id = str(uuid4())
@@ -104,11 +104,12 @@ class Stack:
         self.artifacts.states.put(state_key("orphan", job_id, 1, ".json"), b"x")
 
     def poison(self, series_id: str) -> tuple[str, str]:
-        """A job whose lease expires after two crashes, and the job that waits behind it."""
-        poison, next_job_id = self.fit(series_id), self.fit(series_id)
+        """Create a job whose lease expires after two crashes, and a job that waits behind it; return their ids."""
+        poison_id, next_job_id = self.fit(series_id), self.fit(series_id)
         with self.sessions.begin() as session:
-            assert attempts.claim(session, poison, "doomed", 60)
+            assert attempts.claim(session, poison_id, "doomed", 60)
             session.execute(
-                text("UPDATE fit_jobs SET crashes = 2, lease_until = clock_timestamp() WHERE id = :id"), {"id": poison}
+                text("UPDATE fit_jobs SET crashes = 2, lease_until = clock_timestamp() WHERE id = :id"),
+                {"id": poison_id},
             )
-        return poison, next_job_id
+        return poison_id, next_job_id

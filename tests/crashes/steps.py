@@ -1,6 +1,6 @@
-"""The steps at which a process may die: every function of the store, the folder and the queue that the verbs call.
+"""The steps at which a process may die: every call of the verbs to the store, the artifact folders and the queue.
 
-Found by reading the verbs' own code, so that a new one is tried without anybody remembering to.
+The steps are read from the verbs' source code, so that new calls are tested automatically.
 """
 
 import ast
@@ -14,18 +14,18 @@ VERBS = {
     "worker": ("worker/training.py", "worker/leasing.py"),
     "reconciler": ("worker/reconciling.py", "worker/collecting.py"),
 }
-UNTRIED = {  # and why
-    "admissions.finished_lately": "read for the Retry-After of a 429",
-    "admissions.open_of_keys": "read where keys have a quota, before anything is written",
-    "attempts.abandon": "spares the wait for a lease when a child died; without it the lease runs out",
-    "garbage.ownerless": "read by the dry run of a command",
-    "queue.make_celery": "makes an object",
+EXCLUDED = {  # functions with the reason
+    "admissions.finished_lately": "reads for the Retry-After of a 429",
+    "admissions.open_of_keys": "reads where keys have a quota, before anything is written",
+    "attempts.abandon": "only avoids waiting for the lease of a dead child to expire",
+    "garbage.ownerless": "reads for a dry run",
+    "queue.make_celery": "only creates an object",
 }
-FOLDERS = ("data", "states", "folder")  # what the verbs call a LocalFolder
+FOLDERS = ("data", "states", "folder")  # names that the verbs use for a LocalFolder
 FOLDER_FUNCTIONS = ("put", "get", "delete", "keys", "sweep")
 IN_TRANSACTION = ("before", "after", "committed")
 OUTSIDE = ("before", "after")
-WHILE_WRITING = ("written", "renamed")  # the temporary file, and before its folder is synced
+WHILE_WRITING = ("written", "renamed")  # the temporary file, before the sync of its folder
 
 
 class Step(NamedTuple):
@@ -37,13 +37,13 @@ class Step(NamedTuple):
 
 
 def functions(process: str) -> set[str]:
-    """All that the process calls, by name."""
+    """Return the names of all functions that the process calls."""
     return {name for source in VERBS[process] for name in _called(ast.parse((ROOT / source).read_text()))}
 
 
 def steps(process: str) -> list[Step]:
-    """All of the moments at which it is to die."""
-    return [Step(name, moment) for name in sorted(functions(process) - UNTRIED.keys()) for moment in moments(name)]
+    """Return all steps at which the process must die once."""
+    return [Step(name, moment) for name in sorted(functions(process) - EXCLUDED.keys()) for moment in moments(name)]
 
 
 def moments(name: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A worker that sleeps longer than its lease, and wakes with a version of a job that is no longer its own."""
+"""A worker that sleeps past its lease, and wakes with a version of a job that it no longer owns."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from tests.waiting import until
 
 @pytest.fixture(scope="module")
 def worker(stack: Stack) -> Iterator[Process]:
-    """A worker with several children, with an API and a reconciler."""
+    """A worker with several children, next to an API and a reconciler."""
     with stack.run("api"), stack.run("reconciler"), stack.run("worker") as process:
         wait_for_worker(process, PATIENCE_S)
         yield process
@@ -22,7 +22,7 @@ def worker(stack: Stack) -> Iterator[Process]:
 
 @pytest.fixture
 def sleeper(stack: Stack, worker: Process, series_id: str) -> Iterator[tuple[str, int]]:
-    """A job, and the process of its first attempt, stopped just before it publishes."""
+    """A job id, and the process id of its first attempt, stopped just before it publishes."""
     (stack.armed / "hold").touch()
     job_id = stack.fit(series_id)
     until((stack.armed / f"holds~{job_id}").exists, PATIENCE_S)
@@ -34,27 +34,27 @@ def sleeper(stack: Stack, worker: Process, series_id: str) -> Iterator[tuple[str
 
 
 def wake(stack: Stack, worker: Process, job_id: str, pid: int) -> None:
-    """Let the process continue until it notices that it lost its job."""
+    """Continue the process, and wait until it notices that it lost its job."""
     os.kill(pid, signal.SIGCONT)
     log_lines = (f"job {job_id}: attempt 1 lost the job", f"job {job_id}: lost, and its fit did not stop")
-    until(lambda: any(end in worker.log.read_text() for end in log_lines), PATIENCE_S)
+    until(lambda: any(line in worker.log.read_text() for line in log_lines), PATIENCE_S)
     until(lambda: not stack.orphans(), PATIENCE_S)
 
 
-def test_a_sleeper_whose_job_was_fitted_by_another_changes_nothing(
+def test_a_sleeper_whose_job_another_worker_fitted_changes_nothing(
     stack: Stack, worker: Process, series_id: str, sleeper: tuple[str, int]
 ) -> None:
     job_id, pid = sleeper
-    later = stack.fit(series_id)
-    until(lambda: stack.job(later)["status"] == "succeeded", PATIENCE_S)
+    next_job_id = stack.fit(series_id)
+    until(lambda: stack.job(next_job_id)["status"] == "succeeded", PATIENCE_S)
     job_before = stack.job(job_id)
     assert (job_before["status"], job_before["version"], job_before["attempts"]) == ("succeeded", "1", 2)
     wake(stack, worker, job_id, pid)
     assert stack.job(job_id) == job_before
-    assert stack.jobs_of(series_id) == [(job_id, "succeeded", 1), (later, "succeeded", 2)]
+    assert stack.jobs_of(series_id) == [(job_id, "succeeded", 1), (next_job_id, "succeeded", 2)]
 
 
-def test_a_sleeper_whose_job_was_cancelled_publishes_nothing(
+def test_a_sleeper_whose_job_was_canceled_publishes_nothing(
     stack: Stack, worker: Process, series_id: str, sleeper: tuple[str, int]
 ) -> None:
     job_id, pid = sleeper
