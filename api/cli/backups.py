@@ -1,4 +1,4 @@
-"""A backup as a folder of files, and what writing and restoring one have in common."""
+"""A backup folder, and functions that backup and restore share."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from shared.store import schema
 from shared.store.engine import Sessions
 from shared.store.inspection import Reference
 
-WRITERS = 8  # side by side: each file waits for the disk
+WRITERS = 8  # threads, because each file waits for the disk
 FILES_AT_A_TIME = 500
 
 Manifest = dict[str, Any]  # tsad, revision, made_at, tables, artifacts, damaged
@@ -27,26 +27,26 @@ Manifest = dict[str, Any]  # tsad, revision, made_at, tables, artifacts, damaged
 
 @dataclass(frozen=True)
 class BackupFolder:
-    """The manifest, the rows of each table and the artifacts of a backup."""
+    """The manifest, table rows and artifacts of a backup."""
 
     path: Path
 
     @property
     def manifest_file(self) -> Path:
-        """Path of the manifest, which is written last: a folder without it is not a backup."""
+        """Path of the manifest. It is written last: a folder without it is not a backup."""
         return self.path / "manifest.json"
 
     @property
     def artifacts(self) -> Artifacts:
-        """Stores inside the folder."""
+        """Artifact stores inside the folder."""
         return Artifacts(LocalFolder(self.path / "artifacts/data"), LocalFolder(self.path / "artifacts/models"))
 
     def table_file(self, table: str) -> Path:
-        """Path of the rows of a table, in COPY's text format."""
+        """Return the path of a table's rows, in COPY's text format."""
         return self.path / "tables" / f"{table}.copy"
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Write the manifest so that it exists only when it is complete."""
+        """Write the manifest atomically."""
         unfinished = self.manifest_file.with_name(f"{self.manifest_file.name}.new")
         unfinished.write_text(json.dumps(manifest, indent=1))
         unfinished.rename(self.manifest_file)
@@ -60,25 +60,27 @@ class BackupFolder:
                 with path.open("rb") as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
                 if digest != table["sha256"]:
-                    raise InputError(Code.INVALID_FILE, f"{path} is not what was written: nothing is restored.")
+                    raise InputError(
+                        Code.INVALID_FILE, f"{path} does not match its SHA-256 in the manifest. Nothing was restored."
+                    )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(Code.INVALID_FILE, f"{self.path} is no complete backup: {error}.") from None
+            raise InputError(Code.INVALID_FILE, f"{self.path} is not a complete backup: {error}.") from None
         return manifest
 
 
 @dataclass
 class CopyResult:
-    """Number of copied files, and the damaged ones with the row that refers to each."""
+    """The number of copied files, and the damaged files with the row that refers to each."""
 
     copied: int = 0
     damaged: dict[str, str] = field(default_factory=dict)  # owner by key
 
 
 def copy_artifacts(references: Iterator[Reference], source: Artifacts, target: Artifacts) -> CopyResult:
-    """Copy artifacts that match their SHA-256, and report the others on standard error."""
+    """Copy the artifacts that match their SHA-256; report the others on standard error."""
 
     def copy(reference: Reference) -> str:
-        """Copy a file and return what is wrong with it, if anything."""
+        """Copy a file; return a description of its damage, or an empty string."""
         try:
             content = store_of(source, reference).get(reference.artifact)
             store_of(target, reference).put(reference.artifact.key, content)
@@ -93,7 +95,7 @@ def copy_artifacts(references: Iterator[Reference], source: Artifacts, target: A
             for reference, damage in zip(group, writers.map(copy, group), strict=True):
                 if damage:
                     result.damaged[reference.artifact.key] = reference.owner
-                    note(f"{reference.artifact.key}, of {reference.owner}: {damage}")
+                    note(f"{reference.artifact.key} ({reference.owner}): {damage}")
                 else:
                     result.copied += 1
             progress.advance(bar, len(group))
@@ -106,14 +108,14 @@ def require_revision(sessions: Sessions, revision: str | None) -> None:
     if current != revision:
         raise SetupError(
             Code.CONFIGURATION,
-            f"The schema is {current} where {revision} is needed: migrate it, or restore into a new database.",
+            f"The schema is {current}, but {revision} is required: migrate it, or restore into a new database.",
         )
 
 
 def print_report(manifest: Manifest, action: str, folder: BackupFolder, *, as_json: bool) -> None:
-    """Print how many rows and artifacts were written to a backup or restored from it."""
+    """Print how many rows and artifacts were written or restored, as `action` says."""
     if as_json:
         show_json({"folder": str(folder.path), **manifest})
         return
     rows = ", ".join(f"{table['rows']:,} {name}" for name, table in manifest["tables"].items())
-    print(f"{rows} and {manifest['artifacts']:,} artifacts are {action} {folder.path}.")
+    print(f"{rows} and {manifest['artifacts']:,} artifacts {action} {folder.path}.")

@@ -1,4 +1,4 @@
-"""Columns of a CSV, NDJSON, JSON or Parquet file; the content decides which it is, and gzip is expanded."""
+"""Read the columns of a CSV, NDJSON, JSON or Parquet file, detected from its content, with gzip or without."""
 
 import csv
 import gzip
@@ -14,19 +14,19 @@ from shared.errors import Code, InputError
 
 STDIN = "-"
 
-Columns = dict[str, list[str]]  # cells by the name of their column
+Columns = dict[str, list[str]]  # cells by column name
 
 
-def columns_of(source: str) -> Columns:
-    """Read the cells of a path, or of standard input for `-`; raise `InputError` if it is not a table."""
+def read_columns(source: str) -> Columns:
+    """Read the cells of a file, or of standard input for `-`; raise `InputError` if it is not a table."""
     content = _content(source)
     if content[:4] == b"PAR1":
-        return _of_parquet(content)
+        return _parse_parquet(content)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(Code.INVALID_FILE, f"{name_of(source)} is neither UTF-8 text nor Parquet.") from None
-    return _of_json(text, source) if text.lstrip()[:1] == "{" else _of_csv(text)
+    return _parse_json(text, source) if text.lstrip()[:1] == "{" else _parse_csv(text)
 
 
 def _content(source: str) -> bytes:
@@ -38,17 +38,17 @@ def _content(source: str) -> bytes:
         raise InputError(Code.INVALID_FILE, f"{name_of(source)} cannot be read: {reason}.") from None
 
 
-def _of_parquet(content: bytes) -> Columns:
+def _parse_parquet(content: bytes) -> Columns:
     try:
         from pyarrow import ArrowException, parquet, timestamp, types  # noqa: PLC0415 - an optional dependency
     except ImportError:
         raise InputError(
-            Code.INVALID_FILE, "Parquet needs the package pyarrow: install tsad with its extra `parquet`."
+            Code.INVALID_FILE, "Reading Parquet requires pyarrow: install tsad with the extra `parquet`."
         ) from None
     try:
         table = parquet.read_table(io.BytesIO(content))
         columns = {
-            name: column.cast(timestamp("us", column.type.tz), safe=False)  # Python's datetime holds no more
+            name: column.cast(timestamp("us", column.type.tz), safe=False)  # the resolution of Python's datetime
             if types.is_timestamp(column.type)
             else column
             for name, column in zip(table.column_names, table.columns, strict=True)
@@ -58,29 +58,29 @@ def _of_parquet(content: bytes) -> Columns:
         raise InputError(Code.INVALID_FILE, f"The Parquet file cannot be read: {error}") from None
 
 
-def _of_json(text: str, source: str) -> Columns:
-    """Parse an object with columns, or an object on each line with a cell for each column."""
+def _parse_json(text: str, source: str) -> Columns:
+    """Parse one object of columns, or one object per line with a cell for each column."""
     try:
         rows = [json.loads(line) for line in text.splitlines() if line.strip()]
     except (ValueError, RecursionError):
         try:
-            rows = [json.loads(text)]  # a single object on several lines
+            rows = [json.loads(text)]  # one object over several lines
         except (ValueError, RecursionError) as error:
             raise InputError(
-                Code.INVALID_FILE, f"{name_of(source)} is not JSON, nor one object a line: {error}"
+                Code.INVALID_FILE, f"{name_of(source)} is neither a JSON object nor one object per line: {error}"
             ) from None
     if len(rows) == 1 and isinstance(rows[0], dict) and all(isinstance(value, list) for value in rows[0].values()):
         return {name: [_cell(value) for value in column] for name, column in rows[0].items()}
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
-            raise InputError(Code.INVALID_FILE, f"Line {index + 1} of {name_of(source)} is not an object.")
+            raise InputError(Code.INVALID_FILE, f"Line {index + 1} of {name_of(source)} is not a JSON object.")
     names = list(dict.fromkeys(name for row in rows for name in row))
     return {name: [_cell(row.get(name)) for row in rows] for name in names}
 
 
-def _of_csv(text: str) -> Columns:
-    first = text.lstrip().partition("\n")[0]
-    delimiter = max(",;\t|", key=first.count)
+def _parse_csv(text: str) -> Columns:
+    first_line = text.lstrip().partition("\n")[0]
+    delimiter = max(",;\t|", key=first_line.count)
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
     except csv.Error as error:
@@ -93,7 +93,7 @@ def _of_csv(text: str) -> Columns:
     for index, row in enumerate(body):
         if len(row) != len(names):
             line = index + 1 + has_names
-            raise InputError(Code.INVALID_FILE, f"Row {line} has {len(row)} cells where the first has {len(names)}.")
+            raise InputError(Code.INVALID_FILE, f"Row {line} has {len(row)} cells, but the first has {len(names)}.")
     return {name: [row[index].strip() for row in body] for index, name in enumerate(names)}
 
 
@@ -104,5 +104,5 @@ def _cell(value: object) -> str:
 
 
 def name_of(source: str) -> str:
-    """Name of the source in messages."""
+    """Return the name of the source for messages."""
     return "Standard input" if source == STDIN else source

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from rich.text import Text
 
-from api.cli.output import moment, plain
+from api.cli.output import escaped, utc_time
 from shared.domain.series import Values
 
 HEIGHT = 15  # rows, each of four dots
@@ -28,7 +28,7 @@ def draw(
 ) -> Text:
     """Draw the values over time, above the properties that a detector learned.
 
-    A column of dots reaches from its lowest to its highest value. `width` is the terminal's unless specified.
+    Each column of dots spans its lowest to its highest value. `width` defaults to the width of the terminal.
     """
     width = max(10, (width or shutil.get_terminal_size().columns) - AXIS_WIDTH - 1)
     extremes = _extremes(np.asarray(timestamps), np.asarray(values, dtype=np.float64), 2 * width)
@@ -48,15 +48,15 @@ def draw(
         axis = f"{labels[row]:>{AXIS_WIDTH - 2}.5g} ┤" if row in labels else " " * (AXIS_WIDTH - 1) + "│"
         chart.append(axis, style="dim")
         chart.append("".join(map(chr, line)) + "\n", style="cyan")
-    begin = moment(int(timestamps[0]))
-    end = moment(int(timestamps[-1]))
-    chart.append(" " * AXIS_WIDTH + begin + end.rjust(max(len(end) + 1, width - len(begin))) + "\n", style="dim")
-    chart.append(" " * AXIS_WIDTH + plain(", ".join(f"{name} {_short(value)}" for name, value in learned.items())))
+    start = utc_time(int(timestamps[0]))
+    end = utc_time(int(timestamps[-1]))
+    chart.append(" " * AXIS_WIDTH + start + end.rjust(max(len(end) + 1, width - len(start))) + "\n", style="dim")
+    chart.append(" " * AXIS_WIDTH + escaped(", ".join(f"{name} {_short(value)}" for name, value in learned.items())))
     return chart
 
 
 def sparkline(values: list[float] | None, width: int = 20) -> str:
-    """Draw at most `width` of the values as bars; return an empty string without any."""
+    """Draw at most `width` of the values as bars; return an empty string if there are none."""
     if not values:
         return ""
     bars = "▁▂▃▄▅▆▇█"
@@ -66,7 +66,7 @@ def sparkline(values: list[float] | None, width: int = 20) -> str:
 
 
 def _extremes(timestamps: "np.ndarray[tuple[int], np.dtype[np.int64]]", values: Values, columns: int) -> Extremes:
-    """Reduce the values to the extremes of each column; NaN in a column without a point."""
+    """Reduce the values to the extremes of each column; NaN in a column without points."""
     span = max(1, int(timestamps[-1] - timestamps[0]))
     column = (timestamps - timestamps[0]) * (columns - 1) // span
     lows = np.full(columns, np.inf)

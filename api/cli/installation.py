@@ -1,4 +1,4 @@
-"""The installation that operators' commands work on: the one of the settings, or the one in the home of `tsad up`."""
+"""The installation that operator commands work on: the one in the settings, or the one in the home of `tsad up`."""
 
 import os
 from collections.abc import Iterator
@@ -18,17 +18,17 @@ DEFAULT_FOLDERS = {"training_data_folder": "data", "model_state_folder": "models
 
 
 @contextmanager
-def installation(home: Path | None, *, make: bool = False) -> Iterator[Settings]:
+def installation(home: Path | None, *, create: bool = False) -> Iterator[Settings]:
     """Yield settings with the addresses and folders of the installation.
 
-    The PostgreSQL of a stopped home runs until the block ends; with `make`, a missing home is created.
+    If the home is stopped, its PostgreSQL runs until the block ends. With `create`, a missing home is created.
     """
     settings = Settings.load()
     path = (home or default_home()).expanduser().resolve()
     if settings.database_url or settings.database_host:
         yield settings
-    elif not (make or known_addresses(path)):
-        yield settings  # reading the database's address raises `SetupError`
+    elif not (create or known_addresses(path)):
+        yield settings  # without a database: reading its URL raises `SetupError`
     elif path.exists() and is_used(path):
         yield _completed(settings, path, known_addresses(path))
     else:
@@ -38,7 +38,7 @@ def installation(home: Path | None, *, make: bool = False) -> Iterator[Settings]
 
 
 def folders(settings: Settings, home: Path) -> dict[str, Path]:
-    """Artifact folders inside the home, without those that the operator has set."""
+    """Return the artifact folders inside the home, except those that the operator has set."""
     return {
         name: home / "artifacts" / folder
         for name, folder in DEFAULT_FOLDERS.items()
@@ -48,7 +48,7 @@ def folders(settings: Settings, home: Path) -> dict[str, Path]:
 
 @contextmanager
 def open_sessions(settings: Settings, application_name: str) -> Iterator[Sessions]:
-    """Yield transactions on the installation's database, and close their connections at the end."""
+    """Yield `Sessions` on the installation's database, and close their connections at the end."""
     sessions = Sessions(make_engine(settings, application_name))
     try:
         yield sessions
@@ -57,17 +57,17 @@ def open_sessions(settings: Settings, application_name: str) -> Iterator[Session
 
 
 def with_long_transactions(settings: Settings) -> Settings:
-    """Return the settings for transactions that read or write many files."""
+    """Return the settings with a timeout for transactions that read or write many files."""
     return settings.model_copy(update={"database_statement_timeout_s": LONGEST_TRANSACTION_S})
 
 
 def store_of(artifacts: Artifacts, reference: Reference) -> Store:
-    """Return the store that keeps the artifact of a reference."""
+    """Return the store that holds the referenced artifact."""
     return artifacts.states if reference.of_state else artifacts.data
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Environment for a program that works on the same installation."""
+    """Return the environment for a program that works on the same installation."""
     names = ("database_url", "redis_url", "training_data_folder", "model_state_folder")
     values = {name.upper(): str(value) for name in names if (value := getattr(settings, name))}
     return {**os.environ, **values}

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from api.cli.output import plain
+from api.cli.output import escaped
 from shared import __version__
 from shared.errors import BusyError, InputError, NotFoundError, SetupError, TsadError, UnavailableError
 
-# Each is a function, or an app with subcommands, in the module of `api.cli.commands` with the same name.
+# Each names a module of `api.cli.commands` and, in it, a function or an app with subcommands.
 COMMANDS = (
     *("up", "demo", "fit", "fit-many", "predict", "watch", "jobs", "series"),
     *("doctor", "gc", "backup", "restore", "keys", "migrate", "service"),
@@ -24,21 +24,21 @@ EXIT_CODES: dict[int, tuple[type[TsadError], ...]] = {
 
 
 def main() -> None:
-    """Run the command; print an expected error as sentences and exit with its code."""
+    """Run the command; print an expected error without a traceback and exit with its code."""
     try:
         command_line(sys.argv[1:])()
     except TsadError as error:
-        print("\n".join(sentences(error)), file=sys.stderr)
+        print("\n".join(error_lines(error)), file=sys.stderr)
         sys.exit(exit_code(error))
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output is gone, as with `head`
+    except BrokenPipeError:  # the reader of our output has exited, such as `head`
         sys.stderr.close()
         sys.exit(0)
 
 
 def command_line(arguments: list[str]) -> typer.Typer:
-    """Build the app. Only the module of the requested command is imported: others may take seconds, or be broken."""
+    """Build the app, importing only the requested command's module: others may take seconds, or be broken."""
     app = typer.Typer(
         name="tsad",
         help="Anomaly detection for many univariate time series.",
@@ -58,14 +58,14 @@ def command_line(arguments: list[str]) -> typer.Typer:
     return app
 
 
-def sentences(error: TsadError) -> list[str]:
-    """Lines that describe an error: its detail, then each flaw that the detail does not mention."""
+def error_lines(error: TsadError) -> list[str]:
+    """Return the detail of an error, then each flaw that the detail does not mention."""
     flaws = [f"{'.'.join(map(str, flaw.loc))}: {flaw.msg}" for flaw in error.flaws if flaw.msg not in error.detail]
-    return [*map(plain, error.detail.splitlines()), *(f"  {plain(flaw)}" for flaw in flaws)]
+    return [*map(escaped, error.detail.splitlines()), *(f"  {escaped(flaw)}" for flaw in flaws)]
 
 
 def exit_code(error: TsadError) -> int:
-    """First exit code in `EXIT_CODES` that fits; docs/reference/cli.md explains each."""
+    """Return the first code in `EXIT_CODES` whose classes match; docs/reference/cli.md explains the codes."""
     return next(code for code, kinds in EXIT_CODES.items() if isinstance(error, kinds))
 
 
@@ -81,7 +81,7 @@ def root_options(
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=print_version)
     ] = False,
 ) -> None:
-    """Declare the options of `tsad` itself, which act in their callbacks."""
+    """Declare the options of `tsad` itself; their callbacks do the work."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Output of commands: answers on standard output, for people or as JSON, and notes on standard error."""
+"""Output of commands: results on standard output, for people or as JSON, and notes on standard error."""
 
 import json
 import unicodedata
@@ -13,7 +13,7 @@ from rich.text import Text
 
 Row = TypeVar("Row")
 
-WIDEST = 10_000  # columns: a terminal wraps long lines itself, and nothing is cut off for other programs
+CONSOLE_WIDTH = 10_000  # a terminal wraps long lines itself; other programs receive them uncut
 STYLES = {
     "succeeded": "green",
     "failed": "red",
@@ -27,55 +27,55 @@ STYLES = {
 
 
 def notes_console() -> Console:
-    """Return a console on standard error, made anew because standard error may be replaced."""
+    """Return a new console on every call, because standard error may have been replaced."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def note(*sentences: str) -> None:
-    """Print sentences that are not part of the answer, each on a line."""
+    """Print sentences that are not part of the result, one per line."""
     for sentence in sentences:
-        notes_console().print(Text(plain(sentence)))
+        notes_console().print(Text(escaped(sentence)))
 
 
-def show_json(answer: object) -> None:
-    """Print an answer as a line of JSON."""
-    print(json.dumps(answer, ensure_ascii=False))
+def show_json(result: object) -> None:
+    """Print a result as one line of JSON."""
+    print(json.dumps(result, ensure_ascii=False))
 
 
-def show(answer: RenderableType) -> None:
-    """Print an answer for people."""
-    Console(highlight=False, soft_wrap=True, width=WIDEST).print(answer)
+def show(result: RenderableType) -> None:
+    """Print a result for people."""
+    Console(highlight=False, soft_wrap=True, width=CONSOLE_WIDTH).print(result)
 
 
-def show_facts(answer: object, facts: Mapping[str, object], *, as_json: bool) -> None:
-    """Print an answer as a line of JSON, or what people need of it by name; None is left out."""
+def show_fields(result: object, fields: Mapping[str, object], *, as_json: bool) -> None:
+    """Print a result as one line of JSON, or the `fields` that are not None, one per line."""
     if as_json:
-        show_json(answer)
+        show_json(result)
         return
-    result = Table(box=None, pad_edge=False, show_header=False)
-    result.add_column(style="bold", no_wrap=True)
-    result.add_column()
-    for name, value in facts.items():
+    grid = Table(box=None, pad_edge=False, show_header=False)
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for name, value in fields.items():
         if value is not None:
-            result.add_row(name, cell(value))
-    show(result)
+            grid.add_row(name, cell(value))
+    show(grid)
 
 
 def show_list(rows: Iterable[Row], columns: Mapping[str, Callable[[Row], object]], *, as_json: bool) -> None:
-    """Print each row as a line of JSON, or all as a table with the cells that `columns` take from a row.
+    """Print each row as a line of JSON, or all rows as a table; `columns` extract the cells of a row.
 
-    Nothing is printed before the last row has arrived.
+    Prints nothing until the last row has arrived.
     """
-    listed = list(rows)
+    all_rows = list(rows)
     if as_json:
-        for row in listed:
+        for row in all_rows:
             show_json(msgspec.to_builtins(row))
     else:
-        show(table(columns, ([cell_of(row) for cell_of in columns.values()] for row in listed)))
+        show(table(columns, ([extract(row) for extract in columns.values()] for row in all_rows)))
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
-    """Aligned rows below the names of their columns, without a frame so that other programs can split them."""
+    """Return aligned rows below a header, without a frame so that other programs can split them."""
     result = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         result.add_column(column, no_wrap=True)
@@ -85,28 +85,28 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
 
 
 def cell(value: Any) -> Text:
-    """Text of a value for people; known words in their color."""
+    """Return the text of a value, with the words in `STYLES` colored."""
     if value is None:
         return Text("-", style="dim")
     if isinstance(value, float):
         return Text(f"{value:.6g}")
     if isinstance(value, dict | list):
-        return Text(plain(json.dumps(value, ensure_ascii=False)))
-    return Text(plain(str(value)), style=STYLES.get(str(value), ""))
+        return Text(escaped(json.dumps(value, ensure_ascii=False)))
+    return Text(escaped(str(value)), style=STYLES.get(str(value), ""))
 
 
-def moment(timestamp: int) -> str:
-    """Date and time of a point's timestamp, in UTC."""
+def utc_time(timestamp: int) -> str:
+    """Format a point's timestamp as date and time in UTC."""
     return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def to_the_second(created_at: str) -> str:
-    """Date and time of the API, which has microseconds and is in UTC, without fractions of a second."""
-    return created_at[: len("2026-01-31T12:00:00")] + "Z"
+def to_the_second(api_time: str) -> str:
+    """Remove the microseconds from a UTC time of the API."""
+    return api_time[: len("2026-01-31T12:00:00")] + "Z"
 
 
-def plain(text: str) -> str:
-    """Text with control characters written out: data of others must not move the cursor of a terminal."""
+def escaped(text: str) -> str:
+    """Escape control characters: other people's data must not move the terminal's cursor."""
     return "".join(
         character if unicodedata.category(character) not in ("Cc", "Cf", "Cs") else ascii(character)[1:-1]
         for character in text

@@ -1,7 +1,7 @@
-"""A program that ends the processes of a killed supervisor. It needs only the standard library.
+"""A program that ends the processes of a killed supervisor. It uses only the standard library.
 
-The kernel tells the children of a killed supervisor to end, but not their children: the API's worker processes and the
-worker's pool. This program waits until its standard input closes, which happens when the supervisor ends in any way.
+The kernel signals the children of a killed supervisor, but not its grandchildren: the API's worker processes and the
+worker's pool. This program waits until its standard input closes, which happens however the supervisor ends.
 """
 
 import os
@@ -22,17 +22,17 @@ def main(run: Path) -> None:
     sys.stdin.buffer.read()
     pid_files = list(run.glob("*.pid"))  # none after a clean stop
     pids = [int(pid) for pid in (file.read_text() for file in pid_files) if pid.strip()]
-    signalled(os.kill, pids, signal.SIGTERM)
+    send_signal(os.kill, pids, signal.SIGTERM)
     deadline = time.monotonic() + GRACE_S
-    while signalled(os.kill, pids, 0) and time.monotonic() < deadline:
+    while send_signal(os.kill, pids, 0) and time.monotonic() < deadline:
         time.sleep(POLL_S)
-    signalled(os.killpg, pids, signal.SIGKILL)  # each leads a process group, whose members may outlive it
+    send_signal(os.killpg, pids, signal.SIGKILL)  # each leads a process group, whose members may outlive it
     for file in pid_files:
         file.unlink(missing_ok=True)
 
 
-def signalled(kill: Callable[[int, int], None], pids: Iterable[int], number: int) -> list[int]:
-    """Send a signal, or none with 0, and return the processes that exist."""
+def send_signal(kill: Callable[[int, int], None], pids: Iterable[int], number: int) -> list[int]:
+    """Send a signal, or none if `number` is 0, and return the process ids that exist."""
     received = []
     for pid in pids:
         with suppress(ProcessLookupError, PermissionError):

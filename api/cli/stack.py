@@ -1,4 +1,4 @@
-"""The processes of a single machine, and their common start and end."""
+"""Start and stop all processes of an installation on one machine."""
 
 import os
 import sys
@@ -28,9 +28,9 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "
 
 
 class Program(Service):
-    """A Python module of this project, run as this user in the current directory, where it reads the same `.env`."""
+    """A Python module of this project, run as this user in the current directory, so that it reads the same `.env`."""
 
-    grace_s: ClassVar[float] = 35  # longer than the API gives its requests, and the worker its fits
+    grace_s: ClassVar[float] = 35  # longer than the API waits for its requests and the worker for its fits
 
     def __init__(self, name: str, home: Home, arguments: tuple[str, ...], env: Mapping[str, str]) -> None:
         super().__init__(name, home, Identity.ourselves())
@@ -68,10 +68,10 @@ def running_stack(
     api_processes: int = 1,
     say: Callable[[str], None] = print,
 ) -> Iterator[Stack]:
-    """Run everything until the block ends; the API is ready when it begins. Port 0 picks a free port.
+    """Run all processes until the block ends; the API is ready when the block begins. Port 0 picks a free port.
 
-    PostgreSQL and Valkey are part of it unless the settings name others. Inside the block the first Ctrl-C or SIGTERM
-    is a `KeyboardInterrupt`; a block that takes long calls `supervisor.check()` to restart services that die.
+    Starts PostgreSQL and Valkey unless the settings name other servers. Inside the block, the first Ctrl-C or SIGTERM
+    raises `KeyboardInterrupt`. A long block must call `supervisor.check()` to restart services that die.
     """
     settings = Settings.load()
     starts_postgres = not (settings.database_url or settings.database_host)
@@ -110,14 +110,14 @@ def api(home: Home, port: int, processes: int, env: Mapping[str, str]) -> Progra
 
 
 def flower(home: Home, port: int, env: Mapping[str, str]) -> Program:
-    # The password goes through the environment: every user of the machine can read argv.
+    # Pass the password in the environment: every user of the machine can read argv.
     access = {"FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{home.secret('flower')}", "FLOWER_READ_ONLY": "true"}
     arguments = ("celery", "--app=worker.main", "flower", f"--address={LOCALHOST}", f"--port={port}")
     return Program("flower", home, arguments, {**env, **access})
 
 
 def environment(embedded: Embedded, settings: Settings, concurrency: int | None) -> dict[str, str]:
-    """Environment variables of the programs, beside those that they inherit."""
+    """Return the programs' environment variables, in addition to those they inherit."""
     servers = {server.name for server in embedded.servers}
     env = {
         "DATABASE_URL": embedded.database_url if "postgres" in servers else settings.database,
@@ -132,15 +132,15 @@ def environment(embedded: Embedded, settings: Settings, concurrency: int | None)
 
 
 def chosen_ports(api: int, flower: int) -> Ports:
-    """Replace 0 by a free port; raise `SetupError` if a port is taken."""
+    """Replace 0 with a free port; raise `SetupError` if a port is in use."""
     for port, owner, option in ((api, "the API", "--port"), (flower, "Flower", "--flower-port")):
         if port and not is_free(port):
             raise SetupError(
                 Code.START_FAILED,
-                f"Port {port}, meant for {owner}, is taken: stop what uses it, or choose another with {option}.",
+                f"Port {port} for {owner} is in use: free it, or choose another with {option}.",
             )
     if api and api == flower:
-        raise SetupError(Code.START_FAILED, f"Port {api} cannot serve both the API and Flower: choose another.")
+        raise SetupError(Code.START_FAILED, f"The API and Flower cannot share port {api}: choose another for one.")
     api = api or free_port(besides=[flower])
     return Ports(api, flower or free_port(besides=[api]))
 

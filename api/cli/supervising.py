@@ -1,4 +1,4 @@
-"""A supervisor that keeps the processes of a stack running, and ends them in order."""
+"""A supervisor that keeps the processes of a stack running, and stops them in order."""
 
 import os
 import signal
@@ -29,16 +29,16 @@ class Watched:
 
     service: Service
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_DEATHS))
-    start_at: float | None = None  # while it is dead
+    start_at: float | None = None  # time of the restart, while the service is dead
 
 
 class Supervisor:
-    """Start services in order, restart those that die, and stop them in the opposite order.
+    """Start services in order, restart those that die, and stop them in reverse order.
 
-    Programs are all asked to end before the first is waited for; servers are stopped when nothing needs them any more.
+    Signal all programs before waiting for the first; stop the servers last, when nothing needs them.
 
-    All of it happens in the main thread, as `Service` demands. `first_wait_s` is the time from a death to the next
-    start; it doubles with each further death within a minute.
+    Use it in the main thread only, as `Service` requires. `first_wait_s` is the time from a death to the restart; it
+    doubles with each further death within a minute.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class Supervisor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with ExitStack() as last_first:
-            last_first.callback(self.reaper.communicate)
+        with ExitStack() as reversed_steps:
+            reversed_steps.callback(self.reaper.communicate)
             for watched in self._watched:
-                last_first.callback(watched.service.stop)
+                reversed_steps.callback(watched.service.stop)
             for watched in self._watched:
                 if not isinstance(watched.service, Server):
-                    last_first.callback(watched.service.ask_to_end)
+                    reversed_steps.callback(watched.service.ask_to_end)
 
     def start(self) -> None:
         """Start the services that are not running yet."""
@@ -78,7 +78,7 @@ class Supervisor:
                 watched.service.launch()
 
     def watch(self) -> NoReturn:
-        """Check every `POLL_S` until an exception ends it."""
+        """Check the services every `POLL_S` until an exception is raised."""
         while True:
             self.check()
             time.sleep(POLL_S)
@@ -89,7 +89,7 @@ class Supervisor:
             watched.service.rotate_log()
             if watched.start_at is None:
                 if watched.service.died() and watched.service.process is not None:
-                    self._count_death(watched, ending(watched.service.process.returncode))
+                    self._count_death(watched, describe_exit(watched.service.process.returncode))
             elif time.monotonic() >= watched.start_at:
                 watched.start_at = None
                 try:
@@ -97,34 +97,34 @@ class Supervisor:
                 except (TsadError, OSError) as error:
                     self._count_death(watched, f"could not be started: {error}")
 
-    def _count_death(self, watched: Watched, how: str) -> None:
+    def _count_death(self, watched: Watched, cause: str) -> None:
         now = time.monotonic()
         service = watched.service
         watched.deaths.append(now)
-        lately = sum(now - death < WITHIN_S for death in watched.deaths)
-        if lately == MOST_DEATHS:
+        recent_deaths = sum(now - death < WITHIN_S for death in watched.deaths)
+        if recent_deaths == MOST_DEATHS:
             raise UnavailableError(
                 Code.START_FAILED,
-                f"{service.name} {how}, for the {MOST_DEATHS}th time within a minute, so everything is stopped. "
+                f"{service.name} {cause}, for the {MOST_DEATHS}th time within a minute. Stopping everything. "
                 f"{service.log_tail()}",
             )
-        wait_s = self.first_wait_s * 2 ** (lately - 1)
+        wait_s = self.first_wait_s * 2 ** (recent_deaths - 1)
         watched.start_at = now + wait_s
-        self.say(f"{service.name} {how}; it is started again in {wait_s:g} s. Its log: {service.log}")
+        self.say(f"{service.name} {cause}; restarting in {wait_s:g} s. Log: {service.log}")
 
 
-def ending(returncode: int) -> str:
+def describe_exit(returncode: int) -> str:
     if returncode < 0:
-        return f"was ended by {signal.Signals(-returncode).name}"
-    return f"ended with exit code {returncode}"
+        return f"was killed by {signal.Signals(-returncode).name}"
+    return f"exited with code {returncode}"
 
 
 @contextmanager
 def one_interrupt() -> Iterator[Callable[[], None]]:
-    """Turn the first Ctrl-C, SIGTERM or hang-up into `KeyboardInterrupt`; the following ones must not disturb its work.
+    """Turn the first Ctrl-C, SIGTERM or hang-up into `KeyboardInterrupt`, and ignore all later ones.
 
     Yields a function that makes every further signal do nothing: call it before the clean-up.
-    Set for SIGINT too, which a shell script that starts us with & has switched off. After nohup, SIGHUP stays ignored.
+    SIGINT gets a handler too, because a script that starts us with & ignores it. After nohup, SIGHUP stays ignored.
     """
     interrupted = False
 

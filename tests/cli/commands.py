@@ -7,7 +7,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from api.cli.main import command_line, exit_code, sentences
+from api.cli.main import command_line, error_lines, exit_code
 from shared.errors import TsadError
 
 
@@ -21,7 +21,7 @@ class Result:
 
     @property
     def answers(self) -> list[Any]:
-        """The JSON of each line of output."""
+        """The decoded JSON of each line of output."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
@@ -34,7 +34,7 @@ def run(*arguments: str, stdin: str | bytes = "", **environment: str) -> Result:
     invocation = runner.invoke(command_line(list(arguments)), list(arguments), input=stdin, prog_name="tsad")
     error = invocation.exception
     if isinstance(error, TsadError):
-        return Result(exit_code(error), invocation.stdout, "\n".join([invocation.stderr, *sentences(error)]))
+        return Result(exit_code(error), invocation.stdout, "\n".join([invocation.stderr, *error_lines(error)]))
     if error is not None and not isinstance(error, SystemExit):
         raise error
     return Result(invocation.exit_code, invocation.stdout, invocation.stderr)

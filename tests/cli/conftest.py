@@ -19,13 +19,13 @@ REDIS_DATABASE = 3
 
 @pytest.fixture
 def tsad(api: httpx.Client) -> Tsad:
-    """The command with the URL of the tests' API."""
+    """The `tsad` command with the URL of the test API."""
     return partial(run, TSAD_URL=str(api.base_url))
 
 
 @pytest.fixture
 def installation(settings: Settings, server_url: str, redis_url: str, tmp_path: Path) -> Iterator[Settings]:
-    """A migrated, empty installation for one test; no process of it runs."""
+    """A migrated, empty installation for one test, without running processes."""
     empty_redis = redis_url.rsplit("/", 1)[0] + f"/{REDIS_DATABASE}"
     with migrated_database(server_url) as url, redis.Redis.from_url(empty_redis) as client:
         yield settings.model_copy(
@@ -47,14 +47,14 @@ def installation_sessions(installation: Settings) -> Iterator[Sessions]:
 
 @pytest.fixture
 def installation_training(installation: Settings, installation_sessions: Sessions, training: Training) -> Training:
-    """Everything a worker of the installation needs."""
+    """Everything that a worker of the installation needs."""
     artifacts = Artifacts.of(installation)
     return replace(training, sessions=installation_sessions, artifacts=artifacts, settings=installation)
 
 
 @pytest.fixture
 def operate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tsad:
-    """The command on the installation whose settings are its first argument."""
+    """Run the `tsad` command on the installation whose settings are the first argument."""
     monkeypatch.chdir(tmp_path)  # away from any .env
     for name in ("DATABASE_URL", "REDIS_URL", "TSAD_HOME"):
         monkeypatch.delenv(name, raising=False)

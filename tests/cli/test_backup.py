@@ -1,4 +1,4 @@
-"""`tsad backup` and `tsad restore` return an installation to what it was."""
+"""`tsad backup` and `tsad restore`: a restored installation equals the original."""
 
 import json
 import tempfile
@@ -22,27 +22,27 @@ from worker import training as trainings
 
 @dataclass(frozen=True)
 class Contents:
-    """The jobs that an installation with rows of every kind holds."""
+    """Ids of jobs in an installation with all kinds of jobs and versions."""
 
     queued: str
-    cancelled: str
+    canceled: str
 
 
 @pytest.fixture
 def contents(
     installation: Settings, installation_sessions: Sessions, installation_training: trainings.Training
 ) -> Contents:
-    """Two versions of one series, the first pinned and its job deleted; a queued and a cancelled job of another."""
+    """Two versions of one series, the first pinned and its job deleted; a queued and a canceled job of another."""
     with serving(installation) as api:
         for points in (20, 30):
             trainings.run(installation_training, api.post("/fit/a", json=ramp(points)).json()["job_id"])
         api.put("/series/a/pin", json={"version": 1})
-        cancelled = api.post("/fit/b", json=ramp()).json()["job_id"]
-        api.post(f"/jobs/{cancelled}/cancel")
+        canceled = api.post("/fit/b", json=ramp()).json()["job_id"]
+        api.post(f"/jobs/{canceled}/cancel")
         queued = api.post("/fit/b", json=ramp()).json()["job_id"]
     with installation_sessions.begin() as session:
         session.execute(text("DELETE FROM fit_jobs WHERE status = 'succeeded' AND version = 1"))
-    return Contents(queued, cancelled)
+    return Contents(queued, canceled)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def new_installation(installation: Settings, server_url: str, tmp_path: Path) ->
 
 
 def rows(settings: Settings, folder: Path) -> dict[str, bytes]:
-    """The dump of every table, with sorted rows."""
+    """Return the dump of every table, with sorted rows."""
     sessions = Sessions(make_engine(settings, "tsad-tests"))
     dumped = {}
     with sessions.begin() as session:
@@ -73,7 +73,7 @@ def files(settings: Settings) -> dict[str, bytes]:
     return {name: (root(store) / name).read_bytes() for store, name in keys}
 
 
-def test_what_is_restored_is_what_was_backed_up_and_goes_on_from_there(
+def test_a_restored_installation_equals_the_original_and_continues_from_there(
     installation: Settings,
     new_installation: Settings,
     contents: Contents,
@@ -111,13 +111,13 @@ def test_what_is_restored_is_what_was_backed_up_and_goes_on_from_there(
         trainings.run(worker, contents.queued)
         assert api.get(f"/jobs/{next_job}").json()["version"] == "3"
         assert api.get(f"/jobs/{contents.queued}").json()["version"] == "1"
-        assert api.post(f"/jobs/{contents.cancelled}/retry").status_code == 202
+        assert api.post(f"/jobs/{contents.canceled}/retry").status_code == 202
     with sessions.begin() as session, pytest.raises(Exception, match="versions never change"):
         session.execute(text("UPDATE versions SET points = 1"))
     sessions.engine.dispose()
 
 
-def test_a_backup_that_the_first_release_made_is_restored_and_has_todays_schema_then(
+def test_a_backup_of_the_first_release_is_restored_and_migrated(
     installation: Settings, new_installation: Settings, contents: Contents, operate: Tsad, tmp_path: Path
 ) -> None:
     operate(installation, "backup", str(tmp_path / "backup"))
@@ -132,7 +132,7 @@ def test_a_backup_that_the_first_release_made_is_restored_and_has_todays_schema_
     assert files(new_installation) == files(installation)
 
 
-def test_an_installation_that_holds_something_is_left_as_it_is(
+def test_a_restore_into_a_used_installation_changes_nothing(
     installation: Settings, contents: Contents, operate: Tsad, tmp_path: Path
 ) -> None:
     operate(installation, "backup", str(tmp_path / "backup"))
@@ -143,10 +143,10 @@ def test_an_installation_that_holds_something_is_left_as_it_is(
     assert rows(installation, tmp_path) == rows_before
     result = operate(installation, "backup", str(tmp_path / "backup"))
     assert result.code == 2
-    assert "is not empty" in result.err
+    assert "is not an empty folder" in result.err
 
 
-def test_of_a_backup_that_was_altered_nothing_is_restored(
+def test_nothing_of_an_altered_backup_is_restored(
     installation: Settings, new_installation: Settings, contents: Contents, operate: Tsad, tmp_path: Path
 ) -> None:
     backup = tmp_path / "backup"
@@ -156,16 +156,16 @@ def test_of_a_backup_that_was_altered_nothing_is_restored(
     state.write_bytes(original + b" ")
     result = operate(new_installation, "restore", str(backup))
     assert result.code == 1
-    assert f"lacks a/{state.name}" in result.err
+    assert f"Missing or damaged in the backup: a/{state.name}" in result.err
     assert set(rows(new_installation, tmp_path).values()) == {b""}
     state.write_bytes(original)
     table = backup / "tables" / "series.copy"
     table.write_bytes(table.read_bytes().replace(b"1", b"2"))
     result = operate(new_installation, "restore", str(backup))
     assert result.code == 2
-    assert "series.copy is not what was written" in result.err
+    assert "series.copy does not match its SHA-256" in result.err
     (backup / "manifest.json").unlink()
-    assert "no complete backup" in operate(new_installation, "restore", str(backup)).err
+    assert "is not a complete backup" in operate(new_installation, "restore", str(backup)).err
 
 
 def test_a_missing_artifact_is_reported_and_the_rest_restored(
@@ -181,7 +181,7 @@ def test_a_missing_artifact_is_reported_and_the_rest_restored(
     assert len(files(new_installation)) == 7
 
 
-def test_a_backup_of_another_schema_is_not_forced_into_a_database_that_has_one(
+def test_a_backup_of_another_schema_is_not_restored_into_a_migrated_database(
     installation: Settings, new_installation: Settings, contents: Contents, operate: Tsad, tmp_path: Path
 ) -> None:
     backup = tmp_path / "backup"
@@ -193,22 +193,22 @@ def test_a_backup_of_another_schema_is_not_forced_into_a_database_that_has_one(
     (backup / "manifest.json").write_text(json.dumps(other_revision))
     result = operate(new_installation, "restore", str(backup))
     assert result.code == 2
-    assert "is needed" in result.err
+    assert "is required" in result.err
 
 
-def test_a_backup_comes_into_a_new_home_whose_servers_do_not_run(
+def test_a_backup_is_restored_into_a_new_home_whose_servers_are_stopped(
     installation: Settings, contents: Contents, operate: Tsad, tmp_path: Path
 ) -> None:
     operate(installation, "backup", str(tmp_path / "backup"))
     with tempfile.TemporaryDirectory(prefix="tsad-test-") as folder:  # the servers' user cannot enter pytest's folders
         Path(folder).chmod(0o711)
         home = {"TSAD_HOME": f"{folder}/home", "DATABASE_URL": "", "TRAINING_DATA_FOLDER": "", "MODEL_STATE_FOLDER": ""}
-        nothing = operate(installation, "backup", str(tmp_path / "nothing"), **home)
-        assert (nothing.code, Path(folder, "home").exists()) == (2, False)
+        without_home = operate(installation, "backup", str(tmp_path / "nothing"), **home)
+        assert (without_home.code, Path(folder, "home").exists()) == (2, False)
         assert operate(installation, "restore", str(tmp_path / "backup"), **home).code == 0
         assert len(list(Path(folder).glob("home/artifacts/*/*/*.*"))) == 8
         checked = operate(installation, "doctor", "--json", **home)
-        assert "8 of 8 are there and whole" in checked.out
+        assert "8 of 8 intact" in checked.out
         result = operate(installation, "backup", str(tmp_path / "again"), "--json", **home)
         assert result.code == 0, result.err
         first_manifest = json.loads((tmp_path / "backup" / "manifest.json").read_text())

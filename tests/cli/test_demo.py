@@ -34,7 +34,7 @@ def demo(folder: Path, *arguments: str, python: str | Path = sys.executable) -> 
     )
 
 
-def test_the_demo_of_an_installed_wheel_fits_judges_and_plots_real_series_and_leaves_only_the_page(
+def test_the_demo_of_an_installed_wheel_fits_scores_and_plots_real_series_and_leaves_only_the_page(
     folder: Path, tmp_path: Path
 ) -> None:
     result = demo(folder, "--output=page.html", python=install_wheel(tmp_path))
@@ -43,14 +43,14 @@ def test_the_demo_of_an_installed_wheel_fits_judges_and_plots_real_series_and_le
         assert part in result.stdout
     page = (folder / "page.html").read_text()
     assert samples.NAMES[0] in page
-    assert not re.findall(r'(?:src|srcset|href)="\.', page[: page.index("<script")]), "it refers to no other file"
+    assert not re.findall(r'(?:src|srcset|href)="\.', page[: page.index("<script")]), "the page refers to other files"
     assert page.count("<script>") == 2
     assert page.count('<script type="module">') == 1
     assert [path.name for path in folder.iterdir()] == ["page.html"]
 
 
 @pytest.mark.parametrize("output", ["no/such/folder/page.html", "."])
-def test_a_page_that_could_not_be_written_is_an_error_before_anything_starts(folder: Path, output: str) -> None:
+def test_an_unwritable_page_is_an_error_before_anything_starts(folder: Path, output: str) -> None:
     result = demo(folder, f"--output={output}")
     assert result.returncode == 2
     assert result.stdout == ""

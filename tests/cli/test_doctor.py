@@ -21,20 +21,20 @@ from worker import training as trainings
 
 @pytest.fixture
 def jobs(installation: Settings, installation_training: trainings.Training) -> list[str]:
-    """A job that succeeded and one that waits."""
+    """A succeeded and a queued job."""
     with serving(installation) as api:
-        succeeded, waiting = (str(api.post("/fit/a", json=ramp()).json()["job_id"]) for _ in range(2))
+        succeeded, queued = (str(api.post("/fit/a", json=ramp()).json()["job_id"]) for _ in range(2))
     trainings.run(installation_training, succeeded)
-    return [succeeded, waiting]
+    return [succeeded, queued]
 
 
 def states(result: Result) -> dict[str, str]:
-    """The worst state that each check reports."""
+    """Return the worst state of each check."""
     order = ["ok", "warning", "failed"]
     worst: dict[str, str] = {}
     for finding in result.answers:
-        known = worst.get(finding["check"], "ok")
-        worst[finding["check"]] = max(known, finding["state"], key=order.index)
+        worst_so_far = worst.get(finding["check"], "ok")
+        worst[finding["check"]] = max(worst_so_far, finding["state"], key=order.index)
     return worst
 
 
@@ -44,34 +44,36 @@ def report_worker(installation: Settings) -> None:
     client.close()
 
 
-def test_an_installation_that_is_well_is_exit_code_0(installation: Settings, operate: Tsad, jobs: list[str]) -> None:
+def test_a_healthy_installation_exits_with_code_0(installation: Settings, operate: Tsad, jobs: list[str]) -> None:
     report_worker(installation)
     result = operate(installation, "doctor", "--json")
     assert result.code == 0, result.out
     assert set(states(result).values()) == {"ok"}
     assert states(result).keys() == {"settings", "schema", "redis", "workers", "queue", "clocks", "disk", "artifacts"}
-    assert "4 of 4 are there and whole" in result.out
+    assert "4 of 4 intact" in result.out
     assert "1 queued, 0 running" in result.out
     assert operate(installation, "doctor").out.splitlines()[0].split() == ["check", "state", "detail"]
 
 
-def test_files_that_are_gone_or_altered_are_found(installation: Settings, operate: Tsad, jobs: list[str]) -> None:
+def test_missing_and_altered_files_are_reported(installation: Settings, operate: Tsad, jobs: list[str]) -> None:
     report_worker(installation)
-    succeeded, waiting = jobs
-    Path(installation.training_data_folder, f"a/{waiting}.npz").unlink()
+    succeeded, queued = jobs
+    Path(installation.training_data_folder, f"a/{queued}.npz").unlink()
     state = Path(installation.model_state_folder, f"a/{succeeded}.1.json")
     state.write_bytes(state.read_bytes().replace(b"1", b"2", 1))
     result = operate(installation, "doctor", "--json")
     assert result.code == 1
     assert states(result)["artifacts"] == "failed"
-    sentences = " ".join(finding["detail"] for finding in result.answers)
-    assert f"a/{waiting}.npz, of job {waiting}: An artifact is missing" in sentences
-    assert f"a/{succeeded}.1.json, of version 1 of a: An artifact in the store was altered" in sentences
-    assert "2 of 4 are there" in sentences
+    details = " ".join(finding["detail"] for finding in result.answers)
+    assert f"a/{queued}.npz (job {queued}): An artifact is missing" in details
+    assert f"a/{succeeded}.1.json (version 1 of a): An artifact in the store was altered" in details
+    assert "2 of 4 intact" in details
     assert operate(installation, "doctor", "--quick").code == 0
 
 
-def test_an_old_schema_is_found_and_migrated_when_asked(installation: Settings, operate: Tsad, server_url: str) -> None:
+def test_an_old_schema_is_reported_and_migrated_with_fix(
+    installation: Settings, operate: Tsad, server_url: str
+) -> None:
     report_worker(installation)
     with new_database(server_url) as url:
         empty = installation.model_copy(update={"database_url": url})
@@ -79,10 +81,10 @@ def test_an_old_schema_is_found_and_migrated_when_asked(installation: Settings, 
         assert (result.code, states(result)["schema"]) == (1, "failed")
         assert "run `tsad migrate`" in result.out
         assert operate(empty, "doctor", "--quick", "--fix").code == 0
-        assert f"it is {schema.expected_revision()}" in operate(empty, "doctor", "--quick").out
+        assert f"revision {schema.expected_revision()}, as" in operate(empty, "doctor", "--quick").out
 
 
-def test_a_job_that_waits_without_a_message_is_found_and_announced_when_asked(
+def test_a_queued_job_without_a_message_is_reported_and_announced_with_fix(
     installation: Settings, operate: Tsad, jobs: list[str], installation_sessions: Sessions
 ) -> None:
     report_worker(installation)
@@ -92,12 +94,12 @@ def test_a_job_that_waits_without_a_message_is_found_and_announced_when_asked(
         session.execute(text("UPDATE fit_jobs SET created_at = created_at - interval '1 h' WHERE status = 'queued'"))
     result = operate(installation, "doctor", "--json")
     assert (result.code, states(result)["queue"]) == (0, "warning")
-    assert "1 are announced again" in operate(installation, "doctor", "--fix").out
+    assert "sent 1 messages again" in operate(installation, "doctor", "--fix").out
     assert messages_waiting(client) == 1
     client.close()
 
 
-def test_a_running_job_whose_worker_is_silent_is_found(
+def test_a_running_job_with_an_expired_lease_is_reported(
     installation: Settings, operate: Tsad, jobs: list[str], installation_sessions: Sessions
 ) -> None:
     report_worker(installation)
@@ -110,10 +112,12 @@ def test_a_running_job_whose_worker_is_silent_is_found(
         )
     result = operate(installation, "doctor", "--json")
     assert states(result)["queue"] == "warning"
-    assert "does the reconciler run?" in result.out
+    assert "is the reconciler running?" in result.out
 
 
-def test_what_is_away_is_found_and_the_rest_still_looked_at(installation: Settings, operate: Tsad) -> None:
+def test_an_unreachable_server_is_reported_and_the_other_checks_still_run(
+    installation: Settings, operate: Tsad
+) -> None:
     closed = f"127.0.0.1:{free_port()}"
     result = operate(installation, "doctor", "--json", REDIS_URL=f"redis://{closed}/0")
     assert result.code == 1
@@ -126,18 +130,20 @@ def test_what_is_away_is_found_and_the_rest_still_looked_at(installation: Settin
     assert (states(result)["schema"], states(result)["redis"]) == ("failed", "ok")
 
 
-def test_without_an_installation_it_is_a_sentence(installation: Settings, operate: Tsad, tmp_path: Path) -> None:
+def test_a_missing_installation_is_reported_in_a_sentence(
+    installation: Settings, operate: Tsad, tmp_path: Path
+) -> None:
     result = operate(installation, "doctor", DATABASE_URL="", REDIS_URL="", TSAD_HOME=str(tmp_path / "nowhere"))
     assert result.code == 2
     assert "is not set" in result.err
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_gc_lists_what_has_no_owner_and_deletes_it_after_the_grace(
+def test_gc_lists_unreferenced_artifacts_and_deletes_them_after_the_grace_period(
     installation: Settings, operate: Tsad, installation_sessions: Sessions
 ) -> None:
     orphan = data_key("a", str(uuid4()))
-    Artifacts.of(installation).data.put(orphan, b"nobody's")
+    Artifacts.of(installation).data.put(orphan, b"unreferenced")
     result = operate(installation, "gc", "--dry-run")
     assert (result.code, result.out) == (0, f"{orphan}\n"), result.err
     assert operate(installation, "gc").out == "0 artifacts deleted\n"

@@ -26,7 +26,7 @@ def file(tmp_path: Path) -> str:
 
 @pytest.fixture
 def fitting(api: httpx.Client, training: trainings.Training, series_id: str) -> Iterator[None]:
-    """A worker that fits this series while the command waits."""
+    """Run a worker that fits this series while the command waits."""
 
     def fit() -> None:
         jobs: list[str] = []
@@ -45,9 +45,7 @@ def fitting(api: httpx.Client, training: trainings.Training, series_id: str) -> 
         future.result()
 
 
-def test_a_file_is_fitted_and_the_command_ends_with_its_version(
-    tsad: Tsad, file: str, series_id: str, fitting: None
-) -> None:
+def test_a_file_is_fitted_and_its_version_is_printed(tsad: Tsad, file: str, series_id: str, fitting: None) -> None:
     result = tsad(
         "fit", file, "--series", series_id, "-p", "threshold=2.5", "-p", "direction=above", "--wait", "--json"
     )
@@ -55,7 +53,7 @@ def test_a_file_is_fitted_and_the_command_ends_with_its_version(
     (job,) = result.answers
     assert (job["status"], job["version"], job["points_used"]) == ("succeeded", "1", 20)
     assert (job["parameters"]["threshold"], job["parameters"]["direction"]) == (2.5, "above")
-    assert "times from 'ts' (unix times in s), values from 'reading'" in result.err
+    assert "timestamps from 'ts' (Unix time in s), values from 'reading'" in result.err
 
 
 def test_a_fit_is_accepted_from_standard_input_without_waiting(tsad: Tsad, series_id: str) -> None:
@@ -66,7 +64,7 @@ def test_a_fit_is_accepted_from_standard_input_without_waiting(tsad: Tsad, serie
     assert (job["status"], job["detector"]) == ("queued", "robust")
 
 
-def test_a_failed_fit_is_exit_code_1_with_the_reason(
+def test_waiting_for_a_canceled_fit_exits_with_code_1_and_the_reason(
     tsad: Tsad, series_id: str, training: trainings.Training, api: httpx.Client
 ) -> None:
     accepted = tsad("fit", "-", "--series", series_id, "--json", stdin=json.dumps(ramp()))
@@ -74,10 +72,10 @@ def test_a_failed_fit_is_exit_code_1_with_the_reason(
     api.post(f"/jobs/{job['job_id']}/cancel")
     result = tsad("jobs", "wait", job["job_id"])
     assert result.code == 1
-    assert f"The job {job['job_id']} cancelled" in result.err
+    assert f"Job {job['job_id']} cancelled" in result.err
 
 
-def test_what_the_api_refuses_is_exit_code_2_with_its_sentences(tsad: Tsad, file: str, series_id: str) -> None:
+def test_an_invalid_fit_exits_with_code_2_and_the_reason(tsad: Tsad, file: str, series_id: str) -> None:
     result = tsad("fit", file, "--series", series_id, "-p", "threshold=-1")
     assert result.code == 2
     assert "threshold" in result.err
@@ -87,7 +85,7 @@ def test_what_the_api_refuses_is_exit_code_2_with_its_sentences(tsad: Tsad, file
     assert tsad("fit", file).code == 2
 
 
-def test_an_api_that_does_not_answer_is_exit_code_3(file: str) -> None:
+def test_an_unreachable_api_exits_with_code_3(file: str) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     result = run("fit", file, "--series", "a", "--url", address)
     assert result.code == 3
@@ -95,13 +93,13 @@ def test_an_api_that_does_not_answer_is_exit_code_3(file: str) -> None:
     assert run("fit", file, "--series", "a", "--url", "no address").code == 3
 
 
-def test_a_wait_that_takes_too_long_is_exit_code_3(tsad: Tsad, file: str, series_id: str) -> None:
+def test_a_timeout_exits_with_code_3(tsad: Tsad, file: str, series_id: str) -> None:
     result = tsad("fit", file, "--series", series_id, "--wait", "--timeout", "0")
     assert result.code == 3
     assert "still queued" in result.err
 
 
-def test_one_point_is_judged(tsad: Tsad, fitted: Callable[..., str], series_id: str) -> None:
+def test_one_point_is_scored(tsad: Tsad, fitted: Callable[..., str], series_id: str) -> None:
     fitted(series_id)
     normal = tsad("predict", series_id, "--value", "2", "--at", "2026-01-01T00:00:00Z", "--explain")
     assert normal.code == 0, normal.err
@@ -113,7 +111,7 @@ def test_one_point_is_judged(tsad: Tsad, fitted: Callable[..., str], series_id: 
     assert abnormal.answers[0]["value"] == -99
 
 
-def test_points_of_a_file_are_judged_and_the_anomalies_listed(
+def test_points_of_a_file_are_scored_and_the_anomalies_listed(
     tsad: Tsad, fitted: Callable[..., str], series_id: str, tmp_path: Path
 ) -> None:
     fitted(series_id)
@@ -122,7 +120,7 @@ def test_points_of_a_file_are_judged_and_the_anomalies_listed(
     result = tsad("predict", series_id, "--file", str(file), "--fail-on-anomaly")
     assert result.code == 5, result.err
     assert [line.split()[2] for line in result.out.splitlines()[1:]] == ["50"]
-    assert "1 of 3 points are anomalies, by version 1 (baseline)" in result.err
+    assert "Version 1 (baseline): 1 of 3 points are anomalies" in result.err
     everything = tsad("predict", series_id, "--file", "-", "--json", "--version", "v1", stdin=file.read_text())
     assert [(point["timestamp"], point["anomaly"]) for point in everything.answers] == [
         (1_800_000_000, False),
@@ -131,12 +129,12 @@ def test_points_of_a_file_are_judged_and_the_anomalies_listed(
     ]
 
 
-def test_a_series_that_nobody_fitted_is_exit_code_4(tsad: Tsad, series_id: str) -> None:
+def test_an_unknown_series_exits_with_code_4(tsad: Tsad, series_id: str) -> None:
     result = tsad("predict", series_id, "--value", "1")
     assert result.code == 4
     assert "no version" in result.err
 
 
-def test_a_value_or_a_file_is_needed_and_not_both(tsad: Tsad, series_id: str) -> None:
+def test_predict_requires_either_a_value_or_a_file(tsad: Tsad, series_id: str) -> None:
     assert tsad("predict", series_id).code == 2
     assert tsad("predict", series_id, "--value", "1", "--file", "-").code == 2

@@ -1,4 +1,4 @@
-"""`tsad fit-many`: a folder becomes jobs, however often it is asked."""
+"""`tsad fit-many`: a job for each file of a folder, however often the command runs."""
 
 import gzip
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
     for name in ("a", "b"):
         (folder / f"{name}.csv").write_text(POINTS)
     (folder / "c.csv.gz").write_bytes(gzip.compress(POINTS.encode()))
-    (folder / "notes.md").write_text("not ours")
+    (folder / "notes.md").write_text("no points")
     return folder
 
 
@@ -42,7 +42,7 @@ def accepted(result: Result) -> dict[str, str]:
     return {line["series_id"]: line["job_id"] for line in result.answers if "file" in line}
 
 
-def test_each_file_of_points_becomes_a_job_and_asking_again_gives_the_same_jobs(
+def test_each_point_file_becomes_a_job_and_a_second_run_returns_the_same_jobs(
     installation_tsad: Tsad, folder: Path, installation_training: trainings.Training
 ) -> None:
     first = installation_tsad("fit-many", str(folder), "--prefix", "plant-", "--json")
@@ -68,14 +68,14 @@ def test_files_that_cannot_be_fitted_are_reported_and_skipped(installation_tsad:
     result = installation_tsad("fit-many", str(folder), "--json")
     assert result.code == 1
     assert accepted(result).keys() == {"a", "b", "c"}
-    assert f"{folder}/bad.csv: No column holds numbers" in result.err
+    assert f"{folder}/bad.csv: No column contains numbers" in result.err
     assert f"{folder}/a b.csv: A series id is" in result.err
-    assert f"{folder}/a.csv.gz: The series a is fitted from" in result.err
+    assert f"{folder}/a.csv.gz: Series a is already fitted from" in result.err
     assert f"{folder}/flat.csv: All values are the same" in result.err
-    assert "3 of 7 files are accepted, 4 refused" in result.err
+    assert "3 of 7 files accepted, 4 rejected" in result.err
 
 
-def test_waiting_tells_what_became_of_each(
+def test_waiting_reports_the_result_of_each_file(
     installation_tsad: Tsad, folder: Path, installation_training: trainings.Training
 ) -> None:
     jobs = accepted(installation_tsad("fit-many", str(folder), "--json"))
@@ -86,17 +86,17 @@ def test_waiting_tells_what_became_of_each(
     assert result.code == 1
     statuses = {line["series_id"]: line["status"] for line in result.answers if "progress" in line}
     assert statuses == {"a": "succeeded", "b": "succeeded", "c": "cancelled"}
-    assert f"c: the job {jobs['c']} cancelled" in result.err
+    assert f"c: job {jobs['c']} cancelled" in result.err
 
 
-def test_a_full_queue_ends_it_and_the_same_command_goes_on_from_there(
+def test_a_full_queue_stops_the_command_and_a_second_run_resumes(
     installation: Settings, folder: Path, installation_training: trainings.Training
 ) -> None:
     with serving(installation.model_copy(update={"max_queued_jobs": 2})) as client:
         tsad = partial(run, TSAD_URL=str(client.base_url))
         first = tsad("fit-many", str(folder), "--timeout", "0", "--json")
         assert first.code == 3
-        assert "it goes on from here" in first.err
+        assert "it resumes from here" in first.err
         assert len(accepted(first)) == 2
         for job_id in accepted(first).values():
             trainings.run(installation_training, job_id)
@@ -106,7 +106,7 @@ def test_a_full_queue_ends_it_and_the_same_command_goes_on_from_there(
         assert len(tsad("jobs", "list", "--json").answers) == 3
 
 
-def test_a_folder_without_points_is_exit_code_2(installation_tsad: Tsad, tmp_path: Path) -> None:
+def test_a_folder_without_points_exits_with_code_2(installation_tsad: Tsad, tmp_path: Path) -> None:
     result = installation_tsad("fit-many", str(tmp_path))
     assert result.code == 2
-    assert "holds no files of points" in result.err
+    assert "contains no point files" in result.err

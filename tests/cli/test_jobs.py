@@ -7,8 +7,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from api.cli.main import sentences
-from api.cli.output import cell, plain
+from api.cli.main import error_lines
+from api.cli.output import cell, escaped
 from shared.errors import Code, Flaw, TsadError
 from tests.cli.commands import Tsad
 from tests.points import ramp
@@ -31,7 +31,7 @@ def test_jobs_are_listed_newest_first_as_a_table_or_as_json(
     assert [job["job_id"] for job in job_list] == [newer]
 
 
-def test_a_job_is_shown_cancelled_and_retried(tsad: Tsad, series_id: str, queued: str) -> None:
+def test_a_job_is_shown_canceled_and_retried(tsad: Tsad, series_id: str, queued: str) -> None:
     assert queued in tsad("jobs", "show", queued).out
     assert tsad("jobs", "cancel", queued, "--json").answers[0]["status"] == "cancelled"
     retry = tsad("jobs", "retry", queued, "--json").answers[0]
@@ -39,22 +39,20 @@ def test_a_job_is_shown_cancelled_and_retried(tsad: Tsad, series_id: str, queued
     assert tsad("jobs", "show", retry["job_id"], "--json").answers[0]["retry_of"] == queued
 
 
-def test_a_job_that_does_not_exist_is_exit_code_4(tsad: Tsad) -> None:
+def test_an_unknown_job_exits_with_code_4(tsad: Tsad) -> None:
     for command in ("show", "wait", "cancel", "retry"):
         result = tsad("jobs", command, "nobody")
         assert result.code == 4
         assert "no such job" in result.err
 
 
-def test_a_job_that_has_ended_is_not_cancelled(tsad: Tsad, fitted: Callable[..., str], series_id: str) -> None:
+def test_a_finished_job_cannot_be_canceled(tsad: Tsad, fitted: Callable[..., str], series_id: str) -> None:
     result = tsad("jobs", "cancel", fitted(series_id))
     assert result.code == 2
     assert "already succeeded" in result.err
 
 
-def test_waiting_for_a_job_that_succeeded_is_exit_code_0(
-    tsad: Tsad, fitted: Callable[..., str], series_id: str
-) -> None:
+def test_waiting_for_a_succeeded_job_exits_with_code_0(tsad: Tsad, fitted: Callable[..., str], series_id: str) -> None:
     result = tsad("jobs", "wait", fitted(series_id))
     assert result.code == 0
     assert "succeeded" in result.out
@@ -72,7 +70,7 @@ def test_series_and_versions_are_listed_and_shown(tsad: Tsad, fitted: Callable[.
     assert [version["points"] for version in tsad("series", "versions", series_id, "--json").answers] == [30, 20]
 
 
-def test_lists_go_on_behind_the_first_page(tsad: Tsad, api: httpx.Client, series_id: str) -> None:
+def test_lists_continue_past_the_first_page(tsad: Tsad, api: httpx.Client, series_id: str) -> None:
     line = json.dumps(ramp(series_id=series_id))
     assert api.post("/fit", content="\n".join([line] * 205)).is_success
     ids = [job["job_id"] for job in tsad("jobs", "list", "--series", series_id, "--limit", "203", "--json").answers]
@@ -90,7 +88,7 @@ def test_latest_is_pinned_and_unpinned(tsad: Tsad, fitted: Callable[..., str], s
     assert tsad("series", "pin", series_id, "7").code == 4
 
 
-def test_deleting_asks_first(tsad: Tsad, fitted: Callable[..., str], series_id: str) -> None:
+def test_delete_asks_for_confirmation(tsad: Tsad, fitted: Callable[..., str], series_id: str) -> None:
     fitted(series_id)
     fitted(series_id)
     assert tsad("series", "delete", series_id, stdin="n\n").code == 1
@@ -100,7 +98,7 @@ def test_deleting_asks_first(tsad: Tsad, fitted: Callable[..., str], series_id: 
     assert tsad("series", "show", series_id).code == 4
 
 
-def test_a_chart_is_opened_in_the_browser_or_drawn_where_there_is_none(
+def test_a_chart_is_opened_in_the_browser_or_drawn_in_the_terminal(
     tsad: Tsad, fitted: Callable[..., str], series_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted(series_id)
@@ -121,7 +119,8 @@ def test_a_chart_is_opened_in_the_browser_or_drawn_where_there_is_none(
     assert "mean 2" in plot
 
 
-def test_what_others_sent_cannot_move_the_cursor_of_the_terminal() -> None:
-    assert plain("a\x1b[2J\r\n\u202eb") == "a\\x1b[2J\\r\\n\\u202eb"
+def test_data_from_others_cannot_move_the_terminal_cursor() -> None:
+    assert escaped("a\x1b[2J\r\n\u202eb") == "a\\x1b[2J\\r\\n\\u202eb"
     assert cell("\x1b[31m").plain == "\\x1b[31m"
-    assert sentences(TsadError(Code.JOB_NOT_FOUND, "gone", flaws=[Flaw(("a", 1), "\x07")])) == ["gone", "  a.1: \\x07"]
+    error = TsadError(Code.JOB_NOT_FOUND, "gone", flaws=[Flaw(("a", 1), "\x07")])
+    assert error_lines(error) == ["gone", "  a.1: \\x07"]

@@ -44,13 +44,13 @@ def test_a_key_is_rotated_and_revoked_by_its_id(
     for command in ("rotate", "revoke"):
         repeated = operate(installation, "keys", command, created["key_id"])
         assert repeated.code != 0
-        assert "There is no key" in repeated.err
-    (key_list,) = operate(installation, "keys", "list", "--json").answers
-    assert key_list["revoked_at"]
-    assert not key_list["active"]
+        assert "There is no active key" in repeated.err
+    (key,) = operate(installation, "keys", "list", "--json").answers
+    assert key["revoked_at"]
+    assert not key["active"]
 
 
-def test_the_first_key_comes_from_a_secret_as_often_as_it_is_asked_for(
+def test_the_first_key_is_created_from_a_secret_only_once(
     operate: Tsad, installation: Settings, installation_sessions: Sessions
 ) -> None:
     secret = new_token()
@@ -62,14 +62,14 @@ def test_the_first_key_comes_from_a_secret_as_often_as_it_is_asked_for(
         assert [key.digest for key in keys.read(session).valid] == [digest(secret)]
 
 
-def test_without_a_secret_the_first_key_is_made_at_random_and_only_once(operate: Tsad, installation: Settings) -> None:
+def test_without_a_secret_the_first_key_is_random_and_created_only_once(operate: Tsad, installation: Settings) -> None:
     first = operate(installation, "keys", "create", "--name=first", "--first", TSAD_API_KEY="")
     assert first.out.startswith("tsad_")
     assert operate(installation, "keys", "create", "--name=first", "--first", TSAD_API_KEY="").out == ""
 
 
 @pytest.mark.parametrize("secret", ["changeme", "x" * 40, "with blanks " * 5, "ü" * 40])
-def test_a_secret_that_can_be_guessed_is_refused(operate: Tsad, installation: Settings, secret: str) -> None:
+def test_a_guessable_secret_is_rejected(operate: Tsad, installation: Settings, secret: str) -> None:
     result = operate(installation, "keys", "create", "--name=first", "--first", TSAD_API_KEY=secret)
     assert result.code == 2
     assert "random" in result.err
@@ -88,7 +88,9 @@ def test_a_secret_that_can_be_guessed_is_refused(operate: Tsad, installation: Se
         ("--name=" + "x" * 101,),
     ],
 )
-def test_what_makes_no_key_is_a_sentence(operate: Tsad, installation: Settings, options: tuple[str, ...]) -> None:
+def test_invalid_options_of_a_key_are_reported_in_a_sentence(
+    operate: Tsad, installation: Settings, options: tuple[str, ...]
+) -> None:
     result = operate(installation, "keys", "create", "--name=test", *options)
     assert (result.code, result.out) == (2, "")
     assert result.err.strip()

@@ -24,7 +24,7 @@ def migrate(folder: Path, database_url: str) -> "subprocess.CompletedProcess[str
     )
 
 
-def test_it_brings_an_empty_database_to_this_release_and_does_nothing_the_second_time(
+def test_migrate_upgrades_an_empty_database_and_does_nothing_the_second_time(
     settings: Settings, server_url: str, tmp_path: Path
 ) -> None:
     with new_database(server_url) as url:
@@ -36,7 +36,7 @@ def test_it_brings_an_empty_database_to_this_release_and_does_nothing_the_second
         sessions.engine.dispose()
 
 
-def test_a_database_that_cannot_be_reached_is_a_sentence_without_its_password(tmp_path: Path) -> None:
+def test_an_unreachable_database_is_reported_without_its_password(tmp_path: Path) -> None:
     result = migrate(tmp_path, f"postgresql://tsad:hunter2@127.0.0.1:{free_port()}/tsad")
     assert result.returncode == 2
     assert result.stderr.startswith("The schema cannot be migrated: ")

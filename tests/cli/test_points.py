@@ -1,4 +1,4 @@
-"""Points from files: guesses, reports and refusals."""
+"""Points from files: guesses, notes and errors."""
 
 import gzip
 import json
@@ -34,18 +34,18 @@ EXPECTED = [(START, 1.5), (START + 60, -2.0)]
 @pytest.mark.parametrize(
     ("content", "note"),
     [
-        (f"timestamp,value\n{START},1.5\n{START + 60},-2\n", "'timestamp' (unix times in s), values from 'value'"),
-        (f"{START},1.5\r\n{START + 60},-2", "'column 1' (unix times in s), values from 'column 2'"),
-        (f"\ufeffTS;Host;Y\n{START};a;1.5\n{START + 60};b;-2\n", "'TS' (unix times in s), values from 'Y'"),
-        (f"v\twhen\n1.5\t{START}000\n-2\t{START + 60}000\n", "'when' (unix times in ms), values from 'v'"),
-        (f"time,x\n{START}000000,1.5\n{START + 60}000000,-2\n", "unix times in µs"),
-        (f"time,x\n{START}000000000,1.5\n{START + 60}999999999,-2\n", "unix times in ns"),
-        (f"time,x\n{START}.25,1.5\n{START + 60}.75,-2\n", "unix times in s"),
-        ("x,day\n1.5,2026-01-01\n-2,2026-01-01 00:01\n", "'day' (dates without a zone, taken for UTC)"),
-        ("a,b\n2026-01-01T01:00:00+01:00,1.5\n2026-01-01T00:01:00Z,-2\n", "'a' (dates with their zone)"),
+        (f"timestamp,value\n{START},1.5\n{START + 60},-2\n", "'timestamp' (Unix time in s), values from 'value'"),
+        (f"{START},1.5\r\n{START + 60},-2", "'column 1' (Unix time in s), values from 'column 2'"),
+        (f"\ufeffTS;Host;Y\n{START};a;1.5\n{START + 60};b;-2\n", "'TS' (Unix time in s), values from 'Y'"),
+        (f"v\twhen\n1.5\t{START}000\n-2\t{START + 60}000\n", "'when' (Unix time in ms), values from 'v'"),
+        (f"time,x\n{START}000000,1.5\n{START + 60}000000,-2\n", "Unix time in µs"),
+        (f"time,x\n{START}000000000,1.5\n{START + 60}999999999,-2\n", "Unix time in ns"),
+        (f"time,x\n{START}.25,1.5\n{START + 60}.75,-2\n", "Unix time in s"),
+        ("x,day\n1.5,2026-01-01\n-2,2026-01-01 00:01\n", "'day' (dates without a time zone, read as UTC)"),
+        ("a,b\n2026-01-01T01:00:00+01:00,1.5\n2026-01-01T00:01:00Z,-2\n", "'a' (dates with a time zone)"),
         (
             f'{{"ts": {START}, "value": 1.5}}\n\n{{"value": -2, "ts": {START + 60}, "more": 7}}',
-            "'ts' (unix times in s)",
+            "'ts' (Unix time in s)",
         ),
         (json.dumps({"timestamps": [START, START + 60], "values": [1.5, -2]}, indent=1), "values from 'values'"),
         (f"is_anomaly,value,time\n0,1.5,{START}\n1,-2,{START + 60}\n", "values from 'value'"),
@@ -57,7 +57,7 @@ def test_columns_and_units_are_guessed_and_reported(file: Path, content: str, no
     assert note in points.notes[0]
 
 
-def test_a_packed_file_is_read_as_its_content(file: Path) -> None:
+def test_a_gzip_file_is_decompressed(file: Path) -> None:
     assert pairs(of(file, gzip.compress(f"t,v\n{START},1.5\n{START + 60},-2\n".encode()))) == EXPECTED
 
 
@@ -71,69 +71,66 @@ def test_parquet_is_read_with_times_of_any_resolution(file: Path) -> None:
         assert pairs(read(str(file))) == EXPECTED
 
 
-def test_a_column_alone_is_numbered(file: Path) -> None:
+def test_rows_of_a_single_column_are_numbered(file: Path) -> None:
     points = of(file, "Data,Label\n5,0\n6,0\n7,1\n")
     assert pairs(points) == [(0, 5.0), (1, 6.0), (2, 7.0)]
-    assert "no column of times" in points.notes[0]
+    assert "no timestamp column" in points.notes[0]
 
 
-def test_what_is_named_is_not_guessed(file: Path) -> None:
+def test_specified_columns_and_units_are_not_guessed(file: Path) -> None:
     content = f"time,value,other,stamp\n1,5,1.5,{START}000\n2,6,-2,{START + 60}000\n"
     assert pairs(of(file, content, time_column="stamp", value_column="other")) == EXPECTED
     assert pairs(of(file, "t,v\n5000,1\n6000,2\n", unit=Unit.MS)) == [(5, 1.0), (6, 2.0)]
 
 
-def test_rows_are_sorted_and_those_without_a_value_are_skipped_and_reported(file: Path) -> None:
+def test_rows_are_sorted_and_rows_without_a_value_are_skipped_and_reported(file: Path) -> None:
     points = of(file, f"t,v\n{START + 60},-2\n{START + 30},\n{START},1.5\n{START + 90},NaN\n")
     assert pairs(points) == EXPECTED
-    assert points.notes[1:] == [
-        "2 rows without a value are left out",
-        "the rows were not in the order of time and are sorted",
-    ]
+    assert points.notes[1:] == ["skipped 2 rows without a value", "sorted the rows by time"]
 
 
-def test_several_values_for_a_second_are_refused_unless_one_is_chosen(file: Path) -> None:
+def test_different_values_for_a_second_are_rejected_unless_doubled_says_which(file: Path) -> None:
     content = "t,v\n5,1\n5,3\n6,7\n"
-    with pytest.raises(InputError, match="several values for the second 5"):
+    with pytest.raises(InputError, match=r"Duplicate timestamp 5 \(1970-01-01T00:00:05Z\) with different values"):
         of(file, content)
     for doubled, value in ((Doubled.FIRST, 1.0), (Doubled.LAST, 3.0), (Doubled.MEAN, 2.0)):
         points = of(file, content, doubled=doubled)
         assert pairs(points) == [(5, value), (6, 7.0)]
-        assert points.notes[1].startswith("1 rows with the second of another")
+        assert points.notes[1].startswith("1 rows with a duplicate timestamp: ")
 
 
 def test_a_repeated_row_is_skipped_and_reported(file: Path) -> None:
     points = of(file, "t,v\n5,1\n5,1\n6,7\n")
     assert pairs(points) == [(5, 1.0), (6, 7.0)]
-    assert "left out" in points.notes[1]
+    assert "skipped" in points.notes[1]
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "holds no points"),
-        (b"a,b\n", "holds no points"),
+        (b"", "contains no points"),
+        (b"a,b\n", "contains no points"),
         (b"\xff\xfe\x00", "neither UTF-8 text nor Parquet"),
         (b"PAR1 and no more", "Parquet file cannot be read"),
         (b"\x1f\x8b and no more", "cannot be read"),
         (b"t,v\n1,2\n3\n", "Row 3 has 1 cells"),
-        (b"t,v\n1,2\n3,high\n", "'high', value number 2 of 'v', is no number"),
-        (b"t,v\n2026-01-01,2\ntomorrow,3\n", "'tomorrow', time number 2"),
-        (b"t,v\n1,2\n2,inf\n", "'inf', value number 2"),
-        (b"name,town\nann,rome\n", "No column holds numbers"),
+        (b"t,v\n1,2\n3,high\n", r"'high' \(value 2 of 'v'\) is not a number"),
+        (b"t,v\n2026-01-01,2\ntomorrow,3\n", r"'tomorrow' \(timestamp 2\)"),
+        (b"t,v\n1,2\n2,inf\n", r"'inf' \(value 2"),
+        (b"name,town\nann,rome\n", "No column contains numbers"),
         (b'{"t": 1, "v": 2}\n[1]\n', "Line 2"),
-        (b'{"t": 1, "v": ', "not JSON"),
+        (b'{"t": 1, "v": ', "neither a JSON object nor one object per line"),
         (b'{"t": [1, 2], "v": [1]}', "differ in length"),
-        (b"t,v\n1e300,2\n2e300,3\n", "too large to be a time"),
+        (b"t,v\n1e300,2\n2e300,3\n", "too large for a timestamp"),
     ],
 )
-def test_a_file_without_points_is_a_sentence(file: Path, content: bytes, sentence: str) -> None:
+def test_an_invalid_file_is_reported_in_a_sentence(file: Path, content: bytes, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         of(file, content)
 
 
-def test_a_column_that_is_not_there_is_named_with_those_that_are(file: Path) -> None:
-    with pytest.raises(InputError, match=r"No column 'x'\. There are: 't', 'v'"):
+def test_an_unknown_column_is_reported_with_the_existing_ones(file: Path) -> None:
+    with pytest.raises(InputError, match=r"No column 'x'\. Columns: 't', 'v'"):
         of(file, "t,v\n1,2\n", value_column="x")
     with pytest.raises(InputError, match="cannot be read: No such file"):
         read(str(file.with_name("nowhere")))

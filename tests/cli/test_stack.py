@@ -1,4 +1,4 @@
-"""What is decided before anything is started."""
+"""Ports, environment and errors before anything starts."""
 
 import socket
 import sys
@@ -28,7 +28,7 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | Non
 
 
 @pytest.mark.parametrize(("option", "owner"), [("--port", "the API"), ("--flower-port", "Flower")])
-def test_a_taken_port_is_named_before_anything_starts(
+def test_a_port_in_use_is_reported_before_anything_starts(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, owner: str
 ) -> None:
     ports = {"--port": "0", "--flower-port": "0"}
@@ -38,19 +38,21 @@ def test_a_taken_port_is_named_before_anything_starts(
         arguments = [part for pair in ports.items() for part in pair]
         assert command(monkeypatch, "up", "--home", str(home), *arguments) == 2
     out, err = capsys.readouterr()
-    assert err.startswith(f"Port {port}, meant for {owner}, is taken")
+    assert err.startswith(f"Port {port} for {owner} is in use")
     assert option in err
     assert out == ""
     assert list((home / "logs").iterdir()) == []
 
 
-def test_free_ports_are_different_and_given_ones_are_kept() -> None:
+def test_free_ports_differ_and_specified_ports_are_kept() -> None:
     api, flower = chosen_ports(0, 0)
     assert api != flower
     assert chosen_ports(api, flower) == (api, flower)
 
 
-def test_the_programs_are_told_what_the_operator_did_not_set(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_receive_the_settings_that_the_operator_left_unset(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("TRAINING_DATA_FOLDER", "DATA_FOLDER", "MODEL_STATE_FOLDER", "WORKER_CONCURRENCY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MODEL_FOLDER", "/somewhere/else")
@@ -69,7 +71,7 @@ def test_the_programs_are_told_what_the_operator_did_not_set(home: Path, monkeyp
     assert environment(embedded, Settings.load(), 3)["WORKER_CONCURRENCY"] == "3"
 
 
-def test_what_was_to_be_expected_ends_in_a_sentence_and_exit_code_2(
+def test_an_expected_error_prints_a_sentence_and_exits_with_code_2(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(home)
@@ -83,7 +85,7 @@ def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert capsys.readouterr().out.startswith("tsad ")
 
 
-def test_an_interrupted_command_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_command_exits_with_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_self: object) -> str:
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""The supervisor of children that are one line of Python each."""
+"""The supervisor, with children that run a little Python."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SERVE = "import signal; print('up', flush=True); signal.pause()"
 WITH_A_CHILD = "import os, signal; os.fork(); print('up', flush=True); signal.pause()"
 FAIL = "raise SystemExit('no luck')"
-# Asked to stop, it waits for the others.
+# After SIGTERM, it runs on until the other child has received SIGTERM too.
 LEAVE_TOGETHER = """
 import pathlib, signal, sys, time
 folder = pathlib.Path(sys.argv[1])
@@ -84,7 +84,7 @@ def has_logged(child: Child, word: str, times: int = 1) -> bool:
     return child.log.exists() and child.log.read_text().count(word) == times
 
 
-def test_a_child_that_dies_is_started_again_and_one_line_says_so(home: Home) -> None:
+def test_a_dead_child_is_restarted_and_reported_in_one_line(home: Home) -> None:
     messages: list[str] = []
     child, other = Child("child", home, SERVE), Child("other", home, SERVE)
     with supervised(home, messages, child, other) as supervisor:
@@ -92,11 +92,11 @@ def test_a_child_that_dies_is_started_again_and_one_line_says_so(home: Home) -> 
         first, other_pid = child.pid, other.pid
         os.kill(first, signal.SIGKILL)
         check_until(supervisor, lambda: child.pid != first)
-        assert messages == [f"child was ended by SIGKILL; it is started again in 0.01 s. Its log: {child.log}"]
+        assert messages == [f"child was killed by SIGKILL; restarting in 0.01 s. Log: {child.log}"]
         assert other.pid == other_pid
 
 
-def test_the_children_of_a_child_that_died_end_before_it_is_started_again(home: Home) -> None:
+def test_the_children_of_a_dead_child_end_before_it_is_restarted(home: Home) -> None:
     child = Child("child", home, WITH_A_CHILD)
     with supervised(home, [], child) as supervisor:
         supervisor.start()
@@ -107,7 +107,7 @@ def test_the_children_of_a_child_that_died_end_before_it_is_started_again(home: 
         until(lambda: not living(first))
 
 
-def test_children_are_asked_to_end_together_and_once(home: Home) -> None:
+def test_children_are_signaled_together_and_once(home: Home) -> None:
     children = [Child(name, home, LEAVE_TOGETHER) for name in ("one", "other")]
     with supervised(home, [], *children) as supervisor:
         supervisor.start()
@@ -116,23 +116,23 @@ def test_children_are_asked_to_end_together_and_once(home: Home) -> None:
     assert len(list(home.run.glob("asked-*"))) == 2
 
 
-def test_five_deaths_within_a_minute_are_too_many(home: Home) -> None:
+def test_five_deaths_within_a_minute_stop_everything(home: Home) -> None:
     messages: list[str] = []
     failing, other = Child("unlucky", home, FAIL), Child("other", home, SERVE)
-    with pytest.raises(UnavailableError, match=r"(?s)unlucky ended with exit code 1, for the 5th time.*no luck"):
+    with pytest.raises(UnavailableError, match=r"(?s)unlucky exited with code 1, for the 5th time.*no luck"):
         run(supervised(home, messages, failing, other))
     assert len(messages) == 4
     assert not living(other.pid)
 
 
-def test_the_wait_before_a_start_doubles_with_each_death(home: Home) -> None:
+def test_the_wait_before_a_restart_doubles_with_each_death(home: Home) -> None:
     messages: list[str] = []
     with pytest.raises(UnavailableError, match="unlucky"):
         run(supervised(home, messages, Child("unlucky", home, FAIL)))
     assert [line.split(" in ")[1].split(" s.")[0] for line in messages] == ["0.01", "0.02", "0.04", "0.08"]
 
 
-def test_a_child_that_cannot_be_started_again_counts_as_dead(home: Home) -> None:
+def test_a_failed_restart_counts_as_a_death(home: Home) -> None:
     class Once(Child):
         def launch(self) -> None:
             if self.process is not None:
@@ -143,11 +143,11 @@ def test_a_child_that_cannot_be_started_again_counts_as_dead(home: Home) -> None
         run(supervised(home, [], Once("once", home, FAIL)))
 
 
-def test_servers_are_stopped_after_the_programs_in_the_opposite_order_of_their_start(home: Home) -> None:
+def test_servers_stop_after_the_programs_in_reverse_order_of_their_start(home: Home) -> None:
     order = home.path / "order"
-    note = f"import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(open({str(order)!r}, 'a').write("
+    log = f"import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(open({str(order)!r}, 'a').write("
     kinds = {"first": ChildServer, "second": ChildServer, "program": Child}
-    children = [kind(name, home, f"{note}'{name} ') and 0)); {SERVE}") for name, kind in kinds.items()]
+    children = [kind(name, home, f"{log}'{name} ') and 0)); {SERVE}") for name, kind in kinds.items()]
     with supervised(home, [], *children) as supervisor:
         supervisor.start()
         until(lambda: all(has_logged(child, "up") for child in children))
@@ -180,7 +180,7 @@ with supervised(home, [], *children) as supervisor:
 """
 
 
-def test_killing_the_supervisor_ends_its_children_and_theirs() -> None:
+def test_killing_the_supervisor_ends_its_children_and_grandchildren() -> None:
     with tempfile.TemporaryDirectory(prefix="tsad-test-") as folder:
         with subprocess.Popen(
             [sys.executable, "-c", SUPERVISE, folder], cwd=PROJECT, stdout=subprocess.PIPE

@@ -1,4 +1,4 @@
-"""`tsad up` as a separate process, from its first line of output to its last."""
+"""`tsad up` as a separate process, from the first line of output to the last."""
 
 import json
 import os
@@ -48,7 +48,7 @@ class Up:
 
 
 def command(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
-    """Run `tsad …` in a folder, without the settings of the environment."""
+    """Run `tsad …` in a folder, without the database and Redis of the environment."""
     clean = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     with (folder / "output").open("wb") as output:
         return subprocess.Popen(
@@ -78,12 +78,12 @@ def up() -> Iterator[Up]:
             process.wait(60)
 
 
-def test_it_is_ready_when_it_says_so(up: Up) -> None:
+def test_up_is_ready_when_it_says_so(up: Up) -> None:
     assert httpx.get(f"{up.api()}/readyz", trust_env=False).status_code == 200
     assert up.text().count("ready:") == 1
 
 
-def test_flower_asks_for_a_password(up: Up) -> None:
+def test_flower_requires_a_password(up: Up) -> None:
     with up.flower() as flower:
         until(lambda: _listens(flower), 30)
         for path in ("/", "/workers", "/tasks", "/api/tasks", "/api/workers", "/broker"):
@@ -102,7 +102,7 @@ def _listens(flower: httpx.Client) -> bool:
 
 
 def test_flower_shows_a_fit_under_the_id_of_its_job(up: Up) -> None:
-    with up.flower() as flower:  # it shows nothing from before it listened
+    with up.flower() as flower:  # it misses events from before it listened
         until(lambda: flower.get("/workers?json=1").json()["data"], 20)
     job_id = httpx.post(f"{up.api()}/fit/seen", json=ramp(), timeout=30, trust_env=False).json()["job_id"]
     job = httpx.get(f"{up.api()}/jobs/{job_id}?wait=30", timeout=40, trust_env=False).json()
@@ -128,7 +128,7 @@ def test_flower_shows_a_fit_under_the_id_of_its_job(up: Up) -> None:
         "/api/task/timeout/fit",
     ],
 )
-def test_flower_only_shows(up: Up, path: str) -> None:
+def test_flower_is_read_only(up: Up, path: str) -> None:
     with up.flower() as flower:
         until(lambda: _listens(flower), 30)
         workers = re.findall(r"fit-\d+@[\w.-]+", flower.get("/workers").text)
@@ -136,7 +136,7 @@ def test_flower_only_shows(up: Up, path: str) -> None:
     assert answer.status_code in (401, 403, 404, 405), answer.text[:200]
 
 
-def test_a_home_that_is_in_use_is_an_error_that_says_so(up: Up) -> None:
+def test_a_home_in_use_is_reported(up: Up) -> None:
     with folder_for_tests() as folder:
         process = command(folder, "up", "--port=0", "--flower-port=0", f"--home={up.home}")
         assert process.wait(30) not in (0, None)
@@ -146,7 +146,7 @@ def test_a_home_that_is_in_use_is_an_error_that_says_so(up: Up) -> None:
     assert httpx.get(f"{up.api()}/readyz", trust_env=False).status_code == 200
 
 
-def test_a_taken_port_is_an_error_that_names_it() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with folder_for_tests() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         process = command(folder, "up", f"--port={port}", "--flower-port=0", f"--home={folder / 'home'}")
@@ -156,8 +156,8 @@ def test_a_taken_port_is_an_error_that_names_it() -> None:
     assert len(output.strip().splitlines()) == 1
 
 
-def test_told_to_stop_it_ends_with_zero_and_leaves_no_process(up: Up) -> None:
-    """The last test: it stops the stack that the others share."""
+def test_sigterm_ends_up_with_code_0_and_leaves_no_process(up: Up) -> None:
+    """Runs last, because it stops the stack that the other tests share."""
     children = [int(file.read_text()) for file in (up.home / "run").glob("*.pid")]
     assert len(children) == 6  # each leads a process group
     up.process.send_signal(signal.SIGTERM)

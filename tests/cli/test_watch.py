@@ -1,4 +1,4 @@
-"""`tsad watch`: a verdict for each line."""
+"""`tsad watch`: one verdict per line."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.cli.commands import Tsad
 Fitted = Callable[..., str]
 
 
-def test_points_are_judged_line_by_line_and_invalid_lines_are_reported(
+def test_points_are_scored_line_by_line_and_invalid_lines_are_reported(
     tsad: Tsad, fitted: Fitted, series_id: str
 ) -> None:
     fitted(series_id)
@@ -28,11 +28,13 @@ def test_points_are_judged_line_by_line_and_invalid_lines_are_reported(
         (-99, True),
     ]
     assert [point["timestamp"] for point in result.answers][:2] == [1_767_225_600, 1_800_000_060]
-    assert result.err.count("is no point") == 2
+    assert result.err.count("is not a valid point") == 2
     assert "'yesterday'" in result.err
 
 
-def test_only_anomalies_are_printed_and_the_first_can_end_it(tsad: Tsad, fitted: Fitted, series_id: str) -> None:
+def test_only_anomalies_are_printed_and_the_first_can_end_the_command(
+    tsad: Tsad, fitted: Fitted, series_id: str
+) -> None:
     fitted(series_id)
     result = tsad("watch", series_id, "--only-anomalies", "--fail-on-anomaly", stdin="2\n3\n70\n80\n")
     assert result.code == 5
@@ -40,21 +42,21 @@ def test_only_anomalies_are_printed_and_the_first_can_end_it(tsad: Tsad, fitted:
     assert "  70  anomaly" in result.out
 
 
-def test_values_are_remembered_for_detectors_that_look_back(
+def test_recent_values_are_kept_for_detectors_that_need_context(
     tsad: Tsad, api: httpx.Client, fitted: Fitted, series_id: str
 ) -> None:
-    def wave(place: int) -> float:
-        return math.sin(place / 3) + 0.01 * (place % 7)
+    def wave(minute: int) -> float:
+        return math.sin(minute / 3) + 0.01 * (minute % 7)
 
-    times = [60 * place for place in range(400)]
-    fitted(series_id, {"timestamps": times, "values": [wave(place) for place in range(400)], "detector": "msnn"})
+    times = [60 * minute for minute in range(400)]
+    fitted(series_id, {"timestamps": times, "values": [wave(minute) for minute in range(400)], "detector": "msnn"})
     later = range(5000, 5300)
-    values = [wave(place) if place != 5290 else 5.0 for place in later]
-    stdin = "".join(f"{60 * place},{value!r}\n" for place, value in zip(later, values, strict=True))
+    values = [wave(minute) if minute != 5290 else 5.0 for minute in later]
+    stdin = "".join(f"{60 * minute},{value!r}\n" for minute, value in zip(later, values, strict=True))
     watched = tsad("watch", series_id, "--json", stdin=stdin)
     assert watched.code == 0, watched.err
     batch = api.post(
-        f"/predict/{series_id}/batch", json={"timestamps": [60 * place for place in later], "values": values}
+        f"/predict/{series_id}/batch", json={"timestamps": [60 * minute for minute in later], "values": values}
     ).json()
     assert [point["anomaly"] for point in watched.answers] == batch["anomaly"]
     assert watched.answers[0]["anomaly"] is None
@@ -63,5 +65,5 @@ def test_values_are_remembered_for_detectors_that_look_back(
     assert True in batch["anomaly"]
 
 
-def test_a_series_that_nobody_fitted_is_exit_code_4(tsad: Tsad, series_id: str) -> None:
+def test_an_unknown_series_exits_with_code_4(tsad: Tsad, series_id: str) -> None:
     assert tsad("watch", series_id, stdin="1\n").code == 4

@@ -1,1 +1,1 @@
-"""The commands of `tsad`, a module for each."""
+"""The commands of `tsad`, one module each."""

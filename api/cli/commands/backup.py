@@ -1,4 +1,4 @@
-"""`tsad backup`: rows and the artifacts they refer to, as a folder of files."""
+"""`tsad backup`: write rows, and the artifacts they refer to, into a folder of files."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from api.cli.backups import BackupFolder, copy_artifacts, print_report, require_revision
 from api.cli.installation import installation, open_sessions, with_long_transactions
-from api.cli.options import AsJson, OfHome
+from api.cli.options import AsJson, HomeFolder
 from shared import __version__
 from shared.artifacts import Artifacts
 from shared.errors import Code, InputError
@@ -17,19 +17,22 @@ from shared.store.engine import Session
 
 
 def backup(
-    folder: Annotated[Path, typer.Argument(help="Where to write it: a folder that is empty or does not exist.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to write to; it must be empty or not exist.")],
     *,
-    home: OfHome = None,
+    home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write all rows, as of one moment, and then every artifact that they refer to, each compared with its sha256.
+    """Back up all rows as of one moment, then every artifact they refer to, verifying each SHA-256.
 
-    Nothing has to stand still meanwhile. Keep it shorter than GARBAGE_GRACE_S, within which no artifact is deleted.
+    The service can keep running.
+    The backup must finish within GARBAGE_GRACE_S; no artifact is deleted before that.
 
     [bold]tsad backup /backups/2026-01-31[/]
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(Code.INVALID_FILE, f"{folder} is not empty: name a folder that does not exist.")
+        raise InputError(
+            Code.INVALID_FILE, f"{folder} is not an empty folder: choose one that is empty or does not exist."
+        )
     target = BackupFolder(folder)
     with (
         installation(home) as settings,

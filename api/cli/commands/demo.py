@@ -1,4 +1,4 @@
-"""`tsad demo`: the whole pipeline once, on real series, on a stack that it starts and stops."""
+"""`tsad demo`: run the whole pipeline on real series, in a stack that it starts and stops."""
 
 import os
 import re
@@ -26,18 +26,21 @@ _ADDRESS = re.compile(r' (?:href|src|srcset)="\./[^"]*"')
 _WITHOUT_SERVER = "<style>header.top nav, .title nav a, #under a, .columns, footer { display: none; }</style>"
 LONGEST_FIT_S = 120
 LONGEST_TELEMETRY_S = 5
-A_DAY = 86_400
+DAY_S = 86_400
 
 
 def demo(
     *,
-    output: Annotated[Path, typer.Option(help="Where to write the plot page.")] = Path("tsad-demo.html"),
+    output: Annotated[Path, typer.Option(help="File to write the plot page to.")] = Path("tsad-demo.html"),
 ) -> None:
-    """Start everything in a temporary home, fit real series, predict, plot, stop. Works beside a running `tsad up`."""
+    """Start everything in a temporary home, fit real series, predict, plot, and stop.
+
+    Works next to a running `tsad up`.
+    """
     check_writable(output)
     with tempfile.TemporaryDirectory(prefix="tsad-demo-") as folder:
         home = Path(folder)
-        home.chmod(0o711)  # as root, the servers run as another user who has to pass through
+        home.chmod(0o711)  # under root, the servers run as another user, who must be able to pass through
         console.print("Starting PostgreSQL, a Redis-compatible server, API, worker, reconciler and Flower …")
         with running_stack(home, say=console.print) as stack:
             console.print(f"API    [bold]{stack.api_url}[/]\nFlower [bold]{stack.flower_url}[/]")
@@ -46,50 +49,50 @@ def demo(
                     show(client, samples.load(name), stack.supervisor.check)
                 show_health(client)
                 write_plot(client, samples.NAMES[0], output)
-        console.print("Everything has stopped. [bold]python3 run up[/] starts it to stay.")
+        console.print("Everything has stopped. To start it and keep it running: [bold]python3 run up[/]")
 
 
 def check_writable(output: Path) -> None:
-    """Raise `SetupError` before anything starts if the page could not be written at the end."""
+    """Raise `SetupError` if the page cannot be written, before anything starts."""
     existing = output if output.exists() else output.parent
     if output.is_dir() or not os.access(existing, os.W_OK):
         raise SetupError(Code.START_FAILED, f"{output} cannot be written. Choose another file with --output.")
 
 
 def show(client: Client, sample: samples.Sample, check: Callable[[], object]) -> None:
-    """Fit a series, follow its job, and judge a normal and an abnormal point."""
-    days = (sample.timestamps[-1] - sample.timestamps[0]) // A_DAY + 1
+    """Fit a series, follow its job, and score a normal and an abnormal point."""
+    days = (sample.timestamps[-1] - sample.timestamps[0]) // DAY_S + 1
     console.print(f"\n[bold]{sample.name}[/]: {len(sample.values):,} points over {days:,} days")
     accepted = client.post(f"/fit/{sample.name}", {"timestamps": sample.timestamps, "values": sample.values})
     job = follow(client, accepted["job_id"], console, LONGEST_FIT_S, check)
     require_success(job)
     version = client.get(f"/series/{sample.name}/versions/{job['version']}")
-    band = client.post(f"/predict/{sample.name}", {"timestamp": sample.timestamps[-1] + A_DAY, "value": 0})
+    band = client.post(f"/predict/{sample.name}", {"timestamp": sample.timestamps[-1] + DAY_S, "value": 0})
     console.print(
         f"  version {job['version']} by {job['worker']}: {version['detector']}, fitted in {version['fit_ms']:.1f} ms, "
-        f"{100 * version['anomaly_share']:.1f} % of its own points are anomalous, normal is "
+        f"{100 * version['anomaly_share']:.1f} % of the training points are anomalies, normal range "
         f"{band['lower']:.2f} to {band['upper']:.2f}"
     )
     width = band["upper"] - band["lower"]
     for value, anomalous in ((band["expected"], False), (band["upper"] + width, True)):
-        judge(client, sample, round(value, 1), anomalous=anomalous)
+        score(client, sample, round(value, 1), anomalous=anomalous)
 
 
-def judge(client: Client, sample: samples.Sample, value: float, *, anomalous: bool) -> None:
-    """Predict one point of the day after the last; raise `TsadError` unless the verdict is as expected."""
-    timestamp = sample.timestamps[-1] + A_DAY
+def score(client: Client, sample: samples.Sample, value: float, *, anomalous: bool) -> None:
+    """Score one point a day after the last; raise `TsadError` unless the verdict is as expected."""
+    timestamp = sample.timestamps[-1] + DAY_S
     verdict = client.post(f"/predict/{sample.name}", {"timestamp": timestamp, "value": value})
     if verdict["anomaly"] is not anomalous:
-        raise TsadError(Code.INTERNAL_ERROR, f"{value} should have been judged otherwise: {verdict}")
-    color, word = ("red", "anomaly") if anomalous else ("green", "normal")
+        raise TsadError(Code.INTERNAL_ERROR, f"Unexpected verdict for {value}: {verdict}")
+    color, label = ("red", "anomaly") if anomalous else ("green", "normal")
     day = datetime.fromtimestamp(timestamp, UTC).date()
     console.print(
-        f"  {day}  {value:>7}  [{color}]{word}[/], score {verdict['score']:.2f}, by version {verdict['model_version']}"
+        f"  {day}  {value:>7}  [{color}]{label}[/], score {verdict['score']:.2f}, version {verdict['model_version']}"
     )
 
 
 def show_health(client: Client) -> None:
-    """Print the latencies of /healthcheck, which arrive there with a short delay."""
+    """Print the latencies from /healthcheck; wait for them, because they arrive with a short delay."""
     deadline = time.monotonic() + LONGEST_TELEMETRY_S
     while True:
         health = client.get("/healthcheck")
@@ -98,13 +101,13 @@ def show_health(client: Client) -> None:
             break
         time.sleep(0.1)
     console.print(
-        f"\n{health['series_trained']} series trained; latency of predictions {inference['avg']:.1f} ms "
-        f"(p95 {inference['p95']:.1f}), of fits {training['avg']:.1f} ms (p95 {training['p95']:.1f})"
+        f"\n{health['series_trained']} series trained; prediction latency {inference['avg']:.1f} ms "
+        f"(p95 {inference['p95']:.1f}), fit latency {training['avg']:.1f} ms (p95 {training['p95']:.1f})"
     )
 
 
 def write_plot(client: Client, series_id: str, output: Path) -> None:
-    """Save the plot page with styles and scripts inline, so that it opens without a server."""
+    """Save the plot page with inline styles and scripts, so that it opens without a server."""
     page = client.text(f"/plot?series_id={series_id}")
     scripts = [match for match in _SCRIPT.finditer(page) if not match[1].endswith("/plot.js")]
     page = _SCRIPT.sub("", _STYLE.sub(lambda link: f"<style>{client.text('/' + link[1])}</style>", page))

@@ -1,4 +1,4 @@
-"""`tsad doctor`: checks of an installation, and advice for those that fail."""
+"""`tsad doctor`: check an installation, and advise on checks that fail."""
 
 import shutil
 import time
@@ -16,7 +16,7 @@ import typer
 from rich.progress import Progress
 
 from api.cli.installation import installation, open_sessions, store_of, with_long_transactions
-from api.cli.options import AsJson, OfHome
+from api.cli.options import AsJson, HomeFolder
 from api.cli.output import notes_console, show_list
 from shared.artifacts import Artifacts
 from shared.errors import DamagedError, TsadError
@@ -28,14 +28,14 @@ from shared.telemetry import connect, workers_alive
 
 LONG_QUEUED_S = 60.0
 MOST_SKEW_S = 2.0
-LITTLE_SPACE = 2 * 1024**3  # bytes
-NO_SPACE = 100 * 1024**2
+LOW_SPACE = 2 * 1024**3  # bytes; less is a warning
+NO_SPACE = 100 * 1024**2  # bytes; less is a failure
 MOST_LISTED = 20
 MOST_ANNOUNCED = 500
 
 
 class State(StrEnum):
-    """Severity of a finding; a failed one decides the exit code."""
+    """Severity of a finding; any failed one makes the exit code 1."""
 
     OK = "ok"
     WARNING = "warning"
@@ -44,7 +44,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of a check; a check may have several."""
+    """One result of a check; a check may have several."""
 
     check: str
     state: State
@@ -53,7 +53,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Examination:
-    """The installation that is checked, and whether to repair it."""
+    """The installation to check, and whether to repair it."""
 
     settings: Settings
     sessions: Sessions
@@ -65,15 +65,17 @@ class Examination:
 def doctor(
     *,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Mend what can be mended: migrate, announce jobs that wait unannounced.")
+        bool,
+        typer.Option("--fix", help="Migrate an old schema, and send a new message for queued jobs that have none."),
     ] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Do not read every artifact.")] = False,
-    home: OfHome = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Skip the artifacts instead of reading each.")] = False,
+    home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look whether settings, servers, schema, queue, artifacts, workers, clocks and disk are as they should be.
+    """Check settings, servers, schema, queue, artifacts, workers, clocks and disk.
 
-    Exit code 1 when something failed. Works where the installation is, beside it or while it stands still.
+    The exit code is 1 if a check fails.
+    Run it on the installation's machine, while the installation runs or while it is stopped.
 
     [bold]tsad doctor --json | jq -r 'select(.state != "ok")'[/]
     """
@@ -87,15 +89,15 @@ def doctor(
 
 
 def findings_of(examination: Examination, *, quick: bool) -> Iterator[Finding]:
-    """Yield the findings of all checks; an error fails its check, and the others still run."""
-    yield Finding("settings", State.OK, "they are as they have to be")
+    """Yield the findings of all checks; an error fails its own check only."""
+    yield Finding("settings", State.OK, "valid")
     schema_findings = list(_run(examination, "schema", _schema))
     yield from schema_findings
     yield from _run(examination, "redis", _redis)
     yield from _run(examination, "workers", _workers)
     yield from _run(examination, "clocks", _clocks)
     yield from _run(examination, "disk", _disk)
-    if schema_findings[0].state == State.OK:  # otherwise there are no rows to read
+    if schema_findings[0].state == State.OK:  # otherwise the rows cannot be read
         yield from _run(examination, "queue", _queue)
         if not quick:
             yield from _run(examination, "artifacts", _artifacts)
@@ -113,41 +115,42 @@ def _schema(examination: Examination) -> Iterator[Finding]:
     expected = schema.expected_revision()
     if current != expected and examination.fix:
         schema.migrate(examination.settings.database)
-        yield Finding("schema", State.OK, f"was {current}, and is now migrated to {expected}")
+        yield Finding("schema", State.OK, f"migrated from revision {current} to {expected}")
     elif current != expected:
-        yield Finding("schema", State.FAILED, f"it is {current}, this release needs {expected}: run `tsad migrate`")
+        detail = f"revision {current}, but this release requires {expected}: run `tsad migrate`"
+        yield Finding("schema", State.FAILED, detail)
     else:
-        yield Finding("schema", State.OK, f"it is {expected}, as this release needs it")
+        yield Finding("schema", State.OK, f"revision {expected}, as this release requires")
 
 
 def _redis(examination: Examination) -> Iterator[Finding]:
     waiting = messages_waiting(examination.redis)
     if waiting is None:
-        yield Finding("redis", State.FAILED, "it does not answer: fits are accepted, and wait until it does")
+        yield Finding("redis", State.FAILED, "does not answer: fits are accepted, but wait until it does")
     else:
-        yield Finding("redis", State.OK, f"it answers; {waiting:,} messages wait")
+        yield Finding("redis", State.OK, f"answers; {waiting:,} messages waiting")
 
 
 def _workers(examination: Examination) -> Iterator[Finding]:
     alive = workers_alive(examination.redis)
     state = State.OK if alive else State.FAILED
-    yield Finding("workers", state, f"{alive or 'none'} heard of lately" + ("" if alive else ": jobs wait"))
+    yield Finding("workers", state, f"{alive:,} alive" if alive else "none reported recently: jobs wait")
 
 
 def _queue(examination: Examination) -> Iterator[Finding]:
-    """Compare rows with messages. A reconciler repeats lost messages, so only a lasting difference is a finding."""
+    """Compare rows with messages. The reconciler repeats lost messages, so only a lasting difference is a finding."""
     with examination.sessions.begin() as session:
         queue = inspection.queue(session)
     summary = f"{queue.queued:,} queued, {queue.running:,} running"
     if queue.expired:
-        detail = f"{summary}; {queue.expired:,} without a sign of their worker: does the reconciler run?"
+        detail = f"{summary}; {queue.expired:,} with an expired lease: is the reconciler running?"
         yield Finding("queue", State.WARNING, detail)
     elif queue.oldest_queued_s > LONG_QUEUED_S and messages_waiting(examination.redis) == 0:
-        detail = f"{summary}; the oldest waits for {queue.oldest_queued_s:.0f} s, and no message announces it"
+        detail = f"{summary}; the oldest has waited for {queue.oldest_queued_s:.0f} s without a message"
         if examination.fix:
-            yield Finding("queue", State.OK, f"{detail}; {_announce(examination):,} are announced again")
+            yield Finding("queue", State.OK, f"{detail}; sent {_announce(examination):,} messages again")
         else:
-            yield Finding("queue", State.WARNING, f"{detail}: does the reconciler run?")
+            yield Finding("queue", State.WARNING, f"{detail}: is the reconciler running?")
     else:
         yield Finding("queue", State.OK, summary)
 
@@ -166,12 +169,12 @@ def _announce(examination: Examination) -> int:
 
 def _clocks(examination: Examination) -> Iterator[Finding]:
     """Compare the clocks. Only the database's matters, but logs are hard to read when clocks differ."""
-    began = time.time()
+    start = time.time()
     with examination.sessions.begin() as session:
         database_time = inspection.clock(session)
-    skew = (database_time - datetime.fromtimestamp((began + time.time()) / 2, UTC)).total_seconds()
-    state = State.OK if abs(skew) <= MOST_SKEW_S else State.WARNING
-    yield Finding("clocks", state, f"the database's and this machine's differ by {abs(skew):.1f} s")
+    skew_s = (database_time - datetime.fromtimestamp((start + time.time()) / 2, UTC)).total_seconds()
+    state = State.OK if abs(skew_s) <= MOST_SKEW_S else State.WARNING
+    yield Finding("clocks", state, f"the database and this machine differ by {abs(skew_s):.1f} s")
 
 
 def _disk(examination: Examination) -> Iterator[Finding]:
@@ -179,15 +182,15 @@ def _disk(examination: Examination) -> Iterator[Finding]:
     examination.artifacts.states.check()
     for folder in (examination.settings.training_data_folder, examination.settings.model_state_folder):
         if not isinstance(folder, Path):
-            yield Finding("disk", State.OK, f"{folder} can be written")
+            yield Finding("disk", State.OK, f"{folder} is writable")
             continue
         free = shutil.disk_usage(folder).free
-        state = State.FAILED if free < NO_SPACE else State.WARNING if free < LITTLE_SPACE else State.OK
-        yield Finding("disk", state, f"{free / 1024**3:.1f} GiB are free for {folder}")
+        state = State.FAILED if free < NO_SPACE else State.WARNING if free < LOW_SPACE else State.OK
+        yield Finding("disk", state, f"{free / 1024**3:.1f} GiB free for {folder}")
 
 
 def _artifacts(examination: Examination) -> Iterator[Finding]:
-    """Read every file that a row refers to, and compare its SHA-256."""
+    """Read every file that a row refers to, and verify its SHA-256."""
     damaged: list[str] = []
     read = 0
     with Progress(console=notes_console(), transient=True) as progress:
@@ -199,10 +202,10 @@ def _artifacts(examination: Examination) -> Iterator[Finding]:
                 try:
                     store_of(examination.artifacts, reference).get(reference.artifact)
                 except DamagedError as error:
-                    damaged.append(f"{reference.artifact.key}, of {reference.owner}: {error.detail}")
+                    damaged.append(f"{reference.artifact.key} ({reference.owner}): {error.detail}")
     for sentence in damaged[:MOST_LISTED]:
         yield Finding("artifacts", State.FAILED, sentence)
     if len(damaged) > MOST_LISTED:
-        yield Finding("artifacts", State.FAILED, f"{len(damaged) - MOST_LISTED:,} more like these")
-    whole = read - len(damaged)
-    yield Finding("artifacts", State.OK if not damaged else State.FAILED, f"{whole:,} of {read:,} are there and whole")
+        yield Finding("artifacts", State.FAILED, f"{len(damaged) - MOST_LISTED:,} more damaged or missing")
+    intact = read - len(damaged)
+    yield Finding("artifacts", State.OK if not damaged else State.FAILED, f"{intact:,} of {read:,} intact")

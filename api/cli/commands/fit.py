@@ -1,4 +1,4 @@
-"""`tsad fit`: a fit job from a file."""
+"""`tsad fit`: create a fit job from a file."""
 
 from typing import Annotated
 
@@ -12,10 +12,10 @@ from api.cli.options import (
     Detector,
     IfDoubled,
     Key,
-    Longest,
-    OfUnit,
     Parameters,
     TimeColumn,
+    Timeout,
+    TimeUnit,
     Url,
     ValueColumn,
     fit_fields,
@@ -24,26 +24,26 @@ from api.cli.output import note, notes_console
 from api.cli.points import Choices, Doubled, read
 from shared.domain.series import check_series_id
 
-Source = Annotated[str, typer.Argument(help="CSV, NDJSON, JSON or Parquet; - reads standard input.")]
+Source = Annotated[str, typer.Argument(help="CSV, NDJSON, JSON or Parquet file; - reads standard input.")]
 
 
 def fit(
     source: Source,
     *,
-    series: Annotated[str, typer.Option(help="The series to fit.")],
+    series: Annotated[str, typer.Option(help="Id of the series to fit.")],
     detector: Detector = "",
     parameter: Parameters = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job has ended.")] = False,
-    timeout: Longest = 900,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job ends.")] = False,
+    timeout: Timeout = 900,
     time_column: TimeColumn = None,
     value_column: ValueColumn = None,
-    unit: OfUnit = None,
+    unit: TimeUnit = None,
     doubled: IfDoubled = Doubled.REFUSE,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Fit a series from a file. Columns and times are guessed, and what was guessed is told.
+    """Fit a series from a file. Guess its columns and time unit, and report the guesses.
 
     [bold]tsad fit boiler.csv --series boiler --wait[/]
 

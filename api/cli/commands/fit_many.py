@@ -1,4 +1,4 @@
-"""`tsad fit-many`: a fit job from each file of a folder."""
+"""`tsad fit-many`: create a fit job from each file of a folder."""
 
 import glob
 import hashlib
@@ -20,10 +20,10 @@ from api.cli.options import (
     Detector,
     IfDoubled,
     Key,
-    Longest,
-    OfUnit,
     Parameters,
     TimeColumn,
+    Timeout,
+    TimeUnit,
     Url,
     ValueColumn,
     fit_fields,
@@ -42,42 +42,42 @@ POLL_S = 10.0
 
 @dataclass
 class Tally:
-    """Outcome of the files so far."""
+    """Results so far."""
 
     accepted: dict[str, str] = field(default_factory=dict)  # job ids by file
-    rejected: int = 0
+    rejected: int = 0  # files
     failed: int = 0  # jobs
 
 
 @dataclass(frozen=True)
 class Line:
-    """A file as a line of a bulk fit."""
+    """A file as one line of a bulk fit."""
 
     file: str
     content: bytes
 
 
 def fit_many(
-    source: Annotated[str, typer.Argument(help="A folder, or a pattern in quotes as in 'data/*.csv'.")],
+    source: Annotated[str, typer.Argument(help="Folder, or a quoted pattern such as 'data/*.csv'.")],
     *,
-    prefix: Annotated[str, typer.Option(help="What the ids of the series begin with.", show_default=False)] = "",
+    prefix: Annotated[str, typer.Option(help="Prefix of the series ids.", show_default=False)] = "",
     detector: Detector = "",
     parameter: Parameters = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until all jobs have ended.")] = False,
-    timeout: Longest = 3600,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until all jobs end.")] = False,
+    timeout: Timeout = 3600,
     time_column: TimeColumn = None,
     value_column: ValueColumn = None,
-    unit: OfUnit = None,
+    unit: TimeUnit = None,
     doubled: IfDoubled = Doubled.REFUSE,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Fit a series from each file; its id is the file's name without the ending.
+    """Fit a series from each file; its id is the prefix and the file name without extension.
 
-    The idempotency key of each fit is made from all that is asked, so running it again, after an interruption or a full
-    queue, gives the jobs that were accepted before and adds only what is missing. A file that cannot be fitted is told,
-    and hurts no other; exit code 1 then.
+    Each fit's idempotency key is a hash of its request.
+    Run the command again after an interruption or a full queue: it returns accepted jobs and adds missing ones.
+    Files that cannot be fitted are reported and skipped; the exit code is then 1.
 
     [bold]tsad fit-many sensors/ --prefix plant1- --wait[/]
     """
@@ -89,39 +89,41 @@ def fit_many(
     with Client(url, key) as client, Progress(*columns, console=notes_console()) as progress:
         bar = progress.add_task("accepted", total=len(files))
         for group in grouped(lines(files, prefix, choices, fields, tally)):
-            send(client, group, tally, as_json=as_json, longest_s=timeout)
+            send(client, group, tally, as_json=as_json, timeout_s=timeout)
             progress.update(bar, completed=len(tally.accepted) + tally.rejected)
         progress.update(bar, completed=len(files))
         if wait:
-            ended = progress.add_task("ended", total=len(tally.accepted))
-            for job in ended_jobs(client, tally, timeout):
-                progress.advance(ended)
-                report_end(job, tally, as_json=as_json)
-    note(f"{len(tally.accepted):,} of {len(files):,} files are accepted, {tally.rejected:,} refused.")
+            finished_bar = progress.add_task("finished", total=len(tally.accepted))
+            for job in finished_jobs(client, tally, timeout):
+                progress.advance(finished_bar)
+                report_finished(job, tally, as_json=as_json)
+    note(f"{len(tally.accepted):,} of {len(files):,} files accepted, {tally.rejected:,} rejected.")
     if tally.rejected or tally.failed:
         raise typer.Exit(1)
 
 
 def point_files(source: str) -> list[Path]:
-    """List the files of points in a folder, or those of a pattern, by name; raise `InputError` without any."""
+    """List the point files of a folder, or all files of a pattern, by name; raise `InputError` if there are none."""
     folder = Path(source)
     if folder.is_dir():
-        files = [file for file in folder.iterdir() if file.is_file() and ending(file)]
+        files = [file for file in folder.iterdir() if file.is_file() and suffix_of(file)]
     else:
         files = [Path(name) for name in glob.glob(source, recursive=True) if Path(name).is_file()]  # noqa: PTH207 - a pattern may be absolute
     if not files:
-        raise InputError(Code.INVALID_FILE, f"{source} holds no files of points: {', '.join(SUFFIXES)}, packed or not.")
+        raise InputError(
+            Code.INVALID_FILE, f"{source} contains no point files: {', '.join(SUFFIXES)}, optionally with .gz."
+        )
     return sorted(files)
 
 
-def ending(file: Path) -> str:
-    """Return the suffix that says how points are stored in a file, or an empty string if it holds none."""
+def suffix_of(file: Path) -> str:
+    """Return the suffix of a point file, such as `.csv.gz`, or an empty string for any other file."""
     match = re.search(rf"({'|'.join(map(re.escape, SUFFIXES))})(\.gz)?$", file.name, re.IGNORECASE)
     return match[0] if match else ""
 
 
 def lines(files: list[Path], prefix: str, choices: Choices, fields: dict[str, Any], tally: Tally) -> Iterator[Line]:
-    """Yield a line for each readable file, and reject the others."""
+    """Yield one line per readable file, and reject the other files."""
     file_of_series: dict[str, Path] = {}
     for file in files:
         try:
@@ -135,16 +137,16 @@ def lines(files: list[Path], prefix: str, choices: Choices, fields: dict[str, An
 
 
 def series_of(file: Path, prefix: str, file_of_series: dict[str, Path]) -> str:
-    """Claim the series id of a file and return it; raise `InputError` if it is invalid or claimed already."""
-    series_id = check_series_id(prefix + file.name.removesuffix(ending(file)))
-    other = file_of_series.setdefault(series_id, file)
-    if other != file:
-        raise InputError(Code.INVALID_SERIES_ID, f"The series {series_id} is fitted from {other} already.")
+    """Claim the series id of a file and return it; raise `InputError` if it is invalid or already claimed."""
+    series_id = check_series_id(prefix + file.name.removesuffix(suffix_of(file)))
+    claimed_by = file_of_series.setdefault(series_id, file)
+    if claimed_by != file:
+        raise InputError(Code.INVALID_SERIES_ID, f"Series {series_id} is already fitted from {claimed_by}.")
     return series_id
 
 
 def grouped(lines: Iterator[Line]) -> Iterator[list[Line]]:
-    """Yield lines in groups, each small enough for a request."""
+    """Yield lines in groups that are small enough for one request."""
     group: list[Line] = []
     size = 0
     for line in lines:
@@ -157,12 +159,12 @@ def grouped(lines: Iterator[Line]) -> Iterator[list[Line]]:
         yield group
 
 
-def send(client: Client, group: list[Line], tally: Tally, *, as_json: bool, longest_s: float) -> None:
-    """Send lines, and again those that find the queue full, until each is accepted or rejected.
+def send(client: Client, group: list[Line], tally: Tally, *, as_json: bool, timeout_s: float) -> None:
+    """Send lines until each is accepted or rejected; retry with backoff while the queue is full.
 
-    Raises `BusyError` if the queue stays full for `longest_s` seconds.
+    Raises `BusyError` if the queue stays full for `timeout_s` seconds.
     """
-    deadline = time.monotonic() + longest_s
+    deadline = time.monotonic() + timeout_s
     pause_s = 1.0
     while group:
         try:
@@ -171,50 +173,50 @@ def send(client: Client, group: list[Line], tally: Tally, *, as_json: bool, long
             if error.code is Code.API_UNREACHABLE:
                 raise
             results = []  # retrying is safe because the lines have idempotency keys
-        again = group[len(results) :]
+        to_retry = group[len(results) :]
         for line, result in zip(group, results, strict=False):
             problem = result.get("problem")
             if problem and problem["status"] in (429, 503):
-                again.append(line)
+                to_retry.append(line)
             elif problem:
                 reject(line.file, problem["detail"], tally)
             else:
                 tally.accepted[line.file] = result["job_id"]
                 if as_json:
                     show_json({"file": line.file, **{name: result[name] for name in ("series_id", "job_id", "status")}})
-        if again:
+        if to_retry:
             if time.monotonic() + pause_s > deadline:
                 raise BusyError(
-                    Code.QUEUE_FULL, "The queue stays full: run the same command again later, it goes on from here."
+                    Code.QUEUE_FULL, "The queue is still full. Run the same command again later; it resumes from here."
                 )
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-        group = again
+        group = to_retry
 
 
-def ended_jobs(client: Client, tally: Tally, longest_s: float) -> Iterator[dict[str, Any]]:
+def finished_jobs(client: Client, tally: Tally, timeout_s: float) -> Iterator[dict[str, Any]]:
     """Wait for each accepted job and yield it, in the order of acceptance.
 
-    Raises `UnavailableError` after `longest_s` seconds.
+    Raises `UnavailableError` after `timeout_s` seconds.
     """
-    deadline = time.monotonic() + longest_s
+    deadline = time.monotonic() + timeout_s
     for job_id in tally.accepted.values():
         while not (job := client.get(f"/jobs/{job_id}", wait=POLL_S))["finished_at"]:
             if time.monotonic() > deadline:
-                raise UnavailableError(Code.START_FAILED, f"Not all jobs have ended after {longest_s:g} s.")
+                raise UnavailableError(Code.START_FAILED, f"Not all jobs have finished after {timeout_s:g} s.")
         yield job
 
 
-def report_end(job: dict[str, Any], tally: Tally, *, as_json: bool) -> None:
-    """Print an ended job as JSON, and a note if it did not succeed."""
+def report_finished(job: dict[str, Any], tally: Tally, *, as_json: bool) -> None:
+    """Print a finished job as JSON, and a note if it did not succeed."""
     if as_json:
         show_json(job)
     if job["status"] != "succeeded":
         tally.failed += 1
-        note(f"{job['series_id']}: the job {job['job_id']} {job['status']}: {(job['error'] or {}).get('detail', '')}")
+        note(f"{job['series_id']}: job {job['job_id']} {job['status']}: {(job['error'] or {}).get('detail', '')}")
 
 
 def reject(file: str, reason: str, tally: Tally) -> None:
-    """Count a file that is not fitted, and print the reason."""
+    """Count a rejected file, and print the reason."""
     tally.rejected += 1
     notes_console().print(cell(f"{file}: {reason}"))

@@ -1,4 +1,4 @@
-"""`tsad gc`: an immediate run of the collector."""
+"""`tsad gc`: run the garbage collector now."""
 
 import subprocess
 import sys
@@ -7,22 +7,24 @@ from typing import Annotated
 import typer
 
 from api.cli.installation import environment, installation
-from api.cli.options import AsJson, OfHome
+from api.cli.options import AsJson, HomeFolder
 from api.cli.output import note, show_json
 from shared.errors import Code, UnavailableError
 
 
 def gc(
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what has no owner, and change nothing.")] = False,
-    home: OfHome = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List unreferenced artifacts without changing anything.")
+    ] = False,
+    home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete artifacts that no row has referred to for GARBAGE_GRACE_S; the reconciler does so every COLLECT_S.
+    """Delete artifacts that no row has referenced for GARBAGE_GRACE_S, as the reconciler does every COLLECT_S.
 
-    What is found without an owner for the first time is noted, and deleted once the grace is over.
+    The first run that finds an artifact unreferenced only records it; a run after the grace period deletes it.
     """
-    # A separate process, because only the collector, a part of the worker, deletes files.
+    # A separate process, because only the collector deletes files, and it is part of the worker.
     command = [sys.executable, "-m", "worker.collecting", *(["--dry-run"] if dry_run else [])]
     with installation(home) as settings:
         process = subprocess.run(command, env=environment(settings), capture_output=True, text=True, check=False)
@@ -32,8 +34,8 @@ def gc(
     if dry_run:
         for name in lines:
             show_json({"key": name}) if as_json else print(name)
-        note(f"{len(lines):,} artifacts have no owner now.")
+        note(f"{len(lines):,} artifacts are unreferenced.")
     elif as_json:
-        show_json({"deleted": int(lines[-1].split()[0])})
+        show_json({"deleted": int(lines[-1].split()[0])})  # the line is "12 artifacts deleted"
     else:
         print(lines[-1])

@@ -1,4 +1,4 @@
-"""`tsad jobs`: look at fit jobs, wait for them, stop them, run them again."""
+"""`tsad jobs`: list, show, wait for, cancel and retry fit jobs."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -9,11 +9,11 @@ import typer
 
 from api.cli.client import Client, segment
 from api.cli.jobs import follow, print_job, require_success
-from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, Longest, Url
+from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, Timeout, Url
 from api.cli.output import notes_console, show_list, to_the_second
 from shared.domain.jobs import Status
 
-jobs = typer.Typer(help="Look at fit jobs, wait for them, stop them, run them again.", no_args_is_help=True)
+jobs = typer.Typer(help="List, show, wait for, cancel and retry fit jobs.", no_args_is_help=True)
 
 COLUMNS: dict[str, Callable[[dict[str, Any]], object]] = {
     "job": itemgetter("job_id"),
@@ -33,7 +33,7 @@ JobId = Annotated[str, typer.Argument(help="Id of the job.", metavar="JOB")]
 def list_jobs(
     *,
     series: Annotated[str | None, typer.Option(help="Only jobs of this series.")] = None,
-    status: Annotated[Status | None, typer.Option(help="Only jobs of this status.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only jobs with this status.")] = None,
     after: Annotated[datetime | None, typer.Option(help="Only jobs accepted after this time, in UTC.")] = None,
     limit: Limit = 50,
     url: Url = DEFAULT_URL,
@@ -51,25 +51,25 @@ def list_jobs(
 
 @jobs.command("show")
 def show_job(job: JobId, *, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False) -> None:
-    """Show where a job is."""
+    """Show a job's status, progress and result."""
     with Client(url, key) as client:
         print_job(client.get(_path(job)), as_json=as_json)
 
 
 @jobs.command("wait")
 def wait_for_job(
-    job: JobId, *, timeout: Longest = 900, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False
+    job: JobId, *, timeout: Timeout = 900, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False
 ) -> None:
-    """Wait until a job has ended; exit code 1 unless it succeeded."""
+    """Wait until a job ends; the exit code is 1 unless it succeeds."""
     with Client(url, key) as client:
-        ended = follow(client, client.get(_path(job))["job_id"], notes_console(), timeout)
-    print_job(ended, as_json=as_json)
-    require_success(ended)
+        finished_job = follow(client, client.get(_path(job))["job_id"], notes_console(), timeout)
+    print_job(finished_job, as_json=as_json)
+    require_success(finished_job)
 
 
 @jobs.command("cancel")
 def cancel_job(job: JobId, *, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False) -> None:
-    """Stop a job: it publishes nothing any more."""
+    """Cancel a job, so that it publishes no version."""
     with Client(url, key) as client:
         print_job(client.post(f"{_path(job)}/cancel", None), as_json=as_json)
 
@@ -78,13 +78,13 @@ def cancel_job(job: JobId, *, url: Url = DEFAULT_URL, key: Key = "", as_json: As
 def retry_job(
     job: JobId,
     *,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until the new job has ended.")] = False,
-    timeout: Longest = 900,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the new job ends.")] = False,
+    timeout: Timeout = 900,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Fit the data of a failed or cancelled job again, as a new job."""
+    """Fit the data of a failed or canceled job again, as a new job."""
     with Client(url, key) as client:
         new_job = client.post(f"{_path(job)}/retry", None)
         if wait:

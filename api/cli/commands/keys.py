@@ -1,4 +1,4 @@
-"""`tsad keys`: make, list, rotate and revoke API keys."""
+"""`tsad keys`: create, list, rotate and revoke API keys."""
 
 import os
 import re
@@ -12,21 +12,21 @@ from typing import Annotated
 import typer
 
 from api.cli.installation import installation, open_sessions
-from api.cli.options import AsJson, OfHome
+from api.cli.options import AsJson, HomeFolder
 from api.cli.output import note, show_json, show_list
 from shared.domain.access import ApiKey, Scope, check_token, digest, new_token
 from shared.errors import Code, InputError, NotFoundError, SetupError
 from shared.store import keys as store
 from shared.store.engine import Session
 
-keys = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
+keys = typer.Typer(help="Create, list, rotate and revoke API keys.", no_args_is_help=True)
 
-FROM_ENVIRONMENT = "TSAD_API_KEY"
+KEY_VARIABLE = "TSAD_API_KEY"
 _DURATION = re.compile(r"(\d{1,5})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
 
-KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `tsad keys list` shows it.")]
+KeyId = Annotated[str, typer.Argument(metavar="ID", help="Id of the key, from `tsad keys list`.")]
 
 
 def state_of(key: ApiKey) -> str:
@@ -42,7 +42,7 @@ COLUMNS: dict[str, Callable[[ApiKey], object]] = {
     "name": lambda key: key.name,
     "scopes": lambda key: ",".join(key.scopes),
     "series": lambda key: f"{key.series_prefix}…" if key.series_prefix else "all",
-    "made": lambda key: f"{key.created_at:%Y-%m-%d}",
+    "created": lambda key: f"{key.created_at:%Y-%m-%d}",
     "state": state_of,
 }
 
@@ -50,25 +50,31 @@ COLUMNS: dict[str, Callable[[ApiKey], object]] = {
 @keys.command()
 def create(
     *,
-    name: Annotated[str, typer.Option(help="Whose key it is, for people.")],
-    scopes: Annotated[str, typer.Option(help="What it allows: read, fit, admin, with commas between.")] = "read",
-    series_prefix: Annotated[str, typer.Option(help="It sees only series whose ids begin so.")] = "",
-    expires: Annotated[str, typer.Option(help="When it ends: 90d, 12h, or a day as in 2027-01-31.")] = "",
+    name: Annotated[str, typer.Option(help="Name that tells people whose key it is.")],
+    scopes: Annotated[str, typer.Option(help="Comma-separated permissions: read, fit, admin.")] = "read",
+    series_prefix: Annotated[str, typer.Option(help="Limit the key to series ids with this prefix.")] = "",
+    expires: Annotated[str, typer.Option(help="Expiry: 90d, 12h, or a date such as 2027-01-31.")] = "",
     first: Annotated[
         bool,
-        typer.Option("--first", help=f"Only if there is none, and the token of {FROM_ENVIRONMENT} where that is set."),
+        typer.Option(
+            "--first",
+            help=f"Create a key only if none exists. If {KEY_VARIABLE} is set: use its token, unless a key has it.",
+        ),
     ] = False,
-    home: OfHome = None,
+    home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key. Its token is shown now and never again: only a hash of it is kept.
+    """Create a key. Its token is shown only once, because only its hash is stored.
 
-    With the first key it ends for good that whoever is on this machine needs none.
+    Once a key exists, requests from this machine need one too. This is permanent.
     """
     allowed = parse_scopes(scopes)
     expires_at = parse_expiry(expires)
     if not 1 <= len(name) <= 100 or not _PREFIX.fullmatch(series_prefix):
-        raise InputError(Code.CONFIGURATION, "A name has 1 to 100 characters; a prefix those of series ids.")
+        raise InputError(
+            Code.CONFIGURATION,
+            "--name needs 1 to 100 characters, and --series-prefix at most 128 letters, digits, '.', '_' and '-'.",
+        )
     secret = secret_token() if first else ""
     token = check_token(secret) if secret else new_token()
     key_id = secrets.token_hex(6)
@@ -78,26 +84,26 @@ def create(
     if created:
         show_token(key_id, "" if secret else token, as_json=as_json)
     else:
-        note("There is such a key already. Nothing was changed.")
+        note("A key already exists. Nothing was changed.")
 
 
 @keys.command("list")
-def show_all(*, home: OfHome = None, as_json: AsJson = False) -> None:
-    """Show every key there ever was, without its token."""
+def list_keys(*, home: HomeFolder = None, as_json: AsJson = False) -> None:
+    """List all keys ever created, without their tokens."""
     with transaction(home) as session:
-        listed = store.all_keys(session)
-    show_list(listed, COLUMNS, as_json=as_json)
+        all_keys = store.all_keys(session)
+    show_list(all_keys, COLUMNS, as_json=as_json)
 
 
 @keys.command()
 def rotate(
     key_id: KeyId,
     *,
-    overlap: Annotated[str, typer.Option(help="How long the token of now goes on: 1d, 12h, 30m.")] = "0m",
-    home: OfHome = None,
+    overlap: Annotated[str, typer.Option(help="How long the old token stays valid: 1d, 12h, 30m.")] = "0m",
+    home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a key another token, which is shown now and never again. Jobs and idempotency keys stay the key's own."""
+    """Replace a key's token. The new one is shown only once. The key keeps its jobs and idempotency keys."""
     token = new_token()
     with transaction(home) as session:
         if not store.rotate(session, key_id, digest(token), parse_duration(overlap)):
@@ -106,31 +112,35 @@ def rotate(
 
 
 @keys.command()
-def revoke(key_id: KeyId, *, home: OfHome = None) -> None:
-    """End a key for good, within 5 seconds on every process, and the browser sessions that were opened with it."""
+def revoke(key_id: KeyId, *, home: HomeFolder = None) -> None:
+    """Revoke a key and its browser sessions permanently, within 5 seconds on every process."""
     with transaction(home) as session:
         if not store.revoke(session, key_id):
             raise no_such_key(key_id)
-    note(f"{key_id} is revoked.")
+    note(f"Revoked key {key_id}.")
 
 
 def parse_scopes(text: str) -> list[Scope]:
-    """Parse scopes with commas between; raise `InputError` if one is unknown or there are none."""
+    """Parse comma-separated scopes; raise `InputError` if one is unknown or there are none."""
     try:
-        return [Scope(word.strip()) for word in text.split(",")]
+        return [Scope(name.strip()) for name in text.split(",")]
     except ValueError:
-        raise InputError(Code.CONFIGURATION, f"Scopes are {', '.join(Scope)}, with commas between.") from None
+        raise InputError(
+            Code.CONFIGURATION, f"Invalid scopes {text!r}: write a comma-separated list of {', '.join(Scope)}."
+        ) from None
 
 
 def parse_duration(text: str) -> timedelta:
-    """Parse days, hours or minutes, as in 90d; raise `InputError` for anything else."""
+    """Parse days, hours or minutes, such as 90d; raise `InputError` for anything else."""
     if not (match := _DURATION.fullmatch(text)):
-        raise InputError(Code.CONFIGURATION, f"{text!r} is no duration: write days, hours or minutes as 90d, 12h, 30m.")
+        raise InputError(
+            Code.CONFIGURATION, f"Invalid duration {text!r}: write days, hours or minutes, such as 90d, 12h or 30m."
+        )
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def parse_expiry(text: str) -> datetime | None:
-    """Parse a date or a duration from now; empty is never. Raises `InputError` if it is in the past."""
+    """Parse a date or a duration from now; empty means never. Raises `InputError` if it is in the past."""
     if not text:
         return None
     try:
@@ -139,31 +149,34 @@ def parse_expiry(text: str) -> datetime | None:
         expires_at = datetime.now(UTC) + parse_duration(text)
     expires_at = expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)
     if expires_at <= datetime.now(UTC):
-        raise InputError(Code.CONFIGURATION, f"{text} is over already.")
+        raise InputError(Code.CONFIGURATION, f"The expiry {text} is in the past.")
     return expires_at
 
 
 def show_token(key_id: str, token: str, *, as_json: bool) -> None:
-    """Print a key's id and token; the token is empty if it comes from a secret that the caller has."""
+    """Print a key's id and token; the token is empty if the caller provided it as a secret."""
     if as_json:
         show_json({"key_id": key_id, "token": token or None})
     elif token:
         print(token, flush=True)
-    note(f"That is the key {key_id}. It is not shown again." if token else f"{key_id} is made of {FROM_ENVIRONMENT}.")
+    if token:
+        note(f"This is the token of key {key_id}. It is not shown again.")
+    else:
+        note(f"Created key {key_id} with the token in {KEY_VARIABLE}.")
 
 
 def secret_token() -> str:
-    """Return the token in the environment, or in the file that it names; empty if there is neither."""
-    if path := os.environ.get(f"{FROM_ENVIRONMENT}_FILE"):
+    """Return the token from the environment, or from the file that it names; empty if neither is set."""
+    if path := os.environ.get(f"{KEY_VARIABLE}_FILE"):
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise SetupError(Code.CONFIGURATION, f"The file of {FROM_ENVIRONMENT} cannot be read: {error}") from None
-    return os.environ.get(FROM_ENVIRONMENT, "")
+            raise SetupError(Code.CONFIGURATION, f"The file in {KEY_VARIABLE}_FILE cannot be read: {error}") from None
+    return os.environ.get(KEY_VARIABLE, "")
 
 
 def no_such_key(key_id: str) -> NotFoundError:
-    return NotFoundError(Code.CONFIGURATION, f"There is no key {key_id} that could be changed. See `tsad keys list`.")
+    return NotFoundError(Code.CONFIGURATION, f"There is no active key {key_id}. `tsad keys list` shows all keys.")
 
 
 @contextmanager

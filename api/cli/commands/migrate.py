@@ -1,4 +1,4 @@
-"""`tsad migrate`: bring the database to this release's schema."""
+"""`tsad migrate`: migrate the database to this release's schema."""
 
 import os
 from typing import Annotated
@@ -16,12 +16,12 @@ def migrate(
     role: Annotated[
         str,
         typer.Option(
-            help="Then let this role read and write rows, which is all that processes need. "
-            f"It is made where {PASSWORD} holds its password."
+            help="Then grant this role access to rows, which is all that processes need. "
+            f"If {PASSWORD} is set, create the role if needed and set its password."
         ),
     ] = "",
 ) -> None:
-    """Bring the schema of DATABASE_URL to this release; processes check it, and never change it themselves."""
+    """Migrate the schema of DATABASE_URL to this release. Other processes only check the schema."""
     database = Settings.load().database
     schema.migrate(database)
     if role:

@@ -1,4 +1,4 @@
-"""`tsad restore`: what `tsad backup` wrote, into an installation that is empty."""
+"""`tsad restore`: restore a backup into an empty installation."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from api.cli.backups import BackupFolder, copy_artifacts, print_report, require_revision
 from api.cli.installation import installation, open_sessions, with_long_transactions
-from api.cli.options import AsJson, OfHome
+from api.cli.options import AsJson, HomeFolder
 from shared.artifacts import Artifacts
 from shared.errors import Code, DamagedError, SetupError
 from shared.store import dump, inspection, schema
@@ -16,21 +16,22 @@ MOST_LISTED = 20
 
 
 def restore(
-    folder: Annotated[Path, typer.Argument(help="What `tsad backup` wrote.")],
+    folder: Annotated[Path, typer.Argument(help="Folder that `tsad backup` wrote.")],
     *,
-    home: OfHome = None,
+    home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a backup into an installation that is empty: all of it, or nothing. Then the schema becomes this release's.
+    """Restore a backup into an empty installation, all or nothing, then migrate the schema to this release.
 
-    Each file is compared with its sha256. With no DATABASE_URL, into the home of `tsad up`, which is made if need be.
+    The SHA-256 of each file is verified.
+    Without DATABASE_URL, the target is the home of `tsad up`, which is created if needed.
 
     [bold]tsad restore /backups/2026-01-31 --home /srv/tsad[/]
     """
     source = BackupFolder(folder)
     manifest = source.read_manifest()
     with (
-        installation(home, make=True) as settings,
+        installation(home, create=True) as settings,
         open_sessions(with_long_transactions(settings), "tsad-backup") as sessions,
     ):
         if schema.current_revision(sessions) is None:
@@ -38,15 +39,16 @@ def restore(
         require_revision(sessions, manifest["revision"])
         with sessions.begin() as session:
             if not dump.is_empty(session):
-                raise SetupError(Code.CONFIGURATION, "The database is not empty: a backup is restored into a new one.")
+                raise SetupError(Code.CONFIGURATION, "The database is not empty: restore into a new one.")
             with dump.loading(session):
                 for name, table in manifest["tables"].items():
                     with source.table_file(name).open("rb") as file:
                         dump.read(session, name, table["columns"], file)
             result = copy_artifacts(inspection.references(session), source.artifacts, Artifacts.of(settings))
-            if unknown := sorted(set(result.damaged) - set(manifest["damaged"])):
+            if newly_damaged := sorted(set(result.damaged) - set(manifest["damaged"])):
                 raise DamagedError(
-                    Code.ARTIFACT_DAMAGED, f"The backup lacks {', '.join(unknown[:MOST_LISTED])}: nothing is restored."
+                    Code.ARTIFACT_DAMAGED,
+                    f"Missing or damaged in the backup: {', '.join(newly_damaged[:MOST_LISTED])}. Nothing is restored.",
                 )
         schema.migrate(settings.database)
     print_report(manifest | {"artifacts": result.copied}, "restored from", source, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`tsad series`: look at series and their versions, choose what latest means, delete, plot."""
+"""`tsad series`: list, show, pin, delete and plot series and their versions."""
 
 import webbrowser
 from collections.abc import Callable
@@ -9,13 +9,11 @@ import typer
 
 from api.cli.client import Client, segment
 from api.cli.drawing import draw, sparkline
-from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, OfVersion, Url
-from api.cli.output import moment, note, show, show_facts, show_json, show_list, to_the_second
+from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, Url, Version
+from api.cli.output import note, show, show_fields, show_json, show_list, to_the_second, utc_time
 from shared.domain.series import check_series_id
 
-series = typer.Typer(
-    help="Look at series and their versions, choose what latest means, delete, plot.", no_args_is_help=True
-)
+series = typer.Typer(help="List, show, pin, delete and plot series and their versions.", no_args_is_help=True)
 
 Row = dict[str, Any]  # a series or a version, as the API lists it
 
@@ -23,15 +21,15 @@ SeriesId = Annotated[str, typer.Argument(help="Id of the series.", metavar="SERI
 
 
 def _first(row: Row) -> str | None:
-    return _moment(row["first_timestamp"])
+    return _time(row["first_timestamp"])
 
 
 def _last(row: Row) -> str | None:
-    return _moment(row["last_timestamp"])
+    return _time(row["last_timestamp"])
 
 
-def _moment(timestamp: int | None) -> str | None:
-    return None if timestamp is None else moment(timestamp)
+def _time(timestamp: int | None) -> str | None:
+    return None if timestamp is None else utc_time(timestamp)
 
 
 def _anomaly_share(row: Row) -> str | None:
@@ -59,20 +57,20 @@ VERSION_COLUMNS: dict[str, Callable[[Row], object]] = {
     "anomalies": _anomaly_share,
     "fitted in ms": itemgetter("fit_ms"),
     "published": lambda row: to_the_second(row["created_at"]),
-    "learnt": itemgetter("learnt"),
+    "learned": itemgetter("learnt"),
 }
 
 
 @series.command("list")
 def list_series(
     *,
-    prefix: Annotated[str, typer.Option(help="How their ids begin.", show_default=False)] = "",
+    prefix: Annotated[str, typer.Option(help="Only series whose ids have this prefix.", show_default=False)] = "",
     limit: Limit = 50,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """List series that have versions, in the order of their ids.
+    """List series that have versions, sorted by id.
 
     [bold]tsad series list --prefix boiler- --limit 1000 --json[/]
     """
@@ -100,20 +98,20 @@ def list_versions(
 @series.command("pin")
 def pin(
     series_id: SeriesId,
-    version: Annotated[int, typer.Argument(min=1, help="The version that latest is to mean.")],
+    version: Annotated[int, typer.Argument(min=1, help="Version to serve as latest.")],
     *,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make a version what latest means until the pin is removed: roll back without refitting."""
+    """Serve a version as latest until it is unpinned: roll back without refitting."""
     with Client(url, key) as client:
         _print_series(client.put(f"{_path(series_id)}/pin", {"version": version}), as_json=as_json)
 
 
 @series.command("unpin")
 def unpin(series_id: SeriesId, *, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False) -> None:
-    """Make the newest version latest again."""
+    """Remove the pin, so that latest is the newest version again."""
     with Client(url, key) as client:
         _print_series(client.delete(f"{_path(series_id)}/pin"), as_json=as_json)
 
@@ -122,35 +120,37 @@ def unpin(series_id: SeriesId, *, url: Url = DEFAULT_URL, key: Key = "", as_json
 def delete(
     series_id: SeriesId,
     *,
-    version: Annotated[str, typer.Option(help="Only this version.", show_default="all of the series")] = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    version: Annotated[str, typer.Option(help="Delete only this version.", show_default="all versions")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Delete a series with all its versions, or one version. The next fit continues the numbers."""
-    what = f"version {version} of {series_id}" if version else f"{series_id} with all its versions"
+    """Delete a series with all its versions, or one version. The next fit continues the version numbers."""
+    target = f"version {version} of {series_id}" if version else f"{series_id} with all its versions"
     if not yes:
-        typer.confirm(f"Delete {what}?", abort=True, err=True)
+        typer.confirm(f"Delete {target}?", abort=True, err=True)
     with Client(url, key) as client:
         if version:
             client.delete(f"{_path(series_id)}/versions/{segment(version)}")
             answer = {"series_id": series_id, "deleted_version": version}
         else:
             answer = client.delete(_path(series_id))
-    show_json(answer) if as_json else note(f"Deleted {what}.")
+    show_json(answer) if as_json else note(f"Deleted {target}.")
 
 
 @series.command("plot")
 def plot(
     series_id: SeriesId,
     *,
-    version: OfVersion = "latest",
-    terminal: Annotated[bool, typer.Option("--terminal", help="Draw here instead of in a browser.")] = False,
+    version: Version = "latest",
+    terminal: Annotated[
+        bool, typer.Option("--terminal", help="Draw in the terminal instead of opening a browser.")
+    ] = False,
     url: Url = DEFAULT_URL,
     key: Key = "",
 ) -> None:
-    """Open the chart of a version in the browser, or draw it in the terminal where there is none."""
+    """Open the chart of a version in the browser, or draw it in the terminal if there is no browser."""
     with Client(url, key) as client:
         path = f"{_path(series_id)}/versions/{segment(version)}"
         row = client.get(path)
@@ -167,7 +167,7 @@ def _path(series_id: str) -> str:
 
 def _print_series(row: Row, *, as_json: bool) -> None:
     job = row.get("last_job")
-    facts = {
+    fields = {
         "series": row["series_id"],
         "latest": row["latest_version"],
         "pinned": row["pinned_version"],
@@ -180,4 +180,4 @@ def _print_series(row: Row, *, as_json: bool) -> None:
         "fitted": row["fitted_at"],
         "last job": job and f"{job['job_id']} {job['status']}",
     }
-    show_facts(row, facts, as_json=as_json)
+    show_fields(row, fields, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`tsad up`: serve on this machine until a signal ends it."""
+"""`tsad up`: serve on this machine until a signal arrives."""
 
 import sys
 from contextlib import suppress
@@ -20,7 +20,7 @@ def up(
         Path | None,
         typer.Option(
             envvar="TSAD_HOME",
-            help="Folder for everything it writes.",
+            help="Folder for all files that tsad writes.",
             show_default="~/.local/state/tsad, or /var/lib/tsad for root",
         ),
     ] = None,
@@ -29,7 +29,7 @@ def up(
 ) -> None:
     """Start everything on this machine and serve until Ctrl-C or SIGTERM.
 
-    PostgreSQL and a Redis-compatible server are started too, unless DATABASE_URL and REDIS_URL are set.
+    This includes PostgreSQL and a Redis-compatible server, unless DATABASE_URL and REDIS_URL are set.
     """
     try:
         with running_stack(
@@ -53,5 +53,5 @@ def up(
 
 
 def say(line: str) -> None:
-    with suppress(OSError):  # a terminal or pipe that went away is no reason to stop serving
+    with suppress(OSError):  # keep serving after the terminal or pipe has closed
         print(line, file=sys.stderr, flush=True)

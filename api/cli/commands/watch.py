@@ -1,4 +1,4 @@
-"""`tsad watch`: points from standard input, verdicts as they come."""
+"""`tsad watch`: score points from standard input as they arrive."""
 
 import json
 import sys
@@ -10,33 +10,34 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.client import Client
-from api.cli.options import DEFAULT_URL, AsJson, Key, OfUnit, OfVersion, Url
+from api.cli.options import DEFAULT_URL, AsJson, Key, TimeUnit, Url, Version
 from api.cli.output import note
-from api.cli.times import Unit, is_number, second
+from api.cli.times import Unit, is_number, parse_one
 from api.cli.verdicts import ANOMALY_FOUND, print_verdict
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError, TsadError
 
-MOST_CONTEXT = 4096  # what the API takes unless MAX_CONTEXT_POINTS says otherwise
+MOST_CONTEXT = 4096  # the default of MAX_CONTEXT_POINTS
 
 
 def watch(
     series: Annotated[str, typer.Argument(help="Id of the series.")],
     *,
-    only_anomalies: Annotated[bool, typer.Option("--only-anomalies", help="Print nothing for normal points.")] = False,
-    version: OfVersion = "latest",
-    unit: OfUnit = None,
+    only_anomalies: Annotated[bool, typer.Option("--only-anomalies", help="Print only anomalies.")] = False,
+    version: Version = "latest",
+    unit: TimeUnit = None,
     fail_on_anomaly: Annotated[
-        bool, typer.Option("--fail-on-anomaly", help=f"End with exit code {ANOMALY_FOUND} at the first anomaly.")
+        bool, typer.Option("--fail-on-anomaly", help=f"Exit with code {ANOMALY_FOUND} at the first anomaly.")
     ] = False,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Judge points as they come: one a line, as TIME,VALUE, as VALUE alone for now, or as {"timestamp": …, "value": …}.
+    """Score points from standard input as they arrive, one per line.
 
-    Values are remembered for detectors that judge a point by those before it. A line that is no point is told, and the
-    next one is read.
+    A line is TIME,VALUE, or VALUE alone for the current time, or {"timestamp": …, "value": …}.
+    Recent values are kept for detectors that need them to score a point.
+    Invalid lines are reported and skipped.
 
     [bold]tail -f boiler.csv | tsad watch boiler --only-anomalies[/]
     """
@@ -46,7 +47,7 @@ def watch(
         for line in sys.stdin:
             try:
                 for timestamp, value in points_of(line, unit):
-                    verdict = judge(client, path, version, timestamp, value, list(recent))
+                    verdict = score(client, path, version, timestamp, value, list(recent))
                     recent.append(value)
                     if verdict["anomaly"] or not only_anomalies:
                         report(timestamp, value, verdict, as_json=as_json)
@@ -57,14 +58,14 @@ def watch(
 
 
 def context_points(client: Client, series: str, version: str) -> int:
-    """Return how many values before a point the detector of this version may look at."""
+    """Return how many previous values the detector of this version may use."""
     name = client.get(f"/series/{check_series_id(series)}/versions/{version}")["detector"]
-    known = {detector["name"]: detector["context_points"] for detector in client.get("/detectors")["detectors"]}
-    return min(int(known.get(name, 0)), MOST_CONTEXT)
+    by_detector = {detector["name"]: detector["context_points"] for detector in client.get("/detectors")["detectors"]}
+    return min(int(by_detector.get(name, 0)), MOST_CONTEXT)
 
 
-def judge(client: Client, path: str, version: str, timestamp: int, value: float, recent: list[float]) -> dict[str, Any]:
-    """Return the verdict, which the API joins with the training values; without an anomaly while too few are known."""
+def score(client: Client, path: str, version: str, timestamp: int, value: float, recent: list[float]) -> dict[str, Any]:
+    """Return the verdict; its `anomaly` is None while recent and training values are too few for the detector."""
     body: dict[str, Any] = {"timestamp": timestamp, "value": value} | ({"context": recent} if recent else {})
     try:
         answer: dict[str, Any] = client.post(path, body, version=version)
@@ -76,23 +77,23 @@ def judge(client: Client, path: str, version: str, timestamp: int, value: float,
 
 
 def points_of(line: str, unit: Unit | None) -> Iterator[tuple[int, float]]:
-    """Yield the point of a line; nothing for an empty line or the names of columns."""
+    """Yield the point of a line; nothing for an empty line or a header."""
     text = line.strip()
     if not text:
         return
     if text.startswith("{"):
-        moment, value = _of_json(text)
+        time_text, value = _parse_json(text)
     else:
-        moment, _, value = text.rpartition(",")
+        time_text, _, value = text.rpartition(",")
     if not is_number(value):
         if any(character.isdigit() for character in text):
-            raise InputError(Code.INVALID_FILE, f"{text[:60]!r} is no point: write TIME,VALUE or VALUE.")
+            raise InputError(Code.INVALID_FILE, f"{text[:60]!r} is not a valid point: write TIME,VALUE or VALUE.")
         return
-    yield second(moment.strip(), unit) if moment else int(time.time()), float(value)
+    yield parse_one(time_text.strip(), unit) if time_text else int(time.time()), float(value)
 
 
 def report(timestamp: int, value: float, verdict: dict[str, Any], *, as_json: bool) -> None:
-    """Print a verdict and flush, because somebody may read it through a pipe."""
+    """Print a verdict and flush: the output may be a pipe whose reader acts on each line."""
     if verdict["anomaly"] is None and not as_json:
         note(str(verdict["reason"]))
     else:
@@ -100,9 +101,11 @@ def report(timestamp: int, value: float, verdict: dict[str, Any], *, as_json: bo
     sys.stdout.flush()
 
 
-def _of_json(text: str) -> tuple[str, str]:
+def _parse_json(text: str) -> tuple[str, str]:
     try:
         point = json.loads(text)
         return str(point["timestamp"]), str(point["value"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(Code.INVALID_FILE, f"{text[:60]!r} is no point: it needs timestamp and value.") from None
+        raise InputError(
+            Code.INVALID_FILE, f"{text[:60]!r} is not a valid point: it needs timestamp and value."
+        ) from None
