@@ -1,6 +1,6 @@
-"""The context of a point: what stands before it, and how much of that may be missing.
+"""Context of a point: the values before it, and how many of them may be missing.
 
-It consists of the last training values, the intervals missed since, and recent values from the request.
+It consists of the last training values, missed intervals, and recent values from the request.
 """
 
 import math
@@ -36,7 +36,7 @@ def context_of(need: Need, timestamp: int, recent: Values = NO_VALUES) -> Contex
     recent: (k,) values from the request, oldest first, one interval apart, the last one interval before the point.
 
     If these are too few, training values precede them. Training values that the recent ones repeat are left out, and
-    the last training value fills each interval missed in between. If too many intervals were missed, the context holds
+    the last training value fills each missed interval in between. If too many intervals were missed, the context has
     only the recent values.
     """
     lacking = need.points - len(recent)

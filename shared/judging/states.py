@@ -1,4 +1,4 @@
-"""Fitted states in memory by the SHA-256 of their artifact, so that a verdict never uses another version's state."""
+"""In-memory cache of fitted states by the SHA-256 of their artifact: a verdict never uses another version's state."""
 
 from shared.artifacts import Store
 from shared.caching import Cache

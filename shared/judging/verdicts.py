@@ -1,4 +1,4 @@
-"""Verdicts of a fitted detector on points, and which points it cannot judge."""
+"""Verdicts of a fitted detector, and the points that it cannot judge."""
 
 from typing import NamedTuple
 
@@ -28,11 +28,11 @@ class Verdicts(NamedTuple):
 def judge(
     fitted: Fitted, points: Series, missing: Flags | None = None, recent: Values = NO_VALUES, mode: str = CAUSAL
 ) -> Verdicts:
-    """Judge n points by a state. The causal mode judges a point by the values up to it, other modes by the whole batch.
+    """Judge n points. The causal mode judges a point by the values up to it, other modes by the whole batch.
 
     missing: (n,) flags of the values of `points` that are placeholders.
     recent: (m,) values directly before the first point. If these are too few, the last training values complete them,
-    provided that they directly precede them.
+    unless too many intervals were missed in between.
     """
     need = fitted.needs()
     if mode != CAUSAL:

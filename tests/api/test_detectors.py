@@ -89,7 +89,7 @@ def test_a_seasonal_explanation_names_the_time_of_comparison(
         point = {"timestamp": MONDAY + 86_400 * (56 + weekday) + 3_600 * 9, "value": 102.0}
         verdict = api.post(f"/predict/{series_id}?explain=true", json=point).json()
         assert verdict["anomaly"] is anomaly
-        assert ("Mondays 09:00 UTC", "Sundays 09:00 UTC")[anomaly] in verdict["explanation"]
+        assert ("Mondays at 09:00 UTC", "Sundays at 09:00 UTC")[anomaly] in verdict["explanation"]
 
 
 def test_a_window_based_explanation_shows_the_most_similar_window(

@@ -1,4 +1,4 @@
-"""The registry: every module or package in here that defines `DETECTOR` is a detector."""
+"""Registry of detectors: every module or package in this folder that defines `DETECTOR`."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -16,26 +16,26 @@ DEFAULT = "baseline"
 
 @cache
 def registry() -> Mapping[str, Detector[Any]]:
-    """All detectors by name."""
+    """Return all detectors by name."""
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
     detectors = [module.DETECTOR for module in modules if hasattr(module, "DETECTOR")]
     return {detector.name: detector for detector in sorted(detectors, key=lambda detector: str(detector.name))}
 
 
 def named(name: str) -> Detector[Any]:
-    """Return the detector with that name; raise `InputError` that lists the known names."""
+    """Return the detector with this name; raise an `InputError` that lists the known names if there is none."""
     try:
         return registry()[name]
     except KeyError:
         raise InputError(
-            Code.UNKNOWN_DETECTOR, f"There is no such detector. There are: {', '.join(registry())}."
+            Code.UNKNOWN_DETECTOR, f"Unknown detector {name[:64]!r}. Available detectors: {', '.join(registry())}."
         ) from None
 
 
 def learn(detector: Detector[Any], series: Series, parameters: ParameterValues, progress: Progress) -> Fitted:
-    """Fit to the points outside the windows that the parameter `exclude` names.
+    """Fit the detector to the points outside the windows of the parameter `exclude`.
 
-    Parameters that are not given get their defaults: an earlier release may have accepted the job without them.
+    Missing parameters get their defaults: an earlier release may have accepted the job without them.
     """
-    chosen = complete(detector.parameters, parameters)
-    return Fitted(detector, detector.fit(series.without(chosen["exclude"]), chosen, progress))
+    completed = complete(detector.parameters, parameters)
+    return Fitted(detector, detector.fit(series.without(completed["exclude"]), completed, progress))

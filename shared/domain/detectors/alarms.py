@@ -1,9 +1,8 @@
-"""What an alarm rate means: the score that only so many held-out points exceed.
+"""Decision boundary for an alarm rate: the residual that only this share of points exceeds.
 
-Up to the rank that the held-out residuals reach, their own order decides, which promises the rate whatever their
-distribution is [Vovk, Gammerman, Shafer: Algorithmic learning in a random world, 2005]. Beyond it a generalized Pareto
-tail extrapolates [Pickands 1975]; its moments [Hosking, Wallis 1987] need no search, so the same residuals always
-give the same boundary.
+Frequent alarms use the residual at that rank, which guarantees the rate for any distribution [Vovk, Gammerman, Shafer:
+Algorithmic learning in a random world, 2005]. Rarer alarms use a generalized Pareto tail [Pickands 1975]. It is fitted
+by moments [Hosking, Wallis 1987], which needs no search, so the same residuals always give the same boundary.
 """
 
 import math
@@ -15,15 +14,16 @@ import numpy as np
 from shared.domain.detectors.parameters import ALARM_RATE
 from shared.domain.series import Timestamps, Values
 
-TAIL_SHARE = 0.02
+TAIL_SHARE = 0.02  # of the residuals: rarer alarms use the tail
 TAIL_POINTS = 10  # fewest that a tail is fitted to
 EXCURSION_GAP = 64  # points: residuals farther apart belong to different excursions
 MIN_SHARE, MAX_SHARE = 1e-9, 0.5
+HELD_OUT, IN_SAMPLE = "held-out", "in-sample"  # kinds of residuals
 SECONDS = {"hour": 3_600, "day": 86_400, "week": 604_800}
 
 
 def share_of(alarm_rate: str, interval_s: float) -> float:
-    """The share of normal points that may raise an alarm; `alarm_rate` must not be off."""
+    """Return the share of normal points that may raise an alarm; `alarm_rate` must not be off."""
     match = re.search(ALARM_RATE, alarm_rate)
     assert match is not None  # noqa: S101 - the parameter was checked
     alarms, points, unit = match.groups()
@@ -32,41 +32,41 @@ def share_of(alarm_rate: str, interval_s: float) -> float:
 
 
 def interval_of(timestamps: Timestamps) -> float:
-    """The median distance between consecutive points in seconds; 1 for a single point."""
+    """Return the median distance between consecutive points in seconds; 1 for a single point."""
     return float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The upper part of residuals: `share` of them exceed `start` by amounts of a generalized Pareto distribution."""
+    """Upper tail of residuals: `share` of them exceed `start`, by amounts with a generalized Pareto distribution."""
 
     start: float
     share: float
-    shape: float  # at least 0: no end point
+    shape: float  # at least 0, so the tail has no upper limit
     scale: float
 
     @classmethod
     def of(cls, residuals: Values) -> "Tail":
-        """Fit by moments; residuals (m,) are not negative, and in order of time.
+        """Fit by moments to residuals (m,) >= 0 in order of time.
 
-        Neighbors exceed together, so many residuals may come from few excursions. Of k observations an exponential
-        tail is known so well that the next excess has a generalized Pareto distribution of shape 1 / k [Aitchison,
-        Dunsmore: Statistical prediction analysis, 1975]; half of that keeps the promise on average over real series.
+        Residuals are autocorrelated, so many of them may come from few excursions. After k observations of an
+        exponential tail, the next excess has a generalized Pareto distribution of shape 1 / k [Aitchison, Dunsmore:
+        Statistical prediction analysis, 1975]. Half of that shape meets the rate on average over real series.
         """
         share = min(max(TAIL_SHARE, TAIL_POINTS / len(residuals)), 0.5)
         start = float(np.quantile(residuals, 1 - share))
-        places = np.flatnonzero(residuals > start)
-        excess = residuals[places] - start
+        indices = np.flatnonzero(residuals > start)
+        excess = residuals[indices] - start
         mean = float(excess.mean()) if len(excess) else 0.0
         variance = float(excess.var()) if len(excess) else 0.0
         if mean <= 0 or variance <= 0:
             return cls(start, share, 0.0, max(mean, 1e-12))
         shape = min(max((1 - mean * mean / variance) / 2, 0.0), 0.5)
-        excursions = 1 + np.count_nonzero(np.diff(places) > EXCURSION_GAP)
+        excursions = 1 + np.count_nonzero(np.diff(indices) > EXCURSION_GAP)
         return cls(start, share, shape + 0.5 / excursions, max(mean * (1 - shape), 1e-12))
 
     def beyond(self, share: float) -> float:
-        """The residual that `share` (at most `self.share`) exceed."""
+        """Return the residual that `share` (at most `self.share`) of all residuals exceed."""
         ratio = math.log(self.share / share)
         if self.shape < 1e-6:
             return self.start + self.scale * ratio
@@ -75,20 +75,23 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """Where alarms begin, and how many false ones that promises."""
+    """Decision boundary, and the false-positive rate to expect."""
 
     value: float  # in the unit of the residuals it was learned from
     promise: str
 
     @classmethod
-    def of(cls, residuals: Values, alarm_rate: str, interval_s: float) -> "Boundary":
-        """Learn it from held-out residuals (m,) >= 0 of points `interval_s` apart, for a rate that is not off."""
+    def of(cls, residuals: Values, alarm_rate: str, interval_s: float, kind: str = HELD_OUT) -> "Boundary":
+        """Learn it from residuals (m,) >= 0 of points `interval_s` apart, for an alarm rate that is not off.
+
+        kind: `HELD_OUT` or `IN_SAMPLE`.
+        """
         share = share_of(alarm_rate, interval_s)
-        return cls(boundary(residuals, share), promise(share, len(residuals)))
+        return cls(boundary(residuals, share), promise(share, len(residuals), kind))
 
 
 def boundary(residuals: Values, share: float) -> float:
-    """The value above which a new residual lies with probability `share`; residuals (m,) >= 0; always above 0."""
+    """Return the value, above 0, that a new residual exceeds with probability `share`; residuals (m,) >= 0."""
     tail = Tail.of(residuals)
     if share < tail.share:
         return max(tail.beyond(share), 1e-9)
@@ -96,10 +99,10 @@ def boundary(residuals: Values, share: float) -> float:
     return max(float(np.sort(residuals)[rank - 1]), 1e-9)
 
 
-def promise(share: float, residuals: int) -> str:
-    """A sentence that says which rate is promised, and whether so many held-out residuals can show it."""
+def promise(share: float, residuals: int, kind: str = HELD_OUT) -> str:
+    """Describe the rate to expect, and whether so many residuals are enough to measure it."""
     rate = f"One false alarm in {1 / share:,.0f} points"
-    held_out = f"{residuals:,} held-out points"
+    sample = f"{residuals:,} {kind} points"
     if 1 / share <= residuals:
-        return f"{rate}, measured on {held_out}, while the future resembles them."
-    return f"{rate} is extrapolated: {held_out} are too few to promise less than 1 in {residuals:,}."
+        return f"{rate}, measured on {sample}. It holds while new data resembles them."
+    return f"{rate}, extrapolated: {sample} are too few to measure rates below 1 in {residuals:,}."

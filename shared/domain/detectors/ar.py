@@ -1,4 +1,4 @@
-"""Autoregression: a value is unusual when it is far from what the values just before it lead to expect."""
+"""Autoregression: flags a value that is far from the one-step forecast from the values before it."""
 
 from dataclasses import dataclass
 
@@ -17,33 +17,33 @@ from shared.domain.detectors.contract import (
     TrainingEnd,
     banded,
 )
-from shared.domain.detectors.forecasts import STRAIGHT_LAGS, Forecast
+from shared.domain.detectors.forecasts import LINEAR_LAGS, Forecast
 from shared.domain.detectors.incidents import MOST_INCIDENTS, drop_incident_distances
 from shared.domain.detectors.parameters import AlarmRate, Windows
 from shared.domain.detectors.standards import Standard, is_after_gap, without_outliers
 from shared.domain.series import Series, Timestamps, Values
 
 MIN_POINTS = 32
-MIN_DEVIATION = 1e-3  # of the spread of the values: the noise that is assumed where a forecast leaves none
+MIN_DEVIATION = 1e-3  # of the spread of the values: the noise that is assumed if the forecast leaves none
 
 
 @dataclass(frozen=True, slots=True)
 class Autoregression:
-    """A forecast from the values before, and where the band around it ends."""
+    """A one-step forecast, and where the band around it ends."""
 
     standard: Standard
     forecast: Forecast
-    deviation: float  # robust, of the forecast's errors, in spreads
+    deviation: float  # robust deviation of the forecast errors, in spreads
     boundary: Boundary  # in deviations
     skill: float
     end: TrainingEnd
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Autoregression:
-    """Ridge regression on at most 16 lags; held-out fifths choose the ridge and the boundary."""
+    """Fit a ridge regression on at most 16 lags; 5-fold cross-validation chooses the ridge and the boundary."""
     standard = Standard.of(series.values)
     values = without_outliers(standard.standardized(series.values), most_outliers=MOST_INCIDENTS)
-    trial = forecasts.trial(values, ~is_after_gap(series.timestamps), STRAIGHT_LAGS, 0)
+    trial = forecasts.trial(values, ~is_after_gap(series.timestamps), LINEAR_LAGS, 0)
     progress(0.9)
     deviation = max(1.4826 * float(np.median(trial.residuals)), MIN_DEVIATION)
     residuals = drop_incident_distances(trial.residuals / deviation)
@@ -61,10 +61,10 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Auto
 
 
 def score(state: Autoregression, values: Values, _timestamps: Timestamps, context: Values) -> Scores:
-    """Distance from the forecast in units of the band's half width.
+    """Score by distance from the forecast, in units of the band's half width.
 
-    Where fewer values than lags are known, the first known value stands for those before it. The first value of all is
-    compared with the usual level.
+    If fewer values than lags are known, the first known value replaces the missing ones. Without any previous value,
+    the forecast is the median.
     """
     standard, lags = state.standard, state.forecast.lags
     known = standard.standardized(np.concatenate((context[-lags:], values)))
@@ -78,17 +78,16 @@ def score(state: Autoregression, values: Values, _timestamps: Timestamps, contex
 
 
 def explain(state: Autoregression, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:
-    """Return the explanation; this detector has one component."""
-    return Explanation(component=f"the forecast from the {state.forecast.lags} values before")
+    return Explanation(component=f"the forecast from the previous {state.forecast.lags} values")
 
 
 def needs(state: Autoregression) -> Need:
-    """The values that the forecast is made from."""
+    """Return the values that the forecast uses."""
     return state.end.needs(state.forecast.lags)
 
 
 def learnt(state: Autoregression) -> dict[str, float | str]:
-    """Lags, the usual error, and the promise."""
+    """Return lags, typical error, boundary, skill and rate to expect."""
     return {
         "lags": float(state.forecast.lags),
         "deviation": min(state.deviation * state.standard.spread, LARGEST),
@@ -100,11 +99,11 @@ def learnt(state: Autoregression) -> dict[str, float | str]:
 
 DETECTOR = Detector(
     name="ar",
-    purpose="A value unlike the forecast from those before it. For smooth series and sudden jumps.",
-    cost="Some hundredths of a second to fit at any length; a prediction is one short sum.",
-    false_alarms="The share of points, held out by fifths, whose forecast missed by more than the band.",
+    purpose="Values far from the one-step forecast. For smooth series and sudden jumps.",
+    cost="Fit: a few hundredths of a second at any length. Prediction: one short sum.",
+    false_alarms="Share of held-out points outside the band, measured by 5-fold cross-validation.",
     min_points=MIN_POINTS,
-    context_points=STRAIGHT_LAGS,
+    context_points=LINEAR_LAGS,
     parameters=(AlarmRate(), Windows()),
     state=Autoregression,
     fit=fit,

@@ -1,4 +1,4 @@
-"""Auto: the detector that finds injected anomalies best, among those that suit the series."""
+"""Auto: picks the detector that finds injected anomalies best, among those that suit the series."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,28 +22,28 @@ from shared.domain.detectors.parameters import AlarmRate, Windows, complete
 from shared.domain.detectors.standards import Standard, period_of
 from shared.domain.series import Series, Timestamps, Values
 
-MIN_CYCLE_GAIN = 0.5  # share of the error that a cycle must take away, for its detector to be compared
-MIN_FORECAST_SKILL = 0.2  # share of the error that a forecast must take away, to be compared
-MAX_DRIFT = 1.0  # spreads between the levels of both parts, beyond which a fixed level is no candidate
-MSNN_BONUS = 0.1  # by which another must find more than msnn, which finds most real events on most series
-MIN_POINTS_TO_COMPARE = 64  # points, below which a held-out part shows nothing
+MIN_CYCLE_GAIN = 0.5  # share of the error that a cycle must remove for `seasonal` to be a candidate
+MIN_FORECAST_SKILL = 0.2  # share of the error that a forecast must remove for `ar` to be a candidate
+MAX_DRIFT = 1.0  # spreads between the levels of both parts; beyond it, detectors with a fixed level are not candidates
+MSNN_BONUS = 0.1  # lead that another detector needs over msnn, which finds most real events on most series
+MIN_POINTS_TO_COMPARE = 64  # with fewer points, the held-out part is too short to compare detectors
 
 
 @dataclass(frozen=True, slots=True)
 class Auto:
-    """The detector chosen, and why."""
+    """The chosen detector, and the reasons."""
 
     chosen: Fitted
     why: str
     compared: tuple[str, ...]  # names of detectors
-    precisions: Values  # of each that was compared
-    period: int  # points; 0 = none was found
+    precisions: Values  # of each compared detector
+    period: int  # points; 0 = none found
     drift: float  # of the level, in spreads
-    noise: float  # share of the error that no forecast takes away
+    noise: float  # share of the error that neither forecast nor cycle removes
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Auto:
-    """Look at the series, compare what suits it on a part held out, and fit the best to all of it."""
+    """Compare the detectors that suit the series on a held-out part, and fit the best to the whole series."""
     if len(series) < MIN_POINTS_TO_COMPARE:
         return _of_few_points(series, parameters, progress)
     learnable, held_out = split(series)
@@ -72,8 +72,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Auto
 
 def _of_few_points(series: Series, parameters: ParameterValues, progress: Progress) -> Auto:
     why = (
-        f"robust: {len(series):,} points are too few to compare detectors; "
-        f"from {MIN_POINTS_TO_COMPARE} on they are compared."
+        f"robust: {len(series):,} points are too few to compare detectors; at least {MIN_POINTS_TO_COMPARE} are needed."
     )
     chosen = _fitted(robust.DETECTOR, series, parameters, progress)
     return Auto(chosen, why, compared=(), precisions=np.empty(0), period=0, drift=0.0, noise=1.0)
@@ -82,15 +81,15 @@ def _of_few_points(series: Series, parameters: ParameterValues, progress: Progre
 def _fitted(
     detector: Detector[Any], series: Series, parameters: ParameterValues, progress: Progress = ignore_progress
 ) -> Fitted:
-    """Fit with the parameters that all detectors have; the windows to exclude are excluded already."""
-    chosen = complete(detector.parameters, {"alarm_rate": parameters["alarm_rate"]})
-    return Fitted(detector, detector.fit(series, chosen, progress))
+    """Fit with the parameter that all detectors share; the excluded windows are gone already."""
+    completed = complete(detector.parameters, {"alarm_rate": parameters["alarm_rate"]})
+    return Fitted(detector, detector.fit(series, completed, progress))
 
 
 def _candidates(
     learnable: Series, parameters: ParameterValues, drift: float, rhythm: Fitted, forecast: Fitted
 ) -> dict[str, Fitted]:
-    """The detectors that suit the series, by name, fitted to its learnable part; at least one."""
+    """Return the detectors that suit the series, at least one, by name, fitted to its learnable part."""
     suitable = []
     if len(learnable) >= msnn.DETECTOR.min_points:
         suitable.append(_fitted(msnn.DETECTOR, learnable, parameters))
@@ -108,7 +107,7 @@ def _candidates(
 def _precisions(
     candidates: Mapping[str, Fitted], learnable: Series, held_out: Series, spread: float, period: int
 ) -> dict[str, float]:
-    """Mean average precision of each candidate on anomalies injected into the part held out."""
+    """Return each candidate's mean average precision on anomalies injected into the held-out part."""
     copies = list(injections(held_out.values, spread, period))
     precisions = {}
     for name, candidate in candidates.items():
@@ -120,31 +119,31 @@ def _precisions(
 def _sentence(best: str, precisions: Mapping[str, float], points: int, period: int, drift: float, skill: float) -> str:
     descending = sorted(precisions, key=lambda name: -precisions[name])
     figures = ", ".join(f"{name} {precisions[name]:.2f}" for name in descending)
-    rhythm = f"a period of {period}" if period else "no period"
+    cycle = f"a period of {period} points" if period else "no period"
     return (
-        f"{best}: mean average precision on anomalies injected into the newest part: {figures}, where "
-        f"{MSNN_BONUS} is added to msnn. The series has {points:,} points, {rhythm}, "
-        f"a drift of {drift:.2g} spreads, and a forecast takes away {max(skill, 0.0):.0%} of the error."
+        f"{best}: mean average precision on anomalies injected into the newest part: {figures}; the choice adds "
+        f"{MSNN_BONUS} to msnn. The series has {points:,} points, {cycle} and a drift of {drift:.2g} spreads. "
+        f"A forecast removes {max(skill, 0.0):.0%} of the error."
     )
 
 
 def score(state: Auto, values: Values, timestamps: Timestamps, context: Values) -> Scores:
-    """The scores of the chosen detector."""
+    """Return the scores of the chosen detector."""
     return state.chosen.score(values, timestamps, context)
 
 
 def explain(state: Auto, values: Values, timestamps: Timestamps, context: Values) -> Explanation:
-    """The explanation of the chosen detector."""
+    """Return the explanation of the chosen detector."""
     return state.chosen.explain(values, timestamps, context)
 
 
 def needs(state: Auto) -> Need:
-    """The values that the chosen detector needs."""
+    """Return the values that the chosen detector needs."""
     return state.chosen.needs()
 
 
 def learnt(state: Auto) -> dict[str, float | str]:
-    """The choice and its reasons, then what the chosen detector learned."""
+    """Return the choice and its reasons, then what the chosen detector learned."""
     precisions = zip(state.compared, state.precisions.tolist(), strict=True)
     return {
         "chosen": state.chosen.detector.name,
@@ -159,9 +158,9 @@ def learnt(state: Auto) -> dict[str, float | str]:
 
 DETECTOR = Detector(
     name="auto",
-    purpose="Whichever detector finds anomalies best that are injected into the newest part of the series.",
-    cost="Up to a few seconds to fit at any length; a prediction costs what one of the chosen detector does.",
-    false_alarms="That of the detector chosen, which the version names.",
+    purpose="The detector that best finds anomalies injected into the newest part of the series. For when in doubt.",
+    cost="Fit: up to a few seconds at any length. Prediction: that of the chosen detector.",
+    false_alarms="That of the chosen detector, which the version names.",
     min_points=robust.DETECTOR.min_points,
     context_points=msnn.DETECTOR.context_points,
     parameters=(AlarmRate(), Windows()),

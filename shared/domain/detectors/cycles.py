@@ -1,4 +1,4 @@
-"""What repeats in a series: a day, a week, or a period found in it, in bins of phase; and how the bins are filled."""
+"""Cycles of a series (a day, a week, or a detected period), divided into phase bins with a level and a spread each."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,34 +13,34 @@ from shared.domain.series import Series, Timestamps, Values
 DAY_S, WEEK_S = 86_400.0, 604_800.0
 MONDAY = 4 * 86_400  # 1970-01-05, the first Monday of Unix time
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
-MOST_BINS = 2_016  # five minutes of a week
+MOST_BINS = 2_016  # one for every five minutes of a week
 FEWEST_CYCLES = 2
-LEVEL_POINTS, SPREAD_POINTS = 3, 30  # fewest that a bin's level and spread are taken from: else its neighbors help
-MIN_SPREAD_RATIO = 0.3  # of the usual spread: one quiet phase must not make its next ripple an anomaly
-MIN_NOISE_RATIO = 1e-3  # of the spread of the values: what is taken for noise where there is none
-MIN_NOISE = 1e-9  # the same where the values are all alike, of values of at most 1
-MOST_FACTOR, MIN_PEAK_RATIO = 40, 0.9  # a peak nearly as high at a fraction of the period is the period
+LEVEL_POINTS, SPREAD_POINTS = 3, 30  # fewest for a bin's level and spread; a bin with fewer borrows from its neighbors
+MIN_SPREAD_RATIO = 0.3  # of the typical spread: a minor change in a quiet phase must not be an anomaly
+MIN_NOISE_RATIO = 1e-3  # of the spread of the values: the noise that is assumed if there is none
+MIN_NOISE = 1e-9  # the same for values that are nearly all equal, and at most 1 in magnitude
+MOST_FACTOR, MIN_PEAK_RATIO = 40, 0.9  # if the peak at a fraction of the period is nearly as high, that is the period
 
 Bins = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """A length of time, 0 where nothing repeats, that is cut into `bins` from `start` on."""
+    """A duration, 0 if nothing repeats, that is divided into `bins` and begins at `start`."""
 
     seconds: float
     start: int
     bins: int
 
     def bin_of(self, timestamps: Timestamps) -> Bins:
-        """The bin (n,) of each timestamp (n,)."""
+        """Return the bin (n,) of each timestamp (n,)."""
         if self.bins == 1:
             return np.zeros(len(timestamps), dtype=np.int64)
         phase = np.mod(timestamps - self.start, self.seconds) / self.seconds
         return np.minimum((phase * self.bins).astype(np.int64), self.bins - 1)
 
     def name_of(self, number: int) -> str:
-        """When the bin begins, for people."""
+        """Describe when the bin begins, for display."""
         offset = round(number * self.seconds / self.bins)
         clock = f"{offset // 3600 % 24:02}:{offset // 60 % 60:02} UTC"
         if self.bins == 1:
@@ -48,8 +48,8 @@ class Cycle:
         if self.seconds == DAY_S:
             return f"at {clock}"
         if self.seconds == WEEK_S:
-            return f"on {WEEKDAYS[offset // 86_400]} {clock}"
-        return f"{offset:,} s into each {self.seconds:,.0f} s"
+            return f"on {WEEKDAYS[offset // 86_400]} at {clock}"
+        return f"{offset:,} s into each cycle of {self.seconds:,.0f} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +61,23 @@ class Profile:
 
     @classmethod
     def of(cls, values: Values, bins: Bins, count: int) -> "Profile":
-        """Medians and robust deviations of each bin's values, with those of its neighbors where it has too few.
+        """Compute each bin's median and robust deviation, including neighboring bins if it has too few values.
 
-        values: (n,), at most 1 in size; bins: (n,).
+        values: (n,), at most 1 in magnitude; bins: (n,).
         """
         order = np.argsort(bins, kind="stable")
         edges = np.searchsorted(bins[order], np.arange(count + 1))
         level = np.array([np.median(part) for part in _around(values[order], edges, LEVEL_POINTS)])
         distances = np.abs(values - level[bins])
-        usual = max(robust_spread(distances), MIN_NOISE_RATIO * robust_spread(values), MIN_NOISE)
+        typical = max(robust_spread(distances), MIN_NOISE_RATIO * robust_spread(values), MIN_NOISE)
         spread = [1.4826 * float(np.median(part)) for part in _around(distances[order], edges, SPREAD_POINTS)]
-        return cls(level, np.maximum(spread, MIN_SPREAD_RATIO * usual))
+        return cls(level, np.maximum(spread, MIN_SPREAD_RATIO * typical))
 
 
 def _around(ordered: Values, edges: Bins, fewest: int) -> Iterator[Values]:
-    """For each bin its values, and those of as many bins on both sides as it takes to have `fewest`.
+    """Yield each bin's values, with those of as many bins on both sides as it takes to reach `fewest` values.
 
-    ordered: (n,) values by bin; edges: (bins + 1,) where each bin begins. The first bin follows the last.
+    ordered: (n,) values sorted by bin; edges: (bins + 1,) start of each bin. The first bin follows the last.
     """
     count, total = len(edges) - 1, len(ordered)
     repeated = np.concatenate((ordered, ordered, ordered))
@@ -94,10 +94,10 @@ def _around(ordered: Values, edges: Bins, fewest: int) -> Iterator[Values]:
         yield repeated[low : min(high, low + total)]
 
 
-def candidates(series: Series, wanted: Sequence[str]) -> Iterator[Cycle]:
-    """The cycles of the wanted kinds (day, week, period) that the series holds at least twice."""
+def candidates(series: Series, kinds: Sequence[str]) -> Iterator[Cycle]:
+    """Yield the cycles of these kinds (day, week, period) that the series contains at least twice."""
     span_s = float(series.timestamps[-1] - series.timestamps[0]) + interval_of(series.timestamps)
-    for kind in wanted:
+    for kind in kinds:
         seconds, start = length_of(kind, series)
         if 0 < FEWEST_CYCLES * seconds <= span_s:
             steps = round(seconds / interval_of(series.timestamps))
@@ -107,7 +107,7 @@ def candidates(series: Series, wanted: Sequence[str]) -> Iterator[Cycle]:
 
 
 def length_of(kind: str, series: Series) -> tuple[float, int]:
-    """Seconds, and when one begins; 0 seconds where no period is found."""
+    """Return the cycle's length in seconds, 0 if no period is found, and when a cycle begins."""
     if kind == "day":
         return DAY_S, 0
     if kind == "week":
@@ -116,7 +116,7 @@ def length_of(kind: str, series: Series) -> tuple[float, int]:
 
 
 def _period(values: Values) -> float:
-    """The period in points, the shortest of those that differ by a factor; measured over as many turns as there are."""
+    """Return the period in points: the shortest among its multiples, measured over as many cycles as possible."""
     recent = values[-PERIOD_POINTS:] - np.median(values)
     largest = float(np.abs(recent).max())
     recent = recent / largest if largest else recent

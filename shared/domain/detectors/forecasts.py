@@ -1,7 +1,7 @@
-"""One-step forecasts from the values before: ridge regression on lags, straight or bent by random features.
+"""One-step forecasts by ridge regression on lags, either linear or with random features.
 
-Random features [Rahimi, Recht 2007] are the tangents hyperbolic of fixed random combinations of the lags: enough to
-forecast a chaotic series, which no linear rule can, for the cost of one small linear system.
+Random features [Rahimi, Recht 2007] are the hyperbolic tangents of fixed random combinations of the lags. They can
+forecast a chaotic series, which no linear model can, for the cost of one small linear system.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from shared.domain.detectors.standards import Places, saturated
+from shared.domain.detectors.standards import Indices, saturated
 from shared.domain.series import Flags, Values
 
-STRAIGHT_LAGS, BENT_LAGS, BENDS = 16, 32, 256
+LINEAR_LAGS, RANDOM_FEATURE_LAGS, RANDOM_FEATURES = 16, 32, 256
 FOLDS = 5
 RIDGES = (1e-6, 1e-4, 1e-2, 1.0, 10.0)
 ROWS = 8_192
@@ -22,14 +22,14 @@ ROWS = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """How to forecast a standardized value from the `lags` before it, oldest first."""
+    """Model that forecasts a standardized value from the `lags` before it, oldest first."""
 
     lags: int
     bends: int  # random features; 0 = linear
     weights: Values  # (1 + lags + bends,)
 
     def of(self, values: Values) -> Values:
-        """Forecasts (m - lags + 1,) of what follows each `lags` of the standardized values (m,), m >= lags."""
+        """Forecast (m - lags + 1,) what follows each window of `lags` among the standardized values (m,), m >= lags."""
         windows = sliding_window_view(saturated(values), self.lags)
         blocks = range(0, len(windows), ROWS)
         return np.concatenate([_inputs(windows[at : at + ROWS], self.bends) @ self.weights for at in blocks])
@@ -37,15 +37,15 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A forecast and how it did on points held out."""
+    """A forecast and its held-out errors."""
 
     forecast: Forecast
-    folds: tuple[Values, ...]  # weights learned without each fifth of the points
-    residuals: Values  # absolute, of the points held out
-    skill: float  # share of the error that is taken away from "as the last one" and "as usual"; may be negative
+    folds: tuple[Values, ...]  # weights learned without each fold, a fifth of the points
+    residuals: Values  # absolute and held-out
+    skill: float  # share of the error removed from the better of "last value" and "median"; may be negative
 
     def held_out(self, values: Values, start: int, total: int) -> Values:
-        """Absolute residuals of values[lags:] where values[lags] stands at `start` of `total` points of the series."""
+        """Return absolute residuals of values[lags:], where values[lags] is at `start` of `total` points."""
         forecast = self.forecast
         windows = sliding_window_view(saturated(values), forecast.lags)[:-1]
         fold = (start + np.arange(len(windows))) * FOLDS // total
@@ -59,25 +59,25 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class RidgeFit:
-    """Weights by ridge regression, and how they do on points held out."""
+    """Weights of a ridge regression, and their held-out errors."""
 
     weights: Values
-    folds: tuple[Values, ...]  # weights learned without each fifth of the points
-    residuals: Values  # absolute, of the points held out
-    error: float  # mean square of the residuals, of which the largest hundredth counts as the 99 % quantile
+    folds: tuple[Values, ...]  # weights learned without each fold, a fifth of the points
+    residuals: Values  # absolute and held-out
+    error: float  # mean square of the residuals, clipped at their 99th percentile
 
 
 def best(values: Values, usable: Flags) -> Trial:
-    """The better of a linear and a bent forecast of standardized `values` (n,), n >= 32, by held-out error.
+    """Return the more skilled of a linear and a random-feature forecast of standardized `values` (n,), n >= 32.
 
     usable: (n,) whether a point may be learned from (False after a gap).
     """
-    trials = [trial(values, usable, STRAIGHT_LAGS, 0), trial(values, usable, BENT_LAGS, BENDS)]
+    trials = [trial(values, usable, LINEAR_LAGS, 0), trial(values, usable, RANDOM_FEATURE_LAGS, RANDOM_FEATURES)]
     return max(trials, key=lambda trial: trial.skill)
 
 
 def trial(values: Values, usable: Flags, lags: int, bends: int) -> Trial:
-    """Fit with the ridge that forecasts held-out fifths best."""
+    """Fit with the ridge that 5-fold cross-validation prefers."""
     lags = min(lags, len(values) // 8)
     ends = _learnable(usable, lags)
     windows = sliding_window_view(saturated(values), lags)
@@ -89,8 +89,8 @@ def trial(values: Values, usable: Flags, lags: int, bends: int) -> Trial:
     return Trial(Forecast(lags, bends, fit.weights), fit.folds, fit.residuals, skill)
 
 
-def _best_ridge(inputs: Values, targets: Values, fold: Places) -> RidgeFit:
-    """The smallest ridge that no larger one clearly beats; inputs (m, k), targets and their fold (m,)."""
+def _best_ridge(inputs: Values, targets: Values, fold: Indices) -> RidgeFit:
+    """Fit with the smallest ridge that no larger one clearly beats; inputs (m, k), targets and their fold (m,)."""
     squares, products = [], []
     for number in range(FOLDS):
         part = inputs[fold == number]
@@ -102,14 +102,14 @@ def _best_ridge(inputs: Values, targets: Values, fold: Places) -> RidgeFit:
         fit = _ridge_fit(squares, products, penalty, inputs, targets, fold)
         if best is None or fit.error < 0.999 * best.error:
             best = fit
-    assert best is not None  # noqa: S101 - there are ridges
+    assert best is not None  # noqa: S101 - RIDGES is not empty
     return best
 
 
 def _ridge_fit(
-    squares: list[Any], products: list[Any], penalty: Values, inputs: Values, targets: Values, fold: Places
+    squares: list[Any], products: list[Any], penalty: Values, inputs: Values, targets: Values, fold: Indices
 ) -> RidgeFit:
-    """Solve for all points and without each fifth, from the inner products (k, k) and (k,) of the fifths."""
+    """Solve for all points and without each fold, from the folds' inner products (k, k) and (k,)."""
     square, product = sum(squares[1:], squares[0]), sum(products[1:], products[0])
     folds = tuple(
         np.linalg.solve(square - part_square + penalty, product - part_product)
@@ -120,17 +120,20 @@ def _ridge_fit(
     return RidgeFit(np.linalg.solve(square + penalty, product), folds, residuals, error)
 
 
-def _learnable(usable: Flags, lags: int) -> Places:
-    """At most `ROWS` places, evenly spaced, each with `lags` usable points before it and itself usable."""
+def _learnable(usable: Flags, lags: int) -> Indices:
+    """Return at most `ROWS` evenly spaced indices whose point and `lags` points before it are usable.
+
+    If there are too few of these, unusable points count too.
+    """
     broken = np.concatenate(([0], np.cumsum(~usable)))
-    places = np.arange(lags, len(usable))
-    whole = places[broken[lags + 1 :] == broken[: -lags - 1]]
-    places = whole if len(whole) >= 8 * FOLDS else places
-    return places[np.unique(np.linspace(0, len(places) - 1, min(ROWS, len(places))).astype(np.int64))]
+    indices = np.arange(lags, len(usable))
+    whole = indices[broken[lags + 1 :] == broken[: -lags - 1]]
+    indices = whole if len(whole) >= 8 * FOLDS else indices
+    return indices[np.unique(np.linspace(0, len(indices) - 1, min(ROWS, len(indices))).astype(np.int64))]
 
 
 def _inputs(windows: Values, bends: int) -> Values:
-    """A row of 1, the lags and their random features for each window (m, lags)."""
+    """Build a row of 1, the lags and their random features for each window (m, lags)."""
     ones = np.ones((len(windows), 1))
     if bends == 0:
         return np.concatenate([ones, windows], axis=1)
@@ -140,9 +143,9 @@ def _inputs(windows: Values, bends: int) -> Values:
 
 @cache
 def _random(lags: int, bends: int) -> tuple[Values, Values]:
-    """Directions (lags, bends) and offsets (bends,), always the same: NumPy keeps PCG64's integers stable for good.
+    """Return directions (lags, bends) and offsets (bends,), always the same: NumPy guarantees PCG64's integers.
 
-    Sums of twelve uniform numbers are as good as normal ones here, and do not depend on how NumPy draws those.
+    Sums of twelve uniform numbers are as good as normal ones here, and independent of how NumPy draws those.
     """
     bits = np.random.PCG64(0).random_raw(bends * (12 * lags + 1))
     uniform = (bits >> np.uint64(11)) / 2.0**53

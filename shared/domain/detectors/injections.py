@@ -1,4 +1,4 @@
-"""Anomalies injected into values that a detector has not learned from, and how well its scores find them."""
+"""Anomalies injected into held-out values, and how well a detector's scores rank them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ import numpy as np
 from shared.domain.series import Flags, Series, Values
 
 LEARNED_SHARE = 0.7
-MOST_POINTS, MOST_HELD_OUT = 20_000, 3_000  # so that time is bounded at any length
-EVENTS = 6  # of a kind
-POINTS_PER_EVENT = 200  # points for each event of a copy
+MOST_POINTS, MOST_HELD_OUT = 20_000, 3_000  # bound the time for any length
+EVENTS = 6  # per kind
+POINTS_PER_EVENT = 200  # points per event in a copy
 SHORTEST, LONGEST = 8, 100  # points of an event
-BORDER_LENGTHS = 2.0  # lengths of an event: points beside it, which count neither as normal nor as anomalous
+BORDER_LENGTHS = 2.0  # event lengths: margin around an event that counts neither as normal nor as anomalous
 KINDS = ("spike", "shift", "flat", "noise", "faster", "elsewhere")
 
 
@@ -22,12 +22,12 @@ class Injected:
 
     kind: str
     values: Values
-    inside: Flags  # points of events, which must score high
-    outside: Flags  # points far from all events, which must not
+    inside: Flags  # points of events, which should score high
+    outside: Flags  # points far from all events, which should not
 
 
 def split(series: Series) -> tuple[Series, Series]:
-    """The part of the newest points to learn from, and the part after it to judge."""
+    """Split the newest points into a training part and the held-out part after it."""
     recent = slice(max(len(series) - MOST_POINTS, 0), len(series))
     timestamps, values = series.timestamps[recent], series.values[recent]
     cut = max(int(LEARNED_SHARE * len(values)), len(values) - MOST_HELD_OUT)
@@ -35,21 +35,21 @@ def split(series: Series) -> tuple[Series, Series]:
 
 
 def injections(values: Values, spread: float, period: int) -> Iterator[Injected]:
-    """Copies of the values (m,), each with events of one kind, of a size that `spread` and a length that `period` sets.
+    """Yield copies of the values (m,) with events of one kind each; `spread` sets their size, `period` their length.
 
-    The shorter they are, the fewer events a copy has, and the more copies there are. Nothing is drawn at random, so
-    that the same series is always judged alike.
+    Copies of a shorter series have fewer events each, so there are more copies. Nothing is random: the same series
+    always gives the same copies.
     """
-    together = min(max(len(values) // POINTS_PER_EVENT, 1), EVENTS)
-    slot = len(values) // together
+    events_per_copy = min(max(len(values) // POINTS_PER_EVENT, 1), EVENTS)
+    slot = len(values) // events_per_copy
     length = min(max(period or LONGEST // 3, SHORTEST), LONGEST, max(slot // 6, 1))
     for kind in KINDS:
-        for copy in range(EVENTS // together):
+        for copy in range(EVENTS // events_per_copy):
             changed, inside, outside = values.copy(), np.zeros(len(values), bool), np.ones(len(values), bool)
-            for number in range(together):
+            for number in range(events_per_copy):
                 size = 1 if kind == "spike" else length
                 free = slot - size
-                start = number * slot + free * (2 * copy + 1) * together // (2 * EVENTS)
+                start = number * slot + free * (2 * copy + 1) * events_per_copy // (2 * EVENTS)
                 part = slice(start, start + size)
                 changed[part] = _event(kind, values, part, spread if (number + copy) % 2 else -spread)
                 inside[part] = True
@@ -79,12 +79,12 @@ def _event(kind: str, values: Values, part: slice, size: float) -> Values:
 
 
 def precision(scores: Values, events: Injected) -> float:
-    """Average precision: the mean, over the points of events, of the share of events among those that score as high."""
+    """Return the average precision: the mean, over all event points, of the precision at their score."""
     counted = events.inside | events.outside
     inside = events.inside[counted]
     order = np.argsort(-scores[counted], kind="stable")
     ranked = inside[order]
     hits = np.cumsum(ranked)
-    # points that score alike are reached together
+    # a threshold reaches all equal scores at once
     last = np.searchsorted(-scores[counted][order], -scores[counted][order], side="right") - 1
     return float((hits[last] / (last + 1))[ranked].mean())

@@ -1,4 +1,4 @@
-"""Parameters of detectors: one description gives the check, the defaults and the JSON schema."""
+"""Detector parameters: one description yields the validation, the defaults and the JSON schema."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,14 @@ class Number:
     most: float
 
     def check(self, given: object) -> float:
-        """Return `given` as a float; raise `ValueError` with what is allowed."""
+        """Return `given` as a float; raise a `ValueError` that says what is allowed."""
         if isinstance(given, bool) or not isinstance(given, int | float) or not self.above < given <= self.most:
             raise ValueError(f"must be a number greater than {self.above:g} and at most {self.most:g}")
         return float(given)
 
     @property
     def schema(self) -> dict[str, Any]:
-        """JSON schema of the value."""
+        """Return the JSON schema of the value."""
         return {
             "type": "number",
             "exclusiveMinimum": self.above,
@@ -43,7 +43,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of a few words."""
+    """One of a few strings."""
 
     name: str
     default: str
@@ -51,35 +51,35 @@ class Choice:
     options: tuple[str, ...]
 
     def check(self, given: object) -> str:
-        """Return `given`; raise `ValueError` with what is allowed."""
+        """Return `given`; raise a `ValueError` that says what is allowed."""
         if not isinstance(given, str) or given not in self.options:
             raise ValueError(f"must be one of {', '.join(self.options)}")
         return given
 
     @property
     def schema(self) -> dict[str, Any]:
-        """JSON schema of the value."""
+        """Return the JSON schema of the value."""
         return {"type": "string", "enum": list(self.options), "default": self.default, "description": self.purpose}
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmRate:
-    """How often a normal point may raise an alarm: "1 in 1000", "2 per week"; or off, where a detector can."""
+    """Target false-positive rate: "1 in 1000", "2 per week", or "off" if that is the default."""
 
     default: str = "1 in 1000"
     name: str = "alarm_rate"
-    purpose: str = 'False alarms that are acceptable: "1 in 1000" points, or "1 per day"'
+    purpose: str = 'Target false-positive rate: "1 in 1000" points, or "1 per day"'
 
     def check(self, given: object) -> str:
-        """Return `given`; raise `ValueError` with what is allowed."""
+        """Return `given`; raise a `ValueError` that says what is allowed."""
         if not isinstance(given, str) or not re.search(self._pattern, given):
             off = f', or "{OFF}"' if self.default == OFF else ""
-            raise ValueError(f'must be like "1 in 1000", "1 per day" or "2 per week" (hour, day, week){off}')
+            raise ValueError(f'must look like "1 in 1000", "1 per day" or "2 per week" (hour, day, week){off}')
         return given
 
     @property
     def schema(self) -> dict[str, Any]:
-        """JSON schema of the value."""
+        """Return the JSON schema of the value."""
         return {"type": "string", "pattern": self._pattern, "default": self.default, "description": self.purpose}
 
     @property
@@ -89,21 +89,21 @@ class AlarmRate:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Spans of time, as pairs of timestamps; both ends belong to them."""
+    """Time ranges as pairs of timestamps, both inclusive."""
 
     default: list[list[int]] = field(default_factory=list)
     name: str = "exclude"
-    purpose: str = "Spans [from, to] in seconds that are not learnt from: past incidents, maintenance"
+    purpose: str = "Time ranges [from, to] in Unix seconds to exclude from training: past incidents, maintenance"
 
     def check(self, given: object) -> list[list[int]]:
-        """Return the pairs; raise `ValueError` with what is allowed."""
+        """Return the pairs; raise a `ValueError` that says what is allowed."""
         if not isinstance(given, list) or len(given) > MOST_WINDOWS or not all(_is_window(pair) for pair in given):
             raise ValueError(f"must be a list of at most {MOST_WINDOWS:,} pairs [from, to] of whole seconds since 1970")
         return given
 
     @property
     def schema(self) -> dict[str, Any]:
-        """JSON schema of the value."""
+        """Return the JSON schema of the value."""
         end = {"type": "integer", "minimum": 0, "maximum": LAST_TIMESTAMP}
         return {
             "type": "array",
@@ -128,13 +128,13 @@ def _is_timestamp(end: object) -> bool:
 
 
 def complete(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """All parameters with the given values, or their defaults; raise `InputError` for an unknown or illegal one."""
+    """Return all parameters with given values or defaults; raise `InputError` for unknown or invalid ones."""
     known = {parameter.name: parameter for parameter in parameters}
     if unknown := sorted(set(given) - set(known)):
         names = ", ".join(sorted(known)) or "none"
         raise InputError(
             Code.UNKNOWN_PARAMETER,
-            f"This detector's parameters are: {names}.",
+            f"Unknown parameter {unknown[0][:64]!r}. This detector's parameters: {names}.",
             flaws=[Flaw(("parameters", name[:64]), "is not a parameter of this detector") for name in unknown[:20]],
         )
     values: dict[str, Any] = {}
@@ -146,12 +146,12 @@ def complete(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[
             flaws.append(Flaw(("parameters", name), str(error)))
     if flaws:
         sentence = "; ".join(f"{flaw.loc[-1]} {flaw.msg}" for flaw in flaws)
-        raise InputError(Code.INVALID_PARAMETER, f"A parameter is out of range: {sentence}.", flaws=flaws)
+        raise InputError(Code.INVALID_PARAMETER, f"Invalid parameter: {sentence}.", flaws=flaws)
     return values
 
 
 def schema(parameters: Sequence[Parameter]) -> dict[str, Any]:
-    """JSON schema of an object of these parameters."""
+    """Return the JSON schema of an object with these parameters."""
     return {
         "type": "object",
         "additionalProperties": False,

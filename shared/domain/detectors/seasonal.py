@@ -1,4 +1,4 @@
-"""Seasonal: a value is judged by what is usual at its time of day or week, or at its phase of a period."""
+"""Seasonal: compares a value with the usual level at its time of day, time of week or phase of a period."""
 
 from dataclasses import dataclass
 
@@ -20,8 +20,8 @@ from shared.domain.series import Series, Timestamps, Values
 from shared.errors import Code, InputError
 
 FOLDS = 5
-SAMPLE = 50_000  # points that choose the cycle and the boundary
-MAX_ERROR_RATIO = 0.95  # of the error that is left: a cycle must be worth its parameters
+SAMPLE = 50_000  # most points used to choose the cycle and the boundary
+MAX_ERROR_RATIO = 0.95  # of the held-out error without it: a cycle must be worth its parameters
 MIN_POINTS = 16
 
 
@@ -29,15 +29,15 @@ MIN_POINTS = 16
 class Seasonal:
     """Level and spread by phase, and where the band ends."""
 
-    cycle: Cycle  # by which timestamps are turned into phases; of 0 seconds where nothing repeats
+    cycle: Cycle  # maps timestamps to phases; 0 seconds if nothing repeats
     profile: Profile
     boundary: Boundary  # in spreads
-    explained: float  # share of the error that the cycle takes away, measured on points held out
+    explained: float  # share of the held-out error that the cycle removes
 
 
 @dataclass(frozen=True, slots=True)
 class CycleTrial:
-    """A cycle, and how it did on the points held out."""
+    """A candidate cycle and its held-out errors."""
 
     cycle: Cycle
     ratios: Values  # (n,) distances from the level, in spreads
@@ -45,7 +45,7 @@ class CycleTrial:
 
     @classmethod
     def of(cls, sample: Series, cycle: Cycle) -> "CycleTrial":
-        """Measure; the largest hundredth of the distances counts as the 99 % quantile."""
+        """Cross-validate the cycle; distances are clipped at their 99th percentile."""
         distances, ratios = _held_out(sample, cycle)
         return cls(cycle, ratios, float(np.minimum(distances, np.quantile(distances, 0.99)).mean()))
 
@@ -54,19 +54,22 @@ def check(series: Series, parameters: ParameterValues) -> None:
     """Raise `InputError` if the series does not hold the requested cycle twice."""
     kind = parameters["cycle"]
     if kind != "auto" and not list(candidates(series, [kind])):
-        length = {"day": "a day", "week": "a week"}.get(kind, "a period of at most 400 points, which is not found")
+        needed = {
+            "day": f"{FEWEST_CYCLES} days of data, with several points per day",
+            "week": f"{FEWEST_CYCLES} weeks of data, with several points per week",
+            "period": f"{FEWEST_CYCLES} repetitions of a period of at most 400 points, and none was found",
+        }[kind]
         span_s = int(series.timestamps[-1] - series.timestamps[0])
         raise InputError(
             Code.TOO_FEW_POINTS,
-            f"The points span {span_s / 3600:,.1f} hours: at least {FEWEST_CYCLES} times {length} is needed "
-            "to learn what repeats.",
+            f"The points span {span_s / 3600:,.1f} hours. The cycle {kind!r} needs at least {needed}.",
         )
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Seasonal:
-    """Choose the cycle that forecasts held-out stretches best, then learn each phase from all points.
+    """Choose the cycle with the smallest held-out error, then learn each phase from all points.
 
-    The values are scaled first, so that neither tiny nor huge ones are rounded away.
+    Scaling the values first keeps the precision of tiny and huge ones.
     """
     check(series, parameters)
     center = float(np.median(series.values))
@@ -88,16 +91,17 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Seas
 
 
 def _best_cycle(scaled: Series, kind: str, progress: Progress) -> tuple[CycleTrial, float]:
-    """The cycle that leaves clearly less error than those before it, and the share of the first one's error it saves.
+    """Return the best cycle, and the share of the first candidate's error that it removes.
 
-    With `kind` auto the first is none at all; otherwise that kind alone is tried.
+    A candidate wins only if its error is clearly smaller than that of the best one before it. With `kind` auto, the
+    first candidate is no cycle; otherwise `kind` is the only candidate.
     """
     flat = Cycle(0.0, int(scaled.timestamps[0]), 1)
-    tried = [flat, *candidates(scaled, ["day", "period", "week"])] if kind == "auto" else [*candidates(scaled, [kind])]
+    cycles = [flat, *candidates(scaled, ["day", "period", "week"])] if kind == "auto" else [*candidates(scaled, [kind])]
     sample, trials = _sampled(scaled), []
-    for done, cycle in enumerate(tried, start=1):
+    for done, cycle in enumerate(cycles, start=1):
         trials.append(CycleTrial.of(sample, cycle))
-        progress(0.8 * done / len(tried))
+        progress(0.8 * done / len(cycles))
     best = trials[0]
     for trial in trials[1:]:
         if trial.error < MAX_ERROR_RATIO * best.error:
@@ -106,40 +110,40 @@ def _best_cycle(scaled: Series, kind: str, progress: Progress) -> tuple[CycleTri
 
 
 def _sampled(series: Series) -> Series:
-    """At most `SAMPLE` points: one somewhere in each of as many equal stretches, so that no rhythm is missed."""
+    """Return at most `SAMPLE` points: one pseudo-random point from each of as many equal parts, to avoid aliasing."""
     if len(series) <= SAMPLE:
         return series
     edges = np.arange(SAMPLE + 1) * len(series) // SAMPLE
     jitter = np.random.PCG64(0).random_raw(SAMPLE) % np.diff(edges).astype(np.uint64)
-    places = edges[:-1] + jitter.astype(np.int64)
-    return Series(series.timestamps[places], series.values[places])
+    indices = edges[:-1] + jitter.astype(np.int64)
+    return Series(series.timestamps[indices], series.values[indices])
 
 
 def _held_out(series: Series, cycle: Cycle) -> tuple[Values, Values]:
-    """Distances (n,) from the level learned without the stretch a point lies in; and the same in spreads."""
+    """Return held-out distances (n,) from the level of each point's phase, and the same in spreads."""
     bins = cycle.bin_of(series.timestamps)
     fold = _folds(series, cycle)
     distances, ratios = np.empty(len(series)), np.empty(len(series))
     for number in range(int(fold.max()) + 1):
-        out = fold == number
-        profile = Profile.of(series.values[~out], bins[~out], cycle.bins)
-        distances[out] = np.abs(series.values[out] - profile.level[bins[out]])
-        ratios[out] = distances[out] / profile.spread[bins[out]]
+        held_out = fold == number
+        profile = Profile.of(series.values[~held_out], bins[~held_out], cycle.bins)
+        distances[held_out] = np.abs(series.values[held_out] - profile.level[bins[held_out]])
+        ratios[held_out] = distances[held_out] / profile.spread[bins[held_out]]
     return distances, ratios
 
 
 def _folds(series: Series, cycle: Cycle) -> Bins:
-    """At most `FOLDS` stretches of whole cycles, at least two; of equally many points where nothing repeats."""
+    """Return the fold (n,) of each point: 2 to `FOLDS` blocks of whole cycles, or equal blocks if nothing repeats."""
     if not cycle.seconds:
         return np.arange(len(series)) * FOLDS // len(series)
-    turns = ((series.timestamps - series.timestamps[0]) / cycle.seconds).astype(np.int64)
-    _, turns = np.unique(turns, return_inverse=True)
-    count = int(turns[-1]) + 1
-    return turns * min(FOLDS, count) // count
+    numbers = ((series.timestamps - series.timestamps[0]) / cycle.seconds).astype(np.int64)
+    _, numbers = np.unique(numbers, return_inverse=True)
+    count = int(numbers[-1]) + 1
+    return numbers * min(FOLDS, count) // count
 
 
 def score(state: Seasonal, values: Values, timestamps: Timestamps, _context: Values) -> Scores:
-    """Distance from the level of the point's phase in units of the band's half width there."""
+    """Score by distance from the level of the point's phase, in units of the band's half width there."""
     bins = state.cycle.bin_of(timestamps)
     return banded(values, state.profile.level[bins], state.profile.spread[bins] * state.boundary.value)
 
@@ -147,11 +151,11 @@ def score(state: Seasonal, values: Values, timestamps: Timestamps, _context: Val
 def explain(state: Seasonal, _values: Values, timestamps: Timestamps, _context: Values) -> Explanation:
     """Name the phase of the last point."""
     cycle = state.cycle
-    return Explanation(component=f"what is usual {cycle.name_of(int(cycle.bin_of(timestamps[-1:])[0]))}")
+    return Explanation(component=f"the usual level {cycle.name_of(int(cycle.bin_of(timestamps[-1:])[0]))}")
 
 
 def learnt(state: Seasonal) -> dict[str, float | str]:
-    """The cycle, what it explains, and the promise."""
+    """Return the cycle, the share of the error that it removes, and the rate to expect."""
     names = {0.0: "none", DAY_S: "day", WEEK_S: "week"}
     return {
         "cycle": names.get(state.cycle.seconds, "period"),
@@ -165,16 +169,16 @@ def learnt(state: Seasonal) -> dict[str, float | str]:
 
 DETECTOR = Detector(
     name="seasonal",
-    purpose="A value unusual for its time of day or week, or its phase of a period. For rhythms that people make.",
-    cost="A few sorts of the training values; a prediction is one look-up.",
-    false_alarms="The share of points, held out stretch by stretch, that lay outside the band of their phase.",
+    purpose="Values unusual for their time of day or week, or their phase of a period. For daily and weekly patterns.",
+    cost="Fit: a few sorts of the training values. Prediction: one lookup.",
+    false_alarms="Share of held-out points outside the band of their phase; the folds are blocks of whole cycles.",
     min_points=MIN_POINTS,
     context_points=0,
     parameters=(
         Choice(
             "cycle",
             "auto",
-            "What repeats; auto takes what forecasts held-out stretches best, or nothing",
+            "What repeats; auto picks the cycle with the smallest held-out error, or none",
             options=("auto", "day", "week", "period"),
         ),
         AlarmRate(),

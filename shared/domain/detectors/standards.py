@@ -1,4 +1,4 @@
-"""Properties of a whole series: its level and spread, its period, its gaps."""
+"""Properties of a whole series: level and spread, period, gaps."""
 
 from dataclasses import dataclass
 
@@ -7,29 +7,29 @@ from numpy.typing import NDArray
 
 from shared.domain.series import Flags, Timestamps, Values
 
-LARGEST_STANDARDIZED = 1e6  # standardized values end here, so that every sum of squares is finite
+LARGEST_STANDARDIZED = 1e6  # limit of standardized values, so that every sum of squares is finite
 SATURATION = 20.0  # spreads from the level: forecasts and rhythms clip values here, so that no outlier dominates
-OUTLIER = 30.0  # spreads from the level: a training value beyond is an error,
-MOST_OUTLIERS = 0.001  # if at most this share of the values is
-WINSORIZED_AT = 10.0  # robust deviations from the level: values beyond count as this far in the spread
+OUTLIER = 30.0  # spreads from the level: a training value farther out is an error,
+MOST_OUTLIERS = 0.001  # unless more than this share of the values is
+WINSORIZED_AT = 10.0  # robust deviations from the level: values are clipped here before the spread is computed
 LONGEST_PERIOD = 400
 PERIOD_POINTS = 20_000
 RISE = 0.1  # of the variance
-GAP = 3.0  # usual intervals
+GAP = 3.0  # median intervals
 
-Places = NDArray[np.int64]  # indices of points
+Indices = NDArray[np.int64]  # of points
 
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """A level and a spread, both robust against a few outliers."""
+    """A level and a spread, both robust to a few outliers."""
 
     center: float
     spread: float
 
     @classmethod
     def of(cls, values: Values) -> "Standard":
-        """Median, and the standard deviation of the values winsorized at ten robust deviations from it."""
+        """Compute the median, and the standard deviation of the values winsorized at ten robust deviations from it."""
         center = float(np.median(values))
         with np.errstate(over="ignore"):
             reach = WINSORIZED_AT * robust_spread(values)
@@ -41,20 +41,21 @@ class Standard:
         return cls(center, max(float(scaled.std()) * largest, float(np.spacing(0.0))))
 
     def standardized(self, values: Values) -> Values:
-        """Distances from the level in spreads, at most `LARGEST_STANDARDIZED`."""
+        """Return distances from the level in spreads, clipped at `LARGEST_STANDARDIZED`."""
         with np.errstate(over="ignore"):
             return np.clip((values - self.center) / self.spread, -LARGEST_STANDARDIZED, LARGEST_STANDARDIZED)
 
 
 def saturated(standardized: Values) -> Values:
-    """Standardized values, at most `SATURATION` from 0."""
+    """Clip standardized values at `SATURATION`."""
     return np.clip(standardized, -SATURATION, SATURATION)
 
 
 def robust_spread(values: Values) -> float:
-    """1.4826 of the median absolute deviation, or a substitute for values that mostly agree.
+    """Return 1.4826 times the median absolute deviation, or a substitute if most values are equal.
 
-    Where more than half of the values are the same, the middle 80 % give the spread, or else the standard deviation.
+    If more than half of the values are equal, the central 80 % determine the spread; if these are equal as well, the
+    root mean square deviation from the median does.
     """
     median = np.median(values)
     deviations = np.abs(values - median)
@@ -71,22 +72,22 @@ def robust_spread(values: Values) -> float:
 
 
 def without_outliers(values: Values, most_outliers: float = MOST_OUTLIERS) -> Values:
-    """Standardized values with a few outliers replaced by a straight line between their neighbors.
+    """Replace a few outliers among standardized values by linear interpolation between their neighbors.
 
-    One wrong reading would otherwise stand in every window around it and make those windows usual. A series with more
-    outliers than `most_outliers`, a share of the values, is like that: it is returned as it is.
+    One wrong reading would otherwise be in every window around it and make those windows look normal. If more than a
+    share `most_outliers` of the values are outliers, they belong to the series, and it is returned unchanged.
     """
     outliers = np.abs(values) > OUTLIER
     if not outliers.any() or outliers.mean() > most_outliers:
         return values
-    places = np.arange(len(values))
-    return np.interp(places, places[~outliers], values[~outliers])
+    indices = np.arange(len(values))
+    return np.interp(indices, indices[~outliers], values[~outliers])
 
 
 def period_of(values: Values) -> int:
-    """The lag, 4 to 400 points, of the highest local maximum of the autocorrelation; 0 where there is none.
+    """Return the lag, 4 to 400 points, of the highest local maximum of the autocorrelation; 0 if there is none.
 
-    The autocorrelation must have fallen and risen again: in a slow rhythm with noise, the first lags correlate most.
+    The autocorrelation must have fallen and risen again: in a slow cycle with noise, the first lags correlate most.
     """
     recent = values[-PERIOD_POINTS:]
     longest = min(LONGEST_PERIOD, len(recent) // 3)
@@ -103,6 +104,6 @@ def period_of(values: Values) -> int:
 
 
 def is_after_gap(timestamps: Timestamps) -> Flags:
-    """Whether a point (n,) comes later than three usual intervals after the one before it."""
+    """Flag the points (n,) that come more than three median intervals after the one before."""
     distances = np.diff(timestamps)
     return np.concatenate(([False], distances > GAP * np.median(distances)))

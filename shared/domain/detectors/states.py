@@ -1,8 +1,8 @@
-"""States as bytes: JSON where a state is numbers and words, npz where it holds arrays. Never pickle.
+"""Serialization of states: JSON for numbers and strings, npz if there are arrays. Never pickle.
 
-A state is a frozen dataclass of numbers, strings, tuples of strings, arrays, other such dataclasses, and `Fitted`
-states of other detectors. The head, a JSON object, nests as the state does. An array is a member of the archive, named
-by the fields that lead to it: `forecast.weights`.
+A state is a frozen dataclass of numbers, strings, tuples of strings, arrays, nested dataclasses of the same kind, and
+`Fitted` states of other detectors. The head is a JSON object with the same nesting. Each array is a member of the
+archive, named by its field path: `forecast.weights`.
 """
 
 import io
@@ -28,7 +28,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def encode(fitted: Fitted) -> tuple[bytes, str]:
-    """The artifact's bytes and the suffix of its name, `.json` or `.npz`. The same state gives the same bytes."""
+    """Return the artifact's bytes and its suffix, `.json` or `.npz`. Equal states give equal bytes."""
     arrays: Arrays = {}
     head = json.dumps({"format": FORMAT, **_head_of(fitted, "", arrays)}, allow_nan=False).encode()
     if not arrays:
@@ -39,20 +39,20 @@ def encode(fitted: Fitted) -> tuple[bytes, str]:
 
 
 def decode(content: bytes) -> Fitted:
-    """Read what `encode` wrote, in this release or one that wrote format 1; raise `DamagedError` for anything else."""
+    """Read what `encode` wrote, in this format or format 1; raise `DamagedError` for anything else."""
     try:
         arrays: Arrays = {}
         if not content.startswith(b"{"):
             arrays = unpacked(content)
             content = arrays.pop("head").tobytes()
         head = json.loads(content, parse_constant=_refuse_constant)
-        written_in = head.pop("format")
-        if written_in == states_format_1.FORMAT:
+        state_format = head.pop("format")
+        if state_format == states_format_1.FORMAT:
             head, arrays = states_format_1.upgraded(head, arrays)
-        elif written_in != FORMAT:
+        elif state_format != FORMAT:
             raise DamagedError(
                 Code.ARTIFACT_DAMAGED,
-                f"The state has format {written_in}, this release reads {states_format_1.FORMAT} and {FORMAT}.",
+                f"The state has format {state_format}; this release reads {states_format_1.FORMAT} and {FORMAT}.",
             )
         fitted = _fitted(head, "", arrays)
         _refuse_unknown(arrays, "arrays")
@@ -66,7 +66,7 @@ def _head_of(fitted: Fitted, path: str, arrays: Arrays) -> dict[str, Any]:
 
 
 def _plain_fields(state: Any, path: str, arrays: Arrays) -> dict[str, Any]:
-    """The fields that JSON can hold; the arrays go to `arrays`, with `path` before their names."""
+    """Return the fields that JSON can hold; add the others to `arrays`, with `path` before their names."""
     plain: dict[str, Any] = {}
     for field in fields(state):
         value = getattr(state, field.name)
@@ -82,27 +82,27 @@ def _plain_fields(state: Any, path: str, arrays: Arrays) -> dict[str, Any]:
 
 
 def _fitted(head: Any, path: str, arrays: Arrays) -> Fitted:
-    """Put together a detector and its state; takes the arrays it uses out of `arrays`."""
-    rest = _fields_left(head, path)
-    detector = named(rest.pop("detector"))
-    state = _state(detector.state, rest.pop("state"), path, arrays)
-    _refuse_unknown(rest, f"fields beside the state {path!r}")
+    """Rebuild a detector and its state; remove the arrays that it uses from `arrays`."""
+    remaining = _copied_fields(head, path)
+    detector = named(remaining.pop("detector"))
+    state = _state(detector.state, remaining.pop("state"), path, arrays)
+    _refuse_unknown(remaining, f"fields next to the state {path!r}")
     return Fitted(detector, state)
 
 
 def _state(kind: type, plain: Any, path: str, arrays: Arrays) -> Any:
-    rest = _fields_left(plain, path)
+    remaining = _copied_fields(plain, path)
     content: dict[str, Any] = {}
     for name, annotation in _annotations(kind).items():
         if get_origin(annotation) is np.ndarray:
             content[name] = _checked_array(annotation, arrays.pop(path + name), path + name)
         elif annotation is Fitted:
-            content[name] = _fitted(rest.pop(name), f"{path}{name}.", arrays)
+            content[name] = _fitted(remaining.pop(name), f"{path}{name}.", arrays)
         elif isinstance(annotation, type) and is_dataclass(annotation):
-            content[name] = _state(annotation, rest.pop(name), f"{path}{name}.", arrays)
+            content[name] = _state(annotation, remaining.pop(name), f"{path}{name}.", arrays)
         else:
-            content[name] = _checked_plain(annotation, rest.pop(name), path + name)
-    _refuse_unknown(rest, f"fields of the state {path!r}")
+            content[name] = _checked_plain(annotation, remaining.pop(name), path + name)
+    _refuse_unknown(remaining, f"fields of the state {path!r}")
     return kind(**content)
 
 
@@ -112,17 +112,17 @@ def _annotations(kind: type) -> Mapping[str, Any]:
     return {field.name: hints[field.name] for field in fields(kind)}
 
 
-def _fields_left(plain: Any, path: str) -> dict[str, Any]:
-    """A copy from which fields are taken as they are read, so that what is left is unknown."""
+def _copied_fields(plain: Any, path: str) -> dict[str, Any]:
+    """Return a copy to pop the known fields from: those that remain are unknown."""
     if not isinstance(plain, dict):
-        raise ValueError(f"the value of {path!r} is not an object")  # noqa: TRY004 - damage, not a mistake in the code
+        raise ValueError(f"the value of {path!r} is not an object")  # noqa: TRY004 - damaged data, not a programming error
     return dict(plain)
 
 
 def _checked_array(annotation: Any, array: NDArray[Any], path: str) -> NDArray[Any]:
-    (wanted,) = get_args(get_args(annotation)[1])
-    if array.dtype != np.dtype(wanted):
-        raise ValueError(f"the array {path!r} is of {array.dtype}, not {np.dtype(wanted)}")
+    (scalar,) = get_args(get_args(annotation)[1])
+    if array.dtype != np.dtype(scalar):
+        raise ValueError(f"the array {path!r} has the type {array.dtype}, not {np.dtype(scalar)}")
     return array
 
 
@@ -132,12 +132,12 @@ def _checked_plain(annotation: Any, value: Any, path: str) -> Any:
             return tuple(value)
     elif isinstance(value, (float, int) if annotation is float else annotation) and not isinstance(value, bool):
         return value
-    raise ValueError(f"the value of {path!r} is not of the type it has to be")
+    raise ValueError(f"the value of {path!r} has the wrong type")
 
 
-def _refuse_unknown(left: Mapping[str, Any], where: str) -> None:
-    if left:
-        raise ValueError(f"there are unknown {where}: {', '.join(sorted(left))[:200]}")
+def _refuse_unknown(remaining: Mapping[str, Any], kind: str) -> None:
+    if remaining:
+        raise ValueError(f"unknown {kind}: {', '.join(sorted(remaining))[:200]}")
 
 
 def _refuse_constant(name: str) -> NoReturn:

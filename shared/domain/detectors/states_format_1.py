@@ -1,6 +1,6 @@
-"""States of format 1, which kept all fields of a detector's state side by side.
+"""State format 1, which stored all fields of a detector's state at one level.
 
-Nothing else knows this format: when no version of it is left, delete this module and its call in `states`.
+Only this module knows this format. Once no version uses it, delete the module and its call in `states`.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ STANDARD = {"centre": "standard.center", "spread": "standard.spread"}
 END = {"tail": "end.tail", "last_timestamp": "end.last_timestamp", "interval_s": "end.interval_s"}
 THRESHOLD = {"threshold": "boundary.value", "promise": "boundary.promise"}
 
-# where format 2 keeps the fields that it does not keep where they were, by detector
+# new paths of the fields that format 2 moved, by detector
 MOVED: Mapping[str, Mapping[str, str]] = {
     "ar": {**STANDARD, "lags": "forecast.lags", "weights": "forecast.weights", **THRESHOLD, **END},
     "robust": THRESHOLD,
@@ -53,44 +53,44 @@ MOVED: Mapping[str, Mapping[str, str]] = {
 
 
 def upgraded(head: Mapping[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-    """Head and arrays of the same state in format 2; what does not belong to it stays, to be refused there."""
-    rest = dict(arrays)
+    """Convert head and arrays to format 2. Unknown arrays stay, so that `decode` rejects them."""
+    remaining = dict(arrays)
     moved: Arrays = {}
-    return _fitted(head, "", rest, moved), {**rest, **moved}
+    return _fitted(head, "", remaining, moved), {**remaining, **moved}
 
 
 def _fitted(head: Mapping[str, Any], path: str, arrays: Arrays, moved: Arrays) -> dict[str, Any]:
-    """The head in format 2; takes the arrays below `path` out of `arrays`, and gives them to `moved`."""
+    """Convert the head to format 2; move the arrays below `path` from `arrays` to `moved`."""
     detector = head["detector"]
     if any("." in field for field in head["state"]):
-        raise ValueError("format 1 has no dots in the names of fields")
-    places = MOVED.get(detector, {})
+        raise ValueError("field names of format 1 have no dots")
+    new_paths = MOVED.get(detector, {})
     state: dict[str, Any] = {}
     for name in [name for name in arrays if name.startswith(path) and "." not in name[len(path) :]]:
         field = name[len(path) :]
-        place = places.get(field, field)
-        _parent(state, place)
-        moved[path + place] = arrays.pop(name)
+        new_path = new_paths.get(field, field)
+        _parent(state, new_path)
+        moved[path + new_path] = arrays.pop(name)
     for field, value in {**head["state"], **_added(detector, path, moved)}.items():
-        place = places.get(field, field)
+        new_path = new_paths.get(field, field)
         content = value
         if isinstance(value, dict):
             content = _fitted(value, f"{path}{field}.", arrays, moved)
         elif (detector, field) == ("auto", "compared"):
             content = value.split()
-        _parent(state, place)[place.rpartition(".")[2]] = content
+        _parent(state, new_path)[new_path.rpartition(".")[2]] = content
     return {**head, "state": state}
 
 
-def _parent(state: dict[str, Any], place: str) -> dict[str, Any]:
-    """The object that holds the field at a dotted place, made where there is none yet."""
-    for name in place.split(".")[:-1]:
+def _parent(state: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return the object that holds the field at a dotted path; create it if it is missing."""
+    for name in path.split(".")[:-1]:
         state = state.setdefault(name, {})
     return state
 
 
 def _added(detector: str, path: str, moved: Arrays) -> dict[str, Any]:
-    """Fields that format 1 did not have."""
+    """Return the fields that format 1 lacks."""
     if detector == "ar":
         return {"forecast.bends": 0}
     if detector == "seasonal":

@@ -65,5 +65,6 @@ def test_a_boundary_comes_with_the_promise_of_its_rate() -> None:
 
 
 def test_too_few_points_are_owned_up_to() -> None:
-    assert alarms.promise(1e-3, 4000).startswith("One false alarm in 1,000 points, measured on 4,000")
-    assert "too few to promise less than 1 in 400" in alarms.promise(1e-3, 400)
+    assert alarms.promise(1e-3, 4000).startswith("One false alarm in 1,000 points, measured on 4,000 held-out points")
+    assert "400 in-sample points are too few" in alarms.promise(1e-3, 400, alarms.IN_SAMPLE)
+    assert alarms.promise(1e-3, 400).endswith("to measure rates below 1 in 400.")

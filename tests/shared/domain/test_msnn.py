@@ -81,7 +81,7 @@ def test_a_shifted_value_is_explained_by_its_place_in_the_period() -> None:
     new, times = later(wave(1000, seed=8))
     new[493:501] += 1.0
     explained = MSNN.explain(learn(wave(2000)), new[500:501], times[500:501], new[:500])
-    assert explained.component == "the place in the period"
+    assert explained.component == "the phase in the period"
 
 
 def test_both_sides_find_the_middle_of_an_event() -> None:

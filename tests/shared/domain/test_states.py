@@ -206,7 +206,7 @@ def test_a_field_of_format_1_that_is_named_as_format_2_nests_it_is_damaged() -> 
 def test_an_unknown_format_is_answered_with_the_formats_that_are_read() -> None:
     with pytest.raises(DamagedError) as caught:
         decode(b'{"format": 3, "detector": "baseline", "state": {}}')
-    assert "has format 3, this release reads 1 and 2" in caught.value.detail
+    assert "has format 3; this release reads 1 and 2" in caught.value.detail
 
 
 def test_no_changed_byte_of_a_nested_state_is_anything_but_damage_or_a_state() -> None:

@@ -98,4 +98,4 @@ def test_a_cycle_that_is_not_there_twice_is_refused_with_the_length_it_needs(cyc
     with pytest.raises(InputError) as caught:
         learn(named("seasonal"), Series(TIMES[:100], np.sort(values)), {"cycle": cycle}, lambda _share: None)
     assert caught.value.code is Code.TOO_FEW_POINTS
-    assert "at least 2 times" in caught.value.detail
+    assert "at least 2 " in caught.value.detail

@@ -1,4 +1,4 @@
-"""The detector, and its answers to questions about a state."""
+"""The detector, and the explanation of its scores."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -19,13 +19,13 @@ from shared.domain.series import Timestamps, Values
 class Match(NamedTuple):
     """The training window nearest to the last window of some length. The greatest match is the most unusual."""
 
-    ratio: float  # its distance in units of the usual
+    ratio: float  # its distance, relative to the 99th percentile
     length: int
-    place: int  # among all training windows
+    window: int  # index among all training windows
 
 
 def explain(state: Msnn, values: Values, timestamps: Timestamps, context: Values) -> Explanation:
-    """What contributes most to the last value's score, and the most similar window, whose end is expected."""
+    """Return what contributes most to the last value's score, and the most similar window, whose end is expected."""
     joined = state.standard.standardized(np.concatenate([context[-state.needed_points :], values]))
     matches = list(_matches(state, joined))
     if not matches:
@@ -34,36 +34,36 @@ def explain(state: Msnn, values: Values, timestamps: Timestamps, context: Values
     last = np.array([len(joined) - 1])
     rhythm_errors = state.rhythm.errors(joined, last, state.steps(timestamps[-1:]), 1)
     contributions = {
-        f"the window of {match.length} points": match.ratio,
-        "the place in the period": LONE_ERROR_WEIGHT * state.rhythm.trust * float(rhythm_errors[0, 0]),
+        f"the window of the last {match.length} points": match.ratio,
+        "the phase in the period": LONE_ERROR_WEIGHT * state.rhythm.trust * float(rhythm_errors[0, 0]),
         "the one-step forecast": LONE_ERROR_WEIGHT * state.forecast.trust * float(state.forecast.errors(joined)[-1]),
     }
-    began = round(int(state.windows.times[match.place]) - (match.length - 1) * state.end.interval_s)
+    similar_from = round(int(state.windows.times[match.window]) - (match.length - 1) * state.end.interval_s)
     return Explanation(
-        expected=float(state.windows.last_values[match.place]),
+        expected=float(state.windows.last_values[match.window]),
         component=max(contributions, key=lambda component: contributions[component]),
-        similar_from=began,
+        similar_from=similar_from,
         similar_distance=match.ratio,
     )
 
 
 def _matches(state: Msnn, joined: Values) -> Iterator[Match]:
-    """The nearest window of each length that fits."""
+    """Yield the nearest window of each length that fits."""
     sums, last, first = cumulative(joined), np.array([len(joined) - 1]), 0
     for scale in state.windows.scales:
         if scale.length <= len(joined):
-            distances, places = scale.bank.nearest(vectors(sums, last, scale.length))
-            yield Match(float(distances[0]) / scale.usual_distance, scale.length, first + int(places[0]))
+            distances, indices = scale.bank.nearest(vectors(sums, last, scale.length))
+            yield Match(float(distances[0]) / scale.usual_distance, scale.length, first + int(indices[0]))
         first += len(scale.bank.times)
 
 
 def needs(state: Msnn) -> Need:
-    """The longest window, and the points over which distances are smoothed."""
+    """Return the values of the longest window, and those over which distances are smoothed."""
     return state.end.needs(state.needed_points)
 
 
 def learnt(state: Msnn) -> dict[str, float | str]:
-    """Period, longest window, trust and promise."""
+    """Return period, longest window, trusts, and rate to expect."""
     return {
         "period_points": float(state.period),
         "longest_window_points": float(state.windows.lengths[-1]),
@@ -76,9 +76,9 @@ def learnt(state: Msnn) -> dict[str, float | str]:
 
 DETECTOR = Detector(
     name="msnn",
-    purpose="A stretch of values unlike any in the training values, at several lengths. The best for most series.",
-    cost="A fraction of a second to fit at any length; a prediction takes about half a millisecond.",
-    false_alarms="The share of training windows, each compared with those far from it, that were as unlike all others.",
+    purpose="Stretches of values, of several lengths, unlike any in the training data. The best for most series.",
+    cost="Fit: a fraction of a second at any length. Prediction: about half a millisecond.",
+    false_alarms="Share of held-out training windows above the boundary, each compared only with windows far from it.",
     min_points=MIN_POINTS,
     context_points=2 * LONGEST_PERIOD - 1 + BACK,
     parameters=(AlarmRate(), Windows()),

@@ -1,4 +1,4 @@
-"""What a fit learns: the windows of the training values, a forecast, a rhythm, and what sum of them is usual."""
+"""Fit: learn the training windows, a forecast, a rhythm, and the usual sum of their terms."""
 
 import numpy as np
 
@@ -10,14 +10,14 @@ from shared.domain.detectors.msnn.bank import Bank, TrainingWindows, bank_ends, 
 from shared.domain.detectors.msnn.held_out import held_out_ends, held_out_sums
 from shared.domain.detectors.msnn.state import Msnn, TrustedForecast
 from shared.domain.detectors.msnn.weighing import BACK, WINDOW_FLOOR, compressed, cumulative, usual
-from shared.domain.detectors.standards import Places, Standard, is_after_gap, period_of, without_outliers
+from shared.domain.detectors.standards import Indices, Standard, is_after_gap, period_of, without_outliers
 from shared.domain.series import Flags, Series, Values
 
-SELF_SHARE = 0.15  # of the series: windows nearer than this are no proof that something came back
+SELF_SHARE = 0.15  # of the series: a window closer than this in time does not show that a pattern repeats
 
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn:
-    """Choose window lengths and banks, and learn on held-out windows what is usual."""
+    """Choose window lengths and banks, and learn the boundary on held-out windows."""
     standard = Standard.of(series.values)
     values = without_outliers(standard.standardized(series.values))
     after_gap = is_after_gap(series.timestamps)
@@ -48,16 +48,16 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn
 
 
 def _windows(
-    series: Series, values: Values, after_gap: Flags, lengths: list[int], ends: Places, progress: Progress
+    series: Series, values: Values, after_gap: Flags, lengths: list[int], ends: Indices, progress: Progress
 ) -> tuple[TrainingWindows, Values]:
-    """The banks of all lengths; and the mean distance (m,) of the windows that end at `ends` (m,) from them."""
+    """Return the banks of all lengths, and the mean distance (m,) from them of the windows that end at `ends` (m,)."""
     sums = cumulative(values)
     apart = SELF_SHARE * len(series)
-    kept, narrow, usual_distances, near = [], [], [], np.zeros(len(ends))
+    bank_indices, bank_vectors, usual_distances, near = [], [], [], np.zeros(len(ends))
     for done, length in enumerate(lengths, start=1):
-        kept.append(bank_ends(after_gap, length))
-        narrow.append(vectors(sums, kept[-1], length).astype(np.float16))
-        bank = Bank.of(narrow[-1].astype(np.float32), kept[-1])
+        bank_indices.append(bank_ends(after_gap, length))
+        bank_vectors.append(vectors(sums, bank_indices[-1], length).astype(np.float16))
+        bank = Bank.of(bank_vectors[-1].astype(np.float32), bank_indices[-1])
         nearest, _ = bank.nearest(vectors(sums, ends, length), ends, max(length, apart))
         distances = nearest.astype(np.float64)
         usual_distances.append(usual(distances, WINDOW_FLOOR))
@@ -65,10 +65,10 @@ def _windows(
         progress(0.5 * done / len(lengths))
     windows = TrainingWindows(
         lengths=np.array(lengths, dtype=np.int64),
-        counts=np.array([len(places) for places in kept], dtype=np.int64),
-        vectors=np.concatenate([bank_vectors.ravel() for bank_vectors in narrow]),
-        times=np.concatenate([series.timestamps[places] for places in kept]),
-        last_values=np.concatenate([series.values[places] for places in kept]),
+        counts=np.array([len(indices) for indices in bank_indices], dtype=np.int64),
+        vectors=np.concatenate([rows.ravel() for rows in bank_vectors]),
+        times=np.concatenate([series.timestamps[indices] for indices in bank_indices]),
+        last_values=np.concatenate([series.values[indices] for indices in bank_indices]),
         usual_distances=np.array(usual_distances),
     )
     return windows, near

@@ -1,4 +1,4 @@
-"""What a multi-scale nearest neighbor score usually is: the sums of held-out windows of the training values."""
+"""Held-out scores of training windows, which set the boundary of multi-scale nearest neighbors."""
 
 import numpy as np
 
@@ -14,14 +14,14 @@ from shared.domain.detectors.msnn.weighing import (
     weighted_error_rows,
     weighted_errors,
 )
-from shared.domain.detectors.standards import Places
+from shared.domain.detectors.standards import Indices
 from shared.domain.series import Values
 
-MOST_ENDS, RUNS, RUN = 6_000, 32, 64  # all points, or runs of every 8th
+MOST_ENDS, RUNS, RUN = 6_000, 32, 64  # all points, or 32 runs of 64 ends, every 8th point
 
 
-def held_out_ends(points: int, longest: int) -> Places:
-    """Ends of the windows that show what is usual: all of them, or every 8th of some runs, so that time is bounded."""
+def held_out_ends(points: int, longest: int) -> Indices:
+    """Return the ends of the held-out windows: all, or every 8th point in some runs, so that time is bounded."""
     first = longest - 1
     if points - first <= MOST_ENDS:
         return np.arange(first, points)
@@ -31,19 +31,19 @@ def held_out_ends(points: int, longest: int) -> Places:
 
 def held_out_sums(
     near: Values,
-    ends: Places,
+    ends: Indices,
     values: Values,
     steps: Values,
     forecast_trial: Trial,
     forecast: TrustedForecast,
     rhythm_trial: RhythmTrial,
 ) -> Values:
-    """The sums that new points would have had at the ends that have enough others before them.
+    """Return the sums that new points would have had, at the ends with enough other ends before them.
 
     near: (m,) mean distances of the windows that end at `ends` (m,); values, steps: (n,) of the whole series.
     """
     dense = len(values) - ends[0] == len(ends)
-    shape, stride = ((1, -1), STRIDE) if dense else ((-1, RUN), 1)  # of the ends that the smoothed distance takes
+    shape, stride = ((1, -1), STRIDE) if dense else ((-1, RUN), 1)  # of the ends in the smoothed distance
     near_runs, end_runs = near.reshape(shape), ends.reshape(shape)
     back = stride * (SMOOTHED // STRIDE - 1)
     if end_runs.shape[1] <= back:
@@ -53,26 +53,26 @@ def held_out_sums(
             combined(
                 distances[back:],
                 _smoothed(distances, back, stride),
-                _forecast_part(values, places, back, forecast_trial, forecast),
-                weighted_error_rows(rhythm_trial.held_out(values, places[back:], steps), rhythm_trial.rhythm.trust),
+                _forecast_part(values, indices, back, forecast_trial, forecast),
+                weighted_error_rows(rhythm_trial.held_out(values, indices[back:], steps), rhythm_trial.rhythm.trust),
             )
-            for distances, places in zip(near_runs, end_runs, strict=True)
+            for distances, indices in zip(near_runs, end_runs, strict=True)
         ]
     )
 
 
 def _smoothed(distances: Values, back: int, stride: int) -> Values:
-    """For each distance but the first `back` the mean of every `stride`-th from `back` before it on."""
-    kept = np.arange(back, len(distances))
-    means: Values = distances[kept[:, None] - np.arange(0, back + 1, stride)].mean(axis=1)
+    """Average, for each distance but the first `back`, every `stride`-th distance up to `back` before it."""
+    indices = np.arange(back, len(distances))
+    means: Values = distances[indices[:, None] - np.arange(0, back + 1, stride)].mean(axis=1)
     return means
 
 
-def _forecast_part(values: Values, places: Places, back: int, trial: Trial, forecast: TrustedForecast) -> Values:
-    """The weighted errors of the forecasts of the points at `places` but the first `back`."""
-    start = max(int(places[0]), trial.forecast.lags)
-    known = values[start - trial.forecast.lags : places[-1] + 1]
+def _forecast_part(values: Values, indices: Indices, back: int, trial: Trial, forecast: TrustedForecast) -> Values:
+    """Return the weighted forecast errors of the points at `indices`, without the first `back`."""
+    start = max(int(indices[0]), trial.forecast.lags)
+    known = values[start - trial.forecast.lags : indices[-1] + 1]
     errors = trial.held_out(known, start, len(values)) / forecast.usual_error
     recent = moving_rms(errors, RECENT - 1, 0)
-    at = np.maximum(places[back:] - start, 0)
+    at = np.maximum(indices[back:] - start, 0)
     return weighted_errors(errors[at], recent[at], forecast.trust)

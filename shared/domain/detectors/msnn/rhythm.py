@@ -1,7 +1,7 @@
-"""Rhythm: what a value usually is at its place in a period, and how far values that were held out are from it.
+"""Rhythm: the usual level at each phase of a period, and the distances of held-out values from it.
 
-Unlike windows and forecasts, which follow a series wherever it goes, places in a period know what should be there: a
-shift, a flat line or a missing peak stays unusual as long as it lasts.
+Windows and forecasts adapt to a series wherever it goes; the levels of a period do not. So a shift, a flat line or a
+missing peak stays unusual as long as it lasts.
 """
 
 from dataclasses import dataclass
@@ -9,44 +9,44 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.domain.detectors.msnn.weighing import ERROR_FLOOR, RECENT, trust_in, usual
-from shared.domain.detectors.standards import Places, saturated
+from shared.domain.detectors.standards import Indices, saturated
 from shared.domain.series import Values
 
 FOLDS = 5
-POINTS = 4_000  # of each fifth, at most: the newest
-MIN_CYCLES = 4  # fewest periods that show a rhythm
-MOST_PLACES = 2_016  # five minutes of a week
-CHECKED_LAGS = 8 * np.arange(1, 17)  # points before a value that must have kept the rhythm, half of them at least
-CALENDAR_PERIODS_S = (86_400.0, 604_800.0)  # days and weeks, which a series can have without showing them plainly
+POINTS = 4_000  # per fold, at most: the newest
+MIN_CYCLES = 4  # fewest periods that establish a rhythm
+MOST_PHASES = 2_016  # one for every five minutes of a week
+CHECKED_LAGS = 8 * np.arange(1, 17)  # points before a value, at least half of which must have kept the rhythm
+CALENDAR_PERIODS_S = (86_400.0, 604_800.0)  # day and week, which the autocorrelation can miss
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """The median level of each phase of the period. Steps count usual intervals since the first training point."""
+    """The median level of each phase of a period. Steps count median intervals since the first training point."""
 
     period: float  # steps
-    levels: Values  # (places,) standardized, from the start of the period to its end
-    usual_error: float  # exceeded by one held-out value in a hundred
+    levels: Values  # (phases,) standardized
+    usual_error: float  # 99th percentile of the held-out errors
     trust: float  # 0 to 1; 0 = there is no rhythm
 
-    def errors(self, values: Values, at: Places, steps: Values, recent: int) -> Values:
-        """Errors (m, recent) of the standardized values at `at` (m,) and of those before each, in units of the usual.
+    def errors(self, values: Values, at: Indices, steps: Values, recent: int) -> Values:
+        """Return the errors (m, recent), relative to the usual, of the values at `at` (m,) and of those before each.
 
-        The ones before are taken as one step apart, so that a point's errors do not depend on how it was asked for.
+        Those before count as one step apart, so a point's errors are the same in single and batch predictions.
         """
         return _errors(self, values, at, steps, recent, self.levels[None, :], np.zeros_like(at))
 
 
 @dataclass(frozen=True, slots=True)
 class RhythmTrial:
-    """A rhythm, and the levels learned without each fifth of the values."""
+    """A rhythm, and the levels learned without each fold, a fifth of the values."""
 
     rhythm: Rhythm
-    folds: Values  # (FOLDS, places)
-    skill: float  # share of the error that is taken away from "as usual"; may be negative
+    folds: Values  # (FOLDS, phases)
+    skill: float  # share of the error of "always the median" that it removes; may be negative
 
-    def held_out(self, values: Values, at: Places, steps: Values) -> Values:
-        """Errors (m, RECENT) by the levels learned without the fifth of `values` (n,) that each of `at` (m,) is in."""
+    def held_out(self, values: Values, at: Indices, steps: Values) -> Values:
+        """Return the errors (m, RECENT) at `at` (m,) from levels learned without the fold of each."""
         fold = at * FOLDS // len(values)
         return _errors(self.rhythm, values, at, steps[at], RECENT, self.folds, fold)
 
@@ -55,38 +55,38 @@ NO_RHYTHM = RhythmTrial(Rhythm(1.0, np.zeros(1), 1.0, 0.0), np.zeros((FOLDS, 1))
 
 
 def best(values: Values, steps: Values, period: int, interval_s: float) -> RhythmTrial:
-    """The rhythm of this period, a day or a week that best predicts held-out fifths of the standardized values (n,)."""
+    """Return the rhythm (this period, a day, or a week) with the highest held-out skill on standardized values (n,)."""
     periods = [float(period), *(seconds / interval_s for seconds in CALENDAR_PERIODS_S)]
-    fitting = [period for period in periods if 4 <= period <= min(MOST_PLACES, steps[-1] / MIN_CYCLES)]
-    return max([NO_RHYTHM, *(trial(values, steps, period) for period in fitting)], key=lambda trial: trial.skill)
+    eligible = [period for period in periods if 4 <= period <= min(MOST_PHASES, steps[-1] / MIN_CYCLES)]
+    return max([NO_RHYTHM, *(trial(values, steps, period) for period in eligible)], key=lambda trial: trial.skill)
 
 
 def trial(values: Values, steps: Values, period: float) -> RhythmTrial:
-    """Learn the levels of one period, from the newest values of each fifth."""
+    """Learn the levels of one period from the newest values of each fold."""
     ends = [-(-number * len(values) // FOLDS) for number in range(1, FOLDS + 1)]
     kept = np.unique(np.concatenate([np.arange(max(end - POINTS, 0), end) for end in ends]))
-    fold, places = kept * FOLDS // len(values), round(period)
-    at = _places(steps[kept], period, places)
+    fold, phases = kept * FOLDS // len(values), round(period)
+    at = _phase_indices(steps[kept], period, phases)
     order = np.lexsort((values[kept], at))
     ranked, at_ranked, fold_ranked = values[kept][order], at[order], fold[order]
     others = [fold_ranked != number for number in range(FOLDS)]
-    folds = np.array([_levels(ranked[mask], at_ranked[mask], places) for mask in others])
+    folds = np.array([_levels(ranked[mask], at_ranked[mask], phases) for mask in others])
     targets = saturated(values[kept])
     residuals = np.abs(targets - folds[fold, at])
     skill = 1 - float(residuals.mean()) / max(float(np.abs(targets).mean()), 1e-12)
-    levels = _levels(ranked, at_ranked, places)
+    levels = _levels(ranked, at_ranked, phases)
     return RhythmTrial(Rhythm(period, levels, usual(residuals, ERROR_FLOOR), trust_in(skill)), folds, skill)
 
 
-def _places(steps: Values, period: float, places: int) -> Places:
-    """The number of the part each step is in, of `places` equal parts of the period."""
-    part = np.mod(np.round(steps), period) * (places / period)
-    return np.minimum(part.astype(np.int64), places - 1)
+def _phase_indices(steps: Values, period: float, phases: int) -> Indices:
+    """Return the phase that each step is in, of `phases` equal parts of the period."""
+    part = np.mod(np.round(steps), period) * (phases / period)
+    return np.minimum(part.astype(np.int64), phases - 1)
 
 
-def _levels(ranked: Values, at: Places, places: int) -> Values:
-    """The median of the values at each place, given in order of place and value; 0, the usual, where there are none."""
-    counts = np.bincount(at, minlength=places)
+def _levels(ranked: Values, at: Indices, phases: int) -> Values:
+    """Return the median at each phase of values sorted by phase and value; 0, the overall median, if it has none."""
+    counts = np.bincount(at, minlength=phases)
     starts = np.cumsum(counts) - counts
     low = np.minimum(starts + np.maximum(counts - 1, 0) // 2, len(ranked) - 1)
     high = np.minimum(starts + counts // 2, len(ranked) - 1)
@@ -94,19 +94,19 @@ def _levels(ranked: Values, at: Places, places: int) -> Values:
 
 
 def _errors(
-    rhythm: Rhythm, values: Values, at: Places, steps: Values, recent: int, tables: Values, table: Places
+    rhythm: Rhythm, values: Values, at: Indices, steps: Values, recent: int, tables: Values, table: Indices
 ) -> Values:
-    """Distances (m, recent) from the levels, in units of the usual; 0 where the rhythm was not kept before.
+    """Return distances (m, recent) from the levels, relative to the usual; 0 if the rhythm was not kept before.
 
-    Times may be made up, a period slightly wrong, a machine restarted: then every value is at a wrong place, and an
-    error there does not make a value unusual.
+    Invented timestamps, an inexact period or a restarted machine put every value at a wrong phase. An error there does
+    not make a value unusual.
     """
     if rhythm.trust == 0:
         return np.zeros((len(at), recent))
     back = np.concatenate([np.arange(recent), CHECKED_LAGS])
     observed = saturated(values[np.maximum(at[:, None] - back, 0)])
-    places = _places(steps[:, None] - back, rhythm.period, tables.shape[1])
-    errors = np.abs(observed - tables[table[:, None], places]) / rhythm.usual_error
+    phases = _phase_indices(steps[:, None] - back, rhythm.period, tables.shape[1])
+    errors = np.abs(observed - tables[table[:, None], phases]) / rhythm.usual_error
     errors[at[:, None] < back] = 0.0
     is_kept = (errors[:, recent:] <= 1).mean(axis=1) >= 0.5
     return np.where(is_kept[:, None], errors[:, :recent], 0.0)

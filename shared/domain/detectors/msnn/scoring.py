@@ -1,4 +1,4 @@
-"""Scores: of each value by what came before it, or by the windows on both sides of it."""
+"""Scores: causal, from what came before a value, or from windows on both sides of it."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ from shared.domain.detectors.msnn.weighing import (
     weighted_errors,
     weighted_errors_around,
 )
-from shared.domain.detectors.standards import Places
+from shared.domain.detectors.standards import Indices
 from shared.domain.series import Series, Timestamps, Values
 
 BLOCK = 16_384
@@ -30,7 +30,7 @@ MIN_POINTS = 64
 
 
 def score(state: Msnn, values: Values, timestamps: Timestamps, context: Values) -> Scores:
-    """Judge each value by itself and what came before it."""
+    """Score each value from itself and what came before it."""
     scores = np.empty(len(values))
     before = context[-state.needed_points :]
     for part in _blocks(len(values)):
@@ -41,7 +41,7 @@ def score(state: Msnn, values: Values, timestamps: Timestamps, context: Values) 
 
 
 def _causal_sums(state: Msnn, known: Values, timestamps: Timestamps) -> Values:
-    """The sums (m,) of the last m of the values, at `timestamps` (m,)."""
+    """Return the sums (m,) of the last m of the known values, at `timestamps` (m,)."""
     joined = state.standard.standardized(known)
     count = len(timestamps)
     first = len(joined) - count
@@ -58,51 +58,51 @@ def _causal_sums(state: Msnn, known: Values, timestamps: Timestamps) -> Values:
     )
 
 
-def _window_ends(first: int, count: int) -> Places:
-    """Ends of the windows that count for the `count` points from `first` on: for a single point, every 8th."""
+def _window_ends(first: int, count: int) -> Indices:
+    """Return the window ends that matter to the `count` points from `first` on; every 8th for a single point."""
     if count > 1:
         return np.arange(max(first - BACK, 0), first + count)
     ends = np.arange(first % STRIDE, first + 1, STRIDE)
     return ends[ends >= first - BACK]
 
 
-def _times_of(state: Msnn, places: Places, timestamps: Timestamps) -> Timestamps:
-    """Times of the points at `places`, counted from the first timestamp; those before it are taken as evenly spaced."""
-    before = np.minimum(places, 0)
-    return timestamps[np.maximum(places, 0)] + (before * state.end.interval_s).astype(np.int64)
+def _times_of(state: Msnn, indices: Indices, timestamps: Timestamps) -> Timestamps:
+    """Return the times of the points at `indices`; those before the first timestamp (negative) are evenly spaced."""
+    before = np.minimum(indices, 0)
+    return timestamps[np.maximum(indices, 0)] + (before * state.end.interval_s).astype(np.int64)
 
 
-def _nearness(state: Msnn, joined: Values, ends: Places, times: Timestamps) -> Values:
-    """The mean distance (m,) of the windows that end at `ends` (m,), over the lengths that fit before each."""
-    near, fitting = np.zeros(len(ends)), np.zeros(len(ends))
+def _nearness(state: Msnn, joined: Values, ends: Indices, times: Timestamps) -> Values:
+    """Return the distance (m,) of the windows that end at `ends` (m,), averaged over the lengths that fit."""
+    near, fitting_lengths = np.zeros(len(ends)), np.zeros(len(ends))
     sums = cumulative(joined)
     for scale in state.windows.scales:
         full = int(np.searchsorted(ends, scale.length - 1))
         if full < len(ends):
             near[full:] += compressed(state.distances(scale, sums, ends[full:], times[full:]))
-            fitting[full:] += 1
-    near /= np.maximum(fitting, 1)
+            fitting_lengths[full:] += 1
+    near /= np.maximum(fitting_lengths, 1)
     return near
 
 
 def _smoothed(near: Values, count: int) -> Values:
-    """The mean (count,) of every 8th of the distances up to each of the last `count`; for a single point, of all."""
+    """Average (count,) every 8th distance up to each of the last `count` points; all distances for a single point."""
     if count == 1:
         mean: Values = near.mean(keepdims=True)
         return mean
-    places = np.arange(len(near) - count, len(near))
-    steps = places[:, None] - np.arange(0, SMOOTHED, STRIDE)
+    indices = np.arange(len(near) - count, len(near))
+    steps = indices[:, None] - np.arange(0, SMOOTHED, STRIDE)
     means: Values = (near[np.maximum(steps, 0)] * (steps >= 0)).sum(axis=1) / (steps >= 0).sum(axis=1)
     return means
 
 
 def centered(state: Msnn, values: Values, timestamps: Timestamps) -> Scores:
-    """Judge each value by all the windows it lies in, before and after."""
+    """Score each value from all windows that contain it, before and after."""
     return Scores(_centered_sums(state, values, timestamps) / state.boundary.value, None, None, None)
 
 
 def retrospective(state: Msnn, values: Values, timestamps: Timestamps) -> Scores:
-    """Judge each value also by how unlike the rest of these very values it is; 1 is their own boundary."""
+    """Score each value also by how unlike the rest of the batch it is; the boundary comes from the batch."""
     if len(values) < MIN_POINTS or values.min() == values.max():
         return centered(state, values, timestamps)
     of_batch = fit(Series(timestamps, values), {"alarm_rate": "1 in 1000"}, ignore_progress)
@@ -111,13 +111,13 @@ def retrospective(state: Msnn, values: Values, timestamps: Timestamps) -> Scores
 
 
 def _scaled(sums: Values) -> Values:
-    """In units of their own 90 % quantile, so that sums of two states can be added."""
+    """Divide by the 90th percentile, so that sums of two states can be added."""
     scaled: Values = sums / max(float(np.quantile(sums, 0.9)), 1e-9)
     return scaled
 
 
 def _centered_sums(state: Msnn, values: Values, timestamps: Timestamps) -> Values:
-    """The sums (n,) of the values (n,), each judged by both sides."""
+    """Return the sums (n,) of the values (n,), from both sides of each."""
     joined = state.standard.standardized(values)
     forecast = weighted_errors_around(state.forecast.errors(joined), state.forecast.trust)
     rhythm = weighted_errors_around(_rhythm_errors(state, joined, timestamps), state.rhythm.trust)
@@ -125,8 +125,8 @@ def _centered_sums(state: Msnn, values: Values, timestamps: Timestamps) -> Value
 
 
 def _centered_nearness(state: Msnn, joined: Values, timestamps: Timestamps) -> Values:
-    """For each point (n,) the mean distance of the windows it lies in, over the lengths that fit."""
-    near, fitting, sums = np.zeros(len(joined)), 0, cumulative(joined)
+    """Return each point's (n,) mean distance over the windows that contain it and the lengths that fit."""
+    near, fitting_lengths, sums = np.zeros(len(joined)), 0, cumulative(joined)
     for scale in state.windows.scales:
         if scale.length <= len(joined):
             distances = np.empty(len(joined) - scale.length + 1)
@@ -134,15 +134,15 @@ def _centered_nearness(state: Msnn, joined: Values, timestamps: Timestamps) -> V
                 ends = np.arange(part.start, part.stop) + scale.length - 1
                 distances[part] = state.distances(scale, sums, ends, timestamps[ends])
             near += mean_over_windows(compressed(distances), scale.length)
-            fitting += 1
-    return near / max(fitting, 1)
+            fitting_lengths += 1
+    return near / max(fitting_lengths, 1)
 
 
 def _rhythm_errors(state: Msnn, joined: Values, timestamps: Timestamps) -> Values:
-    """Each point's own error (n,), in blocks so that memory is bounded."""
-    places, steps = np.arange(len(joined)), state.steps(timestamps)
+    """Return the error (n,) of each point, in blocks so that memory is bounded."""
+    indices, steps = np.arange(len(joined)), state.steps(timestamps)
     return np.concatenate(
-        [state.rhythm.errors(joined, places[part], steps[part], 1)[:, 0] for part in _blocks(len(joined))]
+        [state.rhythm.errors(joined, indices[part], steps[part], 1)[:, 0] for part in _blocks(len(joined))]
     )
 
 

@@ -1,6 +1,6 @@
-"""How the parts of a multi-scale nearest neighbor score are compressed, averaged, weighted and added up.
+"""Weights of a multi-scale nearest neighbor score: how its terms are compressed, averaged and added up.
 
-The comment on a weight is what happens to VUS-PR when that weight alone changes. Measured on 53 series of TSB-AD (20 of
+The comment on a weight gives the mean VUS-PR when only that weight changes. It was measured on 53 series of TSB-AD (20
 NAB, 13 TODS, 12 WSD, 6 UCR, 2 MGAB), whose mean is .547 for causal scores and .656 for centered ones. The means are
 flat around these weights; a weight that is better for one kind of series is worse for another.
 """
@@ -9,30 +9,30 @@ import numpy as np
 
 from shared.domain.series import Values
 
-SMOOTHED, STRIDE = 64, 8  # the mean over the last 64 points is taken from every 8th
-BACK = SMOOTHED - STRIDE  # points before the newest, whose windows are smoothed with its own
-RECENT = 16  # points whose errors are remembered
-AROUND = 16  # points on each side whose errors count when both sides are known
+SMOOTHED, STRIDE = 64, 8  # the mean over the last 64 points uses every 8th
+BACK = SMOOTHED - STRIDE  # preceding points in that mean
+RECENT = 16  # points whose errors count in causal scores
+AROUND = 16  # points on each side whose errors count in centered scores
 
 SMOOTHED_WEIGHT = 0.5  # 0: .551, .25: .550, .75: .540, 1: .523; from 0 to .5, NAB gains .015 and WSD loses .034
-NEAR_WEIGHT = 1 - SMOOTHED_WEIGHT  # so that all windows together weigh 1, the unit of the other weights
+NEAR_WEIGHT = 1 - SMOOTHED_WEIGHT  # so that both window terms together weigh 1, the unit of the other weights
 NEWEST_ERROR_WEIGHT = 0.6  # 0: .539, halved: .545, doubled: .544; doubled, TODS gains .017 and UCR loses .036
 RECENT_ERRORS_WEIGHT = 1.2  # 0: .544, halved: .547, doubled: .543; without it, MGAB falls from .245 to .137
-LONE_ERROR_WEIGHT = NEWEST_ERROR_WEIGHT + RECENT_ERRORS_WEIGHT  # of a point whose recent errors were all as large
+LONE_ERROR_WEIGHT = NEWEST_ERROR_WEIGHT + RECENT_ERRORS_WEIGHT  # of a point whose recent errors are all as large
 CENTERED_ERROR_WEIGHT = 0.3  # halved: .657, doubled: .651; doubled, TODS gains .012 and MGAB loses .054
 ERRORS_AROUND_WEIGHT = 1.2  # halved: .661, doubled: .645; halved, UCR gains .050 and MGAB loses .095
 
-LINEAR_UP_TO = 10.0  # times the usual: beyond, ratios grow by their logarithm
-WINDOW_FLOOR, ERROR_FLOOR = 0.02, 1e-3  # spreads, added to what is usual of distances and of errors
+LINEAR_UP_TO = 10.0  # times the usual: larger ratios grow logarithmically
+WINDOW_FLOOR, ERROR_FLOOR = 0.02, 1e-3  # spreads, added to the usual distance and to the usual error
 
 
 def combined(near: Values, smoothed: Values, forecast: Values, rhythm: Values) -> Values:
-    """The sum that is judged, of the windows' distances and the weighted errors of forecast and rhythm."""
+    """Add up the window distances and the weighted errors of forecast and rhythm."""
     return NEAR_WEIGHT * near + SMOOTHED_WEIGHT * smoothed + forecast + rhythm
 
 
 def weighted_errors(newest: Values, recent: Values, trust: float) -> Values:
-    """A point's newest error (n,) and the root mean square (n,) of its recent ones, as they count in the sum."""
+    """Weight each point's newest error (n,) and the root mean square (n,) of its recent errors."""
     return trust * (NEWEST_ERROR_WEIGHT * compressed(newest) + RECENT_ERRORS_WEIGHT * recent)
 
 
@@ -42,47 +42,47 @@ def weighted_error_rows(errors: Values, trust: float) -> Values:
 
 
 def weighted_errors_around(errors: Values, trust: float) -> Values:
-    """The errors (n,) of each point and of those on both sides of it, as they count in the sum."""
+    """Weight the errors (n,) of each point and of those on both sides of it."""
     around = moving_rms(errors, AROUND, AROUND)
     return trust * (CENTERED_ERROR_WEIGHT * compressed(errors) + ERRORS_AROUND_WEIGHT * around)
 
 
 def compressed(ratios: Values) -> Values:
-    """Ratios to the usual, linear up to 10 and logarithmic beyond: no single value outweighs everything near it."""
+    """Compress ratios above 10 logarithmically, so that no single value outweighs everything near it."""
     beyond = LINEAR_UP_TO + LINEAR_UP_TO * np.log(np.maximum(ratios, LINEAR_UP_TO) / LINEAR_UP_TO)
     return np.where(ratios <= LINEAR_UP_TO, ratios, beyond)
 
 
 def moving_rms(errors: Values, before: int, after: int) -> Values:
-    """Root mean square (n,) of the compressed errors of each point, the `before` points before and `after` after it."""
+    """Return the root mean square (n,) of compressed errors from `before` points before to `after` after each point."""
     sums = cumulative(compressed(errors) ** 2)
-    places = np.arange(len(errors))
-    low = np.maximum(places - before, 0)
-    high = np.minimum(places + after + 1, len(errors))
+    indices = np.arange(len(errors))
+    low = np.maximum(indices - before, 0)
+    high = np.minimum(indices + after + 1, len(errors))
     rms: Values = np.sqrt(np.maximum(sums[high] - sums[low], 0) / (high - low))
     return rms
 
 
 def mean_over_windows(distances: Values, length: int) -> Values:
-    """For each point the mean over the windows it lies in; distances (n - length + 1,) by the windows' starts."""
+    """Average, for each point (n,), the distances (n - length + 1,) of the windows that contain it."""
     sums = cumulative(distances)
-    places = np.arange(len(distances) + length - 1)
-    low = np.maximum(places - length + 1, 0)
-    high = np.minimum(places + 1, len(distances))
+    indices = np.arange(len(distances) + length - 1)
+    low = np.maximum(indices - length + 1, 0)
+    high = np.minimum(indices + 1, len(distances))
     means: Values = (sums[high] - sums[low]) / (high - low)
     return means
 
 
 def cumulative(values: Values) -> Values:
-    """Sums (n + 1,) of the first 0 to n values (n,)."""
+    """Return the sums (n + 1,) of the first 0 to n values (n,)."""
     return np.concatenate(([0.0], values.cumsum()))
 
 
 def usual(distances: Values, floor: float) -> float:
-    """The 99 % quantile, plus a floor so that rounding errors in a noiseless series are not unusual."""
+    """Return the 99th percentile, plus a floor so that rounding errors in a noiseless series are not unusual."""
     return float(np.quantile(distances, 0.99)) + floor
 
 
 def trust_in(skill: float) -> float:
-    """From 0 for a source that predicts nothing to 1 for one that removes half of the error or more."""
+    """Map skill to trust: 0 for a source that predicts nothing, 1 for one that removes half of the error or more."""
     return min(1.0, 2 * max(skill, 0.0))
