@@ -10,7 +10,7 @@ from enum import StrEnum
 from shared.errors import Code, InputError
 
 _TOKEN = re.compile(r"[\x21-\x7e]{32,200}")
-_FEWEST_CHARACTERS = 10  # distinct ones: a random token repeats few characters
+_FEWEST_CHARACTERS = 10  # distinct characters: a random token repeats few of them
 _PREFIX = "tsad_"  # lets scanners recognize leaked tokens
 
 
@@ -62,7 +62,7 @@ def check_token(token: str) -> str:
     if not _TOKEN.fullmatch(token) or len(set(token)) < _FEWEST_CHARACTERS:
         raise InputError(
             Code.CONFIGURATION,
-            "A key is 32 to 200 random visible ASCII characters, as made by: "
+            "An API key has 32 to 200 visible ASCII characters and looks random. Create one with: "
             "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
         )
     return token

@@ -10,12 +10,12 @@ from shared.errors import Code
 
 
 class Status(StrEnum):
-    """Where a fit job is."""
+    """Status of a fit job."""
 
     QUEUED = "queued"  # accepted; waiting for a worker, or for an earlier job of its series
     RUNNING = "running"  # one worker holds its lease
     SUCCEEDED = "succeeded"  # published a version
-    FAILED = "failed"  # will not publish a version; the error has the reason
+    FAILED = "failed"  # will not publish a version; the error says why
     CANCELLED = "cancelled"  # a user canceled it or deleted its series
 
     @property

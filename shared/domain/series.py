@@ -27,7 +27,8 @@ def check_series_id(series_id: str) -> str:
     if not _SERIES_ID.fullmatch(trimmed) or ".." in trimmed or trimmed == ".":
         raise InputError(
             Code.INVALID_SERIES_ID,
-            "A series id is 1 to 128 letters, digits, dots, dashes and underscores, is not '.' and has no '..' in it.",
+            f"Invalid series id {trimmed[:64]!r}. Use 1 to 128 letters, digits, dots, dashes and underscores, "
+            "but neither '.' alone nor '..' anywhere.",
         )
     return trimmed
 
@@ -47,12 +48,13 @@ class Series:
         """Make a series of 1 to `most` points; raise an `InputError` that names the invalid points."""
         if len(timestamps) != len(values):
             raise InputError(
-                Code.LENGTHS_DIFFER, f"There are {len(timestamps):,} timestamps but {len(values):,} values."
+                Code.LENGTHS_DIFFER,
+                f"There are {len(timestamps):,} timestamps but {len(values):,} values.",
             )
         if len(timestamps) > most:
             raise InputError(Code.TOO_MANY_POINTS, f"{len(timestamps):,} points are too many: at most {most:,}.")
         if len(timestamps) == 0:
-            raise InputError(Code.TOO_FEW_POINTS, "There are no points at all.")
+            raise InputError(Code.TOO_FEW_POINTS, "The series has no points: at least 1 is needed.")
         series = cls(_as_timestamps(timestamps), np.asarray(values, dtype=np.float64))
         _refuse(~np.isfinite(series.values), "values", Code.NOT_FINITE, "Every value must be a finite number.")
         backwards = np.concatenate(([False], np.diff(series.timestamps) <= 0))
@@ -88,18 +90,19 @@ class Series:
         """Raise `InputError` for a series that is too short, constant or too large to learn from."""
         if len(self) < fewest:
             raise InputError(
-                Code.TOO_FEW_POINTS, f"{len(self):,} points are too few to learn from: at least {fewest:,}."
+                Code.TOO_FEW_POINTS, f"{len(self):,} points are too few to learn from: at least {fewest:,} are needed."
             )
         if self.values.min() == self.values.max():
             raise InputError(
                 Code.CONSTANT_SERIES,
-                "All values are the same, so any other value would be infinitely unusual: nothing can be learnt.",
+                f"All values are the same, {self.values[0]:g}: a constant series has no spread to learn from.",
             )
         with np.errstate(over="ignore", invalid="ignore"):
             spread = np.var(self.values)
         if not np.isfinite(spread):
             raise InputError(
-                Code.VALUES_TOO_LARGE, "The values are so large that their mean or spread overflows a 64-bit float."
+                Code.VALUES_TOO_LARGE,
+                "The values are too large: their mean or spread overflows a 64-bit float.",
             )
 
     def encode(self) -> memoryview:
@@ -116,7 +119,7 @@ class Series:
             timestamps, values = arrays["timestamps"], arrays["values"]
             columns_differ = timestamps.ndim != 1 or timestamps.shape != values.shape
             if columns_differ or timestamps.dtype != np.int64 or values.dtype != np.float64:
-                raise ValueError("it is not two columns of one length")  # noqa: TRY301 - the same error for all damage
+                raise ValueError("it does not hold two columns of equal length")  # noqa: TRY301 - the same error for all damage
             return cls(timestamps, values)
         except (ValueError, KeyError) as error:
             raise DamagedError(Code.ARTIFACT_DAMAGED, f"The training data cannot be read: {error}") from error
@@ -150,7 +153,7 @@ def _timestamp_rule(timestamp: int) -> str:
 
 def _refuse(wrong: NDArray[np.bool_], field: str, code: Code, sentence: str) -> None:
     """Raise an `InputError` that names the first `MOST_FLAWS` indices where `wrong` (n,) is true, if any."""
-    places = np.flatnonzero(wrong)
-    if len(places):
-        flaws = [Flaw((field, int(place)), sentence) for place in places[:MOST_FLAWS]]
-        raise InputError(code, f"{sentence} {field}[{places[0]}] is the first of {len(places):,} wrong.", flaws=flaws)
+    indices = np.flatnonzero(wrong)
+    if len(indices):
+        flaws = [Flaw((field, int(index)), sentence) for index in indices[:MOST_FLAWS]]
+        raise InputError(code, f"{sentence} {field}[{indices[0]}] is the first of {len(indices):,} wrong.", flaws=flaws)

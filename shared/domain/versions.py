@@ -1,4 +1,4 @@
-"""Versions, which a fit publishes, and their artifacts."""
+"""Versions published by fits, and their artifacts."""
 
 import re
 from dataclasses import dataclass
@@ -90,6 +90,7 @@ def parse_version(text: str | None) -> int | None:
     match = _VERSION.fullmatch(text)
     if not match:
         raise InputError(
-            Code.INVALID_VERSION, "A version is a number as in 3 or v3; 0, latest or nothing is the latest."
+            Code.INVALID_VERSION,
+            f"Invalid version {text[:64]!r}. Use a number such as 3 or v3; 0, latest or nothing means the latest.",
         )
     return int(match[1]) or None

@@ -123,7 +123,7 @@ def _outcome_of_existing(existing: ExistingJob, requested: Fit | NewJob) -> Outc
         return _accepted(existing, requested)
     return InputError(
         Code.IDEMPOTENCY_KEY_REUSED,
-        "This idempotency key was used for another series, detector, other parameters or other points.",
+        "This idempotency key was already used for a different series, detector, parameters or points. Use a new one.",
     )
 
 
@@ -202,13 +202,16 @@ def _inserted(acceptor: Acceptor, job: NewJob, conflicts: Mapping[str, ExistingJ
 
 def data_gone() -> TsadError:
     """Create the error for a job whose training data was deleted, after KEEP_DATA_DAYS or with its series."""
-    return TsadError(Code.DATA_GONE, "The training data of this job was let go. Send the fit again.")
+    return TsadError(
+        Code.DATA_GONE,
+        "The training data of this job was deleted, after KEEP_DATA_DAYS or with its series. Send the fit again.",
+    )
 
 
 def _outcome_unknown() -> UnavailableError:
     return UnavailableError(
         Code.OUTCOME_UNKNOWN,
-        "The database was lost while the job was stored: it may have been accepted or not. The same request with the "
-        "same Idempotency-Key tells; without one, GET /series/{series_id} shows the last job.",
+        "The database connection was lost while the job was being stored, so it may or may not have been accepted. "
+        "Repeat the request with the same Idempotency-Key; without one, GET /series/{series_id} shows the last job.",
         retry_after_s=5,
     )

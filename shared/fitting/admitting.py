@@ -14,13 +14,13 @@ DRAIN_MEASURED_OVER_S = 60
 LONGEST_RETRY_AFTER_S = 600
 
 
-def admit(sessions: Sessions, settings: Settings, wanted: int) -> tuple[datetime, int]:
-    """Return when the accept window began, by the database's clock, and how many of the `wanted` fits have room."""
+def admit(sessions: Sessions, settings: Settings, requested: int) -> tuple[datetime, int]:
+    """Return when the accept window began, by the database's clock, and how many of the `requested` fits have room."""
     most_jobs, most_bytes = settings.max_queued_jobs, settings.max_queued_bytes
     with sessions.statement() as session:
         admission = admissions.admission(session, most_jobs)
     room = most_jobs - admission.open_jobs if admission.open_bytes < most_bytes else 0
-    return admission.asked_at, min(max(room, 0), wanted)
+    return admission.asked_at, min(max(room, 0), requested)
 
 
 def over_quota(sessions: Sessions, settings: Settings, owners: Mapping[int, str]) -> dict[int, BusyError]:
@@ -34,7 +34,7 @@ def over_quota(sessions: Sessions, settings: Settings, owners: Mapping[int, str]
     for index, key_id in owners.items():
         open_jobs[key_id] += 1
         if open_jobs[key_id] > most:
-            sentence = f"This key has {most:,} open jobs, which is as many as it may. Those are unaffected."
+            sentence = f"This key already has {most:,} open jobs, its limit. They continue; retry when some have ended."
             refused[index] = BusyError(Code.QUEUE_FULL, sentence, retry_after_s=5)
     return refused
 
@@ -47,6 +47,6 @@ def queue_full(sessions: Sessions, settings: Settings) -> BusyError:
     wait_s = math.ceil(waiting / 20 * DRAIN_MEASURED_OVER_S / max(finished, 1))
     return BusyError(
         Code.QUEUE_FULL,
-        f"{waiting:,} fits are waiting already: as many, or with as much data, as may. Those are unaffected.",
+        f"The queue is full, by jobs or by bytes: {waiting:,} fits are waiting. They are unaffected; retry later.",
         retry_after_s=min(max(wait_s, 1), LONGEST_RETRY_AFTER_S),
     )

@@ -1,4 +1,4 @@
-"""Announce the next job of a series after another one of it has ended."""
+"""Announce the next job of a series after the previous one has ended."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from shared.store.engine import Sessions
 def announce_next(sessions: Sessions, announce: Callable[[str], object], series_id: str) -> None:
     """Call `announce` with the id of the first queued job of the series, unless its message is on its way.
 
-    Does nothing while the database is away: the reconciler announces the job then.
+    Does nothing while the database is unavailable: the reconciler announces the job later.
     """
     try:
         with sessions.statement() as session:

@@ -105,7 +105,7 @@ def check(
 def _check_remaining(remaining: int, points: int, fewest: int) -> None:
     """Raise `InputError` if the excluded windows leave too few points."""
     if remaining < fewest:
-        reason = f"The windows leave {remaining:,} of {points:,} points to learn from: at least {fewest:,} are needed."
+        reason = f"The excluded windows leave {remaining:,} of {points:,} points: at least {fewest:,} are needed."
         raise InputError(Code.TOO_FEW_POINTS, reason, flaws=[Flaw(("parameters", "exclude"), reason)])
 
 

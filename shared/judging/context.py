@@ -25,9 +25,9 @@ class Context(NamedTuple):
     @property
     def missing(self) -> Flags:
         """Flags (m,) of the values that stand for missed intervals."""
-        places = np.arange(len(self.values))
+        indices = np.arange(len(self.values))
         end = len(self.values) - self.recent
-        return (places >= end - self.missed) & (places < end)
+        return (indices >= end - self.missed) & (indices < end)
 
 
 def context_of(need: Need, timestamp: int, recent: Values = NO_VALUES) -> Context:
@@ -76,8 +76,8 @@ def carried_forward(before: Values, values: Values, missing: Flags) -> Values:
 
 def interpolated(values: Values, missing: Flags) -> Values:
     """Fill missing values (n,) by linear interpolation, for modes that use values on both sides of a point."""
-    places = np.arange(len(values))
-    return np.interp(places, places[~missing], values[~missing])
+    indices = np.arange(len(values))
+    return np.interp(indices, indices[~missing], values[~missing])
 
 
 def too_little_before(before: Flags, missing: Flags, needed: int) -> Flags:
@@ -86,7 +86,7 @@ def too_little_before(before: Flags, missing: Flags, needed: int) -> Flags:
     before: (m,) flags of the missing values before the first point. missing: (n,) flags of the missing points.
     """
     flags = np.concatenate((before, missing))
-    places = np.arange(len(before), len(flags))
+    indices = np.arange(len(before), len(flags))
     counts = np.concatenate(([0], np.cumsum(flags)))
-    gaps = counts[places] - counts[np.maximum(places - needed, 0)]
-    return (places < needed) | (gaps > most_missing(needed))
+    gaps = counts[indices] - counts[np.maximum(indices - needed, 0)]
+    return (indices < needed) | (gaps > most_missing(needed))

@@ -58,7 +58,7 @@ def test_a_cycle_is_refused_if_the_data_spans_less_than_two_of_it(api: httpx.Cli
     week = {"detector": "seasonal", "parameters": {"cycle": "week"}}
     answer = api.post(f"/fit/{series_id}", json=hourly(10, **week))
     assert (answer.status_code, answer.json()["code"]) == (422, "too_few_points")
-    assert "at least 2 times a week" in answer.json()["detail"]
+    assert "needs at least 2 weeks of data" in answer.json()["detail"]
     assert api.post(f"/fit/{series_id}", json=hourly(15, **week)).status_code == 202
 
 

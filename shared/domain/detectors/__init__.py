@@ -28,7 +28,7 @@ def named(name: str) -> Detector[Any]:
         return registry()[name]
     except KeyError:
         raise InputError(
-            Code.UNKNOWN_DETECTOR, f"Unknown detector {name[:64]!r}. Available detectors: {', '.join(registry())}."
+            Code.UNKNOWN_DETECTOR, f"Unknown detector. Available detectors: {', '.join(registry())}."
         ) from None
 
 

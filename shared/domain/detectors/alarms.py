@@ -51,7 +51,7 @@ class Tail:
 
         Residuals are autocorrelated, so many of them may come from few excursions. After k observations of an
         exponential tail, the next excess has a generalized Pareto distribution of shape 1 / k [Aitchison, Dunsmore:
-        Statistical prediction analysis, 1975]. Half of that shape meets the rate on average over real series.
+        Statistical prediction analysis, 1975]. Adding half of that meets the rate on average over real series.
         """
         share = min(max(TAIL_SHARE, TAIL_POINTS / len(residuals)), 0.5)
         start = float(np.quantile(residuals, 1 - share))
