@@ -1,4 +1,4 @@
-"""What the contract suite of all detectors fits, scores and compares."""
+"""Series, parameters and helpers of the contract tests, which run for every detector."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def random_walk(points: int) -> Values:
 SERIES: dict[str, Values] = {
     "random walk": random_walk(POINTS),
     "noise on a large offset": 1e12 + np.random.default_rng(1).normal(size=POINTS),
-    "neighbouring floats": np.where(np.arange(POINTS) % 3, 1e15, math.nextafter(1e15, math.inf)),
+    "neighboring floats": np.where(np.arange(POINTS) % 3, 1e15, math.nextafter(1e15, math.inf)),
     "tiny": 1e-300 * random_walk(POINTS),
     "the smallest floats": np.array([0.0, 5e-324, 1e-323, 1.5e-323])[np.arange(POINTS) % 4],
     "huge": 1e150 * np.tanh(random_walk(POINTS)),
@@ -45,7 +45,7 @@ SERIES: dict[str, Values] = {
 
 
 def parameter_sets(detector: AnyDetector) -> Iterator[dict[str, Any]]:
-    """Every combination of choices and alarm rates with each number at its default, its smallest and its largest."""
+    """Yield all combinations of choices, alarm rates, and numbers at their default, smallest and largest value."""
     for values in product(*map(alternatives, detector.parameters)):
         yield complete(
             detector.parameters,
@@ -66,24 +66,26 @@ def each() -> pytest.MarkDecorator:
     cases = [
         pytest.param(detector, complete(detector.parameters, {}), id=detector.name) for detector in registry().values()
     ]
-    return pytest.mark.parametrize(("detector", "chosen"), cases)
+    return pytest.mark.parametrize(("detector", "parameters"), cases)
 
 
 def each_fit() -> pytest.MarkDecorator:
-    """Run the test for every detector with all `parameter_sets` on every series but those that it refuses."""
+    """Run the test for every detector with all `parameter_sets` on every series that it does not reject."""
     cases = [
-        pytest.param(detector, given, values, id=f"{name}-{detector.name}-{'-'.join(map(str, given.values()))}")
+        pytest.param(
+            detector, parameters, values, id=f"{name}-{detector.name}-{'-'.join(map(str, parameters.values()))}"
+        )
         for detector in registry().values()
-        for given in parameter_sets(detector)
+        for parameters in parameter_sets(detector)
         for name, values in SERIES.items()
-        if not refuses(detector, values, given)
+        if not rejects(detector, values, parameters)
     ]
-    return pytest.mark.parametrize(("detector", "chosen", "values"), cases)
+    return pytest.mark.parametrize(("detector", "parameters", "values"), cases)
 
 
-def refuses(detector: AnyDetector, values: Values, chosen: dict[str, Any]) -> bool:
+def rejects(detector: AnyDetector, values: Values, parameters: dict[str, Any]) -> bool:
     try:
-        detector.check(series_of(values), chosen)
+        detector.check(series_of(values), parameters)
     except InputError:
         return True
     return False
@@ -93,7 +95,7 @@ STEPS = st.lists(st.integers(-50, 50), min_size=5, max_size=40).filter(lambda st
 
 
 def long_enough(detector: AnyDetector, steps: list[int]) -> Values:
-    """Eighths; the steps again and again until the detector has enough of them."""
+    """Return the steps in eighths, repeated until the detector has enough points."""
     return np.resize(np.array(steps), max(len(steps), detector.min_points)) / 8
 
 
@@ -101,18 +103,18 @@ def series_of(values: Values) -> Series:
     return Series(np.arange(len(values)) * INTERVAL_S, values)
 
 
-def fit_anew(detector: AnyDetector, values: Values, chosen: dict[str, Any]) -> Any:
-    return detector.fit(series_of(values), chosen, lambda _share: None)
+def fit_anew(detector: AnyDetector, values: Values, parameters: dict[str, Any]) -> Any:
+    return detector.fit(series_of(values), parameters, lambda _share: None)
 
 
-def fit(detector: AnyDetector, values: Values, chosen: dict[str, Any]) -> Any:
-    """The same series is fitted once for all tests of a process; what is learnt does not change."""
-    return _learnt(detector.name, values.tobytes(), json.dumps(chosen))
+def fit(detector: AnyDetector, values: Values, parameters: dict[str, Any]) -> Any:
+    """Fit each series only once per process; states are immutable."""
+    return _fitted(detector.name, values.tobytes(), json.dumps(parameters))
 
 
 @cache
-def _learnt(name: str, values: bytes, chosen: str) -> Any:
-    return fit_anew(registry()[name], np.frombuffer(values), json.loads(chosen))
+def _fitted(name: str, values: bytes, parameters: str) -> Any:
+    return fit_anew(registry()[name], np.frombuffer(values), json.loads(parameters))
 
 
 def score(detector: AnyDetector, state: Any, values: Values) -> Scores:
@@ -120,7 +122,7 @@ def score(detector: AnyDetector, state: Any, values: Values) -> Scores:
 
 
 def bits(state: Any) -> dict[str, Any]:
-    """The state's fields, with numbers as bytes: equal only where not a single bit differs."""
+    """Return the state's fields with numbers as bytes, for bitwise comparison."""
     return {field.name: _bits(getattr(state, field.name)) for field in fields(state)}
 
 
@@ -139,8 +141,8 @@ def columns(scores: Scores) -> list[Values]:
 
 
 def around(values: Values) -> Values:
-    """Values in, near and far from a series, from low to high."""
-    middle, reach = values.mean(), np.ptp(values)
+    """Return increasing values in, near and far from a series."""
+    middle, span = values.mean(), np.ptp(values)
     with np.errstate(over="ignore"):
-        wide: Values = np.clip(middle + reach * np.linspace(-9, 9, 181), -LARGEST, LARGEST)
+        wide: Values = np.clip(middle + span * np.linspace(-9, 9, 181), -LARGEST, LARGEST)
     return wide

@@ -14,19 +14,19 @@ from shared.domain.detectors import alarms
         ("1 per hour", 86_400.0, 0.5),
     ],
 )
-def test_a_rate_in_words_is_a_share_of_the_points(rate: str, interval_s: float, share: float) -> None:
+def test_an_alarm_rate_is_a_share_of_the_points(rate: str, interval_s: float, share: float) -> None:
     assert alarms.share_of(rate, interval_s) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.1, 0.03])
-def test_a_frequent_rate_is_kept_whatever_the_distribution(share: float) -> None:
-    """The rank among n held-out residuals promises it exactly, on average over them."""
+def test_a_frequent_rate_holds_for_any_distribution(share: float) -> None:
+    """A rank among the held-out residuals guarantees the rate exactly, on average."""
     random = np.random.default_rng(7)
-    kept = []
+    rates = []
     for _ in range(300):
         held_out, new = random.pareto(1.5, (2, 400))
-        kept.append((new > alarms.boundary(held_out, share)).mean())
-    assert np.mean(kept) == pytest.approx(share, rel=0.1)
+        rates.append((new > alarms.boundary(held_out, share)).mean())
+    assert np.mean(rates) == pytest.approx(share, rel=0.1)
 
 
 def test_a_rare_rate_is_extrapolated_from_the_tail() -> None:
@@ -42,29 +42,29 @@ def test_a_rarer_alarm_has_a_higher_boundary() -> None:
     assert boundaries == sorted(boundaries)
 
 
-def test_residuals_that_exceed_together_count_as_few() -> None:
-    """Values that remember where they were: 800 of them show what a few dozen independent ones do."""
+def test_autocorrelated_residuals_count_as_few() -> None:
+    """800 autocorrelated values show as much as a few dozen independent ones."""
     random = np.random.default_rng(7)
     values = random.normal(size=(200, 2000))
-    for place in range(1, 2000):
-        values[:, place] += 0.95 * values[:, place - 1]
-    kept = [(np.abs(values[:, 1000:]) > alarms.boundary(np.abs(each[:800]), 1e-3)).mean() for each in values]
-    assert np.mean(kept) < 3.5e-3
-    assert 0.5e-3 < np.median(kept) < 2e-3
+    for index in range(1, 2000):
+        values[:, index] += 0.95 * values[:, index - 1]
+    rates = [(np.abs(values[:, 1000:]) > alarms.boundary(np.abs(row[:800]), 1e-3)).mean() for row in values]
+    assert np.mean(rates) < 3.5e-3
+    assert 0.5e-3 < np.median(rates) < 2e-3
 
 
-def test_residuals_that_are_all_the_same_still_have_a_boundary() -> None:
+def test_equal_residuals_still_have_a_boundary() -> None:
     assert 0 < alarms.boundary(np.zeros(100), 1e-3) < 1e-6
     assert alarms.boundary(np.ones(100), 1e-3) >= 1
 
 
-def test_a_boundary_comes_with_the_promise_of_its_rate() -> None:
+def test_a_boundary_describes_the_rate_to_expect() -> None:
     residuals = np.random.default_rng(7).exponential(size=500)
     learned = alarms.Boundary.of(residuals, "2 per week", 3600.0)
     assert learned == alarms.Boundary(alarms.boundary(residuals, 2 / 168), alarms.promise(2 / 168, 500))
 
 
-def test_too_few_points_are_owned_up_to() -> None:
+def test_too_few_points_for_a_rate_are_reported() -> None:
     assert alarms.promise(1e-3, 4000).startswith("One false alarm in 1,000 points, measured on 4,000 held-out points")
     assert "400 in-sample points are too few" in alarms.promise(1e-3, 400, alarms.IN_SAMPLE)
     assert alarms.promise(1e-3, 400).endswith("to measure rates below 1 in 400.")

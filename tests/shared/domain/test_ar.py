@@ -26,14 +26,14 @@ def test_a_smooth_series_is_forecast_within_its_noise() -> None:
     assert (scores.score[16:] > 1).mean() < 0.02
 
 
-def test_a_jump_within_the_usual_range_is_unusual() -> None:
+def test_a_jump_within_the_usual_range_is_an_anomaly() -> None:
     new = wave(300, seed=4)
-    place = int(new[100:].argmax()) + 100
-    new[place] = 50.0
-    assert AR.score(fitted(wave(2_000)), new, TIMES[:300], np.empty(0)).score[place] > 3
+    peak = int(new[100:].argmax()) + 100
+    new[peak] = 50.0
+    assert AR.score(fitted(wave(2_000)), new, TIMES[:300], np.empty(0)).score[peak] > 3
 
 
-def test_the_first_value_of_all_is_compared_with_the_usual_level() -> None:
+def test_a_value_without_predecessors_is_compared_with_the_median() -> None:
     state = fitted(wave(2_000))
     scores = AR.score(state, np.array([50.0]), TIMES[:1], np.empty(0))
     assert scores.expected is not None

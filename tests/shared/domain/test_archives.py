@@ -1,4 +1,4 @@
-"""Archives that a stranger may have written."""
+"""Archives from untrusted sources."""
 
 import io
 import pickle
@@ -13,9 +13,9 @@ from shared.domain.archives import unpacked
 
 def archive(**members: bytes) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name, content in members.items():
-            made.writestr(f"{name}.npy", content)
+            zipped.writestr(f"{name}.npy", content)
     return buffer.getvalue()
 
 
@@ -25,28 +25,28 @@ def array(content: object) -> bytes:
     return buffer.getvalue()
 
 
-class Opens:
-    """What pickle would run."""
+class Trap:
+    """Unpickling this raises SystemExit."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return SystemExit, ("it was unpickled",)
 
 
-def test_arrays_come_back() -> None:
+def test_arrays_round_trip() -> None:
     assert unpacked(archive(a=array([1, 2, 3])))["a"].tolist() == [1, 2, 3]
 
 
 def test_nothing_is_unpickled() -> None:
     for content in (
-        archive(a=array(np.array([Opens()], dtype=object))),
-        archive(a=pickle.dumps(Opens())),
-        pickle.dumps(Opens()),
+        archive(a=array(np.array([Trap()], dtype=object))),
+        archive(a=pickle.dumps(Trap())),
+        pickle.dumps(Trap()),
     ):
         with pytest.raises(ValueError, match=r"pickle|magic|zip"):
             unpacked(content)
 
 
-def test_an_archive_that_expands_to_too_much_is_refused_before_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_that_expands_too_far_is_rejected_before_expansion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MOST_BYTES", 1_000_000)
     bomb = archive(a=array(np.zeros(200_000)))
     assert len(bomb) < 10_000
@@ -57,10 +57,10 @@ def test_an_archive_that_expands_to_too_much_is_refused_before_it_does(monkeypat
         unpacked(archive(**halves))
 
 
-def test_a_head_that_announces_more_than_there_is_is_refused() -> None:
-    honest = array(np.zeros(8))
-    lying = honest.replace(b"(8,), }" + b" " * 15, b"(8000000000000000,), }")
-    assert lying != honest
-    assert len(lying) == len(honest)
+def test_a_header_that_declares_too_many_bytes_is_rejected() -> None:
+    valid = array(np.zeros(8))
+    forged = valid.replace(b"(8,), }" + b" " * 15, b"(8000000000000000,), }")
+    assert forged != valid
+    assert len(forged) == len(valid)
     with pytest.raises(ValueError, match=r"."):
-        unpacked(archive(a=lying))
+        unpacked(archive(a=forged))

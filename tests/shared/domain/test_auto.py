@@ -31,32 +31,32 @@ def test_the_choice_suits_the_series_and_is_explained(values: Values, name: str)
     assert AUTO.learnt(state)["chosen"] == name
 
 
-def test_a_rhythm_makes_what_knows_rhythms_a_candidate() -> None:
+def test_a_cycle_makes_seasonal_a_candidate() -> None:
     state = chosen(100.0 * WORKING + 3 * NOISE)
-    found = dict(zip(state.compared, state.precisions.tolist(), strict=True))
-    assert found["seasonal"] > found["robust"] + 0.2
+    precisions = dict(zip(state.compared, state.precisions.tolist(), strict=True))
+    assert precisions["seasonal"] > precisions["robust"] + 0.2
     assert state.chosen.detector.name in ("seasonal", "msnn")
     assert "seasonal" not in chosen(NOISE).compared
 
 
-def test_a_level_that_drifts_away_is_no_candidate() -> None:
+def test_a_drifting_level_rules_out_robust() -> None:
     assert "robust" not in chosen(NOISE + HOURS / 100).compared
     assert "robust" in chosen(NOISE).compared
 
 
-def test_the_chosen_one_is_fitted_to_the_whole_series() -> None:
+def test_the_chosen_detector_is_fitted_to_the_whole_series() -> None:
     state = chosen(NOISE.cumsum())
     assert AUTO.needs(state).last_timestamp == MONDAY + 3_600 * 1_999
 
 
-def test_a_rival_must_find_clearly_more_than_msnn() -> None:
+def test_another_detector_must_clearly_beat_msnn() -> None:
     state = chosen(np.sin(HOURS / 7.3) + 0.01 * NOISE)
-    found = dict(zip(state.compared, state.precisions.tolist(), strict=True))
-    assert max(found.values()) < found["msnn"] + auto.MSNN_BONUS
+    precisions = dict(zip(state.compared, state.precisions.tolist(), strict=True))
+    assert max(precisions.values()) < precisions["msnn"] + auto.MSNN_BONUS
     assert state.chosen.detector.name == "msnn"
 
 
-def test_only_so_many_of_the_newest_points_are_compared() -> None:
+def test_only_the_newest_points_are_compared() -> None:
     points = 10**5
     series = Series(np.arange(points), np.arange(points) / 1.0)
     learnable, held_out = split(series)
@@ -66,7 +66,7 @@ def test_only_so_many_of_the_newest_points_are_compared() -> None:
 
 
 @pytest.mark.parametrize("points", [20, 150, 3_000])
-def test_injected_events_are_marked_and_leave_the_rest_alone(points: int) -> None:
+def test_injected_events_are_marked_and_change_nothing_else(points: int) -> None:
     values = NOISE[:points] if points <= 2_000 else np.resize(NOISE, points)
     events = dict.fromkeys(KINDS, 0)
     for copy in injections(values, 1.0, 24):
@@ -78,12 +78,12 @@ def test_injected_events_are_marked_and_leave_the_rest_alone(points: int) -> Non
     assert events == dict.fromkeys(KINDS, EVENTS)
 
 
-def test_precision_is_the_mean_share_of_events_among_those_that_score_as_high() -> None:
+def test_average_precision_matches_its_definition() -> None:
     copy = next(injections(NOISE[:400], 1.0, 24))
     scores = np.round(NOISE[400:800], 1)
     counted = np.flatnonzero(copy.inside | copy.outside)
     shares = []
-    for place in counted[copy.inside[counted]]:
-        as_high = [other for other in counted if scores[other] >= scores[place]]
+    for index in counted[copy.inside[counted]]:
+        as_high = [other for other in counted if scores[other] >= scores[index]]
         shares.append(np.mean([copy.inside[other] for other in as_high]))
     assert precision(scores, copy) == pytest.approx(np.mean(shares))

@@ -29,15 +29,15 @@ def score(state: Baseline, *values: float) -> Scores:
 
 
 def assert_exact(values: list[float]) -> None:
-    """Mean and deviation are those of exact arithmetic, up to the rounding that float64 cannot avoid.
+    """Compare mean and deviation with exact arithmetic, up to unavoidable float64 rounding.
 
-    Each value's deviation from the rough mean carries half a unit of 2**-53, and so does each of the few operations
-    behind it: no more than a dozen together. The mean is rounded once more, to a neighbour of its own size.
+    Each value's deviation from the rough mean is rounded by at most half a unit of 2**-53, and so is the result of each
+    of the few operations after it: at most a dozen in total. The mean is rounded once more, to a neighboring float.
     """
     state = fit(values)
     mean, deviation = naive.mean(values), naive.standard_deviation(values)
-    reach = max(abs(Fraction(value) - mean) for value in values)
-    unavoidable = Fraction(math.ulp(float(mean))) + 12 * reach * Fraction(2) ** -53
+    farthest = max(abs(Fraction(value) - mean) for value in values)
+    unavoidable = Fraction(math.ulp(float(mean))) + 12 * farthest * Fraction(2) ** -53
     assert abs(Fraction(state.mean) - mean) <= unavoidable
     assert abs(Decimal(state.standard_deviation) / deviation - 1) < Decimal("1e-13")
 
@@ -59,7 +59,7 @@ def test_mean_and_deviation_are_exact_at_every_scale(scale: float, noise: list[i
 def test_many_points_are_measured_as_exactly_as_few(offset: float, points: int) -> None:
     noise = np.random.default_rng(points).integers(-(2**20), 2**20, points)
     state = fit((offset + noise / 8).tolist())
-    exact = noise.astype(object)  # Python's integers: no rounding
+    exact = noise.astype(object)  # Python integers are exact
     total, squares = int(exact.sum()), int((exact * exact).sum())
     variance = Fraction(squares * points - total**2, points**2 * 64)
     mean = Fraction(offset) + Fraction(total, points * 8)
@@ -67,13 +67,13 @@ def test_many_points_are_measured_as_exactly_as_few(offset: float, points: int) 
     assert state.standard_deviation == pytest.approx(math.sqrt(variance), rel=1e-13)
 
 
-def test_two_neighbouring_floats_have_a_deviation() -> None:
+def test_two_neighboring_floats_have_a_deviation() -> None:
     state = fit([1e15, math.nextafter(1e15, math.inf)])
     assert state.standard_deviation == pytest.approx(math.ulp(1e15) / 2, rel=1)
     assert fit([0.0, 5e-324]).standard_deviation > 0
 
 
-def test_more_than_three_deviations_are_unusual_and_three_are_not() -> None:
+def test_a_value_beyond_three_deviations_is_an_anomaly_and_one_at_three_is_not() -> None:
     state = fit([-1.0, 1.0, -1.0, 1.0])
     assert (state.mean, state.standard_deviation) == (0.0, 1.0)
     beyond = math.nextafter(3.0, math.inf)
@@ -101,16 +101,16 @@ def test_another_threshold_moves_the_boundary() -> None:
 
 
 @pytest.mark.parametrize(
-    ("direction", "unusual"),
+    ("direction", "anomalies"),
     [("both", [True, False, True]), ("above", [False, False, True]), ("below", [True, False, False])],
 )
-def test_a_direction_leaves_the_other_side_normal(direction: str, unusual: list[bool]) -> None:
+def test_a_direction_ignores_the_other_side(direction: str, anomalies: list[bool]) -> None:
     scores = score(fit([-1.0, 1.0], direction=direction), -10.0, 0.0, 10.0)
-    assert (scores.score > 1).tolist() == unusual
-    assert scores.score[~np.array(unusual)].tolist() == [0.0] * unusual.count(False)
+    assert (scores.score > 1).tolist() == anomalies
+    assert scores.score[~np.array(anomalies)].tolist() == [0.0] * anomalies.count(False)
 
 
-def test_the_side_that_a_direction_leaves_out_is_open() -> None:
+def test_the_band_is_open_on_the_ignored_side() -> None:
     above, below = (score(fit([-1.0, 1.0], direction=side), 0.0) for side in ("above", "below"))
     assert above.lower is None
     assert above.upper is not None
@@ -120,12 +120,12 @@ def test_the_side_that_a_direction_leaves_out_is_open() -> None:
     assert below.lower.tolist() == [-3.0]
 
 
-def test_a_band_wider_than_the_floats_ends_at_the_largest() -> None:
+def test_a_band_beyond_the_range_of_floats_is_clipped() -> None:
     scores = score(Baseline(0.0, 1e150, threshold=1e300, direction="both"), 1.0)
     assert scores.lower is not None
     assert scores.upper is not None
     assert (scores.lower.tolist(), scores.upper.tolist()) == ([-LARGEST], [LARGEST])
 
 
-def test_people_are_told_mean_deviation_and_threshold() -> None:
+def test_learnt_has_mean_deviation_and_threshold() -> None:
     assert DETECTOR.learnt(fit([9.0, 11.0])) == {"mean": 10.0, "standard_deviation": 1.0, "threshold": 3.0}

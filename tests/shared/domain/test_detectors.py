@@ -1,4 +1,4 @@
-"""What every detector promises; each test runs over the registry."""
+"""The contract of every detector; each test runs over the registry."""
 
 import math
 from typing import Any
@@ -34,9 +34,9 @@ from tests.shared.domain.contract import (
 
 @each_fit()
 def test_the_same_series_gives_the_same_state_and_the_same_scores(
-    detector: AnyDetector, chosen: dict[str, Any], values: Values
+    detector: AnyDetector, parameters: dict[str, Any], values: Values
 ) -> None:
-    first, second = fit(detector, values, chosen), fit_anew(detector, values.copy(), chosen)
+    first, second = fit(detector, values, parameters), fit_anew(detector, values.copy(), parameters)
     assert bits(first) == bits(second)
     for column, again in zip(
         columns(score(detector, first, values)), columns(score(detector, second, values)), strict=True
@@ -45,19 +45,17 @@ def test_the_same_series_gives_the_same_state_and_the_same_scores(
 
 
 @each()
-def test_fitting_and_scoring_leave_the_points_alone(detector: AnyDetector, chosen: dict[str, Any]) -> None:
+def test_fitting_and_scoring_do_not_change_the_points(detector: AnyDetector, parameters: dict[str, Any]) -> None:
     values = random_walk(POINTS)
     values.setflags(write=False)
-    state = fit_anew(detector, values, chosen)
+    state = fit_anew(detector, values, parameters)
     score(detector, state, values)
     assert values.tolist() == random_walk(POINTS).tolist()
 
 
 @each_fit()
-def test_a_state_comes_back_from_its_bytes_bit_for_bit(
-    detector: AnyDetector, chosen: dict[str, Any], values: Values
-) -> None:
-    state = fit(detector, values, chosen)
+def test_a_state_round_trips_bit_for_bit(detector: AnyDetector, parameters: dict[str, Any], values: Values) -> None:
+    state = fit(detector, values, parameters)
     content, suffix = encode(Fitted(detector, state))
     back = decode(content)
     assert back.detector is detector
@@ -67,29 +65,29 @@ def test_a_state_comes_back_from_its_bytes_bit_for_bit(
 
 
 @each_fit()
-def test_every_answer_is_finite_and_no_score_is_negative(
-    detector: AnyDetector, chosen: dict[str, Any], values: Values
+def test_all_outputs_are_finite_and_no_score_is_negative(
+    detector: AnyDetector, parameters: dict[str, Any], values: Values
 ) -> None:
-    state = fit(detector, values, chosen)
+    state = fit(detector, values, parameters)
     scores = score(detector, state, np.concatenate((EXTREMES, values, around(values))))
     assert (scores.score >= 0).all()
     for column in columns(scores):
         assert column.shape == scores.score.shape
         assert column.dtype == np.float64
         assert np.isfinite(column).all()
-    told = detector.learnt(state).values()
-    assert all(isinstance(fact, str) or math.isfinite(fact) for fact in told)
+    figures = detector.learnt(state).values()
+    assert all(isinstance(figure, str) or math.isfinite(figure) for figure in figures)
 
 
 @each_fit()
-def test_an_anomaly_is_what_lies_outside_the_band(
-    detector: AnyDetector, chosen: dict[str, Any], values: Values
+def test_a_point_is_an_anomaly_if_it_is_outside_the_band(
+    detector: AnyDetector, parameters: dict[str, Any], values: Values
 ) -> None:
-    """An edge is itself rounded: up to one unit in its last place from it, score and band may see a point differently.
+    """Edges are rounded, so score and band may disagree within one unit in the last place of an edge.
 
-    So may they where the whole band is so narrow that a score's division underflows, which is nearer than that.
+    A band so narrow that the score's division underflows is within that distance as well.
     """
-    state = fit(detector, values, chosen)
+    state = fit(detector, values, parameters)
     points = np.concatenate((EXTREMES, values, around(values)))
     scores = score(detector, state, points)
     outside = np.zeros(len(points), dtype=bool)
@@ -105,11 +103,11 @@ def test_an_anomaly_is_what_lies_outside_the_band(
 
 
 @each_fit()
-def test_a_point_farther_from_what_is_expected_never_scores_less(
-    detector: AnyDetector, chosen: dict[str, Any], values: Values
+def test_a_point_farther_from_the_expected_value_never_scores_lower(
+    detector: AnyDetector, parameters: dict[str, Any], values: Values
 ) -> None:
-    """Each is judged as the point after the series, so that what is expected is the same for all."""
-    state = fit(detector, values, chosen)
+    """Score each as the point after the series, so that all have the same expected value."""
+    state = fit(detector, values, parameters)
     if score(detector, state, values).expected is None:
         return
     points = np.unique(np.concatenate((EXTREMES, around(values)[::3])))
@@ -124,19 +122,19 @@ def test_a_point_farther_from_what_is_expected_never_scores_less(
 @each()
 @settings(max_examples=10)
 @given(STEPS, st.data())
-def test_shifting_a_series_and_its_points_shifts_the_answer_alone(
-    detector: AnyDetector, chosen: dict[str, Any], steps: list[int], data: st.DataObject
+def test_shifting_a_series_and_its_points_shifts_only_the_band(
+    detector: AnyDetector, parameters: dict[str, Any], steps: list[int], data: st.DataObject
 ) -> None:
-    """Eighths and whole shifts below 2**40 are added without rounding, so both fits see the very same deviations.
+    """Eighths and whole shifts below 2**40 are added without rounding, so both fits see the same deviations.
 
-    What differs is the rounding of what is learnt, a few units in the last place of the shift; the smallest possible
-    spread, one step of 1/8 in 40 points, is above 1/64, and the score is a distance divided by it.
+    Only the rounding of the learned state differs, by a few units in the last place of the shift. The score is a
+    distance divided by the spread, whose smallest possible value, one step of 1/8 in 40 points, is above 1/64.
     """
     values = long_enough(detector, steps)
     shift = float(data.draw(st.integers(-(2**40), 2**40)))
     points = np.linspace(-80, 80, 33)
-    plain = score(detector, fit(detector, values, chosen), points)
-    shifted = score(detector, fit(detector, values + shift, chosen), points + shift)
+    plain = score(detector, fit(detector, values, parameters), points)
+    shifted = score(detector, fit(detector, values + shift, parameters), points + shift)
     slack = 8 * np.spacing(abs(shift) + 100)
     np.testing.assert_allclose(shifted.score, plain.score, rtol=1e-9 + 64 * slack, atol=64 * slack)
     for column, moved in zip(columns(plain)[1:], columns(shifted)[1:], strict=True):
@@ -146,24 +144,24 @@ def test_shifting_a_series_and_its_points_shifts_the_answer_alone(
 @each()
 @settings(max_examples=10)
 @given(STEPS, st.data())
-def test_scaling_a_series_and_its_points_scales_the_band_and_no_score(
-    detector: AnyDetector, chosen: dict[str, Any], steps: list[int], data: st.DataObject
+def test_scaling_a_series_and_its_points_scales_only_the_band(
+    detector: AnyDetector, parameters: dict[str, Any], steps: list[int], data: st.DataObject
 ) -> None:
-    """A power of two scales without rounding; 1e-9 leaves room for another order of the same sums."""
+    """A power of two scales without rounding; the tolerance of 1e-9 allows sums in another order."""
     factor = 2.0 ** data.draw(st.integers(-900, 450))
     values, points = long_enough(detector, steps), np.linspace(-80, 80, 33)
-    plain = score(detector, fit(detector, values, chosen), points)
-    scaled = score(detector, fit(detector, values * factor, chosen), points * factor)
+    plain = score(detector, fit(detector, values, parameters), points)
+    scaled = score(detector, fit(detector, values * factor, parameters), points * factor)
     np.testing.assert_allclose(scaled.score, plain.score, rtol=1e-9)
     for column, grown in zip(columns(plain)[1:], columns(scaled)[1:], strict=True):
         np.testing.assert_allclose(grown, column * factor, rtol=1e-9, atol=1e-12 * factor)
 
 
 @each_fit()
-def test_the_newest_point_alone_is_judged_as_it_is_in_a_batch(
-    detector: AnyDetector, chosen: dict[str, Any], values: Values
+def test_a_single_point_scores_the_same_as_in_a_batch(
+    detector: AnyDetector, parameters: dict[str, Any], values: Values
 ) -> None:
-    state = fit(detector, values, chosen)
+    state = fit(detector, values, parameters)
     batch = score(detector, state, values)
     context = values[:-1][max(POINTS - 1 - detector.context_points, 0) :]
     alone = detector.score(state, values[-1:], np.array([(POINTS - 1) * INTERVAL_S]), context)
@@ -172,30 +170,26 @@ def test_the_newest_point_alone_is_judged_as_it_is_in_a_batch(
 
 
 @each()
-def test_the_fewest_points_allowed_are_enough(detector: AnyDetector, chosen: dict[str, Any]) -> None:
+def test_the_minimum_number_of_points_is_enough(detector: AnyDetector, parameters: dict[str, Any]) -> None:
     values = np.arange(detector.min_points) / 1.0
-    assert np.isfinite(score(detector, fit(detector, values, chosen), values).score).all()
+    assert np.isfinite(score(detector, fit(detector, values, parameters), values).score).all()
 
 
 @each_fit()
-def test_scores_are_those_of_an_obviously_correct_twin(
-    detector: AnyDetector, chosen: dict[str, Any], values: Values
-) -> None:
-    state = fit(detector, values, chosen)
+def test_scores_match_the_slow_reference(detector: AnyDetector, parameters: dict[str, Any], values: Values) -> None:
+    state = fit(detector, values, parameters)
     new = random_walk(POINTS)[:30] * max(float(values.std()), 1e-300) + values[:30]
-    timestamps = (POINTS + np.arange(len(new))) * INTERVAL_S + INTERVAL_S // 3  # off the edges of phases
+    timestamps = (POINTS + np.arange(len(new))) * INTERVAL_S + INTERVAL_S // 3  # not at the edges of phases
     slow = naive.scores(Fitted(detector, state), new.tolist(), timestamps.tolist())
     fast = detector.score(state, new, timestamps, np.empty(0)).score
     np.testing.assert_allclose(fast, slow, rtol=1e-3, atol=1e-3)
 
 
 @each()
-def test_about_as_many_normal_points_raise_an_alarm_as_were_asked_for(
-    detector: AnyDetector, chosen: dict[str, Any]
-) -> None:
-    """Noise without memory: within a factor of 3; and the version says so."""
+def test_the_false_positive_rate_is_close_to_the_target(detector: AnyDetector, parameters: dict[str, Any]) -> None:
+    """On independent noise the rate is within a factor of 3, and the version describes it."""
     noise = np.random.default_rng(0).normal(size=6_000)
-    state = fit(detector, noise[:3_000], {**chosen, "alarm_rate": "1 in 50"})
+    state = fit(detector, noise[:3_000], {**parameters, "alarm_rate": "1 in 50"})
     later = np.arange(3_000, 6_000) * INTERVAL_S
     share = (detector.score(state, noise[3_000:], later, noise[:3_000]).score > 1).mean()
     assert 1 / 150 < share < 3 / 50
@@ -203,15 +197,15 @@ def test_about_as_many_normal_points_raise_an_alarm_as_were_asked_for(
 
 
 @each()
-def test_a_fit_tells_how_far_it_is(detector: AnyDetector, chosen: dict[str, Any]) -> None:
+def test_a_fit_reports_its_progress(detector: AnyDetector, parameters: dict[str, Any]) -> None:
     shares: list[float] = []
-    detector.fit(Series(np.arange(POINTS), random_walk(POINTS)), chosen, shares.append)
+    detector.fit(Series(np.arange(POINTS), random_walk(POINTS)), parameters, shares.append)
     assert shares == sorted(shares)
     assert 0 <= shares[0] <= shares[-1] == 1
 
 
 @each()
-def test_a_fit_stops_when_nobody_wants_it_any_more(detector: AnyDetector, chosen: dict[str, Any]) -> None:
+def test_a_canceled_fit_stops(detector: AnyDetector, parameters: dict[str, Any]) -> None:
     class CancelledError(Exception):
         pass
 
@@ -219,23 +213,23 @@ def test_a_fit_stops_when_nobody_wants_it_any_more(detector: AnyDetector, chosen
         raise CancelledError
 
     with pytest.raises(CancelledError):
-        detector.fit(Series(np.arange(POINTS), random_walk(POINTS)), chosen, cancel)
+        detector.fit(Series(np.arange(POINTS), random_walk(POINTS)), parameters, cancel)
 
 
 @each()
-def test_a_detector_says_what_it_is_for(detector: AnyDetector, chosen: dict[str, Any]) -> None:
+def test_a_detector_describes_itself(detector: AnyDetector, parameters: dict[str, Any]) -> None:
     assert detector.purpose.endswith(".")
     assert detector.cost.endswith(".")
     assert all(parameter.purpose for parameter in detector.parameters)
     assert named(detector.name) is detector
-    assert chosen.keys() == {parameter.name for parameter in detector.parameters}
+    assert parameters.keys() == {parameter.name for parameter in detector.parameters}
 
 
 def test_the_default_detector_exists() -> None:
     assert named(DEFAULT).name == DEFAULT
 
 
-def test_an_unknown_detector_is_refused_with_the_names_there_are() -> None:
+def test_an_unknown_detector_is_rejected_with_the_known_names() -> None:
     with pytest.raises(InputError) as caught:
         named("no such detector")
     assert caught.value.code is Code.UNKNOWN_DETECTOR

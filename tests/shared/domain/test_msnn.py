@@ -32,7 +32,7 @@ def judge(state: Msnn, values: Values) -> Values:
 
 
 @pytest.mark.parametrize("length", [4, 16, 32, 33, 64, 100, 128])
-def test_the_vector_of_a_window_is_what_its_definition_says(length: int) -> None:
+def test_the_vector_of_a_window_matches_its_definition(length: int) -> None:
     values = np.random.default_rng(length).normal(size=300)
     ends = np.array([length - 1, 150, 299])
     fast = vectors(np.concatenate(([0.0], values.cumsum())), ends, length)
@@ -40,19 +40,19 @@ def test_the_vector_of_a_window_is_what_its_definition_says(length: int) -> None
     np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=1e-6)
 
 
-def test_the_nearest_window_is_the_nearest_of_all_that_are_not_the_wanted_one() -> None:
+def test_the_nearest_window_does_not_overlap_the_query() -> None:
     random = np.random.default_rng(5)
-    bank_vectors, wanted = random.normal(size=(2, 60, 7)).astype(np.float32)
+    bank_vectors, queries = random.normal(size=(2, 60, 7)).astype(np.float32)
     times = np.arange(60)
-    distances, places = Bank.of(bank_vectors, times).nearest(wanted, times, 10.0)
-    for place, (distance, nearest) in enumerate(zip(distances, places, strict=True)):
-        others = [other for other in range(60) if abs(other - place) >= 10]
-        slow = {other: float(np.linalg.norm(wanted[place] - bank_vectors[other])) for other in others}
+    distances, indices = Bank.of(bank_vectors, times).nearest(queries, times, 10.0)
+    for index, (distance, nearest) in enumerate(zip(distances, indices, strict=True)):
+        others = [other for other in range(60) if abs(other - index) >= 10]
+        slow = {other: float(np.linalg.norm(queries[index] - bank_vectors[other])) for other in others}
         assert slow[int(nearest)] == pytest.approx(min(slow.values()), rel=1e-5)
         assert distance == pytest.approx(min(slow.values()), rel=1e-5)
 
 
-def test_scores_are_those_of_the_slow_twin() -> None:
+def test_scores_match_the_slow_reference() -> None:
     values, new = wave(400), wave(200, seed=9)
     new[120:140] = 0.0
     state = learn(values)
@@ -68,7 +68,7 @@ def test_a_window_of_the_training_values_is_not_compared_with_itself() -> None:
     assert 1500 <= scores.argmax() < 1600
 
 
-def test_one_wild_value_does_not_widen_what_is_normal() -> None:
+def test_one_outlier_does_not_widen_the_normal_range() -> None:
     dirty = wave(2000) * 10 + 50
     dirty[700] = 1e6
     new = wave(600, seed=4) * 10 + 50
@@ -77,29 +77,29 @@ def test_one_wild_value_does_not_widen_what_is_normal() -> None:
     assert learn(dirty).standard.spread < 20
 
 
-def test_a_shifted_value_is_explained_by_its_place_in_the_period() -> None:
+def test_a_shifted_value_is_explained_by_its_phase() -> None:
     new, times = later(wave(1000, seed=8))
     new[493:501] += 1.0
     explained = MSNN.explain(learn(wave(2000)), new[500:501], times[500:501], new[:500])
     assert explained.component == "the phase in the period"
 
 
-def test_both_sides_find_the_middle_of_an_event() -> None:
+def test_centered_scores_peak_in_the_middle_of_an_event() -> None:
     new = wave(1000, seed=8)
     new[500:520] = 0.0
     scores: Values = MSNN.modes[CENTRED](learn(wave(2000)), *later(new)).score
     assert 495 <= scores.argmax() <= 525
 
 
-def test_about_as_many_normal_points_raise_an_alarm_as_were_asked_for() -> None:
-    """Noise without memory: within a factor of 3."""
+def test_the_false_positive_rate_is_close_to_the_target() -> None:
+    """On independent noise, the rate is within a factor of 3."""
     random = np.random.default_rng(0)
     state = learn(random.normal(size=20_000), "1 in 100")
     share = (judge(state, random.normal(size=20_000))[256:] > 1).mean()
     assert 1 / 300 < share < 3 / 100
 
 
-def test_a_gap_does_not_make_windows_of_its_two_sides() -> None:
+def test_no_window_spans_a_gap() -> None:
     values = np.concatenate([np.zeros(500), np.ones(500)]) + wave(1000)
     timestamps = 60 * np.arange(1000) + np.where(np.arange(1000) < 500, 0, 10**6)
     state = MSNN.fit(Series(timestamps, values), complete(MSNN.parameters, {}), lambda _: None)

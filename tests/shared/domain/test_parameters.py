@@ -1,4 +1,4 @@
-"""Parameters of every detector: what is refused, and what is left out."""
+"""Parameters of every detector: invalid ones are rejected, and missing ones get their defaults."""
 
 import json
 import math
@@ -15,74 +15,72 @@ from tests.shared.domain.contract import AnyDetector, each
 
 
 @each()
-def test_an_unknown_parameter_is_refused_and_the_known_ones_are_named(
-    detector: AnyDetector, chosen: dict[str, Any]
+def test_an_unknown_parameter_is_rejected_with_the_known_names(
+    detector: AnyDetector, parameters: dict[str, Any]
 ) -> None:
     with pytest.raises(InputError) as caught:
         complete(detector.parameters, {"no such thing": 1})
     assert caught.value.code is Code.UNKNOWN_PARAMETER
     assert [flaw.loc for flaw in caught.value.flaws] == [("parameters", "no such thing")]
-    assert all(name in caught.value.detail for name in chosen)
+    assert all(name in caught.value.detail for name in parameters)
 
 
 @each()
-def test_only_twenty_unknown_parameters_are_named_and_no_long_name_in_full(
-    detector: AnyDetector, chosen: dict[str, Any]
+def test_at_most_twenty_unknown_parameters_are_named_and_long_names_are_cut(
+    detector: AnyDetector, parameters: dict[str, Any]
 ) -> None:
     with pytest.raises(InputError) as caught:
-        complete(detector.parameters, {**chosen, **{f"{place:03}" * 1000: 1 for place in range(100)}})
+        complete(detector.parameters, {**parameters, **{f"{place:03}" * 1000: 1 for place in range(100)}})
     assert len(caught.value.flaws) == 20
     assert all(len(str(flaw.loc[-1])) <= 64 for flaw in caught.value.flaws)
 
 
 @each()
 @pytest.mark.parametrize("wrong", [True, False, None, math.nan, math.inf, -math.inf, "3", [3], {}, 10**400, -(10**400)])
-def test_a_number_is_a_finite_number_and_nothing_else(
-    detector: AnyDetector, chosen: dict[str, Any], wrong: object
-) -> None:
+def test_a_number_must_be_a_finite_number(detector: AnyDetector, parameters: dict[str, Any], wrong: object) -> None:
     for parameter in detector.parameters:
         if isinstance(parameter, Number):
             with pytest.raises(InputError) as caught:
-                complete(detector.parameters, {**chosen, parameter.name: wrong})
+                complete(detector.parameters, {**parameters, parameter.name: wrong})
             assert caught.value.code is Code.INVALID_PARAMETER
             assert [flaw.loc for flaw in caught.value.flaws] == [("parameters", parameter.name)]
 
 
 @each()
-def test_a_number_stays_within_its_range(detector: AnyDetector, chosen: dict[str, Any]) -> None:
+def test_a_number_must_be_in_its_range(detector: AnyDetector, parameters: dict[str, Any]) -> None:
     for parameter in detector.parameters:
         if isinstance(parameter, Number):
             for wrong in (parameter.above, parameter.above - 1, math.nextafter(parameter.most, math.inf)):
                 with pytest.raises(InputError):
-                    complete(detector.parameters, {**chosen, parameter.name: wrong})
+                    complete(detector.parameters, {**parameters, parameter.name: wrong})
             assert complete(detector.parameters, {parameter.name: parameter.most})[parameter.name] == parameter.most
 
 
 @each()
 @pytest.mark.parametrize("wrong", [True, None, 1, "", "BOTH", "no such choice", ["both"]])
-def test_a_choice_is_one_of_its_options(detector: AnyDetector, chosen: dict[str, Any], wrong: object) -> None:
+def test_a_choice_must_be_one_of_its_options(detector: AnyDetector, parameters: dict[str, Any], wrong: object) -> None:
     for parameter in detector.parameters:
         if isinstance(parameter, Choice):
             with pytest.raises(InputError) as caught:
-                complete(detector.parameters, {**chosen, parameter.name: wrong})
+                complete(detector.parameters, {**parameters, parameter.name: wrong})
             assert all(option in caught.value.detail for option in parameter.options)
 
 
 @each()
-def test_every_wrong_parameter_is_named_at_once(detector: AnyDetector, chosen: dict[str, Any]) -> None:
+def test_all_invalid_parameters_are_named_at_once(detector: AnyDetector, parameters: dict[str, Any]) -> None:
     with pytest.raises(InputError) as caught:
-        complete(detector.parameters, dict.fromkeys(chosen, None))
-    assert [flaw.loc[-1] for flaw in caught.value.flaws] == list(chosen)
+        complete(detector.parameters, dict.fromkeys(parameters, None))
+    assert [flaw.loc[-1] for flaw in caught.value.flaws] == list(parameters)
 
 
 @each()
-def test_parameters_left_out_have_their_defaults(detector: AnyDetector, chosen: dict[str, Any]) -> None:
-    assert chosen == {parameter.name: parameter.default for parameter in detector.parameters}
-    assert complete(detector.parameters, chosen) == chosen
+def test_missing_parameters_get_their_defaults(detector: AnyDetector, parameters: dict[str, Any]) -> None:
+    assert parameters == {parameter.name: parameter.default for parameter in detector.parameters}
+    assert complete(detector.parameters, parameters) == parameters
 
 
 def any_json(detector: AnyDetector) -> st.SearchStrategy[dict[str, Any]]:
-    """Objects of known and unknown names with values of every JSON type, many of them on an edge."""
+    """Draw objects of known and unknown names with values of every JSON type, many of them edge cases."""
     edges: list[Any] = [10**400, -(10**400), True, False, None, "", "1", [], {}]
     for parameter in detector.parameters:
         if isinstance(parameter, Choice):
@@ -103,14 +101,14 @@ def any_json(detector: AnyDetector) -> st.SearchStrategy[dict[str, Any]]:
 @each()
 @given(data=st.data())
 def test_the_published_schema_accepts_exactly_what_the_code_accepts(
-    detector: AnyDetector, chosen: dict[str, Any], data: st.DataObject
+    detector: AnyDetector, parameters: dict[str, Any], data: st.DataObject
 ) -> None:
     published = json.loads(json.dumps(schema(detector.parameters)))
     jsonschema.Draft202012Validator.check_schema(published)
-    parameters = data.draw(any_json(detector))
+    given = data.draw(any_json(detector))
     try:
-        assert complete(detector.parameters, parameters) == {**chosen, **parameters}
+        assert complete(detector.parameters, given) == {**parameters, **given}
         accepted = True
     except InputError:
         accepted = False
-    assert jsonschema.Draft202012Validator(published).is_valid(parameters) is accepted
+    assert jsonschema.Draft202012Validator(published).is_valid(given) is accepted

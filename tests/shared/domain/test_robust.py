@@ -23,7 +23,7 @@ def test_one_thousand_among_tens_does_not_widen_the_band() -> None:
     assert ROBUST.score(infected, np.array([1000.0, 10.0]), np.arange(2), np.empty(0)).score.tolist()[0] > 1
 
 
-def test_values_that_mostly_agree_still_have_a_band() -> None:
+def test_mostly_equal_values_still_have_a_band() -> None:
     state = learn(np.where(np.arange(100) % 10, 5.0, 6.0))
     assert state.deviation > 0
     assert ROBUST.score(state, np.array([5.0]), np.arange(1), np.empty(0)).score.tolist() == [0.0]

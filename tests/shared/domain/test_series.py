@@ -23,7 +23,7 @@ def learnable(values: Sequence[float], fewest: int = 3) -> Series:
     return Series.for_training(range(len(values)), values, fewest=fewest, most=1000)
 
 
-def refusal(timestamps: Sequence[int], values: Sequence[float], **limits: int) -> InputError:
+def rejection(timestamps: Sequence[int], values: Sequence[float], **limits: int) -> InputError:
     with pytest.raises(InputError) as caught:
         checked(timestamps, values, **limits)
     return caught.value
@@ -48,12 +48,12 @@ def sample() -> Series:
 
 
 @pytest.mark.parametrize("name", ["a", "A-1_b.c", ".a.", "-", "_", "9", "x" * 128, ".hidden"])
-def test_a_plain_name_is_a_series_id(name: str) -> None:
+def test_a_valid_series_id_is_accepted(name: str) -> None:
     assert check_series_id(name) == name
 
 
 @pytest.mark.parametrize("name", [" a", "a ", "\ta\n", "  a  "])
-def test_blanks_around_a_series_id_are_trimmed(name: str) -> None:
+def test_whitespace_around_a_series_id_is_trimmed(name: str) -> None:
     assert check_series_id(name) == "a"
 
 
@@ -61,13 +61,13 @@ def test_blanks_around_a_series_id_are_trimmed(name: str) -> None:
     "name",
     ["", " ", ".", " . ", "..", "a..b", "../a", "a/b", "a\\b", "a b", "a\nb", "a\0", "ä", "\u0661", "a%2Fb", "x" * 129],
 )
-def test_anything_else_is_no_series_id(name: str) -> None:
+def test_any_other_series_id_is_rejected(name: str) -> None:
     with pytest.raises(InputError) as caught:
         check_series_id(name)
     assert caught.value.code is Code.INVALID_SERIES_ID
 
 
-def test_a_series_keeps_what_it_was_given() -> None:
+def test_a_series_keeps_its_points() -> None:
     series = checked([0, 5, LAST_TIMESTAMP], [1, -2.5, 3e7])
     assert series.timestamps.tolist() == [0, 5, LAST_TIMESTAMP]
     assert series.values.tolist() == [1.0, -2.5, 3e7]
@@ -75,27 +75,27 @@ def test_a_series_keeps_what_it_was_given() -> None:
     assert len(series) == 3
 
 
-def test_columns_of_different_lengths_are_refused_with_both_lengths() -> None:
-    error = refusal([1, 2, 3], [1.0, 2.0])
+def test_columns_of_different_lengths_are_rejected_with_both_lengths() -> None:
+    error = rejection([1, 2, 3], [1.0, 2.0])
     assert error.code is Code.LENGTHS_DIFFER
     assert "3 timestamps" in error.detail
     assert "2 values" in error.detail
 
 
-def test_no_points_at_all_are_refused() -> None:
-    assert refusal([], []).code is Code.TOO_FEW_POINTS
+def test_an_empty_series_is_rejected() -> None:
+    assert rejection([], []).code is Code.TOO_FEW_POINTS
 
 
-def test_more_points_than_allowed_are_refused_and_as_many_as_allowed_are_not() -> None:
+def test_only_a_series_above_the_limit_is_rejected() -> None:
     assert len(checked(range(5), [1.0] * 5, most=5)) == 5
-    error = refusal(range(6), [1.0] * 6, most=5)
+    error = rejection(range(6), [1.0] * 6, most=5)
     assert error.code is Code.TOO_MANY_POINTS
     assert "at most 5" in error.detail
 
 
 @pytest.mark.parametrize("wrong", [-1, LAST_TIMESTAMP + 1, 2**63, 2**64, 10**30, -(2**70)])
-def test_a_timestamp_outside_its_range_is_refused_where_it_stands(wrong: int) -> None:
-    error = refusal([1, 2, wrong, 4], [1.0, 2.0, 3.0, 4.0])
+def test_a_timestamp_out_of_range_is_rejected_with_its_index(wrong: int) -> None:
+    error = rejection([1, 2, wrong, 4], [1.0, 2.0, 3.0, 4.0])
     assert error.code is Code.INVALID_TIMESTAMP
     assert locations(error) == [("timestamps", 2)]
     assert "timestamps[2]" in error.detail
@@ -103,7 +103,7 @@ def test_a_timestamp_outside_its_range_is_refused_where_it_stands(wrong: int) ->
 
 @pytest.mark.parametrize(("wrong", "hinted"), [(1_700_000_000_000, True), (10**20, True), (-5, False)])
 def test_only_a_timestamp_that_is_too_large_looks_like_milliseconds(wrong: int, *, hinted: bool) -> None:
-    error = refusal([wrong], [1.0])
+    error = rejection([wrong], [1.0])
     assert ("milliseconds" in error.detail) is hinted
     assert ("milliseconds" in error.flaws[0].msg) is hinted
 
@@ -117,16 +117,16 @@ def test_a_single_timestamp_follows_the_same_rule(wrong: int) -> None:
     assert caught.value.code is Code.INVALID_TIMESTAMP
 
 
-def test_timestamps_that_do_not_increase_are_refused_where_they_do_not() -> None:
-    error = refusal([10, 20, 20, 30, 29, 40], [0.0] * 6)
+def test_timestamps_that_do_not_increase_are_rejected_with_their_indices() -> None:
+    error = rejection([10, 20, 20, 30, 29, 40], [0.0] * 6)
     assert error.code is Code.TIMESTAMPS_NOT_INCREASING
     assert locations(error) == [("timestamps", 2), ("timestamps", 4)]
     assert "timestamps[2] is the first of 2" in error.detail
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
-def test_a_value_that_is_not_finite_is_refused_where_it_stands(wrong: float) -> None:
-    error = refusal([1, 2, 3], [1.0, wrong, 2.0])
+def test_a_value_that_is_not_finite_is_rejected_with_its_index(wrong: float) -> None:
+    error = rejection([1, 2, 3], [1.0, wrong, 2.0])
     assert error.code is Code.NOT_FINITE
     assert locations(error) == [("values", 1)]
 
@@ -136,15 +136,15 @@ def test_a_value_that_is_not_finite_is_refused_where_it_stands(wrong: float) -> 
     [([1] * 100, [0.0] * 100), ([-1] * 100, [0.0] * 100), ([10**30] * 100, [0.0] * 100), (range(100), [np.nan] * 100)],
     ids=["backwards", "negative", "beyond 64 bits", "not finite"],
 )
-def test_at_most_twenty_flaws_are_named_however_many_there_are(timestamps: Sequence[int], values: list[float]) -> None:
-    error = refusal(timestamps, values)
+def test_at_most_twenty_flaws_are_named(timestamps: Sequence[int], values: list[float]) -> None:
+    error = rejection(timestamps, values)
     first = 1 if error.code is Code.TIMESTAMPS_NOT_INCREASING else 0
     assert len(error.flaws) == MOST_FLAWS == 20
     assert [loc[1] for loc in locations(error)] == list(range(first, first + 20))
     assert f"of {100 - first} wrong" in error.detail
 
 
-def test_too_few_points_to_learn_from_are_refused() -> None:
+def test_a_series_too_short_to_learn_from_is_rejected() -> None:
     assert len(learnable([1.0, 2.0, 3.0], fewest=3)) == 3
     with pytest.raises(InputError) as caught:
         learnable([1.0, 2.0], fewest=3)
@@ -153,7 +153,7 @@ def test_too_few_points_to_learn_from_are_refused() -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, -7.5, 1e300, 5e-324])
-def test_a_constant_series_is_refused(value: float) -> None:
+def test_a_constant_series_is_rejected(value: float) -> None:
     with pytest.raises(InputError) as caught:
         learnable([value] * 5)
     assert caught.value.code is Code.CONSTANT_SERIES
@@ -170,7 +170,7 @@ def test_minus_zero_and_zero_are_the_same_value() -> None:
     [[1e300, -1e300, 1.0], [1.7e308, 1.7e308, 1.6e308], [1e200, 0.0, 0.0]],
     ids=["spread", "mean", "variance"],
 )
-def test_values_whose_mean_or_spread_overflows_are_refused(values: list[float]) -> None:
+def test_values_whose_mean_or_spread_overflows_are_rejected(values: list[float]) -> None:
     with pytest.raises(InputError) as caught:
         learnable(values)
     assert caught.value.code is Code.VALUES_TOO_LARGE
@@ -179,14 +179,14 @@ def test_values_whose_mean_or_spread_overflows_are_refused(values: list[float]) 
 @pytest.mark.parametrize(
     "values",
     [[1e12 + noise for noise in (0.1, -0.3, 0.2, 0.0)], [1e150, -1e150, 0.0], [1e-300, 2e-300, 3e-300], [0, 5e-324, 0]],
-    ids=["noise on a large offset", "large", "tiny", "the smallest float there is"],
+    ids=["noise on a large offset", "large", "tiny", "the smallest float"],
 )
-def test_values_of_every_other_size_are_accepted(values: list[float]) -> None:
+def test_values_of_any_other_magnitude_are_accepted(values: list[float]) -> None:
     assert learnable(values).values.tolist() == values
 
 
 @given(TIMESTAMPS, st.data())
-def test_a_series_comes_back_from_its_bytes_bit_for_bit(timestamps: list[int], data: st.DataObject) -> None:
+def test_a_series_round_trips_bit_for_bit(timestamps: list[int], data: st.DataObject) -> None:
     values = data.draw(st.lists(FINITE, min_size=len(timestamps), max_size=len(timestamps)))
     series = checked(timestamps, values)
     content = bytes(series.encode())
@@ -194,19 +194,19 @@ def test_a_series_comes_back_from_its_bytes_bit_for_bit(timestamps: list[int], d
     assert bytes(Series.decode(content).encode()) == content
 
 
-def test_every_shortened_artifact_is_damaged() -> None:
+def test_every_truncated_artifact_is_damaged() -> None:
     content = bytes(sample().encode())
     for length in range(len(content)):
         with pytest.raises(DamagedError):
             Series.decode(content[:length])
 
 
-def test_no_altered_byte_can_alter_a_point() -> None:
+def test_no_changed_byte_can_change_a_point() -> None:
     content, expected = bytes(sample().encode()), bits(sample())
     damaged = 0
-    for place in range(len(content)):
+    for index in range(len(content)):
         altered = bytearray(content)
-        altered[place] ^= 0x5A
+        altered[index] ^= 0x5A
         try:
             assert bits(Series.decode(bytes(altered))) == expected
         except DamagedError:
@@ -249,14 +249,14 @@ def array_file() -> bytes:
         "halved precision",
     ],
 )
-def test_bytes_that_are_no_series_are_damaged(content: bytes) -> None:
+def test_bytes_that_are_not_a_series_are_damaged(content: bytes) -> None:
     with pytest.raises(DamagedError) as caught:
         Series.decode(content)
     assert caught.value.code is Code.ARTIFACT_DAMAGED
 
 
 class Trap:
-    """Leaves a trace where somebody unpickles it."""
+    """Unpickling this creates the file `trace`."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace
@@ -271,6 +271,6 @@ def test_an_artifact_is_never_unpickled(tmp_path: Path) -> None:
     with pytest.raises(DamagedError):
         Series.decode(content)
     assert not trace.exists()
-    with np.load(io.BytesIO(content), allow_pickle=True) as archive:  # the trap does work
+    with np.load(io.BytesIO(content), allow_pickle=True) as archive:  # shows that the trap works
         _ = archive["values"]
     assert trace.exists()

@@ -3,13 +3,13 @@ import numpy as np
 from shared.domain.detectors import learn, named
 from shared.domain.series import Series, Values
 
-SALIENT = named("spectral_residual")
+SPECTRAL_RESIDUAL = named("spectral_residual")
 TIMES = 60 * np.arange(3_000)
 
 
 def judged(values: Values, new: Values) -> Values:
-    state = learn(SALIENT, Series(TIMES[: len(values)], values), {}, lambda _share: None).state
-    scores: Values = SALIENT.score(state, new, TIMES[: len(new)], values).score
+    state = learn(SPECTRAL_RESIDUAL, Series(TIMES[: len(values)], values), {}, lambda _share: None).state
+    scores: Values = SPECTRAL_RESIDUAL.score(state, new, TIMES[: len(new)], values).score
     return scores
 
 
@@ -31,5 +31,5 @@ def test_the_level_does_not_matter() -> None:
     assert (judged(wave(2_000), new + 30)[128:] > 1).mean() < 0.03
 
 
-def test_a_window_without_any_change_is_not_salient() -> None:
+def test_a_flat_window_is_not_salient() -> None:
     assert judged(wave(2_000), np.full(300, 0.5))[128:].max() < 1

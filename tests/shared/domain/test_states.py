@@ -1,4 +1,4 @@
-"""States as bytes, and bytes that are none."""
+"""Serialization of states, and rejection of invalid bytes."""
 
 import io
 import json
@@ -32,7 +32,7 @@ def archive(**arrays: Any) -> bytes:
 
 
 def nested(name: str = "ar") -> tuple[dict[str, Any], dict[str, Any]]:
-    """Head and arrays of a state with dataclasses, or another detector, in it."""
+    """Return head and arrays of a state with nested dataclasses, or another nested detector."""
     detector = named(name)
     content, _ = encode(Fitted(detector, fit(detector, random_walk(40), complete(detector.parameters, {}))))
     arrays = dict(unpacked(content))
@@ -88,7 +88,7 @@ def packed(head: Any, arrays: dict[str, Any]) -> bytes:
         "pickled object",
     ],
 )
-def test_bytes_that_are_no_state_are_damaged(content: bytes) -> None:
+def test_bytes_that_are_not_a_state_are_damaged(content: bytes) -> None:
     with pytest.raises(DamagedError) as caught:
         decode(content)
     assert caught.value.code is Code.ARTIFACT_DAMAGED
@@ -106,7 +106,7 @@ NO_VALUE = "nothing at all"
 
 
 @pytest.mark.parametrize(
-    ("place", "value"),
+    ("path", "value"),
     [
         (("state", "standard"), NO_VALUE),
         (("state", "standard"), [1.0, 2.0]),
@@ -130,15 +130,15 @@ NO_VALUE = "nothing at all"
     ],
     ids=str,
 )
-def test_a_nested_head_that_is_not_as_written_is_damaged(place: tuple[str, ...], value: Any) -> None:
+def test_a_changed_nested_head_is_damaged(path: tuple[str, ...], value: Any) -> None:
     head, arrays = nested()
     around = head
-    for name in place[:-1]:
+    for name in path[:-1]:
         around = around[name]
     if value is NO_VALUE:
-        del around[place[-1]]
+        del around[path[-1]]
     else:
-        around[place[-1]] = value
+        around[path[-1]] = value
     with pytest.raises(DamagedError):
         decode(packed(head, arrays))
 
@@ -147,7 +147,7 @@ def test_a_nested_head_that_is_not_as_written_is_damaged(place: tuple[str, ...],
 @pytest.mark.parametrize(
     "renamed", ["", "tail", "weights", "end", "end.tail.", ".end.tail", "end..tail", "end.head", "forecast.end.tail"]
 )
-def test_arrays_that_are_missing_or_have_another_name_are_damaged(name: str, renamed: str) -> None:
+def test_missing_or_renamed_arrays_are_damaged(name: str, renamed: str) -> None:
     head, arrays = nested()
     array = arrays.pop(name)
     with pytest.raises(DamagedError):
@@ -166,7 +166,7 @@ def test_an_array_of_another_type_is_damaged(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("compared", ["", "msnn ar", [1], [["msnn"]], {"msnn": 1}, None, 5, True], ids=str)
-def test_a_tuple_of_words_is_a_list_of_strings(compared: Any) -> None:
+def test_a_tuple_of_strings_is_stored_as_a_list(compared: Any) -> None:
     head, arrays = nested("auto")
     assert head["state"]["compared"] == []
     assert decode(packed(head, arrays)).state.compared == ()
@@ -176,7 +176,7 @@ def test_a_tuple_of_words_is_a_list_of_strings(compared: Any) -> None:
 
 
 @pytest.mark.parametrize("chosen", [None, [], {}, {"detector": "robust"}, {"state": {}}, "robust", 1.0], ids=str)
-def test_a_nested_detector_that_is_not_as_written_is_damaged(chosen: Any) -> None:
+def test_a_changed_nested_detector_is_damaged(chosen: Any) -> None:
     head, arrays = nested("auto")
     assert head["state"]["chosen"].keys() == {"detector", "state"}
     for value in (chosen, {**head["state"]["chosen"], "other": 1}):
@@ -184,7 +184,7 @@ def test_a_nested_detector_that_is_not_as_written_is_damaged(chosen: Any) -> Non
             decode(packed({**head, "state": {**head["state"], "chosen": value}}, arrays))
 
 
-def test_fields_of_format_1_are_refused_in_format_2_and_the_other_way_round() -> None:
+def test_fields_of_one_format_are_rejected_in_the_other() -> None:
     content = (Path(__file__).with_name("states_of_format_1") / "ar.npz").read_bytes()
     flat = dict(unpacked(content))
     flat_head = json.loads(flat.pop("head").tobytes())
@@ -195,7 +195,7 @@ def test_fields_of_format_1_are_refused_in_format_2_and_the_other_way_round() ->
             decode(content)
 
 
-def test_a_field_of_format_1_that_is_named_as_format_2_nests_it_is_damaged() -> None:
+def test_a_dotted_field_name_is_damage_in_format_1() -> None:
     head = json.loads((Path(__file__).with_name("states_of_format_1") / "robust.json").read_bytes())
     decode(json.dumps(head).encode())
     head["state"]["boundary.value"] = head["state"].pop("threshold")
@@ -203,23 +203,23 @@ def test_a_field_of_format_1_that_is_named_as_format_2_nests_it_is_damaged() -> 
         decode(json.dumps(head).encode())
 
 
-def test_an_unknown_format_is_answered_with_the_formats_that_are_read() -> None:
+def test_an_unknown_format_is_rejected_with_the_supported_formats() -> None:
     with pytest.raises(DamagedError) as caught:
         decode(b'{"format": 3, "detector": "baseline", "state": {}}')
     assert "has format 3; this release reads 1 and 2" in caught.value.detail
 
 
-def test_no_changed_byte_of_a_nested_state_is_anything_but_damage_or_a_state() -> None:
+def test_a_nested_state_with_a_changed_byte_is_damaged_or_a_valid_state() -> None:
     head, arrays = nested()
     content = packed(head, arrays)
-    for place in range(len(content)):
+    for index in range(len(content)):
         changed = bytearray(content)
-        changed[place] ^= 0x11
+        changed[index] ^= 0x11
         with suppress(DamagedError):
             decode(bytes(changed))
 
 
-def test_every_shortened_state_is_damaged() -> None:
+def test_every_truncated_state_is_damaged() -> None:
     content = encoded_baseline()
     for length in range(len(content)):
         with pytest.raises(DamagedError):

@@ -1,7 +1,6 @@
-"""Versions that were fitted before states had nested fields: `states_of_format_1` holds one of every detector.
+"""States from before format 2 nested their fields: `states_of_format_1` has one for every detector.
 
-The files were written by the release that wrote this format, with what its detectors said of 24 points after the
-training values.
+The release that used that format wrote the files, with its detectors' output for 24 points after the training values.
 """
 
 import json
@@ -23,7 +22,7 @@ from tests.shared.domain.contract import bits
 
 FOLDER = Path(__file__).with_name("states_of_format_1")
 FILES = sorted(file for file in FOLDER.iterdir() if file.name != "recorded.json")
-ROUNDING = 1e-6  # other processors add single-precision numbers in another order
+ROUNDING = 1e-6  # other processors may add single-precision numbers in another order
 
 each_file = pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
 
@@ -39,7 +38,7 @@ def points() -> tuple[Values, Any, Values]:
     return values, np.array(recorded()["timestamps"]), context
 
 
-def test_there_is_a_state_of_every_detector() -> None:
+def test_every_detector_has_a_recorded_state() -> None:
     assert {decode(file.read_bytes()).detector.name for file in FILES} == set(registry())
     assert {file.stem for file in FILES} == set(recorded()["states"])
 
@@ -63,7 +62,7 @@ def test_scores_and_bands_are_as_recorded(file: Path) -> None:
 
 
 @each_file
-def test_what_was_learned_and_its_explanation_are_as_recorded(file: Path) -> None:
+def test_learnt_figures_and_explanations_are_as_recorded(file: Path) -> None:
     fitted, expected = decode(file.read_bytes()), recorded()["states"][file.stem]
     assert fitted.detector.learnt(fitted.state) == expected["learnt"]
     values, timestamps, context = points()
@@ -73,14 +72,14 @@ def test_what_was_learned_and_its_explanation_are_as_recorded(file: Path) -> Non
 
 
 @each_file
-def test_no_number_word_or_array_gets_lost(file: Path) -> None:
-    """What format 2 has in addition follows from them: the lengths of arrays, features that `ar` does not use."""
+def test_no_number_string_or_array_is_lost(file: Path) -> None:
+    """Format 2 adds only derived values: the lengths of arrays, and features that `ar` does not use."""
     content, arrays = file.read_bytes(), {}
     if file.suffix == ".npz":
         arrays = unpacked(content)
         content = arrays.pop("head").tobytes()
     before = Counter([*leaves(json.loads(content)["state"]), *map(shown, arrays.values())])
-    del before[""]  # the names compared, where none were
+    del before[""]  # the empty list of compared detectors
     assert not before - Counter(leaves(decode(file.read_bytes()).state))
 
 
@@ -105,7 +104,7 @@ def shown(value: Any) -> str:
 
 
 @each_file
-def test_a_state_is_written_again_in_the_format_of_today(file: Path) -> None:
+def test_a_state_is_rewritten_in_the_current_format(file: Path) -> None:
     fitted = decode(file.read_bytes())
     content, suffix = encode(fitted)
     assert suffix == file.suffix

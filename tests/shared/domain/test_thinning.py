@@ -6,12 +6,14 @@ from hypothesis import strategies as st
 from shared.domain.thinning import extremes, peaks
 from tests import naive
 
-VALUES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=300)  # a few sizes only: ties everywhere
+VALUES = st.lists(
+    st.integers(-5, 5).map(float), min_size=1, max_size=300
+)  # few distinct values, so there are many ties
 WIDTHS = st.integers(4, 80)
 
 
 @given(VALUES, WIDTHS)
-def test_thinning_keeps_what_its_slow_twin_keeps(values: list[float], at_most: int) -> None:
+def test_extremes_match_the_slow_reference(values: list[float], at_most: int) -> None:
     kept = extremes(np.array(values), at_most).tolist()
     if len(values) <= at_most:
         assert kept == list(range(len(values)))
@@ -21,7 +23,7 @@ def test_thinning_keeps_what_its_slow_twin_keeps(values: list[float], at_most: i
 
 
 @given(VALUES, WIDTHS)
-def test_no_more_is_kept_than_fits_and_always_both_ends(values: list[float], at_most: int) -> None:
+def test_both_ends_are_kept_and_no_more_points_than_allowed(values: list[float], at_most: int) -> None:
     kept = extremes(np.array(values), at_most)
     assert len(kept) <= at_most
     assert (np.diff(kept) > 0).all()
@@ -35,7 +37,7 @@ def test_the_smallest_and_the_largest_value_are_always_shown(values: list[float]
 
 
 @given(st.integers(500, 5000), st.data(), WIDTHS)
-def test_a_single_spike_survives_wherever_it_is(points: int, data: st.DataObject, at_most: int) -> None:
+def test_a_single_spike_is_kept_at_any_position(points: int, data: st.DataObject, at_most: int) -> None:
     values = np.random.default_rng(points).normal(size=points)
     up, down = (data.draw(st.integers(0, points - 1)) for _ in range(2))
     values[up], values[down] = 50.0, -50.0
@@ -52,7 +54,7 @@ def test_a_long_series_is_thinned_the_same_way(points: int) -> None:
 
 
 @given(VALUES, st.integers(1, 80))
-def test_the_peaks_are_those_of_their_slow_twin(values: list[float], at_most: int) -> None:
+def test_peaks_match_the_slow_reference(values: list[float], at_most: int) -> None:
     kept = peaks(np.array(values), at_most).tolist()
     if len(values) <= at_most:
         assert kept == list(range(len(values)))

@@ -29,7 +29,7 @@ def random_scores(points: int) -> Values:
 
 
 @given(SCORES)
-def test_the_verdict_on_every_point_outlives_the_narrower_float(scores: list[float]) -> None:
+def test_every_verdict_survives_the_rounding_to_float32(scores: list[float]) -> None:
     narrow = kept(np.array(scores)).score
     assert narrow.dtype == np.float32
     assert (narrow > 1).tolist() == [score > 1 for score in scores]
@@ -37,7 +37,7 @@ def test_the_verdict_on_every_point_outlives_the_narrower_float(scores: list[flo
 
 
 @given(st.lists(st.floats(0, 3e38), min_size=1, max_size=50))
-def test_a_narrowed_score_is_within_the_rounding_of_a_float32(scores: list[float]) -> None:
+def test_a_stored_score_is_rounded_to_float32(scores: list[float]) -> None:
     narrow = kept(np.array(scores)).score.astype(np.float64)
     np.testing.assert_allclose(narrow, scores, rtol=2.0**-23, atol=2.0**-149)
 
@@ -45,76 +45,76 @@ def test_a_narrowed_score_is_within_the_rounding_of_a_float32(scores: list[float
 @pytest.mark.parametrize("points", [1, 59, MOST_SCORES - 1, MOST_SCORES])
 def test_a_series_that_fits_keeps_every_score(points: int) -> None:
     scores = random_scores(points)
-    of = kept(scores)
-    assert of.index.tolist() == list(range(points))
-    np.testing.assert_allclose(of.score, scores, rtol=2.0**-23)
+    saved = kept(scores)
+    assert saved.index.tolist() == list(range(points))
+    np.testing.assert_allclose(saved.score, scores, rtol=2.0**-23)
 
 
 @pytest.mark.parametrize("points", [MOST_SCORES + 1, 2 * MOST_SCORES - 1, 2 * MOST_SCORES + 1, 350_007])
 def test_a_longer_series_keeps_the_largest_score_of_each_block(points: int) -> None:
     scores = random_scores(points)
     block = math.ceil(points / MOST_SCORES)
-    of = kept(scores, upper=np.arange(points) / 2)
-    assert len(of.index) <= MOST_SCORES
-    assert of.index.tolist() == naive.block_maxima(scores.tolist(), block)
-    assert of.expected is not None
-    assert of.upper is not None
-    assert of.lower is None
-    np.testing.assert_array_equal(of.expected, scores[of.index] / 2)
-    np.testing.assert_array_equal(of.upper, of.index / 2)
+    saved = kept(scores, upper=np.arange(points) / 2)
+    assert len(saved.index) <= MOST_SCORES
+    assert saved.index.tolist() == naive.block_maxima(scores.tolist(), block)
+    assert saved.expected is not None
+    assert saved.upper is not None
+    assert saved.lower is None
+    np.testing.assert_array_equal(saved.expected, scores[saved.index] / 2)
+    np.testing.assert_array_equal(saved.upper, saved.index / 2)
 
 
-def test_no_event_of_a_long_series_disappears() -> None:
+def test_no_event_of_a_long_series_is_lost() -> None:
     scores = np.full(MOST_SCORES * 7 + 3, 0.5)
     events = np.random.default_rng(1).choice(len(scores), 200, replace=False)
     scores[events] = ABOVE
-    of = kept(scores)
-    assert set((of.index[of.score > 1] // 8).tolist()) == set((events // 8).tolist())
+    saved = kept(scores)
+    assert set((saved.index[saved.score > 1] // 8).tolist()) == set((events // 8).tolist())
 
 
 def test_a_last_block_of_one_point_with_score_zero_keeps_that_point() -> None:
     points = 2 * MOST_SCORES - 1
-    of = kept(np.zeros(points))
-    assert of.index[-1] == points - 1
+    saved = kept(np.zeros(points))
+    assert saved.index[-1] == points - 1
 
 
 @pytest.mark.parametrize("columns", [("lower", "upper"), ("lower",), ("upper",), ()])
-def test_scores_come_back_from_their_bytes_bit_for_bit(columns: tuple[str, ...]) -> None:
+def test_scores_round_trip_bit_for_bit(columns: tuple[str, ...]) -> None:
     scores = random_scores(500)
-    of = kept(scores, **{column: scores + place for place, column in enumerate(columns)})
-    back = TrainingScores.decode(of.encode())
-    for field in fields(of):
-        stored, read = getattr(of, field.name), getattr(back, field.name)
+    saved = kept(scores, **{column: scores + index for index, column in enumerate(columns)})
+    back = TrainingScores.decode(saved.encode())
+    for field in fields(saved):
+        stored, read = getattr(saved, field.name), getattr(back, field.name)
         assert (stored is None) == (read is None)
         if stored is not None:
             assert read.dtype == stored.dtype
             assert read.tobytes() == stored.tobytes()
-    assert back.encode() == of.encode()
+    assert back.encode() == saved.encode()
 
 
-def test_every_shortened_artifact_is_damaged() -> None:
+def test_every_truncated_artifact_is_damaged() -> None:
     content = kept(random_scores(50)).encode()
     for length in range(len(content)):
         with pytest.raises(DamagedError):
             TrainingScores.decode(content[:length])
 
 
-def test_no_altered_byte_can_alter_a_score() -> None:
-    of = kept(random_scores(200))
-    content = of.encode()
+def test_no_changed_byte_can_change_a_score() -> None:
+    saved = kept(random_scores(200))
+    content = saved.encode()
     damaged = 0
-    for place in range(len(content)):
+    for index in range(len(content)):
         altered = bytearray(content)
-        altered[place] ^= 0x5A
+        altered[index] ^= 0x5A
         try:
-            assert TrainingScores.decode(bytes(altered)).score.tobytes() == of.score.tobytes()
+            assert TrainingScores.decode(bytes(altered)).score.tobytes() == saved.score.tobytes()
         except DamagedError:
             damaged += 1
     assert damaged > len(content) / 2
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04" + bytes(60)])
-def test_bytes_that_are_no_scores_are_damaged(content: bytes) -> None:
+def test_bytes_that_are_not_scores_are_damaged(content: bytes) -> None:
     with pytest.raises(DamagedError) as caught:
         TrainingScores.decode(content)
     assert caught.value.code is Code.ARTIFACT_DAMAGED
@@ -128,7 +128,7 @@ def test_an_archive_of_objects_is_damaged() -> None:
 
 
 @given(SCORES)
-def test_the_share_counts_what_is_above_the_boundary(scores: list[float]) -> None:
+def test_the_anomaly_share_counts_scores_above_the_boundary(scores: list[float]) -> None:
     assert anomaly_share(np.array(scores)) == sum(score > 1 for score in scores) / len(scores)
 
 
@@ -139,7 +139,7 @@ def test_a_short_series_is_its_own_sparkline(points: int) -> None:
 
 
 @given(st.integers(61, 3000))
-def test_each_slice_is_drawn_by_its_value_farthest_from_the_median(points: int) -> None:
+def test_a_sparkline_has_the_value_of_each_slice_farthest_from_the_median(points: int) -> None:
     values = random_scores(points)
     median = sorted(values)[points // 2] if points % 2 else sum(sorted(values)[points // 2 - 1 : points // 2 + 1]) / 2
     edges = [int(edge) for edge in np.linspace(0, points, SPARKLINE_POINTS + 1)]

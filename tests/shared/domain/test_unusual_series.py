@@ -1,4 +1,4 @@
-"""Series as they are in practice: what every detector makes of them."""
+"""Unusual but realistic series: how every detector handles them."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ TIMES = 1_700_000_000 + 3_600 * np.arange(POINTS)
 
 
 def daily(seed: int = 1) -> Values:
-    """A month of tens with a rhythm of a day."""
+    """Return a month of values around 12 with a daily cycle."""
     noise = np.random.default_rng(seed).normal(size=POINTS)
     return 12 + 2 * np.sin(2 * np.pi * np.arange(POINTS) / 24) + 0.3 * noise
 
@@ -25,15 +25,17 @@ def fitted(detector: AnyDetector, values: Values, timestamps: Timestamps = TIMES
     return learn(detector, Series(timestamps, values), {}, lambda _share: None)
 
 
-def next_value(known: Fitted, values: Values, value: float) -> Scores:
-    """What is said of a value right after the series."""
+def next_value(model: Fitted, values: Values, value: float) -> Scores:
+    """Score a value right after the series."""
     after = np.array([TIMES[-1] + 3_600])
-    scores: Scores = known.detector.score(known.state, np.array([value]), after, values)
+    scores: Scores = model.detector.score(model.state, np.array([value]), after, values)
     return scores
 
 
 @each()
-def test_one_thousand_among_tens_does_not_widen_what_is_normal(detector: AnyDetector, chosen: dict[str, Any]) -> None:
+def test_one_thousand_among_tens_does_not_widen_the_normal_range(
+    detector: AnyDetector, parameters: dict[str, Any]
+) -> None:
     values = daily()
     dirty = values.copy()
     dirty[300] = 1000.0
@@ -46,7 +48,7 @@ def test_one_thousand_among_tens_does_not_widen_what_is_normal(detector: AnyDete
 
 
 @each()
-def test_what_is_excluded_is_not_learnt(detector: AnyDetector, chosen: dict[str, Any]) -> None:
+def test_excluded_points_are_not_learned(detector: AnyDetector, parameters: dict[str, Any]) -> None:
     values = daily()
     values[200:300] = 1e6
     window = [int(TIMES[200]), int(TIMES[299])]
@@ -55,7 +57,7 @@ def test_what_is_excluded_is_not_learnt(detector: AnyDetector, chosen: dict[str,
 
 
 @each()
-def test_a_series_of_two_values_finds_a_third_unusual(detector: AnyDetector, chosen: dict[str, Any]) -> None:
+def test_a_third_value_is_an_anomaly_in_a_series_of_two(detector: AnyDetector, parameters: dict[str, Any]) -> None:
     values = (np.arange(POINTS) % 2).astype(np.float64)
     known = fitted(detector, values)
     assert next_value(known, values, 0.0).score[0] <= 1
@@ -63,7 +65,7 @@ def test_a_series_of_two_values_finds_a_third_unusual(detector: AnyDetector, cho
 
 
 @each()
-def test_huge_and_tiny_values_are_judged_like_others(detector: AnyDetector, chosen: dict[str, Any]) -> None:
+def test_huge_and_tiny_values_are_judged_like_any_other(detector: AnyDetector, parameters: dict[str, Any]) -> None:
     for scale in (2.0**490, 2.0**-990):
         values = daily() * scale
         known = fitted(detector, values)
@@ -72,7 +74,7 @@ def test_huge_and_tiny_values_are_judged_like_others(detector: AnyDetector, chos
 
 
 @each()
-def test_gaps_and_uneven_times_are_no_obstacle(detector: AnyDetector, chosen: dict[str, Any]) -> None:
+def test_gaps_and_irregular_timestamps_are_supported(detector: AnyDetector, parameters: dict[str, Any]) -> None:
     random = np.random.default_rng(5)
     uneven = 1_700_000_000 + np.cumsum(random.integers(1, 7_200, POINTS))
     gappy = TIMES + np.where(np.arange(POINTS) < POINTS // 2, 0, 40 * 86_400)
@@ -85,7 +87,7 @@ def test_gaps_and_uneven_times_are_no_obstacle(detector: AnyDetector, chosen: di
 
 
 @each()
-def test_the_shortest_series_allowed_still_tells_far_from_near(detector: AnyDetector, chosen: dict[str, Any]) -> None:
+def test_the_shortest_series_separates_far_from_near_values(detector: AnyDetector, parameters: dict[str, Any]) -> None:
     values = daily()[: detector.min_points]
     known = fitted(detector, values, TIMES[: detector.min_points])
     far, near = (next_value(known, values, value).score[0] for value in (1e4, float(values[-1])))
@@ -93,7 +95,7 @@ def test_the_shortest_series_allowed_still_tells_far_from_near(detector: AnyDete
 
 
 @pytest.mark.parametrize("cycle", ["week", "period"])
-def test_a_cycle_that_is_not_there_twice_is_refused_with_the_length_it_needs(cycle: str) -> None:
+def test_a_cycle_that_does_not_occur_twice_is_rejected_with_the_required_length(cycle: str) -> None:
     values = np.random.default_rng(3).normal(size=100).cumsum()
     with pytest.raises(InputError) as caught:
         learn(named("seasonal"), Series(TIMES[:100], np.sort(values)), {"cycle": cycle}, lambda _share: None)

@@ -1,4 +1,4 @@
-"""The values before a point: the end of the training values, missed intervals, context."""
+"""Context of a point: last training values, missed intervals, recent values."""
 
 import numpy as np
 import pytest
@@ -17,11 +17,11 @@ def context(timestamp: int, *values: float) -> Context:
 
 
 def values_of(context: Context) -> list[float | None]:
-    """The values, with None for missing ones."""
+    """Return the values, with None for missing ones."""
     return [None if missing else value for value, missing in zip(context.values.tolist(), context.missing, strict=True)]
 
 
-def test_right_after_the_training_values_they_are_all_that_is_needed() -> None:
+def test_right_after_training_the_training_values_are_enough() -> None:
     assert values_of(context(LAST + MINUTE)) == NEED.tail.tolist()
     assert values_of(context(LAST + MINUTE // 3)) == NEED.tail.tolist()
     assert values_of(context(LAST + 3 * MINUTE // 2)) == NEED.tail.tolist()
@@ -32,17 +32,17 @@ def test_missed_intervals_come_after_the_training_values() -> None:
     assert context(LAST + 3 * MINUTE).values[-2:].tolist() == [119.0, 119.0]
 
 
-def test_given_values_come_last() -> None:
+def test_recent_values_come_last() -> None:
     assert values_of(context(LAST + 3 * MINUTE, 1.0, 2.0)) == [*NEED.tail.tolist()[2:], 1.0, 2.0]
     assert values_of(context(LAST + 5 * MINUTE, 1.0, 2.0)) == [*NEED.tail.tolist()[4:], None, None, 1.0, 2.0]
 
 
-def test_training_values_that_are_given_again_count_once() -> None:
+def test_training_values_repeated_in_the_request_count_once() -> None:
     repeated = NEED.tail.tolist()[-3:]
     assert values_of(context(LAST + MINUTE, *repeated)) == NEED.tail.tolist()[:-3] + repeated
 
 
-def test_more_missed_intervals_than_a_batch_may_miss_leave_what_was_given() -> None:
+def test_too_many_missed_intervals_leave_only_the_recent_values() -> None:
     assert most_missing(NEED.points) == 2
     assert values_of(context(LAST + 4 * MINUTE)) == []
     assert values_of(context(LAST + 7 * MINUTE, 1.0, 2.0, 3.0)) == [1.0, 2.0, 3.0]
@@ -50,18 +50,18 @@ def test_more_missed_intervals_than_a_batch_may_miss_leave_what_was_given() -> N
     assert values_of(context(LAST + 1_000 * MINUTE, *nearly_enough)) == nearly_enough.tolist()
 
 
-def test_as_many_given_values_as_are_needed_need_nothing_else() -> None:
+def test_enough_recent_values_need_no_training_values() -> None:
     values = np.arange(25.0)
     assert context_of(NEED, LAST + MINUTE, values).values is values
     assert context_of(NEED, LAST + 10_000 * MINUTE, values).values is values
 
 
-def test_a_point_inside_the_training_data_has_what_is_given_with_it() -> None:
+def test_a_point_inside_the_training_data_has_only_recent_values() -> None:
     assert values_of(context(LAST, 1.0)) == [1.0]
     assert values_of(context(LAST - 30 * MINUTE)) == []
 
 
-def test_two_intervals_after_the_training_values_one_is_missed_however_few_values_a_detector_needs() -> None:
+def test_one_missed_interval_is_tolerated_for_any_need() -> None:
     need = Need(points=2, tail=np.array([1.0, 2.0]), last_timestamp=LAST, interval_s=float(MINUTE))
     assert values_of(context_of(need, LAST + 2 * MINUTE)) == [2.0, None]
 
@@ -72,7 +72,7 @@ def test_two_intervals_after_the_training_values_one_is_missed_however_few_value
     distance=st.integers(-500, 5_000),
     count=st.integers(0, 40),
 )
-def test_it_is_never_longer_than_needed_and_always_ends_in_what_was_given(
+def test_a_context_is_never_too_long_and_ends_with_the_recent_values(
     points: int, tail: int, distance: int, count: int
 ) -> None:
     need = Need(points, np.arange(min(tail, max(points, 1)), dtype=float), LAST, float(MINUTE))
@@ -86,7 +86,7 @@ def test_it_is_never_longer_than_needed_and_always_ends_in_what_was_given(
 @pytest.mark.parametrize(
     ("before", "expected"), [([], [5.0, 5.0, 5.0, 6.0, 6.0]), ([4.0, 3.0], [3.0, 3.0, 5.0, 6.0, 6.0])]
 )
-def test_the_last_value_before_a_missing_one_stands_for_it(before: list[float], expected: list[float]) -> None:
+def test_the_last_known_value_replaces_a_missing_one(before: list[float], expected: list[float]) -> None:
     missing = np.array([True, True, False, False, True])
     values = np.array([0.0, 0.0, 5.0, 6.0, 0.0])
     assert carried_forward(np.array(before), values, missing).tolist() == expected
