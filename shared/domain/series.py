@@ -27,7 +27,7 @@ def check_series_id(series_id: str) -> str:
     if not _SERIES_ID.fullmatch(trimmed) or ".." in trimmed or trimmed == ".":
         raise InputError(
             Code.INVALID_SERIES_ID,
-            f"Invalid series id {trimmed[:64]!r}. Use 1 to 128 letters, digits, dots, dashes and underscores, "
+            "Invalid series id. Use 1 to 128 letters, digits, dots, dashes and underscores, "
             "but neither '.' alone nor '..' anywhere.",
         )
     return trimmed

@@ -70,7 +70,7 @@ def accept(acceptor: Acceptor, fits: Sequence[Fit]) -> list[Outcome]:
 
 
 def accept_one(acceptor: Acceptor, fit: Fit) -> Accepted:
-    """Accept one fit, or raise the error that refuses it."""
+    """Accept one fit, or raise the error that rejects it."""
     (outcome,) = accept(acceptor, [fit])
     if isinstance(outcome, TsadError):
         raise outcome
@@ -118,7 +118,7 @@ def _repeated(acceptor: Acceptor, fits: Sequence[Fit]) -> dict[int, Outcome]:
 
 
 def _outcome_of_existing(existing: ExistingJob, requested: Fit | NewJob) -> Outcome:
-    """Return the existing job if it is of the same request, else the error for a reused idempotency key."""
+    """Return the existing job if it has the same request, else the error for a reused idempotency key."""
     if existing.request_sha256 == requested.request_sha256:
         return _accepted(existing, requested)
     return InputError(

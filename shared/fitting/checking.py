@@ -58,9 +58,7 @@ class Fit:
     parameters: dict[str, Any]
     points: int
     data: memoryview | Stored  # the bytes of the training data artifact, or its location in the store
-    request_sha256: (
-        bytes  # SHA-256 of series, detector, parameters and data; identifies the request of an idempotency key
-    )
+    request_sha256: bytes  # of series, detector, parameters and data; identifies the request of an idempotency key
     origin: Origin
 
 
