@@ -3,13 +3,14 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import Code, SetupError
+from shared.urls import Location, checked, with_psycopg2, with_verified_certificate
 
 MIB = 1024 * 1024
 # Each of these can also be read from a file whose path is in NAME_FILE.
@@ -20,20 +21,6 @@ NO_SERVERS = (
     "{} is not set. Set DATABASE_URL and REDIS_URL, use docker compose, "
     "or run `python3 run up`, which starts its own PostgreSQL and Redis-compatible server."
 )
-
-
-def _folder_or_bucket(value: object) -> object:
-    """Convert a folder to a `Path` and leave the URL of a bucket unchanged; raise `ValueError` for any other URL."""
-    text = str(value)
-    if "://" not in text:
-        return Path(text)
-    url = urlsplit(text)
-    if url.scheme != "s3" or not url.hostname or url.username or url.query or url.fragment:
-        raise ValueError("must be a folder, or s3://bucket/prefix")
-    return text
-
-
-Location = Annotated[Path | str, BeforeValidator(_folder_or_bucket)]
 
 
 class Settings(BaseSettings):
@@ -187,13 +174,13 @@ class Settings(BaseSettings):
     @classmethod
     def check_database_url(cls, url: str) -> str:
         """Raise `ValueError` unless this is a PostgreSQL URL."""
-        return _checked(url, "postgresql", "postgres", "postgresql+psycopg2")
+        return checked(url, "postgresql", "postgres", "postgresql+psycopg2")
 
     @field_validator("redis_url")
     @classmethod
     def check_redis_url(cls, url: str) -> str:
         """Raise `ValueError` unless this is a Redis URL."""
-        return _checked(url, "redis", "rediss")
+        return checked(url, "redis", "rediss")
 
     @field_validator("cors_origins")
     @classmethod
@@ -208,7 +195,7 @@ class Settings(BaseSettings):
     @classmethod
     def check_flower_url(cls, url: str) -> str:
         """Raise `ValueError` unless this is an HTTP URL, since the pages link to it."""
-        return _checked(url, "http", "https")
+        return checked(url, "http", "https")
 
     @model_validator(mode="after")
     def check(self) -> Self:
@@ -264,17 +251,10 @@ class Settings(BaseSettings):
 
     @property
     def redis(self) -> str:
-        """The Redis URL. With TLS it requires a valid certificate, which kombu does not verify by default.
-
-        Raises `SetupError` if no Redis is set.
-        """
+        """The Redis URL, which requires a valid certificate with TLS; raises `SetupError` if no Redis is set."""
         if not self.redis_url:
             raise SetupError(Code.CONFIGURATION, NO_SERVERS.format("REDIS_URL"))
-        url = urlsplit(self.redis_url)
-        if url.scheme != "rediss" or "ssl_cert_reqs=" in url.query:
-            return self.redis_url
-        query = f"{url.query}&ssl_cert_reqs=required" if url.query else "ssl_cert_reqs=required"
-        return url._replace(query=query).geturl()
+        return with_verified_certificate(self.redis_url)
 
 
 def _from_files() -> dict[str, Any]:
@@ -288,26 +268,3 @@ def _from_files() -> dict[str, Any]:
 
 def _split(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _checked(url: str, *schemes: str) -> str:
-    """Return a URL with one of `schemes`; raise `ValueError`, without its password, for any other."""
-    if url:
-        parts = urlsplit(url)
-        if parts.scheme not in schemes:
-            raise ValueError(f"must begin with {schemes[0]}://")
-        try:
-            _ = parts.port
-        except ValueError:
-            raise ValueError(
-                "has an invalid port or an unescaped password: write / : @ ? # as %2F %3A %40 %3F %23"
-            ) from None
-    return url
-
-
-def with_psycopg2(url: str) -> str:
-    """Add the driver psycopg2 to a database URL that names no driver."""
-    for plain in ("postgresql://", "postgres://"):
-        if url.startswith(plain):
-            return "postgresql+psycopg2://" + url.removeprefix(plain)
-    return url

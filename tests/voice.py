@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+MIGRATIONS = ROOT / "migrations/versions"
 FOLDERS = ("api", "worker", "shared", "migrations", "tests", "benchmark", "docs", ".ci", ".github")
 SUFFIXES = {"", ".conf", ".css", ".html", ".js", ".md", ".mmd", ".py", ".sh", ".svg", ".toml", ".yaml", ".yml"}
 # A space stands for any space, also across the lines of a comment. A name such as `is_told` counts too.
@@ -27,12 +28,10 @@ PHRASES = {
     "none any more": "no longer valid",
     "back into the line": "requeued",
     "as (?:they|it) (?:have|has) to be": "valid, correct",
-    "that of (?:the|a|an)": "repeat the noun",
     "goes? by (?:other|another) names?": "is not in the list",
     "learnt (?:from|by|of|what|in)": "learned",
     "sign of life": "heartbeat, progress",
     "or none at all": "or nothing",
-    "all the same": "anyway",
 }
 GAP = r"[\s#/*_]+"
 EXPRESSION = re.compile(rf"(?<![a-z])(?:{'|'.join(PHRASES).replace(' ', GAP)})(?![a-z])", re.IGNORECASE)
@@ -50,9 +49,9 @@ def advice(phrase: str) -> str:
 
 
 def files() -> Iterator[Path]:
-    """Yield the files that hold text for people, except this one."""
+    """Yield the files that hold text for people, except this one and migrations, which never change."""
     for path in [*ROOT.iterdir(), *(file for folder in FOLDERS for file in (ROOT / folder).rglob("*"))]:
-        if path.is_file() and path.suffix in SUFFIXES and path != Path(__file__):
+        if path.is_file() and path.suffix in SUFFIXES and path != Path(__file__) and path.parent != MIGRATIONS:
             yield path
 
 

@@ -9,8 +9,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import OperationalError
 
 from shared.errors import Code, SetupError
-from shared.settings import with_psycopg2
 from shared.store.engine import Sessions
+from shared.urls import with_psycopg2
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 

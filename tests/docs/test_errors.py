@@ -1,10 +1,10 @@
-"""docs/reference/errors.md, the catalogue of errors."""
+"""docs/reference/errors.md, the catalog of errors."""
 
 from api.problems import STATUS
 from shared.errors import Code
 from tests.docs.markdown import ROOT, rows
 
-CATALOGUE = ROOT / "docs/reference/errors.md"
+CATALOG = ROOT / "docs/reference/errors.md"
 IN_JOBS = "in a job"
 ON_THE_COMMAND_LINE = "exit code"
 NEVER_ANSWERED = {
@@ -19,12 +19,12 @@ NEVER_ANSWERED = {
 
 
 def test_every_code_is_listed_once_with_its_status() -> None:
-    documented = [(cells[0].strip("`"), cells[1]) for cells in rows(CATALOGUE.read_text())]
+    documented = [(cells[0].strip("`"), cells[1]) for cells in rows(CATALOG.read_text())]
     expected = [(str(code), NEVER_ANSWERED.get(code, str(STATUS[code][0]))) for code in Code]
     assert sorted(documented) == sorted(expected)
 
 
 def test_every_code_says_when_it_is_given_and_what_to_do() -> None:
-    for cells in rows(CATALOGUE.read_text()):
+    for cells in rows(CATALOG.read_text()):
         assert len(cells) == 4, cells
         assert all(cells), cells

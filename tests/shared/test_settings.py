@@ -14,7 +14,8 @@ from sqlalchemy.engine import make_url
 
 from shared.errors import SetupError
 from shared.queue import make_celery
-from shared.settings import Settings, with_psycopg2
+from shared.settings import Settings
+from shared.urls import with_psycopg2
 from tests.processes import make_settings
 
 POSTGRES, REDIS = "postgresql://x@127.0.0.1:1/x", "redis://127.0.0.1:1/0"

@@ -11,9 +11,10 @@ from sqlalchemy.pool import NullPool
 
 from shared.embedded.ports import free_port
 from shared.errors import Code, SetupError
-from shared.settings import Settings, with_psycopg2
+from shared.settings import Settings
 from shared.store import schema
 from shared.store.engine import Sessions
+from shared.urls import with_psycopg2
 from tests.processes import new_database, serving
 from tests.waiting import until
 

@@ -8,8 +8,9 @@ import psycopg2
 import pytest
 
 from shared.errors import SetupError
-from shared.settings import Settings, with_psycopg2
+from shared.settings import Settings
 from shared.store.rights import grant
+from shared.urls import with_psycopg2
 from tests.points import ramp
 from tests.processes import migrated_database, running, serving, wait_for_worker
 

@@ -1,0 +1,53 @@
+"""URLs of servers and buckets, as settings hold them."""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator
+
+
+def folder_or_bucket(value: object) -> object:
+    """Convert a folder to a `Path` and leave the URL of a bucket unchanged; raise `ValueError` for any other URL."""
+    text = str(value)
+    if "://" not in text:
+        return Path(text)
+    url = urlsplit(text)
+    if url.scheme != "s3" or not url.hostname or url.username or url.query or url.fragment:
+        raise ValueError("must be a folder, or s3://bucket/prefix")
+    return text
+
+
+Location = Annotated[Path | str, BeforeValidator(folder_or_bucket)]
+
+
+def checked(url: str, *schemes: str) -> str:
+    """Return a URL with one of `schemes`; raise `ValueError`, without its password, for any other."""
+    if url:
+        parts = urlsplit(url)
+        if parts.scheme not in schemes:
+            raise ValueError(f"must begin with {schemes[0]}://")
+        try:
+            _ = parts.port
+        except ValueError:
+            raise ValueError(
+                "has an invalid port or an unescaped password: write / : @ ? # as %2F %3A %40 %3F %23"
+            ) from None
+    return url
+
+
+def with_psycopg2(url: str) -> str:
+    """Add the driver psycopg2 to a database URL that names no driver."""
+    for plain in ("postgresql://", "postgres://"):
+        if url.startswith(plain):
+            return "postgresql+psycopg2://" + url.removeprefix(plain)
+    return url
+
+
+def with_verified_certificate(url: str) -> str:
+    """Require a valid certificate of a Redis server with TLS: kombu does not verify it by default."""
+    parts = urlsplit(url)
+    if parts.scheme != "rediss" or "ssl_cert_reqs=" in parts.query:
+        return url
+    query = f"{parts.query}&ssl_cert_reqs=required" if parts.query else "ssl_cert_reqs=required"
+    return parts._replace(query=query).geturl()
