@@ -122,9 +122,9 @@ WantedBy={"multi-user.target" if self.account else "default.target"}
     def _run(self, *arguments: str) -> None:
         process = subprocess.run([*self.systemctl, *arguments], capture_output=True, text=True, check=False)
         if process.returncode != 0:
-            raise SetupError(
-                Code.START_FAILED, f"`{' '.join((*self.systemctl, *arguments))}` failed: {process.stderr.strip()}"
-            )
+            command = " ".join((*self.systemctl, *arguments))
+            hint = "" if self.account else " Log in as the user directly: su and sudo start no session of systemd."
+            raise SetupError(Code.START_FAILED, f"`{command}` failed: {process.stderr.strip()}.{hint}")
 
 
 def made_account(name: str, home: Path) -> pwd.struct_passwd:
