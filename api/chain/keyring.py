@@ -5,6 +5,7 @@ import hmac
 import logging
 import math
 import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 READ_EVERY_S = 2.0  # a revoked key stops working everywhere within 5 s, even if a read is slow
 PAUSE_S = 0.1  # between two reads, so that guessed keys cost at most ten queries a second
 TRUSTED_S = 60.0  # how long the last read stays valid while the database is unavailable
+SHOWN_S = 60.0  # how long a browser session is read again after it was last shown
 _PREFIX_BYTES = 8  # of a digest, to look up an entry; the whole digest is then compared in constant time
 
 
@@ -29,10 +31,14 @@ class _Entry(NamedTuple):
     expires_at: float  # monotonic
 
 
+_Entries = dict[bytes, _Entry]
+
+
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     any_made: bool  # whether any key was ever created
-    entries: dict[bytes, _Entry]
+    keys: _Entries
+    browsers: _Entries  # sessions that were shown to this process lately
     key_ids: frozenset[str]
     read_at: float  # monotonic
 
@@ -44,7 +50,8 @@ class Keyring:
         self._sessions = sessions
         self._lane = lane
         self._off = off
-        self._snapshot = _Snapshot(any_made=True, entries={}, key_ids=frozenset(), read_at=-math.inf)
+        self._snapshot = _Snapshot(any_made=True, keys={}, browsers={}, key_ids=frozenset(), read_at=-math.inf)
+        self._shown: dict[bytes, float] = {}  # digests of browser sessions, and when each was last shown
         self._requested = asyncio.Event()
         self._next_read = asyncio.Event()  # set when the next read has finished
         self._task: asyncio.Task[None] | None = None
@@ -61,19 +68,19 @@ class Keyring:
         self._next_read.set()
 
     async def find(self, token: str) -> Caller | None:
-        """Return the caller of a token; None if it is not valid.
+        """Return the caller of a key's token; None if it is not valid.
 
         An unknown token causes another read first, so that a new key works at once. Raises `UnavailableError` if the
         database has been unavailable for `TRUSTED_S`.
         """
         presented = digest(token)
-        caller = self._look_up(presented)
-        if caller is None:
-            await self.read_again()
-            caller = self._look_up(presented)
-            if caller is None:
-                self._check_trusted()
-        return caller
+        return await self._found(lambda: self._look_up(self._snapshot.keys, presented))
+
+    async def find_browser(self, token: str) -> Caller | None:
+        """Return the caller of a browser session, like `find`. A process reads only the sessions that it is shown."""
+        presented = digest(token)
+        self._shown[presented] = time.monotonic()
+        return await self._found(lambda: self._look_up(self._snapshot.browsers, presented))
 
     async def is_open(self) -> bool:
         """Whether no key was ever created; `UnavailableError` if the database has been down for `TRUSTED_S`."""
@@ -95,8 +102,17 @@ class Keyring:
         self._requested.set()
         await self._next_read.wait()
 
-    def _look_up(self, presented: bytes) -> Caller | None:
-        entry = self._snapshot.entries.get(presented[:_PREFIX_BYTES])
+    async def _found(self, look_up: Callable[[], Caller | None]) -> Caller | None:
+        caller = look_up()
+        if caller is None:
+            await self.read_again()
+            caller = look_up()
+            if caller is None:
+                self._check_trusted()
+        return caller
+
+    def _look_up(self, entries: _Entries, presented: bytes) -> Caller | None:
+        entry = entries.get(presented[:_PREFIX_BYTES])
         if entry is None or not hmac.compare_digest(entry.digest, presented):
             return None
         return entry.caller if entry.expires_at > time.monotonic() and self._is_trusted() else None
@@ -112,25 +128,43 @@ class Keyring:
         while True:
             finished, self._next_read = self._next_read, asyncio.Event()
             self._requested.clear()
+            shown = [session for session, at in self._shown.items() if at > time.monotonic() - SHOWN_S]
             try:
-                self._snapshot = await self._lane(self._read)
+                self._snapshot = await self._lane(self._read, shown)
             except TsadError as error:
                 logger.warning("cannot read the API keys: %s", error.code)
             except Exception:
                 logger.exception("cannot read the API keys")
+            self._forget_sessions(shown)
             finished.set()
             await asyncio.sleep(PAUSE_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(READ_EVERY_S - PAUSE_S):
                     await self._requested.wait()
 
-    def _read(self) -> _Snapshot:
+    def _forget_sessions(self, shown: list[bytes]) -> None:
+        """Forget sessions that were read and are not valid, and those that were not shown for `SHOWN_S`."""
+        valid = {entry.digest for entry in self._snapshot.browsers.values()}
+        oldest = time.monotonic() - SHOWN_S
+        unread = self._shown.keys() - shown
+        self._shown = {
+            session: at
+            for session, at in self._shown.items()
+            if at > oldest and (session in valid or session in unread)
+        }
+
+    def _read(self, shown: list[bytes]) -> _Snapshot:
         began = time.monotonic()
         with self._sessions.begin() as session:
-            credentials = keys.read(session)
-        entries: dict[bytes, _Entry] = {}
-        for credential in credentials.valid:
-            expires_at = math.inf if credential.valid_for_s is None else began + credential.valid_for_s
-            entries[credential.digest[:_PREFIX_BYTES]] = _Entry(credential.digest, credential.caller, expires_at)
+            credentials = keys.read(session, shown)
         key_ids = frozenset(credential.caller.key_id for credential in credentials.valid)
-        return _Snapshot(credentials.any_made, entries, key_ids, began)
+        valid, browsers = _entries(credentials.valid, began), _entries(credentials.browsers, began)
+        return _Snapshot(credentials.any_made, valid, browsers, key_ids, began)
+
+
+def _entries(credentials: Iterable[keys.Credential], began: float) -> _Entries:
+    entries = {}
+    for credential in credentials:
+        expires_at = math.inf if credential.valid_for_s is None else began + credential.valid_for_s
+        entries[credential.digest[:_PREFIX_BYTES]] = _Entry(credential.digest, credential.caller, expires_at)
+    return entries

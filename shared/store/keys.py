@@ -12,6 +12,8 @@ from shared.domain.access import ApiKey, Caller, Scope
 from shared.errors import Code, UnavailableError
 from shared.store.engine import Session
 
+MOST_SESSIONS = 20  # open browser sessions of one key
+
 _IS_ACTIVE = "revoked_at IS NULL AND coalesce(expires_at, 'infinity') > clock_timestamp()"
 
 _CREATE = text("""
@@ -35,21 +37,27 @@ UPDATE api_keys SET revoked_at = clock_timestamp() WHERE id = :key_id AND revoke
 # One statement, so that all rows belong to one snapshot.
 _READ = text(f"""
 WITH active AS (SELECT * FROM api_keys WHERE {_IS_ACTIVE}), valid AS (
-  SELECT id, scopes, series_prefix, sha256 AS digest, expires_at AS ends_at FROM active
+  SELECT false AS is_browser, id, scopes, series_prefix, sha256 AS digest, expires_at AS ends_at FROM active
   UNION ALL
-  SELECT id, scopes, series_prefix, previous_sha256, least(previous_until, expires_at)
+  SELECT false, id, scopes, series_prefix, previous_sha256, least(previous_until, expires_at)
     FROM active WHERE previous_until > clock_timestamp()
   UNION ALL
-  SELECT id, scopes, series_prefix, b.sha256, least(b.expires_at, active.expires_at)
-    FROM active JOIN browser_sessions b ON b.key_id = active.id WHERE b.expires_at > clock_timestamp()
+  SELECT true, id, scopes, series_prefix, b.sha256, least(b.expires_at, active.expires_at)
+    FROM active JOIN browser_sessions b ON b.key_id = active.id
+   WHERE b.sha256 = ANY(:shown) AND b.expires_at > clock_timestamp()
 )
-SELECT EXISTS (SELECT 1 FROM api_keys) AS any_made, id, scopes, series_prefix, digest,
+SELECT EXISTS (SELECT 1 FROM api_keys) AS any_made, is_browser, id, scopes, series_prefix, digest,
        CAST(extract(epoch FROM ends_at - clock_timestamp()) AS double precision) AS valid_for_s
   FROM (SELECT 1) AS always LEFT JOIN valid ON true
 """)
 
+_LOCK = text("SELECT FROM api_keys WHERE id = :key_id FOR NO KEY UPDATE")
 _OPEN_SESSION = text("""
-WITH expired AS (DELETE FROM browser_sessions WHERE expires_at < clock_timestamp())
+WITH ended AS (
+  DELETE FROM browser_sessions WHERE expires_at < clock_timestamp() OR sha256 IN (
+    SELECT sha256 FROM browser_sessions WHERE key_id = :key_id ORDER BY expires_at DESC, sha256 OFFSET :most - 1
+  )
+)
 INSERT INTO browser_sessions (sha256, key_id, expires_at) VALUES (:sha256, :key_id, clock_timestamp() + :lasts)
 """)
 _END_SESSION = text("DELETE FROM browser_sessions WHERE sha256 = :sha256")
@@ -66,10 +74,11 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """All valid credentials."""
+    """Valid credentials."""
 
     any_made: bool  # whether any key was ever created
-    valid: list[Credential]
+    valid: list[Credential]  # of all keys
+    browsers: list[Credential]  # of the browser sessions that were asked for
 
 
 def create(
@@ -102,22 +111,31 @@ def revoke(session: Session, key_id: str) -> bool:
     return session.execute(_REVOKE, {"key_id": key_id}).first() is not None
 
 
-def read(session: Session) -> Credentials:
-    """Read all valid credentials; raise `UnavailableError` if the schema is too old to have keys."""
+def read(session: Session, shown: Collection[bytes] = ()) -> Credentials:
+    """Read all valid keys, and the valid ones of the browser sessions with these digests.
+
+    Raises `UnavailableError` if the schema is too old to have keys.
+    """
     try:
-        rows = session.execute(_READ).all()
+        rows = session.execute(_READ, {"shown": list(shown)}).all()
     except ProgrammingError:
         raise UnavailableError(
             Code.DATABASE_UNAVAILABLE,
             "The database schema is older than this release. Run `tsad migrate`.",
             retry_after_s=5,
         ) from None
-    return Credentials(rows[0].any_made, [_credential(row) for row in rows if row.id is not None])
+    valid = [row for row in rows if row.id is not None]
+    return Credentials(
+        rows[0].any_made,
+        [_credential(row) for row in valid if not row.is_browser],
+        [_credential(row) for row in valid if row.is_browser],
+    )
 
 
 def open_session(session: Session, sha256: bytes, key_id: str, lasts: timedelta) -> None:
-    """Store a browser session, and delete expired ones."""
-    session.execute(_OPEN_SESSION, {"sha256": sha256, "key_id": key_id, "lasts": lasts})
+    """Store a browser session. Deletes expired ones, and the oldest of a key that has `MOST_SESSIONS`."""
+    session.execute(_LOCK, {"key_id": key_id})  # so that sessions opened at once count each other
+    session.execute(_OPEN_SESSION, {"sha256": sha256, "key_id": key_id, "lasts": lasts, "most": MOST_SESSIONS})
 
 
 def end_session(session: Session, sha256: bytes) -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from api.chain.authentication import CSRF_HEADER
 from api.routes import login
-from shared.domain.access import new_token
+from shared.domain.access import digest, new_token
 from shared.settings import Settings
 from shared.store import keys
 from shared.store.engine import Sessions
@@ -53,7 +54,7 @@ def test_the_cookie_is_hidden_from_scripts_and_other_sites_and_is_not_the_key(
     assert root.token not in cookie
     value = browser.cookies["tsad_session"]
     with keyed_sessions.begin() as session:
-        assert value not in str(keys.read(session))
+        assert value not in str(keys.read(session, [digest(value)]))
     assert browser.get("/series", auth=Key("", new_token())).status_code == 401
 
 
@@ -95,6 +96,60 @@ def test_signing_out_invalidates_copies_of_the_cookie(browser: httpx.Client, roo
     assert browser.post("/ui/logout").status_code == 303
     assert "tsad_session" not in browser.cookies
     until(lambda: browser.get("/series", headers=old_cookie).status_code == 401, 5)
+
+
+def test_a_session_works_only_as_a_cookie(browser: httpx.Client, keyed: httpx.Client, root: Key) -> None:
+    sign_in(browser, root)
+    value = browser.cookies["tsad_session"]
+    assert browser.get("/series").status_code == 200
+    for headers in ({"Authorization": f"Bearer {value}"}, {"X-API-Key": value}):
+        assert keyed.get("/series", headers=headers).status_code == 401
+    renewed = keyed.post("/ui/login", data={"key": value})
+    assert (renewed.status_code, "Set-Cookie" in renewed.headers) == (401, False)
+
+
+def test_a_key_does_not_work_as_a_cookie(keyed: httpx.Client, root: Key) -> None:
+    assert keyed.get("/series", headers={"Cookie": f"tsad_session={root.token}"}).status_code == 401
+
+
+def test_the_21st_session_of_a_key_ends_its_oldest(
+    browser: httpx.Client, keyed: httpx.Client, make_key: MakeKey, keyed_sessions: Sessions
+) -> None:
+    crowded, other = make_key("read"), make_key("read")
+    sign_in(browser, other)
+    cookies = []
+    for _ in range(21):
+        sign_in(keyed, crowded)
+        cookies.append({"Cookie": f"tsad_session={keyed.cookies['tsad_session']}"})
+        keyed.cookies.clear()
+    with keyed_sessions.begin() as session:
+        count = session.scalar(text("SELECT count(*) FROM browser_sessions WHERE key_id = :id"), {"id": crowded.key_id})
+    assert count == 20
+    statuses = [keyed.get("/series", headers=cookie).status_code for cookie in cookies]
+    assert statuses == [401] + [200] * 20
+    assert browser.get("/series").status_code == 200
+
+
+def test_a_process_reads_only_sessions_that_are_shown_to_it(
+    browser: httpx.Client, root: Key, keyed_sessions: Sessions
+) -> None:
+    sign_in(browser, root)
+    shown = digest(browser.cookies["tsad_session"])
+    with keyed_sessions.begin() as session:
+        assert keys.read(session).browsers == []
+        assert [credential.digest for credential in keys.read(session, [shown]).browsers] == [shown]
+
+
+@pytest.mark.parametrize(
+    "before", ['a="', "\\", "a=b c; d", "; ;=;", '\\"' * 20_000, "tsad_session_=x; xtsad_session=y"]
+)
+def test_the_cookie_is_found_after_anything_else_that_browsers_hold(
+    browser: httpx.Client, root: Key, before: str
+) -> None:
+    sign_in(browser, root)
+    cookie = f"{before}; tsad_session={browser.cookies['tsad_session']}; z=1"
+    browser.cookies.clear()
+    assert browser.get("/series", headers={"Cookie": cookie}).status_code == 200
 
 
 def test_a_session_ends_with_its_key(browser: httpx.Client, make_key: MakeKey, keyed_sessions: Sessions) -> None:

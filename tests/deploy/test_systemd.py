@@ -31,6 +31,6 @@ def test_a_unit_starts_a_module_of_the_package(unit: Path) -> None:
 def test_systemd_accepts_a_unit(unit: Path, tmp_path: Path) -> None:
     text = unit.read_text().replace("/opt/tsad/bin/python", sys.executable).replace("User=tsad", "User=root")
     (tmp_path / unit.name).write_text(text)
-    command = ["systemd-analyze", "verify", tmp_path / unit.name]
+    command = ["systemd-analyze", "verify", str(tmp_path / unit.name)]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (process.returncode, process.stderr) == (0, "")
