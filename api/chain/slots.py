@@ -24,7 +24,7 @@ from api.chain.rates import Rate
 from api.chain.tracing import Traced
 from api.matching import path_of, route_of
 from api.problems import PATH_LOGGED, refuse, response, unexpected
-from shared.errors import Code, InputError
+from shared.errors import Code, InputError, NotFoundError
 from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.telemetry import Kind
@@ -36,6 +36,7 @@ CLIENT_WENT_AWAY = 499  # no response was sent; only the metrics show this statu
 MOST_QUERY_BYTES = 8 * 1024
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def chain(settings: Settings, metrics: Metrics, tracing: Tracing | None = None) -> list[Middleware]:
@@ -108,7 +109,9 @@ class RequestId:
 
 
 class Limits:
-    """Middleware that limits the query string and the body before anything parses them.
+    """Middleware that limits path, query string and body before anything parses them.
+
+    Paths have no control characters: the patterns of routes accept a line feed at their end.
 
     The limits are a body's size, its expanded size, and the total size of all bodies of the process.
     """
@@ -121,6 +124,10 @@ class Limits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a limited body, or reject it if its headers already exceed a limit."""
+        if _CONTROL.search(scope["path"]):
+            sentence = "The path contains a control character, such as %0A."
+            await refuse(NotFoundError(Code.ROUTE_NOT_FOUND, sentence), scope, receive, send)
+            return
         if len(scope["query_string"]) > MOST_QUERY_BYTES:
             sentence = f"The query string is larger than {MOST_QUERY_BYTES:,} bytes."
             await refuse(InputError(Code.HEAD_TOO_LARGE, sentence), scope, receive, send)

@@ -97,7 +97,7 @@ def test_a_job_that_has_ended_cannot_be_canceled(
 
 
 @pytest.mark.parametrize("action", ["cancel", "retry"])
-@pytest.mark.parametrize("unknown", ["2e6e0eab-0694-448b-8eea-79b35f7a58c1", "7", "%00"])
+@pytest.mark.parametrize("unknown", ["2e6e0eab-0694-448b-8eea-79b35f7a58c1", "7"])
 def test_an_unknown_job_can_neither_be_canceled_nor_retried(api: httpx.Client, action: str, unknown: str) -> None:
     answer = api.post(f"/jobs/{unknown}/{action}")
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")

@@ -1,16 +1,18 @@
 """Rate limits of a key, and its limit on open jobs."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from api.chain import rates
+from api.main import create_app
 from shared.embedded.ports import free_port
 from shared.settings import Settings
 from tests.keys import Key, MakeKey
 from tests.points import ramp
-from tests.processes import serving
+from tests.processes import make_settings, serving
 
 POINT = {"timestamp": 1, "value": 1}
 
@@ -80,3 +82,15 @@ def test_a_key_has_a_limit_of_open_jobs(
     assert limited[1].post(f"/jobs/{job_id}/retry", auth=make_key()).status_code == 202
     lines = b"\n".join(b'{"series_id":"%b-%d"}' % (series_id.encode(), number) for number in range(2))
     assert limited[1].post("/fit", content=lines, auth=make_key()).status_code == 200
+
+
+def test_every_route_that_creates_jobs_counts_as_a_fit_and_every_prediction_as_one() -> None:
+    app = create_app(make_settings(database_url="postgresql://localhost/tsad", redis_url="redis://localhost"))
+    kinds = {
+        path: rates._kind({"type": "http", "method": "POST", "path": re.sub(r"{\w+}", "x", path)})  # noqa: SLF001
+        for path, methods in app.openapi()["paths"].items()
+        if "post" in methods
+    }
+    creating = {"/fit", "/fit/{series_id}", "/jobs/{job_id}/retry", "/series/{series_id}/versions/{version}/fit"}
+    assert {path for path, kind in kinds.items() if kind == "fit"} == creating
+    assert {path for path, kind in kinds.items() if kind is None} == {"/jobs/{job_id}/cancel"}

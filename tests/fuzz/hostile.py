@@ -48,6 +48,10 @@ def _get(path: str, code: str, status: int = 422) -> Hostile:
     return Hostile(f"GET {path[:60]}", "GET", path, status, code)
 
 
+def _post(path: str, code: str, status: int) -> Hostile:
+    return Hostile(f"POST {path}", "POST", path, status, code, _GOOD)
+
+
 def _head(name: str, status: int, code: str, **headers: str) -> Hostile:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Hostile(f"header: {name}", "POST", f"/fit/{_ID}", status, code, _GOOD, named)
@@ -126,8 +130,11 @@ IDS = [
         ("one dot", "%2E", 422, "invalid_series_id"),
         ("an encoded slash", "a%2Fb", 404, "route_not_found"),
         ("a backslash", "a%5Cb", 422, "invalid_series_id"),
-        ("a zero byte", "a%00", 422, "invalid_series_id"),
-        ("a line's end", "a%0d%0aX-Injected:1", 422, "invalid_series_id"),
+        ("a zero byte", "a%00", 404, "route_not_found"),
+        ("a line's end", "a%0d%0aX-Injected:1", 404, "route_not_found"),
+        ("a line's end at its end", "a%0a", 404, "route_not_found"),
+        ("a delete character", "a%7f", 404, "route_not_found"),
+        ("a C1 control character", "a%c2%85", 404, "route_not_found"),
         ("a blank inside", "a%20b", 422, "invalid_series_id"),
         ("blanks alone", "%20%20", 422, "invalid_series_id"),
         ("no UTF-8", "%ff%fe", 422, "invalid_series_id"),
@@ -163,7 +170,17 @@ QUERIES = [
     _get(f"/plot?series_id={_ID}&version=v", "invalid_version"),
     _get(f"/plot?series_id={_ID}&version={'9' * 4000}", "invalid_version"),
     _get(f"/plot.svg?series_id={_ID}&width=4001", "invalid_request"),
-    _get(f"/series/{_ID}/versions/1%00", "invalid_version"),
+    *(
+        _post(f"{path}%0a", "route_not_found", 404)
+        for path in (
+            "/fit",
+            f"/fit/{_ID}",
+            f"/jobs/{_JOB}/retry",
+            f"/series/{_ID}/versions/1/fit",
+            f"/predict/{_ID}/batch",
+        )
+    ),
+    _get(f"/series/{_ID}/versions/1%00", "route_not_found", 404),
     _get(f"/series?{'a' * LARGEST}=", "head_too_large", 431),
     _get("/../../etc/passwd", "route_not_found", 404),
     _get("/static/0/..%2f..%2fmain.py", "route_not_found", 404),

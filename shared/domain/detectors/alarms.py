@@ -24,7 +24,7 @@ SECONDS = {"hour": 3_600, "day": 86_400, "week": 604_800}
 
 def share_of(alarm_rate: str, interval_s: float) -> float:
     """Return the share of normal points that may raise an alarm; `alarm_rate` must not be off."""
-    match = re.search(ALARM_RATE, alarm_rate)
+    match = re.fullmatch(ALARM_RATE, alarm_rate)
     assert match is not None  # noqa: S101 - the parameter was checked
     alarms, points, unit = match.groups()
     share = int(alarms) / int(points) if points else int(alarms) * interval_s / SECONDS[unit]

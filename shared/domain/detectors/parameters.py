@@ -72,7 +72,7 @@ class AlarmRate:
 
     def check(self, given: object) -> str:
         """Return `given`; raise a `ValueError` that says what is allowed."""
-        if not isinstance(given, str) or not re.search(self._pattern, given):
+        if not isinstance(given, str) or not re.fullmatch(self._pattern, given):
             off = f', or "{OFF}"' if self.default == OFF else ""
             raise ValueError(f'must look like "1 in 1000", "1 per day" or "2 per week" (hour, day, week){off}')
         return given

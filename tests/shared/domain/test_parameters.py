@@ -66,6 +66,12 @@ def test_a_choice_must_be_one_of_its_options(detector: AnyDetector, parameters: 
             assert all(option in caught.value.detail for option in parameter.options)
 
 
+@pytest.mark.parametrize("wrong", ["1 in 1000\n", "\n1 in 1000", "1 in 1000 ", "1 per day\n", "off\n"])
+def test_an_alarm_rate_has_nothing_around_it(wrong: str) -> None:
+    with pytest.raises(ValueError, match="must look like"):
+        AlarmRate("off").check(wrong)
+
+
 @each()
 def test_all_invalid_parameters_are_named_at_once(detector: AnyDetector, parameters: dict[str, Any]) -> None:
     with pytest.raises(InputError) as caught:
