@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts Redis or Valkey with one user per part of the pipeline: `sh redis.sh valkey-server OPTIONS…`.
 # Each user has only the permissions that its part needs, on database 0; tests fail if a permission is missing.
-# The reconciler uses `api`, because it needs less. Passwords come from the environment; only their hashes are written.
+# The reconciler uses `api`: it needs fewer permissions. Passwords come from the environment; only hashes are written.
 set -eu
 umask 077
 
@@ -18,7 +18,7 @@ connection="resetchannels -@all +ping +hello +select +client|setinfo +client|set
 atomic="+multi +exec +discard +watch +unwatch +eval +evalsha +script|load +script|exists +get +set +del"
 metrics="~tsad:metrics +hincrbyfloat ~tsad:latency:* +lpush +ltrim"
 fits="~fit ~fit??[369] +lpush +llen" # a queue is four lists, one per priority; only one is used
-# Events, and remote control, which Flower uses to query workers. Redis compares granted channel patterns literally.
+# Events, and remote control, which Flower uses to query workers. PSUBSCRIBE needs exactly the granted pattern.
 events="&/0.celeryev/* &/0.celery.pidbox +publish +subscribe +unsubscribe +psubscribe +punsubscribe"
 celery="~_kombu.binding* ~celeryev.* ~*.celery.pidbox* +lpush +rpush +rpop +brpop +llen +exists +pexpire +time"
 bindings="+sadd +srem +smembers +zadd +zrem +zrangebyscore"
