@@ -23,7 +23,7 @@ from tests.waiting import until
 API, FLOWER, HOME = "http://127.0.0.1:8000", "http://127.0.0.1:5555", "/tmp/tsad-tour"  # noqa: S108 - as the README says
 START = f"python3 run up --home {HOME}\n"
 END_OF_BLOCK = "--- end of block ---"
-TOUR = blocks(section(ROOT / "README.md", "A tour of five minutes"))
+TOUR = blocks(section(ROOT / "README.md", "Five-minute tour"))
 
 
 class Stack(NamedTuple):
