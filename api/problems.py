@@ -68,7 +68,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.DATABASE_UNAVAILABLE: (503, "Database unavailable"),
     Code.STORE_UNAVAILABLE: (503, "Artifact store unavailable"),
     Code.OUTCOME_UNKNOWN: (503, "Unknown outcome"),
-    Code.ACCEPT_TOO_LATE: (503, "Accept timeout"),
+    Code.ACCEPT_TOO_LATE: (503, "Acceptance timeout"),
     Code.ARTIFACT_DAMAGED: (500, "Damaged artifact"),
     Code.INTERNAL_ERROR: (500, "Internal error"),
     Code.CONFIGURATION: (500, "Invalid configuration"),
@@ -172,7 +172,7 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == 405:
         translated = TsadError(
-            Code.METHOD_NOT_ALLOWED, "This route does not support the method. The Allow header lists those it does."
+            Code.METHOD_NOT_ALLOWED, "This route does not support this method. The Allow header lists its methods."
         )
     elif error.status_code == 404:
         translated = TsadError(Code.ROUTE_NOT_FOUND, "There is no route with this path. See /docs.")

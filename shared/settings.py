@@ -86,11 +86,15 @@ class Settings(BaseSettings):
     max_queued_bytes: int = Field(
         10 * 1024 * MIB,
         ge=1,
-        description="Maximum training data of queued and running jobs; further fits are rejected with 429",
+        description="Maximum size of the training data of queued and running jobs; further fits are rejected with 429",
     )
-    state_cache_bytes: int = Field(128 * MIB, ge=0, description="Detector states each API process caches in memory")
-    chart_cache_bytes: int = Field(64 * MIB, ge=0, description="Training data each API process caches for charts")
-    latency_history_limit: int = Field(100, ge=1, description="Latencies of each kind kept for /healthcheck")
+    state_cache_bytes: int = Field(
+        128 * MIB, ge=0, description="Maximum size of the detector states each API process caches"
+    )
+    chart_cache_bytes: int = Field(
+        64 * MIB, ge=0, description="Maximum size of the training data each API process caches for charts"
+    )
+    latency_history_limit: int = Field(100, ge=1, description="Number of latencies of each kind kept for /healthcheck")
 
     lease_s: float = Field(20, gt=0, description="Seconds without a heartbeat before a job is reassigned")
     heartbeat_s: float = Field(

@@ -87,9 +87,7 @@ class Rate:
             bucket = f"{kind}:{caller_of(Request(scope)).key_id}"
             wait_s = await scope["app"].state.services.rates.wait_s(bucket, per_minute)
             if wait_s > 0:
-                sentence = (
-                    f"This key may send {per_minute:,} {kind} requests a minute. Wait as long as Retry-After says."
-                )
+                sentence = f"This key exceeds {per_minute:,} {kind} requests a minute. Retry after Retry-After seconds."
                 error = BusyError(Code.RATE_LIMITED, sentence, retry_after_s=math.ceil(wait_s))
                 await refuse(error, scope, receive, send)
                 return

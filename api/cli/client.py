@@ -84,7 +84,7 @@ class Client:
             response = self._client.request(method, path, **arguments)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             reason = str(error) or type(error).__name__
-            raise UnavailableError(Code.API_UNREACHABLE, f"{self.address} does not answer: {reason}") from error
+            raise UnavailableError(Code.API_UNREACHABLE, f"{self.address} cannot be reached: {reason}") from error
         if response.is_success:
             return response
         raise _problem(response, _NOT_THE_API.format(method, path, response.status_code))

@@ -93,7 +93,7 @@ def _parse_csv(text: str) -> Columns:
     for index, row in enumerate(body):
         if len(row) != len(names):
             line = index + 1 + has_names
-            raise InputError(Code.INVALID_FILE, f"Row {line} has {len(row)} cells, but the first has {len(names)}.")
+            raise InputError(Code.INVALID_FILE, f"Row {line} has {len(row)} cells, but row 1 has {len(names)}.")
     return {name: [row[index].strip() for row in body] for index, name in enumerate(names)}
 
 

@@ -119,7 +119,8 @@ def _numbers(cells: Sequence[str], name: str) -> Values:
         elif is_number(cell):
             numbers[index] = float(cell)
         else:
-            raise InputError(Code.INVALID_FILE, f"{cell[:40]!r} (value {index + 1} of {name!r}) is not a number.")
+            place = f"column {name!r}, data row {index + 1}"
+            raise InputError(Code.INVALID_FILE, f"{cell[:40]!r} ({place}) is not a number.")
     return numbers
 
 

@@ -1,7 +1,7 @@
 """A program that ends the processes of a killed supervisor. It uses only the standard library.
 
 The kernel signals the children of a killed supervisor, but not its grandchildren: the API's worker processes and the
-worker's pool. This program waits until its standard input closes, which happens however the supervisor ends.
+worker's pool. This program waits until its standard input closes, which happens no matter how the supervisor ends.
 """
 
 import os

@@ -140,7 +140,7 @@ def chosen_ports(api: int, flower: int) -> Ports:
                 f"Port {port} for {owner} is in use: free it, or choose another with {option}.",
             )
     if api and api == flower:
-        raise SetupError(Code.START_FAILED, f"The API and Flower cannot share port {api}: choose another for one.")
+        raise SetupError(Code.START_FAILED, f"The API and Flower cannot share port {api}: change one of them.")
     api = api or free_port(besides=[flower])
     return Ports(api, flower or free_port(besides=[api]))
 

@@ -15,14 +15,12 @@ from shared.errors import Code, SetupError
 NAME = "tsad.service"
 SYSTEM_FOLDER = Path("/etc/systemd/system")
 BOOTED = Path("/run/systemd/system")  # exists only where systemd is the init system: see sd_booted(3)
-NO_SYSTEMD = (
-    "systemd does not manage this machine. `tsad service install --print` shows the unit without installing it."
-)
+NO_SYSTEMD = "systemd is not the init system here. `tsad service install --print` shows the unit without installing it."
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of the whole machine, which runs as `account`, or of the current user if `account` is empty."""
+    """A system unit, which runs as `account`, or a user unit if `account` is empty."""
 
     home: Path
     options: tuple[str, ...] = ()  # of `tsad up`
@@ -38,7 +36,7 @@ class Unit:
 
     @property
     def systemctl(self) -> tuple[str, ...]:
-        """The command that talks to the systemd that runs the unit."""
+        """The systemctl command that manages the unit."""
         return ("systemctl",) if self.account else ("systemctl", "--user")
 
     def text(self) -> str:
@@ -93,7 +91,7 @@ WantedBy={"multi-user.target" if self.account else "default.target"}
         if not BOOTED.exists() or shutil.which("systemctl") is None:
             raise SetupError(Code.CONFIGURATION, NO_SYSTEMD)
         if self.account and os.geteuid() != 0:
-            raise SetupError(Code.CONFIGURATION, "A service of the whole machine needs root: use sudo, or add --user.")
+            raise SetupError(Code.CONFIGURATION, "A system service needs root: use sudo, or add --user.")
 
     def _make_home(self) -> None:
         if not self.account:

@@ -62,7 +62,7 @@ def is_number(cell: str) -> bool:
 
 
 def _parse_numbers(cells: Sequence[str], unit: Unit | None) -> Times:
-    numbers = [_number(cell, index) for index, cell in enumerate(cells)]
+    numbers = [_number(cells, index) for index in range(len(cells))]
     largest = max(abs(number) for number in numbers)
     unit = unit or next(unit for unit, smallest in SMALLEST.items() if largest >= smallest)
     seconds = [int(number // PER_SECOND[unit]) for number in numbers]
@@ -72,14 +72,14 @@ def _parse_numbers(cells: Sequence[str], unit: Unit | None) -> Times:
     return Times(np.array(seconds, dtype=np.int64), f"Unix time in {symbol}")
 
 
-def _number(cell: str, index: int) -> int | float:
+def _number(cells: Sequence[str], index: int) -> int | float:
     """Parse an integer if possible: nanoseconds have more digits than a float can hold."""
     try:
-        return int(cell)
+        return int(cells[index])
     except ValueError:
-        if is_number(cell):
-            return float(cell)
-    raise _not_a_time(cell, index)
+        if is_number(cells[index]):
+            return float(cells[index])
+    raise _not_a_time(cells, index)
 
 
 def _parse_dates(cells: Sequence[str]) -> Times:
@@ -88,7 +88,7 @@ def _parse_dates(cells: Sequence[str]) -> Times:
     for index, cell in enumerate(cells):
         date = _date(cell)
         if date is None:
-            raise _not_a_time(cell, index)
+            raise _not_a_time(cells, index)
         any_without_zone |= date.tzinfo is None
         seconds[index] = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() // 1
     return Times(seconds, "dates without a time zone, read as UTC" if any_without_zone else "dates with a time zone")
@@ -101,6 +101,7 @@ def _date(cell: str) -> datetime | None:
         return None
 
 
-def _not_a_time(cell: str, index: int) -> InputError:
-    sentence = f"{cell[:40]!r} (timestamp {index + 1}) is neither a number nor a date such as 2026-01-31T12:00:00Z."
+def _not_a_time(cells: Sequence[str], index: int) -> InputError:
+    row = f" (data row {index + 1})" if len(cells) > 1 else ""
+    sentence = f"{cells[index][:40]!r}{row} is neither a number nor a date such as 2026-01-31T12:00:00Z."
     return InputError(Code.INVALID_FILE, sentence)

@@ -26,7 +26,7 @@ def _sentence(timestamp: int, value: float, verdict: dict[str, Any]) -> Text:
     line = Text.assemble(f"{utc_time(timestamp)}  {value:.6g}  ", cell(label(verdict["anomaly"])))
     line.append(f", score {verdict['score']:.3g}, version {verdict['model_version']} ({verdict['detector']})")
     if verdict["lower"] is not None or verdict["upper"] is not None:
-        line.append(f", normal range {_bound(verdict['lower'])} to {_bound(verdict['upper'])}")
+        line.append(f", normal band {_bound(verdict['lower'])} to {_bound(verdict['upper'])}")
     if explanation := verdict.get("explanation"):
         line.append_text(Text("\n")).append_text(cell(explanation))
     return line

@@ -107,7 +107,7 @@ class BulkAnswer(Response):
     def _check_caller(self) -> None:
         """Raise `AccessError` if the key became invalid since the request began, which may be hours ago."""
         if not self._services.keyring.is_valid(self._caller):
-            sentence = "The API key expired or was revoked during this request. Fits accepted before this line remain."
+            sentence = "The API key expired or was revoked during this request. Earlier fits remain accepted."
             raise AccessError(Code.UNAUTHENTICATED, sentence)
 
     def _check_number(self, number: int) -> None:

@@ -51,7 +51,7 @@ def verdict(
     *,
     with_explanation: bool = False,
 ) -> Verdict:
-    """Judge one point by the state of version `number`; `InputError` if the detector needs more context."""
+    """Score one point with the state of version `number`; `InputError` if the detector needs more context."""
     point = Series(np.array([timestamp]), np.array([value]))
     recent = np.array(context, dtype=np.float64) if context else NO_VALUES
     verdicts = judge(fitted, point, recent=recent)
@@ -81,12 +81,12 @@ def check_mode(fitted: Fitted, mode: str) -> None:
     """Raise `InputError` for a scoring mode that the detector does not support."""
     if mode != CAUSAL and mode not in fitted.detector.modes:
         modes = ", ".join((CAUSAL, *fitted.detector.modes))
-        sentence = f"The detector {fitted.detector.name} lacks this mode. Its modes: {modes}."
+        sentence = f"The detector {fitted.detector.name} does not support this mode. Its modes: {modes}."
         raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "mode"), sentence)])
 
 
 def batch(number: int, fitted: Fitted, content: bytes, most: int, mode: str = CAUSAL) -> bytes:
-    """Judge the points of a body, at most `most`, and return the encoded response.
+    """Score the points of a body, at most `most`, and return the encoded response.
 
     Raises `InputError` for an invalid body or mode. Too slow for the event loop.
     """
@@ -132,12 +132,12 @@ def _explanation(value: float, verdict: Verdict, why: Explanation) -> str:
     end = f"The score is {verdict.score:.3g}; above 1 is an anomaly."
     if verdict.lower is None and verdict.upper is None:
         unlike = "unlike" if verdict.anomaly else "like"
-        judged_by = f", judged mainly by {why.component}" if why.component else ""
-        return f"{value:.6g} ends a stretch {unlike} the training data{judged_by}.{_similar(why)} {end}"
+        basis = f", based mainly on {why.component}" if why.component else ""
+        return f"{value:.6g} ends a stretch {unlike} the training data{basis}.{_similar(why)} {end}"
     where = "outside" if verdict.anomaly else "inside"
     return (
         f"{value:.6g} is {where} the normal band of {_band(verdict)} (expected {verdict.expected:.6g}), "
-        f"judged by {why.component}. {end}"
+        f"based on {why.component}. {end}"
     )
 
 

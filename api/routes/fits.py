@@ -73,7 +73,9 @@ async def fit(request: Request) -> Response:
 
 
 @router.post(
-    "/series/{series_id}/versions/{version}/fit", **operation(AcceptedJob, scope=Scope.FIT, status=202, body=RefitBody)
+    "/series/{series_id}/versions/{version}/fit",
+    summary="Refit",
+    **operation(AcceptedJob, scope=Scope.FIT, status=202, body=RefitBody),
 )
 def fit_again(
     services: ServicesOf,
@@ -83,7 +85,7 @@ def fit_again(
     content: Content,
     request_id: RequestId,
 ) -> Response:
-    """Fit the points of a version again, with another detector or other parameters."""
+    """Refit a version on the same points, with another detector or other parameters."""
     body = decode(_REFIT_BODY, content)
     method = Method.of(body.detector, body.parameters)
     base = find_version(services, series_id, version)

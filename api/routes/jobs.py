@@ -82,7 +82,7 @@ async def job(
     caller: CallerOf,
     job_id: JobId,
     wait: Annotated[
-        float, Query(ge=0, le=LONGEST_WAIT_S, description="Longest time to wait for the job to end, in seconds")
+        float, Query(ge=0, le=LONGEST_WAIT_S, description="Maximum wait for the job to end, in seconds")
     ] = 0,
 ) -> Response:
     """Return a fit job. With `wait`, respond when the job has ended or that many seconds have passed."""
@@ -117,7 +117,7 @@ def cancel(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
 
 @router.post("/jobs/{job_id}/retry", **operation(AcceptedJob, scope=Scope.FIT, status=202))
 def retry(services: ServicesOf, caller: CallerOf, job_id: JobId, request_id: RequestId) -> Response:
-    """Fit the data of a failed or canceled job again, as a new job. While that job is open, a retry returns it."""
+    """Retry a failed or canceled job as a new job with the same data. While the new job is open, a retry returns it."""
     job = find_job(services, caller, job_id)
     accepted = accept_retry(services.acceptor, job, Origin(request_id, caller.key_id))
     services.metrics.retries.inc(accepted.is_new)
@@ -138,5 +138,5 @@ def _in_utc(moment: datetime | None) -> datetime | None:
         return moment.astimezone(UTC)
     except OverflowError:
         raise InputError(
-            Code.INVALID_REQUEST, "created_after and created_before must lie in the years 1 to 9999."
+            Code.INVALID_REQUEST, "created_after and created_before must be in the years 1 to 9999."
         ) from None

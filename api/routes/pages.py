@@ -39,7 +39,7 @@ _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
 _TITLES = {Kind.INFERENCE: "Prediction", Kind.TRAINING: "Fit"}
 
 
-@router.get("/", summary="Dashboard", **operation("text/html", scope=Scope.READ))
+@router.get("/", summary="Start Page", **operation("text/html", scope=Scope.READ))
 def start(
     request: Request,
     services: ServicesOf,
@@ -47,7 +47,7 @@ def start(
     prefix: Annotated[str, Query(max_length=200, description="Only series with this id prefix")] = "",
     cursor: Cursor = None,
 ) -> Response:
-    """Show the dashboard: series with their latest versions, running and failed jobs, latencies."""
+    """Show the start page: series with their latest versions, running and failed jobs, latencies."""
     prefix = prefix.strip()
     after = series_before(cursor)
     with services.sessions.begin() as session:

@@ -117,7 +117,7 @@ def _script_data(version: Version, history: History, shown: int) -> dict[str, An
 
 def _detail(excerpt: Excerpt, *, has_band: bool) -> str:
     shown = len(excerpt.timestamps)
-    band = "" if has_band else " There is no band: this detector judges stretches of values, not single values."
+    band = "" if has_band else " There is no band: this detector scores stretches of values, not single values."
     if shown == excerpt.points:
         return f"All {shown:,} points are shown.{band}"
     return f"{shown:,} of {excerpt.points:,} points are shown, including every extreme. Zoom in for more.{band}"

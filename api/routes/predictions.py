@@ -36,7 +36,7 @@ _MANY = msgspec.json.Decoder(ManyPointsBody)
     **operation(Verdict, scope=Scope.READ, body=PredictBody, raw_parameters=(SERIES_ID, VERSION, EXPLAIN)),
 )
 async def predict(request: Request) -> Response:
-    """Judge one point by the latest version or a given one."""
+    """Score one point with the latest version or a given one."""
     services: Services = request.app.state.services
     series_id = visible(check_series_id(request.path_params["series_id"]), caller_of(request))
     version, explain = None, False
@@ -55,7 +55,7 @@ async def predict(request: Request) -> Response:
     **operation(BatchVerdicts, scope=Scope.READ, body=PointsBody, raw_parameters=(SERIES_ID, VERSION, MODE)),
 )
 async def predict_batch(request: Request) -> Response:
-    """Judge many points of one series. Request and response hold columns."""
+    """Score many points of one series. Request and response hold columns."""
     services: Services = request.app.state.services
     series_id = visible(check_series_id(request.path_params["series_id"]), caller_of(request))
     version = parse_version(request.query_params.get("version"))
@@ -69,7 +69,7 @@ async def predict_batch(request: Request) -> Response:
 
 @router.post("/predict", **operation(ManyVerdicts, scope=Scope.READ, body=ManyPointsBody))
 async def predict_many(request: Request) -> Response:
-    """Judge up to 1,000 points of any series in one request: a verdict or a problem for each, in order."""
+    """Score up to 1,000 points of any series in one request: a verdict or a problem for each, in order."""
     services: Services = request.app.state.services
     body = decode(_MANY, await request.body())
     caller, request_id = caller_of(request), request_id_of(request)
@@ -78,7 +78,7 @@ async def predict_many(request: Request) -> Response:
 
 
 async def _judge_point(services: Services, point: SeriesPoint, caller: Caller, request_id: str) -> PointVerdict:
-    """Judge one of many points.
+    """Score one of many points.
 
     All points await the resolver in the same iteration of the event loop, so one query resolves every latest version.
     """

@@ -78,10 +78,10 @@ def points_to_show(
     from_: Annotated[int, Query(alias="from", ge=0, le=LAST_TIMESTAMP, description="First second of the span")] = 0,
     to: Annotated[int, Query(ge=0, le=LAST_TIMESTAMP, description="Last second of the span")] = LAST_TIMESTAMP,
     max_points: Annotated[
-        int, Query(ge=FEWEST_SHOWN, le=MOST_SHOWN, description="Most points to return")
+        int, Query(ge=FEWEST_SHOWN, le=MOST_SHOWN, description="Maximum number of points")
     ] = USUALLY_SHOWN,
 ) -> Response:
-    """Return a span of the training data, thinned for a chart. Extremes and distinguishable anomalies are kept."""
+    """Return a span of the training data, thinned for a chart. Keeps extremes, and all anomalies if there is room."""
     if from_ > to:
         sentence = "`to` must not be earlier than `from`."
         raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "to"), sentence)])
@@ -108,7 +108,7 @@ def points_to_show(
 def delete_version(services: ServicesOf, series_id: SeriesId, version: VersionNumber) -> Response:
     """Delete one version by its number, which is never reused. A pinned version cannot be deleted."""
     if version is None:
-        raise InputError(Code.INVALID_VERSION, "The version to delete must be named by its number, as in 3 or v3.")
+        raise InputError(Code.INVALID_VERSION, "Give the number of the version to delete, such as 3 or v3.")
     with services.sessions.begin() as session:
         if not versions.delete_version(session, series_id, version):
             raise versions.missing(session, series_id, version)

@@ -25,10 +25,9 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, *parents
         at = _AT.search(message)
         reason = message[: at.start()] if at else message
         loc = (*parents, *(_steps(at["path"]) if at else ()))
-        where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc).lstrip(".") or "the body"
-        raise InputError(
-            Code.INVALID_REQUEST, f"{_plain(reason)} at {where}.", flaws=[Flaw(loc, _plain(reason))]
-        ) from None
+        where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc).lstrip(".")
+        sentence = f"{_plain(reason)} {f'at {where}' if where else 'in the body'}."
+        raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(loc, _plain(reason))]) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         reason = (
             str(error).removeprefix("JSON is malformed: ") if isinstance(error, msgspec.DecodeError) else "not UTF-8"

@@ -22,7 +22,7 @@ class FitBody(Body):
 
 
 class RefitBody(Body):
-    """How to fit a version's points again."""
+    """How to refit a version."""
 
     detector: str = "baseline"
     parameters: dict[str, Any] = {}
@@ -42,14 +42,14 @@ class PinBody(Body):
 
 
 class PointsBody(Body):
-    """Points to judge."""
+    """Points to score."""
 
     timestamps: msgspec.Raw
     values: msgspec.Raw
 
 
 class PredictBody(Body):
-    """One point to judge; the timestamp may be a string of digits."""
+    """One point to score; the timestamp may be a string of digits."""
 
     timestamp: int | str
     value: float

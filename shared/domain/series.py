@@ -49,10 +49,10 @@ class Series:
         if len(timestamps) != len(values):
             raise InputError(
                 Code.LENGTHS_DIFFER,
-                f"There are {len(timestamps):,} timestamps but {len(values):,} values.",
+                f"There are {len(timestamps):,} timestamps but {len(values):,} values. Send one value per timestamp.",
             )
         if len(timestamps) > most:
-            raise InputError(Code.TOO_MANY_POINTS, f"{len(timestamps):,} points are too many: at most {most:,}.")
+            raise InputError(Code.TOO_MANY_POINTS, f"{len(timestamps):,} points are too many: the limit is {most:,}.")
         if len(timestamps) == 0:
             raise InputError(Code.TOO_FEW_POINTS, "The series has no points: at least 1 is needed.")
         series = cls(_as_timestamps(timestamps), np.asarray(values, dtype=np.float64))
@@ -156,4 +156,4 @@ def _refuse(wrong: NDArray[np.bool_], field: str, code: Code, sentence: str) -> 
     indices = np.flatnonzero(wrong)
     if len(indices):
         flaws = [Flaw((field, int(index)), sentence) for index in indices[:MOST_FLAWS]]
-        raise InputError(code, f"{sentence} {field}[{indices[0]}] is the first of {len(indices):,} wrong.", flaws=flaws)
+        raise InputError(code, f"{sentence} Violations: {len(indices):,}, first at {field}[{indices[0]}].", flaws=flaws)

@@ -75,7 +75,9 @@ class SeriesSummary:
 
 def series_not_found() -> NotFoundError:
     """Create the error for a series without versions: none of its fits has succeeded yet, or it was deleted."""
-    return NotFoundError(Code.SERIES_NOT_FOUND, "This series has no version: none of its fits has succeeded yet.")
+    return NotFoundError(
+        Code.SERIES_NOT_FOUND, "This series has no version: no fit has succeeded yet, or the series was deleted."
+    )
 
 
 def version_not_found() -> NotFoundError:

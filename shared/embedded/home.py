@@ -15,7 +15,7 @@ from shared.errors import Code, SetupError
 
 ENDING_S = 30  # for the processes of a killed run to exit
 STATE_FILE = "state.json"
-OTHER_FOLDER = "Choose another folder with --home or TSAD_HOME."
+OTHER_FOLDER = "choose another folder with --home or TSAD_HOME."
 
 
 class State(TypedDict):
@@ -48,7 +48,7 @@ class Home:
             self._lock = self._acquire()
         except OSError as error:
             raise SetupError(
-                Code.START_FAILED, f"{self.path} cannot be used: {error.strerror or error}. {OTHER_FOLDER}"
+                Code.START_FAILED, f"{self.path} cannot be used ({error.strerror or error}): {OTHER_FOLDER}"
             ) from error
         try:
             for folder in (self.logs, self.run):
@@ -76,7 +76,7 @@ class Home:
             raise SetupError(
                 Code.START_FAILED,
                 f"{folder} belongs to {user_name(uid)}, but {user_name(owner.uid)} must write to it: "
-                f"run as the user that created it. {OTHER_FOLDER}",
+                f"run as the user that created it, or {OTHER_FOLDER}",
             )
         return folder
 
@@ -108,7 +108,7 @@ class Home:
                 raise SetupError(
                     Code.START_FAILED,
                     f"{ACCOUNT} cannot enter {folder}, but the servers run as {ACCOUNT} when root starts them: "
-                    f"run `chmod o+x {folder}`. {OTHER_FOLDER}",
+                    f"run `chmod o+x {folder}`, or {OTHER_FOLDER}",
                 )
 
     def _acquire(self) -> int:
@@ -116,7 +116,7 @@ class Home:
             return hold(self.path / "lock")
         except BlockingIOError:
             raise SetupError(
-                Code.START_FAILED, f"tsad is already running in {self.path}: stop it first. {OTHER_FOLDER}"
+                Code.START_FAILED, f"tsad is already running in {self.path}: stop it first, or {OTHER_FOLDER}"
             ) from None
 
     def _wait_for_last_run(self) -> None:
@@ -126,7 +126,7 @@ class Home:
             except BlockingIOError:
                 raise SetupError(
                     Code.START_FAILED,
-                    f"A process {lock.stem} of an earlier run in {self.path} still runs: stop it. {OTHER_FOLDER}",
+                    f"Process {lock.stem} of an earlier run in {self.path} still runs: stop it, or {OTHER_FOLDER}",
                 ) from None
 
     def _save(self) -> None:
@@ -152,7 +152,7 @@ def read_state(path: Path) -> State:
         raise SetupError(
             Code.START_FAILED,
             f"{file} cannot be read: {error}. It holds the passwords of the databases in its folder: "
-            f"restore it. {OTHER_FOLDER}",
+            f"restore it, or {OTHER_FOLDER}",
         ) from error
 
 
@@ -164,7 +164,7 @@ def is_used(path: Path) -> bool:
         return True
     except OSError as error:
         raise SetupError(
-            Code.START_FAILED, f"{path} cannot be used: {error.strerror or error}. {OTHER_FOLDER}"
+            Code.START_FAILED, f"{path} cannot be used ({error.strerror or error}): {OTHER_FOLDER}"
         ) from error
     return False
 

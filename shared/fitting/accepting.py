@@ -98,7 +98,7 @@ def _stored(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
     for index in jobs:
         if isinstance(accepted := outcomes[index], Accepted):
             context = {"request_id": fits[index].origin.request_id, "job_id": accepted.job_id}
-            logger.info("job %s of %s is accepted", accepted.job_id, accepted.series_id, extra=context)
+            logger.info("job %s of %s accepted", accepted.job_id, accepted.series_id, extra=context)
             acceptor.announce(accepted.job_id)
     return outcomes
 

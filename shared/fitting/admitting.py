@@ -34,7 +34,10 @@ def over_quota(sessions: Sessions, settings: Settings, owners: Mapping[int, str]
     for index, key_id in owners.items():
         open_jobs[key_id] += 1
         if open_jobs[key_id] > most:
-            sentence = f"This key already has {most:,} open jobs, its limit. They continue; retry when some have ended."
+            sentence = (
+                f"This key has {most:,} open jobs, the limit (MAX_QUEUED_JOBS_PER_KEY). "
+                "They continue; retry when some have ended."
+            )
             refused[index] = BusyError(Code.QUEUE_FULL, sentence, retry_after_s=5)
     return refused
 
@@ -47,6 +50,6 @@ def queue_full(sessions: Sessions, settings: Settings) -> BusyError:
     wait_s = math.ceil(waiting / 20 * DRAIN_MEASURED_OVER_S / max(finished, 1))
     return BusyError(
         Code.QUEUE_FULL,
-        f"The queue is full, by jobs or by bytes: {waiting:,} fits are waiting. They are unaffected; retry later.",
+        f"The queue is full (MAX_QUEUED_JOBS or MAX_QUEUED_BYTES): {waiting:,} open jobs. They continue; retry later.",
         retry_after_s=min(max(wait_s, 1), LONGEST_RETRY_AFTER_S),
     )

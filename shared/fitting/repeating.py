@@ -27,7 +27,7 @@ def retry(acceptor: Acceptor, job: Job, origin: Origin) -> Accepted:
         acceptor.announce(open_retry.job_id)  # at once, also if Redis lost the message
         return Accepted(open_retry.job_id, job.series_id, job.points, open_retry.status, is_new=False)
     if job.status not in (Status.FAILED, Status.CANCELLED):
-        sentence = f"Only failed and canceled jobs can be retried; this job is {job.status}."
+        sentence = f"Only failed and canceled jobs can be retried; the status of this job is {job.status}."
         raise TsadError(Code.JOB_NOT_RETRYABLE, sentence)
     if job.data is None:
         raise data_gone()

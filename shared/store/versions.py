@@ -101,7 +101,7 @@ class PinnedError(TsadError):
     """The version is pinned, so it cannot be deleted."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(Code.VERSION_PINNED, f"Version {version} is pinned. Remove the pin, then delete it.")
+        super().__init__(Code.VERSION_PINNED, f"Version {version} is pinned. Unpin it before you delete it.")
 
 
 def publish(session: Session, claimed: Claim, new: NewVersion) -> int | None:

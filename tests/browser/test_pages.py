@@ -187,7 +187,7 @@ def test_the_form_refits_a_version_with_another_detector(
 ) -> None:
     fitted(series_id)
     open_live(page, f"/ui/series/{series_id}")
-    page.get_by_role("button", name="Fit again").click()
+    page.get_by_role("button", name="Refit").click()
     page.get_by_label("Detector", exact=True).select_option("robust")
     page.get_by_role("textbox", name="alarm rate").fill("1 in 50")
     page.get_by_role("button", name="Fit", exact=True).click()
@@ -203,7 +203,7 @@ def test_the_page_shows_why_the_api_refused(
     watch.expected += ["422", "409"]  # Chromium logs these responses
     fitted(series_id)
     open_live(page, f"/ui/series/{series_id}")
-    page.get_by_role("button", name="Fit again").click()
+    page.get_by_role("button", name="Refit").click()
     page.get_by_label("Detector", exact=True).select_option("msnn")
     page.get_by_role("button", name="Fit", exact=True).click()
     expect(page.locator("#fit .notice")).to_contain_text("points are too few to learn from")
@@ -211,7 +211,7 @@ def test_the_page_shows_why_the_api_refused(
     api.put(f"/series/{series_id}/pin", json={"version": 1})
     page.get_by_role("button", name="Delete version 1").click()
     page.get_by_role("button", name="Delete the version").click()
-    expect(page.locator("#problem")).to_have_text("Version 1 is pinned. Remove the pin, then delete it.")
+    expect(page.locator("#problem")).to_have_text("Version 1 is pinned. Unpin it before you delete it.")
 
 
 def test_markup_in_ids_and_errors_stays_text(
@@ -243,7 +243,7 @@ def test_the_keyboard_reaches_the_controls(page: Page, series_id: str, fitted: C
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(page.get_by_role("button", name="Fit again")).to_be_focused()
+    expect(page.get_by_role("button", name="Refit")).to_be_focused()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -45,7 +45,7 @@ def move_to(chart: Locator, page: Page, x: float, y: float) -> None:
 
 def check(page: Page, lines: str) -> None:
     page.get_by_label("One point per line").fill(lines)
-    page.get_by_role("button", name="Check").click()
+    page.get_by_role("button", name="Score").click()
 
 
 @pytest.fixture

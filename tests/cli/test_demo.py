@@ -39,7 +39,7 @@ def test_the_demo_of_an_installed_wheel_fits_scores_and_plots_real_series_and_le
 ) -> None:
     result = demo(folder, "--output=page.html", python=install_wheel(tmp_path))
     assert result.returncode == 0, result.stdout + result.stderr
-    for part in ("new-york-temperature", "seattle-wind", "anomaly", "normal", "2 series trained", "page.html"):
+    for part in ("new-york-temperature", "seattle-wind", "anomaly", "normal", "2 series fitted", "page.html"):
         assert part in result.stdout
     page = (folder / "page.html").read_text()
     assert samples.NAMES[0] in page

@@ -107,7 +107,7 @@ def test_where_systemd_is_not_the_init_system_nothing_is_written(
     monkeypatch.setattr(systemd, "BOOTED", tmp_path / "missing")
     result = run("service", "install", "--user", "--home", str(tmp_path / "home"))
     assert result.code == 2
-    assert "systemd does not manage this machine" in result.err
+    assert "systemd is not the init system here" in result.err
     assert not user_unit(tmp_path).exists()
     assert not calls.exists()
 

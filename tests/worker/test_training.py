@@ -305,5 +305,5 @@ def test_log_lines_of_a_fit_contain_its_request_id(
     run(training, job_id)
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "follow-me" in line]
     messages = {line["logger"]: line["message"] for line in lines if line.get("job_id") == job_id}
-    assert messages["shared.fitting.accepting"] == f"job {job_id} of {series_id} is accepted"
+    assert messages["shared.fitting.accepting"] == f"job {job_id} of {series_id} accepted"
     assert messages["worker.training"] == f"job {job_id}: published version 1 of {series_id}"

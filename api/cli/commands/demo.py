@@ -35,7 +35,7 @@ def demo(
 ) -> None:
     """Start everything in a temporary home, fit real series, predict, plot, and stop.
 
-    Works next to a running `tsad up`.
+    It can run next to `tsad up`.
     """
     check_writable(output)
     with tempfile.TemporaryDirectory(prefix="tsad-demo-") as folder:
@@ -70,7 +70,7 @@ def show(client: Client, sample: samples.Sample, check: Callable[[], object]) ->
     band = client.post(f"/predict/{sample.name}", {"timestamp": sample.timestamps[-1] + DAY_S, "value": 0})
     console.print(
         f"  version {job['version']} by {job['worker']}: {version['detector']}, fitted in {version['fit_ms']:.1f} ms, "
-        f"{100 * version['anomaly_share']:.1f} % of the training points are anomalies, normal range "
+        f"{100 * version['anomaly_share']:.1f} % of the training points are anomalies, normal band "
         f"{band['lower']:.2f} to {band['upper']:.2f}"
     )
     width = band["upper"] - band["lower"]
@@ -101,7 +101,7 @@ def show_health(client: Client) -> None:
             break
         time.sleep(0.1)
     console.print(
-        f"\n{health['series_trained']} series trained; prediction latency {inference['avg']:.1f} ms "
+        f"\n{health['series_trained']} series fitted; prediction latency {inference['avg']:.1f} ms "
         f"(p95 {inference['p95']:.1f}), fit latency {training['avg']:.1f} ms (p95 {training['p95']:.1f})"
     )
 
@@ -117,6 +117,6 @@ def write_plot(client: Client, series_id: str, output: Path) -> None:
         output.write_text(page.replace("</body>", f"{inline}</body>"), encoding="utf-8")
     except OSError as error:
         raise TsadError(
-            Code.START_FAILED, f"The plot page cannot be written: {error}. Choose a file with --output."
+            Code.START_FAILED, f"The plot page cannot be written: {error}. Choose another file with --output."
         ) from error
     console.print(f"Plot page: [bold]{output.resolve()}[/]\n")

@@ -68,7 +68,7 @@ def doctor(
         bool,
         typer.Option("--fix", help="Migrate an old schema, and send a new message for queued jobs that have none."),
     ] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Skip the artifacts instead of reading each.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Skip the check that reads every artifact.")] = False,
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -126,7 +126,7 @@ def _schema(examination: Examination) -> Iterator[Finding]:
 def _redis(examination: Examination) -> Iterator[Finding]:
     waiting = messages_waiting(examination.redis)
     if waiting is None:
-        yield Finding("redis", State.FAILED, "does not answer: fits are accepted, but wait until it does")
+        yield Finding("redis", State.FAILED, "does not answer: accepted fits stay queued until it does")
     else:
         yield Finding("redis", State.OK, f"answers; {waiting:,} messages waiting")
 
@@ -134,7 +134,7 @@ def _redis(examination: Examination) -> Iterator[Finding]:
 def _workers(examination: Examination) -> Iterator[Finding]:
     alive = workers_alive(examination.redis)
     state = State.OK if alive else State.FAILED
-    yield Finding("workers", state, f"{alive:,} alive" if alive else "none reported recently: jobs wait")
+    yield Finding("workers", state, f"{alive:,} alive" if alive else "no recent heartbeat: jobs stay queued")
 
 
 def _queue(examination: Examination) -> Iterator[Finding]:

@@ -43,7 +43,7 @@ def fit(
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Fit a series from a file. Guess its columns and time unit, and report the guesses.
+    """Fit a series from a file. tsad guesses columns and time unit, and reports its guesses.
 
     [bold]tsad fit boiler.csv --series boiler --wait[/]
 

@@ -76,7 +76,7 @@ def fit_many(
     """Fit a series from each file; its id is the prefix and the file name without extension.
 
     Each fit's idempotency key is a hash of its request.
-    Run the command again after an interruption or a full queue: it returns accepted jobs and adds missing ones.
+    Run the command again after an interruption or a full queue: it finds the accepted jobs and adds only missing ones.
     Files that cannot be fitted are reported and skipped; the exit code is then 1.
 
     [bold]tsad fit-many sensors/ --prefix plant1- --wait[/]
@@ -103,7 +103,7 @@ def fit_many(
 
 
 def point_files(source: str) -> list[Path]:
-    """List the point files of a folder, or all files of a pattern, by name; raise `InputError` if there are none."""
+    """List a folder's files with one of `SUFFIXES`, or a pattern's files, by name; raise `InputError` if none."""
     folder = Path(source)
     if folder.is_dir():
         files = [file for file in folder.iterdir() if file.is_file() and suffix_of(file)]
@@ -111,13 +111,14 @@ def point_files(source: str) -> list[Path]:
         files = [Path(name) for name in glob.glob(source, recursive=True) if Path(name).is_file()]  # noqa: PTH207 - a pattern may be absolute
     if not files:
         raise InputError(
-            Code.INVALID_FILE, f"{source} contains no point files: {', '.join(SUFFIXES)}, optionally with .gz."
+            Code.INVALID_FILE,
+            f"No files in {source}. A folder needs files ending in {', '.join(SUFFIXES)}, optionally with .gz.",
         )
     return sorted(files)
 
 
 def suffix_of(file: Path) -> str:
-    """Return the suffix of a point file, such as `.csv.gz`, or an empty string for any other file."""
+    """Return the suffix that is in `SUFFIXES`, with any `.gz`; an empty string for any other file."""
     match = re.search(rf"({'|'.join(map(re.escape, SUFFIXES))})(\.gz)?$", file.name, re.IGNORECASE)
     return match[0] if match else ""
 
@@ -141,7 +142,7 @@ def series_of(file: Path, prefix: str, file_of_series: dict[str, Path]) -> str:
     series_id = check_series_id(prefix + file.name.removesuffix(suffix_of(file)))
     claimed_by = file_of_series.setdefault(series_id, file)
     if claimed_by != file:
-        raise InputError(Code.INVALID_SERIES_ID, f"Series {series_id} is already fitted from {claimed_by}.")
+        raise InputError(Code.INVALID_SERIES_ID, f"{claimed_by} has the same series id {series_id}.")
     return series_id
 
 

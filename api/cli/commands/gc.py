@@ -15,14 +15,14 @@ from shared.errors import Code, UnavailableError
 def gc(
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List unreferenced artifacts without changing anything.")
+        bool, typer.Option("--dry-run", help="List orphaned artifacts without changing anything.")
     ] = False,
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete artifacts that no row has referenced for GARBAGE_GRACE_S, as the reconciler does every COLLECT_S.
+    """Delete artifacts orphaned for GARBAGE_GRACE_S: no row refers to them. The reconciler does so every COLLECT_S.
 
-    The first run that finds an artifact unreferenced only records it; a run after the grace period deletes it.
+    The first run that finds an orphan only records it; a run after the grace period deletes it.
     """
     # A separate process, because only the collector deletes files, and it is part of the worker.
     command = [sys.executable, "-m", "worker.collecting", *(["--dry-run"] if dry_run else [])]
@@ -34,7 +34,7 @@ def gc(
     if dry_run:
         for name in lines:
             show_json({"key": name}) if as_json else print(name)
-        note(f"{len(lines):,} artifacts are unreferenced.")
+        note(f"{len(lines):,} artifacts are orphaned.")
     elif as_json:
         show_json({"deleted": int(lines[-1].split()[0])})  # the line is "12 artifacts deleted"
     else:

@@ -84,7 +84,7 @@ def retry_job(
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Fit the data of a failed or canceled job again, as a new job."""
+    """Retry a failed or canceled job as a new job with the same data."""
     with Client(url, key) as client:
         new_job = client.post(f"{_path(job)}/retry", None)
         if wait:

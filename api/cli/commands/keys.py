@@ -50,15 +50,15 @@ COLUMNS: dict[str, Callable[[ApiKey], object]] = {
 @keys.command()
 def create(
     *,
-    name: Annotated[str, typer.Option(help="Name that tells people whose key it is.")],
-    scopes: Annotated[str, typer.Option(help="Comma-separated permissions: read, fit, admin.")] = "read",
+    name: Annotated[str, typer.Option(help="Name of the key, such as its owner.")],
+    scopes: Annotated[str, typer.Option(help="Comma-separated scopes: read, fit, admin.")] = "read",
     series_prefix: Annotated[str, typer.Option(help="Limit the key to series ids with this prefix.")] = "",
     expires: Annotated[str, typer.Option(help="Expiry: 90d, 12h, or a date such as 2027-01-31.")] = "",
     first: Annotated[
         bool,
         typer.Option(
             "--first",
-            help=f"Create a key only if none exists. If {KEY_VARIABLE} is set: use its token, unless a key has it.",
+            help=f"Create a key only if none exists. With {KEY_VARIABLE}: create one with its token unless it exists.",
         ),
     ] = False,
     home: HomeFolder = None,
@@ -73,7 +73,7 @@ def create(
     if not 1 <= len(name) <= 100 or not _PREFIX.fullmatch(series_prefix):
         raise InputError(
             Code.CONFIGURATION,
-            "--name needs 1 to 100 characters, and --series-prefix at most 128 letters, digits, '.', '_' and '-'.",
+            "--name must have 1 to 100 characters, and --series-prefix at most 128 letters, digits, '.', '_' and '-'.",
         )
     secret = secret_token() if first else ""
     token = check_token(secret) if secret else new_token()

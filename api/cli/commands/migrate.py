@@ -16,7 +16,7 @@ def migrate(
     role: Annotated[
         str,
         typer.Option(
-            help="Then grant this role access to rows, which is all that processes need. "
+            help="Afterwards, grant this role access to rows; processes need no other rights. "
             f"If {PASSWORD} is set, create the role if needed and set its password."
         ),
     ] = "",

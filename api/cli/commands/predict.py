@@ -24,7 +24,7 @@ def predict(
         str, typer.Option(help="Time of the value: 2026-01-31T12:00:00Z, or Unix time.", show_default="now")
     ] = "",
     context: Annotated[
-        list[float] | None, typer.Option(help="Recent value before the one to score, oldest first; repeatable.")
+        list[float] | None, typer.Option(help="A value that precedes the point; repeat it for more, oldest first.")
     ] = None,
     file: Annotated[str, typer.Option(help="Score the points of a file; - reads standard input.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="List the normal points of a file too.")] = False,

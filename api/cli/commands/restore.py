@@ -48,7 +48,8 @@ def restore(
             if newly_damaged := sorted(set(result.damaged) - set(manifest["damaged"])):
                 raise DamagedError(
                     Code.ARTIFACT_DAMAGED,
-                    f"Missing or damaged in the backup: {', '.join(newly_damaged[:MOST_LISTED])}. Nothing is restored.",
+                    f"Missing or damaged in the backup: {', '.join(newly_damaged[:MOST_LISTED])}. "
+                    "Nothing was restored.",
                 )
         schema.migrate(settings.database)
     print_report(manifest | {"artifacts": result.copied}, "restored from", source, as_json=as_json)

@@ -104,14 +104,14 @@ def pin(
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Serve a version as latest until it is unpinned: roll back without refitting."""
+    """Serve a version as latest until it is unpinned, for example to roll back without refitting."""
     with Client(url, key) as client:
         _print_series(client.put(f"{_path(series_id)}/pin", {"version": version}), as_json=as_json)
 
 
 @series.command("unpin")
 def unpin(series_id: SeriesId, *, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False) -> None:
-    """Remove the pin, so that latest is the newest version again."""
+    """Remove the pin: the newest version is the latest again."""
     with Client(url, key) as client:
         _print_series(client.delete(f"{_path(series_id)}/pin"), as_json=as_json)
 

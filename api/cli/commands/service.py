@@ -11,7 +11,7 @@ from shared.embedded import default_home
 
 service = typer.Typer(no_args_is_help=True, help="Keep `tsad up` running as a systemd service.")
 
-OfUser = Annotated[bool, typer.Option("--user", help="A service of your own account, which needs no root.")]
+OfUser = Annotated[bool, typer.Option("--user", help="Use a service of your own account; no root needed.")]
 
 
 @service.command()
@@ -23,7 +23,7 @@ def install(
         Path | None,
         typer.Option(
             envvar="TSAD_HOME",
-            help="Folder for everything it writes, and for a file .env with settings.",
+            help="Folder for all files that tsad writes, and for .env.",
             show_default="~/.local/state/tsad with --user, else /var/lib/tsad",
         ),
     ] = None,
@@ -45,9 +45,7 @@ def install(
         return
     unit.install()
     systemctl = " ".join(unit.systemctl)
-    print(
-        f"Installed {unit.path}. Look at it with `{systemctl} status tsad` and `journalctl {'--user ' * user}-u tsad`."
-    )
+    print(f"Installed {unit.path}. Check it with `{systemctl} status tsad` and `journalctl {'--user ' * user}-u tsad`.")
     if user:
         print("It stops when you log out, unless you run `loginctl enable-linger` once.")
 

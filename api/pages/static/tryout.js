@@ -1,4 +1,4 @@
-// Checks the points that the user types, pastes or drops against this version, draws them and lists the verdicts.
+// Scores the points that the user types, pastes or drops with this version, draws them and lists the verdicts.
 import { call } from "./api.js";
 import * as chart from "./chart.js";
 import { pointsOf } from "./lines.js";
@@ -103,7 +103,7 @@ function show(points, verdicts) {
   const anomalies = words.filter((word) => word === "anomaly").length;
   const unknown = words.filter((word) => word === "unknown").length;
   const shortened = points.length > MOST_LISTED ? ` The list shows the first ${MOST_LISTED}.` : "";
-  const unknownNote = unknown ? ` Unknown: ${unknown}, because too few points come before.` : "";
+  const unknownNote = unknown ? ` Unknown: ${unknown}, with too few previous points.` : "";
   summary.textContent = points.length ? `Anomalies: ${anomalies} of ${points.length}.${unknownNote}${shortened}` : "";
   list.hidden = points.length === 0;
   list.querySelector("tbody").replaceChildren(

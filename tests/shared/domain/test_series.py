@@ -121,7 +121,7 @@ def test_timestamps_that_do_not_increase_are_rejected_with_their_indices() -> No
     error = rejection([10, 20, 20, 30, 29, 40], [0.0] * 6)
     assert error.code is Code.TIMESTAMPS_NOT_INCREASING
     assert locations(error) == [("timestamps", 2), ("timestamps", 4)]
-    assert "timestamps[2] is the first of 2" in error.detail
+    assert "Violations: 2, first at timestamps[2]" in error.detail
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
