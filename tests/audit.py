@@ -55,7 +55,7 @@ def judged_audit(run_: "subprocess.CompletedProcess[str]") -> Outcome:
 
 
 def patterns() -> Outcome:
-    """Run bandit from medium severity and confidence. Ruff covers the rest, and B704 as S704, where code says why."""
+    """Run bandit from medium severity and confidence up. Ruff covers the rest, and checks B704 as S704."""
     result = run(
         "bandit", "--quiet", "--recursive", *OURS, "--severity-level=medium", "--confidence-level=medium", "--skip=B704"
     )

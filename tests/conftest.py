@@ -1,4 +1,4 @@
-"""Real servers for the session; a database, folders and processes only for the tests."""
+"""Real servers, and a database, folders and processes that only the tests use."""
 
 import os
 import re
@@ -36,7 +36,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the longest modules first, so that no process starts a long one when the other has finished."""
+    """Run the longest modules first, so that no process starts a long one after the other has finished."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 

@@ -28,7 +28,7 @@ def mean(values: Sequence[float]) -> Fraction:
 
 
 def standard_deviation(values: Sequence[float]) -> Decimal:
-    """Return the population's, to 60 digits: the variance is exact, only its root is rounded."""
+    """Return that of the population to 60 digits: the variance is exact, only its root is rounded."""
     middle = mean(values)
     variance = sum(((Fraction(value) - middle) ** 2 for value in values), Fraction(0)) / len(values)
     with localcontext() as context:
@@ -67,7 +67,7 @@ def block_maxima(scores: Sequence[float], block: int) -> list[int]:
 
 
 def window_vector(window: Sequence[float]) -> list[float]:
-    """Return (m - mean) / sqrt(blocks) for the means m of at most 32 equal blocks at the end, and 0.3 of the mean."""
+    """Return (m - mean) / sqrt(blocks) for the means m of at most 32 equal blocks at the end, and 0.3 * mean."""
     step = math.ceil(len(window) / 32)
     blocks = len(window) // step
     mean_of_all = math.fsum(window) / len(window)
@@ -100,7 +100,7 @@ def msnn_scores(state: Msnn, values: Sequence[float], timestamps: Sequence[int])
 
 
 def _nearness(state: Msnn, values: Sequence[float]) -> float:
-    """Return the distance of the last window from the nearest, in usual distances: the mean over scales that fit."""
+    """Return the distance of the last window to its nearest neighbor in usual distances, averaged over scales."""
     ratios = []
     for scale in state.windows.scales:
         if scale.length <= len(values):

@@ -23,7 +23,7 @@ UNKNOWN = {"name": "c", "skip_reason": "not found"}
         ([], Verdict.NOT_RUN),
     ],
 )
-def test_only_packages_that_were_all_looked_up_pass(packages: list[dict[str, Any]], verdict: Verdict) -> None:
+def test_the_audit_passes_only_if_every_package_was_looked_up(packages: list[dict[str, Any]], verdict: Verdict) -> None:
     pip_audit = subprocess.CompletedProcess([], 0, json.dumps({"dependencies": packages}), "")
     assert judged_audit(pip_audit)[0] == verdict
 

@@ -58,7 +58,7 @@ def outcome(checkout: Path, *arguments: str, **options: Any) -> tuple[int, str]:
     return process.returncode, process.stdout + process.stderr
 
 
-def test_without_a_command_it_lists_them_and_installs_nothing(checkout: Path) -> None:
+def test_without_a_command_run_lists_its_commands_and_installs_nothing(checkout: Path) -> None:
     code, output = outcome(checkout)
     assert code == 2
     assert all(f"\n  {command} " in output for command in ("demo", "up", "test", "lint"))
@@ -71,7 +71,7 @@ def test_a_prepared_environment_is_left_alone(run: Any) -> None:
     assert len(run.installed) == 1
 
 
-def test_serving_installs_less_than_developing_and_nothing_after_it(
+def test_serving_installs_less_than_testing_and_nothing_once_tests_can_run(
     run: Any, monkeypatch: pytest.MonkeyPatch, checkout: Path
 ) -> None:
     monkeypatch.setattr(run.os, "execv", lambda *_: None)
@@ -82,7 +82,7 @@ def test_serving_installs_less_than_developing_and_nothing_after_it(
 
 
 @pytest.mark.parametrize("name", ["requirements-local.lock", "pyproject.toml"])
-def test_a_changed_requirement_prepares_again(run: Any, checkout: Path, name: str) -> None:
+def test_a_changed_requirement_installs_again(run: Any, checkout: Path, name: str) -> None:
     run.prepare(run.LOCAL_LOCK)
     (checkout / name).write_text("other\n")
     run.prepare(run.LOCAL_LOCK)
@@ -196,7 +196,7 @@ def test_lint_runs_every_check_and_fails_if_one_fails(
     assert run.main(["lint"]) == 0
 
 
-def test_every_other_word_is_passed_to_tsad(run: Any, monkeypatch: pytest.MonkeyPatch, checkout: Path) -> None:
+def test_all_other_commands_are_passed_to_tsad(run: Any, monkeypatch: pytest.MonkeyPatch, checkout: Path) -> None:
     executed: list[tuple[str, list[str]]] = []
     monkeypatch.setattr(run.os, "execv", lambda path, argv: executed.append((str(path), argv)))
     run.main(["up", "--port", "0"])

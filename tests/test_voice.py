@@ -16,9 +16,9 @@ BAD = "Who" + "ever asks"  # in two parts, so that the check passes over this fi
         ("def test_it_ends_for_" + "good() -> None:", 1),
     ],
 )
-def test_a_phrase_is_found_with_its_line_also_across_lines_and_in_names(text: str, line: int) -> None:
-    ((found, phrase),) = findings(text)
-    assert found == line
+def test_a_phrase_is_found_with_its_line_even_across_lines_or_in_names(text: str, line: int) -> None:
+    ((number, phrase),) = findings(text)
+    assert number == line
     assert advice(phrase)
 
 
@@ -27,5 +27,5 @@ def test_plain_text_passes(text: str) -> None:
     assert list(findings(text)) == []
 
 
-def test_the_checkout_is_free_of_them() -> None:
+def test_the_checkout_is_free_of_phrases_to_avoid() -> None:
     assert main() == 0

@@ -1,4 +1,4 @@
-"""`python -m tests.voice`: find phrases that hide who does what, or that have a plain word.
+"""`python -m tests.voice`: find phrases that hide who does what, or that have a plainer synonym.
 
 Documents, comments, docstrings, messages and names of tests are all read by people, so all text of the checkout counts.
 """

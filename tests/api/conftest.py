@@ -1,4 +1,4 @@
-"""Fixtures: an API that requires keys, in addition to the one that does not."""
+"""Fixtures for an API that requires keys, next to the one that requires none."""
 
 from collections.abc import Iterator
 

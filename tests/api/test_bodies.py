@@ -76,7 +76,7 @@ def test_a_client_with_expect_100_is_refused_before_it_sends_the_body(small_api:
         assert refusal(wire.reply()) == (413, "body_too_large")
 
 
-def test_a_body_that_arrives_with_its_head_has_the_same_limit(settings: Settings) -> None:
+def test_the_limit_also_applies_to_a_body_that_arrives_with_its_head(settings: Settings) -> None:
     head = "POST /fit/a HTTP/1.1\r\nHost: localhost\r\n"
     with serving(settings.model_copy(update={"max_body_bytes": 1000})) as api:
         for size, status in ((1000, 422), (1001, 413), (60_000, 413)):
@@ -97,7 +97,7 @@ def test_a_chunked_body_is_refused_as_soon_as_it_exceeds_the_limit(small_api: ht
         assert refusal(wire.reply()) == (413, "body_too_large")
 
 
-def test_the_largest_body_is_read(small_api: httpx.Client, series_id: str) -> None:
+def test_a_body_of_exactly_the_limit_is_accepted(small_api: httpx.Client, series_id: str) -> None:
     assert small_api.post(f"/fit/{series_id}", content=FIT.ljust(MAX_BODY_BYTES)).status_code == 202
     assert gzipped(small_api, gzip.compress(FIT.ljust(MAX_BODY_BYTES)), series_id).status_code == 202
     refused = gzipped(small_api, gzip.compress(FIT.ljust(MAX_BODY_BYTES + 1)), series_id)
@@ -193,7 +193,7 @@ def test_the_body_of_a_get_is_ignored(small_api: httpx.Client) -> None:
     assert answer.status_code == 200
 
 
-def test_a_body_that_must_wait_for_memory_too_long_is_refused(
+def test_a_body_that_waits_too_long_for_memory_is_refused(
     small_api: httpx.Client, series_id: str, short_wait: None
 ) -> None:
     with ExitStack() as stack:
@@ -208,7 +208,9 @@ def test_a_body_that_must_wait_for_memory_too_long_is_refused(
         answer = small_api.post(f"/fit/{series_id}", content=large)
         assert answer.json()["code"] == "overloaded"
         assert int(answer.headers["Retry-After"]) >= 1
-    until(lambda: small_api.post(f"/fit/{series_id}", content=large).status_code == 202)  # their memory was released
+    until(
+        lambda: small_api.post(f"/fit/{series_id}", content=large).status_code == 202
+    )  # the closed uploads released their memory
 
 
 def test_small_requests_do_not_wait_for_large_uploads(small_api: httpx.Client, series_id: str, long_wait: None) -> None:
@@ -232,7 +234,7 @@ def test_a_stalled_upload_is_aborted(small_api: httpx.Client, series_id: str, mo
         assert small_api.post(f"/fit/{series_id}", content=FIT.ljust(MAX_BODY_BYTES)).status_code == 202
 
 
-def test_concurrent_bodies_that_exceed_the_memory_together_are_all_read(
+def test_concurrent_bodies_that_together_exceed_the_memory_are_all_read(
     small_api: httpx.Client, series_id: str, long_wait: None
 ) -> None:
     large = FIT.ljust(MAX_BODY_BYTES)

@@ -20,7 +20,7 @@ def ended(wire: Wire) -> bool:
 
 
 def statuses(wire: Wire, replies: int) -> list[int]:
-    """The statuses of replies that may arrive together, where reading a single reply would swallow the others."""
+    """The statuses of replies that may arrive together: reading one at a time would lose the others."""
     arrived = b""
     while arrived.count(b"HTTP/1.1 ") < replies and (part := wire.connection.recv(65_536)):
         arrived += part
@@ -38,7 +38,7 @@ def status(api: httpx.Client) -> int:
 def test_an_endless_head_is_refused(api: httpx.Client, part: bytes) -> None:
     with wired(api) as wire:
         wire.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
-        # Bytes that the server has not read when it closes the connection would destroy its response.
+        # If the server closes the connection with bytes unread, the client may lose the response.
         for sent in range(0, 200_000, len(part)):
             wait_s = 1 if sent > connections.MOST_HEAD_BYTES else 0
             if select.select([wire.connection], [], [], wait_s)[0]:
@@ -58,7 +58,7 @@ def test_a_head_of_normal_size_passes_however_it_is_split(api: httpx.Client) -> 
             assert wire.reply("GET").status == 200
 
 
-def test_a_large_body_does_not_count_toward_its_head_or_the_next(api: httpx.Client) -> None:
+def test_a_large_body_does_not_count_toward_the_limit_on_heads(api: httpx.Client) -> None:
     body = b" " * 300_000
     request = b"POST /predict/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     with wired(api) as wire:
@@ -67,7 +67,9 @@ def test_a_large_body_does_not_count_toward_its_head_or_the_next(api: httpx.Clie
             assert statuses(wire, 2) == [422, 422]
 
 
-def test_a_head_that_is_not_complete_in_time_is_aborted(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_whose_head_is_not_complete_in_time_is_closed(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.2)
     for begun in (b"", b"GET /livez HT"):
         with wired(api) as wire:

@@ -44,7 +44,9 @@ def test_a_series_too_short_for_a_detector_is_refused_with_the_required_length(
     assert api.post(f"/fit/{series_id}", json=ramp(min_points, detector=detector)).status_code == 202
 
 
-def test_exclusions_that_leave_too_few_points_are_refused_with_their_number(api: httpx.Client, series_id: str) -> None:
+def test_exclusions_that_leave_too_few_points_are_refused_with_the_number_left(
+    api: httpx.Client, series_id: str
+) -> None:
     body = ramp(60)
     full_span = [body["timestamps"][0], body["timestamps"][-1]]
     for window, remaining in ((full_span, 0), ([full_span[0], full_span[1] - 60], 1)):
@@ -54,7 +56,7 @@ def test_exclusions_that_leave_too_few_points_are_refused_with_their_number(api:
         assert answer.json()["errors"][0]["loc"] == ["parameters", "exclude"]
 
 
-def test_a_cycle_is_refused_if_the_data_spans_less_than_two_of_it(api: httpx.Client, series_id: str) -> None:
+def test_a_cycle_is_refused_if_the_data_spans_less_than_two_cycles(api: httpx.Client, series_id: str) -> None:
     week = {"detector": "seasonal", "parameters": {"cycle": "week"}}
     answer = api.post(f"/fit/{series_id}", json=hourly(10, **week))
     assert (answer.status_code, answer.json()["code"]) == (422, "too_few_points")
@@ -81,7 +83,7 @@ def test_every_verdict_can_be_explained(
     assert (why["similar_from"] is None) == ("most similar" not in verdict["explanation"])
 
 
-def test_a_seasonal_explanation_names_the_time_of_comparison(
+def test_a_seasonal_explanation_names_the_weekday_and_time(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id, hourly(28, detector="seasonal", parameters={"cycle": "week"}))

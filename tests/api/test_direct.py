@@ -60,7 +60,7 @@ def comparable(answer: httpx.Response) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("method", "path", "content"), REQUESTS)
-def test_answers_are_the_same_without_it(
+def test_responses_are_the_same_without_the_shortcut(
     api: httpx.Client, without_direct: httpx.Client, method: str, path: str, content: dict[str, Any]
 ) -> None:
     assert comparable(api.request(method, path, **content)) == comparable(

@@ -90,7 +90,7 @@ def test_a_stream_shows_each_change_of_a_job_until_it_has_ended(
     assert received[-1].job == api.get(f"/jobs/{job_id}").json()
 
 
-def test_a_stream_of_a_job_that_has_ended_shows_it_and_ends(
+def test_a_stream_of_a_finished_job_sends_its_state_and_ends(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     job_id = fitted(series_id)
@@ -126,7 +126,7 @@ def test_one_stream_reports_all_jobs_of_a_series(api: httpx.Client, training: Tr
         assert event.job["job_id"] == new
 
 
-def test_a_stream_of_one_status_reports_jobs_that_leave_it(api: httpx.Client, series_id: str) -> None:
+def test_a_stream_filtered_by_status_reports_jobs_that_leave_the_status(api: httpx.Client, series_id: str) -> None:
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     with stream(api, f"/jobs/events?series_id={series_id}&status=queued") as queued:
         assert next(queued).job["status"] == "queued"
@@ -134,7 +134,7 @@ def test_a_stream_of_one_status_reports_jobs_that_leave_it(api: httpx.Client, se
         assert next(queued).job["status"] == "cancelled"
 
 
-def test_a_job_that_is_requeued_is_an_event(api: httpx.Client, training: Training, series_id: str) -> None:
+def test_requeuing_a_job_sends_an_event(api: httpx.Client, training: Training, series_id: str) -> None:
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     with stream(api, f"/jobs/events?series_id={series_id}") as all_events:
         with training.sessions.begin() as session:
@@ -154,7 +154,7 @@ def test_an_idle_stream_sends_a_comment_periodically(
         assert ": nothing new" in islice(answer.iter_lines(), 8)
 
 
-def test_streams_are_limited_and_free_their_slot_at_the_end(
+def test_streams_are_limited_and_a_closed_stream_frees_its_slot(
     settings: Settings, series_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(polling, "MOST_STREAMS", 2)

@@ -137,7 +137,7 @@ def test_a_bad_body_gets_a_problem_and_nothing_is_stored(
     assert not (root(artifacts.data) / series_id).exists()
 
 
-def test_timestamps_in_milliseconds_are_recognized(api: httpx.Client, series_id: str) -> None:
+def test_a_problem_points_out_timestamps_in_milliseconds(api: httpx.Client, series_id: str) -> None:
     body = raw(timestamps="[1705000000000,1705000001000,1705000002000]")
     assert "milliseconds" in api.post(f"/fit/{series_id}", content=body).json()["detail"]
 
@@ -181,14 +181,14 @@ HOSTILE = [
 def test_a_hostile_series_id_is_refused(api: httpx.Client, artifacts: Artifacts, hostile: str) -> None:
     stores = root(artifacts.data).parent
     before = {path for path in stores.rglob("*") if "home" not in path.parts}
-    answer = api.send(as_it_is(api, f"/fit/{hostile}"))
+    answer = api.send(request_to_exact_path(api, f"/fit/{hostile}"))
     assert answer.status_code in (404, 422)
     assert answer.json()["code"] in ("invalid_series_id", "route_not_found")
     assert {path for path in stores.rglob("*") if "home" not in path.parts} == before
 
 
-def as_it_is(api: httpx.Client, path: str) -> httpx.Request:
-    """Send a request with this exact path, because clients normalize dots."""
+def request_to_exact_path(api: httpx.Client, path: str) -> httpx.Request:
+    """Build a request with this exact path, because clients normalize dots."""
     request = api.build_request("POST", "/", json=ramp())
     request.extensions["target"] = path.encode()
     return request

@@ -58,7 +58,7 @@ def test_an_invalid_request_to_fit_again_is_refused_at_once(
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
-def test_points_too_short_for_the_cycle_are_refused_at_once(
+def test_a_series_too_short_for_the_cycle_is_refused_at_once(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     four_days = {
@@ -82,7 +82,7 @@ def test_an_unknown_series_or_version_cannot_be_fitted_again(
     assert api.post(f"/series/{series_id}/versions/2/fit", json=ROBUST).json()["code"] == "version_not_found"
 
 
-def test_a_full_queue_refuses_it(
+def test_a_full_queue_refuses_to_fit_a_version_again(
     api: httpx.Client, series_id: str, fitted: Callable[..., str], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted(series_id)

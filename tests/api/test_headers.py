@@ -27,7 +27,9 @@ ROUTES = [
 
 
 @pytest.mark.parametrize(("method", "path", "status"), ROUTES)
-def test_every_response_has_them_including_errors(api: httpx.Client, method: str, path: str, status: int) -> None:
+def test_every_response_including_errors_has_security_headers(
+    api: httpx.Client, method: str, path: str, status: int
+) -> None:
     answer = api.request(method, path)
     assert answer.status_code == status
     assert {name: answer.headers.get(name) for name in DEFAULTS} == DEFAULTS
@@ -35,7 +37,7 @@ def test_every_response_has_them_including_errors(api: httpx.Client, method: str
     assert "strict-transport-security" not in answer.headers
 
 
-def test_refusals_by_the_chain_have_them(api: httpx.Client, keyed: httpx.Client) -> None:
+def test_refusals_by_middleware_have_security_headers(api: httpx.Client, keyed: httpx.Client) -> None:
     for answer in (
         keyed.get("/series"),
         api.post("/fit/a", headers={"Origin": "https://evil.example"}),
@@ -45,7 +47,7 @@ def test_refusals_by_the_chain_have_them(api: httpx.Client, keyed: httpx.Client)
         assert {name: answer.headers.get(name) for name in DEFAULTS} == DEFAULTS
 
 
-def test_responses_to_unexpected_errors_have_them(settings: Settings) -> None:
+def test_responses_to_unexpected_errors_have_security_headers(settings: Settings) -> None:
     with serving(settings, change=with_a_defect) as api:
         answer = api.get("/broken")
         assert answer.status_code == 500

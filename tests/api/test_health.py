@@ -102,7 +102,7 @@ def test_the_healthcheck_counts_series_and_shows_latencies(
     api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1})
     until(lambda: api.get("/healthcheck").json()["inference_latency_ms"]["avg"] > 0)
     until(lambda: api.get("/healthcheck").json()["training_latency_ms"]["p95"] > 0)
-    with serving(settings) as fresh:  # counts at once, while another process may serve a cached count for a few seconds
+    with serving(settings) as fresh:  # counts now; another process may serve a cached count for a few seconds
         assert fresh.get("/healthcheck").json()["series_trained"] >= 1
 
 

@@ -63,7 +63,7 @@ def test_an_excerpt_contains_extremes_peaks_and_anomalies_of_its_span(
 def test_with_too_many_anomalies_each_slice_still_shows_one() -> None:
     score = [0.5] * 10_000
     score[100:5_000] = [2.0] * 4_900
-    score[9_000] = 1.5  # isolated, and the lowest of all
+    score[9_000] = 1.5  # isolated, and the lowest anomaly
     assert 9_000 in places(history_of(score).excerpt(0, LAST_TIMESTAMP, 400))
 
 

@@ -177,7 +177,7 @@ def test_a_retry_is_checked_like_a_fit(settings: Settings, api: httpx.Client, jo
     assert api.post(f"/jobs/{job_id}/retry").status_code == 202
 
 
-def test_a_retry_whose_data_is_damaged_says_so_at_once(settings: Settings, api: httpx.Client, job_id: str) -> None:
+def test_a_retry_is_refused_at_once_if_its_data_is_damaged(settings: Settings, api: httpx.Client, job_id: str) -> None:
     api.post(f"/jobs/{job_id}/cancel")
     (data,) = Path(settings.training_data_folder).glob(f"*/{job_id}.npz")
     data.write_bytes(b"damaged")

@@ -42,7 +42,7 @@ def test_pages_contain_every_job_once_while_new_ones_arrive(api: httpx.Client, s
     assert listed_ids == job_ids[::-1]
 
 
-def test_a_list_shows_one_status_only(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
+def test_a_list_can_be_limited_to_one_status(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
     succeeded = fitted(series_id)
     cancelled, queued = accepted(api, series_id, 2)
     api.post(f"/jobs/{cancelled}/cancel")

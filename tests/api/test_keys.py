@@ -112,7 +112,7 @@ def test_a_new_key_works_at_once(keyed: httpx.Client, make_key: MakeKey) -> None
     assert keyed.get("/series", auth=make_key("read")).status_code == 200
 
 
-def test_a_key_with_the_same_prefix_as_a_valid_one_is_refused(keyed: httpx.Client, root: Key) -> None:
+def test_a_key_that_only_begins_like_a_valid_one_is_refused(keyed: httpx.Client, root: Key) -> None:
     assert keyed.get("/series", auth=Key("", root.token + "x")).status_code == 401
     assert keyed.get("/series", auth=Key("", root.token[:-1])).status_code == 401
 

@@ -133,7 +133,7 @@ def test_connections_closed_by_the_database_cost_clients_at_most_one_retry(
 
 
 @pytest.mark.parametrize("kind", ["unreachable", "silent"])
-def test_an_unresponsive_database_is_an_error_each_time(
+def test_every_lookup_in_an_unresponsive_database_raises_an_error(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(latest, "_ANSWER_WITHIN_S", 0.1)

@@ -80,7 +80,7 @@ def test_sign_in_never_redirects_to_another_site(browser: httpx.Client, root: Ke
     assert sign_in(browser, root, next=place).headers["Location"] == "/"
 
 
-def test_a_cookie_changes_nothing_without_the_header_of_our_pages(
+def test_changes_with_a_cookie_require_the_header_of_our_pages(
     browser: httpx.Client, root: Key, series_id: str
 ) -> None:
     sign_in(browser, root)
@@ -185,7 +185,7 @@ FOREIGN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-def test_pages_of_other_sites_cannot_change_anything_in_any_mode(
+def test_other_sites_cannot_change_anything_with_or_without_keys(
     api: httpx.Client, keyed: httpx.Client, root: Key, series_id: str, headers: dict[str, str]
 ) -> None:
     for client, auth in ((api, httpx.Auth()), (keyed, root)):

@@ -141,7 +141,7 @@ def test_the_queue_and_the_size_of_versions_are_reported(
     assert client.delete(f"/series/{series_id}").is_success
 
 
-def test_an_unavailable_server_costs_only_its_own_metrics(metrics_settings: Settings) -> None:
+def test_only_the_metrics_of_an_unavailable_server_are_missing(metrics_settings: Settings) -> None:
     closed = f"127.0.0.1:{free_port()}"
     for name, url, missing, present in (
         ("database", f"postgresql://{closed}/tsad", "tsad_open_jobs", "tsad_messages_waiting"),

@@ -41,7 +41,7 @@ def check(document: dict[str, Any], name: str, body: Any) -> None:
     jsonschema.Draft202012Validator(schema).validate(body)
 
 
-def test_it_names_the_product_and_its_version(document: dict[str, Any]) -> None:
+def test_the_document_names_the_product_and_its_version(document: dict[str, Any]) -> None:
     assert document["info"]["title"] == "tsad"
     assert document["info"]["version"] == __version__
 

@@ -75,7 +75,7 @@ def test_a_wait_whose_client_disconnected_is_dropped(api: httpx.Client, sessions
     asyncio.run(wait())
 
 
-def test_a_wait_for_an_unknown_job_and_one_when_the_process_stops_end_at_once(sessions: Sessions) -> None:
+def test_a_wait_for_an_unknown_job_or_on_a_closed_poller_ends_at_once(sessions: Sessions) -> None:
     async def wait() -> None:
         poller = Poller(sessions, asyncio.to_thread)
         await asyncio.wait_for(poller.wait(str(uuid4()), 20), 5)
@@ -99,15 +99,13 @@ def test_a_wait_survives_a_database_outage(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("wait", ["30.1", "-0.1", "1e99", "inf", "nan", "", "5s", "%00"])
-def test_a_wait_out_of_range_is_refused(
-    api: httpx.Client, series_id: str, fitted: Callable[..., str], wait: str
-) -> None:
+def test_an_invalid_wait_is_refused(api: httpx.Client, series_id: str, fitted: Callable[..., str], wait: str) -> None:
     answer = api.get(f"/jobs/{fitted(series_id)}?wait={wait}")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize("wait", ["0", "30", "0.5"])
-def test_a_wait_in_range_for_a_finished_job_is_answered(
+def test_a_valid_wait_for_a_finished_job_is_answered(
     api: httpx.Client, series_id: str, fitted: Callable[..., str], wait: str
 ) -> None:
     assert api.get(f"/jobs/{fitted(series_id)}?wait={wait}").json()["status"] == "succeeded"

@@ -130,7 +130,7 @@ def test_an_invalid_point_gets_a_problem(api: httpx.Client, trained: str, body: 
 def test_a_point_that_is_not_json_gets_a_problem(api: httpx.Client, trained: str, body: bytes) -> None:
     answer = api.post(f"/predict/{trained}", content=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_json")
-    for path in (f"/predict/{trained}/batch", "/predict"):  # their fields are checked first
+    for path in (f"/predict/{trained}/batch", "/predict"):  # these routes check fields first
         answer = api.post(path, content=body)
         assert answer.status_code == 422
         assert answer.json()["code"] in ("invalid_json", "invalid_request")
@@ -166,7 +166,9 @@ def test_an_invalid_batch_gets_a_problem(api: httpx.Client, trained: str, body: 
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
-def test_a_batch_has_a_size_limit_and_modes(api: httpx.Client, settings: Settings, trained: str) -> None:
+def test_a_batch_over_the_size_limit_or_with_an_unknown_mode_is_refused(
+    api: httpx.Client, settings: Settings, trained: str
+) -> None:
     single = {"timestamps": [1], "values": [7.0]}
     assert api.post(f"/predict/{trained}/batch?mode=causal", json=single).status_code == 200
     assert api.post(f"/predict/{trained}/batch?mode=psychic", json=single).json()["code"] == "invalid_request"
@@ -175,7 +177,9 @@ def test_a_batch_has_a_size_limit_and_modes(api: httpx.Client, settings: Setting
         assert (answer.status_code, answer.json()["code"]) == (422, "too_many_points")
 
 
-def test_excluded_points_are_not_learned(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
+def test_excluded_points_are_not_used_for_training(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
     body = ramp(60)
     body["values"][20:25] = [1e6] * 5
     incident = [body["timestamps"][20], body["timestamps"][24]]

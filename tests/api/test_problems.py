@@ -31,18 +31,18 @@ POINT = {"timestamp": 1, "value": 2}
 # Codes that no request below provokes, and why.
 INTERNAL = {
     Code.NOT_FINITE: "JSON cannot express such a number, so decoding the body fails first",
-    Code.FIT_FAILED: "is in the error of a job",
-    Code.FIT_TIMEOUT: "is in the error of a job",
-    Code.WORKER_LOST: "is in the error of a job",
+    Code.FIT_FAILED: "only a job has this error",
+    Code.FIT_TIMEOUT: "only a job has this error",
+    Code.WORKER_LOST: "only a job has this error",
     Code.HEAD_TOO_LARGE: "test_connections.py provokes it",
     Code.RATE_LIMITED: "test_rates.py exceeds a rate",
     Code.UNAUTHENTICATED: "test_keys.py provokes it",
     Code.FORBIDDEN: "test_keys.py provokes it on every route",
     Code.INTERNAL_ERROR: "a defect; test_slots.py provokes it",
-    Code.CONFIGURATION: "ends a command",
-    Code.START_FAILED: "ends a command",
-    Code.API_UNREACHABLE: "ends a command",
-    Code.INVALID_FILE: "ends a command",
+    Code.CONFIGURATION: "only commands exit with it",
+    Code.START_FAILED: "only commands exit with it",
+    Code.API_UNREACHABLE: "only commands exit with it",
+    Code.INVALID_FILE: "only commands exit with it",
 }
 
 
@@ -54,7 +54,7 @@ class Scene:
     settings: Settings
     sessions: Sessions
     training: Training
-    trained: str  # a series with versions 1, pinned, and 2
+    trained: str  # a series with versions 1 (pinned) and 2
     succeeded: str  # a job
 
     def fit(self, series_id: str, **fields: Any) -> str:

@@ -10,12 +10,12 @@ from api.__main__ import make_app
 
 
 @pytest.fixture
-def _as_before() -> Iterator[None]:
+def _unfreeze() -> Iterator[None]:
     yield
     gc.unfreeze()
 
 
-@pytest.mark.usefixtures("_as_before")
+@pytest.mark.usefixtures("_unfreeze")
 def test_imported_modules_are_exempt_from_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://x/x")
     monkeypatch.setenv("REDIS_URL", "redis://x")

@@ -69,7 +69,7 @@ def test_without_a_rate_limit_nothing_is_counted(keyed: httpx.Client, root: Key)
     assert answers == {404}
 
 
-def test_a_key_has_a_limit_of_open_jobs(
+def test_a_key_has_a_limit_on_open_jobs(
     limited: tuple[httpx.Client, httpx.Client], keyed: httpx.Client, make_key: MakeKey, series_id: str
 ) -> None:
     key = make_key()

@@ -56,7 +56,7 @@ async def resolver_of(
 def test_the_cache_keeps_its_byte_limit_and_evicts_the_least_recently_used(
     settings: Settings, series_id: str, fitted: Callable[..., str]
 ) -> None:
-    for extra in range(3):  # other points, other states
+    for extra in range(3):  # different points give different states
         fitted(series_id, ramp(20 + extra))
 
     async def look() -> None:
@@ -245,7 +245,9 @@ def test_a_named_version_in_memory_does_not_wait_for_loads_of_other_states(
     asyncio.run(look())
 
 
-def test_each_resolution_is_a_hit_or_a_miss(settings: Settings, series_id: str, fitted: Callable[..., str]) -> None:
+def test_each_resolution_counts_as_a_hit_or_a_miss(
+    settings: Settings, series_id: str, fitted: Callable[..., str]
+) -> None:
     fitted(series_id)
 
     async def look() -> None:
@@ -262,7 +264,7 @@ def lookups(resolver: Resolver, result: str) -> float | None:
     return registry.get_sample_value("tsad_state_lookups_total", {"result": result})
 
 
-def test_a_restored_database_is_not_answered_from_stale_memory(
+def test_after_a_restore_no_stale_state_is_served(
     settings: Settings, sessions: Sessions, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a restore under running processes, the database reuses a version number for another state."""

@@ -75,7 +75,7 @@ def test_only_an_existing_version_can_be_pinned(
     assert verdict(api, three_versions) == (200, "3")
 
 
-def test_an_unknown_series_has_nothing_to_change(api: httpx.Client, series_id: str) -> None:
+def test_an_unknown_series_cannot_be_changed(api: httpx.Client, series_id: str) -> None:
     nothing = (404, "series_not_found")
     assert problem(api.put(f"/series/{series_id}/pin", json={"version": 1})) == nothing
     assert problem(api.delete(f"/series/{series_id}/pin")) == nothing

@@ -67,7 +67,7 @@ ON_A_SERIES = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ON_A_SERIES)
-def test_other_series_do_not_exist(scene: Scene, method: str, path: str, body: Any) -> None:
+def test_other_series_are_not_found(scene: Scene, method: str, path: str, body: Any) -> None:
     answers = [
         scene.api.request(method, path.format(series_id), json=body, auth=scene.key)
         for series_id in (scene.hidden, "never-fitted")
@@ -78,12 +78,12 @@ def test_other_series_do_not_exist(scene: Scene, method: str, path: str, body: A
 
 
 @pytest.mark.parametrize(("method", "path", "body"), [request for request in ON_A_SERIES if request[0] != "DELETE"])
-def test_series_of_the_prefix_exist(scene: Scene, method: str, path: str, body: Any) -> None:
+def test_series_with_the_prefix_are_found(scene: Scene, method: str, path: str, body: Any) -> None:
     assert scene.api.request(method, path.format(scene.visible), json=body, auth=scene.key).is_success
 
 
 @pytest.mark.parametrize(("method", "end"), [("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("POST", "/retry")])
-def test_jobs_of_other_series_do_not_exist(scene: Scene, method: str, end: str) -> None:
+def test_jobs_of_other_series_are_not_found(scene: Scene, method: str, end: str) -> None:
     answer = scene.api.request(method, f"/jobs/{scene.hidden_job}{end}", auth=scene.key)
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
 
@@ -94,7 +94,7 @@ def test_an_open_job_of_another_series_is_not_canceled(scene: Scene) -> None:
     assert scene.api.get(f"/jobs/{job}", auth=scene.root).json()["status"] == "queued"
 
 
-def test_lists_and_counts_include_only_series_of_the_prefix(scene: Scene) -> None:
+def test_lists_and_counts_include_only_series_with_the_prefix(scene: Scene) -> None:
     for prefix in ("", scene.prefix, scene.prefix[:2]):
         page = scene.api.get("/series", params={"prefix": prefix}, auth=scene.key).json()
         assert [series["series_id"] for series in page["series"]] == [scene.visible]
@@ -113,14 +113,14 @@ def test_a_bulk_fit_is_refused_line_by_line(scene: Scene) -> None:
     assert accepted["status"] == "queued"
 
 
-def test_a_point_of_another_series_is_refused_among_many(scene: Scene) -> None:
+def test_among_many_points_only_those_of_other_series_are_refused(scene: Scene) -> None:
     points = [POINT | {"series_id": series_id} for series_id in (scene.hidden, scene.visible)]
     refused, judged = scene.api.post("/predict", json={"points": points}, auth=scene.key).json()["results"]
     assert refused["problem"]["code"] == "series_not_found"
     assert judged["verdict"]["model_version"] == "1"
 
 
-def test_a_stream_shows_only_series_of_the_prefix(scene: Scene) -> None:
+def test_a_stream_shows_only_series_with_the_prefix(scene: Scene) -> None:
     with scene.api.stream("GET", "/jobs/events", auth=scene.key) as stream:
         lines = stream.iter_lines()
         accepted = [

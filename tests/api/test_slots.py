@@ -37,7 +37,7 @@ def test_the_id_of_a_request_is_returned(api: httpx.Client, request_id: str) -> 
 @pytest.mark.parametrize(
     "request_id", ["", "x" * 65, "a b", 'a"b', "<script>", "a\tb", "a;b", "ü", "\x7f", "${jndi:ldap://a}"]
 )
-def test_a_hostile_id_is_replaced(api: httpx.Client, request_id: str) -> None:
+def test_a_hostile_request_id_is_replaced(api: httpx.Client, request_id: str) -> None:
     with wired(api) as wire:
         wire.head("GET", "/livez", X_Request_ID=request_id)
         reply = wire.reply("GET")
@@ -103,7 +103,7 @@ def test_an_unsupported_method_is_a_problem_that_lists_the_supported_ones(
     assert answer.headers["Allow"]
 
 
-def test_head_and_options_are_answered_without_a_body_or_as_a_problem(api: httpx.Client) -> None:
+def test_head_has_no_body_and_options_is_refused_with_the_allowed_methods(api: httpx.Client) -> None:
     head = api.head("/livez")
     assert head.status_code in (200, 405)
     assert head.content == b""
@@ -116,7 +116,7 @@ def test_head_and_options_are_answered_without_a_body_or_as_a_problem(api: httpx
 def test_an_unexpected_error_hides_internals_from_clients_and_logs_them(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = create_app(settings.model_copy(update={"auth": "off"}))  # there are no services to read keys from
+    app = create_app(settings.model_copy(update={"auth": "off"}))  # without its services, the app cannot read keys
 
     @app.get("/broken")
     async def broken() -> None:

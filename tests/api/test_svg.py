@@ -52,14 +52,14 @@ def test_a_theme_changes_only_colors(api: httpx.Client, peaked: str) -> None:
     "query",
     ["width=199", "width=4001", "height=119", "height=2001", "width=x", "theme=%22%3E%3Cscript%3E", "width=1e3"],
 )
-def test_sizes_and_themes_are_limited(api: httpx.Client, peaked: str, query: str) -> None:
+def test_invalid_sizes_and_themes_are_refused(api: httpx.Client, peaked: str, query: str) -> None:
     answer = api.get(f"{peaked}&{query}")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize("size", ["width=200&height=120", "width=4000&height=2000", "width=200&height=2000"])
 @pytest.mark.parametrize("detector", ["baseline", "msnn"])
-def test_nothing_is_drawn_outside_at_any_size(
+def test_the_line_stays_inside_the_picture_at_any_size(
     api: httpx.Client, series_id: str, fitted: Callable[..., str], size: str, detector: str
 ) -> None:
     fitted(series_id, ramp(200, detector=detector))
@@ -74,7 +74,7 @@ def test_nothing_is_drawn_outside_at_any_size(
     "values",
     [[1e150, -1e149, 0.0], [5e-324, 0.0, 1e-323], [1e12, 1e12 + 1e-3, 1e12], [-1e-310, 1e-310, 0.0], [0.0, 1.0, 1e150]],
 )
-def test_numbers_of_any_magnitude_are_drawn_finite(
+def test_values_of_any_magnitude_give_finite_coordinates(
     api: httpx.Client, series_id: str, fitted: Callable[..., str], values: list[float]
 ) -> None:
     fitted(series_id, {"timestamps": [0, 1, 253402300799], "values": values})

@@ -1,4 +1,4 @@
-"""How pages write numbers, times and small pictures."""
+"""How pages write shares, durations and sparklines."""
 
 import pytest
 

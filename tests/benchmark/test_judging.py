@@ -8,11 +8,11 @@ from shared.domain.series import Series
 START = 1_704_067_200
 
 
-def test_without_refits_the_prefix_scores_all_points() -> None:
+def test_without_refits_a_fit_of_the_prefix_scores_all_points() -> None:
     assert list(Refits(0).spans(100, 1000)) == [(100, 0, 1000)]
 
 
-def test_refits_follow_this_many_points_or_five_percent_more_history() -> None:
+def test_a_refit_follows_250_points_or_five_percent_of_the_history_whichever_is_more() -> None:
     assert list(Refits(250).spans(100, 700)) == [(100, 0, 350), (350, 350, 600), (600, 600, 700)]
     assert list(Refits(250).spans(8_000, 9_000)) == [(8_000, 0, 8_400), (8_400, 8_400, 8_820), (8_820, 8_820, 9_000)]
 

@@ -16,7 +16,7 @@ def test_the_name_of_a_tsb_ad_csv_contains_part_and_prefix(tmp_path: Path) -> No
     assert sample.labels.tolist() == [False, False, False, True]
 
 
-def test_an_npz_contains_the_same_as_arrays(tmp_path: Path) -> None:
+def test_an_npz_holds_values_labels_and_prefix_as_arrays(tmp_path: Path) -> None:
     file = tmp_path / "225_MGAB_id_1_Synthetic_tr_25000_1st_38478.npz"
     np.savez(file, x=np.array([1.0, 2.0, 3.0]), y=np.array([0, 1, 1]), tr=1)
     sample = labeled.read(file)
@@ -24,7 +24,7 @@ def test_an_npz_contains_the_same_as_arrays(tmp_path: Path) -> None:
 
 
 def test_a_nab_folder_is_recognized_by_its_windows(tmp_path: Path) -> None:
-    """The hour that repeats when daylight saving time ends must not run backward."""
+    """When daylight saving time ends, the repeated hour must not make time run backward."""
     (tmp_path / "data/realTraffic").mkdir(parents=True)
     (tmp_path / "labels").mkdir()
     hours = ["00:00", "01:00", "02:00", "01:30", "02:30", "03:00", *(f"{hour:02}:00" for hour in range(4, 18))]

@@ -58,7 +58,7 @@ def slow_spans(labels: list[bool], half_buffer: int) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_volume_matches_the_definition(seed: int) -> None:
+def test_vus_pr_matches_the_definition(seed: int) -> None:
     labels, scores = example(seed)
     assert measures.vus_pr(labels, scores, 12) == pytest.approx(slow_vus_pr(labels.tolist(), scores.tolist(), 12))
 

@@ -31,7 +31,7 @@ def test_constant_scores_earn_0() -> None:
     assert graded(np.zeros(200), labeled(200, (50, 69))) == {"standard": 0, "low_fp": 0, "low_fn": 0}
 
 
-def test_a_later_alarm_earns_less_and_the_end_of_a_window_almost_nothing() -> None:
+def test_a_later_alarm_earns_less_and_at_the_end_of_a_window_little_more_than_half() -> None:
     labels = labeled(200, (50, 69))
     scores_by_place = [graded(scores_with(200, place), labels)["standard"] for place in range(50, 70)]
     assert scores_by_place == sorted(scores_by_place, reverse=True)
@@ -44,7 +44,7 @@ def test_a_second_alarm_in_a_window_changes_nothing() -> None:
     assert graded(scores_with(200, 55, 60), labels) == graded(scores_with(200, 55), labels)
 
 
-def test_a_false_alarm_costs_by_its_distance_from_the_window_before_it() -> None:
+def test_a_false_alarm_costs_more_the_farther_it_is_after_a_window() -> None:
     labels = labeled(300, (50, 69))
     far = 100 - graded(scores_with(300, 50, 250), labels)["standard"]
     near = 100 - graded(scores_with(300, 50, 71), labels)["standard"]

@@ -97,7 +97,7 @@ def take(page: Page, name: str) -> None:
 
 
 def measured(page: Page, path: str) -> tuple[list[int], list[float]]:
-    """Return bytes of the page, its styles and scripts, and Plotly, and milliseconds until received and ready."""
+    """Return the sizes of page, styles and scripts, and Plotly, and the milliseconds until received and ready."""
     measurements = []
     for _ in range(LOADS):
         page.goto(path)

@@ -116,7 +116,7 @@ def test_a_hidden_page_closes_its_stream_and_is_current_when_visible_again(
     set_hidden = "(hidden) => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); "
     set_hidden += "document.dispatchEvent(new Event('visibilitychange')); }"
     open_live(page, f"/ui/jobs?series_id={series_id}")
-    with page.expect_event("requestfailed"):  # the stream
+    with page.expect_event("requestfailed"):  # the page closes its stream
         page.evaluate(set_hidden, True)  # noqa: FBT003 - an argument of the script
     job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     api.get(f"/jobs/{job_id}?wait=10")
@@ -197,7 +197,7 @@ def test_the_form_refits_a_version_with_another_detector(
     assert api.get(f"/series/{series_id}/versions/{version}").json()["parameters"]["alarm_rate"] == "1 in 50"
 
 
-def test_the_page_shows_why_the_api_refused(
+def test_the_page_shows_why_the_api_refused_a_request(
     page: Page, watch: Watch, api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     watch.expected += ["422", "409"]  # Chromium logs these responses

@@ -11,7 +11,8 @@ import numpy as np
 
 from shared.domain.series import Series
 
-POISON_POINTS, HOPELESS_POINTS = 666, 667  # fits of this many points kill their process, or raise
+POISON_POINTS = 666  # fits of this many points kill their process
+HOPELESS_POINTS = 667  # fits of this many points raise
 SLOW_POINTS = range(1_000, 6_000)  # fits of this many points take a second per thousand points
 FIRST_TIMESTAMP = 1_700_000_000
 LINES_OF_A_BULK = 6
@@ -124,7 +125,7 @@ class Options:
 
     @property
     def drain_s(self) -> float:
-        """Seconds without any job ending, after the last fault, until the open jobs count as lost."""
+        """Seconds without a finished job, after the last fault, until the open jobs count as lost."""
         return 4 * self.lease_s if self.quick else 150.0
 
 

@@ -1,4 +1,4 @@
-"""A steady stream of predictions. Each must succeed, with a version at least as new as the client knew of."""
+"""A steady stream of predictions. Each must succeed, with no version older than the client knew of."""
 
 import time
 from collections import Counter

@@ -75,7 +75,7 @@ class Recoveries:
         return self._rows(_RUNNING, worker=worker)
 
     def workers_hit(self, kind: str, jobs: list[JobSnapshot]) -> None:
-        """Watch jobs that may have lost their worker; a job that simply continues has not.
+        """Watch jobs that may have lost their worker; one that simply continues kept it.
 
         A job that is already watched lost its worker to an earlier fault. A poisonous job kills its worker itself.
         """

@@ -71,6 +71,6 @@ NOT_UNIQUE = "ALTER TABLE versions DROP CONSTRAINT versions_job_id_key"
 
 BY_NAME = {
     "fencing": Sabotage(unfence, (NO_GUARD,)),
-    "unique": Sabotage(unfence, (NO_GUARD, NOT_UNIQUE)),  # without the last of the safeguards that each suffice alone
+    "unique": Sabotage(unfence, (NO_GUARD, NOT_UNIQUE)),  # without the last safeguard against a second version too
     "reconciler": Sabotage(reconciler=False),
 }

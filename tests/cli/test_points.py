@@ -19,7 +19,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "points"
 
 
-def of(file: Path, content: str | bytes, **choices: object) -> Points:
+def points_of(file: Path, content: str | bytes, **choices: object) -> Points:
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     return read(str(file), Choices(**choices))  # type: ignore[arg-type]
 
@@ -52,13 +52,13 @@ EXPECTED = [(START, 1.5), (START + 60, -2.0)]
     ],
 )
 def test_columns_and_units_are_guessed_and_reported(file: Path, content: str, note: str) -> None:
-    points = of(file, content)
+    points = points_of(file, content)
     assert pairs(points) == EXPECTED
     assert note in points.notes[0]
 
 
 def test_a_gzip_file_is_decompressed(file: Path) -> None:
-    assert pairs(of(file, gzip.compress(f"t,v\n{START},1.5\n{START + 60},-2\n".encode()))) == EXPECTED
+    assert pairs(points_of(file, gzip.compress(f"t,v\n{START},1.5\n{START + 60},-2\n".encode()))) == EXPECTED
 
 
 def test_parquet_is_read_with_times_of_any_resolution(file: Path) -> None:
@@ -72,35 +72,35 @@ def test_parquet_is_read_with_times_of_any_resolution(file: Path) -> None:
 
 
 def test_rows_of_a_single_column_are_numbered(file: Path) -> None:
-    points = of(file, "Data,Label\n5,0\n6,0\n7,1\n")
+    points = points_of(file, "Data,Label\n5,0\n6,0\n7,1\n")
     assert pairs(points) == [(0, 5.0), (1, 6.0), (2, 7.0)]
     assert "no timestamp column" in points.notes[0]
 
 
 def test_specified_columns_and_units_are_not_guessed(file: Path) -> None:
     content = f"time,value,other,stamp\n1,5,1.5,{START}000\n2,6,-2,{START + 60}000\n"
-    assert pairs(of(file, content, time_column="stamp", value_column="other")) == EXPECTED
-    assert pairs(of(file, "t,v\n5000,1\n6000,2\n", unit=Unit.MS)) == [(5, 1.0), (6, 2.0)]
+    assert pairs(points_of(file, content, time_column="stamp", value_column="other")) == EXPECTED
+    assert pairs(points_of(file, "t,v\n5000,1\n6000,2\n", unit=Unit.MS)) == [(5, 1.0), (6, 2.0)]
 
 
 def test_rows_are_sorted_and_rows_without_a_value_are_skipped_and_reported(file: Path) -> None:
-    points = of(file, f"t,v\n{START + 60},-2\n{START + 30},\n{START},1.5\n{START + 90},NaN\n")
+    points = points_of(file, f"t,v\n{START + 60},-2\n{START + 30},\n{START},1.5\n{START + 90},NaN\n")
     assert pairs(points) == EXPECTED
     assert points.notes[1:] == ["skipped 2 rows without a value", "sorted the rows by time"]
 
 
-def test_different_values_for_a_second_are_rejected_unless_doubled_says_which(file: Path) -> None:
+def test_different_values_for_a_second_are_rejected_unless_doubled_is_given(file: Path) -> None:
     content = "t,v\n5,1\n5,3\n6,7\n"
     with pytest.raises(InputError, match=r"Duplicate timestamp 5 \(1970-01-01T00:00:05Z\) with different values"):
-        of(file, content)
+        points_of(file, content)
     for doubled, value in ((Doubled.FIRST, 1.0), (Doubled.LAST, 3.0), (Doubled.MEAN, 2.0)):
-        points = of(file, content, doubled=doubled)
+        points = points_of(file, content, doubled=doubled)
         assert pairs(points) == [(5, value), (6, 7.0)]
         assert points.notes[1].startswith("1 rows with a duplicate timestamp: ")
 
 
 def test_a_repeated_row_is_skipped_and_reported(file: Path) -> None:
-    points = of(file, "t,v\n5,1\n5,1\n6,7\n")
+    points = points_of(file, "t,v\n5,1\n5,1\n6,7\n")
     assert pairs(points) == [(5, 1.0), (6, 7.0)]
     assert "skipped" in points.notes[1]
 
@@ -126,11 +126,11 @@ def test_a_repeated_row_is_skipped_and_reported(file: Path) -> None:
 )
 def test_an_invalid_file_is_reported_in_a_sentence(file: Path, content: bytes, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
-        of(file, content)
+        points_of(file, content)
 
 
 def test_an_unknown_column_is_reported_with_the_existing_ones(file: Path) -> None:
     with pytest.raises(InputError, match=r"No column 'x'\. Columns: 't', 'v'"):
-        of(file, "t,v\n1,2\n", value_column="x")
+        points_of(file, "t,v\n1,2\n", value_column="x")
     with pytest.raises(InputError, match="cannot be read: No such file"):
         read(str(file.with_name("nowhere")))

@@ -33,7 +33,7 @@ def user_unit(tmp_path: Path) -> Path:
     return tmp_path / "config/systemd/user/tsad.service"
 
 
-def test_a_service_of_the_user_starts_now_and_at_boot(calls: Path, tmp_path: Path) -> None:
+def test_a_user_service_starts_now_and_at_boot(calls: Path, tmp_path: Path) -> None:
     result = run("service", "install", "--user", "--home", str(tmp_path / "home"), "--port", "8080")
     assert result.code == 0
     assert calls.read_text() == "--user daemon-reload\n--user enable tsad.service\n--user restart tsad.service\n"
@@ -57,8 +57,8 @@ def test_uninstalling_stops_the_service_and_keeps_its_data(calls: Path, tmp_path
     assert "is not installed" in run("service", "uninstall", "--user").err
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can install a service of the machine")
-def test_a_service_of_the_machine_runs_as_an_account_that_owns_its_folder(calls: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can install a system service")
+def test_a_system_service_runs_as_the_account_that_owns_its_folder(calls: Path, tmp_path: Path) -> None:
     account = pwd.getpwuid(0).pw_name
     result = run("service", "install", "--account", account, "--home", str(tmp_path / "home"))
     assert (result.code, result.err) == (0, "")
@@ -68,7 +68,7 @@ def test_a_service_of_the_machine_runs_as_an_account_that_owns_its_folder(calls:
     assert "WantedBy=multi-user.target\n" in unit
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can install a service of the machine")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can install a system service")
 def test_an_account_that_cannot_run_the_installation_is_refused(
     calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,8 +82,8 @@ def test_an_account_that_cannot_run_the_installation_is_refused(
     assert not calls.exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_a_folder_of_somebody_else_is_refused(calls: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of a file")
+def test_a_folder_of_another_user_is_refused(calls: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     os.chown(home, pwd.getpwnam("nobody").pw_uid, 0)
@@ -93,7 +93,7 @@ def test_a_folder_of_somebody_else_is_refused(calls: Path, tmp_path: Path) -> No
     assert not calls.exists()
 
 
-def test_a_systemctl_that_fails_is_quoted(calls: Path, tmp_path: Path) -> None:
+def test_the_error_of_a_failed_systemctl_is_quoted(calls: Path, tmp_path: Path) -> None:
     (tmp_path / "bin/systemctl").write_text("#!/bin/sh\necho 'Failed to connect to bus' >&2; exit 1\n")
     result = run("service", "install", "--user", "--home", str(tmp_path / "home"))
     assert result.code != 0
@@ -101,7 +101,7 @@ def test_a_systemctl_that_fails_is_quoted(calls: Path, tmp_path: Path) -> None:
     assert not calls.exists()
 
 
-def test_where_systemd_is_not_the_init_system_nothing_is_written(
+def test_nothing_is_written_if_systemd_is_not_the_init_system(
     calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(systemd, "BOOTED", tmp_path / "missing")
@@ -112,7 +112,7 @@ def test_where_systemd_is_not_the_init_system_nothing_is_written(
     assert not calls.exists()
 
 
-def test_the_unit_can_be_printed_anywhere(tmp_path: Path) -> None:
+def test_the_unit_can_be_printed_without_systemd(tmp_path: Path) -> None:
     result = run("service", "install", "--print", "--home", str(tmp_path / "home"))
     assert result.code == 0
     assert (

@@ -22,7 +22,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SERVE = "import signal; print('up', flush=True); signal.pause()"
 WITH_A_CHILD = "import os, signal; os.fork(); print('up', flush=True); signal.pause()"
 FAIL = "raise SystemExit('no luck')"
-# After SIGTERM, it runs on until the other child has received SIGTERM too.
+# After SIGTERM, this child runs until the other has received SIGTERM too.
 LEAVE_TOGETHER = """
 import pathlib, signal, sys, time
 folder = pathlib.Path(sys.argv[1])
@@ -212,7 +212,7 @@ def test_only_the_first_signal_interrupts() -> None:
     assert signal.getsignal(signal.SIGTERM) is handler_before
 
 
-def test_a_log_that_grows_too_large_is_moved_aside_while_the_process_goes_on_writing(
+def test_a_log_that_grows_too_large_is_rotated_while_the_process_keeps_writing(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.embedded.service.MAX_LOG_BYTES", 100)
@@ -225,7 +225,7 @@ def test_a_log_that_grows_too_large_is_moved_aside_while_the_process_goes_on_wri
         first = previous.read_text()
         check_until(supervisor, lambda: previous.read_text() not in ("", first))
     assert first.startswith("0\n1\n")
-    assert "\0" not in previous.read_text()  # the process appends: it does not write where the old end was
+    assert "\0" not in previous.read_text()  # the process appends: it does not write at its old offset
 
 
 def test_a_log_is_emptied_even_when_there_is_no_space_for_a_copy(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ def _listens(flower: httpx.Client) -> bool:
 
 
 def test_flower_shows_a_fit_under_the_id_of_its_job(up: Up) -> None:
-    with up.flower() as flower:  # it misses events from before it listened
+    with up.flower() as flower:  # Flower misses events from before it connected
         until(lambda: flower.get("/workers?json=1").json()["data"], 20)
     job_id = httpx.post(f"{up.api()}/fit/seen", json=ramp(), timeout=30, trust_env=False).json()["job_id"]
     job = httpx.get(f"{up.api()}/jobs/{job_id}?wait=30", timeout=40, trust_env=False).json()
@@ -156,7 +156,7 @@ def test_a_port_in_use_is_reported() -> None:
     assert len(output.strip().splitlines()) == 1
 
 
-def test_sigterm_ends_up_with_code_0_and_leaves_no_process(up: Up) -> None:
+def test_up_exits_with_code_0_on_sigterm_and_leaves_no_process(up: Up) -> None:
     """Runs last, because it stops the stack that the other tests share."""
     children = [int(file.read_text()) for file in (up.home / "run").glob("*.pid")]
     assert len(children) == 6  # each leads a process group

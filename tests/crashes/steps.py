@@ -1,4 +1,4 @@
-"""The steps at which a process may die: every call of the verbs to the store, the artifact folders and the queue.
+"""The steps at which a process may die: every call from `VERBS` to the store, the artifact folders and the queue.
 
 The steps are read from the verbs' source code, so that new calls are tested automatically.
 """

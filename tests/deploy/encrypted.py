@@ -16,7 +16,7 @@ NAME = "localhost"  # the name in the certificates
 
 @contextmanager
 def encrypted(authority: trustme.CA, port: int, *, postgres: bool = False) -> Iterator[int]:
-    """Forward a TLS port of `localhost` to this port; yield it. PostgreSQL clients first ask for TLS in plain text."""
+    """Yield a TLS port of `localhost` that forwards to this port. PostgreSQL clients ask for TLS in plain text."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(NAME).configure_cert(context)
     calls: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}

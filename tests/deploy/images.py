@@ -1,4 +1,4 @@
-"""Read Dockerfiles, and reproduce the files and packages of an image or a wheel without Docker and an index."""
+"""Read Dockerfiles, and reproduce the files and packages of an image or a wheel without Docker or a package index."""
 
 import json
 import re

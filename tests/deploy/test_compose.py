@@ -170,7 +170,7 @@ def test_workers_can_be_scaled() -> None:
 
 
 @every_service
-def test_external_images_have_a_full_tag_of_the_default_registry(name: str) -> None:
+def test_external_images_have_a_version_tag_in_the_default_registry(name: str) -> None:
     image = services()[name].get("image", "any:1.2")
     assert re.fullmatch(r"([a-z]+/)?[a-z]+:\d+\.\d+(\.\d+)?(-[a-z]+)?", image)
 

@@ -12,7 +12,7 @@ def test_containers_can_change_nothing_but_their_volume(name: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["tmpfs"] == ["/tmp"] + ["/var/run/postgresql"] * (name == "db")  # noqa: S108 - of the container
+    assert service["tmpfs"] == ["/tmp"] + ["/var/run/postgresql"] * (name == "db")  # noqa: S108 - in the container
 
 
 def test_servers_neither_run_as_root_nor_switch_users() -> None:

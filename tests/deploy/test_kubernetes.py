@@ -41,9 +41,9 @@ def pod(name: str) -> Manifest:
 
 
 def container(name: str) -> Manifest:
-    (only,) = pod(name)["containers"]
-    assert isinstance(only, dict)
-    return only
+    (container_spec,) = pod(name)["containers"]
+    assert isinstance(container_spec, dict)
+    return container_spec
 
 
 def labels(name: str) -> Manifest:

@@ -82,7 +82,7 @@ def kill(process: Process) -> None:
     process.popen.kill()
 
 
-def test_nothing_is_lost_when_one_of_each_dies_under_load(site: Site) -> None:
+def test_nothing_is_lost_when_one_process_of_each_kind_dies_under_load(site: Site) -> None:
     def fit(number: int) -> str:
         """Request a fit until it is accepted, with an idempotency key, and return the job id."""
         attempts: list[httpx.Response] = []

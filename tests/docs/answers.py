@@ -18,7 +18,7 @@ AND_SO_ON = "…"
 
 
 class Names:
-    """Names values that vary in the order of their appearance, so that equal ids must stay equal."""
+    """Replaces values that vary by names in order of appearance, so that equal ids stay equal."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}

@@ -38,7 +38,7 @@ def _operation(operation: Schema) -> Iterator[str]:
         yield f"Scope `{scope}`.\n"
     for parameter in operation.get("parameters", ()):
         needed = ", required" if parameter["required"] and parameter["in"] != "path" else ""
-        yield f"- `{parameter['name']}` ({parameter['in']}{needed}): {_said(parameter, _type(parameter['schema']))}"
+        yield f"- `{parameter['name']}` ({parameter['in']}{needed}): {_entry(parameter, _type(parameter['schema']))}"
     if body := operation.get("requestBody"):
         yield f"- body: {_contents(body)}"
     for status, answer in operation["responses"].items():
@@ -54,7 +54,7 @@ def _schema(schema: Schema) -> Iterator[str]:
         yield " ".join(description.split()) + "\n"
     for name, inner in schema.get("properties", {}).items():
         optional = "" if name in schema.get("required", ()) else ", optional"
-        yield f"- `{name}`: {_said(inner, _type(inner) + optional)}"
+        yield f"- `{name}`: {_entry(inner, _type(inner) + optional)}"
 
 
 def _contents(part: Schema) -> str:
@@ -63,7 +63,7 @@ def _contents(part: Schema) -> str:
     return "; ".join(kinds) or "empty"
 
 
-def _said(part: Schema, kind: str) -> str:
+def _entry(part: Schema, kind: str) -> str:
     description = " ".join(part.get("description", "").split())
     return f"{kind}. {description}" if description else kind
 

@@ -6,7 +6,7 @@ from tests.docs.markdown import rows, section
 from tests.docs.reference import DOCUMENT, HEAD, reference
 
 
-def test_the_reference_is_what_the_commands_say_of_themselves() -> None:
+def test_the_reference_matches_the_help_of_the_commands() -> None:
     _, _, written = DOCUMENT.read_text().partition(HEAD)
     assert written == reference(), "run `.venv/bin/python -m tests.docs.reference`"
 

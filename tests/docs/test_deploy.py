@@ -1,4 +1,4 @@
-"""Alerts, dashboard and table of metrics name what exists."""
+"""Alerts, dashboard and table name only metrics that exist."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def expressions() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def labels(api: httpx.Client) -> dict[str, set[str]]:
-    """The labels of each metric, as its samples are called: what processes count, and what a scrape adds."""
+    """The labels of each sample, by name: those that processes count, and gauges that a scrape adds."""
     counted = {
         f"{family.name}{suffix}": set(metric._labelnames) | ({"le"} if suffix == "_bucket" else set())  # noqa: SLF001
         for metric in vars(Metrics()).values()
@@ -59,7 +59,7 @@ def test_every_expression_names_metrics_and_labels_that_exist(labels: dict[str, 
         assert grouped <= set().union(*(labels[name] for name, _ in named)), expression
 
 
-def test_every_expression_ends_what_it_begins() -> None:
+def test_every_expression_has_balanced_brackets() -> None:
     for expression in expressions():
         without_strings = re.sub(r'"[^"]*"', "", expression)
         for begin, end in ("()", "{}", "[]"):
@@ -74,7 +74,7 @@ def test_every_legend_shows_a_label_that_the_expression_keeps() -> None:
                 assert label in grouping, target
 
 
-def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
+def test_every_alert_has_a_severity_a_summary_and_an_action() -> None:
     for group in ALERTS["groups"]:
         for rule in group["rules"]:
             assert rule["labels"]["severity"] in ("warning", "critical"), rule

@@ -24,7 +24,7 @@ def test_every_code_is_listed_once_with_its_status() -> None:
     assert sorted(documented) == sorted(expected)
 
 
-def test_every_code_says_when_it_is_given_and_what_to_do() -> None:
+def test_every_code_lists_when_it_occurs_and_what_to_do() -> None:
     for cells in rows(CATALOG.read_text()):
         assert len(cells) == 4, cells
         assert all(cells), cells

@@ -3,5 +3,5 @@
 from tests.docs.http_reference import DOCUMENT, reference
 
 
-def test_the_reference_is_what_the_api_says_of_itself() -> None:
+def test_the_reference_matches_the_openapi_document() -> None:
     assert DOCUMENT.read_text() == reference(), "run `.venv/bin/python -m tests.docs.http_reference`"

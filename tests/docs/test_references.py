@@ -1,4 +1,4 @@
-"""What the documents refer to exists."""
+"""Everything that the documents refer to exists."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ def routes() -> set[tuple[str, str]]:
 
 
 def anchors(document: Path) -> set[str]:
-    """What a link into the document may end in."""
+    """The anchors that a link into the document may use."""
     headings = re.findall(r"^#+ (.+)$", without_blocks(document.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -67,7 +67,7 @@ def test_the_reference_lists_every_route(routes: set[tuple[str, str]]) -> None:
     assert routes - set(ROUTE.findall((ROOT / "docs/reference/routes.md").read_text())) == set()
 
 
-def test_every_diagram_is_referred_to_and_is_a_sequence() -> None:
+def test_every_diagram_is_linked_and_is_a_sequence_diagram() -> None:
     architecture = (ROOT / "docs/explanation/architecture.md").read_text()
     diagrams = sorted(ROOT.glob("docs/explanation/*.mmd"))
     assert len(diagrams) >= 5
@@ -76,7 +76,7 @@ def test_every_diagram_is_referred_to_and_is_a_sequence() -> None:
         assert diagram.read_text().startswith("sequenceDiagram\n"), diagram.name
 
 
-def test_no_document_has_a_block_without_an_end() -> None:
+def test_every_fenced_block_is_closed() -> None:
     for document in DOCUMENTS:
         text = document.read_text()
         assert text.count("\n```") == 2 * len(blocks(text)), document.name

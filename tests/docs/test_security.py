@@ -1,4 +1,4 @@
-"""docs/explanation/security.md: what it names as proof is there."""
+"""docs/explanation/security.md: the tests that it names exist."""
 
 import re
 
@@ -27,6 +27,6 @@ def test_every_threat_has_a_control_and_a_test() -> None:
         assert any(name.startswith(("test_", "tests/")) for name in code(proof)), threat
 
 
-def test_every_risk_of_the_owasp_list_has_its_row() -> None:
+def test_every_risk_in_the_owasp_list_has_a_row() -> None:
     owasp_section = SECURITY.read_text().partition("## OWASP API Security Top 10 (2023)")[2].partition("\n## ")[0]
     assert [cells[0].split()[0] for cells in rows(owasp_section)] == [f"API{number}" for number in range(1, 11)]

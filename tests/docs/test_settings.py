@@ -22,7 +22,7 @@ def test_every_setting_is_listed_in_order_with_its_default_and_meaning() -> None
     ]
 
 
-def test_what_compose_reads_is_listed_with_its_default() -> None:
+def test_every_variable_of_compose_is_listed_with_its_default() -> None:
     assert variables().items() <= {name: default for name, default, _ in documented_settings()}.items()
 
 

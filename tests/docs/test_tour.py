@@ -27,7 +27,7 @@ TOUR = blocks(section(ROOT / "README.md", "Five-minute tour"))
 
 
 class Stack(NamedTuple):
-    """Where what the tour starts is."""
+    """Where the services of the tour are."""
 
     api: str
     flower: str
@@ -59,7 +59,7 @@ def stack(
 
 
 def sees_workers(stack: Stack) -> bool:
-    """Whether Flower sees a worker: it does not know events from before it listened."""
+    """Whether Flower sees a worker: it misses events from before it connected."""
     password = json.loads((stack.home / "state.json").read_text())["secrets"]["flower"]
     try:
         answer = httpx.get(f"{stack.flower}/workers?json=1", auth=("tsad", password), trust_env=False)
@@ -68,7 +68,7 @@ def sees_workers(stack: Stack) -> bool:
     return bool(answer.json()["data"])
 
 
-def test_the_tour_starts_with_the_stack_that_is_tested() -> None:
+def test_the_tour_starts_the_stack_with_up() -> None:
     assert [block.content for block in TOUR if block.language == "sh"] == [START]
 
 

@@ -13,7 +13,7 @@ holds = pytest.mark.skipif(
 
 @pytest.fixture
 def picked_port(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A picked port that half of the candidates of later picks repeat."""
+    """A picked port that is also half of the candidates for later picks."""
     port = free_port()
     monkeypatch.setattr(ports, "CANDIDATES", [port] * len(CANDIDATES) + [*CANDIDATES])
     return port

@@ -1,4 +1,4 @@
-"""`python3 run fuzz`: hostile requests, by schema and by bytes, to a live stack. Exits with 1 on a wrong response."""
+"""`python3 run fuzz`: send generated requests and mutated bodies to a live stack; exit with 1 on a wrong response."""
 
 import argparse
 import shutil
@@ -33,7 +33,7 @@ def main() -> int:
         "--seed", type=int, default=1, help="seed of the random bodies; the same seed sends the same ones"
     )
     parser.add_argument("--bodies", type=int, default=2000, help="mutated bodies per route")
-    parser.add_argument("--examples", type=int, default=EXAMPLES, help="requests by schema per operation")
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help="generated requests per operation")
     arguments = parser.parse_args()
     began = time.monotonic()
     with running_api() as (api, token):
@@ -48,7 +48,7 @@ def main() -> int:
 
 @contextmanager
 def running_api() -> Iterator[tuple[httpx.Client, str]]:
-    """An API that requires the key, a worker and the reconciler, on their own servers."""
+    """An API that requires a key, a worker and the reconciler, on their own servers."""
     folder = Path(tempfile.mkdtemp(prefix="tsad-fuzz-"))
     folder.chmod(0o711)  # if we are root, the servers run as another user
     try:

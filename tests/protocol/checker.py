@@ -107,7 +107,7 @@ class _Search:
     bounds: Bounds
     number: dict[State, int] = field(default_factory=dict)  # the order in which states were found
     came_from: list[tuple[int, str]] = field(default_factory=list)
-    steps_into: list[list[int]] = field(default_factory=list)  # by steps alone
+    steps_into: list[list[int]] = field(default_factory=list)  # predecessors by a step
     settled: list[int] = field(default_factory=list)
 
     def run(self) -> Result:
@@ -130,7 +130,7 @@ class _Search:
             workers=(Worker(),) * self.bounds.workers,
             store=frozenset(),
             versions=frozenset(),
-            given=0,
+            assigned=0,
             doomed=None,
             faults=self.bounds.faults,
             chores=self.bounds.chores,

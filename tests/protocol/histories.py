@@ -1,4 +1,4 @@
-"""The shortest histories that need each rule: they violate an invariant only if the rule is broken."""
+"""For each rule, the shortest history that violates an invariant only if the rule is broken."""
 
 from tests.protocol import upkeep
 from tests.protocol.machine import ProtocolMachine
@@ -75,7 +75,7 @@ def the_second_message_comes_first(machine: ProtocolMachine) -> None:
 def the_only_version_is_deleted_before_the_next_fit(machine: ProtocolMachine) -> None:
     machine.begin([("a", "published"), ("a", "waiting")])
     machine.invariants_hold()
-    machine.take_back("version", 0)
+    machine.cancel_or_delete("version", 0)
     machine.invariants_hold()
     machine.deliver_and_fit(0)
     machine.publish(0, DONE)

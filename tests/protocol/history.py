@@ -122,7 +122,7 @@ class History:
                 now = f"{row.status}, version {row.version}"
                 raise violated("S4", f"{earlier.status} job {job_id}, version {earlier.version}, became {now}")
             if earlier.status not in FINAL and not row:
-                raise violated("S4", f"{earlier.status} job {job_id} has no row any more")
+                raise violated("S4", f"{earlier.status} job {job_id} no longer has a row")
 
     def _check_versions_stay(self) -> None:
         for number, row in self.versions_now.items():

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def budget(examples: int, steps: int = 50) -> settings:
-    """Return settings for the same histories in every run, or with HYPOTHESIS_PROFILE=long for 50 times as many."""
+    """Return settings for the same histories in every run; HYPOTHESIS_PROFILE=long tries 50 times as many."""
     return settings(
         max_examples=examples * 50 if LONG else examples,
         stateful_step_count=steps,
@@ -100,7 +100,7 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.history.now)
     @rule(action=st.sampled_from(["job", "job", "version", "series"]), index=INDEXES)
-    def take_back(self, action: str, index: int) -> None:
+    def cancel_or_delete(self, action: str, index: int) -> None:
         job = self.history.now[pick(list(self.history.now), index)]
         if action == "job":
             self.world.cancel(job.id)

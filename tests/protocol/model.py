@@ -15,7 +15,7 @@ MAX_CRASHES = 2  # the second expired lease fails the job
 
 @dataclass(frozen=True)
 class Rules:
-    """The decisions of the design. Each one set to False breaks it."""
+    """The decisions of the design. False breaks one of them."""
 
     data_before_row: bool = True  # API: PUT the data artifact, then INSERT the job row
     row_before_message: bool = True  # API: COMMIT the row, then send the message
@@ -35,7 +35,7 @@ class Rules:
     reap: bool = True  # reconciler: requeues jobs with expired leases
     rows_only: bool = True  # deleting a version removes its row; the files go through the collector
     grace: bool = True  # collector: waits until no accept can add a row
-    waits_for_accepts: bool = True  # collector: ... not even one that was in time and is not committed
+    waits_for_accepts: bool = True  # collector: ... including one in time that is not committed yet
     sees_open_jobs: bool = True  # collector: an open job holds its data
     sees_failed_jobs: bool = True  # collector: so does a failed or canceled one, which may be retried
     follows_references: bool = True  # collector: asks all rows for the key, not only the job named in it
@@ -93,10 +93,10 @@ class State(NamedTuple):
     calls: tuple[str | File, ...]  # API, one per job slot: "", "put", "late", "inserting", "owes data", "over"
     jobs: tuple[Job, ...]  # slots for POSTs, then slots for retries
     messages: frozenset[int]
-    workers: tuple[Worker, ...]  # sorted, because workers are alike
+    workers: tuple[Worker, ...]  # sorted: workers are interchangeable
     store: frozenset[File]
     versions: frozenset[Version]
-    given: int  # version numbers assigned so far
+    assigned: int  # version numbers so far
     doomed: File | None  # what the collector has decided to delete
     faults: int  # left
     chores: int  # left

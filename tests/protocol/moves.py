@@ -51,7 +51,7 @@ def moves(s: State, rules: Rules, bounds: Bounds) -> Iterator[Move]:
 def post_moves(s: State, rules: Rules, i: int) -> Iterator[Move]:
     phase = s.calls[i]
     data = File("data", i, 0, 0)
-    if phase == "" and (i == 0 or s.calls[i - 1] != ""):  # calls are alike: they begin in order
+    if phase == "" and (i == 0 or s.calls[i - 1] != ""):  # calls are interchangeable: they begin in order
         started = call(s, i, "put")
         started = put(started, data) if rules.data_before_row else started
         started = started if rules.row_before_message else announce(started, i)
@@ -152,9 +152,9 @@ def busy_worker_moves(s: State, rules: Rules, worker: Worker, to: Callable[..., 
 def publish_moves(s: State, rules: Rules, state: File, worker: Worker, to: Callable[..., State]) -> Iterator[Move]:
     i, attempt, _ = worker
     name = f"worker {i}.{attempt}"
-    number = (s.given if rules.number_from_counter else max((v.number for v in s.versions), default=0)) + 1
+    number = (s.assigned if rules.number_from_counter else max((v.number for v in s.versions), default=0)) + 1
     row = Version(number, i, state, s.jobs[i].data or File("data", i, 0, 0))
-    half_published = s._replace(versions=s.versions | {row}, given=s.given + 1)
+    half_published = s._replace(versions=s.versions | {row}, assigned=s.assigned + 1)
     half_published = with_job(half_published, i, version=number, made=s.jobs[i].made + 1)
     published = with_job(half_published, i, status="succeeded", data=None)
     if not rules.one_transaction:

@@ -43,7 +43,7 @@ class Sabotage:
         with pytest.MonkeyPatch.context() as patch:
             for cut in self.cuts:
                 statement = getattr(cut.module, cut.statement).text
-                assert cut.rule in statement, f"{cut.statement} does not say {cut.rule!r} any more"
+                assert cut.rule in statement, f"{cut.statement} no longer contains {cut.rule!r}"
                 patch.setattr(cut.module, cut.statement, text(statement.replace(cut.rule, cut.instead)))
             self._execute(sessions, [undo for undo, _ in self.ddl])
             try:

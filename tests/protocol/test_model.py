@@ -1,4 +1,4 @@
-"""The design and its broken variants: breaking a single rule causes the violation that it prevents."""
+"""The design and its broken variants: each variant causes the violation that its broken rules prevent."""
 
 import os
 from dataclasses import fields
@@ -34,7 +34,7 @@ SOUND = [
     Variant("no UNIQUE (job_id): the fence alone holds", Rules(unique_job=False), CRASHES),
     Variant("no fence, UNIQUE (job_id), nothing deleted", Rules(fence=False), CRASHES),
 ]
-LARGE = [  # a minute and a half
+LARGE = [  # takes a minute and a half
     Variant("the design, three jobs of which one retry", Rules(), Bounds(2, 1, 2, 2, 3)),
     Variant("the design, three jobs", Rules(), Bounds(3, 0, 2, 2, 0)),
 ]

@@ -80,7 +80,7 @@ def test_concurrent_heartbeats_do_not_prevent_publishing(world: World, history: 
 
 
 @pytest.mark.parametrize("end", ["cancel", "delete the series", "reap"])
-def test_a_job_is_either_published_or_taken_away(world: World, history: History, end: str) -> None:
+def test_a_job_is_either_published_or_taken_from_its_worker(world: World, history: History, end: str) -> None:
     for place in range(ROUNDS):
         worker = ready_to_publish(world, f"s{place}")
         if end == "reap":
@@ -95,7 +95,7 @@ def test_a_job_is_either_published_or_taken_away(world: World, history: History,
             world.deleted |= {(worker.claimed.series_id, version) for version in outcome.versions}
             outcome = outcome.cancelled_job_ids
         assert (number == 1) != bool(outcome)
-        if end != "delete the series":  # a version may have been published and deleted unseen
+        if end != "delete the series":  # the history may miss a version that was published, then deleted
             history.observe()
 
 

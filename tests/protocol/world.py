@@ -154,7 +154,7 @@ class World:
         return request
 
     def accept(self, requests: list[NewJob], commit: Commit = Commit.DONE) -> None:
-        """Insert them in one transaction. A client without an answer keeps its requests and may repeat them."""
+        """Insert requests in one transaction. A client without an answer keeps its requests and may repeat them."""
         try:
             with self.turn(commit) as session:
                 accepted = admissions.accept(session, requests, WINDOW_S)

@@ -108,7 +108,7 @@ def test_sweeping_leaves_artifacts_and_foreign_files_alone(store: Store) -> None
     assert names(store) == {data_key("a", JOB), "a/notes.txt"}
 
 
-def test_the_check_leaves_nothing_behind(store: Store) -> None:
+def test_checking_a_store_leaves_nothing_behind(store: Store) -> None:
     store.check()
     assert names(store) == set()
 

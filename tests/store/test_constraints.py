@@ -138,14 +138,14 @@ def test_a_finished_job_can_be_deleted(store: Sessions, new_job: MakeJob, status
     change(store, "DELETE FROM fit_jobs WHERE id = :id", in_status(store, new_job(), status))
 
 
-def test_a_series_has_one_running_job(store: Sessions, new_job: MakeJob) -> None:
+def test_a_series_has_at_most_one_running_job(store: Sessions, new_job: MakeJob) -> None:
     first, second = accepted(store, new_job()), accepted(store, new_job())
     claimed(store, first)
     with pytest.raises(DBAPIError, match="one_running_per_series"):
         change(store, f"UPDATE fit_jobs SET status = 'running', {CONSISTENT[Status.RUNNING]} WHERE id = :id", second)
 
 
-def test_a_job_has_one_version_and_versions_never_change(store: Sessions, new_job: MakeJob) -> None:
+def test_a_job_has_at_most_one_version_and_versions_never_change(store: Sessions, new_job: MakeJob) -> None:
     job_id = in_status(store, new_job(), Status.SUCCEEDED)
     with pytest.raises(DBAPIError, match="never change"):
         change(store, "UPDATE versions SET fit_ms = 0 WHERE job_id = :id", job_id)

@@ -12,7 +12,7 @@ from shared.domain.detectors.contract import Detector
 from shared.transport import Channel
 from worker import listening, main, training
 
-SWITCH = Path("afflicted")  # in the folder of the process: the fault is active while this file exists
+SWITCH = Path("afflicted")  # the fault is active while this file exists in the folder of the process
 
 
 def sleeps() -> None:

@@ -180,7 +180,7 @@ def test_the_job_of_a_killed_process_is_requeued_before_its_lease_expires(
         assert (job["status"], job["attempts"]) == ("succeeded", 2)
 
 
-def test_a_deaf_worker_exits(lone_settings: Settings, tmp_path: Path, series_id: str) -> None:
+def test_a_worker_that_takes_no_messages_exits(lone_settings: Settings, tmp_path: Path, series_id: str) -> None:
     with (
         serving(lone_settings) as api,
         afflicted(lone_settings, tmp_path, "is-deaf", EXIT_CODE) as process,

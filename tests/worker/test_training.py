@@ -121,7 +121,7 @@ def fitting(monkeypatch: pytest.MonkeyPatch, fit: Any) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (FitError(Code.FIT_FAILED, "These points cannot be learnt."), "fit_failed"),
+        (FitError(Code.FIT_FAILED, "These points cannot be fitted."), "fit_failed"),
         (ZeroDivisionError("x"), "fit_failed"),
     ],
 )

@@ -61,7 +61,7 @@ def test_a_point_inside_the_training_data_has_only_recent_values() -> None:
     assert values_of(context(LAST - 30 * MINUTE)) == []
 
 
-def test_one_missed_interval_is_tolerated_for_any_need() -> None:
+def test_one_missed_interval_is_tolerated_however_few_points_are_needed() -> None:
     need = Need(points=2, tail=np.array([1.0, 2.0]), last_timestamp=LAST, interval_s=float(MINUTE))
     assert values_of(context_of(need, LAST + 2 * MINUTE)) == [2.0, None]
 
