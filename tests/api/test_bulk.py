@@ -84,8 +84,8 @@ def test_lines_of_one_series_are_fitted_in_order(api: httpx.Client, training: Tr
 def test_a_line_with_an_idempotency_key_can_be_repeated(api: httpx.Client, series_id: str) -> None:
     keyed = line(series_id, idempotency_key=f"{series_id}-1")
     first, repeated = bulk(api, keyed + keyed)
-    (again,) = bulk(api, keyed)
-    assert first["job_id"] == repeated["job_id"] == again["job_id"]
+    (later,) = bulk(api, keyed)
+    assert first["job_id"] == repeated["job_id"] == later["job_id"]
     (reused,) = bulk(api, line(f"{series_id}-b", idempotency_key=f"{series_id}-1"))
     assert reused["problem"]["code"] == "idempotency_key_reused"
 

@@ -104,8 +104,8 @@ def test_a_missing_value_gets_neither_a_verdict_nor_an_error(
     batch = api.post(f"/predict/{series_id}/batch", json=body).json()
     assert batch["anomaly"] == [False, None, True]
     assert batch["score"][1] is None
-    nothing = api.post(f"/predict/{series_id}/batch", json={"timestamps": [1], "values": [None]})
-    assert nothing.json()["code"] == "too_few_points"
+    empty = api.post(f"/predict/{series_id}/batch", json={"timestamps": [1], "values": [None]})
+    assert empty.json()["code"] == "too_few_points"
 
 
 @pytest.fixture

@@ -68,10 +68,10 @@ def test_a_series_too_short_for_the_cycle_is_refused_at_once(
     weekly = {"detector": "seasonal", "parameters": {"cycle": "week"}}
     first = api.post(f"/fit/{series_id}", json=four_days | weekly)
     fitted(series_id, four_days)
-    again = api.post(f"/series/{series_id}/versions/1/fit", json=weekly)
+    refitted = api.post(f"/series/{series_id}/versions/1/fit", json=weekly)
     assert (first.status_code, first.json()["code"]) == (422, "too_few_points")
-    assert (again.status_code, again.json()["code"]) == (422, "too_few_points")
-    assert again.json()["detail"] == first.json()["detail"]
+    assert (refitted.status_code, refitted.json()["code"]) == (422, "too_few_points")
+    assert refitted.json()["detail"] == first.json()["detail"]
 
 
 def test_an_unknown_series_or_version_cannot_be_fitted_again(

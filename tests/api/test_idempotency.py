@@ -25,8 +25,8 @@ def test_repeating_a_fit_with_its_key_returns_the_same_job(
     first = api.post(f"/fit/{series_id}", json=ramp(), headers=key)
     assert first.status_code == 202
     run(training, first.json()["job_id"])
-    again = api.post(f"/fit/{series_id}", json=ramp(), headers=key)
-    assert (again.status_code, again.json()) == (202, first.json() | {"status": "succeeded"})
+    repeated = api.post(f"/fit/{series_id}", json=ramp(), headers=key)
+    assert (repeated.status_code, repeated.json()) == (202, first.json() | {"status": "succeeded"})
     assert api.get(f"/series/{series_id}").json()["versions"] == 1
 
 

@@ -27,8 +27,8 @@ def test_a_queued_job_shows_its_request_and_queue_position(api: httpx.Client, se
     assert job["progress"] == 0
     assert job["attempts"] == 0
     assert job["queue_position"] >= 0
-    nothing = ("version", "worker", "retry_of", "error", "started_at", "finished_at")
-    assert {name: job[name] for name in nothing} == dict.fromkeys(nothing)
+    unset = ("version", "worker", "retry_of", "error", "started_at", "finished_at")
+    assert {name: job[name] for name in unset} == dict.fromkeys(unset)
 
 
 def test_a_succeeded_job_has_its_version_as_a_string(

@@ -53,7 +53,7 @@ def test_every_route_declares_a_scope_or_is_public() -> None:
     assert not declared & PUBLIC
 
 
-def ask(api: httpx.Client, method: str, path: str, **arguments: Any) -> httpx.Response:
+def send(api: httpx.Client, method: str, path: str, **arguments: Any) -> httpx.Response:
     filled_path = re.sub(r"{job_id}", "00000000-0000-0000-0000-000000000000", path)
     filled_path = re.sub(r"{version}", "1", re.sub(r"{series_id}", "unknown-series", filled_path))
     return api.request(method, filled_path, params={"series_id": "unknown-series"}, **arguments)
@@ -63,11 +63,11 @@ def ask(api: httpx.Client, method: str, path: str, **arguments: Any) -> httpx.Re
 def test_every_route_refuses_a_missing_key_or_a_key_without_its_scope(
     keyed: httpx.Client, make_key: MakeKey, method: str, path: str, scope: Scope
 ) -> None:
-    answer = ask(keyed, method, path)
+    answer = send(keyed, method, path)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     other_key = make_key(*(other for other in Scope if other is not scope))
-    answer = ask(keyed, method, path, auth=other_key)
+    answer = send(keyed, method, path, auth=other_key)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert scope.value in answer.json()["detail"]
 
@@ -144,8 +144,8 @@ def test_a_rotated_key_is_the_same_key_with_another_token(
     with keyed_sessions.begin() as session:
         assert keys.rotate(session, key.key_id, digest(rotated.token), timedelta(hours=1))
     for valid_key in (rotated, key):  # the old token stays valid for an hour
-        again = keyed.post(f"/fit/{series_id}", json=ramp(), headers=headers, auth=valid_key)
-        assert again.json()["job_id"] == first
+        repeated = keyed.post(f"/fit/{series_id}", json=ramp(), headers=headers, auth=valid_key)
+        assert repeated.json()["job_id"] == first
     last = new_token()
     with keyed_sessions.begin() as session:
         keys.rotate(session, key.key_id, digest(last), timedelta())

@@ -74,7 +74,7 @@ def test_a_thousand_concurrent_lookups_are_one_query(
 ) -> None:
     fitted(series_id)
 
-    async def ask() -> None:
+    async def scenario() -> None:
         async with serving_latest(settings) as latest_versions:
             await latest_versions.resolve(series_id)
             queries_before = latest_versions.queries
@@ -86,11 +86,11 @@ def test_a_thousand_concurrent_lookups_are_one_query(
             assert version_of(latest_version) == 1
             assert latest_versions.queries == queries_before + 1
 
-    asyncio.run(ask())
+    asyncio.run(scenario())
 
 
 def test_a_lookup_during_a_query_is_answered_by_the_next_query(settings: Settings, series_id: str) -> None:
-    async def ask() -> None:
+    async def scenario() -> None:
         async with serving_latest(settings) as latest_versions:
             first = asyncio.create_task(latest_versions.resolve(series_id))
             await latest_versions.asked_database.wait()
@@ -98,7 +98,7 @@ def test_a_lookup_during_a_query_is_answered_by_the_next_query(settings: Setting
             await asyncio.gather(first, latest_versions.resolve(series_id))
             assert latest_versions.queries == 2
 
-    asyncio.run(ask())
+    asyncio.run(scenario())
 
 
 def test_a_lost_connection_is_replaced_without_an_error(
@@ -106,13 +106,13 @@ def test_a_lost_connection_is_replaced_without_an_error(
 ) -> None:
     fitted(series_id)
 
-    async def ask() -> None:
+    async def scenario() -> None:
         async with serving_latest(settings) as latest_versions:
             for _ in range(3):
                 assert version_of(await latest_versions.resolve(series_id)) == 1
                 await asyncio.to_thread(end_connections, sessions)
 
-    asyncio.run(ask())
+    asyncio.run(scenario())
 
 
 def test_connections_closed_by_the_database_cost_clients_at_most_one_retry(
@@ -139,7 +139,7 @@ def test_every_lookup_in_an_unresponsive_database_raises_an_error(
     monkeypatch.setattr(latest, "_ANSWER_WITHIN_S", 0.1)
     settings = request.getfixturevalue(kind)
 
-    async def ask() -> None:
+    async def scenario() -> None:
         async with serving_latest(settings) as latest_versions:
             for _ in range(3):
                 with pytest.raises(UnavailableError) as refused:
@@ -147,18 +147,18 @@ def test_every_lookup_in_an_unresponsive_database_raises_an_error(
                 assert refused.value.code == Code.DATABASE_UNAVAILABLE
                 assert refused.value.retry_after_s
 
-    asyncio.run(ask())
+    asyncio.run(scenario())
 
 
 def test_a_caller_that_waits_when_the_process_stops_gets_an_error(silent: Settings) -> None:
-    async def ask() -> None:
+    async def scenario() -> None:
         async with serving_latest(silent) as latest_versions:
             waiting = asyncio.create_task(latest_versions.resolve("a"))
             await asyncio.sleep(0)
         with pytest.raises(UnavailableError):
             await waiting
 
-    asyncio.run(ask())
+    asyncio.run(scenario())
 
 
 def test_a_canceled_caller_does_not_keep_others_from_their_answer(
@@ -166,7 +166,7 @@ def test_a_canceled_caller_does_not_keep_others_from_their_answer(
 ) -> None:
     fitted(series_id)
 
-    async def ask() -> None:
+    async def scenario() -> None:
         async with serving_latest(settings) as latest_versions:
             cancelled, waiting = (asyncio.create_task(latest_versions.resolve(series_id)) for _ in range(2))
             await asyncio.sleep(0)
@@ -174,4 +174,4 @@ def test_a_canceled_caller_does_not_keep_others_from_their_answer(
             assert version_of(await waiting) == 1
             assert version_of(await latest_versions.resolve(series_id)) == 1
 
-    asyncio.run(ask())
+    asyncio.run(scenario())

@@ -246,8 +246,8 @@ def test_without_redis_predictions_are_answered(settings: Settings, trained: str
 
 
 def test_without_a_database_no_stale_verdict_is_given(settings: Settings, trained: str) -> None:
-    nobody = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
-    with serving(settings.model_copy(update={"database_url": nobody})) as api:
+    unreachable = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+    with serving(settings.model_copy(update={"database_url": unreachable})) as api:
         for path in (f"/predict/{trained}", f"/predict/{trained}?version=1"):
             answer = api.post(path, json=POINT)
             assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")

@@ -59,7 +59,7 @@ def test_the_cache_keeps_its_byte_limit_and_evicts_the_least_recently_used(
     for extra in range(3):  # different points give different states
         fitted(series_id, ramp(20 + extra))
 
-    async def look() -> None:
+    async def scenario() -> None:
         async with resolver_of(settings, cache_bytes=5000) as (
             resolver,
             states,
@@ -68,7 +68,7 @@ def test_the_cache_keeps_its_byte_limit_and_evicts_the_least_recently_used(
                 await resolver.resolve(series_id, version)
                 assert states.reads == reads, version
 
-    asyncio.run(look())
+    asyncio.run(scenario())
 
 
 def test_without_a_cache_every_request_reads_the_state(
@@ -76,13 +76,13 @@ def test_without_a_cache_every_request_reads_the_state(
 ) -> None:
     fitted(series_id)
 
-    async def look() -> None:
+    async def scenario() -> None:
         async with resolver_of(settings, cache_bytes=0) as (resolver, states):
             for reads in (1, 2, 3):
                 await resolver.resolve(series_id, None)
                 assert states.reads == reads
 
-    asyncio.run(look())
+    asyncio.run(scenario())
 
 
 def test_concurrent_requests_for_an_uncached_state_read_it_once(
@@ -90,13 +90,13 @@ def test_concurrent_requests_for_an_uncached_state_read_it_once(
 ) -> None:
     fitted(series_id)
 
-    async def look() -> None:
+    async def scenario() -> None:
         async with resolver_of(settings) as (resolver, states):
             lookups = [resolver.resolve(series_id, version) for version in (None, 1) for _ in range(50)]
             assert {number for number, _ in await asyncio.gather(*lookups)} == {1}
             assert states.reads == 1
 
-    asyncio.run(look())
+    asyncio.run(scenario())
 
 
 def test_a_latest_version_deleted_before_it_is_read_is_replaced_by_the_new_latest(
@@ -120,12 +120,12 @@ def test_a_latest_version_deleted_before_it_is_read_is_replaced_by_the_new_lates
                 versions.delete_version(session, name, latest_version.version)
         return latest_version
 
-    async def look() -> None:
+    async def scenario() -> None:
         async with resolver_of(settings, cache_bytes=0) as (resolver, _):
             assert (await resolver.resolve(series_id, None))[0] == 1
 
     monkeypatch.setattr(LatestVersions, "resolve", resolve_and_delete)
-    asyncio.run(look())
+    asyncio.run(scenario())
     assert resolved == [3, 2, 1]
 
 
@@ -152,13 +152,13 @@ def test_states_read_in_a_group_equal_those_read_one_by_one(
         except TsadError as error:
             return error.code
 
-    async def look() -> None:
+    async def scenario() -> None:
         async with resolver_of(settings) as (concurrent, _), resolver_of(settings) as (sequential, _):
             outcomes = await asyncio.gather(*(outcome(concurrent, *lookup) for lookup in lookups * 2))
             assert outcomes == [await outcome(sequential, *lookup) for lookup in lookups] * 2
             assert len({code for code in outcomes if isinstance(code, Code)}) == 3
 
-    asyncio.run(look())
+    asyncio.run(scenario())
 
 
 def test_a_canceled_request_does_not_cancel_the_load_for_others(
@@ -166,7 +166,7 @@ def test_a_canceled_request_does_not_cancel_the_load_for_others(
 ) -> None:
     fitted(series_id)
 
-    async def look() -> None:
+    async def scenario() -> None:
         async with resolver_of(settings) as (resolver, states):
             first = asyncio.create_task(resolver.resolve(series_id, 1))
             second = asyncio.create_task(resolver.resolve(series_id, 1))
@@ -175,7 +175,7 @@ def test_a_canceled_request_does_not_cancel_the_load_for_others(
             assert (await second)[0] == 1
             assert states.reads == 1
 
-    asyncio.run(look())
+    asyncio.run(scenario())
 
 
 def test_a_deleted_version_is_served_only_while_it_is_trusted(
@@ -192,7 +192,7 @@ def test_a_deleted_version_is_served_only_while_it_is_trusted(
     def delete(version: int) -> None:
         assert api.delete(f"/series/{series_id}/versions/{version}").status_code == 204
 
-    async def look() -> None:
+    async def scenario() -> None:
         async with resolver_of(settings) as (resolver, states):
             assert (await resolver.resolve(series_id, 1))[0] == 1
             await asyncio.to_thread(delete, 1)
@@ -205,7 +205,7 @@ def test_a_deleted_version_is_served_only_while_it_is_trusted(
             await resolver.resolve(series_id, 2)
             assert states.reads == 2
 
-    asyncio.run(look())
+    asyncio.run(scenario())
 
 
 class BlockingFolder(LocalFolder):
@@ -229,7 +229,7 @@ def test_a_named_version_in_memory_does_not_wait_for_loads_of_other_states(
     fitted(f"{series_id}-cold", ramp(27))
     folder = BlockingFolder(Path(settings.model_state_folder), f"{series_id}-cold")
 
-    async def look() -> None:
+    async def scenario() -> None:
         async with resolver_of(settings, folder=folder) as (resolver, _):
             await resolver.resolve(series_id, 1)
             monkeypatch.setattr(resolving, "TRUST_NAMED_S", 0)  # forces its row to be read again
@@ -242,7 +242,7 @@ def test_a_named_version_in_memory_does_not_wait_for_loads_of_other_states(
                 folder.go_on.set()
             assert (await loading)[0] == 1
 
-    asyncio.run(look())
+    asyncio.run(scenario())
 
 
 def test_each_resolution_counts_as_a_hit_or_a_miss(
@@ -250,13 +250,13 @@ def test_each_resolution_counts_as_a_hit_or_a_miss(
 ) -> None:
     fitted(series_id)
 
-    async def look() -> None:
+    async def scenario() -> None:
         async with resolver_of(settings) as (resolver, _):
             for version in (1, 1, None, 1):
                 await resolver.resolve(series_id, version)
             assert (lookups(resolver, "miss"), lookups(resolver, "hit")) == (1, 3)
 
-    asyncio.run(look())
+    asyncio.run(scenario())
 
 
 def lookups(resolver: Resolver, result: str) -> float | None:
@@ -272,7 +272,7 @@ def test_after_a_restore_no_stale_state_is_served(
     fitted(series_id)
     fitted(series_id, ramp(21))
 
-    async def look() -> None:
+    async def scenario() -> None:
         async with resolver_of(settings) as (resolver, _):
             before = [await resolver.resolve(series_id, version) for version in (None, 2)]
             await asyncio.to_thread(restore_first_version, sessions, series_id)
@@ -281,7 +281,7 @@ def test_after_a_restore_no_stale_state_is_served(
         assert [number for number, _ in before + after] == [2] * 4
         assert before[0][1] == before[1][1] != after[0][1] == after[1][1]
 
-    asyncio.run(look())
+    asyncio.run(scenario())
 
 
 def restore_first_version(sessions: Sessions, series_id: str) -> None:
@@ -303,7 +303,7 @@ def test_a_damaged_state_is_an_error_until_the_file_is_restored(
     (state,) = Path(settings.model_state_folder, series_id).glob("*.json")
     content = state.read_bytes()
 
-    async def look() -> None:
+    async def scenario() -> None:
         async with resolver_of(settings) as (resolver, _):
             for damage in (content[:-1], content[:-1] + b" ", content + b" ", b"", None):
                 state.unlink() if damage is None else state.write_bytes(damage)
@@ -313,7 +313,7 @@ def test_a_damaged_state_is_an_error_until_the_file_is_restored(
             state.write_bytes(content)
             assert (await resolver.resolve(series_id, None))[0] == 1
 
-    asyncio.run(look())
+    asyncio.run(scenario())
 
 
 def test_without_a_database_only_a_named_version_in_memory_is_served(
@@ -323,7 +323,7 @@ def test_without_a_database_only_a_named_version_in_memory_is_served(
         fitted(series_id, ramp(20 + extra))
     unreachable = settings.model_copy(update={"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"})
 
-    async def look() -> None:
+    async def scenario() -> None:
         async with resolver_of(settings) as (resolver, _), resolver_of(unreachable) as (cut_off, _):
             await resolver.resolve(series_id, 1)
             monkeypatch.setattr(resolver, "_sessions", cut_off._sessions)  # noqa: SLF001
@@ -334,7 +334,7 @@ def test_without_a_database_only_a_named_version_in_memory_is_served(
                 with pytest.raises(UnavailableError):
                     await resolver.resolve(series_id, version)
 
-    asyncio.run(look())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("text", ["0", "v0", "V000", "latest", None])

@@ -76,11 +76,11 @@ def test_only_an_existing_version_can_be_pinned(
 
 
 def test_an_unknown_series_cannot_be_changed(api: httpx.Client, series_id: str) -> None:
-    nothing = (404, "series_not_found")
-    assert problem(api.put(f"/series/{series_id}/pin", json={"version": 1})) == nothing
-    assert problem(api.delete(f"/series/{series_id}/pin")) == nothing
-    assert problem(api.delete(f"/series/{series_id}")) == nothing
-    assert problem(api.delete(f"/series/{series_id}/versions/1")) == nothing
+    not_found = (404, "series_not_found")
+    assert problem(api.put(f"/series/{series_id}/pin", json={"version": 1})) == not_found
+    assert problem(api.delete(f"/series/{series_id}/pin")) == not_found
+    assert problem(api.delete(f"/series/{series_id}")) == not_found
+    assert problem(api.delete(f"/series/{series_id}/versions/1")) == not_found
 
 
 def test_a_deleted_version_is_gone_and_its_number_is_never_reused(

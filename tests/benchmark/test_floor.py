@@ -47,6 +47,6 @@ def test_a_generated_series_has_every_event_once_in_its_second_half(family: str)
 
 
 def test_only_the_same_seed_generates_the_same_series() -> None:
-    first, again, other = (generated.series_of("sensor", seed, POINTS).series.values for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first, again)
+    first, same, other = (generated.series_of("sensor", seed, POINTS).series.values for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, same)
     assert (first != other).any()

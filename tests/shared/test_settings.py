@@ -200,7 +200,7 @@ def test_secrets_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "used"),
+    ("configured", "used"),
     [
         ("rediss://h/0", "rediss://h/0?ssl_cert_reqs=required"),
         ("rediss://u:p@h:1/0?ssl_ca_certs=/ca.pem", "rediss://u:p@h:1/0?ssl_ca_certs=/ca.pem&ssl_cert_reqs=required"),
@@ -208,8 +208,8 @@ def test_secrets_are_not_shown() -> None:
         ("redis://h/0", "redis://h/0"),
     ],
 )
-def test_the_redis_certificate_is_verified_by_default(given: str, used: str) -> None:
-    assert make_settings(redis_url=given).redis == used
+def test_the_redis_certificate_is_verified_by_default(configured: str, used: str) -> None:
+    assert make_settings(redis_url=configured).redis == used
 
 
 def test_celery_verifies_the_redis_certificate() -> None:
