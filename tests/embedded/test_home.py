@@ -64,5 +64,5 @@ def test_a_folder_of_another_user_is_rejected(home: Path) -> None:
 
 def test_a_file_is_rejected_as_a_home(home: Path) -> None:
     (home / "file").touch()
-    with pytest.raises(SetupError, match="file cannot be used \(File exists\)"):
+    with pytest.raises(SetupError, match=r"file cannot be used \(File exists\)"):
         Home(home / "file", Identity.ourselves())
