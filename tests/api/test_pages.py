@@ -64,7 +64,7 @@ def test_pages_of_series_are_ordered_by_id(
 def test_a_search_without_results_says_so_and_escapes_its_text(api: httpx.Client, prefix: str) -> None:
     answer = api.get("/", params={"prefix": prefix})
     assert answer.status_code == 200
-    assert "No series begins with" in answer.text
+    assert "No series id begins with" in answer.text
     assert "<script>alert" not in answer.text
 
 

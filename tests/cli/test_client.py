@@ -31,6 +31,6 @@ def test_a_problem_is_raised_with_its_code_and_detail(client: Client) -> None:
 def test_an_unreachable_api_is_reported_with_its_address() -> None:
     address = f"http://127.0.0.1:{free_port()}"
     client = Client(address)
-    with pytest.raises(UnavailableError, match=f"{address} does not answer"):
+    with pytest.raises(UnavailableError, match=f"{address} cannot be reached"):
         client.get("/livez")
     client.close()

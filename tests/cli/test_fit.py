@@ -89,7 +89,7 @@ def test_an_unreachable_api_exits_with_code_3(file: str) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     result = run("fit", file, "--series", "a", "--url", address)
     assert result.code == 3
-    assert f"{address} does not answer" in result.err
+    assert f"{address} cannot be reached" in result.err
     assert run("fit", file, "--series", "a", "--url", "no address").code == 3
 
 

@@ -90,7 +90,7 @@ def test_only_a_series_above_the_limit_is_rejected() -> None:
     assert len(checked(range(5), [1.0] * 5, most=5)) == 5
     error = rejection(range(6), [1.0] * 6, most=5)
     assert error.code is Code.TOO_MANY_POINTS
-    assert "at most 5" in error.detail
+    assert "limit is 5" in error.detail
 
 
 @pytest.mark.parametrize("wrong", [-1, LAST_TIMESTAMP + 1, 2**63, 2**64, 10**30, -(2**70)])
@@ -141,7 +141,7 @@ def test_at_most_twenty_flaws_are_named(timestamps: Sequence[int], values: list[
     first = 1 if error.code is Code.TIMESTAMPS_NOT_INCREASING else 0
     assert len(error.flaws) == MOST_FLAWS == 20
     assert [loc[1] for loc in locations(error)] == list(range(first, first + 20))
-    assert f"of {100 - first} wrong" in error.detail
+    assert f"Violations: {100 - first}," in error.detail
 
 
 def test_a_series_too_short_to_learn_from_is_rejected() -> None:
