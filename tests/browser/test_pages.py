@@ -141,7 +141,7 @@ def test_a_page_reconnects_after_its_stream_is_refused(page: Page, watch: Watch,
 
 def test_a_new_series_appears_on_the_start_page_without_a_reload(page: Page, api: httpx.Client, series_id: str) -> None:
     open_live(page, f"/?prefix={series_id}")
-    expect(page.get_by_text("No series begins with")).to_be_visible()
+    expect(page.get_by_text("No series id begins with")).to_be_visible()
     api.post(f"/fit/{series_id}", json=ramp())
     expect(page.get_by_role("link", name=series_id, exact=True)).to_be_visible()
 
@@ -224,7 +224,7 @@ def test_markup_in_ids_and_errors_stays_text(
         expect(page.get_by_text(HOSTILE).first).to_be_visible()
         assert "taken" not in page.title()
     page.goto("/?prefix=" + "%3Cscript%3Edocument.title%3D'taken'%3C/script%3E")
-    expect(page.get_by_text("No series begins with <script>")).to_be_visible()
+    expect(page.get_by_text("No series id begins with <script>")).to_be_visible()
     page.goto("/ui/series/%3Cscript%3Edocument.title='taken'%3C%2Fscript%3E")
     assert "taken" not in page.title()
 
