@@ -23,7 +23,7 @@ def install(
         Path | None,
         typer.Option(
             envvar="TSAD_HOME",
-            help="Folder for all files that tsad writes, and for .env.",
+            help="Folder for all files that tsad writes, and for .env with settings.",
             show_default="~/.local/state/tsad with --user, else /var/lib/tsad",
         ),
     ] = None,
