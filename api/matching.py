@@ -18,8 +18,8 @@ def path_of(scope: Scope) -> str:
 def route_of(scope: Scope) -> str:
     """Return the path of the matched route, as in /series/{series_id}; `NONE` if no route matched.
 
-    FastAPI stores its route in the scope. The route of the OpenAPI document is Starlette's, which stores only the
-    endpoint, so the endpoint identifies it.
+    FastAPI routes store themselves in the scope. The route of the OpenAPI document is a Starlette route, which stores
+    only its endpoint, so the endpoint identifies it.
     """
     endpoint = scope.get("endpoint")
     if endpoint is None:

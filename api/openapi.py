@@ -98,8 +98,8 @@ def operation(
 ) -> dict[str, Any]:
     """Return the keyword arguments for a route's decorator.
 
-    `answer` is the type of a JSON response, the media type of any other, or None for a response without a body.
-    `scope` is the scope that the caller's key must have; None means that the authentication alone decides.
+    `answer` is the type of a JSON response, the media type of another response, or None for a response without a body.
+    `scope` is the scope that the caller's key must have; None if the route requires none.
     With `lines`, request and response hold one JSON object per line. `raw_parameters` lists the constants above for
     parameters that the route reads from the request itself for speed.
     """

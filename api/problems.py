@@ -102,7 +102,7 @@ def response(error: TsadError, request_id: str) -> Response:
 
 
 def refusal(error: TsadError, request: Request) -> Response:
-    """Return the problem as a response, as a page for browsers.
+    """Return the problem as a JSON response, or as a page for browsers.
 
     Server errors are logged; refusals that may be part of an attack are counted as security events.
     """

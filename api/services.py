@@ -118,7 +118,7 @@ Counted = TypeVar("Counted")
 
 @dataclass
 class Count(Generic[Counted]):
-    """A cache for a slow count, which is reused for `keep_s` seconds."""
+    """A slow count, cached for `keep_s` seconds."""
 
     sessions: Sessions
     count: Callable[..., Counted]  # its arguments: a session, then those of `read`

@@ -6,7 +6,7 @@ import sys
 from worker.niceness import give_way
 
 if __name__ == "__main__":
-    give_way(int(sys.argv[1]), began_session=os.getpid())
+    give_way(int(sys.argv[1]), session_leader=os.getpid())
     print("started", flush=True)
     while True:
         pass

@@ -1,4 +1,4 @@
-"""The collector: the only code that deletes artifacts. It deletes those that no row refers to or ever will.
+"""The collector, the only code that deletes artifacts: it deletes those that no row refers to, now or later.
 
 The reconciler collects every `COLLECT_S`. `python -m worker.collecting` collects once; `--dry-run` only lists.
 """
@@ -22,32 +22,32 @@ KEYS_AT_A_TIME = 500
 
 
 def collect(sessions: Sessions, artifacts: Artifacts, grace_s: float) -> int:
-    """Note orphaned artifacts, and delete those noted at least `grace_s` ago; return how many were deleted."""
+    """Record orphaned artifacts, and delete those recorded `grace_s` ago or earlier; return how many were deleted."""
     for folder in (artifacts.data, artifacts.states):
-        for keys in _slices(folder):
+        for keys in _batches(folder):
             with sessions.begin() as session:
                 garbage.note(session, keys)
         folder.sweep(older_than=time.time() - grace_s)
-    return sum(_delete(artifacts, names) for names in _garbage_slices(sessions, grace_s))
+    return sum(_delete(artifacts, names) for names in _garbage_batches(sessions, grace_s))
 
 
 def ownerless(sessions: Sessions, artifacts: Artifacts) -> Iterator[str]:
     """Yield the names of artifacts of any age that no row refers to now. Changes nothing."""
     for folder in (artifacts.data, artifacts.states):
-        for keys in _slices(folder):
+        for keys in _batches(folder):
             with sessions.begin() as session:
                 names = garbage.ownerless(session, keys)
             yield from names
 
 
-def _slices(folder: Store) -> Iterator[list[Key]]:
+def _batches(folder: Store) -> Iterator[list[Key]]:
     keys = folder.keys()
     while batch := list(islice(keys, KEYS_AT_A_TIME)):
         yield batch
 
 
-def _garbage_slices(sessions: Sessions, grace_s: float) -> Iterator[list[str]]:
-    """Yield slices of names to delete. The removal of a slice's notes is committed before its files are deleted."""
+def _garbage_batches(sessions: Sessions, grace_s: float) -> Iterator[list[str]]:
+    """Yield batches of names to delete, each after the removal of its records is committed."""
     while True:
         with sessions.begin() as session:
             removed, names = garbage.take(session, grace_s, KEYS_AT_A_TIME)

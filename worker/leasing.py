@@ -32,9 +32,9 @@ class Lease:
     A fit learns that its job is lost when it reports progress. `give_up` ends a fit that does not report in time.
     """
 
-    def __init__(self, sessions: Sessions, claimed: Claim, settings: Settings, give_up: Callable[[], object]) -> None:
+    def __init__(self, sessions: Sessions, claim: Claim, settings: Settings, give_up: Callable[[], object]) -> None:
         self._sessions = sessions
-        self._claimed = claimed
+        self._claim = claim
         self._settings = settings
         self._give_up = give_up
         self._progress = 0.0
@@ -70,12 +70,12 @@ class Lease:
                     self._lost.set()
                     if not self._ended.wait(STOP_WITHIN_S):
                         logger.warning(
-                            "job %s: lost, and its fit did not stop: killing the process", self._claimed.job_id
+                            "job %s: lost, and its fit did not stop: killing the process", self._claim.job_id
                         )
                         self._give_up()
                     return
             except UnavailableError:
-                logger.warning("job %s: heartbeat failed, the database is unavailable", self._claimed.job_id)
+                logger.warning("job %s: heartbeat failed, the database is unavailable", self._claim.job_id)
 
     def _renew(self) -> bool:
         """Renew the lease, or fail the job after the deadline; return False if the fit must stop."""
@@ -83,6 +83,6 @@ class Lease:
             if time.monotonic() > self._deadline:
                 limit = self._settings.fit_time_limit_s
                 detail = f"The fit took longer than {limit} s (FIT_TIME_LIMIT_S)."
-                attempts.fail(session, self._claimed, Code.FIT_TIMEOUT, detail)
+                attempts.fail(session, self._claim, Code.FIT_TIMEOUT, detail)
                 return False
-            return attempts.heartbeat(session, self._claimed, self._progress, self._settings.lease_s)
+            return attempts.heartbeat(session, self._claim, self._progress, self._settings.lease_s)

@@ -7,8 +7,9 @@ are waiting, the worker is idle, and it has not taken a message for a while.
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
-from threading import Event, Thread
+from threading import Thread
 from typing import Any
 
 import billiard
@@ -49,8 +50,8 @@ class Watchdog:
         return self._missed > DEAF_AFTER_CHECKS
 
     def _run(self) -> None:
-        never = Event()
-        while not never.wait(CHECK_EVERY_S):
+        while True:
+            time.sleep(CHECK_EVERY_S)
             if self.is_deaf():
                 end("messages are waiting, but it takes none")
 

@@ -36,7 +36,7 @@ SHUTDOWN_GRACE_S = 15
 COLD_SHUTDOWN_GRACE_S = 5
 HARD_LIMIT_BEYOND_S = 60  # a fit inside C code does not notice its deadline: Celery kills the process this much later
 
-settings = Settings.of_process("redis")  # the only server that Flower has
+settings = Settings.of_process("redis")  # Flower loads this module too, without a database
 app: Celery = make_celery(settings.redis, consumes=True)
 app.conf.update(
     worker_concurrency=settings.worker_concurrency,
@@ -89,7 +89,7 @@ def _configure_logs(**_: Any) -> None:
 @worker_process_init.connect
 def _give_way(**_: Any) -> None:
     """Give the API priority on the CPU. The parent is the worker, which usually started the session."""
-    give_way(settings.worker_niceness, began_session=os.getppid())
+    give_way(settings.worker_niceness, session_leader=os.getppid())
 
 
 @cache
@@ -122,7 +122,7 @@ def _expire_lease(sender: Any, task_id: str, exception: Exception, **_: Any) -> 
 
 @worker_shutting_down.connect
 def _limit_shutdown(how: str, **_: Any) -> None:
-    """Limit the warm shutdown, which waits for running fits: a cold shutdown follows, in which fits release their jobs.
+    """Limit the warm shutdown, which waits for running fits. In the cold shutdown after it, fits release their jobs.
 
     Celery may wait forever for a child that was killed or does not react. In that case, kill all processes.
     """

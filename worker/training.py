@@ -55,71 +55,69 @@ def run(training: Training, job_id: str) -> None:
         logger.warning("dropped a message without a valid job id: %r", job_id[:64])
         return
     began = time.perf_counter()
-    claimed = _claim(training, job_id)
-    if claimed is None:
+    claim = _claim(training, job_id)
+    if claim is None:
         logger.info("job %s: cannot be claimed, dropped its message", job_id)
         return
-    with bound_contextvars(job_id=job_id, request_id=claimed.request_id or "-"):
-        with _traced(training, claimed):
-            _attempt(training, claimed, began)
-        announce_next(training.sessions, training.announce, claimed.series_id)
+    with bound_contextvars(job_id=job_id, request_id=claim.request_id or "-"):
+        with _traced(training, claim):
+            _attempt(training, claim, began)
+        announce_next(training.sessions, training.announce, claim.series_id)
 
 
-def _traced(training: Training, claimed: Claim) -> AbstractContextManager[None]:
+def _traced(training: Training, claim: Claim) -> AbstractContextManager[None]:
     if training.tracing is None:
         return nullcontext()
     attributes: dict[str, str | int] = {
-        "tsad.job_id": claimed.job_id,
-        "tsad.detector": claimed.detector,
-        "tsad.points": claimed.points,
+        "tsad.job_id": claim.job_id,
+        "tsad.detector": claim.detector,
+        "tsad.points": claim.points,
     }
-    return training.tracing.fit(claimed.request_id, attributes)
+    return training.tracing.fit(claim.request_id, attributes)
 
 
-def _attempt(training: Training, claimed: Claim, began: float) -> None:
+def _attempt(training: Training, claim: Claim, began: float) -> None:
     """Fit and publish, and store the outcome in the job's row."""
-    job_id, outcome = claimed.job_id, "released"
+    job_id, outcome = claim.job_id, "released"
     try:
-        with Lease(training.sessions, claimed, training.settings, training.give_up) as lease:
-            number = _fit_and_publish(training, claimed, lease)
+        with Lease(training.sessions, claim, training.settings, training.give_up) as lease:
+            number = _fit_and_publish(training, claim, lease)
     except LostError:
         outcome = "lost"
-        logger.info("job %s: attempt %d lost the job", job_id, claimed.attempt)
+        logger.info("job %s: attempt %d lost the job", job_id, claim.attempt)
     except UnavailableError as error:
         logger.warning("job %s: requeued: %s", job_id, error.detail)
-        _release(training, claimed, RELEASE_BACKOFF_S)
+        _release(training, claim, RELEASE_BACKOFF_S)
     except (InputError, FitError, DamagedError) as error:
         outcome = "failed"
-        _fail(training, claimed, error.code, error.detail)
+        _fail(training, claim, error.code, error.detail)
     except Exception:
         outcome = "failed"
         logger.exception("job %s: the detector failed", job_id)
-        _fail(
-            training, claimed, Code.FIT_FAILED, f"The detector {claimed.detector} could not be fitted to these points."
-        )
+        _fail(training, claim, Code.FIT_FAILED, f"The detector {claim.detector} could not be fitted to these points.")
     except BaseException:  # the worker is shutting down: requeue the job without counting a crash
-        _release(training, claimed, 0.0)
+        _release(training, claim, 0.0)
         raise
     else:
         outcome = "succeeded"
         training.latencies.record(Kind.TRAINING, (time.perf_counter() - began) * 1000)
-        logger.info("job %s: published version %d of %s", job_id, number, claimed.series_id)
+        logger.info("job %s: published version %d of %s", job_id, number, claim.series_id)
     finally:
-        training.metrics.job_seconds.labels(claimed.detector, outcome).observe(time.perf_counter() - began)
+        training.metrics.job_seconds.labels(claim.detector, outcome).observe(time.perf_counter() - began)
 
 
 def _claim(training: Training, job_id: str) -> Claim | None:
-    """Claim the job. If that fails, note that its message is spent, and try once more if it is still queued.
+    """Claim the job. If that fails, record that its message is consumed, and retry once if the job is still queued.
 
     The previous job of the series may have ended in between. The process that ended it sent no message, because this
     message was still marked as in flight.
     """
-    claimed = _try_to_claim(training, job_id)
-    if claimed is None:
+    claim = _try_to_claim(training, job_id)
+    if claim is None:
         with training.sessions.statement() as session:
             is_queued = attempts.message_spent(session, job_id)
-        claimed = _try_to_claim(training, job_id) if is_queued else None
-    return claimed
+        claim = _try_to_claim(training, job_id) if is_queued else None
+    return claim
 
 
 def _try_to_claim(training: Training, job_id: str) -> Claim | None:
@@ -127,23 +125,23 @@ def _try_to_claim(training: Training, job_id: str) -> Claim | None:
         return attempts.claim(session, job_id, training.worker, training.settings.lease_s)
 
 
-def _fit_and_publish(training: Training, claimed: Claim, lease: Lease) -> int:
-    series = Series.decode(training.artifacts.data.get(claimed.data))
-    new = _learn(training, claimed, series, lease)
-    return _publish(training, claimed, new, lease)
+def _fit_and_publish(training: Training, claim: Claim, lease: Lease) -> int:
+    series = Series.decode(training.artifacts.data.get(claim.data))
+    new_version = _learn(training, claim, series, lease)
+    return _publish(training, claim, new_version, lease)
 
 
-def _learn(training: Training, claimed: Claim, series: Series, lease: Lease) -> NewVersion:
-    detector = named(claimed.detector)
+def _learn(training: Training, claim: Claim, series: Series, lease: Lease) -> NewVersion:
+    detector = named(claim.detector)
     began = time.perf_counter()
-    fitted = learn(detector, series, claimed.parameters, lease.progress)
+    fitted = learn(detector, series, claim.parameters, lease.progress)
     fit_ms = (time.perf_counter() - began) * 1000
     scores = training_scores.judged(fitted, series, lease.check)
     share = training_scores.anomaly_share(scores.score)
     content, suffix = encode(fitted)
     states = training.artifacts.states
-    state_key = keys.state_key(claimed.series_id, claimed.job_id, claimed.attempt, suffix)
-    scores_key = keys.scores_key(claimed.series_id, claimed.job_id, claimed.attempt)
+    state_key = keys.state_key(claim.series_id, claim.job_id, claim.attempt, suffix)
+    scores_key = keys.scores_key(claim.series_id, claim.job_id, claim.attempt)
     return NewVersion(
         first_timestamp=int(series.timestamps[0]),
         last_timestamp=int(series.timestamps[-1]),
@@ -156,7 +154,7 @@ def _learn(training: Training, claimed: Claim, series: Series, lease: Lease) -> 
     )
 
 
-def _publish(training: Training, claimed: Claim, new: NewVersion, lease: Lease) -> int:
+def _publish(training: Training, claim: Claim, new_version: NewVersion, lease: Lease) -> int:
     """Publish the version; return its number, or raise `LostError`.
 
     If the outcome of the commit is unknown, read the job's row as soon as the database is back.
@@ -164,9 +162,9 @@ def _publish(training: Training, claimed: Claim, new: NewVersion, lease: Lease) 
     while True:
         try:
             with training.sessions.statement() as session:
-                number = versions.publish(session, claimed, new)
+                number = versions.publish(session, claim, new_version)
         except UnavailableError:
-            number = _number_if_published(training, claimed, lease)
+            number = _number_if_published(training, claim, lease)
             if number is None:
                 continue
         if number is None:
@@ -175,7 +173,7 @@ def _publish(training: Training, claimed: Claim, new: NewVersion, lease: Lease) 
         return number
 
 
-def _number_if_published(training: Training, claimed: Claim, lease: Lease) -> int | None:
+def _number_if_published(training: Training, claim: Claim, lease: Lease) -> int | None:
     """Wait for the database; return the version's number, or None if it is unpublished and the job still owned.
 
     Raise `LostError` if the job is lost.
@@ -184,11 +182,11 @@ def _number_if_published(training: Training, claimed: Claim, lease: Lease) -> in
         lease.check()
         try:
             with training.sessions.begin() as session:
-                job = jobs.find(session, [claimed.job_id]).get(claimed.job_id)
+                job = jobs.find(session, [claim.job_id]).get(claim.job_id)
         except UnavailableError:
             time.sleep(RELEASE_BACKOFF_S)
             continue
-        if job is None or job.attempts != claimed.attempt or (job.status.is_final and job.version is None):
+        if job is None or job.attempts != claim.attempt or (job.status.is_final and job.version is None):
             raise LostError
         return job.version
 
@@ -205,18 +203,18 @@ def abandon(settings: Settings, job_id: str, worker: str) -> None:
         sessions.engine.dispose()
 
 
-def _release(training: Training, claimed: Claim, backoff_s: float) -> None:
+def _release(training: Training, claim: Claim, backoff_s: float) -> None:
     try:
         with training.sessions.begin() as session:
-            attempts.release(session, claimed, backoff_s)
+            attempts.release(session, claim, backoff_s)
     except UnavailableError:
-        logger.warning("job %s: not requeued, it stays running until its lease expires", claimed.job_id)
+        logger.warning("job %s: not requeued, it stays running until its lease expires", claim.job_id)
 
 
-def _fail(training: Training, claimed: Claim, code: Code, detail: str) -> None:
-    logger.warning("job %s: failed: %s", claimed.job_id, detail)
+def _fail(training: Training, claim: Claim, code: Code, detail: str) -> None:
+    logger.warning("job %s: failed: %s", claim.job_id, detail)
     try:
         with training.sessions.begin() as session:
-            attempts.fail(session, claimed, code, detail)
+            attempts.fail(session, claim, code, detail)
     except UnavailableError:
-        logger.warning("job %s: failure not stored, it stays running until its lease expires", claimed.job_id)
+        logger.warning("job %s: failure not stored, it stays running until its lease expires", claim.job_id)

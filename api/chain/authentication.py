@@ -26,7 +26,7 @@ SESSION_COOKIE = "tsad_session"
 _SESSION_COOKIE = SESSION_COOKIE.encode()
 CSRF_HEADER = "X-Requested-With"  # any value: to send it, another site needs a CORS preflight, which is rejected
 SIGN_IN = "/ui/login"
-NOBODY = Caller("", frozenset())  # only public routes
+NOBODY = Caller("", frozenset())  # the caller of public routes
 
 READS = ("GET", "HEAD", "OPTIONS")
 _LOCAL_NAMES = (b"localhost", b"127.0.0.1", b"[::1]")
@@ -95,8 +95,8 @@ class Authentication:
 async def identify(scope: RequestScope, headers: Headers) -> Caller:
     """Return the caller of a request.
 
-    Raises `AccessError` without a valid key, or for a change that relies on the cookie but lacks the header of our
-    pages. Raises `UnavailableError` when the keys cannot be read.
+    Raises `AccessError` without a valid key, or for a change that relies on the cookie but lacks `CSRF_HEADER`.
+    Raises `UnavailableError` when the keys cannot be read.
     """
     keyring = scope["app"].state.services.keyring
     if await keyring.is_open() and is_local(scope):
@@ -143,7 +143,7 @@ def is_local(scope: RequestScope) -> bool:
     """Whether the request comes from this machine, without a proxy in between.
 
     The socket must be a loopback one; the server is started with `proxy_headers=False`, so it does not rewrite the
-    addresses. The headers must show neither a proxy nor a foreign Host name that was rebound to this address.
+    addresses. The headers must show neither a proxy nor a foreign Host name, which DNS rebinding can point here.
     """
     if not (_is_loopback(scope.get("client")) and _is_loopback(scope.get("server"))):
         return False

@@ -22,18 +22,18 @@ _GZIP = 16 + zlib.MAX_WBITS
 class Budget:
     """Bytes that all bodies of this process may hold together.
 
-    A body takes bytes as it arrives, so an announced body takes none. Partly received bodies could then wait for each
-    other forever. Therefore the size of the largest body is reserved for one body at a time, which can always complete.
+    A body takes bytes as they arrive; its Content-Length takes none. Partly received bodies could thus wait for each
+    other forever, so the budget reserves the size of the largest body for one body at a time, which can always finish.
     """
 
-    def __init__(self, most: int, largest: int) -> None:
-        self._left = most - largest
+    def __init__(self, max_bytes: int, max_body_bytes: int) -> None:
+        self._left = max_bytes - max_body_bytes
         self._taken: dict[object, int] = {}
         self._reserved_for: object | None = None
         self._freed = asyncio.Event()
 
     async def take(self, owner: object, size: int) -> None:
-        """Take bytes; if none are left, wait up to `WAIT_FOR_BUDGET_S` for some, then raise `BusyError`."""
+        """Take bytes; if too few are left, wait up to `WAIT_FOR_BUDGET_S` for more, then raise `BusyError`."""
         try:
             async with asyncio.timeout(WAIT_FOR_BUDGET_S):
                 while not self._grant(owner, size):
@@ -69,7 +69,7 @@ class Gunzip:
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP)
         self._compressed = b""
-        self.pending = False  # whether the bytes fed so far expand to more
+        self.pending = False  # whether `piece` has more to return
 
     def feed(self, compressed: bytes) -> None:
         """Set the next compressed bytes. All earlier ones must have been expanded."""
@@ -94,17 +94,17 @@ class Gunzip:
             raise InputError(Code.INVALID_ENCODING, "The gzip body is truncated.")
 
 
-def too_large(most: int) -> InputError:
-    """Create the error for a body of more than `most` bytes."""
-    return InputError(Code.BODY_TOO_LARGE, f"The body is larger than MAX_BODY_BYTES ({most:,}). Send fewer points.")
+def too_large(limit: int) -> InputError:
+    """Create the error for a body of more than `limit` bytes."""
+    return InputError(Code.BODY_TOO_LARGE, f"The body is larger than MAX_BODY_BYTES ({limit:,}). Send fewer points.")
 
 
 class LimitedBody:
     """One request body: counts, expands and limits the bytes that `receive` returns."""
 
-    def __init__(self, receive: Receive, most: int, budget: Budget, *, gzipped: bool) -> None:
+    def __init__(self, receive: Receive, max_bytes: int, budget: Budget, *, gzipped: bool) -> None:
         self._receive = receive
-        self._most = most
+        self._max_bytes = max_bytes
         self._budget = budget
         self._gunzip = Gunzip() if gzipped else None
         self._arriving = True
@@ -161,8 +161,8 @@ class LimitedBody:
 
     async def _count(self, size: int) -> None:
         self._expanded_bytes += size
-        if self._expanded_bytes > self._most:
-            raise too_large(self._most)
+        if self._expanded_bytes > self._max_bytes:
+            raise too_large(self._max_bytes)
         if self._gunzip and self._expanded_bytes > max(EXPANDS_FREELY_BYTES, MOST_EXPANSION * self._received_bytes):
             sentence = f"The gzip body expands to more than {MOST_EXPANSION} times its size. Send it uncompressed."
             raise InputError(Code.BODY_TOO_LARGE, sentence)

@@ -1,4 +1,4 @@
-"""Limits before a request's body: the number of connections, and the size and duration of a request's head.
+"""Limits that apply before a request's body: number of connections, and size and duration of a request's head.
 
 Uvicorn itself does not limit a head: it buffers the head until it is complete.
 """
@@ -13,14 +13,14 @@ from api.problems import STATUS, response
 from shared.errors import BusyError, Code, InputError, TsadError
 
 WHOLE_BODY = "tsad.whole_body"  # ASGI extension of a request whose body has arrived completely; `bytes` is its size
-MOST_HEAD_BYTES = 64 * 1024  # as many as the transport reads at a time
+MOST_HEAD_BYTES = 64 * 1024  # of an incomplete head, checked after each read
 HEAD_WITHIN_S = 10.0
 
 
 class Connection(HttpToolsProtocol):
     """One connection of a client."""
 
-    _most_connections: int | None = None
+    _max_connections: int | None = None
     _reading_head = True
     _head_bytes = 0
     _last_read_bytes = 0
@@ -29,9 +29,9 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Accept the connection, or answer 503 and close it if too many are open."""
         super().connection_made(transport)
-        self._most_connections = self.limit_concurrency
+        self._max_connections = self.limit_concurrency
         self.limit_concurrency = None  # otherwise Uvicorn would refuse with a plain-text response
-        if self._most_connections is not None and len(self.connections) > self._most_connections:
+        if self._max_connections is not None and len(self.connections) > self._max_connections:
             self._refuse(
                 BusyError(
                     Code.OVERLOADED,
@@ -81,7 +81,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Mark a request whose body has arrived completely.
 
-        This often happens before the application handles the request, which then need not watch the body arrive.
+        This often happens before the application handles the request, and then `Limits` can skip small bodies.
         """
         if self.cycle is not None:
             self.scope["extensions"] = {WHOLE_BODY: {"bytes": len(self.cycle.body)}}

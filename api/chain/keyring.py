@@ -98,7 +98,7 @@ class Keyring:
         return caller.key_id in self._snapshot.key_ids
 
     async def read_again(self) -> None:
-        """Wait for a read that begins after this call to finish."""
+        """Wait until a read that began after this call has finished."""
         self._requested.set()
         await self._next_read.wait()
 

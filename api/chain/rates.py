@@ -1,6 +1,6 @@
 """Rate limits: fits and predictions per key and minute. Each key has a token bucket in Redis, shared by all processes.
 
-While Redis is unavailable, each process counts alone, so a key has the full rate at each process.
+While Redis is unavailable, each process counts alone, so a key has the full rate in each process.
 """
 
 import logging

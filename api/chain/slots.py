@@ -118,9 +118,9 @@ class Limits:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self.most = settings.max_body_bytes
-        self.unwatched = min(SMALL_BYTES, self.most)  # a complete body up to this size needs no limits
-        self.budget = Budget(settings.max_body_bytes_in_flight, self.most)
+        self.max_bytes = settings.max_body_bytes
+        self.unlimited_bytes = min(SMALL_BYTES, self.max_bytes)  # a complete body up to this size needs no limits
+        self.budget = Budget(settings.max_body_bytes_in_flight, self.max_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a limited body, or reject it if its headers already exceed a limit."""
@@ -137,14 +137,14 @@ class Limits:
             return
         headers = dict(scope["headers"])
         arrived = scope.get("extensions", {}).get(WHOLE_BODY)
-        if arrived and arrived["bytes"] <= self.unwatched and b"content-encoding" not in headers:
+        if arrived and arrived["bytes"] <= self.unlimited_bytes and b"content-encoding" not in headers:
             await self.app(scope, receive, send)
             return
         encoding = headers.get(b"content-encoding", b"identity").strip().lower()
         if error := self._header_error(encoding, headers.get(b"content-length", b"0")):
             await refuse(error, scope, receive, send)
             return
-        body = LimitedBody(receive, self.most, self.budget, gzipped=encoding == b"gzip")
+        body = LimitedBody(receive, self.max_bytes, self.budget, gzipped=encoding == b"gzip")
         try:
             await self.app(scope, body.receive, send)
         finally:
@@ -155,8 +155,8 @@ class Limits:
         if encoding not in (b"identity", b"gzip", b""):
             sentence = "The Content-Encoding is not supported. Send the body as gzip or uncompressed."
             return InputError(Code.INVALID_ENCODING, sentence)
-        if length.isdigit() and int(length[:20]) > self.most:
-            return too_large(self.most)
+        if length.isdigit() and int(length[:20]) > self.max_bytes:
+            return too_large(self.max_bytes)
         return None
 
 

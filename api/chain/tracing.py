@@ -9,7 +9,7 @@ from shared.tracing import Tracing, request_id_of
 class Traced:
     """Middleware that wraps each request in a span.
 
-    The request id is the ids of trace and span, unless the client sends one.
+    Trace id and span id form the request id, unless the client sends one.
     """
 
     def __init__(self, app: ASGIApp, tracing: Tracing) -> None:

@@ -11,7 +11,7 @@ from shared.domain.series import Timestamps, Values
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-# Arrays of Python numbers, because Plotly validates each item of a list, and packs arrays of floats into bytes that the
+# Arrays of Python numbers: Plotly would validate each item of a list, and pack an array of floats into bytes, which the
 # page's scripts would have to unpack.
 Column = NDArray[np.object_]
 
@@ -24,12 +24,12 @@ def training(excerpt: Excerpt) -> "Figure":
     """Return the figure of a version's training data: values, normal band, expected values and anomalies.
 
     The page's scripts find the traces by name. They color them by theme, load finer points on zoom, and fill the last
-    trace with the points that the user tries.
+    trace with the points that the user tries out.
     """
     from plotly import graph_objects as go  # noqa: PLC0415 - slow to import: only charts pay for it
 
     figure = go.Figure(
-        [go.Scatter(trace) for trace in [*_band(excerpt), _line(excerpt), _anomalies(excerpt), _tried()]]
+        [go.Scatter(trace) for trace in [*_band(excerpt), _line(excerpt), _anomalies(excerpt), _tried_points()]]
     )
     boundary = {
         "type": "line",
@@ -143,8 +143,8 @@ def _anomalies(excerpt: Excerpt) -> dict[str, Any]:
     }
 
 
-def _tried() -> dict[str, Any]:
-    """Return the empty trace for the points that the user tries."""
+def _tried_points() -> dict[str, Any]:
+    """Return the empty trace for the points that the user tries out."""
     return {
         "x": [],
         "y": [],

@@ -28,7 +28,7 @@ class Excerpt:
     expected: Values
     lower: Values
     upper: Values
-    points: int  # of the series in the span, also those not in the excerpt
+    points: int  # of the series in the span, including those not in the excerpt
     anomalies: int  # among the stored scores in the span
 
 
@@ -63,33 +63,33 @@ class History:
         quarter all anomalies. If the anomalies need more than a quarter, only those among the highest scores are kept.
         """
         start, end = np.searchsorted(self.series.timestamps, (first, last + 1)).tolist()
-        scored = slice(*np.searchsorted(self.scores.index, (start, end)).tolist())
-        index, score = self.scores.index[scored], self.scores.score[scored]
+        score_slice = slice(*np.searchsorted(self.scores.index, (start, end)).tolist())
+        index, score = self.scores.index[score_slice], self.scores.score[score_slice]
         anomalies = np.flatnonzero(score > 1)
         if end - start <= at_most:
-            shown = np.arange(start, end)
+            indices = np.arange(start, end)
         else:
             outline = start + extremes(self.series.values[start:end], at_most // 2)
-            kept = anomalies if len(anomalies) <= at_most // 4 else anomalies[:0]
-            shown = np.unique(np.concatenate((outline, index[peaks(score, at_most // 4)], index[kept])))
+            kept_anomalies = anomalies if len(anomalies) <= at_most // 4 else anomalies[:0]
+            indices = np.unique(np.concatenate((outline, index[peaks(score, at_most // 4)], index[kept_anomalies])))
         return Excerpt(
-            timestamps=self.series.timestamps[shown],
-            values=self.series.values[shown],
-            score=self._column(shown, self.scores.score),
-            expected=self._column(shown, self.scores.expected),
-            lower=self._column(shown, self.scores.lower),
-            upper=self._column(shown, self.scores.upper),
+            timestamps=self.series.timestamps[indices],
+            values=self.series.values[indices],
+            score=self._column(indices, self.scores.score),
+            expected=self._column(indices, self.scores.expected),
+            lower=self._column(indices, self.scores.lower),
+            upper=self._column(indices, self.scores.upper),
             points=end - start,
             anomalies=len(anomalies),
         )
 
-    def _column(self, shown: NDArray[np.intp], column: NDArray[np.floating[Any]] | None) -> Values:
+    def _column(self, indices: NDArray[np.intp], column: NDArray[np.floating[Any]] | None) -> Values:
         """Return a column of the scores (m,) at these points of the series; NaN where none is stored."""
-        values = np.full(len(shown), np.nan)
+        values = np.full(len(indices), np.nan)
         if column is not None:
-            index = np.searchsorted(self.scores.index, shown).clip(max=len(column) - 1)
-            stored = self.scores.index[index] == shown
-            values[stored] = column[index[stored]]
+            index = np.searchsorted(self.scores.index, indices).clip(max=len(column) - 1)
+            is_stored = self.scores.index[index] == indices
+            values[is_stored] = column[index[is_stored]]
         return values
 
 
@@ -99,7 +99,7 @@ def nullable(column: Values) -> list[float | None]:
 
 
 class Histories:
-    """Reads histories and caches them, up to a number of bytes. Histories never change."""
+    """Reads histories, and caches up to `cache_bytes` of them. Histories never change."""
 
     def __init__(self, artifacts: Artifacts, cache_bytes: int) -> None:
         self._artifacts = artifacts

@@ -63,14 +63,14 @@ class Frame:
 
 
 def training(version: Version, excerpt: Excerpt, width: int, height: int, theme: str) -> str:
-    """Return the chart of a version's training data as an SVG document, in pixels of width and height."""
+    """Return the chart of a version's training data as an SVG document of `width` by `height` pixels."""
     indices = band_indices(excerpt)
     edges = band_edges(excerpt, indices)
     low, high = _range(excerpt.values, edges)
     y_ticks = ticks.numbers(low, high, max((height - 84) // 36, 1))
     frame = _frame(excerpt, width, height, (low, high), [label for _, label in y_ticks])
-    room = max(int((frame.right - frame.left) / CHARACTER), 1)  # characters between left and right
-    x_ticks = ticks.times(frame.first, frame.last, room // 12 + 1)
+    line_length = max(int((frame.right - frame.left) / CHARACTER), 1)  # characters between left and right
+    x_ticks = ticks.times(frame.first, frame.last, line_length // 12 + 1)
     title = f"{version.series_id} · version {version.version} · {version.detector}"
     summary = _summary(version)
     anomalous = excerpt.score > 1
@@ -81,8 +81,8 @@ def training(version: Version, excerpt: Excerpt, width: int, height: int, theme:
         frame=frame,
         title=title,
         summary=summary,
-        shown_title=_shortened(title, room * 6 // 7),
-        shown_summary=_shortened(summary, room * 8 // 7),
+        shown_title=_shortened(title, line_length * 6 // 7),
+        shown_summary=_shortened(summary, line_length * 8 // 7),
         y_ticks=[(frame.y(np.array(value)), label) for value, label in y_ticks],
         x_ticks=[(frame.x(np.array(moment)), label) for moment, label in x_ticks],
         line=_path(frame, excerpt.timestamps, excerpt.values),
@@ -111,13 +111,13 @@ def _frame(excerpt: Excerpt, width: int, height: int, value_range: tuple[float, 
 
 
 def _range(values: Values, edges: tuple[Values, Values] | None) -> tuple[float, float]:
-    """Return the range of the y axis: all values, and as much of the band as leaves them a third of the height."""
+    """Return the range of the y axis: all values, and the band as far as the values keep a third of the height."""
     low, high = float(values.min()), float(values.max())
-    reach = max(high / 2 - low / 2, 1e-9 * max(abs(low), abs(high)), ticks.SMALLEST)
+    half_range = max(high / 2 - low / 2, 1e-9 * max(abs(low), abs(high)), ticks.SMALLEST)
     if edges is not None:
-        low = min(low, max(float(edges[0].min()), low - 2 * reach))
-        high = max(high, min(float(edges[1].max()), high + 2 * reach))
-    return low - 0.1 * reach, high + 0.1 * reach
+        low = min(low, max(float(edges[0].min()), low - 2 * half_range))
+        high = max(high, min(float(edges[1].max()), high + 2 * half_range))
+    return low - 0.1 * half_range, high + 0.1 * half_range
 
 
 def _path(frame: Frame, timestamps: Timestamps, values: Values) -> str:
@@ -144,5 +144,5 @@ def _summary(version: Version) -> str:
     return f"{version.points:,} points, {share} anomalous, {first} to {last} UTC"
 
 
-def _shortened(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: max(room - 1, 0)]}…"
+def _shortened(text: str, max_length: int) -> str:
+    return text if len(text) <= max_length else f"{text[: max(max_length - 1, 0)]}…"

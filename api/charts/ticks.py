@@ -61,15 +61,15 @@ def _round_up(years: float) -> float:
 
 
 def _clock(moment: int, step: int) -> str:
-    at = _utc(moment)
+    time = _utc(moment)
     if moment % _DAY == 0:
-        return f"{at:%-d %b}"
-    return f"{at:%H:%M}" if step >= 60 else f"{at:%H:%M:%S}"
+        return f"{time:%-d %b}"
+    return f"{time:%H:%M}" if step >= 60 else f"{time:%H:%M:%S}"
 
 
 def _year_if_new(moment: int, step: int) -> str:
-    at = _utc(moment)
-    return f" {at.year}" if (at - timedelta(seconds=step)).year != at.year else ""
+    time = _utc(moment)
+    return f" {time.year}" if (time - timedelta(seconds=step)).year != time.year else ""
 
 
 def _utc(moment: int) -> datetime:

@@ -113,7 +113,7 @@ def require_revision(sessions: Sessions, revision: str | None) -> None:
 
 
 def print_report(manifest: Manifest, action: str, folder: BackupFolder, *, as_json: bool) -> None:
-    """Print how many rows and artifacts were written or restored, as `action` says."""
+    """Print the numbers of rows and artifacts; `action` is `written to` or `restored from`."""
     if as_json:
         show_json({"folder": str(folder.path), **manifest})
         return

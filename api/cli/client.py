@@ -23,7 +23,7 @@ MOST_IN_A_PAGE = 200
 
 
 class Client:
-    """Client whose requests raise `TsadError`, with the code and detail of the API's problem, unless they succeed."""
+    """Client that turns each failed request into a `TsadError` with the code and detail of the API's problem."""
 
     def __init__(self, address: str, key: str = "") -> None:
         self.address = address
@@ -96,7 +96,7 @@ def segment(text: str) -> str:
 
 
 def _problem(response: httpx.Response, fallback: str) -> TsadError:
-    """Translate a response into an error; a code that only a newer API knows keeps its detail."""
+    """Translate a response into an error; a code from a newer API becomes INTERNAL_ERROR and keeps its detail."""
     error_class = _ERRORS.get(response.status_code, InputError if response.is_client_error else TsadError)
     try:
         problem = response.json()

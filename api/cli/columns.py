@@ -1,4 +1,4 @@
-"""Read the columns of a CSV, NDJSON, JSON or Parquet file, detected from its content, with gzip or without."""
+"""Read the columns of a CSV, NDJSON, JSON or Parquet file, gzipped or not, and detect the format from its content."""
 
 import csv
 import gzip

@@ -21,7 +21,7 @@ DEFAULT_FOLDERS = {"training_data_folder": "data", "model_state_folder": "models
 def installation(home: Path | None, *, create: bool = False) -> Iterator[Settings]:
     """Yield settings with the addresses and folders of the installation.
 
-    If the home is stopped, its PostgreSQL runs until the block ends. With `create`, a missing home is created.
+    If nothing runs in the home, its PostgreSQL runs until the block ends. With `create`, a missing home is created.
     """
     settings = Settings.load()
     path = (home or default_home()).expanduser().resolve()
@@ -57,7 +57,7 @@ def open_sessions(settings: Settings, application_name: str) -> Iterator[Session
 
 
 def with_long_transactions(settings: Settings) -> Settings:
-    """Return the settings with a timeout for transactions that read or write many files."""
+    """Return the settings with a statement timeout that allows for reading or writing many files."""
     return settings.model_copy(update={"database_statement_timeout_s": LONGEST_TRANSACTION_S})
 
 

@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def command_line(arguments: list[str]) -> typer.Typer:
-    """Build the app, importing only the requested command's module: others may take seconds, or be broken."""
+    """Build the app, importing only the requested command's module: others may take seconds, or fail."""
     app = typer.Typer(
         name="tsad",
         help="Anomaly detection for many univariate time series.",

@@ -15,7 +15,7 @@ from shared.errors import Code, InputError
 
 TIME_NAMES = ("timestamp", "timestamps", "time", "datetime", "date", "ts", "ds", "t", "epoch", "unix", "when")
 VALUE_NAMES = ("value", "values", "val", "y", "v", "data", "reading", "measurement", "mean", "avg")
-LABEL_NAMES = ("label", "is_anomaly", "anomaly", "class")  # labels by people, not measurements
+LABEL_NAMES = ("label", "is_anomaly", "anomaly", "class")  # human labels, not measurements
 MISSING = ("", "nan", "null", "none", "na", "n/a")
 
 
@@ -156,7 +156,7 @@ _TREATMENT = {
 def _value_per_second(
     timestamps: Timestamps, values: Values, starts: Indices, ends: Indices, doubled: Doubled
 ) -> Values:
-    """Reduce rows [start, end) of each second to one value; raise `InputError` if values differ but must not."""
+    """Reduce rows [start, end) of each second to one value; with REFUSE, raise `InputError` if values differ."""
     if doubled is Doubled.MEAN:
         means: Values = np.add.reduceat(values, starts) / (ends - starts)
         return means

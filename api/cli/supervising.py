@@ -124,7 +124,7 @@ def one_interrupt() -> Iterator[Callable[[], None]]:
     """Turn the first Ctrl-C, SIGTERM or hang-up into `KeyboardInterrupt`, and ignore all later ones.
 
     Yields a function that makes every further signal do nothing: call it before the clean-up.
-    SIGINT gets a handler too, because a script that starts us with & ignores it. After nohup, SIGHUP stays ignored.
+    SIGINT gets a handler too, because scripts start jobs (&) with SIGINT ignored. After nohup, SIGHUP stays ignored.
     """
     interrupted = False
 
@@ -141,9 +141,9 @@ def one_interrupt() -> Iterator[Callable[[], None]]:
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
+    previous_handlers = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield ignore_all
     finally:
-        for number, handler in before.items():
+        for number, handler in previous_handlers.items():
             signal.signal(number, handler)

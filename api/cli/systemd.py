@@ -20,7 +20,7 @@ NO_SYSTEMD = "systemd is not the init system here. `tsad service install --print
 
 @dataclass(frozen=True)
 class Unit:
-    """A system unit, which runs as `account`, or a user unit if `account` is empty."""
+    """A system unit that runs as `account`, or a user unit if `account` is empty."""
 
     home: Path
     options: tuple[str, ...] = ()  # of `tsad up`
@@ -126,7 +126,7 @@ WantedBy={"multi-user.target" if self.account else "default.target"}
 
 
 def made_account(name: str, home: Path) -> pwd.struct_passwd:
-    """Return an account of this machine; create one without a shell if there is none of this name."""
+    """Return the account with this name; create it, without a shell, if it does not exist."""
     try:
         return pwd.getpwnam(name)
     except KeyError:

@@ -111,9 +111,11 @@ class BulkAnswer(Response):
             raise AccessError(Code.UNAUTHENTICATED, sentence)
 
     def _check_number(self, number: int) -> None:
-        most = self._services.settings.max_bulk_lines
-        if number > most:
-            sentence = f"A bulk fit may have at most {most:,} lines (MAX_BULK_LINES). Send the rest in another request."
+        max_lines = self._services.settings.max_bulk_lines
+        if number > max_lines:
+            sentence = (
+                f"A bulk fit may have at most {max_lines:,} lines (MAX_BULK_LINES). Send the rest in another request."
+            )
             raise InputError(Code.TOO_MANY_LINES, sentence)
 
 

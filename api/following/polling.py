@@ -26,7 +26,7 @@ MOST_SNAPSHOTS = 500  # per poll; the rest follows with the next one
 
 
 class Stream:
-    """Unsent snapshots of changed jobs, the newest of each: of one job, or of all that match a filter."""
+    """The newest unsent snapshot of each changed job: of one job, or of all that match a filter."""
 
     def __init__(self, job_filter: JobFilter, job_id: str | None = None) -> None:
         self.job_id = job_id

@@ -85,7 +85,7 @@ def address(name: str) -> str:
 
 
 def _fingerprint(name: str, content: bytes) -> str:
-    """Return the digest of a file. Our own files share one, because modules import each other by relative URLs."""
+    """Return the digest of a file. Our own files share a digest, because modules import each other by relative URLs."""
     static = _static_files()
     return hashlib.sha256(b"".join(static.values()) if name in static else content).hexdigest()[:12]
 

@@ -64,9 +64,9 @@ def sparkline(values: Sequence[float]) -> str:
     # halved first, because the difference of two finite numbers may overflow
     spread = highest / 2 - lowest / 2 or 1.0
     step = SPARKLINE_WIDTH / max(len(values) - 1, 1)
-    top, room = 2, SPARKLINE_HEIGHT - 4
+    top, height = 2, SPARKLINE_HEIGHT - 4
     return " ".join(
-        f"{index * step:.0f},{top + room * (1 - (value / 2 - lowest / 2) / spread):.0f}"
+        f"{index * step:.0f},{top + height * (1 - (value / 2 - lowest / 2) / spread):.0f}"
         for index, value in enumerate(values)
     )
 

@@ -35,10 +35,10 @@ def timestamp_of(number: int | str) -> int:
     return check_timestamp(number)
 
 
-def check_context(context: list[float] | None, most: int) -> None:
-    """Raise `InputError` if the context has more than `most` values."""
-    if context is not None and len(context) > most:
-        sentence = f"The context has {len(context):,} values, but at most {most:,} are allowed (MAX_CONTEXT_POINTS)."
+def check_context(context: list[float] | None, limit: int) -> None:
+    """Raise `InputError` if the context has more than `limit` values."""
+    if context is not None and len(context) > limit:
+        sentence = f"The context has {len(context):,} values, but at most {limit:,} are allowed (MAX_CONTEXT_POINTS)."
         raise InputError(Code.TOO_MANY_POINTS, sentence)
 
 
@@ -85,13 +85,13 @@ def check_mode(fitted: Fitted, mode: str) -> None:
         raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "mode"), sentence)])
 
 
-def batch(number: int, fitted: Fitted, content: bytes, most: int, mode: str = CAUSAL) -> bytes:
-    """Score the points of a body, at most `most`, and return the encoded response.
+def batch(number: int, fitted: Fitted, content: bytes, max_points: int, mode: str = CAUSAL) -> bytes:
+    """Score the points of a body, at most `max_points`, and return the encoded response.
 
     Raises `InputError` for an invalid body or mode. Too slow for the event loop.
     """
     check_mode(fitted, mode)
-    points, missing = _points(decode(_POINTS, content), most)
+    points, missing = _points(decode(_POINTS, content), max_points)
     verdicts = judge(fitted, points, missing, mode=mode)
     scores = verdicts.scores
     return msgspec.json.encode(
@@ -116,16 +116,16 @@ def _context_required(detector: str, needed: int, length: int) -> InputError:
     )
 
 
-def _points(body: PointsBody, most: int) -> tuple[Series, Flags | None]:
-    """Return the points, with 0 for missing values, and which of them (n,) are missing; None if all are present."""
+def _points(body: PointsBody, max_points: int) -> tuple[Series, Flags | None]:
+    """Return the points, with 0 for missing values, and a mask (n,) of these; None if all values are present."""
     values = np.array(decode(_NULLABLE, body.values, "values"), dtype=np.float64)
     missing = np.isnan(values)
     if not missing.any():
-        return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), values, most=most), None
+        return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), values, most=max_points), None
     if missing.all():
         raise InputError(Code.TOO_FEW_POINTS, "All values are null. Send at least one number.")
     values[missing] = 0.0
-    return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), values, most=most), missing
+    return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), values, most=max_points), missing
 
 
 def _explanation(value: float, verdict: Verdict, why: Explanation) -> str:

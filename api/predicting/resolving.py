@@ -1,4 +1,4 @@
-"""Resolution of a version, latest or named, to the state that scores its points, from memory if possible.
+"""Resolution of the latest or a given version to the state that scores points, from memory if possible.
 
 States never change, and are cached by the SHA-256 of their artifact. Every request reads the digest of the latest
 version from the database, so no stale state is served after a restore from an earlier backup.

@@ -1,4 +1,4 @@
-"""Fits: of one series, of many series as lines of one request, or of a version's points again."""
+"""Fit one series, many series as lines of one request, or a version's points again."""
 
 import re
 

@@ -59,10 +59,10 @@ def list_jobs(
     cursor: Cursor = None,
 ) -> Response:
     """List jobs, newest first."""
-    dated = replace(selection, created_after=_in_utc(created_after), created_before=_in_utc(created_before))
+    dated_selection = replace(selection, created_after=_in_utc(created_after), created_before=_in_utc(created_before))
     older_than = place_of(cursor)
     with services.sessions.begin() as session:
-        rows = jobs.page(session, dated, older_than, limit + 1)
+        rows = jobs.page(session, dated_selection, older_than, limit + 1)
     page, last = split_page(rows, limit)
     next_cursor = job_cursor(last[1]) if last else None
     return answer(JobPage([JobAnswer.of(job) for job, _ in page], next_cursor))

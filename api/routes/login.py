@@ -59,7 +59,7 @@ async def sign_in(request: Request, services: ServicesOf) -> Response:
 
 @router.post("/ui/logout", include_in_schema=False)
 async def sign_out(request: Request, services: ServicesOf) -> Response:
-    """End the session at all processes, and delete its cookie."""
+    """End the session in all processes, and delete its cookie."""
     if token := session_token(dict(request.scope["headers"])):
         await services.lanes.requests(_end_session, services, token)
     answer = RedirectResponse(_local_path(request, "/ui/login"), 303)

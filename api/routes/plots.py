@@ -57,7 +57,7 @@ def plot(request: Request, services: ServicesOf, series_id: QueriedSeries, versi
         scales=script_data["scales"],
         has_band=has_band,
         detail=_detail(excerpt, has_band=has_band),
-        marks=excerpt.anomalies,
+        anomalies=excerpt.anomalies,
         example=_example(history.series),
         facts=_facts(resolved),
         **_neighbors(services, resolved),
@@ -126,10 +126,10 @@ def _detail(excerpt: Excerpt, *, has_band: bool) -> str:
 def _example(series: Series) -> str:
     """Return two points to try, as lines: one with the last value, one a full range above the highest value."""
     last, value = int(series.timestamps[-1]), float(series.values[-1])
-    far = 2 * float(series.values.max()) - float(series.values.min())
+    outlier = 2 * float(series.values.max()) - float(series.values.min())
     interval = max(round((last - int(series.timestamps[0])) / max(len(series) - 1, 1)), 1)
-    after = [datetime.fromtimestamp(min(last + interval * step, LAST_TIMESTAMP), UTC) for step in (1, 2)]
-    return f"{after[0]:%Y-%m-%dT%H:%M:%SZ},{value:.6g}\n{int(after[1].timestamp())},{far:.6g}"
+    times = [datetime.fromtimestamp(min(last + interval * step, LAST_TIMESTAMP), UTC) for step in (1, 2)]
+    return f"{times[0]:%Y-%m-%dT%H:%M:%SZ},{value:.6g}\n{int(times[1].timestamp())},{outlier:.6g}"
 
 
 def _facts(version: Version) -> list[tuple[str, Any]]:

@@ -62,8 +62,8 @@ async def predict_batch(request: Request) -> Response:
     mode = request.query_params.get("mode", CAUSAL)
     content = await request.body()
     number, fitted = await services.resolver.resolve(series_id, version)
-    most = services.settings.max_batch_points
-    encoded = await services.lanes.batches(answering.batch, number, fitted, content, most, mode)
+    max_points = services.settings.max_batch_points
+    encoded = await services.lanes.batches(answering.batch, number, fitted, content, max_points, mode)
     return Response(encoded, media_type="application/json")
 
 

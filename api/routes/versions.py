@@ -53,12 +53,12 @@ def training_data(
     services: ServicesOf,
     series_id: SeriesId,
     version: VersionNumber,
-    as_: Annotated[Literal["json", "csv"], Query(alias="format", description="Format of the response")] = "json",
+    format_: Annotated[Literal["json", "csv"], Query(alias="format", description="Format of the response")] = "json",
 ) -> Response:
     """Return the points a version was fitted on, as they were sent."""
     resolved = find_version(services, series_id, version)
     points = Series.decode(services.artifacts.data.get(resolved.data))
-    if as_ == "csv":
+    if format_ == "csv":
         name = f"{series_id}-v{resolved.version}.csv"
         return StreamingResponse(
             _csv(points), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
@@ -81,7 +81,7 @@ def points_to_show(
         int, Query(ge=FEWEST_SHOWN, le=MOST_SHOWN, description="Maximum number of points")
     ] = USUALLY_SHOWN,
 ) -> Response:
-    """Return a span of the training data, thinned for a chart. Keeps extremes, and all anomalies if there is room."""
+    """Return a span of the training data, thinned for a chart but with its extremes and, if they fit, its anomalies."""
     if from_ > to:
         sentence = "`to` must not be earlier than `from`."
         raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "to"), sentence)])

@@ -22,9 +22,9 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, *parents
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         message = str(error)
-        at = _AT.search(message)
-        reason = message[: at.start()] if at else message
-        loc = (*parents, *(_steps(at["path"]) if at else ()))
+        location = _AT.search(message)
+        reason = message[: location.start()] if location else message
+        loc = (*parents, *(_steps(location["path"]) if location else ()))
         where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc).lstrip(".")
         sentence = f"{_plain(reason)} {f'at {where}' if where else 'in the body'}."
         raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(loc, _plain(reason))]) from None
@@ -43,7 +43,7 @@ def _steps(path: str) -> tuple[str | int, ...]:
 
 
 def _plain(reason: str) -> str:
-    """Return a reason of msgspec without backquotes, and cut the name of an unknown field, which the caller chose."""
+    """Return msgspec's reason without backquotes, and truncate the name of an unknown field, which the caller chose."""
     if reason.startswith("Object contains unknown field"):
         return "Unknown field: " + reason.split("`")[1][:64]
     return reason.replace("`", "")

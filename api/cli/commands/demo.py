@@ -40,7 +40,7 @@ def demo(
     check_writable(output)
     with tempfile.TemporaryDirectory(prefix="tsad-demo-") as folder:
         home = Path(folder)
-        home.chmod(0o711)  # under root, the servers run as another user, who must be able to pass through
+        home.chmod(0o711)  # under root, the servers run as another user, who must traverse this folder
         console.print("Starting PostgreSQL, a Redis-compatible server, API, worker, reconciler and Flower …")
         with running_stack(home, say=console.print) as stack:
             console.print(f"API    [bold]{stack.api_url}[/]\nFlower [bold]{stack.flower_url}[/]")

@@ -154,7 +154,7 @@ def parse_expiry(text: str) -> datetime | None:
 
 
 def show_token(key_id: str, token: str, *, as_json: bool) -> None:
-    """Print a key's id and token; the token is empty if the caller provided it as a secret."""
+    """Print a key's id and token; the token is empty if it came from `secret_token`."""
     if as_json:
         show_json({"key_id": key_id, "token": token or None})
     elif token:
@@ -166,7 +166,7 @@ def show_token(key_id: str, token: str, *, as_json: bool) -> None:
 
 
 def secret_token() -> str:
-    """Return the token from the environment, or from the file that it names; empty if neither is set."""
+    """Return the token from the file that TSAD_API_KEY_FILE names, else from TSAD_API_KEY; empty if neither is set."""
     if path := os.environ.get(f"{KEY_VARIABLE}_FILE"):
         try:
             return Path(path).read_text(encoding="utf-8").strip()

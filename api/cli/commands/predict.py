@@ -27,7 +27,7 @@ def predict(
         list[float] | None, typer.Option(help="A value that precedes the point; repeat it for more, oldest first.")
     ] = None,
     file: Annotated[str, typer.Option(help="Score the points of a file; - reads standard input.")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="List the normal points of a file too.")] = False,
+    include_normal: Annotated[bool, typer.Option("--all", help="List the normal points of a file too.")] = False,
     version: Version = "latest",
     explain: Annotated[bool, typer.Option("--explain", help="Explain the verdict on a single value.")] = False,
     fail_on_anomaly: Annotated[
@@ -61,7 +61,7 @@ def predict(
             points = read(file, Choices(time_column, value_column, unit, doubled))
             note(*points.notes)
             verdicts = client.post(f"/predict/{series_id}/batch", points.body(), version=version)
-            anomalies = _show_batch(points.body(), verdicts, everything=everything, as_json=as_json)
+            anomalies = _show_batch(points.body(), verdicts, include_normal=include_normal, as_json=as_json)
     if anomalies and fail_on_anomaly:
         raise typer.Exit(ANOMALY_FOUND)
 
@@ -71,11 +71,11 @@ def time_of(text: str, unit: Unit | None = None) -> int:
     return parse_one(text, unit) if text else int(time.time())
 
 
-def _show_batch(points: dict[str, Any], verdicts: dict[str, Any], *, everything: bool, as_json: bool) -> int:
+def _show_batch(points: dict[str, Any], verdicts: dict[str, Any], *, include_normal: bool, as_json: bool) -> int:
     """Print the requested points; return the number of anomalies."""
     names = ("timestamp", "value", "anomaly", "score", "expected", "lower", "upper")
     columns = [points["timestamps"], points["values"], *(verdicts[name] for name in names[2:])]
-    rows = [row for row in zip(*columns, strict=True) if everything or as_json or row[2]]
+    rows = [row for row in zip(*columns, strict=True) if include_normal or as_json or row[2]]
     if as_json:
         for row, version in zip(rows, repeat(verdicts["model_version"])):
             show_json({**dict(zip(names, row, strict=True)), "model_version": version})

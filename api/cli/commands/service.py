@@ -1,4 +1,4 @@
-"""`tsad service`: keep `tsad up` running, also after a reboot."""
+"""`tsad service`: keep `tsad up` running, even after a reboot."""
 
 from pathlib import Path
 from typing import Annotated

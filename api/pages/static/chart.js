@@ -8,7 +8,7 @@ const CONFIG = {
   plotlyServerURL: "", // no upload of charts
 };
 
-// Columns of each trace by name, at the fitted threshold. The chart may show those at another threshold.
+// Columns of each trace by name, at the fitted threshold. The chart may show another threshold.
 export const columns = Object.fromEntries(
   figure.data.map(({ name, x, y, customdata, meta }) => [name, { x, y, customdata, isOpen: Boolean(meta?.is_open) }]),
 );

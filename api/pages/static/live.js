@@ -13,8 +13,8 @@ let retryMs = 1000;
 let stale = false; // the stream may have missed changes
 let refreshing = false; // also during the pause after a refresh, which limits the load on a busy installation
 let refreshNeeded = false;
-let newestFetch = 0; // number of the last fetch of the page, and of the fetch that the page shows
-let shownFetch = 0;
+let newestFetch = 0; // number of the last fetch of the page
+let shownFetch = 0; // number of the fetch that the page shows
 
 for (const part of document.querySelectorAll("[data-live] > *")) served.set(part, part.outerHTML);
 

@@ -65,6 +65,6 @@ function parameter({ threshold, alarm_rate: alarmRate, is_parameter: isParameter
   if (isParameter) return `Equivalent to threshold = ${short(threshold * scale)}${off}.`;
   if (scale === 1) return `Fitted with alarm_rate = "${alarmRate}".`;
   if (flagged === 0) return `Rarer than alarm_rate = "1 in ${points}".`;
-  if (stored < points && flagged > stored / 4) return ""; // blocks hide too many points behind a higher score
+  if (stored < points && flagged > stored / 4) return ""; // too many points share a block with a higher score
   return `Close to alarm_rate = "1 in ${Math.round(points / flagged)}".`;
 }
