@@ -11,7 +11,7 @@ TOKEN = os.environ.get("TSAD_API_KEY", "")
 HEADERS = {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}
 
 
-def demand_key(sessions: Sessions) -> None:
+def require_key(sessions: Sessions) -> None:
     """Create the key in the database, so that requests need one; do nothing if `TSAD_API_KEY` is empty."""
     if TOKEN:
         with sessions.begin() as session:

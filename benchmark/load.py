@@ -1,4 +1,4 @@
-"""HTTP/1.1 load that leaves the other core to the server: it sends prepared bytes and parses little."""
+"""HTTP/1.1 load from a single thread, which leaves the other core to the server: prepared bytes and little parsing."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ class Tally:
     """Outcome of a load: seconds from each request's due time to its response, and the number of non-2xx responses."""
 
     latencies: list[float] = field(default_factory=list)
-    refused: int = 0
+    errors: int = 0
     seconds: float = 0.0
 
     @property
@@ -91,7 +91,7 @@ class _Connection(asyncio.Protocol):
             size = int(head[length : stop if stop > 0 else None])
             self._missing = size - (len(self._received) - end - 4)
             if head[9:10] != b"2":
-                self._tally.refused += 1
+                self._tally.errors += 1
                 self._due = 0.0
         if self._missing == 0:
             self._received = b""
@@ -114,25 +114,25 @@ async def _connect(
 
 
 async def _closed_loop(address: str, requests: Iterable[Request], connections: int, seconds: float) -> Tally:
-    tally, queue, over = Tally(), cycle(requests), asyncio.Event()
+    tally, queue, finished = Tally(), cycle(requests), asyncio.Event()
     ends_at = time.perf_counter() + seconds
-    open_ = connections
+    active = connections
 
     def idle(connection: _Connection) -> None:
-        nonlocal open_
+        nonlocal active
         now = time.perf_counter()
         if now < ends_at:
             connection.send(next(queue), now)
             return
-        open_ -= 1
-        if not open_:
-            over.set()
+        active -= 1
+        if not active:
+            finished.set()
 
     pool = await _connect(address, connections, tally, idle)
     began = time.perf_counter()
     for connection in pool:
         connection.send(next(queue), time.perf_counter())
-    await asyncio.wait_for(over.wait(), seconds + 30)
+    await asyncio.wait_for(finished.wait(), seconds + 30)
     tally.seconds = time.perf_counter() - began
     for connection in pool:
         connection.close()
@@ -156,8 +156,8 @@ async def _open_loop(address: str, requests: Iterable[Request], connections: int
     pool = await _connect(address, connections, tally, idle)
     free += pool
     began = time.perf_counter()
-    for place in range(int(rate * seconds)):
-        due = began + place / rate
+    for number in range(int(rate * seconds)):
+        due = began + number / rate
         if (pause := due - time.perf_counter()) > 0:
             await asyncio.sleep(pause)
         if free:

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from benchmark.access import HEADERS, demand_key
+from benchmark.access import HEADERS, require_key
 from shared.embedded import Embedded
 from shared.embedded.ports import free_port
 from shared.settings import Settings
@@ -56,7 +56,7 @@ class Stack:
 
     @contextmanager
     def worker(self) -> Iterator["subprocess.Popen[bytes]"]:
-        """Run a worker during the block, which begins once it is ready."""
+        """Run a worker during the block, which begins once the worker is ready."""
         log = self.folder / "worker.log"
         with running(log, self.env, "worker") as process:
             wait_until(lambda: b" ready." in log.read_bytes())
@@ -102,7 +102,7 @@ def running_stack() -> Iterator[Stack]:
                 "MODEL_STATE_FOLDER": str(folder / "models"),
             }
             stack = Stack(folder, env, processes)
-            demand_key(stack.sessions())
+            require_key(stack.sessions())
             start_api(stack)
             port = free_port()
             stack.start("uvicorn", "benchmark.ceilings:app", f"--port={port}", *SERVE)
@@ -114,7 +114,7 @@ def running_stack() -> Iterator[Stack]:
 
 
 def start_api(stack: Stack) -> float:
-    """Start the API and wait until it is ready; return the seconds that took."""
+    """Start the API and wait until it is ready; return how many seconds that took."""
     port = free_port()
     began = time.perf_counter()
     process = stack.start("api", f"--port={port}")  # as `run up` and the image start it

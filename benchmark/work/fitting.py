@@ -23,7 +23,7 @@ MIB = 1024 * 1024
 
 def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
     """Measure all figures of fits."""
-    fits = [request("POST", f"/fit/accepted-{place}", SMALL) for place in range(SERIES)]
+    fits = [request("POST", f"/fit/accepted-{number}", SMALL) for number in range(SERIES)]
     yield paired(
         "fits accepted, durable",
         "answers/s",
@@ -37,7 +37,7 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
         f"drain of {JOBS:,} jobs over {SERIES} series",
         "jobs/s",
         lambda: drain(stack),
-        lambda: drain_of_nothing(stack),
+        lambda: drain_empty_tasks(stack),
         Target(AT_LEAST, 0.25, 0.4),
         pairs,
     )
@@ -47,28 +47,28 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
 def drain(stack: Stack) -> float:
     """Measure jobs per second, from a ready worker to the last version."""
     lines = b"\n".join(
-        json.dumps({"series_id": f"drained-{place % SERIES}", **json.loads(SMALL)}).encode() for place in range(JOBS)
+        json.dumps({"series_id": f"drained-{number % SERIES}", **json.loads(SMALL)}).encode() for number in range(JOBS)
     )
     response = stack.client.post("/fit", content=lines, timeout=300).text
     assert response.count('"job_id"') == JOBS, response[:500]  # noqa: S101
     sessions = stack.sessions()
 
-    def is_open() -> int:
+    def open_jobs() -> int:
         with sessions.statement() as session:
             return admissions.admission(session, count_at_most=1).open_jobs
 
     with stack.worker():
         began = clock()
-        wait_until(lambda: not is_open(), 600, 0.1)
+        wait_until(lambda: not open_jobs(), 600, 0.1)
         return JOBS / (clock() - began)
 
 
-def drain_of_nothing(stack: Stack) -> float:
+def drain_empty_tasks(stack: Stack) -> float:
     """Measure messages per second with the empty task."""
     url = stack.env["REDIS_URL"].rsplit("/", 1)[0] + "/7"
     app = make_celery(url, consumes=False)
-    for place in range(JOBS):
-        app.send_task("nothing", args=[str(place)], queue=QUEUE, ignore_result=True)
+    for number in range(JOBS):
+        app.send_task("nothing", args=[str(number)], queue=QUEUE, ignore_result=True)
     log = stack.folder / "nothing.log"
     with redis.Redis.from_url(url) as client, running(log, stack.env, "benchmark.tasks"):
         wait_until(lambda: b" ready." in log.read_bytes())
@@ -83,7 +83,7 @@ def drain_of_nothing(stack: Stack) -> float:
 def large_fit(stack: Stack, pairs: int) -> Iterator[Figure]:
     """Fit a million points.
 
-    Compare the time to 202 with `json.loads` and the memory with the body; measure the rest of the job without the fit.
+    Compare the time until the 202 with `json.loads`, and the API's memory with the body; time the job without its fit.
     """
     body = body_of(range(POINTS), np.random.default_rng(1).normal(20, 5, POINTS).tolist())
     accepted, memory, overhead = [], [], []

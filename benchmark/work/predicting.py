@@ -23,7 +23,7 @@ from shared.artifacts import scores_key, state_key
 CONNECTIONS = 16
 POINT = json.dumps({"timestamp": 1_700_000_000, "value": 2.5}).encode()
 SMALL = body_of(range(1, 7), [1, 2, 3, 1, 2, 3])
-MANY_SERIES, SERIES_A_CALL = 10_000, 1000
+MANY_SERIES, SERIES_PER_CALL = 10_000, 1000
 FILLING_S = 15
 BATCH_POINTS = 100_000
 BATCH = body_of(range(BATCH_POINTS), np.random.default_rng(1).normal(size=BATCH_POINTS).tolist())
@@ -52,9 +52,9 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
             pairs,
         )
     copy_series(stack)
-    spread = [request("POST", f"/predict/copy-{place}", POINT) for place in range(MANY_SERIES)]
+    spread = [request("POST", f"/predict/copy-{number}", POINT) for number in range(MANY_SERIES)]
     random.Random(1).shuffle(spread)  # noqa: S311
-    checked(closed_loop(stack.api, spread, CONNECTIONS, FILLING_S))  # until the cache is full
+    checked(closed_loop(stack.api, spread, CONNECTIONS, FILLING_S))  # fills the cache
     yield paired(
         f"predict across {MANY_SERIES:,} series",
         "answers/s",
@@ -63,10 +63,10 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
         Target(AT_LEAST, 0.5, 0.8),
         pairs,
     )
-    points = [{"series_id": f"copy-{place}", "timestamp": 1, "value": 2.5} for place in range(SERIES_A_CALL)]
+    points = [{"series_id": f"copy-{number}", "timestamp": 1, "value": 2.5} for number in range(SERIES_PER_CALL)]
     many = [request("POST", "/predict", json.dumps({"points": points}).encode())]
-    verdicts = [SERIES_A_CALL * checked(closed_loop(stack.api, many, 2, seconds)).rate for _ in range(pairs)]
-    yield single(f"{SERIES_A_CALL:,} series in one call", "verdicts/s", verdicts, Target(AT_LEAST, 20_000))
+    verdicts = [SERIES_PER_CALL * checked(closed_loop(stack.api, many, 2, seconds)).rate for _ in range(pairs)]
+    yield single(f"{SERIES_PER_CALL:,} series in one call", "verdicts/s", verdicts, Target(AT_LEAST, 20_000))
     yield batches(stack, pairs)
     yield from under_fits(stack, pairs, seconds)
 
@@ -100,12 +100,12 @@ def under_fits(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
     on this machine.
     """
     requests = [request("POST", "/predict/warm", POINT)]
-    half = checked(closed_loop(stack.api, requests, CONNECTIONS, seconds)).rate / 2
+    half_capacity = checked(closed_loop(stack.api, requests, CONNECTIONS, seconds)).rate / 2
     large = body_of(range(200_000), np.random.default_rng(1).normal(size=200_000).tolist())
     places = count()
 
     def p99() -> float:
-        tally = checked(open_loop(stack.api, requests, 64, half, 2 * seconds))
+        tally = checked(open_loop(stack.api, requests, 64, half_capacity, 2 * seconds))
         return 1000 * statistics.quantiles(tally.latencies, n=100)[98]
 
     def fitting() -> float:
@@ -125,8 +125,10 @@ def under_fits(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
             return p99()
 
     work = "p99 while workers fit, open loop"
-    yield paired(work, "ms", fitting, p99, Target(AT_MOST, 3, 1.5), pairs, rate=round(half))
-    yield paired(f"{work}, beside empty loops", "ms", fitting, looping, Target(AT_MOST, 2), pairs, rate=round(half))
+    yield paired(work, "ms", fitting, p99, Target(AT_MOST, 3, 1.5), pairs, rate=round(half_capacity))
+    yield paired(
+        f"{work}, beside empty loops", "ms", fitting, looping, Target(AT_MOST, 2), pairs, rate=round(half_capacity)
+    )
 
 
 def copy_series(stack: Stack) -> None:
@@ -134,14 +136,14 @@ def copy_series(stack: Stack) -> None:
     folder = Path(stack.env["MODEL_STATE_FOLDER"])
     content = next(folder.glob("warm/*.1.json")).read_bytes()
     rows = []
-    for place in range(MANY_SERIES):
-        series_id, job_id = f"copy-{place}", str(uuid4())
+    for number in range(MANY_SERIES):
+        series_id, job_id = f"copy-{number}", str(uuid4())
         key = state_key(series_id, job_id, 1, ".json")
         (folder / series_id).mkdir()
         (folder / key).write_bytes(content)
         rows.append({"series_id": series_id, "job_id": job_id, "key": key, "scores": scores_key(series_id, job_id, 1)})
     with stack.sessions().begin() as session:
-        # Disables triggers, because these versions have no jobs.
+        # Disable triggers, because these versions have no jobs.
         session.execute(text("SET LOCAL session_replication_role = replica"))
         session.execute(text("INSERT INTO series (series_id, last_version) VALUES (:series_id, 1)"), rows)
         session.execute(COPY, rows)
@@ -159,7 +161,7 @@ FROM versions WHERE series_id = 'warm' AND version = 1
 
 
 def checked(tally: Tally) -> Tally:
-    """Return the tally; end the benchmark if requests were refused, because the rate would be meaningless."""
-    if tally.refused:
-        sys.exit(f"{tally.refused} requests did not return 2xx.")
+    """Return the tally; end the benchmark if any response was not 2xx, because the rate would be meaningless."""
+    if tally.errors:
+        sys.exit(f"{tally.errors} requests did not return 2xx.")
     return tally

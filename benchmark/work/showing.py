@@ -85,7 +85,7 @@ def hostile(stack: Stack, pairs: int) -> Iterator[Figure]:
 
 
 def growth(stack: Stack, rounds: int) -> Iterator[Figure]:
-    """Time the queries on the hot paths with 100 series, and with the rows of a large installation."""
+    """Time the queries on the hot paths first in small tables, then in those of a large installation."""
     grow(stack, 100, 1000, 1000)
     before = [timed_queries(stack) for _ in range(rounds)]
     grow(stack, GROWN_SERIES, GROWN_VERSIONS, GROWN_JOBS)

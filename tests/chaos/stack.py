@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from api.cli.stack import ONE_THREAD, Program
 from api.cli.supervising import Supervisor
-from benchmark.access import demand_key
+from benchmark.access import require_key
 from shared.embedded import Embedded
 from shared.embedded.ports import LOCALHOST, free_port
 from shared.embedded.service import Service
@@ -87,7 +87,7 @@ def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> I
             embedded.start()
             migrate(env["DATABASE_URL"])
             sessions = Sessions(make_engine(settings, CHAOS))
-            demand_key(sessions)
+            require_key(sessions)
             with sessions.begin() as session:
                 session.execute(text("SET lock_timeout = '5s'"))
                 sabotage.apply(session)
