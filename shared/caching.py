@@ -9,10 +9,10 @@ Value = TypeVar("Value")
 
 
 class Cache(Generic[Key, Value]):
-    """Thread-safe LRU cache: evicts the least recently used values beyond `most_bytes`."""
+    """Thread-safe LRU cache: evicts the least recently used values beyond `max_bytes`."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._bytes_left = most_bytes
+    def __init__(self, max_bytes: int) -> None:
+        self._bytes_left = max_bytes
         self._entries: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
         self._lock = Lock()
 

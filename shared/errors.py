@@ -50,7 +50,7 @@ class Code(StrEnum):
     TOO_MANY_LINES = "too_many_lines"  # of a bulk fit
     JOB_FINISHED = "job_finished"  # too late to cancel
     JOB_NOT_RETRYABLE = "job_not_retryable"  # the job succeeded, or is still open
-    DATA_GONE = "data_gone"  # the training data of the job to retry was deleted
+    DATA_GONE = "data_gone"  # the job's training data was deleted, so there is no retry
     TOO_MANY_STREAMS = "too_many_streams"
     VERSION_PINNED = "version_pinned"  # a pinned version cannot be deleted
     # jobs that failed
@@ -61,7 +61,7 @@ class Code(StrEnum):
     OVERLOADED = "overloaded"  # too many bytes in flight, or too many requests waiting
     DATABASE_UNAVAILABLE = "database_unavailable"
     STORE_UNAVAILABLE = "store_unavailable"  # artifacts cannot be written or read now
-    OUTCOME_UNKNOWN = "outcome_unknown"  # the connection broke during COMMIT and did not return in time
+    OUTCOME_UNKNOWN = "outcome_unknown"  # the connection broke during COMMIT and was not restored in time
     ACCEPT_TOO_LATE = "accept_too_late"  # the job was not stored within ACCEPT_WINDOW_S
     ARTIFACT_DAMAGED = "artifact_damaged"  # a stored file is missing or its bytes changed
     INTERNAL_ERROR = "internal_error"

@@ -15,7 +15,7 @@ from structlog.typing import EventDict, WrappedLogger
 from shared.settings import Settings
 
 _HEAD = ("time", "level", "logger", "message")
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # categories of characters
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # Unicode categories
 
 
 def configure(settings: Settings) -> None:

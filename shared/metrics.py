@@ -82,7 +82,7 @@ class Publisher:
     def __init__(self, metrics: Metrics, client: redis.Redis) -> None:
         self._registry = metrics.registry
         self._client = client
-        self._added: dict[str, float] = {}  # by sample, the part that is already in the sums
+        self._added: dict[str, float] = {}  # the amount of each sample that is already in the sums
         self._closing = Event()
         self._thread = Thread(target=self._run, name="metrics", daemon=True)
         self._thread.start()

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 TASK = "fit"
 QUEUE = "fit"
-_PUBLISHED_AT_ONCE = 500
+_BATCH_SIZE = 500
 
 # Publishing must fail fast, not hang for seconds while Redis is down: the reconciler sends lost messages again.
 _PUBLISH_OPTIONS = {"max_retries": 0, "socket_connect_timeout": 0.25, "socket_timeout": 0.5}
@@ -112,7 +112,7 @@ class Announcer:
         while not ending:
             batch = [self._waiting.get()]
             with suppress(Empty):
-                while len(batch) < _PUBLISHED_AT_ONCE:
+                while len(batch) < _BATCH_SIZE:
                     batch.append(self._waiting.get_nowait())
             job_ids = [job_id for job_id in batch if job_id is not None]
             ending = len(job_ids) < len(batch)

@@ -15,7 +15,7 @@ import redis
 
 logger = logging.getLogger(__name__)
 
-_MOST_WAITING = 10_000
+_MAX_BUFFERED = 10_000
 _FLUSH_EVERY_S = 0.5
 _REDIS_TIMEOUT_S = 0.5
 _WORKERS = "tsad:workers"
@@ -57,7 +57,7 @@ class Latencies:
     def __init__(self, client: redis.Redis, keep: int) -> None:
         self._client = client
         self._keep = keep
-        self._waiting: deque[tuple[Kind, float]] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[tuple[Kind, float]] = deque(maxlen=_MAX_BUFFERED)
         self._writing = Lock()
         self._closing = Event()
         self._thread = Thread(target=self._run, name="telemetry", daemon=True)
@@ -68,7 +68,7 @@ class Latencies:
         self._waiting.append((kind, milliseconds))
 
     def read(self) -> dict[Kind, Latency] | None:
-        """Return the latency of each kind, this process's buffered samples included; None if Redis does not answer."""
+        """Return the latency of each kind, including this process's buffered samples; None if Redis does not answer."""
         if not self._flush():
             return None
         try:
@@ -95,8 +95,8 @@ class Latencies:
     def _flush(self) -> bool:
         """Write the buffered samples; return False if Redis does not answer.
 
-        Only one thread writes at a time, so that a reader includes the samples of a write in progress. It waits for
-        the lock at most as long as one write may take, so that readers do not queue behind a server that hangs.
+        Only one thread writes at a time, so that a reader includes the samples of a write in progress. The wait
+        for the lock is limited to the time of one write, so that readers do not queue behind a server that hangs.
         """
         if not self._writing.acquire(timeout=_REDIS_TIMEOUT_S):
             return False
@@ -106,7 +106,7 @@ class Latencies:
             self._writing.release()
 
     def _write(self, samples: list[tuple[Kind, float]]) -> bool:
-        """Write the samples, or drop them; return False if Redis does not answer. An error reply is an answer."""
+        """Write the samples, or drop them; return False if Redis does not answer, even with an error."""
         if not samples:
             return True
         try:

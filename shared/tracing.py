@@ -12,7 +12,7 @@ from typing import Any
 from shared import __version__
 from shared.settings import Settings
 
-_SPAN_ID = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})(?:\.[0-9]+)?")  # the suffix is the line of a bulk fit
+_SPAN_ID = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})(?:\.[0-9]+)?")  # the suffix is the line number in a bulk fit
 _SEND_EVERY_MS = 1000
 
 

@@ -22,7 +22,7 @@ Location = Annotated[Path | str, BeforeValidator(folder_or_bucket)]
 
 
 def checked(url: str, *schemes: str) -> str:
-    """Return a URL with one of `schemes`; raise `ValueError`, without its password, for any other."""
+    """Return the URL; raise `ValueError`, without the URL's password, if it is invalid or has another scheme."""
     if url:
         parts = urlsplit(url)
         if parts.scheme not in schemes:

@@ -31,12 +31,12 @@ def collect(sessions: Sessions, artifacts: Artifacts, grace_s: float) -> int:
     return sum(_delete(artifacts, names) for names in _garbage_batches(sessions, grace_s))
 
 
-def ownerless(sessions: Sessions, artifacts: Artifacts) -> Iterator[str]:
+def orphaned(sessions: Sessions, artifacts: Artifacts) -> Iterator[str]:
     """Yield the names of artifacts of any age that no row refers to now. Changes nothing."""
     for folder in (artifacts.data, artifacts.states):
         for keys in _batches(folder):
             with sessions.begin() as session:
-                names = garbage.ownerless(session, keys)
+                names = garbage.orphaned(session, keys)
             yield from names
 
 
@@ -74,7 +74,7 @@ def main() -> None:
         logs.configure(settings)
         sessions, artifacts = Sessions(make_engine(settings, "tsad-collector")), Artifacts.of(settings)
         if dry_run:
-            for name in ownerless(sessions, artifacts):
+            for name in orphaned(sessions, artifacts):
                 print(name)
         else:
             print(f"{collect(sessions, artifacts, settings.garbage_grace_s)} artifacts deleted")

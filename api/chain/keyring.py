@@ -36,7 +36,7 @@ _Entries = dict[bytes, _Entry]
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    any_made: bool  # whether any key was ever created
+    any_created: bool  # whether any key was ever created
     keys: _Entries
     browsers: _Entries  # sessions that were shown to this process lately
     key_ids: frozenset[str]
@@ -50,7 +50,7 @@ class Keyring:
         self._sessions = sessions
         self._lane = lane
         self._off = off
-        self._snapshot = _Snapshot(any_made=True, keys={}, browsers={}, key_ids=frozenset(), read_at=-math.inf)
+        self._snapshot = _Snapshot(any_created=True, keys={}, browsers={}, key_ids=frozenset(), read_at=-math.inf)
         self._shown: dict[bytes, float] = {}  # digests of browser sessions, and when each was last shown
         self._requested = asyncio.Event()
         self._next_read = asyncio.Event()  # set when the next read has finished
@@ -87,14 +87,14 @@ class Keyring:
         if not self._is_trusted():
             await self.read_again()
             self._check_trusted()
-        return not self._snapshot.any_made
+        return not self._snapshot.any_created
 
     def is_valid(self, caller: Caller) -> bool:
         """Whether an authenticated caller is still valid, for long-running requests."""
         if self._off:
             return True
         if caller == ANYBODY:
-            return not self._snapshot.any_made
+            return not self._snapshot.any_created
         return caller.key_id in self._snapshot.key_ids
 
     async def read_again(self) -> None:
@@ -159,7 +159,7 @@ class Keyring:
             credentials = keys.read(session, shown)
         key_ids = frozenset(credential.caller.key_id for credential in credentials.valid)
         valid, browsers = _entries(credentials.valid, began), _entries(credentials.browsers, began)
-        return _Snapshot(credentials.any_made, valid, browsers, key_ids, began)
+        return _Snapshot(credentials.any_created, valid, browsers, key_ids, began)
 
 
 def _entries(credentials: Iterable[keys.Credential], began: float) -> _Entries:

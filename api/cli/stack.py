@@ -141,8 +141,8 @@ def chosen_ports(api: int, flower: int) -> Ports:
             )
     if api and api == flower:
         raise SetupError(Code.START_FAILED, f"The API and Flower cannot share port {api}: change one of them.")
-    api = api or free_port(besides=[flower])
-    return Ports(api, flower or free_port(besides=[api]))
+    api = api or free_port(exclude=[flower])
+    return Ports(api, flower or free_port(exclude=[api]))
 
 
 def wait_until_ready(stack: Stack, api: Service) -> None:

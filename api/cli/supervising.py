@@ -69,7 +69,7 @@ class Supervisor:
                 reversed_steps.callback(watched.service.stop)
             for watched in self._watched:
                 if not isinstance(watched.service, Server):
-                    reversed_steps.callback(watched.service.ask_to_end)
+                    reversed_steps.callback(watched.service.request_stop)
 
     def start(self) -> None:
         """Start the services that are not running yet."""

@@ -159,7 +159,7 @@ class Poller:
         with self._sessions.statement() as session:
             revisions = jobs.revisions(session, job_ids)
             if reads_lists:
-                revisions |= jobs.revisions_lately(session, LATELY_S)
+                revisions |= jobs.recent_revisions(session, LATELY_S)
             unpublished = (id_ for id_, revision in revisions.items() if self._published.get(id_) != revision)
             changed = list(islice(unpublished, MOST_SNAPSHOTS)) if self._streams else []
             return revisions, jobs.find(session, changed) if changed else {}

@@ -121,11 +121,11 @@ def _points(body: PointsBody, max_points: int) -> tuple[Series, Flags | None]:
     values = np.array(decode(_NULLABLE, body.values, "values"), dtype=np.float64)
     missing = np.isnan(values)
     if not missing.any():
-        return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), values, most=max_points), None
+        return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), values, max_points=max_points), None
     if missing.all():
         raise InputError(Code.TOO_FEW_POINTS, "All values are null. Send at least one number.")
     values[missing] = 0.0
-    return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), values, most=max_points), missing
+    return Series.checked(decode(_INTEGERS, body.timestamps, "timestamps"), values, max_points=max_points), missing
 
 
 def _explanation(value: float, verdict: Verdict, why: Explanation) -> str:

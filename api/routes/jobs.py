@@ -37,7 +37,9 @@ def _selection(
     series_id: Annotated[str | None, Query(description="Only jobs of this series")] = None,
     status: Annotated[Status | None, Query(description="Only jobs with this status")] = None,
 ) -> JobFilter:
-    return JobFilter(None if series_id is None else check_series_id(series_id), status, within=caller.series_prefix)
+    return JobFilter(
+        None if series_id is None else check_series_id(series_id), status, visible_prefix=caller.series_prefix
+    )
 
 
 Selection = Annotated[JobFilter, Depends(_selection)]

@@ -57,8 +57,12 @@ def start(
             else []
         )
         open_jobs = admissions.admission(session, MOST_COUNTED).open_jobs
-        running = jobs.page(session, JobFilter(status=Status.RUNNING, within=caller.series_prefix), None, RUNNING_SHOWN)
-        failed = jobs.page(session, JobFilter(status=Status.FAILED, within=caller.series_prefix), None, FAILED_SHOWN)
+        running = jobs.page(
+            session, JobFilter(status=Status.RUNNING, visible_prefix=caller.series_prefix), None, RUNNING_SHOWN
+        )
+        failed = jobs.page(
+            session, JobFilter(status=Status.FAILED, visible_prefix=caller.series_prefix), None, FAILED_SHOWN
+        )
     page, last = split_page(summaries, SERIES_OF_A_PAGE)
     return render(
         request,
@@ -89,7 +93,7 @@ def jobs_page(
 ) -> Response:
     """Show jobs, newest first, and update them live."""
     selection = JobFilter(
-        check_series_id(series_id) if series_id.strip() else None, status, within=caller.series_prefix
+        check_series_id(series_id) if series_id.strip() else None, status, visible_prefix=caller.series_prefix
     )
     with services.sessions.begin() as session:
         rows = jobs.page(session, selection, place_of(cursor or None), JOBS_OF_A_PAGE + 1)

@@ -21,7 +21,7 @@ __all__ = ["Artifacts", "Key", "LocalFolder", "ObjectStore", "Store", "data_key"
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """The stores of training data and of states, which also hold training scores."""
+    """The store of training data, and the store of states and training scores."""
 
     data: Store
     states: Store

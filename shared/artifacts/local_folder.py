@@ -12,7 +12,7 @@ from shared.artifacts.keys import Key, checked
 from shared.domain.versions import Artifact
 from shared.errors import Code, DamagedError, UnavailableError
 
-_MOST_REMEMBERED = 100_000
+_MAX_DURABLE_FOLDERS = 100_000
 _READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # follows no link and does not wait for a pipe
 
 
@@ -86,7 +86,7 @@ class LocalFolder:
                 yield folder
 
     def _make_durable(self, folder: Path) -> None:
-        """Create a folder, after the root, and sync its directory entry.
+        """Create a folder, its root first, and sync its directory entry.
 
         A folder that exists may not be on disk yet: another process may have just created it.
         """
@@ -96,7 +96,7 @@ class LocalFolder:
             self._make_durable(self.root)
         folder.mkdir(parents=True, exist_ok=True)
         _sync_folder(folder.parent)
-        if len(self._durable) >= _MOST_REMEMBERED:
+        if len(self._durable) >= _MAX_DURABLE_FOLDERS:
             self._durable.clear()
         self._durable.add(folder)
 

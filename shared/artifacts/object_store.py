@@ -16,7 +16,9 @@ from shared.domain.versions import Artifact
 from shared.settings import Settings
 
 # Even a request that is retried twice ends after 40 s, within the default ACCEPT_WINDOW_S.
-_CONNECT, _REQUEST, _ALL_TRIES = timedelta(seconds=2), timedelta(seconds=15), timedelta(seconds=20)
+_CONNECT_TIMEOUT = timedelta(seconds=2)
+_REQUEST_TIMEOUT = timedelta(seconds=15)
+_RETRY_TIMEOUT = timedelta(seconds=20)
 
 
 class ObjectStore:
@@ -26,7 +28,7 @@ class ObjectStore:
     """
 
     def __init__(self, url: str, settings: Settings) -> None:
-        bucket = urlsplit(url)
+        location = urlsplit(url)
         endpoint = settings.aws_endpoint_url
         options = {
             "endpoint": endpoint,
@@ -35,28 +37,28 @@ class ObjectStore:
             "secret_access_key": settings.aws_secret_access_key,
         }
         self.bucket = S3Store(
-            bucket.netloc,
-            prefix=bucket.path.strip("/") or None,
+            location.netloc,
+            prefix=location.path.strip("/") or None,
             config={name: value for name, value in options.items() if value},  # type: ignore[arg-type]
             checksum_algorithm="SHA256",
             client_options={
                 "allow_http": endpoint.startswith("http://"),
-                "connect_timeout": _CONNECT,
-                "timeout": _REQUEST,
+                "connect_timeout": _CONNECT_TIMEOUT,
+                "timeout": _REQUEST_TIMEOUT,
             },
-            retry_config={"max_retries": 2, "retry_timeout": _ALL_TRIES},
+            retry_config={"max_retries": 2, "retry_timeout": _RETRY_TIMEOUT},
         )
 
     def put(self, key: str, content: bytes | memoryview) -> Artifact:
         """Write in a single request: a writer that dies during a multipart upload would leave parts behind."""
-        with _outages("stored"):
+        with _translate_outages("stored"):
             obstore.put(self.bucket, checked(key), content, use_multipart=False)
         return described(key, content)
 
     def get(self, artifact: Artifact) -> bytes:
         """Read the stored bytes; raise `DamagedError` if they are missing or altered."""
         try:
-            with _outages("read"):
+            with _translate_outages("read"):
                 content = obstore.get(self.bucket, checked(artifact.key)).bytes().to_bytes()
         except FileNotFoundError:
             raise missing() from None
@@ -64,12 +66,12 @@ class ObjectStore:
 
     def delete(self, key: str) -> None:
         """Delete the artifact; the service accepts a key that does not exist."""
-        with _outages("deleted"):
+        with _translate_outages("deleted"):
             obstore.delete(self.bucket, checked(key))
 
     def keys(self) -> Iterator[Key]:
         """Yield the keys of all artifacts below the prefix; the service lists a thousand per request."""
-        with _outages("listed"):
+        with _translate_outages("listed"):
             for page in obstore.list(self.bucket):
                 for entry in page:
                     if key := Key.parse(entry["path"]):
@@ -81,13 +83,13 @@ class ObjectStore:
     def check(self) -> None:
         """Write and delete an object, to verify that the access key may do both."""
         probe = f"{TEMPORARY}{token_hex(8)}"
-        with _outages("stored"):
+        with _translate_outages("stored"):
             obstore.put(self.bucket, probe, b"", use_multipart=False)
             obstore.delete(self.bucket, probe)
 
 
 @contextmanager
-def _outages(action: str) -> Iterator[None]:
+def _translate_outages(action: str) -> Iterator[None]:
     """Raise `UnavailableError` for an outage, and pass on the `FileNotFoundError` of a missing object."""
     try:
         yield
@@ -96,6 +98,6 @@ def _outages(action: str) -> Iterator[None]:
     except BaseError as error:
         raise unavailable(action, "the object store failed or did not answer") from error
     except FileNotFoundError as error:
-        if "NoSuchBucket" in str(error):  # which does not mean that the artifact is lost
+        if "NoSuchBucket" in str(error):  # a missing bucket does not mean that the artifact is lost
             raise unavailable(action, "there is no such bucket") from error
         raise

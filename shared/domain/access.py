@@ -10,7 +10,7 @@ from enum import StrEnum
 from shared.errors import Code, InputError
 
 _TOKEN = re.compile(r"[\x21-\x7e]{32,200}")
-_FEWEST_CHARACTERS = 10  # distinct characters: a random token repeats few of them
+_MIN_DISTINCT_CHARACTERS = 10  # a random token repeats few characters
 _PREFIX = "tsad_"  # lets scanners recognize leaked tokens
 
 
@@ -26,7 +26,7 @@ class Scope(StrEnum):
 class Caller:
     """The sender of a request: its key and the permissions of that key."""
 
-    key_id: str  # owns jobs, and scopes idempotency keys
+    key_id: str  # owner of its jobs; idempotency keys are unique per key id
     scopes: frozenset[Scope]
     series_prefix: str = ""
 
@@ -35,7 +35,7 @@ class Caller:
         return series_id.startswith(self.series_prefix)
 
 
-ANYBODY = Caller("-", frozenset(Scope))  # while no key exists, or AUTH is off
+ANYBODY = Caller("-", frozenset(Scope))  # the caller of every request while no key exists or AUTH is off
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ def new_token() -> str:
 
 
 def check_token(token: str) -> str:
-    """Return a token that was created elsewhere; raise `InputError` if it does not look random."""
-    if not _TOKEN.fullmatch(token) or len(set(token)) < _FEWEST_CHARACTERS:
+    """Return the token, which tsad did not create; raise `InputError` if it does not look random."""
+    if not _TOKEN.fullmatch(token) or len(set(token)) < _MIN_DISTINCT_CHARACTERS:
         raise InputError(
             Code.CONFIGURATION,
             "An API key has 32 to 200 visible ASCII characters and looks random. Create one with: "

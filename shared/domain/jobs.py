@@ -21,10 +21,10 @@ class Status(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether no transition leaves this status."""
-        return not MOVES[self]
+        return not TRANSITIONS[self]
 
 
-MOVES: dict[Status, frozenset[Status]] = {  # the database enforces the same transitions
+TRANSITIONS: dict[Status, frozenset[Status]] = {  # the database enforces the same transitions
     Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED}),
     Status.RUNNING: frozenset({Status.QUEUED, Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}),
     Status.SUCCEEDED: frozenset(),
@@ -47,7 +47,7 @@ class NewJob:
     points: int
     data: Artifact
     request_sha256: bytes  # of series, detector, parameters and data; identifies the request of an idempotency key
-    asked_at: datetime  # the database's clock at admission
+    asked_at: datetime  # time of admission, by the database's clock
     request_id: str = ""
     api_key_id: str = "-"
     idempotency_key: str | None = None
@@ -96,4 +96,4 @@ class Claim:
     parameters: dict[str, Any]
     points: int
     data: Artifact
-    request_id: str | None = None  # of the request for the fit, for log lines
+    request_id: str | None = None  # of the HTTP request that sent the fit; for log lines

@@ -22,7 +22,7 @@ _SERIES_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def check_series_id(series_id: str) -> str:
-    """Return the id without surrounding blanks; raise `InputError` if it is invalid."""
+    """Return the id without surrounding whitespace; raise `InputError` if it is invalid."""
     trimmed = series_id.strip()
     if not _SERIES_ID.fullmatch(trimmed) or ".." in trimmed or trimmed == ".":
         raise InputError(
@@ -44,21 +44,25 @@ class Series:
         return len(self.timestamps)
 
     @classmethod
-    def checked(cls, timestamps: Sequence[int] | Timestamps, values: Sequence[float] | Values, *, most: int) -> Self:
-        """Make a series of 1 to `most` points; raise an `InputError` that names the invalid points."""
+    def checked(
+        cls, timestamps: Sequence[int] | Timestamps, values: Sequence[float] | Values, *, max_points: int
+    ) -> Self:
+        """Make a series of 1 to `max_points` points; raise an `InputError` that names the invalid points."""
         if len(timestamps) != len(values):
             raise InputError(
                 Code.LENGTHS_DIFFER,
                 f"There are {len(timestamps):,} timestamps but {len(values):,} values. Send one value per timestamp.",
             )
-        if len(timestamps) > most:
-            raise InputError(Code.TOO_MANY_POINTS, f"{len(timestamps):,} points are too many: the limit is {most:,}.")
+        if len(timestamps) > max_points:
+            raise InputError(
+                Code.TOO_MANY_POINTS, f"{len(timestamps):,} points exceed the limit of {max_points:,}."
+            )
         if len(timestamps) == 0:
             raise InputError(Code.TOO_FEW_POINTS, "The series has no points: at least 1 is needed.")
         series = cls(_as_timestamps(timestamps), np.asarray(values, dtype=np.float64))
-        _refuse(~np.isfinite(series.values), "values", Code.NOT_FINITE, "Every value must be a finite number.")
+        _reject(~np.isfinite(series.values), "values", Code.NOT_FINITE, "Every value must be a finite number.")
         backwards = np.concatenate(([False], np.diff(series.timestamps) <= 0))
-        _refuse(
+        _reject(
             backwards,
             "timestamps",
             Code.TIMESTAMPS_NOT_INCREASING,
@@ -68,15 +72,20 @@ class Series:
 
     @classmethod
     def for_training(
-        cls, timestamps: Sequence[int] | Timestamps, values: Sequence[float] | Values, *, fewest: int, most: int
+        cls,
+        timestamps: Sequence[int] | Timestamps,
+        values: Sequence[float] | Values,
+        *,
+        min_points: int,
+        max_points: int,
     ) -> Self:
-        """Make a series of at most `most` points that passes `check_learnable`; raise `InputError` otherwise."""
-        series = cls.checked(timestamps, values, most=most)
-        series.check_learnable(fewest)
+        """Make a series of at most `max_points` points that passes `check_learnable`; raise `InputError` otherwise."""
+        series = cls.checked(timestamps, values, max_points=max_points)
+        series.check_learnable(min_points)
         return series
 
     def without(self, windows: Sequence[Sequence[int]]) -> "Series":
-        """Return the points outside all windows; a window is a pair of timestamps, both included."""
+        """Return the points outside all windows; a window is an inclusive pair of timestamps."""
         if not windows:
             return self
         ends = np.sort(np.array(windows, dtype=np.int64), axis=1)
@@ -86,11 +95,12 @@ class Series:
         outside = depth.cumsum()[:-1] == 0
         return Series(self.timestamps[outside], self.values[outside])
 
-    def check_learnable(self, fewest: int) -> None:
+    def check_learnable(self, min_points: int) -> None:
         """Raise `InputError` for a series that is too short, constant or too large to learn from."""
-        if len(self) < fewest:
+        if len(self) < min_points:
             raise InputError(
-                Code.TOO_FEW_POINTS, f"{len(self):,} points are too few to learn from: at least {fewest:,} are needed."
+                Code.TOO_FEW_POINTS,
+                f"{len(self):,} points are too few to learn from: at least {min_points:,} are needed.",
             )
         if self.values.min() == self.values.max():
             raise InputError(
@@ -128,8 +138,8 @@ class Series:
 def check_timestamp(timestamp: int) -> int:
     """Return the timestamp; raise `InputError` for one before 1970 or after the year 9999."""
     if not 0 <= timestamp <= LAST_TIMESTAMP:
-        sentence = _timestamp_rule(timestamp)
-        raise InputError(Code.INVALID_TIMESTAMP, sentence, flaws=[Flaw(("timestamp",), sentence)])
+        message = _timestamp_rule(timestamp)
+        raise InputError(Code.INVALID_TIMESTAMP, message, flaws=[Flaw(("timestamp",), message)])
     return timestamp
 
 
@@ -142,7 +152,7 @@ def _as_timestamps(timestamps: Sequence[int] | Timestamps) -> Timestamps:
         outside = np.fromiter((not 0 <= timestamp <= LAST_TIMESTAMP for timestamp in timestamps), dtype=bool)
     if outside.any():
         largest = max(int(timestamps[index]) for index in np.flatnonzero(outside)[:MOST_FLAWS])
-        _refuse(outside, "timestamps", Code.INVALID_TIMESTAMP, _timestamp_rule(largest))
+        _reject(outside, "timestamps", Code.INVALID_TIMESTAMP, _timestamp_rule(largest))
     return array
 
 
@@ -151,9 +161,9 @@ def _timestamp_rule(timestamp: int) -> str:
     return f"Timestamps are whole seconds since 1970, from 0 to {LAST_TIMESTAMP}.{hint}"
 
 
-def _refuse(wrong: NDArray[np.bool_], field: str, code: Code, sentence: str) -> None:
-    """Raise an `InputError` that names the first `MOST_FLAWS` indices where `wrong` (n,) is true, if any."""
-    indices = np.flatnonzero(wrong)
+def _reject(invalid: NDArray[np.bool_], field: str, code: Code, message: str) -> None:
+    """Raise an `InputError` that names the first `MOST_FLAWS` indices where `invalid` (n,) is true, if any."""
+    indices = np.flatnonzero(invalid)
     if len(indices):
-        flaws = [Flaw((field, int(index)), sentence) for index in indices[:MOST_FLAWS]]
-        raise InputError(code, f"{sentence} Violations: {len(indices):,}, first at {field}[{indices[0]}].", flaws=flaws)
+        flaws = [Flaw((field, int(index)), message) for index in indices[:MOST_FLAWS]]
+        raise InputError(code, f"{message} Violations: {len(indices):,}, first at {field}[{indices[0]}].", flaws=flaws)

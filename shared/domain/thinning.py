@@ -13,8 +13,7 @@ Column = NDArray[np.floating[Any]]
 def extremes(values: Values, at_most: int) -> NDArray[np.intp]:
     """Return increasing indices (m,), m <= `at_most` (>= 4), of the smallest and largest value of each slice.
 
-    There are at_most // 2 - 1 slices. The first and last point are included, and so is the most extreme value of every
-    slice on each side.
+    There are at_most // 2 - 1 slices. The indices always include the first and the last point.
     """
     if len(values) <= at_most:
         return np.arange(len(values))
@@ -25,7 +24,7 @@ def extremes(values: Values, at_most: int) -> NDArray[np.intp]:
 
 
 def peaks(values: Column, at_most: int) -> NDArray[np.intp]:
-    """Return increasing indices (m,), m <= `at_most` (>= 1), of the first largest value of each of `at_most` slices."""
+    """Return increasing indices (m,), m <= `at_most` (>= 1), of the maxima of `at_most` slices, the first if tied."""
     if len(values) <= at_most:
         return np.arange(len(values))
     edges = _edges(len(values), at_most)

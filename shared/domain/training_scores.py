@@ -1,7 +1,7 @@
-"""Training scores: the scores of a new version on the points that it was fitted on, stored for pages and lists.
+"""Training scores: the scores of a new version on the points that it was fitted on.
 
-The worker computes them once, so that no page has to score training data. A long series keeps only the largest score of
-each block of points, so that no event disappears.
+The worker computes and stores them once, so that no page has to score training data. A long series keeps only the
+largest score of each block of points, so that no event disappears.
 """
 
 import io
@@ -26,7 +26,7 @@ BLOCK = 50_000  # points scored between two checks for a cancellation
 class TrainingScores:
     """Scores (m,) of the points at the increasing indices `index` (m,).
 
-    `score` is rounded to float32, and exceeds 1 exactly if the full score does.
+    `score` is rounded to float32, and exceeds 1 if and only if the unrounded score does.
     """
 
     index: NDArray[np.int32]
@@ -76,7 +76,10 @@ class TrainingScores:
 
 
 def judged(fitted: Fitted, series: Series, check: Callable[[], object]) -> Scores:
-    """Score the n training points in blocks of `BLOCK`; `check` runs before each block and may raise to stop."""
+    """Score the n training points in blocks of `BLOCK`.
+
+    `check` runs before each block and after the last one; it may raise an error to stop.
+    """
     need = fitted.needs().points
     parts = []
     for start in range(0, len(series), BLOCK):
@@ -105,7 +108,7 @@ def anomaly_share(score: Values) -> float:
 
 
 def sparkline(values: Values) -> list[float]:
-    """Outline the series by at most `SPARKLINE_POINTS` values: the value of each slice farthest from the median."""
+    """Return at most `SPARKLINE_POINTS` values: of each slice, the value farthest from the median of the series."""
     edges = np.linspace(0, len(values), min(len(values), SPARKLINE_POINTS) + 1).astype(int)
     median = np.median(values)
     slices = [values[start:end] for start, end in pairwise(edges)]

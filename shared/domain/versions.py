@@ -8,7 +8,7 @@ from typing import Any
 from shared.errors import Code, InputError, NotFoundError
 
 _VERSION = re.compile(r"[vV]?([0-9]{1,10})")
-LARGEST_VERSION = 2**31 - 1  # the largest integer of the column
+LARGEST_VERSION = 2**31 - 1  # the largest value of the column's type
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def version_not_found() -> NotFoundError:
 
 
 def parse_version(text: str | None) -> int | None:
-    """Return the number of `3`, `v3` or `V3`, and None (the latest) for None, `0` or `latest`; else `InputError`."""
+    """Return 3 for `3`, `v3` or `V3`, and None (the latest) for None, `0` or `latest`; else raise `InputError`."""
     if text is None or text == "latest":
         return None
     match = _VERSION.fullmatch(text)

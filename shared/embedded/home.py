@@ -13,7 +13,7 @@ from shared.embedded.locks import hold
 from shared.embedded.ports import free_port, is_free
 from shared.errors import Code, SetupError
 
-ENDING_S = 30  # for the processes of a killed run to exit
+EXIT_WAIT_S = 30  # for the processes of a killed run
 STATE_FILE = "state.json"
 OTHER_FOLDER = "choose another folder with --home or TSAD_HOME."
 
@@ -35,7 +35,7 @@ def default_home() -> Path:
 class Home:
     """A folder that this process locks until `close`, or until the process ends.
 
-    `servers` is the user of the servers. It must be able to enter the folder, to reach its own folders in it.
+    `servers` is the user that the servers run as. That user must be able to enter the folder to reach its subfolders.
     """
 
     def __init__(self, path: Path, servers: Identity) -> None:
@@ -88,21 +88,21 @@ class Home:
         return self._state["secrets"][name]
 
     def port(self, name: str) -> int:
-        """Return the port of the last run, or another one if that is in use."""
+        """Return the port of the last run, or a new one if that port is in use."""
         ports = self._state["ports"]
         if name not in ports or not is_free(ports[name]):
-            ports[name] = free_port(besides=ports.values())
+            ports[name] = free_port(exclude=ports.values())
             self._save()
         return ports[name]
 
     def _prepare_folder(self) -> None:
-        self._reject_closed(folder for folder in self.path.parents if folder.exists())
+        self._reject_inaccessible(folder for folder in self.path.parents if folder.exists())
         self.path.mkdir(parents=True, exist_ok=True)
         if not any(self.path.iterdir()):  # a new folder; one in use keeps its mode
             self.path.chmod(0o711 if self.servers.way is Way.ACCOUNT else 0o700)
-        self._reject_closed((self.path, *self.path.parents))
+        self._reject_inaccessible((self.path, *self.path.parents))
 
-    def _reject_closed(self, folders: Iterable[Path]) -> None:
+    def _reject_inaccessible(self, folders: Iterable[Path]) -> None:
         for folder in folders:
             if self.servers.way is Way.ACCOUNT and not folder.stat().st_mode & 0o001:
                 raise SetupError(
@@ -122,7 +122,7 @@ class Home:
     def _wait_for_last_run(self) -> None:
         for lock in self.run.glob("*.lock"):
             try:
-                os.close(hold(lock, ENDING_S))
+                os.close(hold(lock, EXIT_WAIT_S))
             except BlockingIOError:
                 raise SetupError(
                     Code.START_FAILED,

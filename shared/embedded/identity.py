@@ -25,7 +25,7 @@ class Way(StrEnum):
 
     OURSELVES = "ourselves"  # we are not root
     ACCOUNT = "account"  # root becomes `nobody`
-    NAMESPACE = "namespace"  # root that cannot (only uid 0 is mapped) becomes another uid in a user namespace
+    NAMESPACE = "namespace"  # if only uid 0 is mapped, root becomes another uid in a user namespace
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Identity:
 
     def can_run(self, *argv: str | Path) -> bool:
         """Check whether this user can run a command; the command must exit with 0."""
-        quiet = subprocess.DEVNULL
+        devnull = subprocess.DEVNULL
         try:
-            return self.popen(argv, cwd="/", stdin=quiet, stdout=quiet, stderr=quiet).wait() == 0
+            return self.popen(argv, cwd="/", stdin=devnull, stdout=devnull, stderr=devnull).wait() == 0
         except (OSError, subprocess.SubprocessError):
             return False
 
@@ -85,7 +85,7 @@ class Identity:
         """
         if self.way is Way.ACCOUNT:
             options |= {"user": self.uid, "group": self.gid, "extra_groups": []}
-        # The function between fork and exec only makes a few system calls, which cannot run anywhere else.
+        # The function between fork and exec makes only a few system calls, which must run in the child.
         return subprocess.Popen(argv, preexec_fn=self._before_exec(death_signal), **options)  # noqa: PLW1509
 
     def _before_exec(self, death_signal: signal.Signals | None) -> Callable[[], None]:
@@ -103,7 +103,7 @@ class Identity:
 
 
 def enter_namespace() -> None:
-    """Enter a user namespace as uid 65534; outside it, files still belong to the current user. Raise `OSError`."""
+    """Enter a user namespace as uid 65534; outside it, files keep the current owner. Raise `OSError` if that fails."""
     uid, gid = os.geteuid(), os.getegid()
     if sys.platform != "linux" or LIBC.unshare(CLONE_NEWUSER) != 0:
         raise OSError("cannot create a user namespace")

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Collection
 
 LOCALHOST = "127.0.0.1"
-# Below the range of ephemeral ports: while a server restarts, a client that reconnects cannot be assigned the server's
-# own port (and so connect to itself).
+# Below the range of ephemeral ports. If a server used one of those, a client that reconnects during a restart could be
+# assigned the same port and connect to itself.
 CANDIDATES = range(20_000, 32_000)
 
 
@@ -22,27 +22,26 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(besides: Collection[int] = ()) -> int:
-    """Pick an unused port that is not in `besides`. On Linux no other call picks it until this process ends."""
+def free_port(exclude: Collection[int] = ()) -> int:
+    """Pick an unused port that is not in `exclude`. On Linux no other call picks it until this process ends."""
     while True:
         port = secrets.choice(CANDIDATES)
-        if port not in besides and _hold(port):
+        if port not in exclude and _hold(port):
             return port
 
 
 def _hold(port: int) -> bool:
-    """Reserve a port by binding it without listening, until its server listens; return False if it is taken.
+    """Reserve a port until this process ends, by binding it without listening; return False if it is taken.
 
     Other picks of the port then fail, but servers can listen, because they and this function set SO_REUSEADDR. On
-    systems other than Linux they could not, so there the port is only checked.
+    other systems the servers could not listen, so there this function only checks the port.
     """
     if sys.platform != "linux":
         return is_free(port)
     holding = socket.socket()
     try:
-        holding.bind(
-            (LOCALHOST, port)
-        )  # without SO_REUSEADDR, so that it fails if any socket is listening, bound or just closed
+        # Without SO_REUSEADDR, this fails if another socket of the port is listening, bound or just closed.
+        holding.bind((LOCALHOST, port))
     except OSError:
         holding.close()
         return False

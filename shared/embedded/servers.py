@@ -51,7 +51,7 @@ class Embedded:
         return self.valkey.url
 
     def start(self) -> None:
-        """Start the servers in parallel and wait until they answer; if one fails, stop both and raise its error."""
+        """Start the servers in parallel and wait until they answer; if one fails, stop all and raise its error."""
         try:
             for server in self.servers:
                 server.launch()

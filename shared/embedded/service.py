@@ -18,7 +18,7 @@ from shared.embedded.locks import hold
 from shared.errors import Code, UnavailableError
 
 POLL_S = 0.02
-REMAINS_S = 10  # for the children of a dead process to exit
+CHILDREN_EXIT_S = 10  # for the children of a dead process
 TAIL_BYTES = 2000
 MAX_LOG_BYTES = 50 * 2**20
 
@@ -49,12 +49,12 @@ class Service(ABC):
         self.identity = identity
         self.log = home.logs / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
-        self._asked_to_end = False
+        self._stop_sent = False
         self._pid_file = home.run / f"{name}.pid"
 
     @abstractmethod
     def command(self) -> Command:
-        """Return the command to start. Called at every start, when the previous process is gone."""
+        """Return the command to start. Called at every start, after the previous process is gone."""
 
     def launch(self) -> None:
         """Start the process without waiting for it to answer.
@@ -62,7 +62,7 @@ class Service(ABC):
         Raise `UnavailableError` if a previous process, or a child of it, is still running.
         """
         try:
-            lock = hold(self.home.run / f"{self.name}.lock", REMAINS_S)
+            lock = hold(self.home.run / f"{self.name}.lock", CHILDREN_EXIT_S)
         except BlockingIOError:
             raise UnavailableError(
                 Code.START_FAILED,
@@ -82,7 +82,7 @@ class Service(ABC):
                     start_new_session=True,
                     pass_fds=(lock,),
                 )
-                self._asked_to_end = False
+                self._stop_sent = False
         finally:
             os.close(lock)
         self._pid_file.write_text(f"{self.process.pid}\n")
@@ -97,17 +97,17 @@ class Service(ABC):
         self._sweep(self.process)
         return True
 
-    def ask_to_end(self) -> None:
+    def request_stop(self) -> None:
         """Send the stop signal, only once: some programs treat a second signal as a request to abort."""
-        if self.process is not None and self.process.poll() is None and not self._asked_to_end:
-            self._asked_to_end = True
+        if self.process is not None and self.process.poll() is None and not self._stop_sent:
+            self._stop_sent = True
             self.process.send_signal(self.stop_signal)
 
     def stop(self) -> None:
         """Stop the process and all its children: send the stop signal, then a harder one after each `grace_s`."""
         if self.process is None:
             return
-        self.ask_to_end()
+        self.request_stop()
         if self.process.poll() is None:
             for harder_signal in self.escalation:
                 try:
@@ -118,9 +118,9 @@ class Service(ABC):
         self._sweep(self.process)
 
     def rotate_log(self) -> None:
-        """Replace `<name>.log.1` with a log that exceeds `MAX_LOG_BYTES`, and continue with an empty one.
+        """If the log exceeds `MAX_LOG_BYTES`, copy it over `<name>.log.1` and empty it.
 
-        The process keeps its open file, so the log is copied and then emptied: lines written in between are lost.
+        The process keeps its file open, so a rename would not help. Lines written between copy and emptying are lost.
         """
         with suppress(OSError):
             if self.log.stat().st_size > MAX_LOG_BYTES:

@@ -46,7 +46,7 @@ class Valkey(Server):
         return Command((str(binary), "-"), ENVIRONMENT, stdin=lines.encode())
 
     def answers(self) -> bool:
-        """Send PING with the password; the server rejects it while it loads its data."""
+        """Send PING with the password; the server rejects PING while loading its data."""
         try:
             with socket.create_connection((LOCALHOST, self.port), ANSWER_S) as connection:
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())

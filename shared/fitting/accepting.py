@@ -21,7 +21,7 @@ from shared.store.engine import Sessions
 
 logger = logging.getLogger(__name__)
 
-SETTLE_WITHIN_S = 3.0
+COMMIT_RETRY_S = 3.0
 RETRY_AFTER_S = 0.2
 
 
@@ -53,10 +53,10 @@ Outcome = Accepted | TsadError
 def accept(acceptor: Acceptor, fits: Sequence[Fit]) -> list[Outcome]:
     """Store the training data and the jobs of at most `ACCEPT_AT_MOST` fits, then announce the jobs.
 
-    Two things wait for the disk. Several files, each with the entry of its folder, are synced in parallel. Then one
+    Two steps wait for the disk. First, threads sync the files and their directory entries in parallel. Then one
     statement inserts all jobs, and its COMMIT makes the acceptance durable. Checking for room writes nothing.
 
-    Returns one outcome for each fit, in their order; an accepted fit is durable. Raises `UnavailableError` if the
+    Return one outcome for each fit, in their order; an accepted fit is durable. Raise `UnavailableError` if the
     database is unavailable; its code is `outcome_unknown` if jobs may have been stored.
     """
     outcomes: dict[int, Outcome] = _repeated(acceptor, fits)
@@ -81,9 +81,9 @@ def _stored(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
     """Store new fits; return their outcomes by index."""
     outcomes: dict[int, Outcome] = {}
     asked_at, room = admit(acceptor.sessions, acceptor.settings, len(fits))
-    admitted, refused = list(fits)[:room], list(fits)[room:]
-    if refused:
-        outcomes |= dict.fromkeys(refused, queue_full(acceptor.sessions, acceptor.settings))
+    admitted, rejected = list(fits)[:room], list(fits)[room:]
+    if rejected:
+        outcomes |= dict.fromkeys(rejected, queue_full(acceptor.sessions, acceptor.settings))
     jobs: dict[int, NewJob] = {}
 
     def new_job(index: int) -> NewJob | UnavailableError:
@@ -104,7 +104,7 @@ def _stored(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
 
 
 def _repeated(acceptor: Acceptor, fits: Sequence[Fit]) -> dict[int, Outcome]:
-    """Return the outcomes, by index, of fits whose idempotency key was used before, even if the queue is full now."""
+    """Return the outcomes, by index, of fits whose idempotency key was used before; the queue may be full."""
     keys = {
         index: (fit.origin.api_key_id, fit.origin.idempotency_key)
         for index, fit in enumerate(fits)
@@ -128,7 +128,7 @@ def _outcome_of_existing(existing: ExistingJob, requested: Fit | NewJob) -> Outc
 
 
 def _accepted(existing: ExistingJob, requested: Fit | NewJob) -> Accepted:
-    return Accepted(existing.job_id, requested.series_id, requested.points, existing.status, is_new=existing.mine)
+    return Accepted(existing.job_id, requested.series_id, requested.points, existing.status, is_new=existing.same_id)
 
 
 def _new_job(acceptor: Acceptor, fit: Fit, asked_at: datetime) -> NewJob | UnavailableError:
@@ -159,7 +159,7 @@ def _new_job(acceptor: Acceptor, fit: Fit, asked_at: datetime) -> NewJob | Unava
 
 def _insert(acceptor: Acceptor, jobs: Sequence[NewJob]) -> list[Outcome]:
     """Insert the jobs. If the outcome of the commit is unknown, insert the same ids again to find out."""
-    deadline = time.monotonic() + SETTLE_WITHIN_S
+    deadline = time.monotonic() + COMMIT_RETRY_S
     unknown = False
     while jobs:
         try:
@@ -177,12 +177,12 @@ def _insert(acceptor: Acceptor, jobs: Sequence[NewJob]) -> list[Outcome]:
     return []
 
 
-def _conflicts(acceptor: Acceptor, refused: Sequence[NewJob]) -> dict[str, ExistingJob | None]:
+def _conflicts(acceptor: Acceptor, rejected: Sequence[NewJob]) -> dict[str, ExistingJob | None]:
     """Return, for each job that was not inserted, the existing job that prevented it, if any."""
-    if not refused:
+    if not rejected:
         return {}
     with acceptor.sessions.begin() as session:
-        return {job.job_id: admissions.existing_job(session, job) for job in refused}
+        return {job.job_id: admissions.existing_job(session, job) for job in rejected}
 
 
 def _inserted(acceptor: Acceptor, job: NewJob, conflicts: Mapping[str, ExistingJob | None]) -> Outcome:

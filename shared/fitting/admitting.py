@@ -10,44 +10,44 @@ from shared.settings import Settings
 from shared.store import admissions
 from shared.store.engine import Sessions
 
-DRAIN_MEASURED_OVER_S = 60
+RATE_WINDOW_S = 60
 LONGEST_RETRY_AFTER_S = 600
 
 
 def admit(sessions: Sessions, settings: Settings, requested: int) -> tuple[datetime, int]:
     """Return when the accept window began, by the database's clock, and how many of the `requested` fits have room."""
-    most_jobs, most_bytes = settings.max_queued_jobs, settings.max_queued_bytes
+    max_jobs, max_bytes = settings.max_queued_jobs, settings.max_queued_bytes
     with sessions.statement() as session:
-        admission = admissions.admission(session, most_jobs)
-    room = most_jobs - admission.open_jobs if admission.open_bytes < most_bytes else 0
+        admission = admissions.admission(session, max_jobs)
+    room = max_jobs - admission.open_jobs if admission.open_bytes < max_bytes else 0
     return admission.asked_at, min(max(room, 0), requested)
 
 
 def over_quota(sessions: Sessions, settings: Settings, owners: Mapping[int, str]) -> dict[int, BusyError]:
     """Return an error, by index, for each fit that exceeds MAX_QUEUED_JOBS_PER_KEY. owners: key ids by index."""
-    most = settings.max_queued_jobs_per_key
-    if not (most and owners):
+    max_jobs = settings.max_queued_jobs_per_key
+    if not (max_jobs and owners):
         return {}
     with sessions.begin() as session:
         open_jobs = Counter(admissions.open_of_keys(session, set(owners.values())))
-    refused = {}
+    rejected = {}
     for index, key_id in owners.items():
         open_jobs[key_id] += 1
-        if open_jobs[key_id] > most:
-            sentence = (
-                f"This key has {most:,} open jobs, the limit (MAX_QUEUED_JOBS_PER_KEY). "
+        if open_jobs[key_id] > max_jobs:
+            message = (
+                f"This key has {max_jobs:,} open jobs, the limit (MAX_QUEUED_JOBS_PER_KEY). "
                 "They continue; retry when some have ended."
             )
-            refused[index] = BusyError(Code.QUEUE_FULL, sentence, retry_after_s=5)
-    return refused
+            rejected[index] = BusyError(Code.QUEUE_FULL, message, retry_after_s=5)
+    return rejected
 
 
 def queue_full(sessions: Sessions, settings: Settings) -> BusyError:
-    """Create the error for a full queue; retry after a twentieth of it is done, at the rate of the last minute."""
+    """Create the error for a full queue. `retry_after_s`: until a twentieth is done, at the rate of the last minute."""
     with sessions.begin() as session:
         waiting = admissions.admission(session, settings.max_queued_jobs).open_jobs
-        finished = admissions.finished_lately(session, DRAIN_MEASURED_OVER_S)
-    wait_s = math.ceil(waiting / 20 * DRAIN_MEASURED_OVER_S / max(finished, 1))
+        finished = admissions.recently_finished(session, RATE_WINDOW_S)
+    wait_s = math.ceil(waiting / 20 * RATE_WINDOW_S / max(finished, 1))
     return BusyError(
         Code.QUEUE_FULL,
         f"The queue is full (MAX_QUEUED_JOBS or MAX_QUEUED_BYTES): {waiting:,} open jobs. They continue; retry later.",

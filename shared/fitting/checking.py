@@ -73,14 +73,14 @@ def check(
     """Return the fit; raise `InputError` if the points break a rule or the detector cannot learn from them.
 
     read_columns: returns timestamps and values (n,) of the training data. It is called once, and its lists are dropped
-    before the data is encoded, so that the two never exist together.
+    before the data is encoded, so that memory never holds both.
     stored: the artifact that the columns are read from. The job then refers to it, and no new one is written.
     """
     detector = method.detector
     series = Series.for_training(
         *read_columns(),
-        fewest=max(settings.min_training_data_points, detector.min_points),
-        most=settings.max_training_data_points,
+        min_points=max(settings.min_training_data_points, detector.min_points),
+        max_points=settings.max_training_data_points,
     )
     learnable = series.without(method.parameters["exclude"])
     if learnable is not series:
@@ -100,10 +100,10 @@ def check(
     )
 
 
-def _check_remaining(remaining: int, points: int, fewest: int) -> None:
+def _check_remaining(remaining: int, points: int, min_points: int) -> None:
     """Raise `InputError` if the excluded windows leave too few points."""
-    if remaining < fewest:
-        reason = f"The excluded windows leave {remaining:,} of {points:,} points: at least {fewest:,} are needed."
+    if remaining < min_points:
+        reason = f"The excluded windows leave {remaining:,} of {points:,} points: at least {min_points:,} are needed."
         raise InputError(Code.TOO_FEW_POINTS, reason, flaws=[Flaw(("parameters", "exclude"), reason)])
 
 

@@ -24,11 +24,11 @@ def retry(acceptor: Acceptor, job: Job, origin: Origin) -> Accepted:
     with acceptor.sessions.begin() as session:
         open_retry = admissions.open_retry(session, job.job_id)
     if open_retry:
-        acceptor.announce(open_retry.job_id)  # at once, also if Redis lost the message
+        acceptor.announce(open_retry.job_id)  # now, in case Redis lost the earlier message
         return Accepted(open_retry.job_id, job.series_id, job.points, open_retry.status, is_new=False)
     if job.status not in (Status.FAILED, Status.CANCELLED):
-        sentence = f"Only failed and canceled jobs can be retried; the status of this job is {job.status}."
-        raise TsadError(Code.JOB_NOT_RETRYABLE, sentence)
+        message = f"Only failed and canceled jobs can be retried; the status of this job is {job.status}."
+        raise TsadError(Code.JOB_NOT_RETRYABLE, message)
     if job.data is None:
         raise data_gone()
     method = Method.of(job.detector, job.parameters)

@@ -33,7 +33,7 @@ class Context(NamedTuple):
 def context_of(need: Need, timestamp: int, recent: Values = NO_VALUES) -> Context:
     """Join the known values before a point at `timestamp`, up to the number that its detector needs.
 
-    recent: (k,) values from the request, oldest first, one interval apart, the last one interval before the point.
+    recent: (k,) values from the request, oldest first, one interval apart, ending one interval before the point.
 
     If these are too few, training values precede them. Training values that the recent ones repeat are left out, and
     the last training value fills each missed interval in between. If too many intervals were missed, the context has
@@ -44,7 +44,7 @@ def context_of(need: Need, timestamp: int, recent: Values = NO_VALUES) -> Contex
         return Context(recent, recent=len(recent))
     intervals = max(math.ceil((timestamp - need.last_timestamp) / need.interval_s - 0.5), 1)
     missed = intervals - 1 - len(recent)
-    if missed > most_missing(need.points):
+    if missed > max_missing(need.points):
         return Context(recent, recent=len(recent))
     repeated = max(-missed, 0)  # training values that the recent ones repeat
     missed = min(max(missed, 0), lacking)
@@ -56,7 +56,7 @@ def context_of(need: Need, timestamp: int, recent: Values = NO_VALUES) -> Contex
     return Context(np.concatenate((tail, fill, recent)), missed, len(recent))
 
 
-def most_missing(needed: int) -> float:
+def max_missing(needed: int) -> float:
     """Return how many of the `needed` values before a point may be missing if the point is to be judged."""
     return max(1.0, MISSING_SHARE * needed)
 
@@ -64,7 +64,7 @@ def most_missing(needed: int) -> float:
 def carried_forward(before: Values, values: Values, missing: Flags) -> Values:
     """Fill each missing value (n,) with the last known value before it, so that no score depends on later values.
 
-    before: (m,) values before the first one. Without any, the first known value also fills the gap before it.
+    before: (m,) values before the first of these. Without any, the first known value also fills the gap before it.
     """
     known = np.flatnonzero(~missing)
     last = np.searchsorted(known, np.arange(len(values)), "right") - 1
@@ -89,4 +89,4 @@ def too_little_before(before: Flags, missing: Flags, needed: int) -> Flags:
     indices = np.arange(len(before), len(flags))
     counts = np.concatenate(([0], np.cumsum(flags)))
     gaps = counts[indices] - counts[np.maximum(indices - needed, 0)]
-    return (indices < needed) | (gaps > most_missing(needed))
+    return (indices < needed) | (gaps > max_missing(needed))

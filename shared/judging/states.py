@@ -5,15 +5,15 @@ from shared.caching import Cache
 from shared.domain.detectors.states import Fitted, decode
 from shared.domain.versions import Artifact
 
-OVERHEAD_BYTES = 2_000  # of a small state as Python objects
+OVERHEAD_BYTES = 2_000  # memory of a small state's Python objects
 
 
 class States:
-    """Thread-safe LRU cache of at most `most_bytes` of states, backed by the artifact store."""
+    """Thread-safe LRU cache of at most `max_bytes` of states, backed by the artifact store."""
 
-    def __init__(self, store: Store, most_bytes: int) -> None:
+    def __init__(self, store: Store, max_bytes: int) -> None:
         self._store = store
-        self._cache: Cache[bytes, Fitted] = Cache(most_bytes)
+        self._cache: Cache[bytes, Fitted] = Cache(max_bytes)
 
     def cached(self, sha256: bytes) -> Fitted | None:
         """Return the state with this digest, or None if it is not in memory."""

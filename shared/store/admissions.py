@@ -18,7 +18,7 @@ from shared.store.locks import lock_series
 
 # --- accept: admission -> write the data artifact -> accept -> COMMIT -> message -> 202 ------------------------------
 
-# asked_at starts the accept window of one job id. Another admission uses a new id, and therefore a new artifact.
+# The accept window of one job id starts at asked_at. Another admission uses a new id, and therefore a new artifact.
 _ADMISSION = text("""
 SELECT clock_timestamp() AS asked_at, count(*) AS open_jobs, coalesce(sum(data_size), 0) AS open_bytes
   FROM (SELECT data_size FROM fit_jobs WHERE status IN ('queued', 'running') LIMIT :limit) AS open_jobs
@@ -29,14 +29,14 @@ SELECT api_key_id, count(*) AS open_jobs FROM fit_jobs
  WHERE status IN ('queued', 'running') AND api_key_id = ANY (CAST(:api_key_ids AS text[])) GROUP BY api_key_id
 """)
 
-_FINISHED_LATELY = text("""
+_RECENTLY_FINISHED = text("""
 SELECT count(*) FROM fit_jobs WHERE finished_at > statement_timestamp() - make_interval(secs => :seconds)
 """)
 
 # The lock makes seq follow the order of COMMIT within a series, and shows the collector that an accept is in flight.
 # asked_at + window is the deadline for new data in the store, by the same clock that the collector uses: if a process
-# sleeps past it, its insert is rejected, so its artifact may be collected. The row of a version or an ended job keeps
-# its data: FOR KEY SHARE and FOR SHARE keep that row, and its reference to the data, until the new job is committed.
+# sleeps past it, its insert is rejected, so its artifact may be collected. The row of a version or an ended job owns
+# its data: FOR KEY SHARE and FOR SHARE protect that row, and its reference to the data, until the new job commits.
 # The lock of the series comes first, so a deletion of the series either cancels this job or is visible to it, and the
 # two never wait for each other. Several jobs lock in the order of hashtext(series_id), because otherwise two such
 # transactions could deadlock. The clock is read after the locks: a bare clock_timestamp() in the outer WHERE would be
@@ -45,39 +45,39 @@ SELECT count(*) FROM fit_jobs WHERE finished_at > statement_timestamp() - make_i
 _ACCEPT = text(f"""
 WITH asked AS (
   SELECT * FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS job (
-    place integer, id uuid, series_id text, detector text, parameters jsonb, points integer, data_key text,
+    ordinal integer, id uuid, series_id text, detector text, parameters jsonb, points integer, data_key text,
     data_sha256 text, data_size bigint, api_key_id text, idempotency_key text, request_sha256 text, request_id text,
     asked_at timestamptz, of_version integer, retry_of uuid)
-), turn AS MATERIALIZED (
-  SELECT line.*, {lock_series("series_id")}, clock_timestamp() AS began
-    FROM (SELECT * FROM asked ORDER BY hashtext(series_id), place) AS line
+), locked AS MATERIALIZED (
+  SELECT line.*, {lock_series("series_id")}, clock_timestamp() AS locked_at
+    FROM (SELECT * FROM asked ORDER BY hashtext(series_id), ordinal) AS line
 )
 INSERT INTO fit_jobs (id, series_id, detector, parameters, points, data_key, data_sha256, data_size,
                       api_key_id, idempotency_key, request_sha256, request_id, retry_of)
 SELECT id, series_id, detector, parameters, points, data_key, decode(data_sha256, 'hex'), data_size,
        api_key_id, idempotency_key, decode(request_sha256, 'hex'), request_id, retry_of
-  FROM turn
+  FROM locked
  WHERE CASE
          WHEN of_version IS NOT NULL THEN EXISTS (
            SELECT 1 FROM versions v
-            WHERE v.series_id = turn.series_id AND v.version = turn.of_version AND v.data_key = turn.data_key
+            WHERE v.series_id = locked.series_id AND v.version = locked.of_version AND v.data_key = locked.data_key
               FOR KEY SHARE)
          WHEN retry_of IS NOT NULL THEN EXISTS (
            SELECT 1 FROM fit_jobs f
-            WHERE f.id = turn.retry_of AND f.status IN ('failed', 'cancelled') AND f.data_key = turn.data_key
+            WHERE f.id = locked.retry_of AND f.status IN ('failed', 'cancelled') AND f.data_key = locked.data_key
               FOR SHARE)
-         ELSE began < asked_at + make_interval(secs => :window_s)
+         ELSE locked_at < asked_at + make_interval(secs => :window_s)
        END
- ORDER BY hashtext(series_id), place
+ ORDER BY hashtext(series_id), ordinal
 ON CONFLICT DO NOTHING
 RETURNING CAST(id AS text)
 """)
 ACCEPT_AT_MOST = 500  # jobs per transaction: each holds a lock until COMMIT
 
-# For a job that accept did not return. mine: an earlier attempt of the same INSERT was committed. Another id: the
+# For a job that accept did not return. same_id: an earlier attempt of the same INSERT was committed. Otherwise, the
 # idempotency key was used before, or another retry of the same job is open. No row: too late, or the data was deleted.
 _EXISTING_JOB = text("""
-SELECT CAST(id AS text) AS job_id, id = CAST(:job_id AS uuid) AS mine, request_sha256, status FROM fit_jobs
+SELECT CAST(id AS text) AS job_id, id = CAST(:job_id AS uuid) AS same_id, request_sha256, status FROM fit_jobs
  WHERE id = CAST(:job_id AS uuid) OR (api_key_id = :api_key_id AND idempotency_key = :idempotency_key)
     OR (retry_of = CAST(:retry_of AS uuid) AND status IN ('queued', 'running'))
 """)
@@ -107,7 +107,7 @@ class ExistingJob:
     """The existing job that prevented an insert."""
 
     job_id: str
-    mine: bool  # this job was inserted by the request itself, not found by its idempotency key
+    same_id: bool  # whether an earlier attempt of the same INSERT stored it
     request_sha256: bytes | None  # of series, detector, parameters and data; None for retries by old releases
     status: Status
 
@@ -120,7 +120,7 @@ class OpenRetry(NamedTuple):
 
 
 def admission(session: Session, count_at_most: int) -> Admission:
-    """Return the number of open jobs, at most `count_at_most`, and their bytes."""
+    """Return the database's clock, the number of open jobs (at most `count_at_most`) and their bytes."""
     row = session.execute(_ADMISSION, {"limit": count_at_most}).one()
     return Admission(row.asked_at, row.open_jobs, int(row.open_bytes))
 
@@ -131,16 +131,16 @@ def open_of_keys(session: Session, api_key_ids: Collection[str]) -> dict[str, in
     return {row.api_key_id: row.open_jobs for row in rows}
 
 
-def finished_lately(session: Session, seconds: float) -> int:
+def recently_finished(session: Session, seconds: float) -> int:
     """Return the number of jobs that reached a final status within the last `seconds`."""
-    return int(session.execute(_FINISHED_LATELY, {"seconds": seconds}).scalar_one())
+    return int(session.execute(_RECENTLY_FINISHED, {"seconds": seconds}).scalar_one())
 
 
 def accept(session: Session, jobs: Sequence[NewJob], window_s: float) -> set[str]:
     """Insert at most `ACCEPT_AT_MOST` jobs; return the inserted ids. `existing_job` explains the others."""
     rows = [
         {
-            "place": place,
+            "ordinal": ordinal,
             "id": job.job_id,
             "series_id": job.series_id,
             "detector": job.detector,
@@ -157,7 +157,7 @@ def accept(session: Session, jobs: Sequence[NewJob], window_s: float) -> set[str
             "of_version": job.of_version,
             "retry_of": job.retry_of,
         }
-        for place, job in enumerate(jobs)
+        for ordinal, job in enumerate(jobs)
     ]
     return set(session.execute(_ACCEPT, {"jobs": json.dumps(rows), "window_s": window_s}).scalars())
 
@@ -174,7 +174,7 @@ def existing_job(session: Session, job: NewJob) -> ExistingJob | None:
     if row is None:
         return None
     digest = None if row.request_sha256 is None else bytes(row.request_sha256)
-    return ExistingJob(row.job_id, row.mine, digest, Status(row.status))
+    return ExistingJob(row.job_id, row.same_id, digest, Status(row.status))
 
 
 def existing_by_key(session: Session, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str | None], ExistingJob]:
@@ -183,7 +183,7 @@ def existing_by_key(session: Session, keys: Sequence[tuple[str, str]]) -> dict[t
     rows = session.execute(_EXISTING_BY_KEY, {"api_key_ids": list(api_key_ids), "keys": list(idempotency_keys)})
     return {
         (row.api_key_id, row.idempotency_key): ExistingJob(
-            row.job_id, mine=False, request_sha256=bytes(row.request_sha256), status=Status(row.status)
+            row.job_id, same_id=False, request_sha256=bytes(row.request_sha256), status=Status(row.status)
         )
         for row in rows
     }

@@ -13,8 +13,8 @@ from shared.store.artifact_columns import artifact
 from shared.store.engine import Session
 
 # These and later statements steer the planner away from plans that look cheap while its statistics show few open jobs.
-# IS TRUE avoids the index by status: it would read every row that has the status now, or had it since the last vacuum.
-# OFFSET 0 avoids a join with all open jobs, instead of a look at those of the series.
+# IS TRUE avoids the index by status, which finds every row that has the status now or had it since the last vacuum.
+# OFFSET 0 avoids a join with all open jobs: PostgreSQL looks up those of the series instead.
 
 # No row: the message is stale or repeated, or the job is not due or not first in its series. Drop the message.
 _CLAIM = text("""
@@ -51,7 +51,7 @@ UPDATE fit_jobs SET lease_until = clock_timestamp()
  WHERE id = CAST(:job_id AS uuid) AND worker = :worker AND (status = 'running') IS TRUE RETURNING 1
 """)
 
-# The data or the math failed, which is final. The data is kept for a retry.
+# The data or the math makes this fit fail every time, so this is final. The data is kept for a retry.
 _FAIL = text("""
 UPDATE fit_jobs SET status = 'failed', error_code = :code, error_detail = left(:detail, 500), lease_until = NULL,
        finished_at = clock_timestamp()
@@ -103,7 +103,7 @@ def fail(session: Session, claimed: Claim, code: str, detail: str) -> bool:
 
 
 def message_spent(session: Session, job_id: str) -> bool:
-    """Note that the job's message arrived before its turn; return False if the job is no longer queued."""
+    """Record that the job's message arrived too early; return False if the job is no longer queued."""
     return session.execute(_MESSAGE_SPENT, {"job_id": job_id}).first() is not None
 
 

@@ -60,7 +60,7 @@ def write(session: Session, name: str, file: Digest) -> int:
 
 
 def is_empty(session: Session) -> bool:
-    """Check that every table is empty."""
+    """Check whether every table is empty."""
     return not any(session.execute(text(f"SELECT 1 FROM {name} LIMIT 1")).first() for name in _present(session))
 
 
@@ -94,7 +94,7 @@ def _present(session: Session) -> dict[str, Table]:
 
 
 def read(session: Session, name: str, file_columns: Sequence[str], file: BinaryIO) -> int:
-    """Load rows that `write` wrote, with the columns of the file; return their number."""
+    """Load rows that `write` wrote; return their number. file_columns: their columns, in order."""
     table_columns = columns(name)
     names = _listed([column for column in file_columns if column in table_columns])
     with _cursor(session) as cursor:

@@ -57,8 +57,8 @@ def _check_alive(
 ) -> None:
     """Ping a connection that may be dead, so that a database restart causes no errors.
 
-    SQLAlchemy's own check pings on every checkout, which takes as long as the statements of a fit. This one pings a
-    recently used connection only if it is readable, as it is after the server has closed it.
+    SQLAlchemy's own check pings on every checkout; the pings take as long as the statements of a fit. This one pings a
+    recently used connection only if its socket is readable: the server may have closed it.
     """
     idle_since = record.info.get(_IDLE_SINCE)
     if idle_since is None:  # a new connection

@@ -21,15 +21,15 @@ SELECT c.key, c.series_id, c.job_id
 ON CONFLICT DO NOTHING
 """)
 
-_OWNERLESS = text("""
+_ORPHANED = text("""
 SELECT c.key FROM unnest(CAST(:keys AS text[]), CAST(:job_ids AS uuid[])) AS c (key, job_id)
  WHERE is_garbage(c.key, c.job_id) ORDER BY c.key
 """)
 
-# The grace period is longer than the accept window. The artifact existed before noted_at and was admitted even earlier,
-# so its insert would be rejected now. An insert that was in time but is not committed yet holds the lock of its
-# series; the next round handles such keys.
-_RIPE = text(f"""
+# The grace period is longer than the accept window. The artifact existed before noted_at, and its job was admitted even
+# earlier, so the insert of that job would be rejected now. An insert that was in time but is not committed yet holds
+# the lock of its series; the next round handles such keys.
+_DUE = text(f"""
 SELECT g.key FROM (SELECT key, series_id FROM garbage
                     WHERE noted_at < statement_timestamp() - make_interval(secs => :grace_s)
                     ORDER BY noted_at LIMIT :limit) AS g
@@ -55,10 +55,10 @@ def note(session: Session, keys: Sequence[Key]) -> None:
     )
 
 
-def ownerless(session: Session, keys: Sequence[Key]) -> list[str]:
+def orphaned(session: Session, keys: Sequence[Key]) -> list[str]:
     """Return the names of the keys that no row refers to now, without noting them."""
     names, job_ids = [key.name for key in keys], [key.job_id for key in keys]
-    return list(session.execute(_OWNERLESS, {"keys": names, "job_ids": job_ids}).scalars())
+    return list(session.execute(_ORPHANED, {"keys": names, "job_ids": job_ids}).scalars())
 
 
 def take(session: Session, grace_s: float, limit: int) -> tuple[int, list[str]]:
@@ -66,5 +66,5 @@ def take(session: Session, grace_s: float, limit: int) -> tuple[int, list[str]]:
 
     Return their number, and the names that are still orphaned. Delete these artifacts after COMMIT.
     """
-    ripe = list(session.execute(_RIPE, {"grace_s": grace_s, "limit": limit}).scalars())
-    return len(ripe), list(session.execute(_TAKE, {"keys": ripe}).scalars())
+    due = list(session.execute(_DUE, {"grace_s": grace_s, "limit": limit}).scalars())
+    return len(due), list(session.execute(_TAKE, {"keys": due}).scalars())

@@ -87,7 +87,7 @@ def holdings(session: Session) -> Holdings:
 
 
 def references(session: Session) -> Iterator[Reference]:
-    """Yield every artifact that a row refers to, those of versions first; an artifact of two rows appears twice."""
+    """Yield every artifact that a row refers to, versions first; an artifact of two rows appears twice."""
     yield from _references_of_versions(session)
     yield from _references_of_jobs(session)
 

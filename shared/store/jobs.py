@@ -32,7 +32,7 @@ _CONDITIONS = {
     "status": "j.status = :status",
     "created_after": "j.created_at > :created_after",
     "created_before": "j.created_at < :created_before",
-    "within": "j.series_id >= :within AND j.series_id < :within || '~'",
+    "visible_prefix": "j.series_id >= :visible_prefix AND j.series_id < :visible_prefix || '~'",
     "older_than": "(j.created_at, j.seq) < (:moment, :seq)",
 }
 
@@ -40,8 +40,9 @@ _REVISIONS = text("""
 SELECT CAST(id AS text) AS job_id, revision, status
   FROM fit_jobs WHERE id = ANY (CAST(:job_ids AS uuid[]))
 """)
-# All jobs that may have changed lately, by existing indexes. A running job that is requeued is found by its id.
-_LATELY = text("""
+# All jobs that may have changed recently, through existing indexes. This misses a running job that was requeued; the
+# caller looks it up by id.
+_RECENT_REVISIONS = text("""
 SELECT CAST(id AS text) AS job_id, revision, status
   FROM fit_jobs
  WHERE status = 'running' OR created_at > statement_timestamp() - make_interval(secs => :seconds)
@@ -83,11 +84,11 @@ class JobFilter:
     status: Status | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
-    within: str = ""  # prefix of the series ids that the caller may see
+    visible_prefix: str = ""  # prefix of the series ids that the caller may see
 
     def includes(self, job: Job) -> bool:
         """Check whether a changed job belongs to a stream with this filter."""
-        visible = job.series_id.startswith(self.within)
+        visible = job.series_id.startswith(self.visible_prefix)
         return visible and self.series_id in (None, job.series_id) and self.status in (None, job.status)
 
 
@@ -117,7 +118,7 @@ def page(session: Session, job_filter: JobFilter, older_than: Place | None, limi
         "status": job_filter.status,
         "created_after": job_filter.created_after,
         "created_before": job_filter.created_before,
-        "within": job_filter.within or None,
+        "visible_prefix": job_filter.visible_prefix or None,
         "older_than": older_than,
     }
     conditions = [_CONDITIONS[name] for name, value in parameters.items() if value is not None]
@@ -133,19 +134,19 @@ def revisions(session: Session, job_ids: Collection[str]) -> dict[str, Revision]
     return {row.job_id: Revision(row.revision, Status(row.status)) for row in rows}
 
 
-def revisions_lately(session: Session, seconds: float) -> dict[str, Revision]:
+def recent_revisions(session: Session, seconds: float) -> dict[str, Revision]:
     """Return the revisions of all jobs that run, or were accepted or ended within the last `seconds`, by id."""
-    rows = session.execute(_LATELY, {"seconds": seconds})
+    rows = session.execute(_RECENT_REVISIONS, {"seconds": seconds})
     return {row.job_id: Revision(row.revision, Status(row.status)) for row in rows}
 
 
 def cancel(session: Session, job_id: str) -> str | None:
-    """Cancel an open job: from COMMIT on it cannot publish. Return its series id; None if it is unknown or not open."""
+    """Cancel an open job, which cannot publish after COMMIT. Return its series id; None if no such job is open."""
     return session.execute(_CANCEL, {"job_id": job_id}).scalar()
 
 
 def any_holds_data(session: Session, series_id: str) -> bool:
-    """Return whether a job of the series still has data that can be fitted, or retried."""
+    """Return whether a job of the series still holds data for its fit or a retry."""
     return session.execute(_ANY_HOLDS_DATA, {"series_id": series_id}).first() is not None
 
 

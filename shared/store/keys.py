@@ -46,7 +46,7 @@ WITH active AS (SELECT * FROM api_keys WHERE {_IS_ACTIVE}), valid AS (
     FROM active JOIN browser_sessions b ON b.key_id = active.id
    WHERE b.sha256 = ANY(:shown) AND b.expires_at > clock_timestamp()
 )
-SELECT EXISTS (SELECT 1 FROM api_keys) AS any_made, is_browser, id, scopes, series_prefix, digest,
+SELECT EXISTS (SELECT 1 FROM api_keys) AS any_created, is_browser, id, scopes, series_prefix, digest,
        CAST(extract(epoch FROM ends_at - clock_timestamp()) AS double precision) AS valid_for_s
   FROM (SELECT 1) AS always LEFT JOIN valid ON true
 """)
@@ -58,7 +58,7 @@ WITH ended AS (
     SELECT sha256 FROM browser_sessions WHERE key_id = :key_id ORDER BY expires_at DESC, sha256 OFFSET :most - 1
   )
 )
-INSERT INTO browser_sessions (sha256, key_id, expires_at) VALUES (:sha256, :key_id, clock_timestamp() + :lasts)
+INSERT INTO browser_sessions (sha256, key_id, expires_at) VALUES (:sha256, :key_id, clock_timestamp() + :lifetime)
 """)
 _END_SESSION = text("DELETE FROM browser_sessions WHERE sha256 = :sha256")
 
@@ -76,7 +76,7 @@ class Credential:
 class Credentials:
     """Valid credentials."""
 
-    any_made: bool  # whether any key was ever created
+    any_created: bool  # whether any key was ever created
     valid: list[Credential]  # of all keys
     browsers: list[Credential]  # of the browser sessions that were asked for
 
@@ -126,16 +126,16 @@ def read(session: Session, shown: Collection[bytes] = ()) -> Credentials:
         ) from None
     valid = [row for row in rows if row.id is not None]
     return Credentials(
-        rows[0].any_made,
+        rows[0].any_created,
         [_credential(row) for row in valid if not row.is_browser],
         [_credential(row) for row in valid if row.is_browser],
     )
 
 
-def open_session(session: Session, sha256: bytes, key_id: str, lasts: timedelta) -> None:
+def open_session(session: Session, sha256: bytes, key_id: str, lifetime: timedelta) -> None:
     """Store a browser session. Deletes expired ones, and the oldest of a key that has `MOST_SESSIONS`."""
     session.execute(_LOCK, {"key_id": key_id})  # so that sessions opened at once count each other
-    session.execute(_OPEN_SESSION, {"sha256": sha256, "key_id": key_id, "lasts": lasts, "most": MOST_SESSIONS})
+    session.execute(_OPEN_SESSION, {"sha256": sha256, "key_id": key_id, "lifetime": lifetime, "most": MOST_SESSIONS})
 
 
 def end_session(session: Session, sha256: bytes) -> None:

@@ -10,16 +10,16 @@ from shared.store.locks import RECONCILER
 # False: another reconciler is working. The lock is held until COMMIT; messages are sent after that.
 _LOCK = text(f"SELECT pg_try_advisory_xact_lock({RECONCILER}, 0)")
 
-# Expired leases. Too many crashes fail the job, so that the next job of its series can run. A database that has just
-# started lets the workers renew their leases first: the database was down, not the workers.
+# Expired leases. Too many crashes fail the job, so that the next job of its series can run. After a start of the
+# database, workers get time to renew their leases first: the database was down, not the workers.
 _REAP = text("""
 UPDATE fit_jobs AS j
    SET crashes = j.crashes + 1, worker = NULL, lease_until = NULL, announced_at = NULL, announcements = 0,
-       status = CASE WHEN j.crashes + 1 >= :most_crashes THEN 'failed' ELSE 'queued' END,
-       error_code = CASE WHEN j.crashes + 1 >= :most_crashes THEN 'worker_lost' END,
-       error_detail = CASE WHEN j.crashes + 1 >= :most_crashes
+       status = CASE WHEN j.crashes + 1 >= :max_crashes THEN 'failed' ELSE 'queued' END,
+       error_code = CASE WHEN j.crashes + 1 >= :max_crashes THEN 'worker_lost' END,
+       error_detail = CASE WHEN j.crashes + 1 >= :max_crashes
                            THEN format('%s workers died while they fitted this series.', j.crashes + 1) END,
-       finished_at = CASE WHEN j.crashes + 1 >= :most_crashes THEN clock_timestamp() END,
+       finished_at = CASE WHEN j.crashes + 1 >= :max_crashes THEN clock_timestamp() END,
        available_at = clock_timestamp()
                     + interval '1 s' * CASE WHEN j.crashes = 0 THEN 0 ELSE least(30, power(2, j.crashes)) END
  WHERE j.id = ANY (ARRAY(SELECT id FROM fit_jobs WHERE status = 'running' AND lease_until < clock_timestamp()
@@ -28,7 +28,7 @@ UPDATE fit_jobs AS j
 RETURNING CAST(j.id AS text) AS job_id, j.status
 """)
 
-# Jobs that are due, first in their series, and probably have no message: at once if the row shows that none was sent.
+# Jobs that are due, first in their series, and probably have no message. NULL in announced_at: none is in flight.
 _ANNOUNCE = text("""
 UPDATE fit_jobs SET announced_at = clock_timestamp(), announcements = announcements + 1
  WHERE id = ANY (ARRAY(
@@ -72,9 +72,9 @@ def take_turn(session: Session) -> bool:
     return bool(session.execute(_LOCK).scalar_one())
 
 
-def reap(session: Session, most_crashes: int, settled_s: float) -> list[Reaped]:
+def reap(session: Session, max_crashes: int, settled_s: float) -> list[Reaped]:
     """Requeue or fail jobs with an expired lease, unless the database started less than `settled_s` ago."""
-    parameters = {"most_crashes": most_crashes, "settled_s": settled_s}
+    parameters = {"max_crashes": max_crashes, "settled_s": settled_s}
     return [Reaped(*row) for row in session.execute(_REAP, parameters)]
 
 

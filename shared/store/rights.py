@@ -23,12 +23,12 @@ def grant(database_url: str, role: str, password: str = "") -> None:
     does not exist.
     """
     engine = create_engine(database_url)
-    name = engine.dialect.identifier_preparer.quote(role)
+    quoted_role = engine.dialect.identifier_preparer.quote(role)
     try:
         with engine.begin() as connection:
             if password:
-                _set_password(connection, role, name, password)
-            connection.exec_driver_sql(_GRANTS.format(role=name))
+                _set_password(connection, role, quoted_role, password)
+            connection.exec_driver_sql(_GRANTS.format(role=quoted_role))
     except (OperationalError, ProgrammingError) as error:
         reason = str(error.orig).strip().splitlines()[0]
         raise SetupError(Code.CONFIGURATION, f"Cannot grant privileges to the role {role}: {reason}") from None
@@ -36,8 +36,8 @@ def grant(database_url: str, role: str, password: str = "") -> None:
         engine.dispose()
 
 
-def _set_password(connection: Connection, role: str, name: str, password: str) -> None:
+def _set_password(connection: Connection, role: str, quoted_role: str, password: str) -> None:
     """Set a password, hashed here so that it cannot appear in a log of the server."""
     exists = connection.execute(_EXISTS, {"role": role}).first()
     hashed = encrypt_password(password, role, connection.connection.driver_connection, "scram-sha-256")
-    connection.exec_driver_sql(f"{'ALTER' if exists else 'CREATE'} ROLE {name} LOGIN PASSWORD '{hashed}'")
+    connection.exec_driver_sql(f"{'ALTER' if exists else 'CREATE'} ROLE {quoted_role} LOGIN PASSWORD '{hashed}'")

@@ -25,13 +25,13 @@ _PAGE = text(
     _SUMMARY
     + """
  WHERE s.series_id > :after AND s.series_id >= :prefix AND s.series_id < :prefix || '~'
-   AND s.series_id >= :within AND s.series_id < :within || '~'
+   AND s.series_id >= :visible_prefix AND s.series_id < :visible_prefix || '~'
  ORDER BY s.series_id LIMIT :limit
 """
 )
 _COUNT = text("""
 SELECT count(*) FROM series s
- WHERE s.series_id >= :within AND s.series_id < :within || '~'
+ WHERE s.series_id >= :visible_prefix AND s.series_id < :visible_prefix || '~'
    AND EXISTS (SELECT 1 FROM versions v WHERE v.series_id = s.series_id)
 """)
 
@@ -40,7 +40,7 @@ _SERIES_SLICE = text("SELECT series_id FROM series WHERE series_id > :after ORDE
 # --- delete a series: these five in ONE transaction. Job rows, without data, and last_version remain as history. -----
 
 # Waits for an accept or retry in flight, which the next statement then sees. Later ones wait for this transaction.
-_TURN = text(f"SELECT {lock_series(':series_id')}")
+_LOCK_SERIES = text(f"SELECT {lock_series(':series_id')}")
 _CANCEL_OF_SERIES = text("""
 UPDATE fit_jobs SET status = 'cancelled', lease_until = NULL, data_key = NULL, finished_at = clock_timestamp()
  WHERE series_id = :series_id AND status IN ('queued', 'running') RETURNING CAST(id AS text)
@@ -85,24 +85,24 @@ def find(session: Session, series_id: str) -> SeriesSummary | None:
     return _summary(row) if row else None
 
 
-def page(session: Session, prefix: str, after: str, limit: int, within: str = "") -> list[SeriesSummary]:
+def page(session: Session, prefix: str, after: str, limit: int, visible_prefix: str = "") -> list[SeriesSummary]:
     """Return series that have versions, ordered by id, starting after the id `after`.
 
-    Their ids begin with `prefix`, which the caller requests, and with `within`, which the caller may see.
+    Their ids begin with `prefix`, which the caller requests, and `visible_prefix`, which limits what the caller sees.
     """
-    rows = session.execute(_PAGE, {"prefix": prefix, "after": after, "limit": limit, "within": within})
+    rows = session.execute(_PAGE, {"prefix": prefix, "after": after, "limit": limit, "visible_prefix": visible_prefix})
     return [_summary(row) for row in rows]
 
 
-def count(session: Session, within: str = "") -> int:
-    """Count the series that have versions and whose ids begin with `within`."""
-    return int(session.execute(_COUNT, {"within": within}).scalar_one())
+def count(session: Session, visible_prefix: str = "") -> int:
+    """Count the series that have versions and whose ids begin with `visible_prefix`."""
+    return int(session.execute(_COUNT, {"visible_prefix": visible_prefix}).scalar_one())
 
 
 def delete_series(session: Session, series_id: str) -> Deleted:
     """Cancel the open jobs of a series, release all its data, and delete its pin and its versions."""
     parameters = {"series_id": series_id}
-    session.execute(_TURN, parameters)
+    session.execute(_LOCK_SERIES, parameters)
     cancelled = list(session.execute(_CANCEL_OF_SERIES, parameters).scalars())
     released = session.execute(_RELEASE_DATA_OF_SERIES, parameters).rowcount
     session.execute(_UNPIN, parameters)

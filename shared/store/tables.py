@@ -184,7 +184,7 @@ garbage = Table(  # the collector's notes: keys seen in the store while no row r
     Column("noted_at", _moment(), nullable=False, server_default=CLOCK, index=True),
 )
 
-api_keys = Table(  # rows are never deleted: once a key was created, every request needs one
+api_keys = Table(  # rows are never deleted: once a key has been created, every request needs one
     "api_keys",
     metadata,
     Column("id", Text, primary_key=True),

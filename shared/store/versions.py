@@ -23,10 +23,10 @@ from shared.store.latest import latest_rows
 
 # --- publish: write the artifacts, then this ONE statement, which is one transaction --------------------------------
 
-# First the fence: without a row, the job was reaped, canceled, deleted or already published, and nothing happens. It
-# waits for a heartbeat in flight, which does no harm. Then the number, the version, which takes over the job's
-# reference to the training data, and the end of the job. Each part needs the rows of the previous one, so rows are
-# locked in the order fit_jobs, series, versions, and the guard of the job's success sees the version.
+# The fence comes first: if it finds no row, the job was reaped, canceled, deleted or already published, and nothing
+# happens. Waiting for a heartbeat in flight is harmless. Next come the number and the version, which takes over the
+# job's reference to the training data. Last, the job ends. Each part needs the rows of the previous one, so rows are
+# locked in the order fit_jobs, series, versions, and the trigger that checks a succeeded job sees the version.
 _PUBLISH = text("""
 WITH fenced AS MATERIALIZED (
   SELECT * FROM fit_jobs
@@ -80,9 +80,9 @@ SELECT (SELECT max(version) FROM versions WHERE series_id = :series_id AND versi
 _DELETE_VERSION = text("DELETE FROM versions WHERE series_id = :series_id AND version = :version RETURNING version")
 _PIN_EXISTS = "series_pin_exists"  # the foreign key that prevents the deletion of a pinned version
 
-# Keep the newest, the younger and the pinned versions of some series. The statement locks the rows of series with
-# versions to delete, since a pin set in the meantime would make it fail. It skips a series that is being pinned or
-# published to; the next round handles it.
+# Of each given series, keep the newest :keep versions, those younger than :days, and the pinned one. The statement
+# locks the rows of series with versions to delete, since a pin set in the meantime would make it fail. It skips a
+# series that is being pinned or published to; the next round handles it.
 _PRUNE_VERSIONS = text("""
 WITH old AS MATERIALIZED (
   SELECT s.series_id, o.version
@@ -126,7 +126,7 @@ def publish(session: Session, claimed: Claim, new: NewVersion) -> int | None:
 
 
 def find(session: Session, series_id: str, version: int | None) -> Version | None:
-    """Return a version, the latest for None; return None if it does not exist."""
+    """Return a version, or the latest if `version` is None; return None if it does not exist."""
     if version is None:
         row = session.execute(_LATEST, {"series_id": series_id}).first()
     elif version > LARGEST_VERSION:
@@ -137,7 +137,7 @@ def find(session: Session, series_id: str, version: int | None) -> Version | Non
 
 
 def get(session: Session, series_id: str, version: int | None) -> Version:
-    """Return a version, the latest for None; raise `NotFoundError` if it, or the whole series, does not exist."""
+    """Return a version, or the latest if `version` is None; raise `NotFoundError` if there is none."""
     if row := find(session, series_id, version):
         return row
     raise missing(session, series_id, version)

@@ -224,7 +224,7 @@ def outcome_unknown(scene: Scene) -> httpx.Response:
         "AND datname = current_database() AND wait_event = 'advisory'"
     )
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool, scene.sessions.begin() as lock:
-        patch.setattr(accepting, "SETTLE_WITHIN_S", 1.0)
+        patch.setattr(accepting, "COMMIT_RETRY_S", 1.0)
         lock.execute(text("SELECT pg_advisory_xact_lock(8243, hashtext('unknown'))"))
         future = pool.submit(scene.api.post, "/fit/unknown", json=ramp())
         while not future.done():

@@ -40,7 +40,7 @@ def test_a_key_is_rotated_and_revoked_by_its_id(
     assert valid == {digest(created["token"]), digest(rotated["token"])}
     assert operate(installation, "keys", "revoke", created["key_id"]).code == 0
     with installation_sessions.begin() as session:
-        assert keys.read(session) == keys.Credentials(any_made=True, valid=[], browsers=[])
+        assert keys.read(session) == keys.Credentials(any_created=True, valid=[], browsers=[])
     for command in ("rotate", "revoke"):
         repeated = operate(installation, "keys", command, created["key_id"])
         assert repeated.code != 0

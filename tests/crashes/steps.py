@@ -15,10 +15,10 @@ VERBS = {
     "reconciler": ("worker/reconciling.py", "worker/collecting.py"),
 }
 EXCLUDED = {  # functions with the reason
-    "admissions.finished_lately": "reads for the Retry-After of a 429",
+    "admissions.recently_finished": "reads for the Retry-After of a 429",
     "admissions.open_of_keys": "reads where keys have a quota, before anything is written",
     "attempts.abandon": "only avoids waiting for the lease of a dead child to expire",
-    "garbage.ownerless": "reads for a dry run",
+    "garbage.orphaned": "reads for a dry run",
     "queue.make_celery": "only creates an object",
 }
 FOLDERS = ("data", "states", "folder")  # names that the verbs use for a LocalFolder

@@ -94,7 +94,7 @@ _NOT_UNIQUE = (
 )
 _NOT_GUARDED = (_trigger("fit_jobs_guard_update", "fit_jobs"), _trigger("versions_guard_insert", "versions"))
 _LOCK = lock_series("series_id")
-_IN_TIME = "ELSE began < asked_at + make_interval(secs => :window_s)"
+_IN_TIME = "ELSE locked_at < asked_at + make_interval(secs => :window_s)"
 _GRACE = "noted_at < statement_timestamp() - make_interval(secs => :grace_s)"
 _IN_FLIGHT = try_series("g.series_id")
 _FIRST = """AND NOT EXISTS (SELECT 1 FROM fit_jobs o
@@ -155,13 +155,13 @@ SABOTAGES = [
         "collector without grace",
         "S1",
         histories.a_collection_comes_between_data_and_row,
-        (Cut(garbage, "_RIPE", _GRACE, ":grace_s > 0"),),
+        (Cut(garbage, "_DUE", _GRACE, ":grace_s > 0"),),
     ),
     Sabotage(
         "collector ignores accepts in flight",
         "S1",
         histories.a_collection_meets_an_accept_in_flight,
-        (Cut(garbage, "_RIPE", _IN_FLIGHT, "true"),),
+        (Cut(garbage, "_DUE", _IN_FLIGHT, "true"),),
     ),
     Sabotage(
         "collector takes data of jobs",

@@ -160,7 +160,7 @@ class World:
                 accepted = admissions.accept(session, requests, WINDOW_S)
                 for request in requests:
                     existing = admissions.existing_job(session, request)
-                    if existing and existing.mine:
+                    if existing and existing.same_id:
                         accepted.add(request.job_id)
         except UnansweredError:
             return

@@ -56,7 +56,7 @@ def test_an_unreachable_service_raises_unavailable_error_without_its_address(clo
 
 
 def test_a_service_that_does_not_answer_raises_unavailable_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit in ("_REQUEST", "_ALL_TRIES"):
+    for limit in ("_REQUEST_TIMEOUT", "_RETRY_TIMEOUT"):
         monkeypatch.setattr(object_store, limit, timedelta(milliseconds=50))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings = make_settings(aws_endpoint_url="http://{}:{}".format(*silent.getsockname()), **ACCESS)

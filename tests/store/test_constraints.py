@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from shared.domain.jobs import MOVES, Claim, NewJob, Status
+from shared.domain.jobs import TRANSITIONS, Claim, NewJob, Status
 from shared.domain.versions import Artifact, NewVersion
 from shared.store import admissions, attempts, jobs, versions
 from shared.store.engine import Sessions
@@ -80,7 +80,7 @@ CONSISTENT = {  # the columns that each status requires
     Status.FAILED: "lease_until = NULL, finished_at = now(), version = NULL, error_code = 'x'",
     Status.CANCELLED: "lease_until = NULL, finished_at = now(), version = NULL, error_code = NULL",
 }
-ILLEGAL = [(old, new) for old in Status for new in Status if new is not old and new not in MOVES[old]]
+ILLEGAL = [(old, new) for old in Status for new in Status if new is not old and new not in TRANSITIONS[old]]
 
 
 @pytest.mark.parametrize(("old", "new"), ILLEGAL, ids=[f"{old}-to-{new}" for old, new in ILLEGAL])

@@ -57,7 +57,7 @@ def test_accepting_a_job_again_finds_the_first_acceptance(store: Sessions, new_j
         assert admissions.accept(session, [job], WINDOW_S) == set()
         existing = admissions.existing_job(session, job)
     assert existing
-    assert (existing.job_id, existing.mine) == (job.job_id, True)
+    assert (existing.job_id, existing.same_id) == (job.job_id, True)
 
 
 def test_five_hundred_jobs_are_accepted_in_their_order_in_one_transaction(

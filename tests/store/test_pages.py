@@ -16,7 +16,7 @@ def plan(store: Sessions, statement: str, parameters: dict[str, object]) -> str:
 
 def test_a_page_of_series_is_a_range_of_the_primary_key(store: Sessions) -> None:
     statement = series._PAGE.text  # noqa: SLF001 - to plan the statement itself
-    query_plan = plan(store, statement, {"prefix": "p", "after": "pq", "limit": 31, "within": ""})
+    query_plan = plan(store, statement, {"prefix": "p", "after": "pq", "limit": 31, "visible_prefix": ""})
     assert "Index Scan using series_pkey" in query_plan
     assert "series_id >= 'p'" in query_plan
     assert "Sort" not in query_plan

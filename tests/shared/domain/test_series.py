@@ -16,11 +16,11 @@ TIMESTAMPS = st.sets(st.integers(0, LAST_TIMESTAMP), min_size=1, max_size=30).ma
 
 
 def checked(timestamps: Sequence[int], values: Sequence[float], most: int = 1000) -> Series:
-    return Series.checked(timestamps, values, most=most)
+    return Series.checked(timestamps, values, max_points=most)
 
 
-def learnable(values: Sequence[float], fewest: int = 3) -> Series:
-    return Series.for_training(range(len(values)), values, fewest=fewest, most=1000)
+def learnable(values: Sequence[float], min_points: int = 3) -> Series:
+    return Series.for_training(range(len(values)), values, min_points=min_points, max_points=1000)
 
 
 def rejection(timestamps: Sequence[int], values: Sequence[float], **limits: int) -> InputError:
@@ -145,9 +145,9 @@ def test_at_most_twenty_flaws_are_named(timestamps: Sequence[int], values: list[
 
 
 def test_a_series_too_short_to_learn_from_is_rejected() -> None:
-    assert len(learnable([1.0, 2.0, 3.0], fewest=3)) == 3
+    assert len(learnable([1.0, 2.0, 3.0], min_points=3)) == 3
     with pytest.raises(InputError) as caught:
-        learnable([1.0, 2.0], fewest=3)
+        learnable([1.0, 2.0], min_points=3)
     assert caught.value.code is Code.TOO_FEW_POINTS
     assert "at least 3" in caught.value.detail
 

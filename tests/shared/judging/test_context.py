@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.detectors.contract import Need
-from shared.judging.context import Context, carried_forward, context_of, most_missing, too_little_before
+from shared.judging.context import Context, carried_forward, context_of, max_missing, too_little_before
 
 LAST, MINUTE = 6_000, 60
 NEED = Need(points=20, tail=np.arange(100.0, 120.0), last_timestamp=LAST, interval_s=float(MINUTE))
@@ -43,7 +43,7 @@ def test_training_values_repeated_in_the_request_count_once() -> None:
 
 
 def test_too_many_missed_intervals_leave_only_the_recent_values() -> None:
-    assert most_missing(NEED.points) == 2
+    assert max_missing(NEED.points) == 2
     assert values_of(context(LAST + 4 * MINUTE)) == []
     assert values_of(context(LAST + 7 * MINUTE, 1.0, 2.0, 3.0)) == [1.0, 2.0, 3.0]
     nearly_enough = np.arange(19.0)
@@ -80,7 +80,7 @@ def test_a_context_is_never_too_long_and_ends_with_the_recent_values(
     padded = context_of(need, LAST + distance, values)
     assert len(padded.values) <= max(points, count)
     assert padded.values[len(padded.values) - count :].tolist() == values.tolist()
-    assert padded.missing.sum() == padded.missed <= most_missing(points)
+    assert padded.missing.sum() == padded.missed <= max_missing(points)
 
 
 @pytest.mark.parametrize(
