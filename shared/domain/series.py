@@ -54,9 +54,7 @@ class Series:
                 f"There are {len(timestamps):,} timestamps but {len(values):,} values. Send one value per timestamp.",
             )
         if len(timestamps) > max_points:
-            raise InputError(
-                Code.TOO_MANY_POINTS, f"{len(timestamps):,} points exceed the limit of {max_points:,}."
-            )
+            raise InputError(Code.TOO_MANY_POINTS, f"{len(timestamps):,} points exceed the limit of {max_points:,}.")
         if len(timestamps) == 0:
             raise InputError(Code.TOO_FEW_POINTS, "The series has no points: at least 1 is needed.")
         series = cls(_as_timestamps(timestamps), np.asarray(values, dtype=np.float64))

@@ -90,7 +90,7 @@ def test_only_a_series_above_the_limit_is_rejected() -> None:
     assert len(checked(range(5), [1.0] * 5, most=5)) == 5
     error = rejection(range(6), [1.0] * 6, most=5)
     assert error.code is Code.TOO_MANY_POINTS
-    assert "limit is 5" in error.detail
+    assert "exceed the limit of 5" in error.detail
 
 
 @pytest.mark.parametrize("wrong", [-1, LAST_TIMESTAMP + 1, 2**63, 2**64, 10**30, -(2**70)])
