@@ -12,7 +12,7 @@ from structlog.contextvars import bound_contextvars
 from shared import artifacts as keys
 from shared.artifacts import Artifacts
 from shared.domain import training_scores
-from shared.domain.detectors import learn, named
+from shared.domain.detectors import learn_and_judge, named
 from shared.domain.detectors.states import encode
 from shared.domain.jobs import Claim
 from shared.domain.series import Series
@@ -134,9 +134,12 @@ def _fit_and_publish(training: Training, claim: Claim, lease: Lease) -> int:
 def _learn(training: Training, claim: Claim, series: Series, lease: Lease) -> NewVersion:
     detector = named(claim.detector)
     began = time.perf_counter()
-    fitted = learn(detector, series, claim.parameters, lease.progress)
+    fitted, learned_from, held_out = learn_and_judge(detector, series, claim.parameters, lease.progress)
     fit_ms = (time.perf_counter() - began) * 1000
-    scores = training_scores.judged(fitted, series, lease.check)
+    if held_out is None:
+        scores = training_scores.judged(fitted, series, lease.check)
+    else:
+        scores = training_scores.held_out(held_out, learned_from, fitted, series, lease.check)
     share = training_scores.anomaly_share(scores.score)
     content, suffix = encode(fitted)
     states = training.artifacts.states

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 
 from api.schemas.answers import BatchVerdicts, Verdict, Why
 from api.schemas.decoding import decode
@@ -68,12 +69,21 @@ def verdict(
         upper=_first(scores.upper),
         detector=fitted.detector.name,
     )
+    if scores.boundary is not None:
+        result.boundary = float(scores.boundary[0])
     if with_explanation:
         why = explain(fitted, point, verdicts)
         if result.expected is None:
             result.expected = why.expected
-        result.why = Why(why.component, why.similar_from, why.similar_distance)
-        result.explanation = _explanation(value, result, why)
+        result.why = Why(
+            why.component,
+            why.similar_from,
+            why.similar_distance,
+            UNSET if why.direction is None else why.direction,
+            UNSET if why.once_in_s is None else why.once_in_s,
+        )
+        explanation = _explanation_by_witness if why.direction else _explanation
+        result.explanation = explanation(value, result, why)
     return result
 
 
@@ -103,6 +113,7 @@ def batch(number: int, fitted: Fitted, content: bytes, max_points: int, mode: st
             expected=_column(scores.expected, len(points)),
             lower=_column(scores.lower, len(points)),
             upper=_column(scores.upper, len(points)),
+            boundary=UNSET if scores.boundary is None else _column(scores.boundary, len(points)),
         )
     )
 
@@ -145,6 +156,32 @@ def _band(verdict: Verdict) -> str:
     if verdict.lower is None:
         return f"at most {verdict.upper:.6g}"
     return f"at least {verdict.lower:.6g}" if verdict.upper is None else f"{verdict.lower:.6g} to {verdict.upper:.6g}"
+
+
+def _explanation_by_witness(value: float, verdict: Verdict, why: Explanation) -> str:
+    """Explain a verdict of several witnesses, of which one was the most surprised."""
+    how = "unusual" if verdict.anomaly else "usual"
+    direction = f" ({why.direction})" if why.direction in ("high", "low") else ""
+    rarity = (
+        "" if why.once_in_s is None else f" Normal points score this high about once in {_duration(why.once_in_s)}."
+    )
+    similar = ""
+    if why.similar_from is not None:
+        began = datetime.fromtimestamp(why.similar_from, UTC)
+        similar = f" The most similar stretch of the training data began at {began:%Y-%m-%d %H:%M:%S} UTC."
+    return (
+        f"{value:.6g} is {how}, judged by {why.component}{direction}. Expected is {verdict.expected:.6g}, "
+        f"and normal is {verdict.lower:.6g} to {verdict.upper:.6g}.{rarity}{similar} "
+        f"The score is {verdict.score:.3g}; above 1 is an anomaly."
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Write a time in the largest unit of which it has at least two."""
+    for unit, length in (("years", 31_556_952), ("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {unit}"
+    return f"{seconds:,.0f} seconds"
 
 
 def _similar(why: Explanation) -> str:

@@ -23,6 +23,8 @@ class Why(Struct):
     component: str | None
     similar_from: int | None
     similar_distance: float | None
+    direction: str | UnsetType = UNSET  # high, low or shape
+    once_in_s: float | UnsetType = UNSET  # usual time between two normal points with such a score
 
 
 class Verdict(Struct):
@@ -35,6 +37,7 @@ class Verdict(Struct):
     lower: float | None
     upper: float | None
     detector: str
+    boundary: float | UnsetType = UNSET  # that the score was divided by, if it adapts to the points before
     explanation: str | UnsetType = UNSET
     why: Why | UnsetType = UNSET
 
@@ -49,6 +52,7 @@ class BatchVerdicts(Struct):
     expected: list[float | None]
     lower: list[float | None]
     upper: list[float | None]
+    boundary: list[float] | UnsetType = UNSET  # that scores were divided by, if it adapts to the points before
 
 
 class PointVerdict(Struct, omit_defaults=True):

@@ -16,10 +16,10 @@ FIGURES = ("median_ratio", "mean_ratio", "within_a_factor_of_2", "series")
 def rate_ratio(name: str, rate: str, refits: Refits, file: Path) -> float:
     """Measure false alarms after the prefix, as a multiple of the requested rate, such as `1 in 100`."""
     sample = labeled.read(file)
-    scores = judged(registry()[name], sample.series, sample.prefix, refits, {"alarm_rate": rate})
+    judgment = judged(registry()[name], sample.series, sample.prefix, refits, {"alarm_rate": rate})
     alarms, points = (int(number) for number in rate.split(" in "))
     normal = ~sample.labels[sample.prefix :]
-    return float((scores[sample.prefix :][normal] > 1).mean()) * points / alarms
+    return float(judgment.anomalies[sample.prefix :][normal].mean()) * points / alarms
 
 
 def rates_figures(ratios: Sequence[float]) -> list[float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.accuracy import labeled, measures
-from benchmark.accuracy.judging import Refits, judged, judged_at_once
+from benchmark.accuracy.judging import Judged, Refits, judged, judged_at_once
 from benchmark.accuracy.labeled import LabeledSeries
 from benchmark.accuracy.nab import Stream
 from shared.domain.detectors import registry
@@ -41,26 +41,27 @@ def measure(name: str, refits: Refits, file: Path) -> Measurement:
         began = time.process_time()
         scores = judged_at_once(detector, mode, sample.series, sample.prefix)
         figures[mode] = _figures(sample, scores, time.process_time() - began)
-    stream = Stream.of(causal, sample.labels, sample.prefix) if sample.corpus == labeled.NAB else None
+    stream = Stream.of(causal.ranks, sample.labels, sample.prefix) if sample.corpus == labeled.NAB else None
     return Measurement(sample.name, sample.corpus, sample.part, figures, stream)
 
 
-def _figures(sample: LabeledSeries, scores: measures.Scores, seconds: float) -> list[float | None]:
-    """Return the `FIGURES`. Rank measures cover the whole series, as in TSB-AD; alarms count only after the prefix."""
+def _figures(sample: LabeledSeries, judgment: Judged, seconds: float) -> list[float | None]:
+    """Return the `FIGURES`. Ranks count over the whole series, as in TSB-AD, alarms only after the prefix."""
+    scores = judgment.ranks
     speed = seconds / len(scores) * 1e4
-    after, alarms = sample.labels[sample.prefix :], scores[sample.prefix :] > 1
+    after, alarms = sample.labels[sample.prefix :], judgment.anomalies[sample.prefix :]
     false_alarms = float(alarms[~after].mean()) if not after.all() else None
     spans = list(zip(*measures.events(after), strict=True))
     hit = float(np.mean([alarms[first : last + 1].any() for first, last in spans])) if spans else None
     if not sample.labels.any():
         return [None, None, None, false_alarms, hit, speed]
     precision, f1 = measures.auc_pr(sample.labels, scores)
-    volume = measures.vus_pr(sample.labels, scores, _widest_buffer(sample.series.values))
+    volume = measures.vus_pr(sample.labels, scores, widest_buffer(sample.series.values))
     return [volume, precision, f1, false_alarms, hit, speed]
 
 
-def _widest_buffer(values: measures.Scores) -> int:
-    """Return the period (the highest local maximum of the autocorrelation from lag 4), else the usual buffer."""
+def widest_buffer(values: measures.Scores) -> int:
+    """Return the period: the highest local maximum of the autocorrelation from lag 4 on, else the usual buffer."""
     centered = values[:BUFFER_POINTS] - values[:BUFFER_POINTS].mean()
     spectrum = np.fft.rfft(centered, 2 * len(centered))
     inner = np.fft.irfft(spectrum * spectrum.conj())[3 : min(LONGEST_LAG, len(centered) // 3) + 1]

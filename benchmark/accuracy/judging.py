@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from shared.domain.detectors import learn
-from shared.domain.detectors.contract import Detector, Fitted, ParameterValues, ignore_progress
+from shared.domain.detectors.contract import Detector, Fitted, ParameterValues, Scores, ignore_progress
 from shared.domain.detectors.standards import period_of
-from shared.domain.series import Series, Timestamps, Values
+from shared.domain.series import Flags, Series, Timestamps, Values
 from shared.errors import InputError
 
 REFIT_SHARE = 0.05  # of the history
@@ -33,24 +33,41 @@ class Refits:
             start = history = end
 
 
-def judged(detector: Detector[Any], series: Series, prefix: int, refits: Refits, parameters: ParameterValues) -> Values:
-    """Return the causal scores (n,) of all points; 0 while the detector cannot learn from the history yet."""
-    scores, timestamps = np.zeros(len(series)), unrecognized(series, prefix)
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Verdicts on n points: ranks, which compare points of all times, and which points are anomalies."""
+
+    ranks: Values
+    anomalies: Flags
+
+    @classmethod
+    def of(cls, scores: Scores) -> "Judged":
+        """Undo the division by a boundary that changes: alarms are judged by it, ranks are not."""
+        ranks = scores.score if scores.boundary is None else scores.score * scores.boundary
+        return cls(ranks, scores.score > 1)
+
+
+def judged(detector: Detector[Any], series: Series, prefix: int, refits: Refits, parameters: ParameterValues) -> Judged:
+    """Judge all points (n,) causally; rank 0 while the detector cannot learn from the history yet."""
+    ranks, anomalies = np.zeros(len(series)), np.zeros(len(series), dtype=np.bool_)
+    timestamps = unrecognized(series, prefix)
     for history, start, end in refits.spans(prefix, len(series)):
         fitted = fitted_to(detector, first(series, history), parameters)
         if fitted is not None:
             span = slice(start, end)
             context = series.values[max(start - detector.needs(fitted.state).points, 0) : start]
-            scores[span] = detector.score(fitted.state, series.values[span], timestamps[span], context).score
-    return scores
+            scores = detector.score(fitted.state, series.values[span], timestamps[span], context)
+            span_judged = Judged.of(scores)
+            ranks[span], anomalies[span] = span_judged.ranks, span_judged.anomalies
+    return Judged(ranks, anomalies)
 
 
-def judged_at_once(detector: Detector[Any], mode: str, series: Series, prefix: int) -> Values:
-    """Return the scores (n,) of all points as one batch, in a mode that uses both sides of a point."""
+def judged_at_once(detector: Detector[Any], mode: str, series: Series, prefix: int) -> Judged:
+    """Judge all points (n,) as one batch, in a mode that uses both sides of a point."""
     fitted = fitted_to(detector, first(series, prefix), {})
     if fitted is None:
-        return np.zeros(len(series))
-    return detector.modes[mode](fitted.state, series.values, unrecognized(series, prefix)).score
+        return Judged(np.zeros(len(series)), np.zeros(len(series), dtype=np.bool_))
+    return Judged.of(detector.modes[mode](fitted.state, series.values, unrecognized(series, prefix)))
 
 
 def fitted_to(detector: Detector[Any], series: Series, parameters: ParameterValues) -> Fitted | None:

@@ -96,6 +96,28 @@ def judged(fitted: Fitted, series: Series, check: Callable[[], object]) -> Score
     )
 
 
+def held_out(
+    scores: Scores, learned_from: Series, fitted: Fitted, series: Series, check: Callable[[], object]
+) -> Scores:
+    """Complete the held-out scores (m,) of the points that were learned from to the scores (n,) of all points.
+
+    The state has not seen the points that `exclude` named: what it says of them is as honest.
+    """
+    if len(learned_from) == len(series):
+        return scores
+    everything = judged(fitted, series, check)
+    places = np.searchsorted(series.timestamps, learned_from.timestamps)
+    for mine, all_of_them in (
+        (scores.score, everything.score),
+        (scores.expected, everything.expected),
+        (scores.lower, everything.lower),
+        (scores.upper, everything.upper),
+    ):
+        if mine is not None and all_of_them is not None:
+            all_of_them[places] = mine
+    return everything
+
+
 def _joined(columns: list[Values | None]) -> Values | None:
     """Concatenate the parts of a column; None if the detector has no such column."""
     present = [column for column in columns if column is not None]

@@ -6,7 +6,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from shared.domain.detectors.contract import Detector, Fitted, ParameterValues, Progress
+from shared.domain.detectors.contract import Detector, Fitted, ParameterValues, Progress, Scores
 from shared.domain.detectors.parameters import complete
 from shared.domain.series import Series
 from shared.errors import Code, InputError
@@ -39,3 +39,18 @@ def learn(detector: Detector[Any], series: Series, parameters: ParameterValues, 
     """
     completed = complete(detector.parameters, parameters)
     return Fitted(detector, detector.fit(series.without(completed["exclude"]), completed, progress))
+
+
+def learn_and_judge(
+    detector: Detector[Any], series: Series, parameters: ParameterValues, progress: Progress
+) -> tuple[Fitted, Series, Scores | None]:
+    """Fit like `learn`; return also the points that it learned from, and what it would have said of each.
+
+    The scores are None for a detector that cannot judge a point by what the others taught.
+    """
+    completed = complete(detector.parameters, parameters)
+    learned_from = series.without(completed["exclude"])
+    if detector.train is None:
+        return Fitted(detector, detector.fit(learned_from, completed, progress)), learned_from, None
+    state, scores = detector.train(learned_from, completed, progress)
+    return Fitted(detector, state), learned_from, scores

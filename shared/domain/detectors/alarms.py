@@ -72,6 +72,15 @@ class Tail:
             return self.start + self.scale * ratio
         return self.start + self.scale * math.expm1(self.shape * ratio) / self.shape
 
+    def share_beyond(self, residual: float) -> float | None:
+        """Return the share of residuals that exceed this one; None for one that is not in the tail."""
+        if residual <= self.start:
+            return None
+        excess = (residual - self.start) / self.scale
+        if self.shape < 1e-6:
+            return self.share * math.exp(-min(excess, 700.0))
+        return self.share * math.exp(-math.log1p(self.shape * excess) / self.shape)
+
 
 @dataclass(frozen=True, slots=True)
 class Boundary:

@@ -15,6 +15,7 @@ CAUSAL, CENTRED, RETROSPECTIVE = "causal", "centred", "retrospective"
 State = TypeVar("State")
 Progress = Callable[[float], None]  # called with the fraction done, 0 to 1; may raise to stop the fit
 ParameterValues = Mapping[str, Any]
+Carry = Values  # at most 16 numbers: what a judgment remembers of the points before
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Scores:
     expected: Values | None
     lower: Values | None  # edges of the normal band; None = open on that side, or no band at all
     upper: Values | None
+    boundary: Values | None = None  # that a score was divided by; None = the boundary never changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,11 @@ class Explanation:
     component: str | None = None  # what contributed most to the score: a window, a forecast, a phase
     similar_from: int | None = None  # start of the most similar training window
     similar_distance: float | None = None  # from that window, relative to the 99th percentile of such distances
+    direction: str | None = None  # high, low or shape
+    once_in_s: float | None = None  # the usual time between two normal points with such a score
 
 
+NO_CARRY: Carry = np.empty(0)
 _NO_NEED = Need()  # shared: creating one takes a tenth of the time of a verdict
 
 
@@ -78,7 +83,11 @@ def _no_objection(_series: Series, _parameters: ParameterValues) -> None:
 
 @dataclass(frozen=True)
 class Detector(Generic[State]):
-    """One algorithm. Its module defines it as `DETECTOR`, where the registry finds it."""
+    """One algorithm. Its module defines it as `DETECTOR`, where the registry finds it.
+
+    `fold` scores like `score`, and adapts to the points before: it takes the carry that it returned for them, or None.
+    `train` fits like `fit`, and scores each training point by what the others taught. None = it cannot.
+    """
 
     name: str
     purpose: str
@@ -94,6 +103,8 @@ class Detector(Generic[State]):
     explain: Callable[[State, Values, Timestamps, Values], Explanation]  # of the last value
     needs: Callable[[State], Need] = _no_need
     check: Callable[[Series, ParameterValues], None] = _no_objection  # raises `InputError` for an unsuitable series
+    fold: Callable[[State, Values, Timestamps, Values, Carry | None], tuple[Scores, Carry]] | None = None
+    train: Callable[[Series, ParameterValues, Progress], tuple[State, Scores]] | None = None
     modes: Mapping[str, Callable[[State, Values, Timestamps], Scores]] = field(default_factory=dict)  # non-causal ones
 
 
@@ -108,6 +119,14 @@ class Fitted:
         """Score values (n,) at `timestamps` (n,), given the values (m,) before them."""
         scores: Scores = self.detector.score(self.state, values, timestamps, context)
         return scores
+
+    def fold(
+        self, values: Values, timestamps: Timestamps, context: Values, carry: Carry | None = None
+    ) -> tuple[Scores, Carry]:
+        """Score points that follow those that `carry` was returned for; with None, the first ones of a batch."""
+        if self.detector.fold is None:
+            return self.score(values, timestamps, context), NO_CARRY
+        return self.detector.fold(self.state, values, timestamps, context, carry)
 
     def score_in_mode(self, mode: str, values: Values, timestamps: Timestamps) -> Scores:
         """Score values (n,) at `timestamps` (n,) in a non-causal mode, which judges each value by all of them."""

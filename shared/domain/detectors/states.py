@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
+from types import UnionType
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -100,6 +101,9 @@ def _state(kind: type, plain: Any, path: str, arrays: Arrays) -> Any:
             content[name] = _fitted(remaining.pop(name), f"{path}{name}.", arrays)
         elif isinstance(annotation, type) and is_dataclass(annotation):
             content[name] = _state(annotation, remaining.pop(name), f"{path}{name}.", arrays)
+        elif isinstance(annotation, UnionType):  # another state, or None
+            nested, part = get_args(annotation)[0], remaining.pop(name)
+            content[name] = None if part is None else _state(nested, part, f"{path}{name}.", arrays)
         else:
             content[name] = _checked_plain(annotation, remaining.pop(name), path + name)
     _refuse_unknown(remaining, f"fields of the state {path!r}")
@@ -130,7 +134,10 @@ def _checked_plain(annotation: Any, value: Any, path: str) -> Any:
     if get_origin(annotation) is tuple:
         if isinstance(value, list) and all(isinstance(word, str) for word in value):
             return tuple(value)
-    elif isinstance(value, (float, int) if annotation is float else annotation) and not isinstance(value, bool):
+    elif isinstance(value, bool):
+        if annotation is bool:
+            return value
+    elif isinstance(value, (float, int) if annotation is float else annotation):
         return value
     raise ValueError(f"the value of {path!r} has the wrong type")
 
