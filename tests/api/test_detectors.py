@@ -119,12 +119,29 @@ def test_a_version_states_its_promised_alarm_rate_and_the_share_it_flags(
     assert 4 / 672 <= version["anomaly_share"] < 0.05
 
 
-def test_an_automatic_choice_says_what_it_chose_and_why(
+def test_an_automatic_detector_says_what_it_looks_at_and_what_it_learned_from(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id, hourly(28, detector="auto"))
     learnt = api.get(f"/series/{series_id}/versions/1").json()["learnt"]
-    assert learnt["chosen"] in DETECTORS
-    assert learnt["why"].startswith(f"{learnt['chosen']}: ")
-    assert "672 points" in learnt["why"]
-    assert learnt[f"precision_{learnt['chosen']}"] > 0
+    assert learnt["why"].startswith("An anomaly is what any of these finds unusual")
+    assert learnt["expected_by"] in ("level", "season", "forecast")
+    assert learnt["learned_points"] == 672
+
+
+def test_a_boundary_that_adapts_is_part_of_the_verdict(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    body = hourly(28, detector="auto")
+    fitted(series_id, body)
+    after = body["timestamps"][-1] + 3_600
+    points = {"timestamps": [after + 3_600 * hour for hour in range(6)], "values": [450.0] * 6}
+    batch = api.post(f"/predict/{series_id}/batch", json=points).json()
+    assert batch["anomaly"][0] is True
+    assert batch["boundary"][0] == 1
+    assert batch["boundary"] == sorted(batch["boundary"])
+    assert batch["boundary"][5] > 1
+    verdict = api.post(f"/predict/{series_id}", json={"timestamp": after, "value": 450.0}).json()
+    assert (verdict["score"], verdict["boundary"]) == (batch["score"][0], batch["boundary"][0])
+    why = api.post(f"/predict/{series_id}?explain=true", json={"timestamp": after, "value": 450.0}).json()["why"]
+    assert why["direction"] in ("high", "low", "shape")

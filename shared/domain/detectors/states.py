@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from shared.domain.archives import unpacked
 from shared.domain.detectors import named, states_format_1
-from shared.domain.detectors.contract import Fitted
+from shared.domain.detectors.choice import FORMER_AUTO
+from shared.domain.detectors.contract import Detector, Fitted
 from shared.errors import Code, DamagedError, TsadError
 
 __all__ = ["Fitted", "decode", "encode"]
@@ -85,10 +86,16 @@ def _plain_fields(state: Any, path: str, arrays: Arrays) -> dict[str, Any]:
 def _fitted(head: Any, path: str, arrays: Arrays) -> Fitted:
     """Rebuild a detector and its state; remove the arrays that it uses from `arrays`."""
     remaining = _copied_fields(head, path)
-    detector = named(remaining.pop("detector"))
+    detector = _detector(remaining.pop("detector"), remaining["state"])
     state = _state(detector.state, remaining.pop("state"), path, arrays)
     _refuse_unknown(remaining, f"fields next to the state {path!r}")
     return Fitted(detector, state)
+
+
+def _detector(name: str, state: Any) -> Detector[Any]:
+    """Return the detector of that name; the former one for a state of the `auto` that chose among others."""
+    is_former = name == FORMER_AUTO.name and isinstance(state, dict) and "chosen" in state
+    return FORMER_AUTO if is_former else named(name)
 
 
 def _state(kind: type, plain: Any, path: str, arrays: Arrays) -> Any:

@@ -61,21 +61,24 @@ def alternatives(parameter: Parameter) -> Sequence[Any]:
     return (parameter.default, "1 in 7") if isinstance(parameter, AlarmRate) else (parameter.default,)
 
 
-def each() -> pytest.MarkDecorator:
-    """Run the test for every detector, with its defaults."""
+def each(but: Sequence[str] = ()) -> pytest.MarkDecorator:
+    """Run the test for every detector except those named, with its defaults."""
     cases = [
-        pytest.param(detector, complete(detector.parameters, {}), id=detector.name) for detector in registry().values()
+        pytest.param(detector, complete(detector.parameters, {}), id=detector.name)
+        for detector in registry().values()
+        if detector.name not in but
     ]
     return pytest.mark.parametrize(("detector", "parameters"), cases)
 
 
-def each_fit() -> pytest.MarkDecorator:
-    """Run the test for every detector with all `parameter_sets` on every series that it does not reject."""
+def each_fit(but: Sequence[str] = ()) -> pytest.MarkDecorator:
+    """Run the test for every detector except those named, with all its `parameter_sets` on all series it accepts."""
     cases = [
         pytest.param(
             detector, parameters, values, id=f"{name}-{detector.name}-{'-'.join(map(str, parameters.values()))}"
         )
         for detector in registry().values()
+        if detector.name not in but
         for parameters in parameter_sets(detector)
         for name, values in SERIES.items()
         if not rejects(detector, values, parameters)

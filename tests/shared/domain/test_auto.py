@@ -1,89 +1,206 @@
+"""What `auto` makes of the series that people have."""
+
 import numpy as np
 import pytest
 
-from shared.domain.detectors import auto, learn, named
-from shared.domain.detectors.auto import Auto
-from shared.domain.detectors.injections import EVENTS, KINDS, MOST_HELD_OUT, MOST_POINTS, injections, precision, split
-from shared.domain.series import Series, Values
+from shared.domain.detectors import named
+from shared.domain.detectors.auto import DETECTOR as AUTO
+from shared.domain.detectors.contract import Fitted
+from shared.domain.detectors.states import decode, encode
+from shared.domain.detectors.witnesses.state import Auto
+from shared.domain.series import Series, Timestamps, Values
 
-AUTO = named("auto")
 MONDAY = 1_704_067_200  # 2024-01-01
-HOURS = np.arange(2_000)
-NOISE = np.random.default_rng(0).normal(size=2_000)
-WORKING = (HOURS % 24 >= 8) & (HOURS % 24 < 18) & (HOURS // 24 % 7 < 5)
+NOISE = np.random.default_rng(0).normal(size=3_000)
+HOURS = MONDAY + 3_600 * np.arange(3_000)
+MINUTES = MONDAY + 60 * np.arange(3_000)
+RATE = {"alarm_rate": "1 in 1000", "exclude": []}
 
 
-def chosen(values: Values) -> Auto:
-    series = Series(MONDAY + 3_600 * HOURS[: len(values)], values)
-    state: Auto = learn(AUTO, series, {}, lambda _share: None).state
+def learned(values: Values, timestamps: Timestamps = MINUTES, points: int | None = None) -> Auto:
+    series = Series(timestamps[: len(values)][:points], values[:points])
+    state: Auto = AUTO.fit(series, RATE, lambda _share: None)
     return state
 
 
-@pytest.mark.parametrize(
-    ("values", "name"),
-    [(NOISE, "robust"), (NOISE.cumsum(), "msnn"), (NOISE[:50], "robust")],
-    ids=["noise", "random walk", "few points"],
-)
-def test_the_choice_suits_the_series_and_is_explained(values: Values, name: str) -> None:
-    state = chosen(values)
-    assert state.chosen.detector.name == name
-    assert state.why.startswith(f"{name}: ")
-    assert AUTO.learnt(state)["chosen"] == name
+def anomalies(state: Auto, values: Values, start: int, timestamps: Timestamps = MINUTES) -> list[int]:
+    """Indices of the anomalies from `start` on, judged with all values before it."""
+    after = timestamps[start : len(values)]
+    scores = AUTO.score(state, values[start:], after, values[:start])
+    return [start + int(place) for place in np.flatnonzero(scores.score > 1)]
 
 
-def test_a_cycle_makes_seasonal_a_candidate() -> None:
-    state = chosen(100.0 * WORKING + 3 * NOISE)
-    precisions = dict(zip(state.compared, state.precisions.tolist(), strict=True))
-    assert precisions["seasonal"] > precisions["robust"] + 0.2
-    assert state.chosen.detector.name in ("seasonal", "msnn")
-    assert "seasonal" not in chosen(NOISE).compared
+def changed(values: Values, start: int, replacement: Values | float) -> Values:
+    values = values.copy()
+    values[start : start + np.size(replacement)] = replacement
+    return values
 
 
-def test_a_drifting_level_rules_out_robust() -> None:
-    assert "robust" not in chosen(NOISE + HOURS / 100).compared
-    assert "robust" in chosen(NOISE).compared
+def test_a_batch_single_points_and_a_stream_agree() -> None:
+    """Each point is judged with the same values before it: in a batch, alone, and with the carry of the one before."""
+    wave = 10 * np.sin(np.arange(3_000) / 20) + NOISE
+    wave[2_050:2_060] += 30
+    known = Fitted(AUTO, learned(wave, points=2_000))
+    batch, _ = known.fold(wave[2_000:2_200], MINUTES[2_000:2_200], wave[1_700:2_000])
+    context = wave[1_700:2_000]
+    carry = known.fold(wave[1_999:2_000], MINUTES[1_999:2_000], wave[1_700:1_999])[1]
+    for place in range(2_000, 2_200):
+        alone = known.score(wave[place : place + 1], MINUTES[place : place + 1], wave[1_700:place])
+        stream, carry = known.fold(
+            wave[place : place + 1], MINUTES[place : place + 1], np.concatenate((context, wave[2_000:place])), carry
+        )
+        for scores in (alone, stream):
+            np.testing.assert_allclose(scores.score[0], batch.score[place - 2_000], rtol=1e-4)
+            assert scores.boundary is not None
+            assert batch.boundary is not None
+            np.testing.assert_allclose(scores.boundary[0], batch.boundary[place - 2_000], rtol=1e-4)
+    assert len(carry) <= 16
 
 
-def test_the_chosen_detector_is_fitted_to_the_whole_series() -> None:
-    state = chosen(NOISE.cumsum())
-    assert AUTO.needs(state).last_timestamp == MONDAY + 3_600 * 1_999
+def test_the_boundary_keeps_alarms_rare_where_a_series_has_turned_into_something_else() -> None:
+    values = np.concatenate((NOISE[:1_500], 8 + 3 * NOISE[1_500:]))
+    found = anomalies(learned(values, points=1_400), values, 1_400)
+    assert found[0] == 1_500
+    assert len(found) < 30
 
 
-def test_another_detector_must_clearly_beat_msnn() -> None:
-    state = chosen(np.sin(HOURS / 7.3) + 0.01 * NOISE)
-    precisions = dict(zip(state.compared, state.precisions.tolist(), strict=True))
-    assert max(precisions.values()) < precisions["msnn"] + auto.MSNN_BONUS
-    assert state.chosen.detector.name == "msnn"
+def test_every_point_has_an_expected_value_and_a_band_whatever_is_inside() -> None:
+    for points in (5, 20, 100, 1_000):
+        values = 50 + NOISE[:points]
+        scores = AUTO.score(learned(values), values[-1:], MINUTES[points : points + 1], values)
+        assert scores.expected is not None
+        assert scores.lower is not None
+        assert scores.upper is not None
+        assert 50 - 20 < scores.lower[0] < scores.expected[0] < scores.upper[0] < 50 + 20
 
 
-def test_only_the_newest_points_are_compared() -> None:
-    points = 10**5
-    series = Series(np.arange(points), np.arange(points) / 1.0)
-    learnable, held_out = split(series)
-    assert (len(learnable) + len(held_out), len(held_out)) == (MOST_POINTS, MOST_HELD_OUT)
-    assert learnable.timestamps[-1] + 1 == held_out.timestamps[0]
-    assert held_out.timestamps[-1] == points - 1
+@pytest.mark.parametrize("points", [12, 40, 400, 3_000])
+def test_a_value_far_outside_the_band_is_an_anomaly_for_any_length_of_history(points: int) -> None:
+    values = 100 + 5 * NOISE[:points]
+    state = learned(values, points=points - 1)
+    for value in (0.0, 200.0):
+        assert anomalies(state, changed(values, points - 1, value), points - 1) == [points - 1]
 
 
-@pytest.mark.parametrize("points", [20, 150, 3_000])
-def test_injected_events_are_marked_and_change_nothing_else(points: int) -> None:
-    values = NOISE[:points] if points <= 2_000 else np.resize(NOISE, points)
-    events = dict.fromkeys(KINDS, 0)
-    for copy in injections(values, 1.0, 24):
-        changed = copy.values != values
-        assert not (changed & ~copy.inside).any()
-        assert not (copy.inside & copy.outside).any()
-        assert copy.outside.any()
-        events[copy.kind] += int((np.diff(copy.inside.astype(int), prepend=0) == 1).sum())
-    assert events == dict.fromkeys(KINDS, EVENTS)
+def test_scores_are_finite_and_readable() -> None:
+    values = np.append(NOISE[:999], 1e300)
+    scores = AUTO.score(learned(values, points=999), values[999:], MINUTES[999:1_000], values[:999])
+    assert 1 < scores.score[0] <= 100
 
 
-def test_average_precision_matches_its_definition() -> None:
-    copy = next(injections(NOISE[:400], 1.0, 24))
-    scores = np.round(NOISE[400:800], 1)
-    counted = np.flatnonzero(copy.inside | copy.outside)
-    shares = []
-    for index in counted[copy.inside[counted]]:
-        as_high = [other for other in counted if scores[other] >= scores[index]]
-        shares.append(np.mean([copy.inside[other] for other in as_high]))
-    assert precision(scores, copy) == pytest.approx(np.mean(shares))
+def test_a_counter_is_judged_by_its_increments() -> None:
+    steps = np.random.default_rng(1).poisson(10, 2_000).astype(np.float64)
+    counter = np.cumsum(steps)
+    counter[1_000:] -= counter[999]  # the process began anew
+    state = learned(counter, points=1_800)
+    assert state.usual_increment == 10
+    assert anomalies(state, counter, 1_800) == []
+    assert 1_900 in anomalies(state, changed(counter, 1_900, counter[1_900] + 2_000), 1_800)
+    assert anomalies(state, changed(counter, 1_900, np.full(30, counter[1_899])), 1_800)
+
+
+def test_a_job_that_did_not_run_is_an_anomaly() -> None:
+    running = np.where(np.arange(3_000) % 24 == 3, 60.0, 0.0) * (1 + 0.05 * NOISE)
+    state = learned(running, HOURS, points=2_904)
+    assert anomalies(state, running, 2_904, HOURS) == []
+    assert 2_931 in anomalies(state, changed(running, 2_931, 0.0), 2_904, HOURS)
+    assert 2_940 in anomalies(state, changed(running, 2_940, 60.0), 2_904, HOURS)
+
+
+def test_only_the_newest_regime_is_learned_from_and_the_version_says_so() -> None:
+    values = NOISE[:2_000] + np.where(np.arange(2_000) < 1_200, 10, 30)
+    state = learned(values)
+    assert AUTO.learnt(state)["learned_points"] == 800
+    assert AUTO.learnt(state)["learned_from"] == "2024-01-01 20:00:00 UTC"
+    back = np.concatenate((values, np.full(5, 10.0)))
+    assert anomalies(state, back, 2_000)[0] == 2_000
+
+
+def test_an_incident_in_the_history_is_left_out() -> None:
+    values = 100 + 5 * NOISE[:1_500]
+    values[700:820] *= 4
+    state = learned(values)
+    assert 100 <= float(AUTO.learnt(state)["incident_points"]) <= 140
+    again = np.append(values, np.full(5, 400.0))
+    assert anomalies(state, again, 1_500)[0] == 1_500
+
+
+def test_a_third_value_of_a_switch_is_an_anomaly_and_so_is_a_switch_that_sticks() -> None:
+    switch = (np.cumsum(np.random.default_rng(2).random(2_000) < 0.1) % 2).astype(np.float64)
+    state = learned(switch, points=1_700)
+    assert 1_800 in anomalies(state, changed(switch, 1_800, 0.5), 1_700)
+    assert anomalies(state, changed(switch, 1_750, np.full(200, 1.0)), 1_700)
+
+
+def test_training_scores_say_what_would_have_been_said_at_the_time() -> None:
+    values = NOISE + 3 * np.sin(np.arange(3_000) / 30)
+    values[1_500:1_560] += 12
+    values[2_500] = -20
+    state, scores = AUTO.train(Series(MINUTES, values), RATE, lambda _share: None)  # type: ignore[misc]
+    flagged = np.flatnonzero(scores.score > 1)
+    assert 1_500 in flagged
+    assert 2_500 in flagged
+    assert len(flagged) < 60
+    assert scores.expected is not None
+    assert all(column is not None and column.shape == (3_000,) for column in (scores.lower, scores.upper))
+    assert encode(Fitted(AUTO, state)) == encode(Fitted(AUTO, learned(values)))
+
+
+def test_the_step_between_two_regimes_is_marked_in_the_training_scores() -> None:
+    values = NOISE[:2_000] + np.where(np.arange(2_000) < 1_200, 10, 30)
+    values[600] = 40
+    _, scores = AUTO.train(Series(MINUTES[:2_000], values), RATE, lambda _share: None)  # type: ignore[misc]
+    flagged = np.flatnonzero(scores.score > 1)
+    assert {600, 1_200} <= set(flagged.tolist())
+    assert len(flagged) < 40
+
+
+def test_an_explanation_names_witness_direction_rarity_and_a_similar_time() -> None:
+    values = NOISE + 3 * np.sin(np.arange(3_000) / 30)
+    state = learned(values, points=2_900)
+    why = AUTO.explain(state, np.array([40.0]), MINUTES[2_900:2_901], values[:2_900])
+    assert why.component in ("the level", "the forecast", "the shape of the last stretch")
+    assert why.direction in ("high", "shape")
+    assert why.once_in_s is not None
+    assert why.once_in_s > 60_000
+    assert why.similar_from is not None
+    assert MONDAY <= why.similar_from < MINUTES[2_900]
+
+
+def test_a_state_is_small() -> None:
+    week = 10 * np.sin(2 * np.pi * np.arange(30_000) / 2_016) + np.random.default_rng(3).normal(size=30_000)
+    state = AUTO.fit(Series(MONDAY + 300 * np.arange(30_000), week), RATE, lambda _share: None)
+    content, _ = encode(Fitted(AUTO, state))
+    assert len(content) < 100_000
+    assert decode(content).state.window == state.window
+
+
+def test_the_version_says_in_one_sentence_what_it_looks_at() -> None:
+    sentence = AUTO.learnt(learned(NOISE[:500]))["why"]
+    assert sentence == (
+        "An anomaly is what any of these finds unusual in the values: the level, a forecast from the values before, "
+        "the mean and the noise of the last values, repeated values, the shape of the last stretch."
+    )
+
+
+@pytest.mark.parametrize("scale", [1e150, 1.0, 1e-300])
+def test_series_of_all_kinds_and_lengths_are_learned_without_a_warning(scale: float) -> None:
+    kinds = {
+        "constant": np.ones(300),
+        "step": np.repeat([0.0, 1.0], 150),
+        "ramp": np.arange(300) / 300,
+        "spike": np.eye(1, 300, 150)[0],
+        "noise": NOISE[:300],
+        "walk": NOISE[:300].cumsum(),
+        "switch": np.arange(300) % 2.0,
+    }
+    for values in kinds.values():
+        for points in (3, 4, 10, 31, 64, 130, 300):
+            state = learned(scale * values[:points])
+            scores = AUTO.score(state, scale * values, MINUTES[:300], np.empty(0))
+            assert all(column is not None and np.isfinite(column).all() for column in (scores.score, scores.expected))
+            AUTO.train(Series(MINUTES[:points], scale * values[:points]), RATE, lambda _share: None)  # type: ignore[misc]
+
+
+def test_auto_is_registered() -> None:
+    assert named("auto") is AUTO

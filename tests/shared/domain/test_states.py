@@ -39,6 +39,13 @@ def nested(name: str = "ar") -> tuple[dict[str, Any], dict[str, Any]]:
     return json.loads(arrays.pop("head").tobytes()), arrays
 
 
+def nested_former_auto() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return head and arrays of a state of the former `auto`, which chose another detector, in the current format."""
+    stored = (Path(__file__).with_name("states_of_format_1") / "auto_of_few_points.npz").read_bytes()
+    arrays = dict(unpacked(encode(decode(stored))[0]))
+    return json.loads(arrays.pop("head").tobytes()), arrays
+
+
 def packed(head: Any, arrays: dict[str, Any]) -> bytes:
     return archive(head=np.frombuffer(json.dumps(head).encode(), dtype=np.uint8), **arrays)
 
@@ -167,7 +174,7 @@ def test_an_array_of_another_type_is_damaged(kind: Any) -> None:
 
 @pytest.mark.parametrize("compared", ["", "msnn ar", [1], [["msnn"]], {"msnn": 1}, None, 5, True], ids=str)
 def test_a_tuple_of_strings_is_stored_as_a_list(compared: Any) -> None:
-    head, arrays = nested("auto")
+    head, arrays = nested_former_auto()
     assert head["state"]["compared"] == []
     assert decode(packed(head, arrays)).state.compared == ()
     head["state"]["compared"] = compared
@@ -177,7 +184,7 @@ def test_a_tuple_of_strings_is_stored_as_a_list(compared: Any) -> None:
 
 @pytest.mark.parametrize("chosen", [None, [], {}, {"detector": "robust"}, {"state": {}}, "robust", 1.0], ids=str)
 def test_a_changed_nested_detector_is_damaged(chosen: Any) -> None:
-    head, arrays = nested("auto")
+    head, arrays = nested_former_auto()
     assert head["state"]["chosen"].keys() == {"detector", "state"}
     for value in (chosen, {**head["state"]["chosen"], "other": 1}):
         with pytest.raises(DamagedError):

@@ -1,0 +1,135 @@
+"""Calibration: the boundary that a share of the normal points exceeds, learned from held-out residuals.
+
+`alarms` extrapolates the tail of many residuals. Here two things are added that a detector which runs unattended needs.
+Incidents among the residuals must not choose the boundary, and a few residuals must not be extrapolated to infinity.
+"""
+
+import math
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from shared.domain.detectors import alarms
+from shared.domain.series import Values
+
+NEWEST = 12_000  # residuals that calibrate: the newest ones, so that a fit takes the same time for any history
+FEW = 200  # residuals, below which the extrapolated tail is bounded
+EXCURSION_REACH = 64  # points on both sides of a peak that belong to its excursion, in a long history
+MOST_INCIDENTS, MOST_INCIDENT_SHARE = 30, 0.1
+FEWEST_NORMAL = 20  # residuals that must remain when incidents are left out
+INCIDENT = 1.25  # times the boundary of the rest, which every incident exceeds
+REGULAR_TIMES, REGULAR_SHARE = 5, 0.8  # peaks that come at regular distances are a job, not an incident
+SMALLEST = 1e-9
+TEMPER, SHARPNESS = 0.1, 32  # of the logarithm of a ratio above 1, and the power of one below
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Boundaries of positive and of negative residuals."""
+
+    upper: float
+    lower: float
+
+    @classmethod
+    def of(cls, residuals: Values, share: float, spread: float = 0.0) -> "Sides":
+        """Learn both from signed residuals (m,) in order of time; each side may exceed with half of `share`.
+
+        NaN marks a residual that is unknown. See `boundary` for `spread`.
+        """
+        known = residuals[np.isfinite(residuals)][-NEWEST:]
+        sides = (np.maximum(known, 0.0), np.maximum(-known, 0.0))
+        return cls(*(boundary(side, share / 2, spread) for side in sides))
+
+    def ratios(self, residuals: Values) -> Values:
+        """Return residuals (m,) in units of the boundary on their side, at least 0."""
+        return np.where(residuals > 0, residuals / self.upper, -residuals / self.lower)
+
+    def at_least(self, least: float) -> "Sides":
+        """Raise both boundaries to `least`."""
+        return Sides(max(self.upper, least), max(self.lower, least))
+
+
+def boundary(residuals: Values, share: float, spread: float = 0.0) -> float:
+    """Return the value that a new residual exceeds with probability `share`.
+
+    residuals: (m,) at least 0, in order of time. NaN marks a residual that is unknown.
+    spread: the standard deviation of the residuals if they are nearly normal noise. Student's t then bounds what few
+    residuals may be extrapolated to: the prediction interval of one more observation.
+    """
+    known = residuals[np.isfinite(residuals)][-NEWEST:]
+    if len(known) < 3:
+        return max(student_t(share, 2) * spread, 4 * float(known.max(initial=0.0)), SMALLEST)
+    normal = without_incidents(known, share)
+    value = alarms.boundary(normal, share)
+    if len(normal) < FEW:
+        predicted = student_t(share, max(len(normal) - 1, 2)) * math.sqrt(1 + 1 / len(normal)) * spread
+        value = min(value, max(1.15 * float(normal.max()), predicted))
+    return max(value, SMALLEST)
+
+
+def without_incidents(residuals: Values, share: float) -> Values:
+    """Leave out the highest excursions, provided that each lies far beyond what the rest leads to expect.
+
+    residuals: (m,) at least 0, in order of time. Peaks at regular distances stay: a job that runs every night.
+    """
+    reach = min(EXCURSION_REACH, max(len(residuals) // 500, 1))
+    usual = 1.5 * float(np.median(residuals))
+    left_out = np.zeros(len(residuals), dtype=np.bool_)
+    normal, peaks = residuals, list[int]()
+    for peak in np.argsort(-residuals, kind="stable")[: len(residuals) // 10 + 100].tolist():
+        if left_out[peak]:
+            continue
+        if len(peaks) == MOST_INCIDENTS or residuals[peak] <= usual:
+            break
+        insort(peaks, peak)
+        left_out[max(peak - reach, 0) : peak + reach + 1] = True
+        rest = residuals[~left_out]
+        if left_out.mean() > MOST_INCIDENT_SHARE or len(rest) < FEWEST_NORMAL:
+            break
+        if not _are_regular(peaks, 4 * reach) and residuals[peak] > INCIDENT * alarms.boundary(rest, share):
+            normal = rest
+    return normal
+
+
+def _are_regular(peaks: Sequence[int], least_distance: int) -> bool:
+    """Whether nearly all distances between increasing places are multiples of the shortest one."""
+    if len(peaks) < REGULAR_TIMES:
+        return False
+    distances = np.diff(peaks)
+    shortest = int(distances.min())
+    turns = distances / max(shortest, 1)
+    is_multiple = np.abs(turns - np.round(turns)) < 0.1
+    return shortest > least_distance and float(is_multiple.mean()) > REGULAR_SHARE
+
+
+def student_t(share: float, degrees: float) -> float:
+    """Return the value that Student's t exceeds with probability `share`.
+
+    The Cornish-Fisher expansion in 1 / degrees [Abramowitz, Stegun, 26.7.5]: good to a few percent from 3 degrees on.
+    """
+    z = NormalDist().inv_cdf(1 - max(share, 1e-6))
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return z + sum(term / degrees**power for power, term in enumerate(terms, start=1))
+
+
+def tempered(ratios: Values) -> Values:
+    """Return ratios (m,) as scores: below 1 they matter little, above 1 they count by their logarithm.
+
+    A residual of a hundred boundaries is not ten times as improbable as one of ten, and one below the boundary is as
+    good as none. On labeled series, ranks by the largest of tempered ratios are nearly as good as those of the best
+    witness; by the largest of plain ratios they are much worse.
+    """
+    above = 1 + TEMPER * np.log(np.maximum(ratios, 1.0))
+    return np.where(ratios > 1, above, np.minimum(ratios, 1.0) ** SHARPNESS)
+
+
+def untempered(scores: Values) -> Values:
+    """Return the ratios (m,) that `tempered` turns into scores (m,) >= 1; finite."""
+    return np.asarray(np.exp(np.minimum((scores - 1) / TEMPER, 100.0)))

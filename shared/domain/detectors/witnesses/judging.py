@@ -1,0 +1,131 @@
+"""Judging: what the witnesses of a series say of points, and the boundary that adapts to what they said before."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.domain.detectors.contract import Carry, Scores, clipped
+from shared.domain.detectors.witnesses.adapting import START, adapted
+from shared.domain.detectors.witnesses.calibration import tempered, untempered
+from shared.domain.detectors.witnesses.counters import increments
+from shared.domain.detectors.witnesses.state import MOST_FOLDED, Auto
+from shared.domain.series import Timestamps, Values
+
+LARGEST_SCORE = 100.0  # more says nothing to a person
+
+
+@dataclass(frozen=True, slots=True)
+class Judgment:
+    """What is said of m points."""
+
+    scores: dict[str, Values]  # by witness, (m,): tempered ratios; a point is as unusual as the largest one says
+    boundary: Values  # (m,) at least 1; a point is an anomaly if its largest score exceeds it
+    expected: Values  # (m,), in the unit of the series,
+    lower: Values  # (m,), as is the band: a value outside is an anomaly, by the witness whose expectation it is,
+    upper: Values  # (m,)
+    carry: Carry  # what the boundary remembers after the last point
+
+    @property
+    def verdicts(self) -> Scores:
+        """The verdicts of all witnesses together."""
+        return Scores(largest(self.scores) / self.boundary, self.expected, self.lower, self.upper, self.boundary)
+
+
+def judge(state: Auto, values: Values, timestamps: Timestamps, context: Values, carry: Carry | None = None) -> Judgment:
+    """Judge values (m,) at timestamps (m,), with the values (k,) before them.
+
+    carry: of the judgment of the points right before, if there is one. Without it, the boundary adapts to those values
+    of the context that have enough values before them.
+    """
+    known = np.concatenate((context[-state.window - MOST_FOLDED :], values))
+    first = len(known) - len(values)
+    start = max(min(state.window, first), 0) if carry is None else first
+    before = timestamps[0] - (np.arange(first, 0, -1) * state.end.interval_s).astype(np.int64)
+    look = _look(state, known, np.concatenate((before, timestamps)), start)
+    # of the first points of a series too little is known: they are scored, and the boundary does not follow them
+    unripe = min(max(state.window - start, 0), len(known) - start) if carry is None else 0
+    boundary = np.ones(len(known) - start)
+    boundary[unripe:], after = adapted(
+        largest(look.scores)[unripe:], state.alarm_rate, START if carry is None else carry
+    )
+    expected, lower, upper = band(state, look.expected, look.above, look.below, boundary, known, start)
+    newest = slice(first - start, None)
+    return Judgment(
+        scores={name: column[newest] for name, column in look.scores.items()},
+        boundary=boundary[newest],
+        expected=expected[newest],
+        lower=lower[newest],
+        upper=upper[newest],
+        carry=after,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the witnesses say of p points: scores, and the middle and the widths of the band, standardized."""
+
+    scores: dict[str, Values]
+    expected: Values
+    above: Values
+    below: Values
+
+
+def _look(state: Auto, known: Values, timestamps: Timestamps, start: int) -> _Look:
+    """Look at the values known (n,) at timestamps (n,) from `start` on."""
+    judged = known
+    if state.usual_increment:
+        judged = np.concatenate(([state.usual_increment], increments(known, state.usual_increment)))
+    values = state.scale.standardized(judged)
+    # these two are counted, not calibrated: what all witnesses need in common does not concern them
+    ratios = {"stuck": state.stuck.ratios(judged)[start:] * state.common}
+    ratios["vocabulary"] = state.vocabulary.ratios(judged[start:]) * state.common
+    expected = {"level": np.zeros(len(known))}
+    residuals = None
+    if state.level is not None:
+        ratios["level"] = state.level.ratios(values)[start:]
+        residuals = values / state.spread
+    if state.season is not None:
+        residuals, expected["season"] = state.season.residuals(timestamps, values)
+        ratios["season"] = state.season.sides.ratios(residuals)[start:]
+    errors = None
+    if state.forecast is not None:
+        errors, expected["forecast"] = state.forecast.errors(values)
+        if start == 0:
+            errors[0] = 0.0  # nothing is known before it
+        ratios["forecast"] = state.forecast.sides.ratios(errors)[start:]
+    ratios["recent"] = state.recent.ratios(residuals, errors, len(known))[start:]
+    if state.shape is not None:
+        sizes = errors * state.forecast.spread if errors is not None and state.forecast is not None else None
+        ratios["shape"] = state.shape.ratios(values, start, sizes)
+    return _Look(
+        scores_of(ratios, state.common), expected[state.expected_by][start:], *state.widths(timestamps[start:])
+    )
+
+
+def scores_of(ratios: dict[str, Values], common: float) -> dict[str, Values]:
+    """Return the scores of each witness, from its ratios. Those of the shape are tempered by their definition."""
+    return {name: column / common if name == "shape" else tempered(column / common) for name, column in ratios.items()}
+
+
+def largest(scores: dict[str, Values]) -> Values:
+    """Return the largest scores (m,) of all witnesses; 0 where none knows anything."""
+    every: Values = np.fmax.reduce(list(scores.values()))
+    return np.minimum(np.nan_to_num(every), LARGEST_SCORE)
+
+
+def band(
+    state: Auto, middle: Values, above: Values, below: Values, boundary: Values, known: Values, start: int
+) -> tuple[Values, Values, Values]:
+    """Return the expected values and both edges of the band (p,), in the unit of the series.
+
+    middle, above, below: (p,) standardized, of the points of `known` (n,) from `start` on; boundary: (p,).
+    """
+    factor = state.common * untempered(boundary)
+    expected, lower, upper = map(state.scale.restored, (middle, middle - below * factor, middle + above * factor))
+    if state.never_negative:
+        expected, lower = np.maximum(expected, 0.0), np.maximum(lower, 0.0)
+    if state.usual_increment:
+        last = np.concatenate((known[:1], known[:-1]))[start:]
+        with np.errstate(over="ignore"):
+            expected, lower, upper = (clipped(last + column) for column in (expected, lower, upper))
+    return expected, lower, upper

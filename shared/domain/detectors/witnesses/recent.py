@@ -1,0 +1,95 @@
+"""Recent: the mean of the last residuals is off, or the last errors are larger or smaller than ever.
+
+It sees what no single point shows: a short shift, and noise that grows or dies.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.domain.detectors.standards import robust_spread
+from shared.domain.detectors.witnesses.calibration import NEWEST, Sides, student_t
+from shared.domain.series import Values
+
+WINDOWS = (16, 64)  # points
+FEWEST_WINDOWS = 8  # of a kind in the history
+LARGEST = 8.0  # residuals count as this far, so that one spike is no shift
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """Moving means, one for each of k windows and kinds, with the boundaries of their distance from the usual mean."""
+
+    windows: NDArray[np.int64]  # (k,) points
+    of_sizes: NDArray[np.bool_]  # (k,) whether it is the mean size of forecast errors, not the mean of residuals
+    centers: Values  # (k,)
+    upper: Values  # (k,)
+    lower: Values  # (k,)
+
+    def ratios(self, residuals: Values | None, errors: Values | None, points: int) -> Values:
+        """Return the largest ratio (m,) of all moving means of m = `points` points; 0 while a window is not full.
+
+        residuals, errors: (m,) of the level or the season, and of the forecast, in spreads.
+        """
+        largest = np.zeros(points)
+        columns = (self.windows, self.of_sizes, self.centers, self.upper, self.lower)
+        for window, of_sizes, center, upper, lower in zip(*(column.tolist() for column in columns), strict=True):
+            source = _sizes(errors) if of_sizes else _means(residuals)
+            if source is not None and len(source) >= window:
+                distances = trailing_mean(source, window) - center
+                distances[: window - 1] = 0.0
+                largest = np.maximum(largest, Sides(upper, lower).ratios(distances))
+        return largest
+
+
+def _means(residuals: Values | None) -> Values | None:
+    return None if residuals is None else np.minimum(np.maximum(residuals, -LARGEST), LARGEST)
+
+
+def _sizes(errors: Values | None) -> Values | None:
+    return None if errors is None else np.minimum(np.abs(errors), LARGEST)
+
+
+def trailing_mean(values: Values, window: int) -> Values:
+    """Return the means (m,) of the last `window` of values (m,), of as many as there are at the start."""
+    sums = np.concatenate(([0.0], np.cumsum(values)))
+    ends = np.arange(1, len(values) + 1)
+    return np.asarray((sums[ends] - sums[np.maximum(ends - window, 0)]) / np.minimum(ends, window))
+
+
+def fit_recent(
+    residuals: Values | None, errors: Values | None, share: float, newest: int = NEWEST
+) -> tuple[Recent, Values]:
+    """Learn from held-out residuals and errors (n,); None where no mean may be taken.
+
+    Also returns the ratios (n,) of the `newest` points, NaN where a window is not full. A history holds only n / w
+    independent means of w points: Student's t for so many bounds the boundary from below.
+    """
+    points = len(residuals if residuals is not None else errors if errors is not None else ())
+    ratios = np.full(points, np.nan)
+    rows: list[tuple[int, bool, float, float, float]] = []
+    for window in WINDOWS:
+        for of_sizes, source in ((False, _means(residuals)), (True, _sizes(errors))):
+            if source is None or points < FEWEST_WINDOWS * window:
+                continue
+            means = _full_means(source[-newest - window :], window)
+            known = means[-NEWEST:][~np.isnan(means[-NEWEST:])]
+            if len(known) == 0:
+                continue
+            center = float(np.median(known))
+            least = student_t(share / 4, max(points / window - 1, 3)) * max(robust_spread(known), 1e-12)
+            sides = Sides.of(known - center, share / 2).at_least(least)
+            ratios[-len(means) :] = np.fmax(ratios[-len(means) :], sides.ratios(means - center))
+            rows.append((window, of_sizes, center, sides.upper, sides.lower))
+    windows, kinds, *numbers = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+    columns = (np.array(column, dtype=np.float64) for column in numbers)
+    return Recent(np.array(windows, dtype=np.int64), np.array(kinds, dtype=np.bool_), *columns), ratios
+
+
+def _full_means(source: Values, window: int) -> Values:
+    """Return the means (m,) of the last `window` of `source` (m,), NaN while fewer are known; gaps count as 0."""
+    means = trailing_mean(np.nan_to_num(source), window)
+    first_known = int(np.argmax(~np.isnan(source)))
+    means[: first_known + window] = np.nan
+    return means

@@ -1,0 +1,223 @@
+"""Shape: a stretch unlike any before, and forecast errors that are larger than usual.
+
+Windows of several lengths are compared with training windows. A window is the means of 8 equal blocks of it less its
+own mean, and 0.3 of that mean; it is not divided by its own deviation, so a loud stretch stays different from a quiet
+one. The distances from the nearest training windows, in units of what one window in a hundred exceeds, are averaged
+over the lengths.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.domain.detectors.standards import Indices, period_of
+from shared.domain.detectors.witnesses.calibration import NEWEST, boundary
+from shared.domain.detectors.witnesses.recent import trailing_mean
+from shared.domain.series import Flags, Timestamps, Values
+
+FEWEST_POINTS = 64
+LENGTHS = (8, 16, 32, 64, 128)
+BLOCKS, FINE = 8, 16  # of a window, at most; points, up to which each point of a window is a block of its own
+LEVEL = 0.3  # weight of a window's mean
+BANK = 1_024  # windows of each length
+FARTHEST = 0.15  # of the history: windows nearer in time do not count when a training window is judged
+CODES = 127  # the largest of the whole numbers that a window's vector is rounded to
+ROWS = 2_048  # of the distance matrix that exist at a time
+ERROR_WEIGHT, NEWEST_ERROR, RECENT_ERRORS, RECENT = 0.5, 0.6, 1.2, 16
+STRAIGHT = 10.0  # beyond, a ratio counts by its logarithm, so that no single length decides
+
+Vectors = NDArray[np.float32]
+
+
+def vector_length(length: int) -> int:
+    """Return how many numbers stand for a window of `length` values."""
+    return length // _step(length) + 1
+
+
+def _step(length: int) -> int:
+    """Return the points of a block."""
+    return 1 if length <= FINE else -(-length // BLOCKS)
+
+
+def vectors(sums: Values, ends: Indices, length: int) -> Vectors:
+    """Return the windows of `length` values that end at `ends` (m,), as (m, vector_length).
+
+    sums: (n + 1,) the cumulative sums of the standardized values, from 0.
+    """
+    step = _step(length)
+    blocks = length // step
+    edges = sums[ends[:, None] + 1 - step * np.arange(blocks, -1, -1)]
+    mean = (sums[ends + 1] - sums[ends + 1 - length]) / length
+    out = np.empty((len(ends), blocks + 1), dtype=np.float32)
+    out[:, :blocks] = (np.diff(edges, axis=1) / step - mean[:, None]) / np.sqrt(blocks)
+    out[:, blocks] = LEVEL * mean
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Training windows of s lengths, and what their distances and the forecast's errors usually are."""
+
+    times: NDArray[np.int64]  # (k,) where windows end, in seconds since the epoch: one of each length
+    lengths: NDArray[np.int64]  # (s,) points, increasing
+    codes: NDArray[np.int8]  # vectors of k windows of each length one after another, in units of `steps`
+    steps: Values  # (s,)
+    usual_distances: Values  # (s,), which one window in a hundred exceeds
+    usual_error: float  # of the forecast, likewise
+    trust: float  # in the forecast, 0 to 1
+    boundary: float
+
+    def ratios(self, values: Values, first: int, errors: Values | None) -> Values:
+        """Return the ratios (m - first,) of standardized values (m,) from `first` on; errors (m,) of the forecast."""
+        sums = np.concatenate(([0.0], np.cumsum(values)))
+        total, count = np.zeros(len(values) - first), np.zeros(len(values) - first)
+        for length, usual, bank in zip(
+            self.lengths.tolist(), self.usual_distances.tolist(), self._banks(), strict=True
+        ):
+            ends = np.arange(max(first, length - 1), len(values))
+            if len(ends):
+                distances, _ = bank.nearest(vectors(sums, ends, length))
+                total[ends - first] += straightened(distances / usual)
+                count[ends - first] += 1
+        scores = total / np.maximum(count, 1)
+        if errors is not None:
+            scores = scores + error_scores(errors, self.usual_error, self.trust)[first:]
+        return scores / self.boundary
+
+    def most_similar(self, values: Values) -> tuple[int, int, float] | None:
+        """Compare the longest window that standardized values (m,) hold at their end.
+
+        Return its length, the time of the last point of the most similar training window, and its distance in usual
+        ones; None if there are too few values.
+        """
+        fitting = int(np.searchsorted(self.lengths, len(values), "right")) - 1
+        if fitting < 0:
+            return None
+        length, sums = int(self.lengths[fitting]), np.concatenate(([0.0], np.cumsum(values)))
+        distances, places = self._banks()[fitting].nearest(vectors(sums, np.array([len(values) - 1]), length))
+        return length, int(self.times[places[0]]), float(distances[0] / self.usual_distances[fitting])
+
+    def _banks(self) -> list["_Bank"]:
+        """Decode the flat arrays. As floats they would take four times the memory, and decoding takes microseconds."""
+        banks, at = [], 0
+        for length, step in zip(self.lengths.tolist(), self.steps.tolist(), strict=True):
+            size = len(self.times) * vector_length(length)
+            banks.append(_Bank(self.codes[at : at + size].reshape(len(self.times), -1).astype(np.float32), step))
+            at += size
+        return banks
+
+
+@dataclass(frozen=True, slots=True)
+class _Bank:
+    """Vectors (k, d) of training windows, in units of `step`."""
+
+    codes: Vectors
+    step: float
+
+    def nearest(
+        self, wanted: Vectors, places: Indices | None = None, own: Indices | None = None, reach: float = 0.0
+    ) -> tuple[Values, Indices]:
+        """Return the distances (m,) of `wanted` (m, d) from the nearest windows, and the places of these in the bank.
+
+        With places (m,) and own (k,), the ends of the wanted and the bank's windows, those nearer than `reach` to each
+        other do not count.
+        """
+        squares = np.einsum("ij,ij->i", self.codes, self.codes)
+        scaled = wanted / np.float32(self.step)
+        nearest = np.empty(len(wanted), dtype=np.int64)
+        for start in range(0, len(wanted), ROWS):
+            part = slice(start, start + ROWS)
+            matrix = squares - 2 * (scaled[part] @ self.codes.T)
+            if places is not None and own is not None:
+                matrix[np.abs(places[part, None] - own) < reach] = np.inf
+            nearest[part] = matrix.argmin(axis=1)
+        # the matrix is a difference of large numbers; the distance itself is taken once more, so that it is exact
+        difference = scaled - self.codes[nearest]
+        return self.step * np.sqrt(np.einsum("ij,ij->i", difference, difference)).astype(np.float64), nearest
+
+
+def straightened(ratios: Values) -> Values:
+    """Return ratios (m,) up to `STRAIGHT` as they are, and larger ones by their logarithm."""
+    return np.where(ratios <= STRAIGHT, ratios, STRAIGHT + STRAIGHT * np.log(np.maximum(ratios, STRAIGHT) / STRAIGHT))
+
+
+def error_scores(errors: Values, usual: float, trust: float) -> Values:
+    """Return what forecast errors (m,) add to the distances: the newest one, and the size of the last 16."""
+    ratios = straightened(np.abs(np.nan_to_num(errors)) / usual)
+    return ERROR_WEIGHT * trust * (NEWEST_ERROR * ratios + RECENT_ERRORS * np.sqrt(trailing_mean(ratios**2, RECENT)))
+
+
+def fit_shape(
+    values: Values,
+    usable: Flags,
+    timestamps: Timestamps,
+    errors: Values | None,
+    skill: float,
+    share: float,
+    newest: int = NEWEST,
+) -> tuple[Shape, Values] | None:
+    """Learn training windows and usual distances; None for too short a history.
+
+    values, usable, timestamps, errors: (n,); values are standardized, errors the held-out ones of the forecast.
+    Also returns the ratios (n,) of the `newest` points, each compared with windows far from it; NaN for others.
+    """
+    points = len(values)
+    if points < FEWEST_POINTS:
+        return None
+    sums, broken = np.concatenate(([0.0], np.cumsum(values))), np.concatenate(([0], np.cumsum(~usable)))
+    lengths = _lengths(values)
+    judged = np.arange(max(points - newest, lengths[-1] - 1), points)
+    total = np.zeros(len(judged))
+    ends = _bank_ends(broken, lengths[-1])
+    usual_distances, steps, codes = [], [], []
+    for length in lengths:
+        bank = _encoded(vectors(sums, ends, length))
+        reach = max(length, FARTHEST * points)
+        distances, _ = bank.nearest(vectors(sums, judged, length), judged, ends, reach)
+        usual_distances.append(float(np.quantile(distances[-NEWEST:], 0.99)) + 0.02)
+        total += straightened(distances / usual_distances[-1]) / len(lengths)
+        steps.append(bank.step)
+        codes.append(bank.codes.astype(np.int8).ravel())
+    usual_error, trust = 1.0, 0.0
+    if errors is not None:
+        usual_error = float(np.nanquantile(np.abs(errors[-NEWEST:]), 0.99)) + 1e-3
+        trust = min(1.0, 2 * max(skill, 0.0))
+        total += error_scores(errors[judged], usual_error, trust)
+    scores = np.full(points, np.nan)
+    scores[judged] = total
+    scores[~usable] = np.nan
+    shape = Shape(
+        times=timestamps[ends],
+        lengths=np.array(lengths, dtype=np.int64),
+        codes=np.concatenate(codes),
+        steps=np.array(steps),
+        usual_distances=np.array(usual_distances),
+        usual_error=usual_error,
+        trust=trust,
+        boundary=boundary(scores[-NEWEST:], share),
+    )
+    return shape, scores / shape.boundary
+
+
+def _lengths(values: Values) -> list[int]:
+    """Return window lengths: some that always help, and half, one and two periods if the values have one."""
+    period = period_of(values)
+    lengths = {*LENGTHS, *((max(period // 2, 8), period, 2 * period) if period else ())}
+    return sorted({min(length, max(len(values) // 4, 4)) for length in lengths})
+
+
+def _bank_ends(broken: Indices, length: int) -> Indices:
+    """Return evenly spaced ends of at most `BANK` windows of `length` that hold no incident, unless nearly all do.
+
+    broken: (n + 1,) how many of the points before each are inside incidents.
+    """
+    ends = np.arange(length - 1, len(broken) - 1)
+    whole = ends[broken[ends + 1] == broken[ends + 1 - length]]
+    ends = whole if len(whole) >= 8 else ends
+    return ends[np.unique(np.linspace(0, len(ends) - 1, min(BANK, len(ends))).astype(np.int64))]
+
+
+def _encoded(bank: Vectors) -> _Bank:
+    step = max(float(np.abs(bank).max()) / CODES, 1e-9)
+    return _Bank(np.round(bank / np.float32(step)), step)

@@ -1,0 +1,73 @@
+"""What is learned from a series: the witnesses that it supports, and what combines them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shared.domain.detectors.alarms import Tail
+from shared.domain.detectors.contract import TrainingEnd
+from shared.domain.detectors.witnesses.forecast import Forecast
+from shared.domain.detectors.witnesses.level import Level
+from shared.domain.detectors.witnesses.recent import Recent
+from shared.domain.detectors.witnesses.scale import Scale
+from shared.domain.detectors.witnesses.season import Season
+from shared.domain.detectors.witnesses.shape import Shape
+from shared.domain.detectors.witnesses.stuck import Stuck
+from shared.domain.detectors.witnesses.vocabulary import Vocabulary
+from shared.domain.series import Series, Timestamps, Values
+
+FOLDED, MOST_FOLDED = 64, 512  # values before a point that its boundary adapts to: as asked for, and at most
+MOST_WINDOW = 1_600  # values before a point that affect its ratios, at most
+
+
+@dataclass(frozen=True, slots=True)
+class Auto:
+    """All witnesses of a series; None for one that the history does not support."""
+
+    alarm_rate: float  # share of the normal points that may be an anomaly
+    promise: str
+    scale: Scale
+    usual_increment: float  # of a counter; 0 = the series is no counter
+    never_negative: bool
+    spread: float  # of the level, in standardized values
+    level: Level | None
+    season: Season | None
+    forecast: Forecast | None
+    recent: Recent
+    stuck: Stuck
+    vocabulary: Vocabulary
+    shape: Shape | None
+    common: float  # by which all ratios are divided, so that their maximum keeps the alarm rate
+    tail: Tail  # of the largest ratios of held-out points, by which a score says how rare it is
+    expected_by: str  # the witness whose expectation errs least: level, season or forecast
+    end: TrainingEnd
+    points: int  # training points that were learned from: those of the newest regime,
+    first_timestamp: int  # which began at this one
+    incident_points: int  # of these that were left out
+
+    @property
+    def context_points(self) -> int:
+        """How many values before a point are asked for."""
+        return self.window + FOLDED
+
+    @property
+    def window(self) -> int:
+        """How many values before a point affect its ratios."""
+        longest = int(self.shape.lengths[-1]) if self.shape else 0
+        lags = self.forecast.rule.lags if self.forecast else 0
+        return max(longest, int(self.recent.windows.max(initial=0)) + lags, self.season.need if self.season else 0) + 32
+
+    def widths(self, timestamps: Timestamps) -> tuple[Values, Values]:
+        """Return the widths (m,) of the band above and below what is expected, at timestamps (m,), standardized."""
+        if self.expected_by == "season" and self.season:
+            return self.season.half_widths(timestamps)
+        above, below = 3 * self.spread, 3 * self.spread  # of a level that drifts and has no boundary
+        if self.expected_by == "forecast" and self.forecast:
+            above, below = self.forecast.half_widths
+        elif self.level:
+            above, below = self.level.half_widths
+        return np.full(len(timestamps), above), np.full(len(timestamps), below)
+
+    def ending_with(self, series: Series) -> "Auto":
+        """Return the state with the end of the training values, from which the points right after them are judged."""
+        return replace(self, end=TrainingEnd.of(series, self.context_points, self.end.interval_s))

@@ -1,0 +1,56 @@
+"""Training scores: what would have been said of each training point by a state that was learned from the others.
+
+Each regime of the history is judged by what was learned from it. Where a new one begins, its first points are also
+judged by what was learned from the one before: the step between them is an event.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from shared.domain.detectors.contract import Progress, Scores, ignore_progress
+from shared.domain.detectors.witnesses.adapting import adapted
+from shared.domain.detectors.witnesses.fitting import Learned, learn
+from shared.domain.detectors.witnesses.judging import band, judge, largest
+from shared.domain.detectors.witnesses.state import Auto
+from shared.domain.series import Series, Values
+
+FEWEST_POINTS = 3  # of a regime that is learned from
+FIRST = 16  # points of a regime that are also judged by the one before
+
+
+def train(series: Series, alarm_rate: str, progress: Progress) -> tuple[Auto, Scores]:
+    """Learn from the newest regime of n points; return the state and the scores (n,) of all of them."""
+    newest = learn(series, alarm_rate, progress, newest=len(series))
+    regimes, end = [(newest, len(series))], newest.start
+    while end >= FEWEST_POINTS:
+        older = learn(_part(series, 0, end), alarm_rate, ignore_progress, newest=end)
+        regimes.append((older, end))
+        end = older.start
+    regimes.reverse()
+    scores = np.zeros(len(series))
+    for learned, stop in regimes:
+        scores[learned.start : stop] = largest(learned.scores)
+    for (older, stop), (_, next_stop) in pairwise(regimes):
+        first = slice(stop, min(stop + FIRST, next_stop))
+        context = series.values[:stop]
+        said = judge(older.state, series.values[first], series.timestamps[first], context)
+        scores[first] = np.maximum(scores[first], largest(said.scores))
+    boundary, _ = adapted(scores, newest.state.alarm_rate)
+    columns = [np.full((3, regimes[0][0].start), series.values[: regimes[0][0].start])]
+    columns += [
+        _band(learned, _part(series, learned.start, stop), boundary[learned.start : stop]) for learned, stop in regimes
+    ]
+    expected, lower, upper = np.concatenate(columns, axis=1)
+    return newest.state, Scores(scores / boundary, expected, lower, upper, boundary)
+
+
+def _part(series: Series, start: int, stop: int) -> Series:
+    return Series(series.timestamps[start:stop], series.values[start:stop])
+
+
+def _band(learned: Learned, regime: Series, boundary: Values) -> Values:
+    """Return the held-out expectation and the edges of the band (3, m) of the points of a regime."""
+    state = learned.state
+    widths = state.widths(regime.timestamps)
+    return np.array(band(state, learned.expected, *widths, boundary, regime.values, 0))
