@@ -3,6 +3,9 @@
 A folder contains series of TSB-AD (csv or npz), or is the NAB folder. A detector learns from the training prefix and
 scores all points; it sees nothing else in the file. With `--refit` it refits as the series continues. Results replace
 those of the same detector, folder and refits in benchmark/results/accuracy.json.
+
+`--verdicts` counts what a person notices after one fit, `--histories` the labeled windows of NAB that the training
+scores mark, and `--everyday` does both on generated everyday series. All three report two halves: tune on one only.
 """
 
 import argparse
@@ -12,7 +15,9 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from benchmark.accuracy import alarm_rates, charts, costs, finding, labeled, nab, summary
+from benchmark.accuracy import alarm_rates, charts, costs, finding, histories, labeled, nab, summary, verdicts
+from benchmark.accuracy.everyday import evaluating
+from benchmark.accuracy.halves import DEVELOP, REPORT
 from benchmark.accuracy.judging import Refits
 from benchmark.accuracy.results import Results, Section
 from shared.domain.detectors import registry
@@ -29,6 +34,9 @@ def sections() -> dict[str, Section]:
         "nab": Section(("refit", "detector", "silence"), tuple(nab.PROFILES)),
         "alarms": Section(("corpus", "refit", "detector", "rate"), alarm_rates.FIGURES),
         "cost": Section(("detector", "points"), costs.FIGURES),
+        "verdicts": Section(("corpus", "half", "detector"), verdicts.FIGURES),
+        "everyday": Section(("half", "detector", "seeds"), evaluating.FIGURES),
+        "histories": Section(("detector",), histories.FIGURES),
         "series": Section(("corpus", "part", "series", "refit"), finding.FIGURES),
     }
 
@@ -37,7 +45,7 @@ def main() -> int:
     """Run, print and store the requested measurements; return 1 if there are no series to measure."""
     options = arguments()
     files = [file for folder in options.data for file in labeled.files_of(folder)]
-    if not files and not options.cost:
+    if not files and not options.cost and not options.everyday:
         print(
             "No series found. Name folders with TSB-AD series (csv or npz), or the NAB folder: --data FOLDER…",
             file=sys.stderr,
@@ -48,6 +56,12 @@ def main() -> int:
         for name in options.only or registry():
             if options.cost:
                 lines = measure_costs(results, name)
+            elif options.everyday:
+                lines = measure_everyday(results, pool, name, options.seeds)
+            elif options.verdicts:
+                lines = measure_verdicts(results, pool, name, options.alone, files)
+            elif options.histories:
+                lines = measure_histories(results, pool, name, files)
             elif options.alarms:
                 lines = measure_alarms(results, pool, name, Refits(options.refit or USUAL_REFIT), files)
             else:
@@ -71,6 +85,11 @@ def arguments() -> argparse.Namespace:
         "--alarms", action="store_true", help="false alarms as a multiple of the alarm rate, with refits"
     )
     parser.add_argument("--cost", action="store_true", help="time, memory and size of state, on generated series")
+    parser.add_argument("--verdicts", action="store_true", help="hits and false alarms after one fit, by halves")
+    parser.add_argument("--alone", type=int, default=0, help="with --verdicts: also score this many points one by one")
+    parser.add_argument("--histories", action="store_true", help="windows of NAB that the training scores mark")
+    parser.add_argument("--everyday", action="store_true", help="generated everyday series with five anomalies each")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds of each everyday series")
     parser.add_argument("--jobs", type=int, default=2, help="number of processes")
     return parser.parse_args()
 
@@ -102,6 +121,34 @@ def measure_alarms(results: Results, pool: Executor, name: str, refits: Refits, 
         figures = alarm_rates.rates_figures(ratios)
         results.sections["alarms"].put((corpus, refits.points, name, rate), "ratio", figures)
         yield summary.line(f"{name} {rate}", alarm_rates.FIGURES, figures)
+
+
+def measure_verdicts(results: Results, pool: Executor, name: str, alone: int, files: Sequence[Path]) -> Iterator[str]:
+    """Measure the verdicts after one fit, by corpus and half; yield lines to print."""
+    measured = [one for one in pool.map(partial(verdicts.measure, name, alone), files) if one is not None]
+    for (corpus, half), group in verdicts.halves(measured).items():
+        figures = verdicts.summary(group)
+        results.sections["verdicts"].put((corpus, half, name), "verdicts", figures)
+        yield summary.line(f"{name}, {corpus} {half}", verdicts.FIGURES, figures)
+
+
+def measure_histories(results: Results, pool: Executor, name: str, files: Sequence[Path]) -> Iterator[str]:
+    """Measure the training scores of whole histories; yield lines to print."""
+    measured = [one for one in pool.map(partial(histories.measure, name), files) if one is not None]
+    figures = histories.summary(measured)
+    results.sections["histories"].put((name,), "histories", figures)
+    yield summary.line(f"{name}, whole histories", histories.FIGURES, figures)
+
+
+def measure_everyday(results: Results, pool: Executor, name: str, seeds: int) -> Iterator[str]:
+    """Measure what is found in everyday series, by case and by halves; yield lines to print."""
+    outcomes = list(pool.map(partial(evaluating.evaluate, name, seeds=seeds), evaluating.CASES))
+    for outcome in outcomes:
+        yield str(outcome)
+    for half in (DEVELOP, REPORT, "both"):
+        figures = evaluating.summary([outcome for outcome in outcomes if half in (outcome.half, "both")])
+        results.sections["everyday"].put((half, name, seeds), "everyday", figures)
+        yield summary.line(f"{name}, everyday {half}", evaluating.FIGURES, figures)
 
 
 def measure_costs(results: Results, name: str) -> Iterator[str]:

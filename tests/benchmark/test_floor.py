@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmark.accuracy import generated, measures
+from benchmark.accuracy.everyday import evaluating
 from benchmark.accuracy.judging import Refits, judged, judged_at_once
 from shared.domain.detectors import registry
 from shared.domain.detectors.contract import CAUSAL
@@ -50,3 +51,24 @@ def test_only_the_same_seed_generates_the_same_series() -> None:
     first, same, other = (generated.series_of("sensor", seed, POINTS).series.values for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, same)
     assert (first != other).any()
+
+
+def test_auto_finds_what_a_person_sees_at_a_glance() -> None:
+    outcomes = [evaluating.evaluate("auto", case, seeds=1) for case in evaluating.CASES]
+    found, false_alarms, cases_with_few, cases = evaluating.summary(outcomes)
+    assert found is not None
+    assert false_alarms is not None
+    assert cases == len(evaluating.CASES) >= 32
+    assert found >= 4.7
+    assert false_alarms <= 40
+    assert cases_with_few == 0
+
+
+def test_auto_keeps_false_alerts_few_after_one_fit() -> None:
+    normal = [generated.series_of(family, SEED, POINTS) for family in generated.FAMILIES]
+    shares = []
+    for sample in normal:
+        judgment = judged(registry()["auto"], sample.series, sample.prefix, Refits(0), {})
+        after = slice(sample.prefix, None)
+        shares.append(judgment.anomalies[after][~sample.labels[after]].mean())
+    assert np.mean(shares) <= 0.01
