@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     aws_access_key_id: str = Field("", description="Access key id for the buckets; if empty, the machine's own role")
     aws_secret_access_key: str = Field("", repr=False, description="Secret of AWS_ACCESS_KEY_ID")
 
+    default_detector: str = Field("baseline", description="Detector of fits that name none")
     min_training_data_points: int = Field(3, ge=2, description="Minimum points per fit")
     max_training_data_points: int = Field(1_000_000, ge=2, description="Maximum points per fit")
     max_batch_points: int = Field(100_000, ge=1, description="Maximum points per batch prediction")

@@ -5,6 +5,7 @@ from functools import partial
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 
 from api.schemas.decoding import decode
 from api.schemas.requests import FitBody
@@ -27,7 +28,8 @@ def read(series_id: str, content: bytes, settings: Settings, origin: Origin) -> 
 def read_body(series_id: str, body: FitBody, settings: Settings, origin: Origin) -> Fit:
     """Decode the columns of a body or bulk line, and check the fit; `InputError` if it is invalid."""
     _check_key(origin.idempotency_key)
-    method = Method.of(body.detector, body.parameters)
+    detector = settings.default_detector if body.detector is UNSET else body.detector
+    method = Method.of(detector, body.parameters)
     return check(series_id, partial(_columns, body), method, origin, settings)
 
 

@@ -4,6 +4,7 @@ import re
 
 import msgspec
 from fastapi import APIRouter, Request
+from msgspec import UNSET
 from starlette.responses import Response
 
 from api.chain.authentication import caller_of
@@ -87,7 +88,8 @@ def fit_again(
 ) -> Response:
     """Refit a version on the same points, with another detector or other parameters."""
     body = decode(_REFIT_BODY, content)
-    method = Method.of(body.detector, body.parameters)
+    detector = services.settings.default_detector if body.detector is UNSET else body.detector
+    method = Method.of(detector, body.parameters)
     base = find_version(services, series_id, version)
     return answer_accepted(accept_again(services.acceptor, base, method, Origin(request_id, caller.key_id)))
 

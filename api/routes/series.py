@@ -81,7 +81,7 @@ def unpin(services: ServicesOf, series_id: SeriesId) -> Response:
 
 
 @router.get("/detectors", **operation(DetectorList, scope=Scope.READ))
-def list_detectors() -> Response:
+def list_detectors(services: ServicesOf) -> Response:
     """List the detectors and their parameters."""
     return answer(
         DetectorList(
@@ -94,7 +94,7 @@ def list_detectors() -> Response:
                     min_points=detector.min_points,
                     context_points=detector.context_points,
                     modes=[CAUSAL, *detector.modes],
-                    default=detector.name == detectors.DEFAULT,
+                    default=detector.name == services.settings.default_detector,
                     parameters=schema(detector.parameters),
                 )
                 for detector in detectors.registry().values()

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from shared.domain.versions import LARGEST_VERSION
 
@@ -17,14 +17,14 @@ class FitBody(Body):
 
     timestamps: msgspec.Raw  # columns are decoded one by one, so only one list of Python numbers exists at a time
     values: msgspec.Raw
-    detector: str = "baseline"
+    detector: str | UnsetType = UNSET  # without it, DEFAULT_DETECTOR
     parameters: dict[str, Any] = {}
 
 
 class RefitBody(Body):
     """How to refit a version."""
 
-    detector: str = "baseline"
+    detector: str | UnsetType = UNSET  # without it, DEFAULT_DETECTOR
     parameters: dict[str, Any] = {}
 
 

@@ -11,8 +11,6 @@ from shared.domain.detectors.parameters import complete
 from shared.domain.series import Series
 from shared.errors import Code, InputError
 
-DEFAULT = "baseline"
-
 
 @cache
 def registry() -> Mapping[str, Detector[Any]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.detectors import DEFAULT, named, registry
+from shared.domain.detectors import named, registry
 from shared.domain.detectors.states import Fitted, decode, encode
 from shared.domain.series import Series, Values
 from shared.errors import Code, InputError
@@ -223,10 +223,6 @@ def test_a_detector_describes_itself(detector: AnyDetector, parameters: dict[str
     assert all(parameter.purpose for parameter in detector.parameters)
     assert named(detector.name) is detector
     assert parameters.keys() == {parameter.name for parameter in detector.parameters}
-
-
-def test_the_default_detector_exists() -> None:
-    assert named(DEFAULT).name == DEFAULT
 
 
 def test_an_unknown_detector_is_rejected_with_the_known_names() -> None:
