@@ -8,6 +8,7 @@ from shared.domain.detectors.contract import Carry, Scores, clipped
 from shared.domain.detectors.witnesses.adapting import START, adapted
 from shared.domain.detectors.witnesses.calibration import tempered, untempered
 from shared.domain.detectors.witnesses.counters import increments
+from shared.domain.detectors.witnesses.recent import LONGEST_WINDOW
 from shared.domain.detectors.witnesses.state import MOST_FOLDED, Auto
 from shared.domain.series import Timestamps, Values
 
@@ -89,7 +90,11 @@ def _look(state: Auto, known: Values, timestamps: Timestamps, start: int) -> _Lo
         ratios["season"] = state.season.sides.ratios(residuals)[start:]
     errors = None
     if state.forecast is not None:
-        errors, expected["forecast"] = state.forecast.errors(values)
+        # errors of earlier points affect nothing: forecasting them would take most of the time of a single verdict
+        early = max(start - LONGEST_WINDOW - state.forecast.rule.lags, 0)
+        late_errors, late_forecasts = state.forecast.errors(values[early:])
+        errors = np.concatenate((np.zeros(early), late_errors))
+        expected["forecast"] = np.concatenate((np.zeros(early), late_forecasts))
         if start == 0:
             errors[0] = 0.0  # nothing is known before it
         ratios["forecast"] = state.forecast.sides.ratios(errors)[start:]

@@ -13,6 +13,7 @@ from shared.domain.detectors.witnesses.calibration import NEWEST, Sides, student
 from shared.domain.series import Values
 
 WINDOWS = (16, 64)  # points
+LONGEST_WINDOW = max(WINDOWS)
 FEWEST_WINDOWS = 8  # of a kind in the history
 LARGEST = 8.0  # residuals count as this far, so that one spike is no shift
 

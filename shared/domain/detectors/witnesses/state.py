@@ -16,7 +16,7 @@ from shared.domain.detectors.witnesses.stuck import Stuck
 from shared.domain.detectors.witnesses.vocabulary import Vocabulary
 from shared.domain.series import Series, Timestamps, Values
 
-FOLDED, MOST_FOLDED = 64, 512  # values before a point that its boundary adapts to: as asked for, and at most
+FOLDED, MOST_FOLDED = 32, 512  # values before a point that its boundary adapts to: as asked for, and at most
 MOST_WINDOW = 1_600  # values before a point that affect its ratios, at most
 
 
