@@ -11,7 +11,7 @@ from structlog.contextvars import bound_contextvars
 
 from shared import artifacts as keys
 from shared.artifacts import Artifacts
-from shared.domain import training_scores
+from shared.domain import held_out, training_scores
 from shared.domain.detectors import learn_and_judge, named
 from shared.domain.detectors.states import encode
 from shared.domain.jobs import Claim
@@ -50,7 +50,7 @@ class Training:
 
 
 def run(training: Training, job_id: str) -> None:
-    """Fit the job if it can be claimed. Failures are recorded in the job's row, not raised."""
+    """Fit the job if it can be claim. Failures are recorded in the job's row, not raised."""
     if not _JOB_ID.fullmatch(job_id):
         logger.warning("dropped a message without a valid job id: %r", job_id[:64])
         return
@@ -134,12 +134,11 @@ def _fit_and_publish(training: Training, claim: Claim, lease: Lease) -> int:
 def _learn(training: Training, claim: Claim, series: Series, lease: Lease) -> NewVersion:
     detector = named(claim.detector)
     began = time.perf_counter()
-    fitted, learned_from, held_out = learn_and_judge(detector, series, claim.parameters, lease.progress)
+    fitted, learned_from, scores = learn_and_judge(detector, series, claim.parameters, lease.progress)
     fit_ms = (time.perf_counter() - began) * 1000
-    if held_out is None:
-        scores = training_scores.judged(fitted, series, lease.check)
-    else:
-        scores = training_scores.held_out(held_out, learned_from, fitted, series, lease.check)
+    if scores is None:
+        scores = held_out.by_folds(fitted, learned_from, claim.parameters, lease.check)
+    scores = held_out.with_excluded(scores, learned_from, fitted, series, lease.check)
     share = training_scores.anomaly_share(scores.score)
     content, suffix = encode(fitted)
     states = training.artifacts.states

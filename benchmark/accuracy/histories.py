@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.accuracy import labeled, measures
-from shared.domain import training_scores
+from shared.domain import held_out
 from shared.domain.detectors import learn_and_judge, registry
 from shared.domain.detectors.contract import ignore_progress
 from shared.errors import InputError
@@ -35,7 +35,7 @@ def measure(name: str, file: Path) -> History | None:
     except InputError:
         return None
     if scores is None:
-        scores = training_scores.judged(fitted, learned_from, lambda: None)
+        scores = held_out.by_folds(fitted, learned_from, {}, lambda: None)
     anomalies = scores.score > 1
     spans = list(zip(*measures.events(sample.labels), strict=True))
     marked = sum(bool(anomalies[start : end + 1].any()) for start, end in spans)

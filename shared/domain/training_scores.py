@@ -5,7 +5,7 @@ largest score of each block of points, so that no event disappears.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
@@ -75,47 +75,32 @@ class TrainingScores:
             raise DamagedError(Code.ARTIFACT_DAMAGED, f"The training scores cannot be read: {error}") from error
 
 
-def judged(fitted: Fitted, series: Series, check: Callable[[], object]) -> Scores:
-    """Score the n training points in blocks of `BLOCK`.
+def judged(
+    fitted: Fitted, series: Series, check: Callable[[], object], start: int = 0, stop: int | None = None
+) -> Scores:
+    """Score the points from `start` up to `stop` in blocks of `BLOCK`, each with the values before it.
 
     `check` runs before each block and after the last one; it may raise an error to stop.
     """
-    need = fitted.needs().points
+    need, stop = fitted.needs().points, len(series) if stop is None else stop
     parts = []
-    for start in range(0, len(series), BLOCK):
+    for first in range(start, stop, BLOCK):
         check()
-        block = slice(start, start + BLOCK)
-        context = series.values[max(start - need, 0) : start]
+        block = slice(first, min(first + BLOCK, stop))
+        context = series.values[max(first - need, 0) : first]
         parts.append(fitted.score(series.values[block], series.timestamps[block], context))
     check()
+    return joined(parts)
+
+
+def joined(parts: Sequence[Scores]) -> Scores:
+    """Concatenate scores of consecutive points."""
     return Scores(
         np.concatenate([part.score for part in parts]),
         expected=_joined([part.expected for part in parts]),
         lower=_joined([part.lower for part in parts]),
         upper=_joined([part.upper for part in parts]),
     )
-
-
-def held_out(
-    scores: Scores, learned_from: Series, fitted: Fitted, series: Series, check: Callable[[], object]
-) -> Scores:
-    """Complete the held-out scores (m,) of the points that were learned from to the scores (n,) of all points.
-
-    The state has not seen the points that `exclude` named: what it says of them is as honest.
-    """
-    if len(learned_from) == len(series):
-        return scores
-    everything = judged(fitted, series, check)
-    places = np.searchsorted(series.timestamps, learned_from.timestamps)
-    for mine, all_of_them in (
-        (scores.score, everything.score),
-        (scores.expected, everything.expected),
-        (scores.lower, everything.lower),
-        (scores.upper, everything.upper),
-    ):
-        if mine is not None and all_of_them is not None:
-            all_of_them[places] = mine
-    return everything
 
 
 def _joined(columns: list[Values | None]) -> Values | None:

@@ -54,7 +54,7 @@ def test_only_the_same_seed_generates_the_same_series() -> None:
 
 
 def test_auto_finds_what_a_person_sees_at_a_glance() -> None:
-    outcomes = [evaluating.evaluate("auto", case, seeds=1) for case in evaluating.CASES]
+    outcomes = [evaluating.evaluate("auto", name, seeds=1) for name in evaluating.CASES]
     found, false_alarms, cases_with_few, cases = evaluating.summary(outcomes)
     assert found is not None
     assert false_alarms is not None

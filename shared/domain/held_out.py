@@ -1,0 +1,73 @@
+"""Held-out training scores: each training point judged by a state that has not seen it.
+
+A state that has seen an incident calls it normal: the incident has widened the spread, or is one of the stretches that
+points are compared with. So the chart of a version would show nothing where its user remembers an outage.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from shared.domain.detectors.contract import Fitted, ParameterValues, Scores, ignore_progress
+from shared.domain.detectors.parameters import complete
+from shared.domain.series import Series
+from shared.domain.training_scores import joined, judged
+from shared.errors import InputError
+
+FOLDS = 3  # contiguous: more of them cost more fits, fewer leave too little to learn from
+
+
+def by_folds(fitted: Fitted, series: Series, parameters: ParameterValues, check: Callable[[], object]) -> Scores:
+    """Score the n points that a state was fitted to, each third of them by a state fitted to the other two.
+
+    The state itself judges a third that the detector cannot do without: of a short series, or the only one that varies.
+    The band is always its own, for it is the one that new points meet. `check` runs before each block of points and may
+    raise to stop.
+    """
+    completed = complete(fitted.detector.parameters, parameters)
+    edges = np.linspace(0, len(series), FOLDS + 1).astype(np.int64).tolist()
+    parts = []
+    for start, stop in pairwise(edges):
+        check()
+        if start < stop:
+            state = _without(fitted, series, slice(start, stop), completed)
+            parts.append(judged(state, series, check, start, stop))
+    scores = joined(parts)
+    if scores.expected is None:
+        return scores
+    return replace(judged(fitted, series, check), score=scores.score)
+
+
+def _without(fitted: Fitted, series: Series, fold: slice, parameters: ParameterValues) -> Fitted:
+    """Fit to the points outside of the fold."""
+    rest = Series(np.delete(series.timestamps, fold), np.delete(series.values, fold))
+    try:
+        rest.check_learnable(fitted.detector.min_points)
+        return Fitted(fitted.detector, fitted.detector.fit(rest, parameters, ignore_progress))
+    except InputError:
+        return fitted
+
+
+def with_excluded(
+    scores: Scores, learned_from: Series, fitted: Fitted, series: Series, check: Callable[[], object]
+) -> Scores:
+    """Extend the scores (m,) of the points that were learned from to the scores (n,) of all points.
+
+    The state has not seen the points that `exclude` names, so it judges these itself.
+    """
+    if len(learned_from) == len(series):
+        return scores
+    every = judged(fitted, series, check)
+    places = np.searchsorted(series.timestamps, learned_from.timestamps)
+    columns = (
+        (scores.score, every.score),
+        (scores.expected, every.expected),
+        (scores.lower, every.lower),
+        (scores.upper, every.upper),
+    )
+    for held_out, all_points in columns:
+        if held_out is not None and all_points is not None:
+            all_points[places] = held_out
+    return every
