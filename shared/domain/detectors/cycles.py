@@ -60,18 +60,27 @@ class Profile:
     spread: Values
 
     @classmethod
-    def of(cls, values: Values, bins: Bins, count: int) -> "Profile":
+    def of(cls, values: Values, bins: Bins, count: int, distances: Values) -> "Profile":
         """Compute each bin's median and robust deviation, including neighboring bins if it has too few values.
 
-        values: (n,), at most 1 in magnitude; bins: (n,).
+        values: (n,), at most 1 in magnitude; bins: (n,). distances: (n,) of the values from levels that were learned
+        without them. Of three values, the median is one: distances from it would be too small by far.
         """
         order = np.argsort(bins, kind="stable")
         edges = np.searchsorted(bins[order], np.arange(count + 1))
-        level = np.array([np.median(part) for part in _around(values[order], edges, LEVEL_POINTS)])
-        distances = np.abs(values - level[bins])
         typical = max(robust_spread(distances), MIN_NOISE_RATIO * robust_spread(values), MIN_NOISE)
         spread = [1.4826 * float(np.median(part)) for part in _around(distances[order], edges, SPREAD_POINTS)]
-        return cls(level, np.maximum(spread, MIN_SPREAD_RATIO * typical))
+        return cls(levels(values, bins, count), np.maximum(spread, MIN_SPREAD_RATIO * typical))
+
+
+def levels(values: Values, bins: Bins, count: int) -> Values:
+    """Return the median (count,) of the values (n,) of each bin; of its neighbors' as well only if it has none.
+
+    Neighbors on a slope of the cycle lie on one side or have another level: they would move it away from its own.
+    """
+    order = np.argsort(bins, kind="stable")
+    edges = np.searchsorted(bins[order], np.arange(count + 1))
+    return np.array([np.median(part) for part in _around(values[order], edges, 1)])
 
 
 def _around(ordered: Values, edges: Bins, fewest: int) -> Iterator[Values]:

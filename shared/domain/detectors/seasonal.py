@@ -1,10 +1,11 @@
 """Seasonal: compares a value with the usual level at its time of day, time of week or phase of a period."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shared.domain.detectors.alarms import Boundary, interval_of
+from shared.domain.detectors.alarms import Boundary, interval_of, promise, share_of
 from shared.domain.detectors.contract import (
     Detector,
     Explanation,
@@ -13,13 +14,24 @@ from shared.domain.detectors.contract import (
     Scores,
     banded,
 )
-from shared.domain.detectors.cycles import DAY_S, FEWEST_CYCLES, WEEK_S, Bins, Cycle, Profile, candidates
+from shared.domain.detectors.cycles import (
+    DAY_S,
+    FEWEST_CYCLES,
+    SPREAD_POINTS,
+    WEEK_S,
+    Bins,
+    Cycle,
+    Profile,
+    candidates,
+    levels,
+)
 from shared.domain.detectors.incidents import drop_incident_distances
 from shared.domain.detectors.parameters import AlarmRate, Choice, Windows
+from shared.domain.detectors.witnesses import calibration
 from shared.domain.series import Series, Timestamps, Values
 from shared.errors import Code, InputError
 
-FOLDS = 5
+FOLDS = 8
 SAMPLE = 50_000  # most points used to choose the cycle and the boundary
 MAX_ERROR_RATIO = 0.95  # of the held-out error without it: a cycle must be worth its parameters
 MIN_POINTS = 16
@@ -40,14 +52,14 @@ class CycleTrial:
     """A candidate cycle and its held-out errors."""
 
     cycle: Cycle
-    ratios: Values  # (n,) distances from the level, in spreads
+    distances: Values  # (n,) from the level, of points held out
     error: float  # mean distance from the level
 
     @classmethod
     def of(cls, sample: Series, cycle: Cycle) -> "CycleTrial":
         """Cross-validate the cycle; distances are clipped at their 99th percentile."""
-        distances, ratios = _held_out(sample, cycle)
-        return cls(cycle, ratios, float(np.minimum(distances, np.quantile(distances, 0.99)).mean()))
+        distances = _held_out(sample, cycle)
+        return cls(cycle, distances, float(np.minimum(distances, np.quantile(distances, 0.99)).mean()))
 
 
 def check(series: Series, parameters: ParameterValues) -> None:
@@ -75,10 +87,14 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Seas
     center = float(np.median(series.values))
     scale = float(np.abs(series.values - center).max())
     scaled = Series(series.timestamps, (series.values - center) / scale)
-    best, explained = _best_cycle(scaled, parameters["cycle"], progress)
-    profile = Profile.of(scaled.values, best.cycle.bin_of(series.timestamps), best.cycle.bins)
-    residuals = drop_incident_distances(best.ratios)
-    boundary = Boundary.of(residuals, parameters["alarm_rate"], interval_of(series.timestamps))
+    sample = _sampled(scaled)
+    best, explained = _best_cycle(sample, scaled, parameters["cycle"], progress)
+    sample_bins = best.cycle.bin_of(sample.timestamps)
+    profile = Profile.of(sample.values, sample_bins, best.cycle.bins, best.distances)
+    if len(sample) < len(series):
+        profile = replace(profile, level=levels(scaled.values, best.cycle.bin_of(series.timestamps), best.cycle.bins))
+    residuals = drop_incident_distances(best.distances / profile.spread[sample_bins])
+    boundary = _boundary(residuals, parameters["alarm_rate"], interval_of(series.timestamps))
     progress(1.0)
     return Seasonal(
         cycle=best.cycle,
@@ -90,7 +106,18 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Seas
     )
 
 
-def _best_cycle(scaled: Series, kind: str, progress: Progress) -> tuple[CycleTrial, float]:
+def _boundary(residuals: Values, alarm_rate: str, interval_s: float) -> Boundary:
+    """Return the boundary of residuals (n,) in spreads.
+
+    Few of them are not extrapolated beyond Student's t: for both sides, and for a spread that is known from 30 values.
+    """
+    share = share_of(alarm_rate, interval_s)
+    degrees = max(len(residuals) - 1, 2)
+    unit = calibration.student_t(share / 2, SPREAD_POINTS - 1) / calibration.student_t(share, degrees)
+    return Boundary(calibration.boundary(residuals, share, unit), promise(share, len(residuals)))
+
+
+def _best_cycle(sample: Series, scaled: Series, kind: str, progress: Progress) -> tuple[CycleTrial, float]:
     """Return the best cycle, and the share of the first candidate's error that it removes.
 
     A candidate wins only if its error is clearly smaller than that of the best one before it. With `kind` auto, the
@@ -98,7 +125,7 @@ def _best_cycle(scaled: Series, kind: str, progress: Progress) -> tuple[CycleTri
     """
     flat = Cycle(0.0, int(scaled.timestamps[0]), 1)
     cycles = [flat, *candidates(scaled, ["day", "period", "week"])] if kind == "auto" else [*candidates(scaled, [kind])]
-    sample, trials = _sampled(scaled), []
+    trials = []
     for done, cycle in enumerate(cycles, start=1):
         trials.append(CycleTrial.of(sample, cycle))
         progress(0.8 * done / len(cycles))
@@ -119,17 +146,21 @@ def _sampled(series: Series) -> Series:
     return Series(series.timestamps[indices], series.values[indices])
 
 
-def _held_out(series: Series, cycle: Cycle) -> tuple[Values, Values]:
-    """Return held-out distances (n,) from the level of each point's phase, and the same in spreads."""
+def _held_out(series: Series, cycle: Cycle) -> Values:
+    """Return the distances (n,) of points from the level of their phase, learned without their part of the series.
+
+    A level of k values errs by 1.57 / k of their variance, more than that of all values: the distances are scaled down.
+    """
     bins = cycle.bin_of(series.timestamps)
     fold = _folds(series, cycle)
-    distances, ratios = np.empty(len(series)), np.empty(len(series))
-    for number in range(int(fold.max()) + 1):
+    folds = int(fold.max()) + 1
+    distances = np.empty(len(series))
+    for number in range(folds):
         held_out = fold == number
-        profile = Profile.of(series.values[~held_out], bins[~held_out], cycle.bins)
-        distances[held_out] = np.abs(series.values[held_out] - profile.level[bins[held_out]])
-        ratios[held_out] = distances[held_out] / profile.spread[bins[held_out]]
-    return distances, ratios
+        level = levels(series.values[~held_out], bins[~held_out], cycle.bins)
+        distances[held_out] = np.abs(series.values[held_out] - level[bins[held_out]])
+    points = len(series) / cycle.bins
+    return distances * math.sqrt((1 + 1.57 / points) / (1 + 1.57 / (points * (1 - 1 / folds))))
 
 
 def _folds(series: Series, cycle: Cycle) -> Bins:

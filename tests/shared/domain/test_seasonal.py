@@ -3,7 +3,7 @@ import pytest
 
 from shared.domain.detectors import learn, named
 from shared.domain.detectors.contract import Scores
-from shared.domain.detectors.cycles import Profile
+from shared.domain.detectors.cycles import Profile, levels
 from shared.domain.detectors.seasonal import Seasonal
 from shared.domain.series import Series, Timestamps, Values
 
@@ -70,7 +70,8 @@ def test_minor_changes_in_a_quiet_hour_are_not_anomalies() -> None:
 def test_each_phase_has_its_own_level_and_spread() -> None:
     bins = RANDOM.integers(0, 5, 1_000)
     values = RANDOM.normal(size=1_000) / 10 + bins / 10
-    profile = Profile.of(values, bins, 5)
+    in_sample = np.abs(values - levels(values, bins, 5)[bins])
+    profile = Profile.of(values, bins, 5, in_sample)
     for number in range(5):
         ranked = sorted(values[bins == number].tolist())
         middle = (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2
@@ -87,3 +88,20 @@ def test_a_long_series_is_sampled_without_aliasing() -> None:
     state = fitted(timestamps, values)
     assert state.cycle.seconds == pytest.approx(60, rel=1e-6)
     assert judged(state, int(timestamps[-1]) + 15 + int(timestamps[-1] + 15) % 60, 10.0).score[0] > 0
+
+
+@pytest.mark.parametrize("turns", [3, 4, 8])
+def test_few_turns_of_a_cycle_keep_the_alarm_rate_with_a_band_that_is_not_much_too_wide(turns: int) -> None:
+    alarms, widths = [], []
+    for seed in range(12):
+        indices = np.arange(168 * (turns + 4))
+        timestamps = MONDAY + 3_600 * indices
+        values = 10 * np.sin(2 * np.pi * indices / 168) + np.random.default_rng(seed).normal(size=len(indices))
+        state = fitted(timestamps[: 168 * turns], values[: 168 * turns], "week")
+        scores = SEASONAL.score(state, values[168 * turns :], timestamps[168 * turns :], np.empty(0))
+        assert scores.upper is not None
+        assert scores.lower is not None
+        alarms.append((scores.score > 1).mean())
+        widths.append(np.median(scores.upper - scores.lower) / 2)
+    assert np.mean(alarms) < 0.004
+    assert np.mean(widths) < 1.7 * 3.29  # what one in a thousand normal values exceeds
