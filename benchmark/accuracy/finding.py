@@ -41,7 +41,7 @@ def measure(name: str, refits: Refits, file: Path) -> Measurement:
         began = time.process_time()
         scores = judged_at_once(detector, mode, sample.series, sample.prefix)
         figures[mode] = _figures(sample, scores, time.process_time() - began)
-    stream = Stream.of(causal.ranks, sample.labels, sample.prefix) if sample.corpus == labeled.NAB else None
+    stream = Stream.of(causal.scores, sample.labels, sample.prefix) if sample.corpus == labeled.NAB else None
     return Measurement(sample.name, sample.corpus, sample.part, figures, stream)
 
 

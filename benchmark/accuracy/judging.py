@@ -35,38 +35,42 @@ class Refits:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Verdicts on n points: ranks, which compare points of all times, and which points are anomalies."""
+    """Verdicts on n points: ranks, which compare points of all times, and scores, which alarms are raised by."""
 
     ranks: Values
-    anomalies: Flags
+    scores: Values  # 1.0 is the boundary
 
     @classmethod
     def of(cls, scores: Scores) -> "Judged":
         """Undo the division by a boundary that changes: alarms are judged by it, ranks are not."""
         ranks = scores.score if scores.boundary is None else scores.score * scores.boundary
-        return cls(ranks, scores.score > 1)
+        return cls(ranks, scores.score)
+
+    @property
+    def anomalies(self) -> Flags:
+        """Whether each point (n,) is an anomaly."""
+        return self.scores > 1
 
 
 def judged(detector: Detector[Any], series: Series, prefix: int, refits: Refits, parameters: ParameterValues) -> Judged:
     """Judge all points (n,) causally; rank 0 while the detector cannot learn from the history yet."""
-    ranks, anomalies = np.zeros(len(series)), np.zeros(len(series), dtype=np.bool_)
+    ranks, scores = np.zeros(len(series)), np.zeros(len(series))
     timestamps = unrecognized(series, prefix)
     for history, start, end in refits.spans(prefix, len(series)):
         fitted = fitted_to(detector, first(series, history), parameters)
         if fitted is not None:
             span = slice(start, end)
             context = series.values[max(start - detector.needs(fitted.state).points, 0) : start]
-            scores = detector.score(fitted.state, series.values[span], timestamps[span], context)
-            span_judged = Judged.of(scores)
-            ranks[span], anomalies[span] = span_judged.ranks, span_judged.anomalies
-    return Judged(ranks, anomalies)
+            part = Judged.of(detector.score(fitted.state, series.values[span], timestamps[span], context))
+            ranks[span], scores[span] = part.ranks, part.scores
+    return Judged(ranks, scores)
 
 
 def judged_at_once(detector: Detector[Any], mode: str, series: Series, prefix: int) -> Judged:
     """Judge all points (n,) as one batch, in a mode that uses both sides of a point."""
     fitted = fitted_to(detector, first(series, prefix), {})
     if fitted is None:
-        return Judged(np.zeros(len(series)), np.zeros(len(series), dtype=np.bool_))
+        return Judged(np.zeros(len(series)), np.zeros(len(series)))
     return Judged.of(detector.modes[mode](fitted.state, series.values, unrecognized(series, prefix)))
 
 
