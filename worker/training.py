@@ -50,7 +50,7 @@ class Training:
 
 
 def run(training: Training, job_id: str) -> None:
-    """Fit the job if it can be claim. Failures are recorded in the job's row, not raised."""
+    """Fit the job if it can be claimed. Failures are recorded in the job's row, not raised."""
     if not _JOB_ID.fullmatch(job_id):
         logger.warning("dropped a message without a valid job id: %r", job_id[:64])
         return

@@ -64,7 +64,7 @@ class Shape:
     codes: NDArray[np.int8]  # vectors of k windows of each length one after another, in units of `steps`
     steps: Values  # (s,)
     usual_distances: Values  # (s,), which one window in a hundred exceeds
-    usual_error: float  # of the forecast, likewise
+    usual_error: float  # of the forecast, in the same way
     trust: float  # in the forecast, 0 to 1
     boundary: float
 
