@@ -13,9 +13,12 @@ from shared import artifacts as keys
 from shared.artifacts import Artifacts
 from shared.domain import held_out, training_scores
 from shared.domain.detectors import learn_and_judge, named
+from shared.domain.detectors.alarms import interval_of, share_of
+from shared.domain.detectors.contract import Fitted
+from shared.domain.detectors.parameters import OFF, complete
 from shared.domain.detectors.states import encode
 from shared.domain.jobs import Claim
-from shared.domain.series import Series
+from shared.domain.series import Series, Values
 from shared.domain.training_scores import TrainingScores
 from shared.domain.versions import NewVersion
 from shared.errors import Code, DamagedError, FitError, InputError, UnavailableError
@@ -147,13 +150,23 @@ def _learn(training: Training, claim: Claim, series: Series, lease: Lease) -> Ne
     return NewVersion(
         first_timestamp=int(series.timestamps[0]),
         last_timestamp=int(series.timestamps[-1]),
-        learnt={**detector.learnt(fitted.state), "train_anomaly_fraction": share},
+        learnt={**_learnt(fitted, claim, series, scores.score), "train_anomaly_fraction": share},
         anomaly_share=share,
         sparkline=training_scores.sparkline(series.values),
         fit_ms=round(fit_ms, 3),
         state=states.put(state_key, content),
         scores=states.put(scores_key, TrainingScores.of(scores).encode()),
     )
+
+
+def _learnt(fitted: Fitted, claim: Claim, series: Series, score: Values) -> dict[str, float | str]:
+    """Return the main figures of the state, with a promise that the history has kept."""
+    learnt = fitted.learnt()
+    rate = complete(fitted.detector.parameters, claim.parameters)["alarm_rate"]
+    if "promise" in learnt and rate != OFF:
+        share = share_of(rate, interval_of(series.timestamps))
+        learnt["promise"] = held_out.checked_promise(str(learnt["promise"]), share, score)
+    return learnt
 
 
 def _publish(training: Training, claim: Claim, new_version: NewVersion, lease: Lease) -> int:

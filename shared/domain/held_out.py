@@ -12,11 +12,12 @@ import numpy as np
 
 from shared.domain.detectors.contract import Fitted, ParameterValues, Scores, ignore_progress
 from shared.domain.detectors.parameters import complete
-from shared.domain.series import Series
+from shared.domain.series import Series, Values
 from shared.domain.training_scores import joined, judged
 from shared.errors import InputError
 
 FOLDS = 3  # contiguous: more of them cost more fits, fewer leave too little to learn from
+BROKEN, FEWEST_BROKEN = 10.0, 5  # times the alarm rate, and alarms, from which a promise is not kept
 
 
 def by_folds(fitted: Fitted, series: Series, parameters: ParameterValues, check: Callable[[], object]) -> Scores:
@@ -71,3 +72,19 @@ def with_excluded(
         if held_out is not None and all_points is not None:
             all_points[places] = held_out
     return every
+
+
+def checked_promise(promise: str, alarm_rate: float, score: Values) -> str:
+    """Withdraw the promise of a state if the newest third of its n training points did not keep it.
+
+    score: (n,) held out: the newest third was judged by what was learned before, as new points will be.
+    """
+    newest = score[-(len(score) // FOLDS) :]
+    alarms = int(np.count_nonzero(newest > 1))
+    if alarms < FEWEST_BROKEN or alarms <= BROKEN * alarm_rate * len(newest):
+        return promise
+    return (
+        f"Not promised: of the newest {len(newest):,} training points, {alarms / len(newest):.1%} were anomalies by "
+        f"what was learned from the others, {alarms / len(newest) / alarm_rate:,.0f} times the alarm rate. Expect the "
+        "same of new points, unless that was an incident."
+    )

@@ -15,7 +15,10 @@ MONDAY = 4 * 86_400  # 1970-01-05, the first Monday of Unix time
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 MOST_BINS = 2_016  # one for every five minutes of a week
 FEWEST_CYCLES = 2
-LEVEL_POINTS, SPREAD_POINTS = 3, 30  # fewest for a bin's level and spread; a bin with fewer borrows from its neighbors
+BIN_POINTS, SPREAD_POINTS = (
+    3,
+    30,
+)  # points for each bin, on average; fewest for its spread, else it borrows from neighbors
 MIN_SPREAD_RATIO = 0.3  # of the typical spread: a minor change in a quiet phase must not be an anomaly
 MIN_NOISE_RATIO = 1e-3  # of the spread of the values: the noise that is assumed if there is none
 MIN_NOISE = 1e-9  # the same for values that are nearly all equal, and at most 1 in magnitude
@@ -110,7 +113,7 @@ def candidates(series: Series, kinds: Sequence[str]) -> Iterator[Cycle]:
         seconds, start = length_of(kind, series)
         if 0 < FEWEST_CYCLES * seconds <= span_s:
             steps = round(seconds / interval_of(series.timestamps))
-            bins = max(min(steps, MOST_BINS, len(series) // LEVEL_POINTS), 1)
+            bins = max(min(steps, MOST_BINS, len(series) // BIN_POINTS), 1)
             if bins > 1:
                 yield Cycle(seconds, start, bins)
 

@@ -65,3 +65,21 @@ def test_where_the_other_folds_are_not_enough_the_state_itself_judges(values: li
     scores = held_out.by_folds(fitted, series, {}, lambda: None)
     assert len(scores.score) == len(values)
     np.testing.assert_array_equal(scores.score[-1:], judged(fitted, series, lambda: None).score[-1:])
+
+
+def test_a_promise_that_the_newest_third_broke_is_withdrawn() -> None:
+    values = np.random.default_rng(2).normal(size=900) + np.where(np.arange(900) < 600, 0.0, 4.0)
+    series = Series(TIMES[:900], values)
+    for detector, kept in ((named("robust"), False), (named("auto"), True)):
+        scores = training_scores(detector, series, {"alarm_rate": "1 in 1000"}).score
+        sentence = held_out.checked_promise("One false alarm in 1,000 points.", 0.001, scores)
+        assert (sentence == "One false alarm in 1,000 points.") == kept
+        assert kept or sentence.startswith("Not promised: of the newest 300 training points, ")
+
+
+def test_a_single_spike_does_not_withdraw_a_promise() -> None:
+    score = np.zeros(90)
+    score[80] = 5.0
+    assert (
+        held_out.checked_promise("One false alarm in 1,000 points.", 0.001, score) == "One false alarm in 1,000 points."
+    )
