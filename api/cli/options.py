@@ -22,7 +22,10 @@ Limit = Annotated[int, typer.Option(min=1, help="Maximum number of entries.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Maximum wait, in seconds.")]
 
 Detector = Annotated[
-    str, typer.Option(help="Detector to fit; GET /detectors lists them.", show_default="the API's default")
+    str,
+    typer.Option(
+        help="Detector to fit; GET /detectors lists them.", show_default="auto; with parameters, the API's default"
+    ),
 ]
 Parameters = Annotated[
     list[str] | None,
@@ -60,6 +63,8 @@ def fit_fields(detector: str, parameters: list[str] | None) -> dict[str, Any]:
 
     A value that is valid JSON is decoded; any other stays text. Raises `InputError` without an equals sign.
     """
+    if not detector and not parameters:
+        return {"detector": "auto"}
     fields: dict[str, Any] = {"detector": detector} if detector else {}
     for parameter in parameters or ():
         name, equals, value = parameter.partition("=")

@@ -64,6 +64,12 @@ def test_a_fit_is_accepted_from_standard_input_without_waiting(tsad: Tsad, serie
     assert (job["status"], job["detector"]) == ("queued", "robust")
 
 
+def test_a_fit_that_names_neither_detector_nor_parameters_uses_auto(tsad: Tsad, series_id: str) -> None:
+    assert tsad("fit", "-", "--series", series_id, stdin=json.dumps(ramp())).code == 0
+    (job,) = tsad("jobs", "list", "--series", series_id, "--json").answers
+    assert job["detector"] == "auto"
+
+
 def test_waiting_for_a_canceled_fit_exits_with_code_1_and_the_reason(
     tsad: Tsad, series_id: str, training: trainings.Training, api: httpx.Client
 ) -> None:

@@ -37,7 +37,7 @@ async function callApi({ dataset }) {
 
 async function fitSample({ dataset }) {
   const body = await call("GET", `ui/samples/${dataset.sample}`);
-  const job = await call("POST", `fit/${dataset.sample}`, body);
+  const job = await call("POST", `fit/${dataset.sample}`, { ...body, detector: "auto" });
   go(`ui/jobs/${job.job_id}`);
 }
 
