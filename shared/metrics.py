@@ -38,7 +38,7 @@ class Metrics:
         )
         self.refusals = Counter(
             "tsad_refusals",
-            "Requests rejected before any route, by error code",
+            "Requests rejected before they reach a route, by error code",
             ["code"],
             registry=self.registry,
         )

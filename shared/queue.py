@@ -73,7 +73,7 @@ def announce(app: Celery, job_ids: Sequence[str]) -> bool:
                 app.send_task(TASK, args=[job_id], task_id=job_id, queue=QUEUE, ignore_result=True, producer=producer)
     except (KombuError, redis.RedisError, OSError) as error:
         logger.warning(
-            "cannot publish %d messages, the reconciler will send them again: %s", len(job_ids), type(error).__name__
+            "messages not published, the reconciler will send them again: %d (%s)", len(job_ids), type(error).__name__
         )
         return False
     return True

@@ -19,7 +19,7 @@ DEFAULT_PASSWORD = "tsad"  # noqa: S105 - from the compose file
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?")
 NO_SERVERS = (
     "{} is not set. Set DATABASE_URL and REDIS_URL, use docker compose, "
-    "or run `python3 run up`, which starts its own PostgreSQL and Redis-compatible server."
+    "or run `tsad up` (in a checkout, `python3 run up`), which starts its own PostgreSQL and Redis-compatible server."
 )
 
 

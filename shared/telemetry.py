@@ -117,7 +117,7 @@ class Latencies:
                         pipeline.ltrim(_key(kind), 0, self._keep - 1)
                 pipeline.execute()
         except redis.RedisError as error:
-            logger.warning("dropped %d latency samples: %s", len(samples), type(error).__name__)
+            logger.warning("latency samples dropped: %d (%s)", len(samples), type(error).__name__)
             return isinstance(error, redis.ResponseError)
         return True
 

@@ -26,7 +26,7 @@ class QoS(redis.QoS):
             super().restore_unacked(client)  # type: ignore[no-untyped-call]
         except Exception as error:  # noqa: BLE001 - from Redis, the socket, or a half-closed connection
             logger.warning(
-                "cannot restore %d unacknowledged messages, the reconciler will send them again: %s",
+                "unacknowledged messages not restored, the reconciler will send them again: %d (%s)",
                 len(self._delivered),
                 type(error).__name__,
             )

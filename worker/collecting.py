@@ -15,6 +15,7 @@ from shared.errors import TsadError
 from shared.settings import Settings
 from shared.store import garbage
 from shared.store.engine import Sessions, make_engine
+from shared.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def main() -> None:
             for name in orphaned(sessions, artifacts):
                 print(name)
         else:
-            print(f"{collect(sessions, artifacts, settings.garbage_grace_s)} artifacts deleted")
+            print(counted(collect(sessions, artifacts, settings.garbage_grace_s), "artifact"), "deleted")
     except TsadError as error:
         raise SystemExit(error.detail) from None
 

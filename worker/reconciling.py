@@ -82,7 +82,7 @@ class Reconciler:
                 pruned += versions.prune_versions(session, series_ids, keep, days)
             after = series_ids[-1]
         if pruned:
-            logger.info("deleted %d versions beyond the newest %d of their series", pruned, keep)
+            logger.info("versions deleted beyond the newest %d of their series: %d", keep, pruned)
         return pruned
 
 

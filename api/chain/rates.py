@@ -16,6 +16,7 @@ from api.matching import path_of
 from api.problems import refuse
 from shared.errors import BusyError, Code
 from shared.settings import Settings
+from shared.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Rates:
                 return float(await self._take(keys=[f"tsad:rate:{bucket}"], args=[60 / per_minute, 60]))
             except (redis.RedisError, OSError) as error:
                 logger.warning(
-                    "Redis is unavailable, so this process counts request rates alone: %s", type(error).__name__
+                    "Redis is unavailable, so this process limits request rates on its own: %s", type(error).__name__
                 )
                 self._alone_until = time.monotonic() + ALONE_S
         return self._take_alone(bucket, per_minute)
@@ -87,8 +88,10 @@ class Rate:
             bucket = f"{kind}:{caller_of(Request(scope)).key_id}"
             wait_s = await scope["app"].state.services.rates.wait_s(bucket, per_minute)
             if wait_s > 0:
-                sentence = f"This key exceeds {per_minute:,} {kind} requests a minute. Retry after Retry-After seconds."
-                error = BusyError(Code.RATE_LIMITED, sentence, retry_after_s=math.ceil(wait_s))
+                retry_after_s = math.ceil(wait_s)
+                limit = counted(per_minute, f"{kind} request")
+                sentence = f"This key exceeds its limit of {limit} a minute. Retry in {retry_after_s} s."
+                error = BusyError(Code.RATE_LIMITED, sentence, retry_after_s=retry_after_s)
                 await refuse(error, scope, receive, send)
                 return
         await self.app(scope, receive, send)

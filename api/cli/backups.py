@@ -18,6 +18,7 @@ from shared.errors import Code, DamagedError, InputError, SetupError
 from shared.store import schema
 from shared.store.engine import Sessions
 from shared.store.inspection import Reference
+from shared.wording import counted
 
 WRITERS = 8  # threads, because each file waits for the disk
 FILES_AT_A_TIME = 500
@@ -108,7 +109,8 @@ def require_revision(sessions: Sessions, revision: str | None) -> None:
     if current != revision:
         raise SetupError(
             Code.CONFIGURATION,
-            f"The schema is {current}, but {revision} is required: migrate it, or restore into a new database.",
+            f"The schema is {current or 'empty'}, but {revision} is required: "
+            "migrate it, or restore into a new database.",
         )
 
 
@@ -118,4 +120,4 @@ def print_report(manifest: Manifest, action: str, folder: BackupFolder, *, as_js
         show_json({"folder": str(folder.path), **manifest})
         return
     rows = ", ".join(f"{table['rows']:,} {name}" for name, table in manifest["tables"].items())
-    print(f"{rows} and {manifest['artifacts']:,} artifacts {action} {folder.path}.")
+    print(f"{rows} and {counted(manifest['artifacts'], 'artifact')} {action} {folder.path}.")

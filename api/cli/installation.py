@@ -9,6 +9,7 @@ from shared.artifacts import Artifacts, Store
 from shared.embedded import Embedded, default_home
 from shared.embedded.home import is_used
 from shared.embedded.servers import known_addresses
+from shared.errors import Code, SetupError
 from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
 from shared.store.inspection import Reference
@@ -21,14 +22,19 @@ DEFAULT_FOLDERS = {"training_data_folder": "data", "model_state_folder": "models
 def installation(home: Path | None, *, create: bool = False) -> Iterator[Settings]:
     """Yield settings with the addresses and folders of the installation.
 
-    If nothing runs in the home, its PostgreSQL runs until the block ends. With `create`, a missing home is created.
+    If nothing runs in the home, its PostgreSQL runs until the block ends. With `create`, a missing home is created;
+    without it, a folder that is not a home raises `SetupError`.
     """
     settings = Settings.load()
     path = (home or default_home()).expanduser().resolve()
     if settings.database_url or settings.database_host:
         yield settings
     elif not (create or known_addresses(path)):
-        yield settings  # without a database: reading its URL raises `SetupError`
+        raise SetupError(
+            Code.CONFIGURATION,
+            f"DATABASE_URL is not set, and {path} is not a home of `tsad up` with its own database: "
+            "choose a home with --home or TSAD_HOME, or set DATABASE_URL and REDIS_URL.",
+        )
     elif path.exists() and is_used(path):
         yield _completed(settings, path, known_addresses(path))
     else:

@@ -12,6 +12,7 @@ from api.cli.columns import Columns, name_of, read_columns
 from api.cli.times import Unit, is_number, is_time, parse
 from shared.domain.series import Timestamps, Values
 from shared.errors import Code, InputError
+from shared.wording import counted
 
 TIME_NAMES = ("timestamp", "timestamps", "time", "datetime", "date", "ts", "ds", "t", "epoch", "unix", "when")
 VALUE_NAMES = ("value", "values", "val", "y", "v", "data", "reading", "measurement", "mean", "avg")
@@ -128,7 +129,7 @@ def _clean(timestamps: Timestamps, values: Values, doubled: Doubled, notes: list
     """Skip missing values, sort by time and keep one value per second; add a note for each correction."""
     present = ~np.isnan(values)
     if not present.all():
-        notes.append(f"skipped {np.count_nonzero(~present):,} rows without a value")
+        notes.append(f"skipped {counted(int(np.count_nonzero(~present)), 'row')} without a value")
         timestamps, values = timestamps[present], values[present]
     if (np.diff(timestamps) < 0).any():
         notes.append("sorted the rows by time")
@@ -141,7 +142,7 @@ def _clean(timestamps: Timestamps, values: Values, doubled: Doubled, notes: list
         ends = np.append(starts[1:], len(timestamps))
         values = _value_per_second(timestamps, values, starts, ends, doubled)
         timestamps = timestamps[starts]
-        notes.append(f"{duplicates:,} rows with a duplicate timestamp: {_TREATMENT[doubled]}")
+        notes.append(f"{counted(duplicates, 'row')} with a duplicate timestamp: {_TREATMENT[doubled]}")
     return Points(timestamps, values, notes)
 
 

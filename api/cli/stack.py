@@ -140,7 +140,9 @@ def chosen_ports(api: int, flower: int) -> Ports:
                 f"Port {port} for {owner} is in use: free it, or choose another with {option}.",
             )
     if api and api == flower:
-        raise SetupError(Code.START_FAILED, f"The API and Flower cannot share port {api}: change one of them.")
+        raise SetupError(
+            Code.START_FAILED, f"The API and Flower cannot share port {api}: change --port or --flower-port."
+        )
     api = api or free_port(exclude=[flower])
     return Ports(api, flower or free_port(exclude=[api]))
 

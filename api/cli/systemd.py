@@ -121,7 +121,7 @@ WantedBy={"multi-user.target" if self.account else "default.target"}
         process = subprocess.run([*self.systemctl, *arguments], capture_output=True, text=True, check=False)
         if process.returncode != 0:
             command = " ".join((*self.systemctl, *arguments))
-            hint = "" if self.account else " Log in as the user directly: su and sudo start no session of systemd."
+            hint = "" if self.account else " Log in as the user directly: su and sudo do not start a systemd session."
             raise SetupError(Code.START_FAILED, f"`{command}` failed: {process.stderr.strip()}.{hint}")
 
 

@@ -24,6 +24,7 @@ from shared.domain.series import check_series_id
 from shared.errors import AccessError, Code, InputError, TsadError
 from shared.fitting.accepting import Accepted, Outcome, accept
 from shared.fitting.checking import Fit, Origin
+from shared.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -66,11 +67,11 @@ class BulkAnswer(Response):
                     results.put_nowait(await self._services.lanes.requests(self._accept, group))
                     number = group[-1][0]
         except ClientDisconnect:
-            logger.info("%s: the client of a bulk fit disconnected after %d lines", self._request_id, number)
+            logger.info("%s: the client of a bulk fit disconnected; lines before: %d", self._request_id, number)
         except TsadError as error:  # concerns the request as a whole; the fits before it stay accepted
             results.put_nowait(self._result(number + 1, None, error))
         except Exception:
-            logger.exception("%s: a bulk fit failed after %d lines", self._request_id, number)
+            logger.exception("%s: a bulk fit failed; lines before: %d", self._request_id, number)
             results.put_nowait(self._result(number + 1, None, unexpected()))
         finally:
             results.put_nowait(None)
@@ -114,7 +115,8 @@ class BulkAnswer(Response):
         max_lines = self._services.settings.max_bulk_lines
         if number > max_lines:
             sentence = (
-                f"A bulk fit may have at most {max_lines:,} lines (MAX_BULK_LINES). Send the rest in another request."
+                f"A bulk fit may have at most {counted(max_lines, 'line')} (MAX_BULK_LINES). "
+                "Send the rest in another request."
             )
             raise InputError(Code.TOO_MANY_LINES, sentence)
 

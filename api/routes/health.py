@@ -23,7 +23,7 @@ _EXPECTED_REVISION = schema.expected_revision()
 
 @router.get("/healthcheck", **operation(Health, scope=Scope.READ))
 def healthcheck(services: ServicesOf, caller: CallerOf) -> Response:
-    """Return the number of series with versions, and the latencies of the latest predictions and fits."""
+    """Return the number of series with versions, and the latencies of recent predictions and fits."""
     latencies = services.latencies.read()
     empty = Latency.of([])
     inference, training = (latencies[kind] if latencies else empty for kind in Kind)
@@ -74,11 +74,9 @@ def readyz(services: ServicesOf, caller: CallerOf) -> Response:
 
 def _check_revision(services: Services) -> str:
     revision = schema.current_revision(services.sessions)
-    return (
-        "ok"
-        if revision == _EXPECTED_REVISION
-        else f"schema is {revision}, not {_EXPECTED_REVISION}: run `tsad migrate`"
-    )
+    if revision == _EXPECTED_REVISION:
+        return "ok"
+    return f"schema is {revision or 'empty'}, not {_EXPECTED_REVISION}: {schema.HOW_TO_MIGRATE}"
 
 
 def _check_stores(services: Services) -> str:

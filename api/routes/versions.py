@@ -81,7 +81,7 @@ def points_to_show(
         int, Query(ge=FEWEST_SHOWN, le=MOST_SHOWN, description="Maximum number of points")
     ] = USUALLY_SHOWN,
 ) -> Response:
-    """Return a span of the training data, thinned for a chart but with its extremes and, if they fit, its anomalies."""
+    """Return a span of the training data, thinned for a chart; its extremes stay, and its anomalies if they fit."""
     if from_ > to:
         sentence = "`to` must not be earlier than `from`."
         raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "to"), sentence)])

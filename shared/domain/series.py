@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shared.domain.archives import unpacked
 from shared.errors import MOST_FLAWS, Code, DamagedError, Flaw, InputError
+from shared.wording import counted
 
 LAST_TIMESTAMP = 253_402_300_799  # 9999-12-31T23:59:59Z
 
@@ -51,7 +52,8 @@ class Series:
         if len(timestamps) != len(values):
             raise InputError(
                 Code.LENGTHS_DIFFER,
-                f"There are {len(timestamps):,} timestamps but {len(values):,} values. Send one value per timestamp.",
+                f"{counted(len(timestamps), 'timestamp')}, but {counted(len(values), 'value')}. "
+                "Send one value per timestamp.",
             )
         if len(timestamps) > max_points:
             raise InputError(Code.TOO_MANY_POINTS, f"{len(timestamps):,} points exceed the limit of {max_points:,}.")
@@ -98,7 +100,8 @@ class Series:
         if len(self) < min_points:
             raise InputError(
                 Code.TOO_FEW_POINTS,
-                f"{len(self):,} points are too few to learn from: at least {min_points:,} are needed.",
+                f"{counted(len(self), 'point is', 'points are')} too few to learn from: "
+                f"at least {min_points:,} are needed.",
             )
         if self.values.min() == self.values.max():
             raise InputError(

@@ -126,7 +126,8 @@ class Home:
             except BlockingIOError:
                 raise SetupError(
                     Code.START_FAILED,
-                    f"Process {lock.stem} of an earlier run in {self.path} still runs: stop it, or {OTHER_FOLDER}",
+                    f"Process {lock.stem} of an earlier run in {self.path} is still running: "
+                    f"stop it, or {OTHER_FOLDER}",
                 ) from None
 
     def _save(self) -> None:

@@ -66,7 +66,7 @@ class Service(ABC):
         except BlockingIOError:
             raise UnavailableError(
                 Code.START_FAILED,
-                f"A process of the previous {self.name} is still running, so it cannot be started again.",
+                f"A process of the previous {self.name} is still running, so {self.name} cannot be started again.",
             ) from None
         try:
             command = self.command()

@@ -9,6 +9,7 @@ from shared.errors import BusyError, Code
 from shared.settings import Settings
 from shared.store import admissions
 from shared.store.engine import Sessions
+from shared.wording import counted
 
 RATE_WINDOW_S = 60
 LONGEST_RETRY_AFTER_S = 600
@@ -35,8 +36,8 @@ def over_quota(sessions: Sessions, settings: Settings, owners: Mapping[int, str]
         open_jobs[key_id] += 1
         if open_jobs[key_id] > max_jobs:
             message = (
-                f"This key has {max_jobs:,} open jobs, the limit (MAX_QUEUED_JOBS_PER_KEY). "
-                "They continue; retry when some have ended."
+                f"This key has {counted(max_jobs, 'open job')}, the limit (MAX_QUEUED_JOBS_PER_KEY). "
+                "Open jobs continue; retry when some have ended."
             )
             rejected[index] = BusyError(Code.QUEUE_FULL, message, retry_after_s=5)
     return rejected
@@ -50,6 +51,7 @@ def queue_full(sessions: Sessions, settings: Settings) -> BusyError:
     wait_s = math.ceil(waiting / 20 * RATE_WINDOW_S / max(finished, 1))
     return BusyError(
         Code.QUEUE_FULL,
-        f"The queue is full (MAX_QUEUED_JOBS or MAX_QUEUED_BYTES): {waiting:,} open jobs. They continue; retry later.",
+        f"The queue is full (MAX_QUEUED_JOBS or MAX_QUEUED_BYTES): {counted(waiting, 'open job')}. "
+        "Open jobs continue; retry later.",
         retry_after_s=min(max(wait_s, 1), LONGEST_RETRY_AFTER_S),
     )

@@ -121,7 +121,8 @@ def read(session: Session, shown: Collection[bytes] = ()) -> Credentials:
     except ProgrammingError:
         raise UnavailableError(
             Code.DATABASE_UNAVAILABLE,
-            "The database schema is older than this release. Run `tsad migrate`.",
+            "The database schema is older than this release. "
+            "Run `tsad migrate`; in a home of `tsad up`, restart `tsad up`.",
             retry_after_s=5,
         ) from None
     valid = [row for row in rows if row.id is not None]

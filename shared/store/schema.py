@@ -12,6 +12,7 @@ from shared.errors import Code, SetupError
 from shared.store.engine import Sessions
 from shared.urls import with_psycopg2
 
+HOW_TO_MIGRATE = "run `tsad migrate`; in a home of `tsad up`, restart `tsad up`"
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 

@@ -46,7 +46,8 @@ def test_a_schema_of_another_release_is_not_ready(settings: Settings, server_url
     with new_database(server_url) as url, serving(settings.model_copy(update={"database_url": url})) as api:
         answer = api.get("/readyz")
         assert answer.status_code == 503
-        assert "tsad migrate" in answer.json()["checks"]["database"]
+        assert "schema is empty" in answer.json()["checks"]["database"]
+        assert "run `tsad migrate`; in a home of `tsad up`, restart `tsad up`" in answer.json()["checks"]["database"]
         migrate(url)
         assert api.get("/readyz").status_code == 200
 

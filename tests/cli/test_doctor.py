@@ -79,7 +79,8 @@ def test_an_old_schema_is_reported_and_migrated_with_fix(
         empty = installation.model_copy(update={"database_url": url})
         result = operate(empty, "doctor", "--quick", "--json")
         assert (result.code, states(result)["schema"]) == (1, "failed")
-        assert "run `tsad migrate`" in result.out
+        assert "run `tsad migrate`; in a home of `tsad up`, restart `tsad up`" in result.out
+        assert "revision none" in result.out
         assert operate(empty, "doctor", "--quick", "--fix").code == 0
         assert f"revision {schema.expected_revision()}, as" in operate(empty, "doctor", "--quick").out
 
@@ -94,7 +95,7 @@ def test_a_queued_job_without_a_message_is_reported_and_announced_with_fix(
         session.execute(text("UPDATE fit_jobs SET created_at = created_at - interval '1 h' WHERE status = 'queued'"))
     result = operate(installation, "doctor", "--json")
     assert (result.code, states(result)["queue"]) == (0, "warning")
-    assert "sent 1 messages again" in operate(installation, "doctor", "--fix").out
+    assert "sent 1 message again" in operate(installation, "doctor", "--fix").out
     assert messages_waiting(client) == 1
     client.close()
 
@@ -133,10 +134,11 @@ def test_an_unreachable_server_is_reported_and_the_other_checks_still_run(
 def test_a_missing_installation_is_reported_in_a_sentence(
     installation: Settings, operate: Tsad, tmp_path: Path
 ) -> None:
-    result = operate(installation, "doctor", DATABASE_URL="", REDIS_URL="", TSAD_HOME=str(tmp_path / "nowhere"))
+    home = tmp_path / "nowhere"
+    result = operate(installation, "doctor", "--home", str(home), DATABASE_URL="", REDIS_URL="")
     assert result.code == 2
-    assert "is not set" in result.err
-    assert not (tmp_path / "nowhere").exists()
+    assert f"DATABASE_URL is not set, and {home} is not a home of `tsad up`" in result.err
+    assert not home.exists()
 
 
 def test_gc_lists_unreferenced_artifacts_and_deletes_them_after_the_grace_period(

@@ -126,7 +126,7 @@ def test_points_of_a_file_are_scored_and_the_anomalies_listed(
     result = tsad("predict", series_id, "--file", str(file), "--fail-on-anomaly")
     assert result.code == 5, result.err
     assert [line.split()[2] for line in result.out.splitlines()[1:]] == ["50"]
-    assert "Version 1 (baseline): 1 of 3 points are anomalies" in result.err
+    assert "Version 1 (baseline): 1 anomaly in 3 points" in result.err
     everything = tsad("predict", series_id, "--file", "-", "--json", "--version", "v1", stdin=file.read_text())
     assert [(point["timestamp"], point["anomaly"]) for point in everything.answers] == [
         (1_800_000_000, False),

@@ -96,7 +96,7 @@ def test_different_values_for_a_second_are_rejected_unless_doubled_is_given(file
     for doubled, value in ((Doubled.FIRST, 1.0), (Doubled.LAST, 3.0), (Doubled.MEAN, 2.0)):
         points = points_of(file, content, doubled=doubled)
         assert pairs(points) == [(5, value), (6, 7.0)]
-        assert points.notes[1].startswith("1 rows with a duplicate timestamp: ")
+        assert points.notes[1].startswith("1 row with a duplicate timestamp: ")
 
 
 def test_a_repeated_row_is_skipped_and_reported(file: Path) -> None:

@@ -45,7 +45,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
 def test_the_error_for_a_missing_server_names_the_setting_and_the_alternatives() -> None:
     settings = Settings.load()
     for name in ("database", "redis"):
-        with pytest.raises(SetupError, match=f"^{name.upper()}_URL is not set.*python3 run up"):
+        with pytest.raises(SetupError, match=f"^{name.upper()}_URL is not set.*`tsad up`.*python3 run up"):
             getattr(settings, name)
 
 

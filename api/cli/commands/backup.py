@@ -22,7 +22,7 @@ def backup(
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Back up all rows as of one moment, then every artifact they refer to, verifying each SHA-256.
+    """Back up a snapshot of all rows, then every artifact they refer to, verifying each SHA-256.
 
     The service can keep running.
     The backup must finish within GARBAGE_GRACE_S: after that, its artifacts may be deleted.

@@ -49,7 +49,10 @@ def demo(
                     show(client, samples.load(name), stack.supervisor.check)
                 show_health(client)
                 write_plot(client, samples.NAMES[0], output)
-        console.print("Everything has stopped. To start it and keep it running: [bold]python3 run up[/]")
+        console.print(
+            "Everything has stopped. To start it and keep it running: [bold]tsad up[/] "
+            "(in a checkout, [bold]python3 run up[/])"
+        )
 
 
 def check_writable(output: Path) -> None:

@@ -25,6 +25,7 @@ from shared.settings import Settings
 from shared.store import inspection, reconciliation, schema
 from shared.store.engine import Sessions
 from shared.telemetry import connect, workers_alive
+from shared.wording import counted
 
 LONG_QUEUED_S = 60.0
 MOST_SKEW_S = 2.0
@@ -115,9 +116,9 @@ def _schema(examination: Examination) -> Iterator[Finding]:
     expected = schema.expected_revision()
     if current != expected and examination.fix:
         schema.migrate(examination.settings.database)
-        yield Finding("schema", State.OK, f"migrated from revision {current} to {expected}")
+        yield Finding("schema", State.OK, f"migrated from revision {current or 'none'} to {expected}")
     elif current != expected:
-        detail = f"revision {current}, but this release requires {expected}: run `tsad migrate`"
+        detail = f"revision {current or 'none'}, but this release requires {expected}: {schema.HOW_TO_MIGRATE}"
         yield Finding("schema", State.FAILED, detail)
     else:
         yield Finding("schema", State.OK, f"revision {expected}, as this release requires")
@@ -128,7 +129,7 @@ def _redis(examination: Examination) -> Iterator[Finding]:
     if waiting is None:
         yield Finding("redis", State.FAILED, "does not answer: accepted fits stay queued until it does")
     else:
-        yield Finding("redis", State.OK, f"answers; {waiting:,} messages waiting")
+        yield Finding("redis", State.OK, f"answers; {counted(waiting, 'message')} waiting")
 
 
 def _workers(examination: Examination) -> Iterator[Finding]:
@@ -148,7 +149,7 @@ def _queue(examination: Examination) -> Iterator[Finding]:
     elif queue.oldest_queued_s > LONG_QUEUED_S and messages_waiting(examination.redis) == 0:
         detail = f"{summary}; the oldest has waited for {queue.oldest_queued_s:.0f} s without a message"
         if examination.fix:
-            yield Finding("queue", State.OK, f"{detail}; sent {_announce(examination):,} messages again")
+            yield Finding("queue", State.OK, f"{detail}; sent {counted(_announce(examination), 'message')} again")
         else:
             yield Finding("queue", State.WARNING, f"{detail}: is the reconciler running?")
     else:
@@ -186,7 +187,7 @@ def _disk(examination: Examination) -> Iterator[Finding]:
             continue
         free = shutil.disk_usage(folder).free
         state = State.FAILED if free < NO_SPACE else State.WARNING if free < LOW_SPACE else State.OK
-        yield Finding("disk", state, f"{free / 1024**3:.1f} GiB free for {folder}")
+        yield Finding("disk", state, f"{free / 1024**3:.1f} GiB free in {folder}")
 
 
 def _artifacts(examination: Examination) -> Iterator[Finding]:

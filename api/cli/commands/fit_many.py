@@ -32,6 +32,7 @@ from api.cli.output import cell, note, notes_console, show_json
 from api.cli.points import Choices, Doubled, read
 from shared.domain.series import check_series_id
 from shared.errors import BusyError, Code, InputError, UnavailableError
+from shared.wording import counted
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json", ".parquet")
 LINES_PER_REQUEST = 200
@@ -97,7 +98,7 @@ def fit_many(
             for job in finished_jobs(client, tally, timeout):
                 progress.advance(finished_bar)
                 report_finished(job, tally, as_json=as_json)
-    note(f"{len(tally.accepted):,} of {len(files):,} files accepted, {tally.rejected:,} rejected.")
+    note(f"{len(tally.accepted):,} of {counted(len(files), 'file')} accepted, {tally.rejected:,} rejected.")
     if tally.rejected or tally.failed:
         raise typer.Exit(1)
 

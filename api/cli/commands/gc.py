@@ -10,6 +10,7 @@ from api.cli.installation import environment, installation
 from api.cli.options import AsJson, HomeFolder
 from api.cli.output import note, show_json
 from shared.errors import Code, UnavailableError
+from shared.wording import counted
 
 
 def gc(
@@ -20,8 +21,9 @@ def gc(
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete artifacts orphaned for GARBAGE_GRACE_S: no row refers to them. The reconciler does so every COLLECT_S.
+    """Delete orphans: artifacts that no row has referred to for GARBAGE_GRACE_S.
 
+    The reconciler does so every COLLECT_S.
     The first run that finds an orphan only records it; a run after the grace period deletes it.
     """
     # A separate process, because only the collector deletes files, and it is part of the worker.
@@ -34,8 +36,8 @@ def gc(
     if dry_run:
         for name in lines:
             show_json({"key": name}) if as_json else print(name)
-        note(f"{len(lines):,} artifacts are orphaned.")
+        note(f"{counted(len(lines), 'orphaned artifact')}.")
     elif as_json:
-        show_json({"deleted": int(lines[-1].split()[0])})  # the line is "12 artifacts deleted"
+        show_json({"deleted": int(lines[-1].split()[0].replace(",", ""))})  # the line is "12 artifacts deleted"
     else:
         print(lines[-1])

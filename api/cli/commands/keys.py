@@ -58,7 +58,7 @@ def create(
         bool,
         typer.Option(
             "--first",
-            help=f"Create a key only if none exists. With {KEY_VARIABLE}: create one with its token unless it exists.",
+            help=f"Create a key only if none exists. If {KEY_VARIABLE} is set: only if no key has this token.",
         ),
     ] = False,
     home: HomeFolder = None,

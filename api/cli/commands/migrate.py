@@ -21,7 +21,10 @@ def migrate(
         ),
     ] = "",
 ) -> None:
-    """Migrate the schema of DATABASE_URL to this release. Other processes only check the schema."""
+    """Migrate the schema of DATABASE_URL to this release, as `tsad up` does when it starts.
+
+    The API only checks the schema.
+    """
     database = Settings.load().database
     schema.migrate(database)
     if role:

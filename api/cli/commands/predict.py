@@ -14,6 +14,7 @@ from api.cli.times import Unit, parse_one
 from api.cli.verdicts import ANOMALY_FOUND, label, print_verdict
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
+from shared.wording import counted
 
 
 def predict(
@@ -85,7 +86,7 @@ def _show_batch(points: dict[str, Any], verdicts: dict[str, Any], *, include_nor
     unknown = verdicts["anomaly"].count(None)
     note(
         f"Version {verdicts['model_version']} ({verdicts['detector']}): "
-        f"{anomalies:,} of {len(columns[0]):,} points are anomalies"
-        + (f"; {unknown:,} have too few previous values to be scored" if unknown else "")
+        f"{counted(anomalies, 'anomaly', 'anomalies')} in {counted(len(columns[0]), 'point')}"
+        + (f"; {counted(unknown, 'point')} with too few previous values to be scored" if unknown else "")
     )
     return anomalies

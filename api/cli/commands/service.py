@@ -11,7 +11,7 @@ from shared.embedded import default_home
 
 service = typer.Typer(no_args_is_help=True, help="Keep `tsad up` running as a systemd service.")
 
-OfUser = Annotated[bool, typer.Option("--user", help="Use a service of your own account; no root needed.")]
+OfUser = Annotated[bool, typer.Option("--user", help="Use a systemd user service; no root needed.")]
 
 
 @service.command()

@@ -36,7 +36,7 @@ def watch(
     """Score points from standard input as they arrive, one per line.
 
     A line is TIME,VALUE, or VALUE alone for the current time, or {"timestamp": …, "value": …}.
-    Recent values are kept for detectors that need them to score a point.
+    tsad keeps recent values for detectors that need them to score a point.
     Invalid lines are reported and skipped.
 
     [bold]tail -f boiler.csv | tsad watch boiler --only-anomalies[/]

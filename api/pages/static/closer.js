@@ -41,7 +41,8 @@ export function watchZoom(plot, redraw) {
         chart.columns[name] = merged(overview[name], fine, 1000 * from, 1000 * to);
       }
       const shown = loaded.complete ? "all shown" : `${points.timestamps.length.toLocaleString("en")} shown`;
-      detail.textContent = `${points.points.toLocaleString("en")} points in and near this range, ${shown}.`;
+      const noun = points.points === 1 ? "point" : "points";
+      detail.textContent = `${points.points.toLocaleString("en")} ${noun} in and near this range, ${shown}.`;
       redraw();
     } catch (problem) {
       if (request === newestRequest) detail.textContent = problem.message;
