@@ -16,7 +16,7 @@ from shared.domain.series import check_series_id
 from shared.domain.versions import parse_version, series_not_found
 from shared.fitting.accepting import Accepted
 
-MOST_LISTED = 200
+MAX_LISTED = 200
 
 
 def _services(request: Request) -> Services:
@@ -51,7 +51,7 @@ SeriesId = Annotated[str, Depends(_series_id)]
 VersionNumber = Annotated[int | None, Depends(_version)]
 Content = Annotated[bytes, Depends(_content)]
 RequestId = Annotated[str, Depends(request_id_of)]
-Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="Entries per page")]
+Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="Entries per page")]
 Cursor = Annotated[str | None, Query(max_length=200, description="next_cursor of the previous page")]
 Prefix = Annotated[
     str, Query(max_length=128, pattern=r"^[A-Za-z0-9._-]*$", description="Only series with this id prefix")

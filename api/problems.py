@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.matching import methods_at
 from api.pages import render
-from shared.errors import MOST_FLAWS, Code, Flaw, TsadError
+from shared.errors import MAX_FLAWS, Code, Flaw, TsadError
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
 
 
 def problem(error: TsadError, request_id: str) -> dict[str, Any]:
-    """Return the problem's body, with at most `MOST_FLAWS` flaws."""
+    """Return the problem's body, with at most `MAX_FLAWS` flaws."""
     status, title = STATUS[error.code]
     return {
         "type": f"urn:tsad:problem:{error.code}",
@@ -88,7 +88,7 @@ def problem(error: TsadError, request_id: str) -> dict[str, Any]:
         "detail": error.detail,
         "code": error.code,
         "request_id": request_id,
-        "errors": [{"loc": list(flaw.loc), "msg": flaw.msg} for flaw in error.flaws[:MOST_FLAWS]],
+        "errors": [{"loc": list(flaw.loc), "msg": flaw.msg} for flaw in error.flaws[:MAX_FLAWS]],
     }
 
 
@@ -162,7 +162,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    flaws = [Flaw(tuple(flaw["loc"]), str(flaw["msg"])) for flaw in error.errors()[:MOST_FLAWS]]
+    flaws = [Flaw(tuple(flaw["loc"]), str(flaw["msg"])) for flaw in error.errors()[:MAX_FLAWS]]
     return _answer(
         request, TsadError(Code.INVALID_REQUEST, "A parameter is missing or invalid: see errors.", flaws=flaws)
     )

@@ -72,7 +72,7 @@ class Code(StrEnum):
     INVALID_FILE = "invalid_file"  # no points can be read from the file
 
 
-MOST_FLAWS = 20  # reported per input
+MAX_FLAWS = 20  # reported per input
 
 
 class Flaw(NamedTuple):

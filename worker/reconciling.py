@@ -26,7 +26,7 @@ from worker import collecting
 
 logger = logging.getLogger(__name__)
 
-MOST_CRASHES = 3  # expired leases until the job itself counts as the cause
+MAX_CRASHES = 3  # expired leases until the job itself counts as the cause
 ROWS_AT_A_TIME = 500
 SERIES_AT_A_TIME = 1000
 RESEND_AFTER_S, RESEND_DOUBLINGS = 10.0, 5  # backoff while a message may still wait in Redis
@@ -54,7 +54,7 @@ class Reconciler:
             if not reconciliation.take_turn(session):
                 return
             settled_s = 5 * self.settings.heartbeat_s
-            reaped = reconciliation.reap(session, MOST_CRASHES, settled_s)
+            reaped = reconciliation.reap(session, MAX_CRASHES, settled_s)
             messages = reconciliation.to_announce(session, spacing_s, doublings, limit=ROWS_AT_A_TIME)
             reconciliation.release_data(session, self.settings.keep_data_days, ROWS_AT_A_TIME)
             reconciliation.prune_jobs(session, self.settings.keep_jobs_days, ROWS_AT_A_TIME)

@@ -9,10 +9,10 @@ from starlette.types import Message, Receive
 from shared.errors import BusyError, Code, InputError
 
 WAIT_FOR_BUDGET_S = 5.0
-LONGEST_PAUSE_S = 30.0  # between two parts of a body: a stalled body holds memory
+MAX_PAUSE_S = 30.0  # between two parts of a body: a stalled body holds memory
 PATIENCE_S = 60.0  # for a whole body, plus a second for each SLOWEST_BYTES_PER_S bytes of it
 SLOWEST_BYTES_PER_S = 4096
-MOST_EXPANSION = 200  # times the compressed size; JSON of real points expands 5 to 50 times
+MAX_EXPANSION = 200  # times the compressed size; JSON of real points expands 5 to 50 times
 EXPANDS_FREELY_BYTES = 1024 * 1024  # up to this size, any expansion is harmless
 SMALL_BYTES = 64 * 1024  # the first bytes of each body are free, so predictions never wait for large uploads
 _PIECE_BYTES = 256 * 1024  # expanded at a time
@@ -148,7 +148,7 @@ class LimitedBody:
         left_s = PATIENCE_S + self._received_bytes / SLOWEST_BYTES_PER_S - self._waited_s
         began = time.monotonic()
         try:
-            async with asyncio.timeout(max(min(left_s, LONGEST_PAUSE_S), 0)):
+            async with asyncio.timeout(max(min(left_s, MAX_PAUSE_S), 0)):
                 message = await self._receive()
         except TimeoutError:
             raise InputError(
@@ -163,8 +163,8 @@ class LimitedBody:
         self._expanded_bytes += size
         if self._expanded_bytes > self._max_bytes:
             raise too_large(self._max_bytes)
-        if self._gunzip and self._expanded_bytes > max(EXPANDS_FREELY_BYTES, MOST_EXPANSION * self._received_bytes):
-            sentence = f"The gzip body expands to more than {MOST_EXPANSION} times its size. Send it uncompressed."
+        if self._gunzip and self._expanded_bytes > max(EXPANDS_FREELY_BYTES, MAX_EXPANSION * self._received_bytes):
+            sentence = f"The gzip body expands to more than {MAX_EXPANSION} times its size. Send it uncompressed."
             raise InputError(Code.BODY_TOO_LARGE, sentence)
         missing = self._expanded_bytes - self._budgeted_bytes - SMALL_BYTES
         if missing > 0:

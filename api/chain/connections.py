@@ -13,7 +13,7 @@ from api.problems import STATUS, response
 from shared.errors import BusyError, Code, InputError, TsadError
 
 WHOLE_BODY = "tsad.whole_body"  # ASGI extension of a request whose body has arrived completely; `bytes` is its size
-MOST_HEAD_BYTES = 64 * 1024  # of an incomplete head, checked after each read
+MAX_HEAD_BYTES = 64 * 1024  # of an incomplete head, checked after each read
 HEAD_WITHIN_S = 10.0
 
 
@@ -56,8 +56,8 @@ class Connection(HttpToolsProtocol):
         if not self._reading_head:
             return
         self._head_bytes += len(data)
-        if self._head_bytes > MOST_HEAD_BYTES:
-            sentence = f"The request line and headers are larger than {MOST_HEAD_BYTES:,} bytes."
+        if self._head_bytes > MAX_HEAD_BYTES:
+            sentence = f"The request line and headers are larger than {MAX_HEAD_BYTES:,} bytes."
             self._refuse(InputError(Code.HEAD_TOO_LARGE, sentence))
         elif self._head_deadline is None:
             self._start_head_deadline()

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 ANSWER_WITHIN_S = 0.2
 ALONE_S = 2.0  # how long a process counts alone before it tries Redis again
-_MOST_KEYS = 10_000
+_MAX_KEYS = 10_000
 
 # One number represents a bucket: the time when it will be full again (generic cell rate algorithm, ITU-T I.371).
 # The script uses the clock of Redis, so the clocks of the processes need not agree.
@@ -69,7 +69,7 @@ class Rates:
         full_at = max(self._full_at.get(bucket, 0.0), now) + 60 / per_minute
         if full_at - 60 > now:
             return full_at - 60 - now
-        if len(self._full_at) >= _MOST_KEYS:
+        if len(self._full_at) >= _MAX_KEYS:
             self._full_at.clear()
         self._full_at[bucket] = full_at
         return 0.0

@@ -33,7 +33,7 @@ from shared.tracing import Tracing
 logger = logging.getLogger(__name__)
 
 CLIENT_WENT_AWAY = 499  # no response was sent; only the metrics show this status
-MOST_QUERY_BYTES = 8 * 1024
+MAX_QUERY_BYTES = 8 * 1024
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -128,8 +128,8 @@ class Limits:
             sentence = "The path contains a control character, such as %0A."
             await refuse(NotFoundError(Code.ROUTE_NOT_FOUND, sentence), scope, receive, send)
             return
-        if len(scope["query_string"]) > MOST_QUERY_BYTES:
-            sentence = f"The query string is larger than {MOST_QUERY_BYTES:,} bytes."
+        if len(scope["query_string"]) > MAX_QUERY_BYTES:
+            sentence = f"The query string is larger than {MAX_QUERY_BYTES:,} bytes."
             await refuse(InputError(Code.HEAD_TOO_LARGE, sentence), scope, receive, send)
             return
         if scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):

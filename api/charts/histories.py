@@ -14,7 +14,7 @@ from shared.domain.thinning import extremes, peaks
 from shared.domain.training_scores import TrainingScores
 from shared.domain.versions import Version
 
-FEWEST_SHOWN, MOST_SHOWN, USUALLY_SHOWN = 16, 20_000, 4_000
+MIN_SHOWN, MAX_SHOWN, DEFAULT_SHOWN = 16, 20_000, 4_000
 SCALES = np.round(np.geomspace(0.2, 5.0, 141), 4)  # thresholds to compare, as multiples of the version's threshold
 
 

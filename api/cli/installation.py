@@ -14,7 +14,7 @@ from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
 from shared.store.inspection import Reference
 
-LONGEST_TRANSACTION_S = 24 * 3600.0
+MAX_TRANSACTION_S = 24 * 3600.0
 DEFAULT_FOLDERS = {"training_data_folder": "data", "model_state_folder": "models"}  # in a home's artifacts/
 
 
@@ -64,7 +64,7 @@ def open_sessions(settings: Settings, application_name: str) -> Iterator[Session
 
 def with_long_transactions(settings: Settings) -> Settings:
     """Return the settings with a statement timeout that allows for reading or writing many files."""
-    return settings.model_copy(update={"database_statement_timeout_s": LONGEST_TRANSACTION_S})
+    return settings.model_copy(update={"database_statement_timeout_s": MAX_TRANSACTION_S})
 
 
 def store_of(artifacts: Artifacts, reference: Reference) -> Store:

@@ -18,7 +18,7 @@ from shared.embedded.locks import hold
 from shared.embedded.service import Server, Service
 from shared.errors import Code, TsadError, UnavailableError
 
-MOST_DEATHS = 5
+MAX_DEATHS = 5
 WITHIN_S = 60
 POLL_S = 0.2
 
@@ -28,7 +28,7 @@ class Watched:
     """A service and its recent deaths."""
 
     service: Service
-    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_DEATHS))
+    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_DEATHS))
     start_at: float | None = None  # time of the restart, while the service is dead
 
 
@@ -102,10 +102,10 @@ class Supervisor:
         service = watched.service
         watched.deaths.append(now)
         recent_deaths = sum(now - death < WITHIN_S for death in watched.deaths)
-        if recent_deaths == MOST_DEATHS:
+        if recent_deaths == MAX_DEATHS:
             raise UnavailableError(
                 Code.START_FAILED,
-                f"{service.name} {cause}, for the {MOST_DEATHS}th time within a minute. Stopping everything. "
+                f"{service.name} {cause}, for the {MAX_DEATHS}th time within a minute. Stopping everything. "
                 f"{service.log_tail()}",
             )
         wait_s = self.first_wait_s * 2 ** (recent_deaths - 1)

@@ -19,10 +19,10 @@ from shared.store.jobs import JobFilter, Revision
 POLL_EVERY_S = 0.1
 POLLS_PER_LIST = 5  # only every fifth poll serves streams of many jobs
 LATELY_S = 10.0  # longer than any of our transactions, so a change is still recent when it is committed
-MOST_WAITERS = 1000
-LONGEST_WAIT_S = 30  # a client may request
-MOST_STREAMS = 200
-MOST_SNAPSHOTS = 500  # per poll; the rest follows with the next one
+MAX_WAITERS = 1000
+MAX_WAIT_S = 30  # a client may request
+MAX_STREAMS = 200
+MAX_SNAPSHOTS = 500  # per poll; the rest follows with the next one
 
 
 class Stream:
@@ -82,9 +82,9 @@ class Poller:
     async def wait(self, job_id: str, seconds: float) -> None:
         """Wait until the job ends, the time is up, or the process stops.
 
-        Returns at once if `MOST_WAITERS` calls are already waiting.
+        Returns at once if `MAX_WAITERS` calls are already waiting.
         """
-        if seconds <= 0 or self._waiters >= MOST_WAITERS or self._closed:
+        if seconds <= 0 or self._waiters >= MAX_WAITERS or self._closed:
             return
         ended = asyncio.Event()
         self._waiting.setdefault(job_id, set()).add(ended)
@@ -103,13 +103,13 @@ class Poller:
                 self._waiting.pop(job_id, None)
 
     def stream(self, job_filter: JobFilter, job_id: str | None = None) -> Stream:
-        """Open a stream of one job, or of all that match the filter; `BusyError` beyond `MOST_STREAMS`.
+        """Open a stream of one job, or of all that match the filter; `BusyError` beyond `MAX_STREAMS`.
 
         The poller holds only a weak reference, so the reader must keep the stream.
         """
-        if len(self._streams) >= MOST_STREAMS:
+        if len(self._streams) >= MAX_STREAMS:
             sentence = (
-                f"{MOST_STREAMS} event streams are already open on this process. Follow many jobs with one stream."
+                f"{MAX_STREAMS} event streams are already open on this process. Follow many jobs with one stream."
             )
             raise BusyError(Code.TOO_MANY_STREAMS, sentence, retry_after_s=15)
         stream = Stream(job_filter, job_id)
@@ -161,7 +161,7 @@ class Poller:
             if reads_lists:
                 revisions |= jobs.recent_revisions(session, LATELY_S)
             unpublished = (id_ for id_, revision in revisions.items() if self._published.get(id_) != revision)
-            changed = list(islice(unpublished, MOST_SNAPSHOTS)) if self._streams else []
+            changed = list(islice(unpublished, MAX_SNAPSHOTS)) if self._streams else []
             return revisions, jobs.find(session, changed) if changed else {}
 
     def _keep_published(

@@ -21,7 +21,7 @@ from api.dependencies import (
 )
 from api.fitting.bulk import BulkAnswer
 from api.fitting.decoding import read
-from api.following.polling import LONGEST_WAIT_S
+from api.following.polling import MAX_WAIT_S
 from api.openapi import IDEMPOTENCY_KEY, PREFER, SERIES_ID, operation
 from api.problems import request_id_of
 from api.routes.finding import find_job, find_version
@@ -106,7 +106,7 @@ def _accept(services: Services, series_id: str, content: bytes, origin: Origin) 
 
 def _preferred_wait(prefer: str | None) -> int:
     match = _WAIT.search(prefer or "")
-    return min(int(match[1]), LONGEST_WAIT_S) if match else 0
+    return min(int(match[1]), MAX_WAIT_S) if match else 0
 
 
 def _preference_applied(wait_s: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.dependencies import CallerOf, Cursor, Limit, RequestId, ServicesOf, answer, answer_accepted
 from api.following import events
-from api.following.polling import LONGEST_WAIT_S
+from api.following.polling import MAX_WAIT_S
 from api.openapi import operation
 from api.routes.cursors import job_cursor, place_of, split_page
 from api.routes.finding import JobId, find_job
@@ -83,9 +83,7 @@ async def job(
     services: ServicesOf,
     caller: CallerOf,
     job_id: JobId,
-    wait: Annotated[
-        float, Query(ge=0, le=LONGEST_WAIT_S, description="Maximum wait for the job to end, in seconds")
-    ] = 0,
+    wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="Maximum wait for the job to end, in seconds")] = 0,
 ) -> Response:
     """Return a fit job. With `wait`, respond when the job has ended or that many seconds have passed."""
     job = await services.lanes.requests(find_job, services, caller, job_id)

@@ -21,7 +21,7 @@ from shared.store import keys
 router = APIRouter(tags=["pages"])
 
 SESSION_LIFETIME = timedelta(hours=12)
-MOST_BYTES = 10_000  # of the form, because its sender is not authenticated yet
+MAX_BYTES = 10_000  # of the form, because its sender is not authenticated yet
 
 
 @router.get("/ui/login", summary="Sign In", **operation("text/html", scope=None))
@@ -68,12 +68,12 @@ async def sign_out(request: Request, services: ServicesOf) -> Response:
 
 
 async def _form(request: Request) -> dict[str, list[str]]:
-    """Read the fields of the form; `InputError` if it is larger than `MOST_BYTES`."""
+    """Read the fields of the form; `InputError` if it is larger than `MAX_BYTES`."""
     content = b""
     async for part in request.stream():
         content += part
-        if len(content) > MOST_BYTES:
-            raise InputError(Code.BODY_TOO_LARGE, f"The form is larger than {MOST_BYTES:,} bytes.")
+        if len(content) > MAX_BYTES:
+            raise InputError(Code.BODY_TOO_LARGE, f"The form is larger than {MAX_BYTES:,} bytes.")
     return parse_qs(content.decode("latin-1"))
 
 

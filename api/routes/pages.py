@@ -33,7 +33,7 @@ router = APIRouter(tags=["pages"])
 SERIES_OF_A_PAGE, JOBS_OF_A_PAGE, VERSIONS_OF_A_PAGE = 30, 50, 10
 JOBS_BESIDE = 10  # of the series, on the pages of a job and of a series
 RUNNING_SHOWN, FAILED_SHOWN = 8, 5
-MOST_COUNTED = 10_000  # open jobs: counting more exactly is not worth the time
+MAX_COUNTED = 10_000  # open jobs: counting more exactly is not worth the time
 
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
 _TITLES = {Kind.INFERENCE: "Prediction", Kind.TRAINING: "Fit"}
@@ -56,7 +56,7 @@ def start(
             if _PREFIX.fullmatch(prefix)
             else []
         )
-        open_jobs = admissions.admission(session, MOST_COUNTED).open_jobs
+        open_jobs = admissions.admission(session, MAX_COUNTED).open_jobs
         running = jobs.page(
             session, JobFilter(status=Status.RUNNING, visible_prefix=caller.series_prefix), None, RUNNING_SHOWN
         )
@@ -75,7 +75,7 @@ def start(
         more=last.series_id if last else None,
         trained=services.series_trained.read(caller.series_prefix),
         open_jobs=open_jobs,
-        most_counted=MOST_COUNTED,
+        most_counted=MAX_COUNTED,
         latencies=_latencies(services),
         running=_jobs(running),
         failed=_jobs(failed),

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from api.charts import figures, svg
-from api.charts.histories import SCALES, USUALLY_SHOWN, Excerpt, History
+from api.charts.histories import DEFAULT_SHOWN, SCALES, Excerpt, History
 from api.dependencies import CallerOf, ServicesOf, visible
 from api.openapi import operation
 from api.pages import render, writing
@@ -44,7 +44,7 @@ def plot(request: Request, services: ServicesOf, series_id: QueriedSeries, versi
     """Show a version's training data with the normal band and the flagged points."""
     resolved = find_version(services, series_id, parse_version(version))
     history = services.histories.of(resolved)
-    excerpt = history.excerpt(0, LAST_TIMESTAMP, USUALLY_SHOWN)
+    excerpt = history.excerpt(0, LAST_TIMESTAMP, DEFAULT_SHOWN)
     script_data = _script_data(resolved, history, len(excerpt.timestamps))
     has_band = not (np.isnan(excerpt.lower).all() and np.isnan(excerpt.upper).all())
     return render(
@@ -104,7 +104,7 @@ def _script_data(version: Version, history: History, shown: int) -> dict[str, An
         "first": version.first_timestamp,
         "last": version.last_timestamp,
         "shown": shown,
-        "most_shown": USUALLY_SHOWN,
+        "most_shown": DEFAULT_SHOWN,
         "stored": len(history.scores.score),
         "scales": SCALES.tolist(),
         "firing": history.firing,

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
-from api.charts.histories import FEWEST_SHOWN, MOST_SHOWN, USUALLY_SHOWN, nullable
+from api.charts.histories import DEFAULT_SHOWN, MAX_SHOWN, MIN_SHOWN, nullable
 from api.dependencies import Cursor, Limit, SeriesId, ServicesOf, VersionNumber, answer
 from api.openapi import operation
 from api.routes.cursors import split_page, version_limit
@@ -78,8 +78,8 @@ def points_to_show(
     from_: Annotated[int, Query(alias="from", ge=0, le=LAST_TIMESTAMP, description="First second of the span")] = 0,
     to: Annotated[int, Query(ge=0, le=LAST_TIMESTAMP, description="Last second of the span")] = LAST_TIMESTAMP,
     max_points: Annotated[
-        int, Query(ge=FEWEST_SHOWN, le=MOST_SHOWN, description="Maximum number of points")
-    ] = USUALLY_SHOWN,
+        int, Query(ge=MIN_SHOWN, le=MAX_SHOWN, description="Maximum number of points")
+    ] = DEFAULT_SHOWN,
 ) -> Response:
     """Return a span of the training data, thinned for a chart; its extremes stay, and its anomalies if they fit."""
     if from_ > to:

@@ -15,7 +15,7 @@ from shared.domain.detectors.contract import CAUSAL
 
 FIGURES = ("vus_pr", "auc_pr", "best_f1", "false_alarm_share", "events_hit", "seconds_per_10k_points")
 USUAL_BUFFER, WIDEST_BUFFER = 125, 300  # widest buffers in TSB-AD without a period, and with a long one
-BUFFER_POINTS, LONGEST_LAG = 20_000, 400  # range in which TSB-AD searches for the period
+BUFFER_POINTS, MAX_LAG = 20_000, 400  # range in which TSB-AD searches for the period
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def widest_buffer(values: measures.Scores) -> int:
     """Return the period: the highest local maximum of the autocorrelation from lag 4 on, else the usual buffer."""
     centered = values[:BUFFER_POINTS] - values[:BUFFER_POINTS].mean()
     spectrum = np.fft.rfft(centered, 2 * len(centered))
-    inner = np.fft.irfft(spectrum * spectrum.conj())[3 : min(LONGEST_LAG, len(centered) // 3) + 1]
+    inner = np.fft.irfft(spectrum * spectrum.conj())[3 : min(MAX_LAG, len(centered) // 3) + 1]
     peaks = np.flatnonzero((inner[1:-1] > inner[:-2]) & (inner[1:-1] > inner[2:]))
     period = int(peaks[inner[1:-1][peaks].argmax()]) + 4 if len(peaks) else 0
     return period if 6 <= period <= WIDEST_BUFFER + 3 else USUAL_BUFFER

@@ -20,7 +20,7 @@ from shared.domain.series import Series
 TSB_AD, NAB = "TSB-AD", "NAB"
 WINDOWS = "labels/combined_windows.json"
 START, INTERVAL_S = 1_704_067_200, 60  # a Monday, 00:00 UTC
-PROBATION_SHARE, LONGEST_PROBATION = 0.15, 750  # of a NAB series: learned from, not scored
+PROBATION_SHARE, MAX_PROBATION = 0.15, 750  # of a NAB series: learned from, not scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def _of_nab(file: Path) -> LabeledSeries:
     places = np.arange(len(rows))
     timestamps = np.maximum.accumulate(times - places) + places  # an hour repeats when daylight saving time ends
     values = np.array([float(row["value"]) for row in rows])
-    prefix = min(int(PROBATION_SHARE * len(rows)), LONGEST_PROBATION)
+    prefix = min(int(PROBATION_SHARE * len(rows)), MAX_PROBATION)
     return LabeledSeries(NAB, file.parent.name, file.stem, Series(timestamps, values), labels, prefix)
 
 

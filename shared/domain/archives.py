@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_BYTES = 2**30  # limit for all arrays of an archive together, expanded
+MAX_BYTES = 2**30  # limit for all arrays of an archive together, expanded
 
 # zipfile, zlib and NumPy raise different errors for damaged bytes
 _UNREADABLE = (
@@ -30,14 +30,14 @@ def unpacked(content: bytes) -> dict[str, NDArray[Any]]:
     """Read all arrays of an npz archive, by name.
 
     Raise `ValueError` if the bytes are not an npz archive, hold anything but arrays, or expand to more than
-    `MOST_BYTES`. The size is checked before anything is expanded: zipfile reads no more of a member than the archive's
+    `MAX_BYTES`. The size is checked before anything is expanded: zipfile reads no more of a member than the archive's
     directory declares.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
-            if sum(member.file_size for member in members) > MOST_BYTES:
-                raise ValueError(f"it expands to more than {MOST_BYTES:,} bytes")
+            if sum(member.file_size for member in members) > MAX_BYTES:
+                raise ValueError(f"it expands to more than {MAX_BYTES:,} bytes")
             return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
     except _UNREADABLE as error:
         raise ValueError(str(error)) from error

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.domain.archives import unpacked
-from shared.errors import MOST_FLAWS, Code, DamagedError, Flaw, InputError
+from shared.errors import MAX_FLAWS, Code, DamagedError, Flaw, InputError
 from shared.wording import counted
 
 LAST_TIMESTAMP = 253_402_300_799  # 9999-12-31T23:59:59Z
@@ -152,7 +152,7 @@ def _as_timestamps(timestamps: Sequence[int] | Timestamps) -> Timestamps:
         array = np.empty(0, dtype=np.int64)
         outside = np.fromiter((not 0 <= timestamp <= LAST_TIMESTAMP for timestamp in timestamps), dtype=bool)
     if outside.any():
-        largest = max(int(timestamps[index]) for index in np.flatnonzero(outside)[:MOST_FLAWS])
+        largest = max(int(timestamps[index]) for index in np.flatnonzero(outside)[:MAX_FLAWS])
         _reject(outside, "timestamps", Code.INVALID_TIMESTAMP, _timestamp_rule(largest))
     return array
 
@@ -163,8 +163,8 @@ def _timestamp_rule(timestamp: int) -> str:
 
 
 def _reject(invalid: NDArray[np.bool_], field: str, code: Code, message: str) -> None:
-    """Raise an `InputError` that names the first `MOST_FLAWS` indices where `invalid` (n,) is true, if any."""
+    """Raise an `InputError` that names the first `MAX_FLAWS` indices where `invalid` (n,) is true, if any."""
     indices = np.flatnonzero(invalid)
     if len(indices):
-        flaws = [Flaw((field, int(index)), message) for index in indices[:MOST_FLAWS]]
+        flaws = [Flaw((field, int(index)), message) for index in indices[:MAX_FLAWS]]
         raise InputError(code, f"{message} Violations: {len(indices):,}, first at {field}[{indices[0]}].", flaws=flaws)

@@ -17,7 +17,7 @@ from shared.domain.detectors.contract import Fitted, Scores
 from shared.domain.series import Series, Values
 from shared.errors import Code, DamagedError
 
-MOST_SCORES = 100_000
+MAX_SCORES = 100_000
 SPARKLINE_POINTS = 60
 BLOCK = 50_000  # points scored between two checks for a cancellation
 
@@ -37,9 +37,9 @@ class TrainingScores:
 
     @classmethod
     def of(cls, scores: Scores) -> "TrainingScores":
-        """Keep at most `MOST_SCORES` of n scores: the largest of each block of ceil(n / MOST_SCORES)."""
+        """Keep at most `MAX_SCORES` of n scores: the largest of each block of ceil(n / MAX_SCORES)."""
         score = scores.score
-        block = -(-len(score) // MOST_SCORES)
+        block = -(-len(score) // MAX_SCORES)
         starts = np.arange(0, len(score), block)
         padded = np.pad(score, (0, len(starts) * block - len(score)), constant_values=-1.0)
         index = starts + padded.reshape(len(starts), block).argmax(axis=1)

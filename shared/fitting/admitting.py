@@ -12,7 +12,7 @@ from shared.store.engine import Sessions
 from shared.wording import counted
 
 RATE_WINDOW_S = 60
-LONGEST_RETRY_AFTER_S = 600
+MAX_RETRY_AFTER_S = 600
 
 
 def admit(sessions: Sessions, settings: Settings, requested: int) -> tuple[datetime, int]:
@@ -53,5 +53,5 @@ def queue_full(sessions: Sessions, settings: Settings) -> BusyError:
         Code.QUEUE_FULL,
         f"The queue is full (MAX_QUEUED_JOBS or MAX_QUEUED_BYTES): {counted(waiting, 'open job')}. "
         "Open jobs continue; retry later.",
-        retry_after_s=min(max(wait_s, 1), LONGEST_RETRY_AFTER_S),
+        retry_after_s=min(max(wait_s, 1), MAX_RETRY_AFTER_S),
     )

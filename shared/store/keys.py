@@ -12,7 +12,7 @@ from shared.domain.access import ApiKey, Caller, Scope
 from shared.errors import Code, UnavailableError
 from shared.store.engine import Session
 
-MOST_SESSIONS = 20  # open browser sessions of one key
+MAX_SESSIONS = 20  # open browser sessions of one key
 
 _IS_ACTIVE = "revoked_at IS NULL AND coalesce(expires_at, 'infinity') > clock_timestamp()"
 
@@ -134,9 +134,9 @@ def read(session: Session, shown: Collection[bytes] = ()) -> Credentials:
 
 
 def open_session(session: Session, sha256: bytes, key_id: str, lifetime: timedelta) -> None:
-    """Store a browser session. Deletes expired ones, and the oldest of a key that has `MOST_SESSIONS`."""
+    """Store a browser session. Deletes expired ones, and the oldest of a key that has `MAX_SESSIONS`."""
     session.execute(_LOCK, {"key_id": key_id})  # so that sessions opened at once count each other
-    session.execute(_OPEN_SESSION, {"sha256": sha256, "key_id": key_id, "lifetime": lifetime, "most": MOST_SESSIONS})
+    session.execute(_OPEN_SESSION, {"sha256": sha256, "key_id": key_id, "lifetime": lifetime, "most": MAX_SESSIONS})
 
 
 def end_session(session: Session, sha256: bytes) -> None:

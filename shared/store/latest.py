@@ -43,7 +43,7 @@ SELECT s.series_id, v.version, v.state_sha256 FROM {latest_rows("o.version, o.st
  WHERE s.series_id = ANY (%s)
 """
 _ANSWER_WITHIN_S = 5.0
-_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 2.0
+_FIRST_BACKOFF_S, _MAX_BACKOFF_S = 0.05, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class LatestVersions:
                 if connection is not None:
                     connection.close()
             await asyncio.sleep(backoff_s)
-            backoff_s = min(backoff_s * 2, _LONGEST_BACKOFF_S)
+            backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
 
     def _take(self) -> Waiting:
         waiting, self._waiting = self._waiting, {}

@@ -106,7 +106,7 @@ def test_a_body_of_exactly_the_limit_is_accepted(small_api: httpx.Client, series
 
 def test_gzip_that_expands_too_much_is_refused_long_before_the_size_limit(api: httpx.Client, series_id: str) -> None:
     bomb = gzip.compress(FIT.ljust(20 * MIB))
-    assert len(bomb) * bodies.MOST_EXPANSION < 20 * MIB
+    assert len(bomb) * bodies.MAX_EXPANSION < 20 * MIB
     refused = gzipped(api, bomb, series_id)
     assert (refused.status_code, refused.json()["code"]) == (413, "body_too_large")
     assert "times its size" in refused.json()["detail"]
@@ -225,7 +225,7 @@ def test_small_requests_do_not_wait_for_large_uploads(small_api: httpx.Client, s
 
 
 def test_a_stalled_upload_is_aborted(small_api: httpx.Client, series_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "LONGEST_PAUSE_S", 0.2)
+    monkeypatch.setattr(bodies, "MAX_PAUSE_S", 0.2)
     with ExitStack() as stack:
         idle = [stalled(small_api, stack, MAX_BODY_BYTES - 1) for _ in range(3)]
         for wire in idle:

@@ -157,7 +157,7 @@ def test_an_idle_stream_sends_a_comment_periodically(
 def test_streams_are_limited_and_a_closed_stream_frees_its_slot(
     settings: Settings, series_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polling, "MOST_STREAMS", 2)
+    monkeypatch.setattr(polling, "MAX_STREAMS", 2)
     with serving(settings) as api:
         job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         path = f"/jobs/{job_id}/events"

@@ -24,12 +24,12 @@ def queued(api: httpx.Client, series_id: str) -> str:
 def test_waits_beyond_a_thousand_return_at_once(
     api: httpx.Client, sessions: Sessions, series_id: str, training: Training
 ) -> None:
-    assert polling.MOST_WAITERS == 1000
+    assert polling.MAX_WAITERS == 1000
     job_id = queued(api, series_id)
 
     async def wait() -> None:
         poller = Poller(sessions, asyncio.to_thread)
-        waits = [asyncio.create_task(poller.wait(job_id, 20)) for _ in range(polling.MOST_WAITERS)]
+        waits = [asyncio.create_task(poller.wait(job_id, 20)) for _ in range(polling.MAX_WAITERS)]
         await asyncio.sleep(0)
         await asyncio.wait_for(poller.wait(job_id, 20), 1)
         assert not any(task.done() for task in waits)

@@ -16,7 +16,7 @@ from api.chain import bodies
 from api.following import polling
 from api.problems import MEDIA_TYPE, STATUS, problem
 from shared.embedded.ports import free_port
-from shared.errors import MOST_FLAWS, Code, Flaw, InputError
+from shared.errors import MAX_FLAWS, Code, Flaw, InputError
 from shared.fitting import accepting
 from shared.settings import Settings
 from shared.store.engine import Sessions
@@ -145,7 +145,7 @@ def too_large(scene: Scene) -> httpx.Response:
 @provoked_by(Code.BODY_TOO_SLOW)
 def too_slow(scene: Scene) -> httpx.Response:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bodies, "LONGEST_PAUSE_S", 0.05)
+        patch.setattr(bodies, "MAX_PAUSE_S", 0.05)
         return exchange(scene.api, lambda wire: wire.head("POST", "/fit/a", Content_Length=10))
 
 
@@ -194,7 +194,7 @@ def context_required(scene: Scene) -> httpx.Response:
 @provoked_by(Code.TOO_MANY_STREAMS)
 def too_many_streams(scene: Scene) -> httpx.Response:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(polling, "MOST_STREAMS", 0)
+        patch.setattr(polling, "MAX_STREAMS", 0)
         return scene.api.get("/jobs/events")
 
 
@@ -251,7 +251,7 @@ def check_shape(answer: httpx.Response, code: Code) -> None:
     assert (body["type"], body["title"], body["status"]) == (f"urn:tsad:problem:{code}", title, status)
     assert body["request_id"] == answer.headers["X-Request-ID"]
     assert body["detail"].endswith(".")
-    assert len(body["errors"]) <= MOST_FLAWS
+    assert len(body["errors"]) <= MAX_FLAWS
     assert all(flaw.keys() == {"loc", "msg"} for flaw in body["errors"])
     for internal in ("/tmp", ".npz", "SELECT", "INSERT", "psycopg", "Traceback", 'File "'):  # noqa: S108
         assert internal not in answer.text

@@ -13,7 +13,7 @@ from benchmark.access import HEADERS
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import seeded
 
-LONGEST_WAIT_S = 1.0
+MAX_WAIT_S = 1.0
 TIMEOUT_S = 20.0
 
 
@@ -71,7 +71,7 @@ class Client:
                 (unsettled if unknown else refused).append(request_id)
                 if "Retry-After" not in answer.headers:
                     self._ledger.complain(f"{method} {path} returned {answer.status_code} without Retry-After")
-                wait_s = min(float(answer.headers.get("Retry-After", "1")), LONGEST_WAIT_S)
+                wait_s = min(float(answer.headers.get("Retry-After", "1")), MAX_WAIT_S)
             if self.stopping.wait(wait_s):
                 raise StoppedError
 

@@ -18,7 +18,7 @@ from shared.telemetry import connect
 from tests.points import ramp
 from tests.processes import separate_settings, serving
 from tests.waiting import until
-from worker.reconciling import MOST_CRASHES, Reconciler
+from worker.reconciling import MAX_CRASHES, Reconciler
 from worker.reconciling import run as keep_reconciling
 from worker.training import Training, run
 
@@ -102,7 +102,7 @@ def test_a_job_whose_workers_keep_dying_fails_and_unblocks_the_next_one(
 ) -> None:
     poison, next_job_id = fit(api), fit(api)
     run(local_training, next_job_id)  # too early
-    for _ in range(MOST_CRASHES):
+    for _ in range(MAX_CRASHES):
         abandon(reconciler, poison)
         reconciler.redis.flushdb()
         reconciler.round()
@@ -114,7 +114,7 @@ def test_a_job_whose_workers_keep_dying_fails_and_unblocks_the_next_one(
         outcome: reconciler.metrics.registry.get_sample_value("tsad_rescues_total", {"into": outcome})
         for outcome in OUTCOMES
     }
-    assert rescues == {"queued": MOST_CRASHES - 1, "failed": 1}
+    assert rescues == {"queued": MAX_CRASHES - 1, "failed": 1}
     run(local_training, next_job_id)
     assert job(api, next_job_id)["version"] == "1"
 

@@ -24,8 +24,8 @@ _STYLE = re.compile(r'<link rel="stylesheet" nonce="[^"]+" href="\./(static/[^"]
 _SCRIPT = re.compile(r'<script nonce="[^"]+" src="\./(static/[^"]+)"( type="module")?[^>]*></script>')
 _ADDRESS = re.compile(r' (?:href|src|srcset)="\./[^"]*"')
 _WITHOUT_SERVER = "<style>header.top nav, .title nav a, #under a, .columns, footer { display: none; }</style>"
-LONGEST_FIT_S = 120
-LONGEST_TELEMETRY_S = 5
+MAX_FIT_S = 120
+MAX_TELEMETRY_S = 5
 DAY_S = 86_400
 
 
@@ -67,7 +67,7 @@ def show(client: Client, sample: samples.Sample, check: Callable[[], object]) ->
     days = (sample.timestamps[-1] - sample.timestamps[0]) // DAY_S + 1
     console.print(f"\n[bold]{sample.name}[/]: {len(sample.values):,} points over {days:,} days")
     accepted = client.post(f"/fit/{sample.name}", {"timestamps": sample.timestamps, "values": sample.values})
-    job = follow(client, accepted["job_id"], console, LONGEST_FIT_S, check)
+    job = follow(client, accepted["job_id"], console, MAX_FIT_S, check)
     require_success(job)
     version = client.get(f"/series/{sample.name}/versions/{job['version']}")
     band = client.post(f"/predict/{sample.name}", {"timestamp": sample.timestamps[-1] + DAY_S, "value": 0})
@@ -96,7 +96,7 @@ def score(client: Client, sample: samples.Sample, value: float, *, anomalous: bo
 
 def show_health(client: Client) -> None:
     """Print the latencies from /healthcheck; wait for them, because they arrive with a short delay."""
-    deadline = time.monotonic() + LONGEST_TELEMETRY_S
+    deadline = time.monotonic() + MAX_TELEMETRY_S
     while True:
         health = client.get("/healthcheck")
         inference, training = health["inference_latency_ms"], health["training_latency_ms"]

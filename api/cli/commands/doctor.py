@@ -28,11 +28,11 @@ from shared.telemetry import connect, workers_alive
 from shared.wording import counted
 
 LONG_QUEUED_S = 60.0
-MOST_SKEW_S = 2.0
+MAX_SKEW_S = 2.0
 LOW_SPACE = 2 * 1024**3  # bytes; less is a warning
 NO_SPACE = 100 * 1024**2  # bytes; less is a failure
-MOST_LISTED = 20
-MOST_ANNOUNCED = 500
+MAX_LISTED = 20
+MAX_ANNOUNCED = 500
 
 
 class State(StrEnum):
@@ -160,7 +160,7 @@ def _announce(examination: Examination) -> int:
     with examination.sessions.begin() as session:
         if not reconciliation.take_turn(session):
             return 0
-        job_ids = reconciliation.to_announce(session, 0, 0, limit=MOST_ANNOUNCED)
+        job_ids = reconciliation.to_announce(session, 0, 0, limit=MAX_ANNOUNCED)
     app = make_celery(examination.settings.redis, consumes=False)
     try:
         return len(job_ids) if announce(app, job_ids) else 0
@@ -174,7 +174,7 @@ def _clocks(examination: Examination) -> Iterator[Finding]:
     with examination.sessions.begin() as session:
         database_time = inspection.clock(session)
     skew_s = (database_time - datetime.fromtimestamp((start + time.time()) / 2, UTC)).total_seconds()
-    state = State.OK if abs(skew_s) <= MOST_SKEW_S else State.WARNING
+    state = State.OK if abs(skew_s) <= MAX_SKEW_S else State.WARNING
     yield Finding("clocks", state, f"the database and this machine differ by {abs(skew_s):.1f} s")
 
 
@@ -204,9 +204,9 @@ def _artifacts(examination: Examination) -> Iterator[Finding]:
                     store_of(examination.artifacts, reference).get(reference.artifact)
                 except DamagedError as error:
                     damaged.append(f"{reference.artifact.key} ({reference.owner}): {error.detail}")
-    for sentence in damaged[:MOST_LISTED]:
+    for sentence in damaged[:MAX_LISTED]:
         yield Finding("artifacts", State.FAILED, sentence)
-    if len(damaged) > MOST_LISTED:
-        yield Finding("artifacts", State.FAILED, f"{len(damaged) - MOST_LISTED:,} more damaged or missing")
+    if len(damaged) > MAX_LISTED:
+        yield Finding("artifacts", State.FAILED, f"{len(damaged) - MAX_LISTED:,} more damaged or missing")
     intact = read - len(damaged)
     yield Finding("artifacts", State.OK if not damaged else State.FAILED, f"{intact:,} of {read:,} intact")

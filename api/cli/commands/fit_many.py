@@ -37,7 +37,7 @@ from shared.wording import counted
 SUFFIXES = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json", ".parquet")
 LINES_PER_REQUEST = 200
 BYTES_PER_REQUEST = 16 * 1024**2
-LONGEST_PAUSE_S = 30
+MAX_PAUSE_S = 30
 POLL_S = 10.0
 
 
@@ -192,7 +192,7 @@ def send(client: Client, group: list[Line], tally: Tally, *, as_json: bool, time
                     Code.QUEUE_FULL, "The queue is still full. Run the same command again later; it resumes from here."
                 )
             time.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            pause_s = min(2 * pause_s, MAX_PAUSE_S)
         group = to_retry
 
 

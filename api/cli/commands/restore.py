@@ -12,7 +12,7 @@ from shared.artifacts import Artifacts
 from shared.errors import Code, DamagedError, SetupError
 from shared.store import dump, inspection, schema
 
-MOST_LISTED = 20
+MAX_LISTED = 20
 
 
 def restore(
@@ -48,8 +48,7 @@ def restore(
             if newly_damaged := sorted(set(result.damaged) - set(manifest["damaged"])):
                 raise DamagedError(
                     Code.ARTIFACT_DAMAGED,
-                    f"Missing or damaged in the backup: {', '.join(newly_damaged[:MOST_LISTED])}. "
-                    "Nothing was restored.",
+                    f"Missing or damaged in the backup: {', '.join(newly_damaged[:MAX_LISTED])}. Nothing was restored.",
                 )
         schema.migrate(settings.database)
     print_report(manifest | {"artifacts": result.copied}, "restored from", source, as_json=as_json)

@@ -17,7 +17,7 @@ from api.cli.verdicts import ANOMALY_FOUND, print_verdict
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError, TsadError
 
-MOST_CONTEXT = 4096  # the default of MAX_CONTEXT_POINTS
+MAX_CONTEXT = 4096  # the default of MAX_CONTEXT_POINTS
 
 
 def watch(
@@ -61,7 +61,7 @@ def context_points(client: Client, series: str, version: str) -> int:
     """Return how many previous values the detector of this version may use."""
     name = client.get(f"/series/{check_series_id(series)}/versions/{version}")["detector"]
     by_detector = {detector["name"]: detector["context_points"] for detector in client.get("/detectors")["detectors"]}
-    return min(int(by_detector.get(name, 0)), MOST_CONTEXT)
+    return min(int(by_detector.get(name, 0)), MAX_CONTEXT)
 
 
 def score(client: Client, path: str, version: str, timestamp: int, value: float, recent: list[float]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import { ROOT } from "./api.js";
 
 const SHORTEST_GAP_MS = 1000;
-const LONGEST_RETRY_MS = 30_000;
+const MAX_RETRY_MS = 30_000;
 const CLOCK_SKEW_MS = 5000; // tolerated between server and database
 
 const state = document.getElementById("live");
@@ -105,7 +105,7 @@ function connect() {
     state.classList.remove("on");
     if (stream.readyState !== EventSource.CLOSED) return; // the browser reconnects automatically
     setTimeout(() => stream === source && connect(), retryMs);
-    retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
+    retryMs = Math.min(2 * retryMs, MAX_RETRY_MS);
   });
 }
 

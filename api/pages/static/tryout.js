@@ -3,7 +3,7 @@ import { call } from "./api.js";
 import * as chart from "./chart.js";
 import { pointsOf } from "./lines.js";
 
-const MOST_LISTED = 200;
+const MAX_LISTED = 200;
 const LARGEST_FILE = 8 * 1024 * 1024;
 const lines = document.getElementById("lines");
 const problem = document.getElementById("tryout-problem");
@@ -102,12 +102,12 @@ function show(points, verdicts) {
   chart.draw();
   const anomalies = words.filter((word) => word === "anomaly").length;
   const unknown = words.filter((word) => word === "unknown").length;
-  const shortened = points.length > MOST_LISTED ? ` The list shows the first ${MOST_LISTED}.` : "";
+  const shortened = points.length > MAX_LISTED ? ` The list shows the first ${MAX_LISTED}.` : "";
   const unknownNote = unknown ? ` Unknown: ${unknown}, with too few previous points.` : "";
   summary.textContent = points.length ? `Anomalies: ${anomalies} of ${points.length}.${unknownNote}${shortened}` : "";
   list.hidden = points.length === 0;
   list.querySelector("tbody").replaceChildren(
-    ...points.slice(0, MOST_LISTED).map((point, index) => row(point, verdicts[index], words[index])),
+    ...points.slice(0, MAX_LISTED).map((point, index) => row(point, verdicts[index], words[index])),
   );
 }
 

@@ -47,7 +47,7 @@ def test_nothing_is_unpickled() -> None:
 
 
 def test_an_archive_that_expands_too_far_is_rejected_before_expansion(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(archives, "MAX_BYTES", 1_000_000)
     bomb = archive(a=array(np.zeros(200_000)))
     assert len(bomb) < 10_000
     with pytest.raises(ValueError, match="expands to more"):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.series import LAST_TIMESTAMP, Series, check_series_id, check_timestamp
-from shared.errors import MOST_FLAWS, Code, DamagedError, InputError
+from shared.errors import MAX_FLAWS, Code, DamagedError, InputError
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TIMESTAMPS = st.sets(st.integers(0, LAST_TIMESTAMP), min_size=1, max_size=30).map(sorted)
@@ -139,7 +139,7 @@ def test_a_value_that_is_not_finite_is_rejected_with_its_index(wrong: float) -> 
 def test_at_most_twenty_flaws_are_named(timestamps: Sequence[int], values: list[float]) -> None:
     error = rejection(timestamps, values)
     first = 1 if error.code is Code.TIMESTAMPS_NOT_INCREASING else 0
-    assert len(error.flaws) == MOST_FLAWS == 20
+    assert len(error.flaws) == MAX_FLAWS == 20
     assert [loc[1] for loc in locations(error)] == list(range(first, first + 20))
     assert f"Violations: {100 - first}," in error.detail
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.detectors.contract import LARGEST, Scores
 from shared.domain.series import Values
-from shared.domain.training_scores import MOST_SCORES, SPARKLINE_POINTS, TrainingScores, anomaly_share, sparkline
+from shared.domain.training_scores import MAX_SCORES, SPARKLINE_POINTS, TrainingScores, anomaly_share, sparkline
 from shared.errors import Code, DamagedError
 from tests import naive
 
@@ -42,7 +42,7 @@ def test_a_stored_score_is_rounded_to_float32(scores: list[float]) -> None:
     np.testing.assert_allclose(narrow, scores, rtol=2.0**-23, atol=2.0**-149)
 
 
-@pytest.mark.parametrize("points", [1, 59, MOST_SCORES - 1, MOST_SCORES])
+@pytest.mark.parametrize("points", [1, 59, MAX_SCORES - 1, MAX_SCORES])
 def test_a_series_that_fits_keeps_every_score(points: int) -> None:
     scores = random_scores(points)
     saved = kept(scores)
@@ -50,12 +50,12 @@ def test_a_series_that_fits_keeps_every_score(points: int) -> None:
     np.testing.assert_allclose(saved.score, scores, rtol=2.0**-23)
 
 
-@pytest.mark.parametrize("points", [MOST_SCORES + 1, 2 * MOST_SCORES - 1, 2 * MOST_SCORES + 1, 350_007])
+@pytest.mark.parametrize("points", [MAX_SCORES + 1, 2 * MAX_SCORES - 1, 2 * MAX_SCORES + 1, 350_007])
 def test_a_longer_series_keeps_the_largest_score_of_each_block(points: int) -> None:
     scores = random_scores(points)
-    block = math.ceil(points / MOST_SCORES)
+    block = math.ceil(points / MAX_SCORES)
     saved = kept(scores, upper=np.arange(points) / 2)
-    assert len(saved.index) <= MOST_SCORES
+    assert len(saved.index) <= MAX_SCORES
     assert saved.index.tolist() == naive.block_maxima(scores.tolist(), block)
     assert saved.expected is not None
     assert saved.upper is not None
@@ -65,7 +65,7 @@ def test_a_longer_series_keeps_the_largest_score_of_each_block(points: int) -> N
 
 
 def test_no_event_of_a_long_series_is_lost() -> None:
-    scores = np.full(MOST_SCORES * 7 + 3, 0.5)
+    scores = np.full(MAX_SCORES * 7 + 3, 0.5)
     events = np.random.default_rng(1).choice(len(scores), 200, replace=False)
     scores[events] = ABOVE
     saved = kept(scores)
@@ -73,7 +73,7 @@ def test_no_event_of_a_long_series_is_lost() -> None:
 
 
 def test_a_last_block_of_one_point_with_score_zero_keeps_that_point() -> None:
-    points = 2 * MOST_SCORES - 1
+    points = 2 * MAX_SCORES - 1
     saved = kept(np.zeros(points))
     assert saved.index[-1] == points - 1
 
