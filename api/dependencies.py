@@ -39,7 +39,7 @@ async def _content(request: Request) -> bytes:
 
 
 def visible(series_id: str, caller: Caller) -> str:
-    """Return the id; `NotFoundError` if the caller's key does not see the series."""
+    """Return the id; raise `NotFoundError` if the caller's key does not see the series."""
     if not caller.sees(series_id):
         raise series_not_found()
     return series_id

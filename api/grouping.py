@@ -14,15 +14,15 @@ Result = TypeVar("Result")
 class Grouped(Generic[Item, Result]):
     """Collects the next group of items while a thread processes the current one. Belongs to one event loop.
 
-    `call` takes at most `at_most` items and returns a result or an error for each, in order. If it raises, every caller
-    in the group gets the error.
+    `call` takes at most `max_items` items and returns a result or an error for each, in order. If it raises, every
+    caller in the group gets the error.
     """
 
     def __init__(
-        self, call: Callable[[Sequence[Item]], Sequence[Result | TsadError]], at_most: int, lane: Lane
+        self, call: Callable[[Sequence[Item]], Sequence[Result | TsadError]], max_items: int, lane: Lane
     ) -> None:
         self._call = call
-        self._at_most = at_most
+        self._max_items = max_items
         self._lane = lane
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._task: asyncio.Task[None] | None = None
@@ -38,7 +38,7 @@ class Grouped(Generic[Item, Result]):
     async def _process_groups(self) -> None:
         try:
             while self._waiting:
-                group, self._waiting = self._waiting[: self._at_most], self._waiting[self._at_most :]
+                group, self._waiting = self._waiting[: self._max_items], self._waiting[self._max_items :]
                 await self._process(group)
         finally:
             self._task = None

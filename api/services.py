@@ -25,14 +25,14 @@ from shared.metrics import Metrics, Publisher
 from shared.queue import Announcer, make_celery
 from shared.settings import Settings
 from shared.store import inspection, series
-from shared.store.admissions import ACCEPT_AT_MOST
+from shared.store.admissions import MAX_JOBS_PER_ACCEPT
 from shared.store.engine import Sessions, make_engine
 from shared.store.latest import LatestVersions
 from shared.telemetry import Latencies, connect
 
-SERIES_KEPT_S = 5.0
-HOLDINGS_KEPT_S = 60.0
-BANDS_KEPT = 10_000
+SERIES_COUNT_CACHE_S = 5.0
+HOLDINGS_CACHE_S = 60.0
+MAX_CACHED_BANDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ class Services:
             histories=Histories(artifacts, settings.chart_cache_bytes),
             poller=Poller(sessions, lanes.upkeep),
             acceptor=acceptor,
-            grouped_fits=Grouped(partial(accept, acceptor), ACCEPT_AT_MOST, lanes.requests),
-            series_trained=Count(sessions, series.count, SERIES_KEPT_S),
-            holdings=Count(sessions, inspection.holdings, HOLDINGS_KEPT_S),
-            bands=lru_cache(BANDS_KEPT)(partial(read_band, artifacts.states)),
+            grouped_fits=Grouped(partial(accept, acceptor), MAX_JOBS_PER_ACCEPT, lanes.requests),
+            series_trained=Count(sessions, series.count, SERIES_COUNT_CACHE_S),
+            holdings=Count(sessions, inspection.holdings, HOLDINGS_CACHE_S),
+            bands=lru_cache(MAX_CACHED_BANDS)(partial(read_band, artifacts.states)),
         )
 
     async def close(self) -> None:
@@ -126,7 +126,7 @@ class Count(Generic[Counted]):
     _cached: dict[tuple[str, ...], tuple[Counted, float]] = field(default_factory=dict)  # count and its monotonic time
 
     def read(self, *arguments: str) -> Counted:
-        """Return the count; `UnavailableError` if the cached one is too old and the database is unavailable."""
+        """Return the count; raise `UnavailableError` if the cached one is too old and the database is unavailable."""
         if arguments not in self._cached or time.monotonic() - self._cached[arguments][1] >= self.keep_s:
             with self.sessions.begin() as session:
                 counted = self.count(session, *arguments)

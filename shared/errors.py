@@ -50,7 +50,7 @@ class Code(StrEnum):
     TOO_MANY_LINES = "too_many_lines"  # of a bulk fit
     JOB_FINISHED = "job_finished"  # too late to cancel
     JOB_NOT_RETRYABLE = "job_not_retryable"  # the job succeeded, or is still open
-    DATA_GONE = "data_gone"  # the job's training data was deleted, so there is no retry
+    DATA_GONE = "data_gone"  # the job's training data was deleted, so it cannot be retried
     TOO_MANY_STREAMS = "too_many_streams"
     VERSION_PINNED = "version_pinned"  # a pinned version cannot be deleted
     # jobs that failed

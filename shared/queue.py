@@ -88,11 +88,11 @@ def messages_waiting(client: redis.Redis) -> int | None:
 
 
 class Announcer:
-    """Publishes in its own thread, so that no response waits for Redis. Drops messages beyond `at_most`."""
+    """Publishes in its own thread, so that no response waits for Redis. Drops messages beyond `max_waiting`."""
 
-    def __init__(self, app: Celery, at_most: int = 10_000) -> None:
+    def __init__(self, app: Celery, max_waiting: int = 10_000) -> None:
         self._app = app
-        self._waiting: Queue[str | None] = Queue(at_most)
+        self._waiting: Queue[str | None] = Queue(max_waiting)
         self._thread = Thread(target=self._run, name="announcer", daemon=True)
         self._thread.start()
 

@@ -1,4 +1,4 @@
-"""Spans of requests and fits, sent to a collector when the settings name one. Needs the extra `tracing`.
+"""Spans of requests and fits, sent to a trace collector if the settings name one. Needs the extra `tracing`.
 
 The message to the worker holds only the job's id. The request id in the job's row links a fit to the request that asked
 for it: a request without an id gets the ids of its trace and span as its request id.

@@ -1,4 +1,4 @@
-"""The collector, the only code that deletes artifacts: it deletes those that no row refers to, now or later.
+"""The collector, the only code that deletes artifacts: those that no row refers to now or can refer to later.
 
 The reconciler collects every `COLLECT_S`. `python -m worker.collecting` collects once; `--dry-run` only lists.
 """
@@ -24,25 +24,25 @@ KEYS_AT_A_TIME = 500
 
 def collect(sessions: Sessions, artifacts: Artifacts, grace_s: float) -> int:
     """Record orphaned artifacts, and delete those recorded `grace_s` ago or earlier; return how many were deleted."""
-    for folder in (artifacts.data, artifacts.states):
-        for keys in _batches(folder):
+    for store in (artifacts.data, artifacts.states):
+        for keys in _batches(store):
             with sessions.begin() as session:
                 garbage.note(session, keys)
-        folder.sweep(older_than=time.time() - grace_s)
+        store.sweep(older_than=time.time() - grace_s)
     return sum(_delete(artifacts, names) for names in _garbage_batches(sessions, grace_s))
 
 
 def orphaned(sessions: Sessions, artifacts: Artifacts) -> Iterator[str]:
     """Yield the names of artifacts of any age that no row refers to now. Changes nothing."""
-    for folder in (artifacts.data, artifacts.states):
-        for keys in _batches(folder):
+    for store in (artifacts.data, artifacts.states):
+        for keys in _batches(store):
             with sessions.begin() as session:
                 names = garbage.orphaned(session, keys)
             yield from names
 
 
-def _batches(folder: Store) -> Iterator[list[Key]]:
-    keys = folder.keys()
+def _batches(store: Store) -> Iterator[list[Key]]:
+    keys = store.keys()
     while batch := list(islice(keys, KEYS_AT_A_TIME)):
         yield batch
 

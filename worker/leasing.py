@@ -29,14 +29,16 @@ class LostError(TsadError):
 class Lease:
     """Renews the lease in its own thread, stores progress, and fails a job that exceeds `FIT_TIME_LIMIT_S`.
 
-    A fit learns that its job is lost when it reports progress. `give_up` ends a fit that does not report in time.
+    A fit learns that its job is lost when it reports progress. `kill_process` ends a fit that does not report in time.
     """
 
-    def __init__(self, sessions: Sessions, claim: Claim, settings: Settings, give_up: Callable[[], object]) -> None:
+    def __init__(
+        self, sessions: Sessions, claim: Claim, settings: Settings, kill_process: Callable[[], object]
+    ) -> None:
         self._sessions = sessions
         self._claim = claim
         self._settings = settings
-        self._give_up = give_up
+        self._kill_process = kill_process
         self._progress = 0.0
         self._lost = Event()
         self._ended = Event()
@@ -72,7 +74,7 @@ class Lease:
                         logger.warning(
                             "job %s: lost, and its fit did not stop: killing the process", self._claim.job_id
                         )
-                        self._give_up()
+                        self._kill_process()
                     return
             except UnavailableError:
                 logger.warning("job %s: heartbeat failed, the database is unavailable", self._claim.job_id)

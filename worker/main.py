@@ -59,7 +59,7 @@ def resources() -> training.Training:
         settings=settings,
         tracing=start_tracing(settings, "tsad-worker"),
         worker=current_task.request.hostname or "unknown",
-        give_up=_kill_this_process,
+        kill_process=_kill_this_process,
     )
 
 

@@ -26,7 +26,7 @@ from worker import collecting
 
 logger = logging.getLogger(__name__)
 
-MAX_CRASHES = 3  # expired leases until the job itself counts as the cause
+MAX_CRASHES = 3  # expired leases after which the job itself counts as the cause
 ROWS_AT_A_TIME = 500
 SERIES_AT_A_TIME = 1000
 RESEND_AFTER_S, RESEND_DOUBLINGS = 10.0, 5  # backoff while a message may still wait in Redis

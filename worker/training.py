@@ -48,7 +48,7 @@ class Training:
     announce: Callable[[str], object]  # publishes a job id
     settings: Settings
     worker: str  # name of this worker in jobs
-    give_up: Callable[[], object]  # ends this process if its fit does not stop after the job is lost
+    kill_process: Callable[[], object]  # ends this process if its fit does not stop after the job is lost
     tracing: Tracing | None = None
 
 
@@ -83,7 +83,7 @@ def _attempt(training: Training, claim: Claim, began: float) -> None:
     """Fit and publish, and store the outcome in the job's row."""
     job_id, outcome = claim.job_id, "released"
     try:
-        with Lease(training.sessions, claim, training.settings, training.give_up) as lease:
+        with Lease(training.sessions, claim, training.settings, training.kill_process) as lease:
             number = _fit_and_publish(training, claim, lease)
     except LostError:
         outcome = "lost"

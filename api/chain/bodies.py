@@ -1,4 +1,4 @@
-"""Limits on request bodies: expanded size, total size within the process, and lowest transfer rate."""
+"""Limits on request bodies: expanded size, total size within the process, and minimum transfer rate."""
 
 import asyncio
 import time
@@ -10,8 +10,8 @@ from shared.errors import BusyError, Code, InputError
 
 WAIT_FOR_BUDGET_S = 5.0
 MAX_PAUSE_S = 30.0  # between two parts of a body: a stalled body holds memory
-PATIENCE_S = 60.0  # for a whole body, plus a second for each SLOWEST_BYTES_PER_S bytes of it
-SLOWEST_BYTES_PER_S = 4096
+BODY_WITHIN_S = 60.0  # for a whole body, plus a second for each MIN_BYTES_PER_S bytes of it
+MIN_BYTES_PER_S = 4096
 MAX_EXPANSION = 200  # times the compressed size; JSON of real points expands 5 to 50 times
 EXPANDS_FREELY_BYTES = 1024 * 1024  # up to this size, any expansion is harmless
 SMALL_BYTES = 64 * 1024  # the first bytes of each body are free, so predictions never wait for large uploads
@@ -22,7 +22,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 class Budget:
     """Bytes that all bodies of this process may hold together.
 
-    A body takes bytes as they arrive; its Content-Length takes none. Partly received bodies could thus wait for each
+    A body takes bytes as they arrive, not by its Content-Length. Partly received bodies could thus wait for each
     other forever, so the budget reserves the size of the largest body for one body at a time, which can always finish.
     """
 
@@ -145,7 +145,7 @@ class LimitedBody:
     async def _receive_in_time(self) -> Message:
         if not self._arriving:  # only a disconnect can follow, and it has no deadline
             return await self._receive()
-        left_s = PATIENCE_S + self._received_bytes / SLOWEST_BYTES_PER_S - self._waited_s
+        left_s = BODY_WITHIN_S + self._received_bytes / MIN_BYTES_PER_S - self._waited_s
         began = time.monotonic()
         try:
             async with asyncio.timeout(max(min(left_s, MAX_PAUSE_S), 0)):
@@ -153,7 +153,7 @@ class LimitedBody:
         except TimeoutError:
             raise InputError(
                 Code.BODY_TOO_SLOW,
-                f"The body stopped arriving, or is slower than {SLOWEST_BYTES_PER_S:,} bytes a second. Send it again.",
+                f"The body stopped arriving, or is slower than {MIN_BYTES_PER_S:,} bytes a second. Send it again.",
             ) from None
         self._waited_s += time.monotonic() - began
         self._received_bytes += len(message.get("body", b""))

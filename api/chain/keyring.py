@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 READ_EVERY_S = 2.0  # a revoked key stops working everywhere within 5 s, even if a read is slow
 PAUSE_S = 0.1  # between two reads, so that guessed keys cost at most ten queries a second
 TRUSTED_S = 60.0  # how long the last read stays valid while the database is unavailable
-SHOWN_S = 60.0  # how long a browser session is read again after it was last shown
+PRESENTED_S = 60.0  # how long reads include a browser session after it was last presented
 _PREFIX_BYTES = 8  # of a digest, to look up an entry; the whole digest is then compared in constant time
 
 
@@ -38,7 +38,7 @@ _Entries = dict[bytes, _Entry]
 class _Snapshot:
     any_created: bool  # whether any key was ever created
     keys: _Entries
-    browsers: _Entries  # sessions that were shown to this process lately
+    browsers: _Entries  # sessions recently presented to this process
     key_ids: frozenset[str]
     read_at: float  # monotonic
 
@@ -51,7 +51,7 @@ class Keyring:
         self._lane = lane
         self._off = off
         self._snapshot = _Snapshot(any_created=True, keys={}, browsers={}, key_ids=frozenset(), read_at=-math.inf)
-        self._shown: dict[bytes, float] = {}  # digests of browser sessions, and when each was last shown
+        self._presented: dict[bytes, float] = {}  # digests of browser sessions, and when each was last presented
         self._requested = asyncio.Event()
         self._next_read = asyncio.Event()  # set when the next read has finished
         self._task: asyncio.Task[None] | None = None
@@ -74,16 +74,16 @@ class Keyring:
         database has been unavailable for `TRUSTED_S`.
         """
         presented = digest(token)
-        return await self._found(lambda: self._look_up(self._snapshot.keys, presented))
+        return await self._find(lambda: self._look_up(self._snapshot.keys, presented))
 
     async def find_browser(self, token: str) -> Caller | None:
-        """Return the caller of a browser session, like `find`. A process reads only the sessions that it is shown."""
+        """Return the caller of a browser session, like `find`. A process reads only sessions presented to it."""
         presented = digest(token)
-        self._shown[presented] = time.monotonic()
-        return await self._found(lambda: self._look_up(self._snapshot.browsers, presented))
+        self._presented[presented] = time.monotonic()
+        return await self._find(lambda: self._look_up(self._snapshot.browsers, presented))
 
     async def is_open(self) -> bool:
-        """Whether no key was ever created; `UnavailableError` if the database has been down for `TRUSTED_S`."""
+        """Whether no key was ever created; raise `UnavailableError` if the database has been down for `TRUSTED_S`."""
         if not self._is_trusted():
             await self.read_again()
             self._check_trusted()
@@ -102,7 +102,7 @@ class Keyring:
         self._requested.set()
         await self._next_read.wait()
 
-    async def _found(self, look_up: Callable[[], Caller | None]) -> Caller | None:
+    async def _find(self, look_up: Callable[[], Caller | None]) -> Caller | None:
         caller = look_up()
         if caller is None:
             await self.read_again()
@@ -128,35 +128,35 @@ class Keyring:
         while True:
             finished, self._next_read = self._next_read, asyncio.Event()
             self._requested.clear()
-            shown = [session for session, at in self._shown.items() if at > time.monotonic() - SHOWN_S]
+            presented = [session for session, at in self._presented.items() if at > time.monotonic() - PRESENTED_S]
             try:
-                self._snapshot = await self._lane(self._read, shown)
+                self._snapshot = await self._lane(self._read, presented)
             except TsadError as error:
                 logger.warning("cannot read the API keys: %s", error.code)
             except Exception:
                 logger.exception("cannot read the API keys")
-            self._forget_sessions(shown)
+            self._forget_sessions(presented)
             finished.set()
             await asyncio.sleep(PAUSE_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(READ_EVERY_S - PAUSE_S):
                     await self._requested.wait()
 
-    def _forget_sessions(self, shown: list[bytes]) -> None:
-        """Forget sessions that were read and are not valid, and those that were not shown for `SHOWN_S`."""
+    def _forget_sessions(self, presented: list[bytes]) -> None:
+        """Forget sessions that were read and are not valid, and those not presented for `PRESENTED_S`."""
         valid = {entry.digest for entry in self._snapshot.browsers.values()}
-        oldest = time.monotonic() - SHOWN_S
-        unread = self._shown.keys() - shown
-        self._shown = {
+        oldest = time.monotonic() - PRESENTED_S
+        unread = self._presented.keys() - presented
+        self._presented = {
             session: at
-            for session, at in self._shown.items()
+            for session, at in self._presented.items()
             if at > oldest and (session in valid or session in unread)
         }
 
-    def _read(self, shown: list[bytes]) -> _Snapshot:
+    def _read(self, presented: list[bytes]) -> _Snapshot:
         began = time.monotonic()
         with self._sessions.begin() as session:
-            credentials = keys.read(session, shown)
+            credentials = keys.read(session, presented)
         key_ids = frozenset(credential.caller.key_id for credential in credentials.valid)
         valid, browsers = _entries(credentials.valid, began), _entries(credentials.browsers, began)
         return _Snapshot(credentials.any_created, valid, browsers, key_ids, began)

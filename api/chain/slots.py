@@ -111,7 +111,7 @@ class RequestId:
 class Limits:
     """Middleware that limits path, query string and body before anything parses them.
 
-    Paths have no control characters: the patterns of routes accept a line feed at their end.
+    It rejects control characters in paths, because route patterns accept a trailing line feed.
 
     The limits are a body's size, its expanded size, and the total size of all bodies of the process.
     """

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 # page's scripts would have to unpack.
 Column = NDArray[np.object_]
 
-MAX_OF_BAND = 1_000
-MAX_WITH_MARKERS = 200  # points; longer charts have no dots
+MAX_BAND_POINTS = 1_000
+MAX_POINTS_WITH_MARKERS = 200  # points; longer charts have no dots
 TIME = "%{x|%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -68,7 +68,7 @@ def training(excerpt: Excerpt) -> "Figure":
 
 
 def band_indices(excerpt: Excerpt) -> NDArray[np.intp]:
-    """Return the indices (m,) of the points that outline the band, at most `MAX_OF_BAND`.
+    """Return the indices (m,) of the points that outline the band, at most `MAX_BAND_POINTS`.
 
     Points inside a constant part of the band are omitted.
     """
@@ -77,7 +77,7 @@ def band_indices(excerpt: Excerpt) -> NDArray[np.intp]:
         columns = np.nan_to_num(np.stack([excerpt.expected, excerpt.lower, excerpt.upper])[:, indices])
         constant = (np.diff(columns) == 0).all(axis=0)
         indices = indices[~np.concatenate(([False], constant[:-1] & constant[1:], [False]))]
-    return indices[np.unique(np.linspace(0, len(indices) - 1, min(len(indices), MAX_OF_BAND)).astype(np.intp))]
+    return indices[np.unique(np.linspace(0, len(indices) - 1, min(len(indices), MAX_BAND_POINTS)).astype(np.intp))]
 
 
 def band_edges(excerpt: Excerpt, indices: NDArray[np.intp]) -> tuple[Values, Values] | None:
@@ -122,7 +122,7 @@ def _line(excerpt: Excerpt) -> dict[str, Any]:
         "x": _milliseconds(excerpt.timestamps),
         "y": excerpt.values.astype(object),
         "customdata": _with_scores(excerpt, np.arange(len(excerpt.timestamps))),
-        "mode": "lines+markers" if len(excerpt.timestamps) <= MAX_WITH_MARKERS else "lines",
+        "mode": "lines+markers" if len(excerpt.timestamps) <= MAX_POINTS_WITH_MARKERS else "lines",
         "name": "value",
         "line": {"width": 1.5},
         "marker": {"size": 4},

@@ -14,7 +14,7 @@ from shared.domain.thinning import extremes, peaks
 from shared.domain.training_scores import TrainingScores
 from shared.domain.versions import Version
 
-MIN_SHOWN, MAX_SHOWN, DEFAULT_SHOWN = 16, 20_000, 4_000
+MIN_SHOWN, MAX_SHOWN, DEFAULT_SHOWN = 16, 20_000, 4_000  # points of an excerpt
 SCALES = np.round(np.geomspace(0.2, 5.0, 141), 4)  # thresholds to compare, as multiples of the version's threshold
 
 
@@ -56,8 +56,8 @@ class History:
         counts: list[int] = (len(ordered) - np.searchsorted(ordered, SCALES, side="right")).tolist()
         return counts
 
-    def excerpt(self, first: int, last: int, at_most: int) -> Excerpt:
-        """Return the points from `first` to `last`, in seconds, both included, thinned to `at_most` (>= 16) points.
+    def excerpt(self, first: int, last: int, max_points: int) -> Excerpt:
+        """Return the points from `first` to `last`, in seconds, both included, thinned to `max_points` (>= 16) points.
 
         Half of these are the smallest and largest values of slices, a quarter the highest scores of slices, and a
         quarter all anomalies. If the anomalies need more than a quarter, only those among the highest scores are kept.
@@ -66,12 +66,12 @@ class History:
         score_slice = slice(*np.searchsorted(self.scores.index, (start, end)).tolist())
         index, score = self.scores.index[score_slice], self.scores.score[score_slice]
         anomalies = np.flatnonzero(score > 1)
-        if end - start <= at_most:
+        if end - start <= max_points:
             indices = np.arange(start, end)
         else:
-            outline = start + extremes(self.series.values[start:end], at_most // 2)
-            kept_anomalies = anomalies if len(anomalies) <= at_most // 4 else anomalies[:0]
-            indices = np.unique(np.concatenate((outline, index[peaks(score, at_most // 4)], index[kept_anomalies])))
+            outline = start + extremes(self.series.values[start:end], max_points // 2)
+            kept_anomalies = anomalies if len(anomalies) <= max_points // 4 else anomalies[:0]
+            indices = np.unique(np.concatenate((outline, index[peaks(score, max_points // 4)], index[kept_anomalies])))
         return Excerpt(
             timestamps=self.series.timestamps[indices],
             values=self.series.values[indices],

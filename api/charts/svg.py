@@ -33,7 +33,7 @@ THEMES = {
     },
 }
 DIAMOND = "m0-5l5 5l-5 5l-5-5z"
-CHARACTER = 7.2  # approximate width of a character, in pixels
+CHARACTER_WIDTH = 7.2  # approximate width of a character, in pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def training(version: Version, excerpt: Excerpt, width: int, height: int, theme:
     low, high = _range(excerpt.values, edges)
     y_ticks = ticks.numbers(low, high, max((height - 84) // 36, 1))
     frame = _frame(excerpt, width, height, (low, high), [label for _, label in y_ticks])
-    line_length = max(int((frame.right - frame.left) / CHARACTER), 1)  # characters between left and right
+    line_length = max(int((frame.right - frame.left) / CHARACTER_WIDTH), 1)  # characters between left and right
     x_ticks = ticks.times(frame.first, frame.last, line_length // 12 + 1)
     title = f"{version.series_id} · version {version.version} · {version.detector}"
     summary = _summary(version)
@@ -97,7 +97,7 @@ def training(version: Version, excerpt: Excerpt, width: int, height: int, theme:
 
 def _frame(excerpt: Excerpt, width: int, height: int, value_range: tuple[float, float], y_labels: list[str]) -> Frame:
     """Return the plot area, with margins for the title and the labels."""
-    margin = 14 + CHARACTER * max(len(label) for label in y_labels)
+    margin = 14 + CHARACTER_WIDTH * max(len(label) for label in y_labels)
     return Frame(
         left=round(min(margin, width / 3)),
         right=width - 26,
@@ -111,7 +111,7 @@ def _frame(excerpt: Excerpt, width: int, height: int, value_range: tuple[float, 
 
 
 def _range(values: Values, edges: tuple[Values, Values] | None) -> tuple[float, float]:
-    """Return the range of the y axis: all values, and the band as far as the values keep a third of the height."""
+    """Return the range of the y axis: all values, and as much of the band as leaves them a third of the height."""
     low, high = float(values.min()), float(values.max())
     half_range = max(high / 2 - low / 2, 1e-9 * max(abs(low), abs(high)), ticks.SMALLEST)
     if edges is not None:

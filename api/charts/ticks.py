@@ -13,23 +13,23 @@ _MONTH, _YEAR = 30.4 * _DAY, 365.25 * _DAY  # on average
 _EARLY_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 
 
-def numbers(low: float, high: float, at_most: int) -> list[tuple[float, str]]:
-    """Return about `at_most` ticks from `low` to `high`, with labels: multiples of 1, 2 or 5 times a power of ten."""
-    span = high / at_most - low / at_most  # divided first, because the difference may overflow
+def numbers(low: float, high: float, max_ticks: int) -> list[tuple[float, str]]:
+    """Return about `max_ticks` ticks from `low` to `high`, with labels: multiples of 1, 2 or 5 times a power of ten."""
+    span = high / max_ticks - low / max_ticks  # divided first, because the difference may overflow
     if not span > SMALLEST:
         return [(low, f"{low:.6g}")]
     power = 10.0 ** math.floor(math.log10(span))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= 0.999 * span)
     first, last = math.ceil(low / step), math.floor(high / step)
-    if last - first > 2 * at_most:  # so far from zero that rounding swallows a step
+    if last - first > 2 * max_ticks:  # so far from zero that rounding swallows a step
         return [(low, f"{low:.6g}")]
     digits = max(math.ceil(math.log10(max(abs(low), abs(high)) / step)) + 1, 6)
     return [(multiple * step, f"{multiple * step:.{digits}g}") for multiple in range(first, last + 1)]
 
 
-def times(first: int, last: int, at_most: int) -> list[tuple[int, str]]:
-    """Return about `at_most` ticks at round times from `first` to `last` (seconds since 1970), with labels."""
-    span = max(last - first, 1) / at_most
+def times(first: int, last: int, max_ticks: int) -> list[tuple[int, str]]:
+    """Return about `max_ticks` ticks at round times from `first` to `last` (seconds since 1970), with labels."""
+    span = max(last - first, 1) / max_ticks
     if span <= _SECONDS[-1]:
         step = next(step for step in _SECONDS if step >= span)
         return [(moment, _clock(moment, step)) for moment in range(-(-first // step) * step, last + 1, step)]

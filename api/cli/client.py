@@ -19,7 +19,7 @@ _ERRORS: dict[int, type[TsadError]] = {
     HTTPStatus.GATEWAY_TIMEOUT: UnavailableError,
 }
 _LINES = msgspec.json.Decoder()
-MAX_IN_A_PAGE = 200
+MAX_PAGE_ENTRIES = 200
 
 
 class Client:
@@ -59,7 +59,7 @@ class Client:
         """Yield at most `limit` entries from the field `name` of each page; skip filters that are None or empty."""
         page_query = {key: value for key, value in filters.items() if value not in (None, "")}
         while limit > 0:
-            page = self.get(path, limit=min(limit, MAX_IN_A_PAGE), **page_query)
+            page = self.get(path, limit=min(limit, MAX_PAGE_ENTRIES), **page_query)
             yield from page[name]
             limit -= len(page[name])
             if not page["next_cursor"]:

@@ -60,7 +60,7 @@ RestartSec=5
 # Only `tsad up` receives SIGTERM: it stops its processes in order.
 KillMode=mixed
 TimeoutStopSec=120
-# A fit that runs out of memory fails by itself; systemd must not stop everything else for it.
+# A fit that runs out of memory fails by itself; systemd must not stop everything else because of it.
 OOMPolicy=continue
 LimitNOFILE=65536
 NoNewPrivileges=yes

@@ -21,12 +21,12 @@ _NUMBERS = msgspec.json.Decoder(list[float])
 
 
 def read(series_id: str, content: bytes, settings: Settings, origin: Origin) -> Fit:
-    """Decode and check the body of a fit; `InputError` if it is invalid."""
+    """Decode and check the body of a fit; raise `InputError` if it is invalid."""
     return read_body(series_id, decode(_BODY, content), settings, origin)
 
 
 def read_body(series_id: str, body: FitBody, settings: Settings, origin: Origin) -> Fit:
-    """Decode the columns of a body or bulk line, and check the fit; `InputError` if it is invalid."""
+    """Decode the columns of a body or bulk line, and check the fit; raise `InputError` if it is invalid."""
     _check_key(origin.idempotency_key)
     detector = settings.default_detector if body.detector is UNSET else body.detector
     method = Method.of(detector, body.parameters)

@@ -18,9 +18,9 @@ from shared.store.jobs import JobFilter, Revision
 
 POLL_EVERY_S = 0.1
 POLLS_PER_LIST = 5  # only every fifth poll serves streams of many jobs
-LATELY_S = 10.0  # longer than any of our transactions, so a change is still recent when it is committed
+RECENT_S = 10.0  # longer than any of our transactions, so a change is still recent when it is committed
 MAX_WAITERS = 1000
-MAX_WAIT_S = 30  # a client may request
+MAX_WAIT_S = 30  # that a client may request
 MAX_STREAMS = 200
 MAX_SNAPSHOTS = 500  # per poll; the rest follows with the next one
 
@@ -103,7 +103,7 @@ class Poller:
                 self._waiting.pop(job_id, None)
 
     def stream(self, job_filter: JobFilter, job_id: str | None = None) -> Stream:
-        """Open a stream of one job, or of all that match the filter; `BusyError` beyond `MAX_STREAMS`.
+        """Open a stream of one job, or of all that match the filter; raise `BusyError` beyond `MAX_STREAMS`.
 
         The poller holds only a weak reference, so the reader must keep the stream.
         """
@@ -159,7 +159,7 @@ class Poller:
         with self._sessions.statement() as session:
             revisions = jobs.revisions(session, job_ids)
             if reads_lists:
-                revisions |= jobs.recent_revisions(session, LATELY_S)
+                revisions |= jobs.recent_revisions(session, RECENT_S)
             unpublished = (id_ for id_, revision in revisions.items() if self._published.get(id_) != revision)
             changed = list(islice(unpublished, MAX_SNAPSHOTS)) if self._streams else []
             return revisions, jobs.find(session, changed) if changed else {}

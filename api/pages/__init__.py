@@ -65,7 +65,7 @@ def policy(nonce: str) -> str:
 
 @cache
 def asset(name: str) -> Asset:
-    """Return the file of that name; `KeyError` if there is none."""
+    """Return the file of that name; raise `KeyError` if there is none."""
     if name == "plotly.min.js":
         content = (files("plotly") / "package_data" / name).read_bytes()
     elif name in ("swagger-ui-bundle.js", "swagger-ui.css"):

@@ -24,7 +24,7 @@ _DIGITS = re.compile(r"[0-9]{1,15}")
 
 
 def timestamp_of(number: int | str) -> int:
-    """Return seconds since 1970 from a number or a string of digits; `InputError` if invalid or out of range."""
+    """Return seconds since 1970 from a number or a string of digits; raise `InputError` if invalid or out of range."""
     if isinstance(number, str):
         if not _DIGITS.fullmatch(number):
             raise InputError(
@@ -52,7 +52,7 @@ def verdict(
     *,
     with_explanation: bool = False,
 ) -> Verdict:
-    """Score one point with the state of version `number`; `InputError` if the detector needs more context."""
+    """Score one point with the state of version `number`; raise `InputError` if the detector needs more context."""
     point = Series(np.array([timestamp]), np.array([value]))
     recent = np.array(context, dtype=np.float64) if context else NO_VALUES
     verdicts = judge(fitted, point, recent=recent)

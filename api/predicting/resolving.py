@@ -22,8 +22,8 @@ from shared.store.engine import Sessions
 from shared.store.latest import LatestVersions
 
 TRUST_NAMED_S = 5.0  # how long a named version is served without reading its row again
-FOUND_AT_ONCE, LOADED_AT_ONCE = 1_000, 100  # rows and states per group; the others wait for the next one
-NAMES_KEPT = 50_000  # cached rows of versions, about 400 bytes each
+MAX_ROWS_PER_GROUP, MAX_STATES_PER_GROUP = 1_000, 100  # the others wait for the next group
+MAX_CACHED_ROWS = 50_000  # of versions, about 400 bytes each
 
 _Key = tuple[str, int]  # series id and version
 
@@ -46,10 +46,10 @@ class Resolver:
         self._sessions = sessions
         self._states = states
         self._metrics = metrics
-        self._rows: Cache[_Key, _Row] = Cache(NAMES_KEPT)
+        self._rows: Cache[_Key, _Row] = Cache(MAX_CACHED_ROWS)
         self._loading: dict[bytes, asyncio.Task[Fitted]] = {}  # by digest
-        self._find_in_group = Grouped(self._find, FOUND_AT_ONCE, states_lane)  # one query for concurrent requests
-        self._load_in_group = Grouped(self._load, LOADED_AT_ONCE, states_lane)
+        self._find_in_group = Grouped(self._find, MAX_ROWS_PER_GROUP, states_lane)  # one query for concurrent requests
+        self._load_in_group = Grouped(self._load, MAX_STATES_PER_GROUP, states_lane)
 
     async def resolve(self, series_id: str, version: int | None) -> tuple[int, Fitted]:
         """Return number and state of a version, the latest for None.
@@ -100,10 +100,10 @@ class Resolver:
             return fitted
         self._metrics.misses.inc()
         if artifact.sha256 not in self._loading:
-            self._loading[artifact.sha256] = asyncio.create_task(self._loaded(artifact))
+            self._loading[artifact.sha256] = asyncio.create_task(self._load_once(artifact))
         return await asyncio.shield(self._loading[artifact.sha256])
 
-    async def _loaded(self, artifact: Artifact) -> Fitted:
+    async def _load_once(self, artifact: Artifact) -> Fitted:
         try:
             return await self._load_in_group(artifact)
         finally:

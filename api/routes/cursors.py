@@ -31,7 +31,7 @@ def job_cursor(place: Place) -> str:
 
 
 def place_of(cursor: str | None) -> Place | None:
-    """Return the place of a job cursor, None without a cursor; `InputError` if it is invalid."""
+    """Return the place of a job cursor, None without a cursor; raise `InputError` if it is invalid."""
     if cursor is None:
         return None
     match = _JOBS.fullmatch(cursor)
@@ -41,7 +41,7 @@ def place_of(cursor: str | None) -> Place | None:
 
 
 def series_before(cursor: str | None) -> str:
-    """Return the id after which a list of series continues, empty without a cursor; `InputError` if it is invalid."""
+    """Return the id after which a list of series continues, empty without a cursor; raise `InputError` if invalid."""
     if cursor is None:
         return ""
     try:
@@ -51,7 +51,7 @@ def series_before(cursor: str | None) -> str:
 
 
 def version_limit(cursor: str | None) -> int | None:
-    """Return the number below which a list of versions continues, None without a cursor; `InputError` if invalid."""
+    """Return the number below which versions continue, None without a cursor; raise `InputError` if it is invalid."""
     if cursor is None:
         return None
     if not _VERSIONS.fullmatch(cursor):

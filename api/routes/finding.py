@@ -25,7 +25,7 @@ JobId = Annotated[str, Depends(_job_id)]
 
 
 def find_job(services: Services, caller: Caller, job_id: str) -> Job:
-    """Return the job; `NotFoundError` if there is none, or if the caller's key does not see its series."""
+    """Return the job; raise `NotFoundError` if there is none, or if the caller's key does not see its series."""
     with services.sessions.begin() as session:
         job = jobs.find(session, [job_id]).get(job_id)
     if job is None or not caller.sees(job.series_id):

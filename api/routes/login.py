@@ -68,7 +68,7 @@ async def sign_out(request: Request, services: ServicesOf) -> Response:
 
 
 async def _form(request: Request) -> dict[str, list[str]]:
-    """Read the fields of the form; `InputError` if it is larger than `MAX_BYTES`."""
+    """Read the fields of the form; raise `InputError` if it is larger than `MAX_BYTES`."""
     content = b""
     async for part in request.stream():
         content += part

@@ -30,10 +30,10 @@ from shared.telemetry import Kind, Latency
 
 router = APIRouter(tags=["pages"])
 
-SERIES_OF_A_PAGE, JOBS_OF_A_PAGE, VERSIONS_OF_A_PAGE = 30, 50, 10
-JOBS_BESIDE = 10  # of the series, on the pages of a job and of a series
+SERIES_PER_PAGE, JOBS_PER_PAGE, VERSIONS_PER_PAGE = 30, 50, 10
+JOBS_OF_SERIES = 10  # on the pages of a job and of a series
 RUNNING_SHOWN, FAILED_SHOWN = 8, 5
-MAX_COUNTED = 10_000  # open jobs: counting more exactly is not worth the time
+MAX_COUNTED = 10_000  # open jobs: an exact count beyond this is not worth the time
 
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
 _TITLES = {Kind.INFERENCE: "Prediction", Kind.TRAINING: "Fit"}
@@ -52,7 +52,7 @@ def start(
     after = series_before(cursor)
     with services.sessions.begin() as session:
         summaries = (
-            series_store.page(session, prefix, after, SERIES_OF_A_PAGE + 1, caller.series_prefix)
+            series_store.page(session, prefix, after, SERIES_PER_PAGE + 1, caller.series_prefix)
             if _PREFIX.fullmatch(prefix)
             else []
         )
@@ -63,7 +63,7 @@ def start(
         failed = jobs.page(
             session, JobFilter(status=Status.FAILED, visible_prefix=caller.series_prefix), None, FAILED_SHOWN
         )
-    page, last = split_page(summaries, SERIES_OF_A_PAGE)
+    page, last = split_page(summaries, SERIES_PER_PAGE)
     return render(
         request,
         "start.html",
@@ -75,7 +75,7 @@ def start(
         more=last.series_id if last else None,
         trained=services.series_trained.read(caller.series_prefix),
         open_jobs=open_jobs,
-        most_counted=MAX_COUNTED,
+        max_counted=MAX_COUNTED,
         latencies=_latencies(services),
         running=_jobs(running),
         failed=_jobs(failed),
@@ -96,8 +96,8 @@ def jobs_page(
         check_series_id(series_id) if series_id.strip() else None, status, visible_prefix=caller.series_prefix
     )
     with services.sessions.begin() as session:
-        rows = jobs.page(session, selection, place_of(cursor or None), JOBS_OF_A_PAGE + 1)
-    page, last = split_page(rows, JOBS_OF_A_PAGE)
+        rows = jobs.page(session, selection, place_of(cursor or None), JOBS_PER_PAGE + 1)
+    page, last = split_page(rows, JOBS_PER_PAGE)
     filters = {"status": selection.status, "series_id": selection.series_id}
     return render(
         request,
@@ -118,7 +118,7 @@ def job_page(request: Request, services: ServicesOf, caller: CallerOf, job_id: J
     """Show one job: its request and its outcome."""
     job = find_job(services, caller, job_id)
     with services.sessions.begin() as session:
-        others = jobs.page(session, JobFilter(job.series_id), None, JOBS_BESIDE)
+        others = jobs.page(session, JobFilter(job.series_id), None, JOBS_OF_SERIES)
     return render(request, "job.html", now=datetime.now(UTC), job=job, others=_jobs(others))
 
 
@@ -129,9 +129,9 @@ def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cur
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
         check_exists(session, series_id, summary)
-        rows = versions.page(session, series_id, below, VERSIONS_OF_A_PAGE + 1)
-        newest = _jobs(jobs.page(session, JobFilter(series_id), None, JOBS_BESIDE))
-    entries, last = split_page(timeline(rows, services.bands), VERSIONS_OF_A_PAGE)
+        rows = versions.page(session, series_id, below, VERSIONS_PER_PAGE + 1)
+        newest = _jobs(jobs.page(session, JobFilter(series_id), None, JOBS_OF_SERIES))
+    entries, last = split_page(timeline(rows, services.bands), VERSIONS_PER_PAGE)
     return render(
         request,
         "series.html",

@@ -104,7 +104,7 @@ def list_detectors(services: ServicesOf) -> Response:
 
 
 def _existing(summary: SeriesSummary | None) -> SeriesAnswer:
-    """Convert a summary; `NotFoundError` if there is none."""
+    """Convert a summary; raise `NotFoundError` if there is none."""
     if summary is None:
         raise series_not_found()
     return SeriesAnswer.of(summary)

@@ -55,7 +55,7 @@ def drain(stack: Stack) -> float:
 
     def open_jobs() -> int:
         with sessions.statement() as session:
-            return admissions.admission(session, count_at_most=1).open_jobs
+            return admissions.admission(session, max_count=1).open_jobs
 
     with stack.worker():
         began = clock()
@@ -102,9 +102,9 @@ def large_fit(stack: Stack, pairs: int) -> Iterator[Figure]:
             overhead.append(clock() - began - to_202 - version["fit_ms"] / 1000)
     mib = round(len(body) / MIB, 1)
     work = f"fit of {POINTS:,} points"
-    yield single(f"{work}: 202 beside json.loads", "times", accepted, Target(AT_MOST, 1, 0.6), body_mib=mib)
-    yield single(f"{work}: peak memory beside the body", "times", memory, Target(AT_MOST, 6, 3), body_mib=mib)
-    yield single(f"{work}: from 202 to its version, less the fit", "s", overhead, Target(AT_MOST, 1))
+    yield single(f"{work}: 202 versus json.loads", "times", accepted, Target(AT_MOST, 1, 0.6), body_mib=mib)
+    yield single(f"{work}: peak memory versus the body", "times", memory, Target(AT_MOST, 6, 3), body_mib=mib)
+    yield single(f"{work}: from 202 to its version, without the fit", "s", overhead, Target(AT_MOST, 1))
 
 
 def cancel_all(stack: Stack) -> None:

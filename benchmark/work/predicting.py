@@ -102,14 +102,14 @@ def under_fits(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
     requests = [request("POST", "/predict/warm", POINT)]
     half_capacity = checked(closed_loop(stack.api, requests, CONNECTIONS, seconds)).rate / 2
     large = body_of(range(200_000), np.random.default_rng(1).normal(size=200_000).tolist())
-    places = count()
+    numbers = count()
 
     def p99() -> float:
         tally = checked(open_loop(stack.api, requests, 64, half_capacity, 2 * seconds))
         return 1000 * statistics.quantiles(tally.latencies, n=100)[98]
 
     def fitting() -> float:
-        job_ids = [stack.send(f"busy-{next(places)}", large) for _ in range(60)]
+        job_ids = [stack.send(f"busy-{next(numbers)}", large) for _ in range(60)]
         with stack.worker():
             latency = p99()
         for job_id in job_ids:
@@ -127,7 +127,7 @@ def under_fits(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
     work = "p99 while workers fit, open loop"
     yield paired(work, "ms", fitting, p99, Target(AT_MOST, 3, 1.5), pairs, rate=round(half_capacity))
     yield paired(
-        f"{work}, beside empty loops", "ms", fitting, looping, Target(AT_MOST, 2), pairs, rate=round(half_capacity)
+        f"{work}, versus busy loops", "ms", fitting, looping, Target(AT_MOST, 2), pairs, rate=round(half_capacity)
     )
 
 

@@ -50,7 +50,7 @@ def plots(stack: Stack, pairs: int) -> Iterator[Figure]:
         stack.client.get("/series/plotted/versions/latest/points?from=1000&to=500000")
         points.append(clock() - began)
     yield single(f"plot of {POINTS:,} points: static picture", "s", pictures, Target(AT_MOST, 0.2))
-    yield single(f"plot of {POINTS:,} points: a closer look", "s", points, Target(AT_MOST, 0.2))
+    yield single(f"plot of {POINTS:,} points: zooming in", "s", points, Target(AT_MOST, 0.2))
     yield single(f"plot of {POINTS:,} points: answer", "s", seconds, Target(AT_MOST, 0.5))
     yield single(f"plot of {POINTS:,} points: page without the cached script", "KiB", sizes, Target(AT_MOST, 500))
 

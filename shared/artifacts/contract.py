@@ -27,7 +27,7 @@ class Store(Protocol):
         """Yield the keys of all artifacts, and skip files with other names."""
 
     def sweep(self, older_than: float) -> None:
-        """Delete temporary files of dead writers that were last written before the epoch second `older_than`."""
+        """Delete temporary files last written before the epoch second `older_than`: their writers are dead."""
 
     def check(self) -> None:
         """Raise `UnavailableError` if artifacts cannot be written."""

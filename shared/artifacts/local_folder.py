@@ -13,7 +13,7 @@ from shared.domain.versions import Artifact
 from shared.errors import Code, DamagedError, UnavailableError
 
 _MAX_DURABLE_FOLDERS = 100_000
-_READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # follows no link and does not wait for a pipe
+_READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # rejects symbolic links, never blocks on a pipe
 
 
 class LocalFolder:
@@ -62,7 +62,7 @@ class LocalFolder:
                     yield key
 
     def sweep(self, older_than: float) -> None:
-        """Delete temporary files of dead writers that were last written before the epoch second `older_than`."""
+        """Delete temporary files last written before the epoch second `older_than`: their writers are dead."""
         for folder in self._folders():
             for file in folder.glob(f"{TEMPORARY}*"):
                 with suppress(FileNotFoundError):

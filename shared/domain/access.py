@@ -58,7 +58,7 @@ def new_token() -> str:
 
 
 def check_token(token: str) -> str:
-    """Return the token, which tsad did not create; raise `InputError` if it does not look random."""
+    """Return a token that the user chose; raise `InputError` if it does not look random."""
     if not _TOKEN.fullmatch(token) or len(set(token)) < _MIN_DISTINCT_CHARACTERS:
         raise InputError(
             Code.CONFIGURATION,

@@ -47,7 +47,7 @@ class NewJob:
     points: int
     data: Artifact
     request_sha256: bytes  # of series, detector, parameters and data; identifies the request of an idempotency key
-    asked_at: datetime  # time of admission, by the database's clock
+    admitted_at: datetime  # time of admission, by the database's clock
     request_id: str = ""
     api_key_id: str = "-"
     idempotency_key: str | None = None

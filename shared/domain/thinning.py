@@ -10,24 +10,24 @@ from shared.domain.series import Values
 Column = NDArray[np.floating[Any]]
 
 
-def extremes(values: Values, at_most: int) -> NDArray[np.intp]:
-    """Return increasing indices (m,), m <= `at_most` (>= 4), of the smallest and largest value of each slice.
+def extremes(values: Values, max_points: int) -> NDArray[np.intp]:
+    """Return increasing indices (m,), m <= `max_points` (>= 4), of the smallest and largest value of each slice.
 
-    There are at_most // 2 - 1 slices. The indices always include the first and the last point.
+    There are max_points // 2 - 1 slices. The indices always include the first and the last point.
     """
-    if len(values) <= at_most:
+    if len(values) <= max_points:
         return np.arange(len(values))
-    edges = _edges(len(values), at_most // 2 - 1)
+    edges = _edges(len(values), max_points // 2 - 1)
     largest = _first_where(values, edges, np.maximum.reduceat(values, edges[:-1]))
     smallest = _first_where(values, edges, np.minimum.reduceat(values, edges[:-1]))
     return np.unique(np.concatenate(([0, len(values) - 1], smallest, largest)))
 
 
-def peaks(values: Column, at_most: int) -> NDArray[np.intp]:
-    """Return increasing indices (m,), m <= `at_most` (>= 1), of the maxima of `at_most` slices, the first if tied."""
-    if len(values) <= at_most:
+def peaks(values: Column, max_points: int) -> NDArray[np.intp]:
+    """Return increasing indices (m,), m <= `max_points` (>= 1): the first maximum of each of `max_points` slices."""
+    if len(values) <= max_points:
         return np.arange(len(values))
-    edges = _edges(len(values), at_most)
+    edges = _edges(len(values), max_points)
     return _first_where(values, edges, np.maximum.reduceat(values, edges[:-1]))
 
 

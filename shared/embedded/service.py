@@ -120,7 +120,7 @@ class Service(ABC):
     def rotate_log(self) -> None:
         """If the log exceeds `MAX_LOG_BYTES`, copy it over `<name>.log.1` and empty it.
 
-        The process keeps its file open, so a rename would not help. Lines written between copy and emptying are lost.
+        The process keeps its file open, so a rename would not help. Lines written between copy and truncation are lost.
         """
         with suppress(OSError):
             if self.log.stat().st_size > MAX_LOG_BYTES:

@@ -51,21 +51,21 @@ Outcome = Accepted | TsadError
 
 
 def accept(acceptor: Acceptor, fits: Sequence[Fit]) -> list[Outcome]:
-    """Store the training data and the jobs of at most `ACCEPT_AT_MOST` fits, then announce the jobs.
+    """Store the training data and the jobs of at most `MAX_JOBS_PER_ACCEPT` fits, then announce the jobs.
 
     Two steps wait for the disk. First, threads sync the files and their directory entries in parallel. Then one
-    statement inserts all jobs, and its COMMIT makes the acceptance durable. Checking for room writes nothing.
+    statement inserts all jobs, and its COMMIT makes the acceptance durable. The check for room in the queue only reads.
 
     Return one outcome for each fit, in their order; an accepted fit is durable. Raise `UnavailableError` if the
     database is unavailable; its code is `outcome_unknown` if jobs may have been stored.
     """
-    outcomes: dict[int, Outcome] = _repeated(acceptor, fits)
+    outcomes: dict[int, Outcome] = _outcomes_of_repeated(acceptor, fits)
     new = [index for index in range(len(fits)) if index not in outcomes]
     owners = {index: fits[index].origin.api_key_id for index in new}
     outcomes |= over_quota(acceptor.sessions, acceptor.settings, owners)
     new = [index for index in new if index not in outcomes]
     if new:
-        outcomes |= _stored(acceptor, {index: fits[index] for index in new})
+        outcomes |= _store_new(acceptor, {index: fits[index] for index in new})
     return [outcomes[index] for index in range(len(fits))]
 
 
@@ -77,17 +77,17 @@ def accept_one(acceptor: Acceptor, fit: Fit) -> Accepted:
     return outcome
 
 
-def _stored(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
+def _store_new(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
     """Store new fits; return their outcomes by index."""
     outcomes: dict[int, Outcome] = {}
-    asked_at, room = admit(acceptor.sessions, acceptor.settings, len(fits))
+    admitted_at, room = admit(acceptor.sessions, acceptor.settings, len(fits))
     admitted, rejected = list(fits)[:room], list(fits)[room:]
     if rejected:
         outcomes |= dict.fromkeys(rejected, queue_full(acceptor.sessions, acceptor.settings))
     jobs: dict[int, NewJob] = {}
 
     def new_job(index: int) -> NewJob | UnavailableError:
-        return _new_job(acceptor, fits[index], asked_at)
+        return _new_job(acceptor, fits[index], admitted_at)
 
     for index, job in zip(admitted, acceptor.writers.map(new_job, admitted), strict=True):
         if isinstance(job, NewJob):
@@ -103,8 +103,8 @@ def _stored(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
     return outcomes
 
 
-def _repeated(acceptor: Acceptor, fits: Sequence[Fit]) -> dict[int, Outcome]:
-    """Return the outcomes, by index, of fits whose idempotency key was used before; the queue may be full."""
+def _outcomes_of_repeated(acceptor: Acceptor, fits: Sequence[Fit]) -> dict[int, Outcome]:
+    """Return the outcomes, by index, of fits whose idempotency key was used before, even if the queue is full."""
     keys = {
         index: (fit.origin.api_key_id, fit.origin.idempotency_key)
         for index, fit in enumerate(fits)
@@ -131,7 +131,7 @@ def _accepted(existing: ExistingJob, requested: Fit | NewJob) -> Accepted:
     return Accepted(existing.job_id, requested.series_id, requested.points, existing.status, is_new=existing.same_id)
 
 
-def _new_job(acceptor: Acceptor, fit: Fit, asked_at: datetime) -> NewJob | UnavailableError:
+def _new_job(acceptor: Acceptor, fit: Fit, admitted_at: datetime) -> NewJob | UnavailableError:
     """Return the job to insert, after writing its training data to the store unless it is there already."""
     job_id = str(uuid.uuid4())
     stored = fit.data
@@ -148,7 +148,7 @@ def _new_job(acceptor: Acceptor, fit: Fit, asked_at: datetime) -> NewJob | Unava
         points=fit.points,
         data=stored.artifact,
         request_sha256=fit.request_sha256,
-        asked_at=asked_at,
+        admitted_at=admitted_at,
         request_id=fit.origin.request_id,
         api_key_id=fit.origin.api_key_id,
         idempotency_key=fit.origin.idempotency_key,
@@ -166,7 +166,7 @@ def _insert(acceptor: Acceptor, jobs: Sequence[NewJob]) -> list[Outcome]:
             with acceptor.sessions.statement() as session:
                 inserted = admissions.accept(session, jobs, acceptor.settings.accept_window_s)
             conflicts = _conflicts(acceptor, [job for job in jobs if job.job_id not in inserted])
-            return [_inserted(acceptor, job, conflicts) for job in jobs]
+            return [_outcome_of_insert(acceptor, job, conflicts) for job in jobs]
         except UnavailableError as error:
             if time.monotonic() > deadline:
                 if unknown:
@@ -185,7 +185,7 @@ def _conflicts(acceptor: Acceptor, rejected: Sequence[NewJob]) -> dict[str, Exis
         return {job.job_id: admissions.existing_job(session, job) for job in rejected}
 
 
-def _inserted(acceptor: Acceptor, job: NewJob, conflicts: Mapping[str, ExistingJob | None]) -> Outcome:
+def _outcome_of_insert(acceptor: Acceptor, job: NewJob, conflicts: Mapping[str, ExistingJob | None]) -> Outcome:
     if job.job_id not in conflicts:
         return Accepted(job.job_id, job.series_id, job.points, Status.QUEUED, is_new=True)
     if existing := conflicts[job.job_id]:

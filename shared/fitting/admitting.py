@@ -21,7 +21,7 @@ def admit(sessions: Sessions, settings: Settings, requested: int) -> tuple[datet
     with sessions.statement() as session:
         admission = admissions.admission(session, max_jobs)
     room = max_jobs - admission.open_jobs if admission.open_bytes < max_bytes else 0
-    return admission.asked_at, min(max(room, 0), requested)
+    return admission.admitted_at, min(max(room, 0), requested)
 
 
 def over_quota(sessions: Sessions, settings: Settings, owners: Mapping[int, str]) -> dict[int, BusyError]:
@@ -44,7 +44,7 @@ def over_quota(sessions: Sessions, settings: Settings, owners: Mapping[int, str]
 
 
 def queue_full(sessions: Sessions, settings: Settings) -> BusyError:
-    """Create the error for a full queue. `retry_after_s`: until a twentieth is done, at the rate of the last minute."""
+    """Create the error for a full queue; `retry_after_s` is how long 5 % of its jobs take at the last minute's rate."""
     with sessions.begin() as session:
         waiting = admissions.admission(session, settings.max_queued_jobs).open_jobs
         finished = admissions.recently_finished(session, RATE_WINDOW_S)

@@ -8,7 +8,7 @@ from shared.store.engine import Sessions
 
 
 def announce_next(sessions: Sessions, announce: Callable[[str], object], series_id: str) -> None:
-    """Call `announce` with the id of the first queued job of the series, unless its message is on its way.
+    """Call `announce` with the id of the first queued job of the series, unless its message is in flight.
 
     Does nothing while the database is unavailable: the reconciler announces the job later.
     """

@@ -18,9 +18,9 @@ from shared.store.locks import lock_series
 
 # --- accept: admission -> write the data artifact -> accept -> COMMIT -> message -> 202 ------------------------------
 
-# The accept window of one job id starts at asked_at. Another admission uses a new id, and therefore a new artifact.
+# The accept window of one job id starts at admitted_at. Another admission uses a new id, and therefore a new artifact.
 _ADMISSION = text("""
-SELECT clock_timestamp() AS asked_at, count(*) AS open_jobs, coalesce(sum(data_size), 0) AS open_bytes
+SELECT clock_timestamp() AS admitted_at, count(*) AS open_jobs, coalesce(sum(data_size), 0) AS open_bytes
   FROM (SELECT data_size FROM fit_jobs WHERE status IN ('queued', 'running') LIMIT :limit) AS open_jobs
 """)
 
@@ -34,7 +34,7 @@ SELECT count(*) FROM fit_jobs WHERE finished_at > statement_timestamp() - make_i
 """)
 
 # The lock makes seq follow the order of COMMIT within a series, and shows the collector that an accept is in flight.
-# asked_at + window is the deadline for new data in the store, by the same clock that the collector uses: if a process
+# admitted_at + window is the deadline for new data in the store, by the clock that the collector uses too: if a process
 # sleeps past it, its insert is rejected, so its artifact may be collected. The row of a version or an ended job owns
 # its data: FOR KEY SHARE and FOR SHARE protect that row, and its reference to the data, until the new job commits.
 # The lock of the series comes first, so a deletion of the series either cancels this job or is visible to it, and the
@@ -43,14 +43,14 @@ SELECT count(*) FROM fit_jobs WHERE finished_at > statement_timestamp() - make_i
 # evaluated before them. A conflict is an earlier attempt of the same INSERT, an idempotency key that was used before,
 # or an open retry of the same job: see existing_job.
 _ACCEPT = text(f"""
-WITH asked AS (
+WITH requested AS (
   SELECT * FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS job (
     ordinal integer, id uuid, series_id text, detector text, parameters jsonb, points integer, data_key text,
     data_sha256 text, data_size bigint, api_key_id text, idempotency_key text, request_sha256 text, request_id text,
-    asked_at timestamptz, of_version integer, retry_of uuid)
+    admitted_at timestamptz, of_version integer, retry_of uuid)
 ), locked AS MATERIALIZED (
   SELECT line.*, {lock_series("series_id")}, clock_timestamp() AS locked_at
-    FROM (SELECT * FROM asked ORDER BY hashtext(series_id), ordinal) AS line
+    FROM (SELECT * FROM requested ORDER BY hashtext(series_id), ordinal) AS line
 )
 INSERT INTO fit_jobs (id, series_id, detector, parameters, points, data_key, data_sha256, data_size,
                       api_key_id, idempotency_key, request_sha256, request_id, retry_of)
@@ -66,13 +66,13 @@ SELECT id, series_id, detector, parameters, points, data_key, decode(data_sha256
            SELECT 1 FROM fit_jobs f
             WHERE f.id = locked.retry_of AND f.status IN ('failed', 'cancelled') AND f.data_key = locked.data_key
               FOR SHARE)
-         ELSE locked_at < asked_at + make_interval(secs => :window_s)
+         ELSE locked_at < admitted_at + make_interval(secs => :window_s)
        END
  ORDER BY hashtext(series_id), ordinal
 ON CONFLICT DO NOTHING
 RETURNING CAST(id AS text)
 """)
-ACCEPT_AT_MOST = 500  # jobs per transaction: each holds a lock until COMMIT
+MAX_JOBS_PER_ACCEPT = 500  # jobs per transaction: each holds a lock until COMMIT
 
 # For a job that accept did not return. same_id: an earlier attempt of the same INSERT was committed. Otherwise, the
 # idempotency key was used before, or another retry of the same job is open. No row: too late, or the data was deleted.
@@ -97,7 +97,7 @@ SELECT CAST(id AS text) AS job_id, status FROM fit_jobs
 class Admission:
     """State of the queue, and the start of the accept window."""
 
-    asked_at: datetime
+    admitted_at: datetime
     open_jobs: int
     open_bytes: int
 
@@ -119,10 +119,10 @@ class OpenRetry(NamedTuple):
     status: Status
 
 
-def admission(session: Session, count_at_most: int) -> Admission:
-    """Return the database's clock, the number of open jobs (at most `count_at_most`) and their bytes."""
-    row = session.execute(_ADMISSION, {"limit": count_at_most}).one()
-    return Admission(row.asked_at, row.open_jobs, int(row.open_bytes))
+def admission(session: Session, max_count: int) -> Admission:
+    """Return the database's clock, the number of open jobs (at most `max_count`) and their bytes."""
+    row = session.execute(_ADMISSION, {"limit": max_count}).one()
+    return Admission(row.admitted_at, row.open_jobs, int(row.open_bytes))
 
 
 def open_of_keys(session: Session, api_key_ids: Collection[str]) -> dict[str, int]:
@@ -137,7 +137,7 @@ def recently_finished(session: Session, seconds: float) -> int:
 
 
 def accept(session: Session, jobs: Sequence[NewJob], window_s: float) -> set[str]:
-    """Insert at most `ACCEPT_AT_MOST` jobs; return the inserted ids. `existing_job` explains the others."""
+    """Insert at most `MAX_JOBS_PER_ACCEPT` jobs; return the inserted ids. `existing_job` explains the others."""
     rows = [
         {
             "ordinal": ordinal,
@@ -153,7 +153,7 @@ def accept(session: Session, jobs: Sequence[NewJob], window_s: float) -> set[str
             "idempotency_key": job.idempotency_key,
             "request_sha256": job.request_sha256.hex(),
             "request_id": job.request_id,
-            "asked_at": job.asked_at.isoformat(),
+            "admitted_at": job.admitted_at.isoformat(),
             "of_version": job.of_version,
             "retry_of": job.retry_of,
         }

@@ -59,7 +59,7 @@ UPDATE fit_jobs SET status = 'failed', error_code = :code, error_detail = left(:
 """)
 
 # announced_at is NULL while no message can be in flight. A message that arrives while an earlier job of the series is
-# open is spent: the process that ends the earlier job sends another one.
+# open is consumed: the process that ends the earlier job sends another one.
 _MESSAGE_SPENT = text("""
 UPDATE fit_jobs SET announced_at = NULL WHERE id = CAST(:job_id AS uuid) AND (status = 'queued') IS TRUE RETURNING 1
 """)

@@ -66,7 +66,7 @@ def is_empty(session: Session) -> bool:
 
 @contextmanager
 def loading(session: Session) -> Iterator[None]:
-    """Disable triggers and circular foreign keys for the block: the guards check changes of rows, not restored rows."""
+    """Disable triggers and circular foreign keys for the block: the triggers are for changes, not for restored rows."""
     present = _present(session)
     for name in present:
         session.execute(text(f"ALTER TABLE {name} DISABLE TRIGGER USER"))

@@ -19,7 +19,7 @@ from shared.settings import Settings
 
 Session = Connection  # for one transaction. Nothing is mapped to objects, which saves the cost of an ORM session.
 
-_TRUSTED_S = 1.0  # a connection used within this time is not pinged
+_TRUSTED_S = 1.0  # a connection used within this time is pinged only if readable
 _IDLE_SINCE = "idle_since"
 
 # Our triggers raise this. The driver reports it as an outage, but it is a bug in our code, so a retry cannot help.

@@ -44,7 +44,7 @@ WITH active AS (SELECT * FROM api_keys WHERE {_IS_ACTIVE}), valid AS (
   UNION ALL
   SELECT true, id, scopes, series_prefix, b.sha256, least(b.expires_at, active.expires_at)
     FROM active JOIN browser_sessions b ON b.key_id = active.id
-   WHERE b.sha256 = ANY(:shown) AND b.expires_at > clock_timestamp()
+   WHERE b.sha256 = ANY(:presented) AND b.expires_at > clock_timestamp()
 )
 SELECT EXISTS (SELECT 1 FROM api_keys) AS any_created, is_browser, id, scopes, series_prefix, digest,
        CAST(extract(epoch FROM ends_at - clock_timestamp()) AS double precision) AS valid_for_s
@@ -55,7 +55,7 @@ _LOCK = text("SELECT FROM api_keys WHERE id = :key_id FOR NO KEY UPDATE")
 _OPEN_SESSION = text("""
 WITH ended AS (
   DELETE FROM browser_sessions WHERE expires_at < clock_timestamp() OR sha256 IN (
-    SELECT sha256 FROM browser_sessions WHERE key_id = :key_id ORDER BY expires_at DESC, sha256 OFFSET :most - 1
+    SELECT sha256 FROM browser_sessions WHERE key_id = :key_id ORDER BY expires_at DESC, sha256 OFFSET :max_sessions - 1
   )
 )
 INSERT INTO browser_sessions (sha256, key_id, expires_at) VALUES (:sha256, :key_id, clock_timestamp() + :lifetime)
@@ -78,7 +78,7 @@ class Credentials:
 
     any_created: bool  # whether any key was ever created
     valid: list[Credential]  # of all keys
-    browsers: list[Credential]  # of the browser sessions that were asked for
+    browsers: list[Credential]  # of the requested browser sessions
 
 
 def create(
@@ -111,13 +111,13 @@ def revoke(session: Session, key_id: str) -> bool:
     return session.execute(_REVOKE, {"key_id": key_id}).first() is not None
 
 
-def read(session: Session, shown: Collection[bytes] = ()) -> Credentials:
-    """Read all valid keys, and the valid ones of the browser sessions with these digests.
+def read(session: Session, presented: Collection[bytes] = ()) -> Credentials:
+    """Read all valid keys, and the browser sessions with these digests that are valid.
 
     Raises `UnavailableError` if the schema is too old to have keys.
     """
     try:
-        rows = session.execute(_READ, {"shown": list(shown)}).all()
+        rows = session.execute(_READ, {"presented": list(presented)}).all()
     except ProgrammingError:
         raise UnavailableError(
             Code.DATABASE_UNAVAILABLE,
@@ -135,8 +135,10 @@ def read(session: Session, shown: Collection[bytes] = ()) -> Credentials:
 
 def open_session(session: Session, sha256: bytes, key_id: str, lifetime: timedelta) -> None:
     """Store a browser session. Deletes expired ones, and the oldest of a key that has `MAX_SESSIONS`."""
-    session.execute(_LOCK, {"key_id": key_id})  # so that sessions opened at once count each other
-    session.execute(_OPEN_SESSION, {"sha256": sha256, "key_id": key_id, "lifetime": lifetime, "most": MAX_SESSIONS})
+    session.execute(_LOCK, {"key_id": key_id})  # so that concurrent sign-ins count each other
+    session.execute(
+        _OPEN_SESSION, {"sha256": sha256, "key_id": key_id, "lifetime": lifetime, "max_sessions": MAX_SESSIONS}
+    )
 
 
 def end_session(session: Session, sha256: bytes) -> None:

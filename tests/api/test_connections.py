@@ -105,7 +105,7 @@ def test_connections_over_the_limit_get_a_503(settings: Settings) -> None:
 def test_a_trickling_body_is_aborted_even_if_it_never_pauses(
     api: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(bodies, "BODY_WITHIN_S", 0.2)
     for path in ("/fit/a", "/fit", "/predict/a"):
         with wired(api) as wire:
             wire.head("POST", path, Transfer_Encoding="chunked")

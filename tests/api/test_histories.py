@@ -34,18 +34,18 @@ def places(excerpt: Excerpt) -> list[int]:
 
 @given(SCORES, st.integers(1, 7), st.integers(16, 80), st.data())
 def test_an_excerpt_contains_extremes_peaks_and_anomalies_of_its_span(
-    score: list[float], block: int, at_most: int, data: st.DataObject
+    score: list[float], block: int, max_points: int, data: st.DataObject
 ) -> None:
     history = history_of(score, block)
     first, last = sorted(data.draw(st.integers(-1, len(score))) for _ in range(2))
-    excerpt = history.excerpt(60 * first, 60 * last, at_most)
+    excerpt = history.excerpt(60 * first, 60 * last, max_points)
     span = [place for place in range(len(score)) if first <= place <= last]
     stored = set(history.scores.index.tolist())
     assert excerpt.points == len(span)
     assert excerpt.anomalies == sum(score[place] > 1 for place in span if place in stored)
-    assert len(places(excerpt)) <= max(at_most, 0)
+    assert len(places(excerpt)) <= max(max_points, 0)
     assert places(excerpt) == sorted(set(places(excerpt)))
-    if len(span) <= at_most:
+    if len(span) <= max_points:
         assert places(excerpt) == span
     else:
         values = history.series.values.tolist()
@@ -53,7 +53,7 @@ def test_an_excerpt_contains_extremes_peaks_and_anomalies_of_its_span(
             places(excerpt)
         )
         above = {place for place in span if place in stored and score[place] > 1}
-        assert len(above) > at_most // 4 or above <= set(places(excerpt))
+        assert len(above) > max_points // 4 or above <= set(places(excerpt))
         highest = max((score[place] for place in span if place in stored), default=0.0)
         assert max(excerpt.score[~np.isnan(excerpt.score)], default=0.0) == np.float32(highest)
     for place, shown_score in zip(places(excerpt), excerpt.score.tolist(), strict=True):

@@ -53,9 +53,9 @@ def test_time_ticks_are_at_natural_boundaries(first: int, last: int, labels: lis
 
 
 @given(MOMENTS, MOMENTS, st.integers(1, 40))
-def test_time_ticks_are_ordered_in_range_and_few(start: int, end: int, at_most: int) -> None:
+def test_time_ticks_are_ordered_in_range_and_few(start: int, end: int, max_ticks: int) -> None:
     first, last = sorted((start, end))
-    moments = [moment for moment, _ in ticks.times(first, last, at_most)]
+    moments = [moment for moment, _ in ticks.times(first, last, max_ticks)]
     assert moments == sorted(set(moments))
     assert all(first <= moment <= last for moment in moments)
-    assert len(moments) <= at_most + 2
+    assert len(moments) <= max_ticks + 2

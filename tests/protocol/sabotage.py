@@ -94,7 +94,7 @@ _NOT_UNIQUE = (
 )
 _NOT_GUARDED = (_trigger("fit_jobs_guard_update", "fit_jobs"), _trigger("versions_guard_insert", "versions"))
 _LOCK = lock_series("series_id")
-_IN_TIME = "ELSE locked_at < asked_at + make_interval(secs => :window_s)"
+_IN_TIME = "ELSE locked_at < admitted_at + make_interval(secs => :window_s)"
 _GRACE = "noted_at < statement_timestamp() - make_interval(secs => :grace_s)"
 _IN_FLIGHT = try_series("g.series_id")
 _FIRST = """AND NOT EXISTS (SELECT 1 FROM fit_jobs o

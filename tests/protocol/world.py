@@ -119,7 +119,7 @@ class World:
             for statement in _PASS_TIME:
                 session.execute(statement, {"s": seconds})
         earlier = timedelta(seconds=seconds)
-        self.requests = [replace(request, asked_at=request.asked_at - earlier) for request in self.requests]
+        self.requests = [replace(request, admitted_at=request.admitted_at - earlier) for request in self.requests]
 
     def silence(self, worker: Worker) -> None:
         """Let one lease expire: its worker is dead, or only sleeps."""
@@ -137,7 +137,7 @@ class World:
         """Pass admission and store the training data; the insert comes later."""
         job_id = self.new_id()
         with self.transaction() as session:
-            asked_at = admissions.admission(session, EVERYTHING).asked_at
+            admitted_at = admissions.admission(session, EVERYTHING).admitted_at
         data = self.artifacts.data.put(keys.data_key(series_id, job_id), f"data of {job_id}".encode())
         request = NewJob(
             job_id=job_id,
@@ -147,7 +147,7 @@ class World:
             points=3,
             data=data,
             request_sha256=hashlib.sha256(series_id.encode()).digest(),
-            asked_at=asked_at,
+            admitted_at=admitted_at,
             idempotency_key=idempotency_key,
         )
         self.requests.append(request)
@@ -211,16 +211,16 @@ class World:
         """The insert of a retry, not yet executed; None if the job holds no data."""
         with self.transaction() as session:
             job = jobs.find(session, [job_id]).get(job_id)
-            asked_at = admissions.admission(session, EVERYTHING).asked_at
+            admitted_at = admissions.admission(session, EVERYTHING).admitted_at
         if job is None or job.data is None:
             return None
-        return _refit(self.new_id(), job, job.data, asked_at, retry_of=job_id)
+        return _refit(self.new_id(), job, job.data, admitted_at, retry_of=job_id)
 
     def fit_again(self, version: Version) -> NewJob:
         """The insert of a new fit of a version's data, not yet executed."""
         with self.transaction() as session:
-            asked_at = admissions.admission(session, EVERYTHING).asked_at
-        return _refit(self.new_id(), version, version.data, asked_at, of_version=version.version)
+            admitted_at = admissions.admission(session, EVERYTHING).admitted_at
+        return _refit(self.new_id(), version, version.data, admitted_at, of_version=version.version)
 
     def delete_version(self, series_id: str, version: int) -> None:
         try:
@@ -255,7 +255,7 @@ class World:
         self.messages += [next_job_id] if next_job_id else []
 
 
-def _refit(job_id: str, fitted: Job | Version, data: Artifact, asked_at: datetime, **holder: Any) -> NewJob:
+def _refit(job_id: str, fitted: Job | Version, data: Artifact, admitted_at: datetime, **holder: Any) -> NewJob:
     return NewJob(
         job_id=job_id,
         series_id=fitted.series_id,
@@ -264,6 +264,6 @@ def _refit(job_id: str, fitted: Job | Version, data: Artifact, asked_at: datetim
         points=fitted.points,
         data=data,
         request_sha256=data.sha256,
-        asked_at=asked_at,
+        admitted_at=admitted_at,
         **holder,
     )

@@ -71,7 +71,7 @@ def test_the_announcer_publishes_pending_messages_on_close(app: Celery, gateway:
 
 def test_the_announcer_drops_excess_messages_without_blocking(app: Celery, gateway: Gateway) -> None:
     gateway.silent()
-    announcer = Announcer(app, at_most=5)
+    announcer = Announcer(app, max_waiting=5)
     began = time.monotonic()
     for _ in range(10_000):
         announcer.announce(str(uuid4()))

@@ -30,7 +30,7 @@ def store(settings: Settings, server_url: str) -> Iterator[Sessions]:
 def new_job(store: Sessions, series_id: str) -> MakeJob:
     """Return a function that creates jobs that can be accepted now."""
 
-    def make(series: str = series_id, asked_at: datetime | None = None, **fields: object) -> NewJob:
+    def make(series: str = series_id, admitted_at: datetime | None = None, **fields: object) -> NewJob:
         with store.begin() as session:
             now = session.execute(text("SELECT clock_timestamp()")).scalar_one()
         job_id = str(uuid4())
@@ -42,7 +42,7 @@ def new_job(store: Sessions, series_id: str) -> MakeJob:
             "points": 3,
             "data": Artifact(f"{series}/{job_id}.npz", bytes(32), 100),
             "request_sha256": bytes(32),
-            "asked_at": asked_at or now,
+            "admitted_at": admitted_at or now,
         }
         return NewJob(**{**values, **fields})  # type: ignore[arg-type]
 

@@ -24,7 +24,7 @@ def jobs_in_order(store: Sessions, series_id: str) -> list[str]:
 
 def test_the_database_rejects_an_accept_after_its_window(store: Sessions, new_job: MakeJob) -> None:
     in_window = new_job()
-    expired = new_job(asked_at=in_window.asked_at - timedelta(seconds=WINDOW_S + 1))
+    expired = new_job(admitted_at=in_window.admitted_at - timedelta(seconds=WINDOW_S + 1))
     with store.begin() as session:
         assert admissions.accept(session, [expired, in_window], WINDOW_S) == {in_window.job_id}
         assert admissions.existing_job(session, expired) is None
@@ -64,9 +64,9 @@ def test_five_hundred_jobs_are_accepted_in_their_order_in_one_transaction(
     store: Sessions, new_job: MakeJob, series_id: str
 ) -> None:
     names = [f"{series_id}-{place}" for place in range(7)]
-    group = [new_job(name) for name in islice(cycle(names), admissions.ACCEPT_AT_MOST)]
+    group = [new_job(name) for name in islice(cycle(names), admissions.MAX_JOBS_PER_ACCEPT)]
     with store.begin() as session:
-        assert len(admissions.accept(session, group, WINDOW_S)) == admissions.ACCEPT_AT_MOST == 500
+        assert len(admissions.accept(session, group, WINDOW_S)) == admissions.MAX_JOBS_PER_ACCEPT == 500
     for name in names:
         assert jobs_in_order(store, name) == [job.job_id for job in group if job.series_id == name]
 

@@ -2,7 +2,7 @@
 // fetches the page again and replaces its live parts, so that only the server renders them.
 import { ROOT } from "./api.js";
 
-const SHORTEST_GAP_MS = 1000;
+const MIN_GAP_MS = 1000;
 const MAX_RETRY_MS = 30_000;
 const CLOCK_SKEW_MS = 5000; // tolerated between server and database
 
@@ -43,7 +43,7 @@ async function refreshSoon() {
   while (refreshNeeded) {
     refreshNeeded = false;
     const tookMs = await refresh();
-    await new Promise((resume) => setTimeout(resume, Math.max(SHORTEST_GAP_MS, 5 * tookMs)));
+    await new Promise((resume) => setTimeout(resume, Math.max(MIN_GAP_MS, 5 * tookMs)));
   }
   refreshing = false;
 }

@@ -4,7 +4,7 @@ import * as chart from "./chart.js";
 import { pointsOf } from "./lines.js";
 
 const MAX_LISTED = 200;
-const LARGEST_FILE = 8 * 1024 * 1024;
+const MAX_FILE_BYTES = 8 * 1024 * 1024;
 const lines = document.getElementById("lines");
 const problem = document.getElementById("tryout-problem");
 const list = document.getElementById("verdicts");
@@ -27,7 +27,7 @@ export function offerTryout(plot) {
 
   const open = async (chosenFile) => {
     if (!chosenFile) return;
-    if (chosenFile.size > LARGEST_FILE) return showProblem("The file is larger than 8 MiB. Use the API instead.");
+    if (chosenFile.size > MAX_FILE_BYTES) return showProblem("The file is larger than 8 MiB. Use the API instead.");
     lines.value = await chosenFile.text();
     await check();
   };
