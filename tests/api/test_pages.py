@@ -47,7 +47,7 @@ def test_a_series_is_shown_with_its_latest_version_sparkline_and_anomaly_share(
 def test_pages_of_series_are_ordered_by_id(
     api: httpx.Client, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "SERIES_OF_A_PAGE", 2)
+    monkeypatch.setattr(pages, "SERIES_PER_PAGE", 2)
     series_ids = [f"{series_id}-{place}" for place in range(5)]
     for name in series_ids:
         fitted(name)
@@ -71,7 +71,7 @@ def test_a_search_without_results_says_so_and_escapes_its_text(api: httpx.Client
 def test_jobs_are_filtered_by_status_and_series_and_links_keep_both(
     api: httpx.Client, sessions: Sessions, series_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "JOBS_OF_A_PAGE", 1)
+    monkeypatch.setattr(pages, "JOBS_PER_PAGE", 1)
     old, new = (failed(api, sessions, series_id) for _ in range(2))
     waiting = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
     page = api.get("/ui/jobs", params={"status": "failed", "series_id": series_id}).text
