@@ -17,7 +17,7 @@ from shared.domain.training_scores import joined, judged
 from shared.errors import InputError
 
 FOLDS = 3  # contiguous: more of them cost more fits, fewer leave too little to learn from
-BROKEN, FEWEST_BROKEN = 10.0, 5  # times the alarm rate, and alarms, from which a promise is not kept
+BROKEN, MIN_BROKEN = 10.0, 5  # times the alarm rate, and alarms, from which a promise is not kept
 
 
 def by_folds(fitted: Fitted, series: Series, parameters: ParameterValues, check: Callable[[], object]) -> Scores:
@@ -81,7 +81,7 @@ def checked_promise(promise: str, alarm_rate: float, score: Values) -> str:
     """
     newest = score[-(len(score) // FOLDS) :]
     alarms = int(np.count_nonzero(newest > 1))
-    if alarms < FEWEST_BROKEN or alarms <= BROKEN * alarm_rate * len(newest):
+    if alarms < MIN_BROKEN or alarms <= BROKEN * alarm_rate * len(newest):
         return promise
     return (
         f"Not promised: of the newest {len(newest):,} training points, {alarms / len(newest):.1%} were anomalies by "
