@@ -114,7 +114,7 @@ def _boundary(residuals: Values, alarm_rate: str, interval_s: float) -> Boundary
     share = share_of(alarm_rate, interval_s)
     degrees = max(len(residuals) - 1, 2)
     unit = calibration.student_t(share / 2, SPREAD_POINTS - 1) / calibration.student_t(share, degrees)
-    return Boundary(calibration.boundary(residuals, share, unit), promise(share, len(residuals)))
+    return Boundary(calibration.bounded(residuals, share, unit), promise(share, len(residuals)))
 
 
 def _best_cycle(sample: Series, scaled: Series, kind: str, progress: Progress) -> tuple[CycleTrial, float]:
@@ -150,6 +150,7 @@ def _held_out(series: Series, cycle: Cycle) -> Values:
     """Return the distances (n,) of points from the level of their phase, learned without their part of the series.
 
     A level of k values errs by 1.57 / k of their variance, more than that of all values: the distances are scaled down.
+    Not by little: where many values are equal, they would then all lie just outside of the band.
     """
     bins = cycle.bin_of(series.timestamps)
     fold = _folds(series, cycle)
@@ -160,7 +161,8 @@ def _held_out(series: Series, cycle: Cycle) -> Values:
         level = levels(series.values[~held_out], bins[~held_out], cycle.bins)
         distances[held_out] = np.abs(series.values[held_out] - level[bins[held_out]])
     points = len(series) / cycle.bins
-    return distances * math.sqrt((1 + 1.57 / points) / (1 + 1.57 / (points * (1 - 1 / folds))))
+    factor = math.sqrt((1 + 1.57 / points) / (1 + 1.57 / (points * (1 - 1 / folds))))
+    return distances * factor if factor < 0.98 else distances
 
 
 def _folds(series: Series, cycle: Cycle) -> Bins:

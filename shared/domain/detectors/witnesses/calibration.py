@@ -62,11 +62,15 @@ def boundary(residuals: Values, share: float, spread: float = 0.0) -> float:
     known = residuals[np.isfinite(residuals)][-NEWEST:]
     if len(known) < 3:
         return max(student_t(share, 2) * spread, 4 * float(known.max(initial=0.0)), SMALLEST)
-    normal = without_incidents(known, share)
-    value = alarms.boundary(normal, share)
-    if len(normal) < FEW:
-        predicted = student_t(share, max(len(normal) - 1, 2)) * math.sqrt(1 + 1 / len(normal)) * spread
-        value = min(value, max(1.15 * float(normal.max()), predicted))
+    return bounded(without_incidents(known, share), share, spread)
+
+
+def bounded(residuals: Values, share: float, spread: float) -> float:
+    """Return the boundary of residuals (m,) without incidents; few of them are not extrapolated far."""
+    value = alarms.boundary(residuals, share)
+    if len(residuals) < FEW:
+        predicted = student_t(share, max(len(residuals) - 1, 2)) * math.sqrt(1 + 1 / len(residuals)) * spread
+        value = min(value, max(1.15 * float(residuals.max()), predicted))
     return max(value, SMALLEST)
 
 
