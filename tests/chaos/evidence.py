@@ -7,6 +7,7 @@ import numpy as np
 from sqlalchemy import text
 
 from shared.artifacts import Artifacts
+from shared.domain import held_out
 from shared.domain.detectors import named
 from shared.domain.detectors.parameters import complete
 from shared.domain.detectors.states import Fitted, encode
@@ -108,7 +109,7 @@ def flaws(artifacts: Artifacts, order: Order, data: Artifact, state: Artifact, s
     series = order.series()
     detector = named("baseline")
     fitted = Fitted(detector, detector.fit(series, complete(detector.parameters, order.parameters), lambda _: None))
-    fresh = TrainingScores.of(detector.score(fitted.state, series.values, series.timestamps, np.empty(0)))
+    fresh = TrainingScores.of(held_out.by_folds(fitted, series, order.parameters, lambda: None))
     flaws_found = []
     try:
         if not _same(Series.decode(artifacts.data.get(data)), series):

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from shared.artifacts import Artifacts, LocalFolder
+from shared.domain import held_out
 from shared.domain.detectors import named
 from shared.domain.detectors.parameters import complete
 from shared.domain.detectors.states import Fitted, encode
@@ -30,7 +30,7 @@ def store(artifacts: Artifacts, order: Order, suffix: str = "") -> StoredArtifac
     """Store the artifacts that a worker stores for this order."""
     series, detector = order.series(), named("baseline")
     state = detector.fit(series, complete(detector.parameters, order.parameters), lambda _: None)
-    scores = TrainingScores.of(detector.score(state, series.values, series.timestamps, np.empty(0)))
+    scores = TrainingScores.of(held_out.by_folds(Fitted(detector, state), series, order.parameters, lambda: None))
     return {
         "data": artifacts.data.put(f"s{suffix}/{JOB}.npz", series.encode()),
         "state": artifacts.states.put(f"s{suffix}/{JOB}.1.json", encode(Fitted(detector, state))[0]),
