@@ -12,16 +12,16 @@ from shared.domain.detectors.witnesses.forecast import Forecast, fit_forecast
 from shared.domain.detectors.witnesses.history import History
 from shared.domain.detectors.witnesses.judging import largest, scores_of
 from shared.domain.detectors.witnesses.level import MIN_SPREAD, Level, drifts
-from shared.domain.detectors.witnesses.recent import fit_recent
+from shared.domain.detectors.witnesses.recent import Recent, fit_recent
 from shared.domain.detectors.witnesses.season import Season, fit_season
-from shared.domain.detectors.witnesses.shape import fit_shape
+from shared.domain.detectors.witnesses.shape import Shape, fit_shape
 from shared.domain.detectors.witnesses.state import Auto
 from shared.domain.detectors.witnesses.stuck import Stuck
 from shared.domain.detectors.witnesses.vocabulary import Vocabulary
 from shared.domain.series import Series, Values
 
 SHAPE_SHARE, OTHER_SHARE = 0.4, 0.15  # of the alarm rate, for the witness that finds most, and for each other one
-FEWEST_FOR_SEASON = 12
+FEWEST_FOR_SEASON, FEWEST_FOR_SIGN = 12, 10
 FEWEST_FOR_COMMON, COMMON = 60, (0.6, 3.0)
 INCIDENT_SCORE = 2.0  # of a point that was left out as part of an incident, at least
 LARGEST_RESIDUAL = 10.0  # counts as this far in the comparison of errors
@@ -37,62 +37,79 @@ class Learned:
     expected: Values  # (n,), standardized
 
 
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """The calibrated witnesses of a history of n points; None for one that it does not support."""
+
+    level: Level | None
+    season: tuple[Season, Values, Values] | None  # with held-out residuals and expectations (n,)
+    forecast: tuple[Forecast, Values] | None  # with held-out errors (n,)
+    recent: Recent
+    shape: Shape | None
+    ratios: dict[str, Values]  # held out, (n,)
+
+    @classmethod
+    def of(cls, history: History, rate: float, spread: float, progress: Progress, newest: int) -> "_Panel":
+        """Let each witness learn with its share of the alarm rate."""
+        values, usable, share = history.standardized, history.usable, OTHER_SHARE * rate
+        ratios: dict[str, Values] = {}
+        level = None if drifts(values, usable, share, rate) else Level.of(values, usable, share)
+        if level is not None:
+            ratios["level"] = level.ratios(values)
+        progress(0.1)
+        season = _season(history, share)
+        if season is not None:
+            ratios["season"] = season[0].sides.ratios(season[1])
+        progress(0.3)
+        forecast = fit_forecast(values, usable, share, newest)
+        errors, skill = None, 0.0
+        if forecast is not None:
+            ratios["forecast"] = forecast[0].sides.ratios(forecast[1])
+            errors, skill = forecast[1] * forecast[0].spread, forecast[0].skill
+        progress(0.5)
+        residuals = season[1] if season else None
+        if residuals is None and level is not None:
+            residuals = np.where(usable, values / spread, np.nan)
+        recent, ratios["recent"] = fit_recent(residuals, forecast[1] if forecast else None, share, newest)
+        shape = fit_shape(values, usable, history.timestamps, errors, skill, SHAPE_SHARE * rate, newest)
+        if shape is not None:
+            ratios["shape"] = shape[1]
+        progress(0.9)
+        return cls(level, season, forecast, recent, shape[0] if shape else None, ratios)
+
+
 def learn(series: Series, alarm_rate: str, progress: Progress, newest: int = NEWEST) -> Learned:
     """Learn from the newest regime of the series; at least the `newest` points of it are also judged, held out."""
     history = History.of(series)
-    values, usable, points = history.standardized, history.usable, len(history)
+    values, usable = history.standardized, history.usable
     rate = share_of(alarm_rate, history.interval_s)
-    share = OTHER_SHARE * rate
     spread = max(robust_spread(values[usable]), MIN_SPREAD)
-    ratios: dict[str, Values] = {}
-    level: Level | None = Level.of(values, usable, share)
-    if drifts(values, usable, share, rate):
-        level = None
-    if level is not None:
-        ratios["level"] = level.ratios(values)
-    progress(0.1)
-    season = _season(history, share)
-    if season is not None:
-        ratios["season"] = season[0].sides.ratios(season[1])
-    progress(0.3)
-    forecast = fit_forecast(values, usable, share, newest)
-    if forecast is not None:
-        ratios["forecast"] = forecast[0].sides.ratios(forecast[1])
-    progress(0.5)
-    residuals = season[1] if season else np.where(usable, values / spread, np.nan) if level else None
-    recent, ratios["recent"] = fit_recent(residuals, forecast[1] if forecast else None, share, newest)
-    errors = forecast[1] * forecast[0].spread if forecast else None
-    shape = fit_shape(
-        values, usable, history.timestamps, errors, forecast[0].skill if forecast else 0.0, rate * SHAPE_SHARE, newest
-    )
-    if shape is not None:
-        ratios["shape"] = shape[1]
-    progress(0.9)
-    known = np.where(usable, np.fmax.reduce(list(ratios.values())), np.nan)[-NEWEST:]
+    panel = _Panel.of(history, rate, spread, progress, newest)
+    known = np.where(usable, np.fmax.reduce(list(panel.ratios.values())), np.nan)[-NEWEST:]
     common = 1.0
-    if points >= FEWEST_FOR_COMMON:
+    if len(history) >= FEWEST_FOR_COMMON:
         common = min(max(boundary(known, rate), COMMON[0]), COMMON[1])
-    scores = scores_of(ratios, common)
-    expected_by, expected = _expectation(level, season, forecast, values)
+    scores = scores_of(panel.ratios, common)
+    expected_by, expected = _expectation(panel.level, panel.season, panel.forecast, values)
     state = Auto(
         alarm_rate=rate,
         promise=promise(rate, int(np.isfinite(known).sum())),
         scale=history.scale,
         usual_increment=history.usual_increment,
-        never_negative=points >= 10 and bool(history.values[usable].min() >= 0),
+        never_negative=len(history) >= FEWEST_FOR_SIGN and bool(history.values[usable].min() >= 0),
         spread=spread,
-        level=level,
-        season=season[0] if season else None,
-        forecast=forecast[0] if forecast else None,
-        recent=recent,
+        level=panel.level,
+        season=panel.season[0] if panel.season else None,
+        forecast=panel.forecast[0] if panel.forecast else None,
+        recent=panel.recent,
         stuck=Stuck.of(history.values),
         vocabulary=Vocabulary.of(history.values[usable], rate),
-        shape=shape[0] if shape else None,
+        shape=panel.shape,
         common=common,
         tail=Tail.of(largest(scores)[-NEWEST:]),
         expected_by=expected_by,
         end=TrainingEnd(np.empty(0), int(series.timestamps[-1]), history.interval_s),
-        points=points,
+        points=len(history),
         first_timestamp=int(history.timestamps[0]),
         incident_points=int((~usable).sum()),
     )
