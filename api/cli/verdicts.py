@@ -26,11 +26,13 @@ def _sentence(timestamp: int, value: float, verdict: dict[str, Any]) -> Text:
     line = Text.assemble(f"{utc_time(timestamp)}  {value:.6g}  ", cell(label(verdict["anomaly"])))
     line.append(f", score {verdict['score']:.3g}, version {verdict['model_version']} ({verdict['detector']})")
     if verdict["lower"] is not None or verdict["upper"] is not None:
-        line.append(f", normal band {_bound(verdict['lower'])} to {_bound(verdict['upper'])}")
+        line.append(f", normal band {_band(verdict['lower'], verdict['upper'])}")
     if explanation := verdict.get("explanation"):
         line.append_text(Text("\n")).append_text(cell(explanation))
     return line
 
 
-def _bound(bound: float | None) -> str:
-    return "any" if bound is None else f"{bound:.6g}"
+def _band(lower: float | None, upper: float | None) -> str:
+    if lower is None:
+        return f"at most {upper:.6g}"
+    return f"at least {lower:.6g}" if upper is None else f"{lower:.6g} to {upper:.6g}"

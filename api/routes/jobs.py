@@ -117,7 +117,7 @@ def cancel(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
 
 @router.post("/jobs/{job_id}/retry", **operation(AcceptedJob, scope=Scope.FIT, status=202))
 def retry(services: ServicesOf, caller: CallerOf, job_id: JobId, request_id: RequestId) -> Response:
-    """Retry a failed or canceled job as a new job with the same data. While the new job is open, a retry returns it."""
+    """Retry a failed or canceled job as a new job with the same data. While that job is open, retrying returns it."""
     job = find_job(services, caller, job_id)
     accepted = accept_retry(services.acceptor, job, Origin(request_id, caller.key_id))
     services.metrics.retries.inc(accepted.is_new)

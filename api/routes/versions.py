@@ -81,7 +81,7 @@ def points_to_show(
         int, Query(ge=MIN_SHOWN, le=MAX_SHOWN, description="Maximum number of points")
     ] = DEFAULT_SHOWN,
 ) -> Response:
-    """Return a span of the training data, thinned for a chart; its extremes stay, and its anomalies if they fit."""
+    """Return a span of the training data, downsampled for a chart; keep its extremes, and its anomalies if they fit."""
     if from_ > to:
         sentence = "`to` must not be earlier than `from`."
         raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "to"), sentence)])

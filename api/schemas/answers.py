@@ -28,7 +28,7 @@ class Why(Struct):
 
 
 class Verdict(Struct):
-    """The verdict on one point. `score` 1.0 is the decision boundary; a null band edge is open."""
+    """The verdict on one point. `score` 1.0 is the decision boundary; a null `lower` or `upper` means no bound."""
 
     anomaly: bool
     model_version: str
@@ -185,7 +185,7 @@ class TrainingData(Struct):
 
 
 class PointsAnswer(Struct):
-    """A span of a version's training data with scores and band, thinned for a chart."""
+    """A span of a version's training data with scores and band, downsampled for a chart."""
 
     series_id: str
     version: str

@@ -60,7 +60,7 @@ class _LostQueue:
 
 @dataclass
 class Recoveries:
-    """Seconds by kind of fault: until a job ran again, until it succeeded, until a lost queue moved again."""
+    """Seconds by kind of fault: until a job ran again, until it succeeded, until a job of a lost queue was claimed."""
 
     sessions: Sessions
     rerun: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))

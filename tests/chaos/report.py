@@ -41,14 +41,14 @@ class Report:
         unreported = len(self.evidence.jobs.keys() - promised.keys())
         kinds = Counter(violation.kind for violation in self.violations)
         settings = ", ".join(f"{name}={value}" for name, value in self.options.settings.items())
-        other_violations = len(self.violations) - kinds["lost"] - kinds["doubled"]
+        other_violations = len(self.violations) - kinds["lost"] - kinds["duplicated"]
         failed = f"failed as intended {by_status['failed'] - kinds['failed']}, otherwise {kinds['failed']}"
         succeeded, cancelled = by_status["succeeded"], by_status["cancelled"]
         fault_counts = ", ".join(f"{kind} {count}" for kind, count in sorted(self.faults.items()))
         lines = [
             f"seed {self.options.seed}, {self.seconds:.0f} s, settings other than defaults: {settings}",
             f"jobs accepted {len(promised)}: succeeded {succeeded}, cancelled {cancelled}, {failed}",
-            f"lost {kinds['lost']}, doubled {kinds['doubled']}, other violations {other_violations}",
+            f"lost {kinds['lost']}, duplicated {kinds['duplicated']}, other violations {other_violations}",
             f"additional jobs, from requests whose answers were lost: {unreported}",
             f"invalid requests rejected: {self.ledger.invalid_rejected}",
             f"predictions answered {self.ledger.predictions}, refused {self.refused_predictions}",
@@ -56,7 +56,7 @@ class Report:
             f"faults {self.faults.total()}: {fault_counts} (skipped without a target: {self.skipped})",
             *_times("jobs that lost their worker: seconds until they ran again", self.recoveries.rerun),
             *_times("jobs that lost their worker: seconds until they succeeded", self.recoveries.succeeded),
-            *_times("lost queues: seconds until they moved again", self.recoveries.queues),
+            *_times("lost queues: seconds until a job was claimed", self.recoveries.queues),
         ]
         for violation in self.violations[:MAX_SHOWN]:
             lines.append(f"VIOLATION ({violation.kind}): {violation.sentence}")

@@ -45,14 +45,14 @@ def test_the_unchanged_product_passes(outcomes: Outcomes) -> None:
     code, output = outcomes["nothing"].result()
     assert (code, output.count("\nPASSED\n")) == (0, 1), output
     assert re.search(r"jobs accepted 2\d", output)
-    assert "lost 0, doubled 0, other violations 0" in output
+    assert "lost 0, duplicated 0, other violations 0" in output
 
 
 @pytest.mark.parametrize(
     ("sabotage", "violation"),
     [
         ("fencing", r"VIOLATION \((fenced|cancelled)\)"),
-        ("unique", r"VIOLATION \(doubled\)"),
+        ("unique", r"VIOLATION \(duplicated\)"),
         ("reconciler", r"VIOLATION \(lost\)"),
     ],
 )

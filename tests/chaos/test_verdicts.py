@@ -97,9 +97,9 @@ def test_a_run_that_kept_every_promise_passes(ledger: Ledger, evidence: Evidence
         ("failed", changed("b", status="failed", version=None, error_code="worker_lost")),
         ("cancelled", changed("c", status="succeeded", version=3)),
         ("cancelled", changed("b", status="cancelled", version=None)),
-        ("doubled", with_version(VersionRow("s", 3, "b", keys=keys("b")))),
-        ("doubled", with_job(JobRow("d", 4, "s", "cancelled", request_id="2"))),
-        ("doubled", with_job(JobRow("d", 4, "s", "cancelled", request_id="4"))),
+        ("duplicated", with_version(VersionRow("s", 3, "b", keys=keys("b")))),
+        ("duplicated", with_job(JobRow("d", 4, "s", "cancelled", request_id="2"))),
+        ("duplicated", with_job(JobRow("d", 4, "s", "cancelled", request_id="4"))),
         ("fenced", changed("b", attempt=2)),
         ("version", with_version(VersionRow("s", 3, "c", keys=("s/c.npz",)))),
         ("version", with_versions({"a": 1, "b": 3})),
@@ -137,7 +137,7 @@ def test_a_job_of_a_rejected_request_is_a_violation(ledger: Ledger, evidence: Ev
     evidence.jobs["d"] = JobRow("d", 4, "s", "cancelled", request_id="refused")
     ledger.refused.add("refused")
     (violation,) = violations(ledger, evidence)
-    assert violation.kind == "doubled"
+    assert violation.kind == "duplicated"
     assert "that was rejected" in violation.sentence
 
 

@@ -15,7 +15,7 @@ from tests.chaos.plan import Ending
 class Violation:
     """A broken promise, with its job if it concerns one."""
 
-    kind: str  # lost, doubled, or another word
+    kind: str  # lost, duplicated, or another word
     sentence: str
     job_id: str | None = None
 
@@ -64,11 +64,11 @@ def _unknown_jobs(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
     for row in evidence.jobs.values():
         other = job_of_request.setdefault(row.request_id, row.job_id)
         if other != row.job_id:
-            yield Violation("doubled", f"Jobs {other} and {row.job_id} come from one request.", row.job_id)
+            yield Violation("duplicated", f"Jobs {other} and {row.job_id} come from one request.", row.job_id)
         if row.job_id in ledger.promises or row.request_id in ledger.unsettled:
             continue
         origin = "that was rejected" if row.request_id in ledger.refused else "that no client sent"
-        yield Violation("doubled", f"Job {row.job_id} comes from a request {origin} ({row.request_id}).", row.job_id)
+        yield Violation("duplicated", f"Job {row.job_id} comes from a request {origin} ({row.request_id}).", row.job_id)
 
 
 def _version_violations(ledger: Ledger, evidence: Evidence) -> Iterator[Violation]:
@@ -86,7 +86,7 @@ def _version_violations(ledger: Ledger, evidence: Evidence) -> Iterator[Violatio
             yield Violation("fenced", f"{published}, after attempt {row.attempt} had taken over.", row.job_id)
     for job_id, numbers in of_job.items():
         if len(numbers) > 1:
-            yield Violation("doubled", f"Job {job_id} has the versions {numbers}.", job_id)
+            yield Violation("duplicated", f"Job {job_id} has the versions {numbers}.", job_id)
     for series_id, rows in _succeeded(evidence).items():
         numbers = [row.version or 0 for row in rows]
         if sorted(numbers) != list(range(1, evidence.last_versions.get(series_id, 0) + 1)):
