@@ -9,6 +9,8 @@ from fastapi import FastAPI
 
 from api.chain.connections import Connection
 from api.main import create_app
+from shared.domain.detectors import named
+from shared.errors import InputError
 from shared.settings import Settings
 
 GRACE_S = 25  # for open requests at shutdown
@@ -22,6 +24,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="number of processes")
     arguments = parser.parse_args()
     settings = Settings.of_process("database", "redis")
+    try:
+        named(settings.default_detector)
+    except InputError as error:
+        raise SystemExit(f"DEFAULT_DETECTOR is {settings.default_detector}: {error.detail}") from None
     allow_files(settings.max_connections + 256)
     uvicorn.run(
         "api.__main__:make_app",

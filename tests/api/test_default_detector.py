@@ -1,7 +1,10 @@
 """The detector of fits that name none."""
 
+import sys
+
 import pytest
 
+from api.__main__ import main
 from api.fitting.decoding import read
 from shared.fitting.checking import Origin
 from shared.settings import Settings
@@ -19,3 +22,12 @@ def test_a_fit_that_names_no_detector_gets_the_one_of_the_setting(setting: str, 
     content = b'{"timestamps": [60, 120, 180, 240], "values": [1, 2, 4, 3]' + body + b"}"
     fit = read("boiler", content, Settings(default_detector=setting), Origin("request", "key"))
     assert fit.detector == detector
+
+
+def test_the_api_does_not_start_with_an_unknown_default_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["api"])
+    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/tsad")
+    monkeypatch.setenv("REDIS_URL", "redis://localhost")
+    monkeypatch.setenv("DEFAULT_DETECTOR", "autto")
+    with pytest.raises(SystemExit, match=r"DEFAULT_DETECTOR is autto: .*\bauto\b"):
+        main()
