@@ -106,7 +106,7 @@ class Latencies:
             self._writing.release()
 
     def _write(self, samples: list[tuple[Kind, float]]) -> bool:
-        """Write the samples, or drop them; return False if Redis does not answer, even with an error."""
+        """Write the samples, or drop them; return False if Redis does not answer. An error counts as an answer."""
         if not samples:
             return True
         try:

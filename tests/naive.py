@@ -28,7 +28,7 @@ def mean(values: Sequence[float]) -> Fraction:
 
 
 def standard_deviation(values: Sequence[float]) -> Decimal:
-    """Return that of the population to 60 digits: the variance is exact, only its root is rounded."""
+    """Return the population standard deviation: the exact variance, and its root to 60 digits."""
     middle = mean(values)
     variance = sum(((Fraction(value) - middle) ** 2 for value in values), Fraction(0)) / len(values)
     with localcontext() as context:

@@ -160,7 +160,7 @@ def _learn(training: Training, claim: Claim, series: Series, lease: Lease) -> Ne
 
 
 def _learnt(fitted: Fitted, claim: Claim, series: Series, score: Values) -> dict[str, float | str]:
-    """Return the main figures of the state, with a promise that the history has kept."""
+    """Return the main figures of the state; replace its promise if the training scores refute it."""
     learnt = fitted.learnt()
     rate = complete(fitted.detector.parameters, claim.parameters)["alarm_rate"]
     if "promise" in learnt and rate != OFF:
@@ -189,7 +189,7 @@ def _publish(training: Training, claim: Claim, new_version: NewVersion, lease: L
 
 
 def _number_if_published(training: Training, claim: Claim, lease: Lease) -> int | None:
-    """Wait for the database; return the version's number, or None if it is unpublished and the job still owned.
+    """Wait for the database; return the version's number, or None if it is unpublished and this attempt owns the job.
 
     Raise `LostError` if the job is lost.
     """

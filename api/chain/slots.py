@@ -113,7 +113,7 @@ class Limits:
 
     It rejects control characters in paths, because route patterns accept a trailing line feed.
 
-    The limits are a body's size, its expanded size, and the total size of all bodies of the process.
+    For bodies, it limits the size, the expanded size, and the total size of all bodies of the process.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:

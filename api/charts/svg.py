@@ -56,9 +56,8 @@ class Frame:
 
     def y(self, values: Values) -> Values:
         """Return pixels from the top (m,), clipped to the frame."""
-        share = (values / 2 - self.low / 2) / (
-            self.high / 2 - self.low / 2
-        )  # halved first, because the difference may overflow
+        # halved first, because the difference may overflow
+        share = (values / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
         return (self.bottom - share.clip(0, 1) * (self.bottom - self.top)).round(1)
 
 

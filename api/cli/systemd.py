@@ -97,7 +97,7 @@ WantedBy={"multi-user.target" if self.account else "default.target"}
         if not self.account:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             return
-        account = made_account(self.account, self.home)
+        account = ensure_account(self.account, self.home)
         identity = Identity(Way.ACCOUNT, account.pw_uid, account.pw_gid)
         if account.pw_uid and not identity.can_run(sys.executable, "-c", "import api.cli.main"):
             raise SetupError(
@@ -125,7 +125,7 @@ WantedBy={"multi-user.target" if self.account else "default.target"}
             raise SetupError(Code.START_FAILED, f"`{command}` failed: {process.stderr.strip()}.{hint}")
 
 
-def made_account(name: str, home: Path) -> pwd.struct_passwd:
+def ensure_account(name: str, home: Path) -> pwd.struct_passwd:
     """Return the account with this name; create it, without a shell, if it does not exist."""
     try:
         return pwd.getpwnam(name)

@@ -29,7 +29,7 @@ from shared.store.jobs import JobFilter
 
 router = APIRouter(tags=["jobs"])
 
-FIRST_OF_STREAM = 50  # snapshots of jobs at the start of a stream of many
+FIRST_OF_STREAM = 50  # snapshots at the start of a stream of many jobs
 
 
 def _selection(

@@ -37,7 +37,7 @@ class Verdict(Struct):
     lower: float | None
     upper: float | None
     detector: str
-    boundary: float | UnsetType = UNSET  # that the score was divided by, if it adapts to the points before
+    boundary: float | UnsetType = UNSET  # divisor of the score, if the boundary adapts to earlier points
     explanation: str | UnsetType = UNSET
     why: Why | UnsetType = UNSET
 
@@ -52,7 +52,7 @@ class BatchVerdicts(Struct):
     expected: list[float | None]
     lower: list[float | None]
     upper: list[float | None]
-    boundary: list[float] | UnsetType = UNSET  # that scores were divided by, if it adapts to the points before
+    boundary: list[float] | UnsetType = UNSET  # divisors of the scores, if the boundary adapts to earlier points
 
 
 class PointVerdict(Struct, omit_defaults=True):

@@ -80,7 +80,7 @@ def interpolated(values: Values, missing: Flags) -> Values:
     return np.interp(indices, indices[~missing], values[~missing])
 
 
-def too_little_before(before: Flags, missing: Flags, needed: int) -> Flags:
+def too_few_before(before: Flags, missing: Flags, needed: int) -> Flags:
     """Flag the points (n,) that have fewer than `needed` values before them, or too many missing ones among these.
 
     before: (m,) flags of the missing values before the first point. missing: (n,) flags of the missing points.

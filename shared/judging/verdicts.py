@@ -12,7 +12,7 @@ from shared.judging.context import (
     carried_forward,
     context_of,
     interpolated,
-    too_little_before,
+    too_few_before,
 )
 
 
@@ -55,4 +55,4 @@ def _unknown(count: int, missing: Flags | None, context: Context, need: Need) ->
         if context.missed == 0 and len(context.values) >= need.points:
             return None
         missing = np.zeros(count, dtype=np.bool_)
-    return missing | too_little_before(context.missing, missing, need.points)
+    return missing | too_few_before(context.missing, missing, need.points)

@@ -12,7 +12,8 @@ from shared.domain.jobs import Claim
 from shared.store.artifact_columns import artifact
 from shared.store.engine import Session
 
-# These and later statements steer the planner away from plans that look cheap while its statistics show few open jobs.
+# The statements of this package steer the planner away from plans that look cheap while few jobs are open in its
+# statistics.
 # IS TRUE avoids the index by status, which finds every row that has the status now or had it since the last vacuum.
 # OFFSET 0 avoids a join with all open jobs: PostgreSQL looks up those of the series instead.
 

@@ -2,7 +2,7 @@
 
 One query resolves all waiting series ids, and each caller gets the result of a query that began after its call. So a
 client that has seen a job succeed finds its version on every process, without a query per request.
-In a thread, this would reduce throughput 1.5 times as much.
+Each lookup costs throughput; in a thread, it would cost 1.5 times as much.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Names of the advisory locks in PostgreSQL. A transaction holds them until its end.
+"""Advisory locks in PostgreSQL. A transaction holds them until its end.
 
 | lock | second key | who takes it |
 |---|---|---|

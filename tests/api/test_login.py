@@ -130,22 +130,20 @@ def test_the_21st_session_of_a_key_ends_its_oldest(
     assert browser.get("/series").status_code == 200
 
 
-def test_a_process_reads_only_sessions_that_are_shown_to_it(
+def test_a_process_reads_only_sessions_that_are_presented_to_it(
     browser: httpx.Client, root: Key, keyed_sessions: Sessions
 ) -> None:
     sign_in(browser, root)
-    shown = digest(browser.cookies["tsad_session"])
+    presented = digest(browser.cookies["tsad_session"])
     with keyed_sessions.begin() as session:
         assert keys.read(session).browsers == []
-        assert [credential.digest for credential in keys.read(session, [shown]).browsers] == [shown]
+        assert [credential.digest for credential in keys.read(session, [presented]).browsers] == [presented]
 
 
 @pytest.mark.parametrize(
     "before", ['a="', "\\", "a=b c; d", "; ;=;", '\\"' * 20_000, "tsad_session_=x; xtsad_session=y"]
 )
-def test_the_cookie_is_found_after_anything_else_that_browsers_hold(
-    browser: httpx.Client, root: Key, before: str
-) -> None:
+def test_the_cookie_is_found_after_other_or_malformed_cookies(browser: httpx.Client, root: Key, before: str) -> None:
     sign_in(browser, root)
     cookie = f"{before}; tsad_session={browser.cookies['tsad_session']}; z=1"
     browser.cookies.clear()

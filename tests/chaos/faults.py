@@ -24,7 +24,7 @@ from tests.chaos.stack import APIS, CHAOS, WORKERS, signal_all
 
 STOP_BEYOND_LEASE_S = 20.0
 STORE_FAILS_S = (2.0, 5.0)
-MAX_CRASHES = 2  # a third crash would fail the job, which only a poisonous job should
+MAX_CRASHES = 2  # a third crash fails a job, and only poison jobs may fail this way
 BUSY_WITHIN_S = 6.0
 
 

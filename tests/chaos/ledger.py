@@ -54,7 +54,7 @@ class Ledger:
         with self._lock:
             promise = self.promises[job_id]
             if promise.status not in (None, status):
-                self.complaints.append(f"job {job_id} was {promise.status}, then {status}")
+                self.complaints.append(f"job {job_id} was reported as {promise.status}, then as {status}")
             promise.status, promise.version = status, version
             if version is not None:
                 series_id = promise.order.series_id

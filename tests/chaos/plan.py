@@ -139,7 +139,7 @@ def orders(options: Options) -> list[Order]:
     rng = seeded(f"orders {options.seed}")
     ids = [f"s{options.seed}-{place}" for place in range(max(8, options.jobs // 12))]
     weights = list(accumulate((place + 1) ** -0.8 for place in range(len(ids))))
-    # Early, because a poisonous job fails only after three leases.
+    # Early, because a poison job fails only after three leases.
     poisons = 0 if options.quick else 1 + options.jobs // 1000
     poisoned = {rng.randrange(options.jobs // 5) for _ in range(poisons)}
     planned: list[Order] = []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from shared.wording import counted
 from tests.chaos.client import Client
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import seeded
@@ -86,6 +87,7 @@ def unexcused(refusals: list[Refusal], outages: list[Outage]) -> list[str]:
         if not excused:
             by_reason[refusal.reason] += 1
     return [
-        f"{count} predictions were refused ({reason}) while neither their API process nor PostgreSQL was hit"
+        f"{counted(count, 'prediction was', 'predictions were')} refused ({reason}) "
+        "while neither their API process nor PostgreSQL was hit"
         for reason, count in sorted(by_reason.items())
     ]

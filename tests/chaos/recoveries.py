@@ -77,7 +77,7 @@ class Recoveries:
     def workers_hit(self, kind: str, jobs: list[JobSnapshot]) -> None:
         """Watch jobs that may have lost their worker; one that simply continues kept it.
 
-        A job that is already watched lost its worker to an earlier fault. A poisonous job kills its worker itself.
+        A job that is already watched lost its worker to an earlier fault. A poison job kills its worker itself.
         """
         awaited = {watch.seen.job_id for watch in self._watches if not watch.rerun}
         victims = [job for job in jobs if job.points != POISON_POINTS and job.job_id not in awaited]

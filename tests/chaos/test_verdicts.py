@@ -143,7 +143,7 @@ def test_a_job_of_a_rejected_request_is_a_violation(ledger: Ledger, evidence: Ev
 
 def test_a_changed_final_status_is_a_complaint(ledger: Ledger) -> None:
     ledger.record_end("a", Status.FAILED, None)
-    assert ledger.complaints == ["job a was succeeded, then failed"]
+    assert ledger.complaints == ["job a was reported as succeeded, then as failed"]
 
 
 def test_one_job_for_two_fits_is_a_complaint(ledger: Ledger) -> None:
@@ -157,4 +157,4 @@ def test_predictions_may_be_refused_only_during_outages_of_their_process() -> No
     assert unexcused([refusal], [Outage(5.0, 10.0, api=None)]) == []
     for other_outage in (Outage(11.5, 12.0, api=1), Outage(5.0, 9.0, api=None), Outage(9.0, 12.0, api=0)):
         (sentence,) = unexcused([refusal], [other_outage])
-        assert "1 predictions were refused (503 database_unavailable)" in sentence
+        assert "1 prediction was refused (503 database_unavailable)" in sentence

@@ -37,19 +37,19 @@ def _promise_violations(promise: Promise, evidence: Evidence) -> Iterator[Violat
     job_id, order = promise.job_id, promise.order
     row = evidence.jobs.get(job_id)
     if row is None:
-        yield Violation("lost", f"Job {job_id} was accepted and has no row.", job_id)
+        yield Violation("lost", f"Job {job_id} was accepted but has no row.", job_id)
         return
     if not Status(row.status).is_final:
-        yield Violation("lost", f"Job {job_id} was accepted and is still {row.status}.", job_id)
+        yield Violation("lost", f"Job {job_id} was accepted but is still {row.status}.", job_id)
         return
     if row.series_id != order.series_id:
         yield Violation("answer", f"Job {job_id} belongs to series {row.series_id}, not {order.series_id}.", job_id)
     if promise.status is not None and (promise.status, promise.version) != (row.status, row.version):
         reported = f"{promise.status} (version {promise.version})"
-        yield Violation("answer", f"Job {job_id} was reported as {reported} and is {row.status}.", job_id)
+        yield Violation("answer", f"Job {job_id} was reported as {reported} but is {row.status}.", job_id)
     if promise.cancelled:
         if row.status != Status.CANCELLED:
-            yield Violation("cancelled", f"Job {job_id} was reported as cancelled and is {row.status}.", job_id)
+            yield Violation("cancelled", f"Job {job_id} was reported as cancelled but is {row.status}.", job_id)
     elif row.status == Status.CANCELLED and not promise.cancel_asked:
         yield Violation("cancelled", f"Job {job_id} is cancelled, although no client canceled it.", job_id)
     if row.status in (Status.SUCCEEDED, Status.FAILED):

@@ -1,4 +1,4 @@
-"""A worker that sleeps past its lease, and wakes with a version of a job that it no longer owns."""
+"""A worker suspended past its lease, which resumes with a version of a job that it no longer owns."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def worker(stack: Stack) -> Iterator[Process]:
 
 
 @pytest.fixture
-def sleeper(stack: Stack, worker: Process, series_id: str) -> Iterator[tuple[str, int]]:
+def suspended(stack: Stack, worker: Process, series_id: str) -> Iterator[tuple[str, int]]:
     """A job id, and the process id of its first attempt, stopped just before it publishes."""
     (stack.armed / "hold").touch()
     job_id = stack.fit(series_id)
@@ -33,7 +33,7 @@ def sleeper(stack: Stack, worker: Process, series_id: str) -> Iterator[tuple[str
     os.kill(pid, signal.SIGCONT)
 
 
-def wake(stack: Stack, worker: Process, job_id: str, pid: int) -> None:
+def resume(stack: Stack, worker: Process, job_id: str, pid: int) -> None:
     """Continue the process, and wait until it notices that it lost its job."""
     os.kill(pid, signal.SIGCONT)
     log_lines = (f"job {job_id}: attempt 1 lost the job", f"job {job_id}: lost, and its fit did not stop")
@@ -41,36 +41,36 @@ def wake(stack: Stack, worker: Process, job_id: str, pid: int) -> None:
     until(lambda: not stack.orphans(), PATIENCE_S)
 
 
-def test_a_sleeper_whose_job_another_worker_fitted_changes_nothing(
-    stack: Stack, worker: Process, series_id: str, sleeper: tuple[str, int]
+def test_a_suspended_worker_whose_job_another_worker_fitted_changes_nothing(
+    stack: Stack, worker: Process, series_id: str, suspended: tuple[str, int]
 ) -> None:
-    job_id, pid = sleeper
+    job_id, pid = suspended
     next_job_id = stack.fit(series_id)
     until(lambda: stack.job(next_job_id)["status"] == "succeeded", PATIENCE_S)
     job_before = stack.job(job_id)
     assert (job_before["status"], job_before["version"], job_before["attempts"]) == ("succeeded", "1", 2)
-    wake(stack, worker, job_id, pid)
+    resume(stack, worker, job_id, pid)
     assert stack.job(job_id) == job_before
     assert stack.jobs_of(series_id) == [(job_id, "succeeded", 1), (next_job_id, "succeeded", 2)]
 
 
-def test_a_sleeper_whose_job_was_canceled_publishes_nothing(
-    stack: Stack, worker: Process, series_id: str, sleeper: tuple[str, int]
+def test_a_suspended_worker_whose_job_was_canceled_publishes_nothing(
+    stack: Stack, worker: Process, series_id: str, suspended: tuple[str, int]
 ) -> None:
-    job_id, pid = sleeper
+    job_id, pid = suspended
     with stack.sessions.begin() as session:
         assert jobs.cancel(session, job_id)
-    wake(stack, worker, job_id, pid)
+    resume(stack, worker, job_id, pid)
     assert stack.jobs_of(series_id) == [(job_id, "cancelled", None)]
 
 
-def test_a_sleeper_whose_series_was_deleted_publishes_nothing(
-    stack: Stack, worker: Process, series_id: str, sleeper: tuple[str, int]
+def test_a_suspended_worker_whose_series_was_deleted_publishes_nothing(
+    stack: Stack, worker: Process, series_id: str, suspended: tuple[str, int]
 ) -> None:
-    job_id, pid = sleeper
+    job_id, pid = suspended
     with stack.sessions.begin() as session:
         assert series.delete_series(session, series_id).cancelled_job_ids == [job_id]
     next_job_id = stack.fit(series_id)
     until(lambda: stack.job(next_job_id)["status"] == "succeeded", PATIENCE_S)
-    wake(stack, worker, job_id, pid)
+    resume(stack, worker, job_id, pid)
     assert stack.jobs_of(series_id) == [(job_id, "cancelled", None), (next_job_id, "succeeded", 1)]

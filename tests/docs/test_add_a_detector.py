@@ -26,22 +26,22 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         else:
             shutil.copy2(ROOT / name, checkout / name)
     text = RECIPE.read_text()
-    module, twin, test = (block.content for block in blocks(text) if block.language == "python")
+    module, slow_reference, test = (block.content for block in blocks(text) if block.language == "python")
     for name, content in zip(FILE.findall(text), (module, test), strict=True):
         assert not (checkout / name).exists(), name
         (checkout / name).write_text(content)
-    add_twin(checkout / "tests/naive.py", twin)
+    add_slow_reference(checkout / "tests/naive.py", slow_reference)
     yield checkout
     shutil.rmtree(checkout)
 
 
-def add_twin(naive: Path, twin: str) -> None:
-    """Put the twin where the recipe says."""
+def add_slow_reference(naive: Path, slow_reference: str) -> None:
+    """Insert the slow reference where the recipe says."""
     place, following = "        case Robust() as state:\n", "from shared.domain.detectors.robust import"
     text = naive.read_text()
     assert text.count(place) == text.count(following) == 1
     text = text.replace(following, f"from shared.domain.detectors.quartiles import Quartiles\n{following}")
-    naive.write_text(text.replace(place, twin + place))
+    naive.write_text(text.replace(place, slow_reference + place))
 
 
 def run(checkout: Path, *arguments: str) -> None:

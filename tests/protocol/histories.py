@@ -15,13 +15,13 @@ def fitted(machine: ProtocolMachine) -> None:
     machine.deliver_and_fit(0)
 
 
-def a_sleeper_wakes_before_its_successor_publishes(machine: ProtocolMachine) -> None:
+def a_suspended_worker_resumes_before_its_successor_publishes(machine: ProtocolMachine) -> None:
     fitted(machine)
     machine.worker_is_presumed_dead(0, "fits")
     machine.publish(FIRST, DONE)
 
 
-def a_sleeper_wakes_after_its_successor_has_published(machine: ProtocolMachine) -> None:
+def a_suspended_worker_resumes_after_its_successor_has_published(machine: ProtocolMachine) -> None:
     fitted(machine)
     machine.worker_is_presumed_dead(0, "publishes")
     machine.invariants_hold()

@@ -182,13 +182,13 @@ class ProtocolMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.workers)
     @rule(index=INDEXES, successor=st.sampled_from(["none yet", "fits", "publishes"]))
     def worker_is_presumed_dead(self, index: int, successor: str) -> None:
-        """Reap the job of a worker that only sleeps: its later actions must change nothing."""
-        sleeper = pick(self.world.workers, index)
-        fitting.store(self.world, sleeper)
-        self.world.silence(sleeper)
+        """Reap the job of a worker that is only suspended: its later actions must change nothing."""
+        suspended = pick(self.world.workers, index)
+        fitting.store(self.world, suspended)
+        self.world.silence(suspended)
         upkeep.reap(self.world)
         self.world.wake()
-        successor_worker = None if successor == "none yet" else fitting.deliver(self.world, sleeper.claimed.job_id)
+        successor_worker = None if successor == "none yet" else fitting.deliver(self.world, suspended.claimed.job_id)
         if successor_worker:
             fitting.store(self.world, successor_worker)
             if successor == "publishes":

@@ -123,11 +123,11 @@ SABOTAGES = [
         (Cut(attempts, "_CLAIM", _FIRST),),
     ),
     # publish
-    Sabotage("no fence", "S3", histories.a_sleeper_wakes_before_its_successor_publishes, _NOT_FENCED),
+    Sabotage("no fence", "S3", histories.a_suspended_worker_resumes_before_its_successor_publishes, _NOT_FENCED),
     Sabotage(
         "no fence, no unique job id, no guards",
         "S4",
-        histories.a_sleeper_wakes_after_its_successor_has_published,
+        histories.a_suspended_worker_resumes_after_its_successor_has_published,
         _NOT_FENCED_NOR_HELD,
         (_NOT_UNIQUE, *_NOT_GUARDED),
     ),

@@ -169,9 +169,7 @@ def test_a_redis_that_rejects_writes_can_still_be_read(
     assert reader._flush()  # noqa: SLF001 - rejected, not hanging
 
 
-def test_samples_are_written_again_after_a_redis_outage(
-    gateway: Gateway, empty_redis_url: str, latencies: OpenLatencies
-) -> None:
+def test_writing_resumes_after_a_redis_outage(gateway: Gateway, empty_redis_url: str, latencies: OpenLatencies) -> None:
     writer, reader = latencies(gateway.url), latencies(empty_redis_url)
     record(writer, 1.0)
     gateway.open()

@@ -132,10 +132,10 @@ def lone_settings(settings: Settings, server_url: str) -> Iterator[Settings]:
 
 
 @contextmanager
-def afflicted(lone_settings: Settings, folder: Path, fault: str, exit_code: int = 0) -> Iterator[Process]:
+def faulty(lone_settings: Settings, folder: Path, fault: str, exit_code: int = 0) -> Iterator[Process]:
     """Run a worker with one child and this fault."""
     settings = lone_settings.model_copy(update={"worker_concurrency": 1})
-    arguments = ("tests.worker.afflicted", fault)
+    arguments = ("tests.worker.faulty", fault)
     with running(settings, folder, *arguments, exit_codes=(exit_code,), PYTHONPATH=str(ROOT)) as process:
         wait_for_worker(process)
         yield process
@@ -144,10 +144,10 @@ def afflicted(lone_settings: Settings, folder: Path, fault: str, exit_code: int 
 def test_canceling_a_job_kills_a_fit_that_reports_no_progress(
     lone_settings: Settings, tmp_path: Path, series_id: str
 ) -> None:
-    switch = tmp_path / "afflicted"
+    switch = tmp_path / "faulty"
     switch.touch()
     with (
-        afflicted(lone_settings, tmp_path, "sleeps") as process,
+        faulty(lone_settings, tmp_path, "sleeps") as process,
         serving(lone_settings) as api,
     ):
         job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
@@ -164,11 +164,11 @@ def test_the_job_of_a_killed_process_is_requeued_before_its_lease_expires(
     lone_settings: Settings, tmp_path: Path, series_id: str
 ) -> None:
     long_lease = lone_settings.model_copy(update={"lease_s": 3600})
-    switch = tmp_path / "afflicted"
+    switch = tmp_path / "faulty"
     switch.touch()
     with (
         serving(long_lease) as api,
-        afflicted(long_lease, tmp_path, "sleeps") as process,
+        faulty(long_lease, tmp_path, "sleeps") as process,
         running(long_lease, tmp_path, "worker.reconciling"),
     ):
         job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
@@ -183,10 +183,10 @@ def test_the_job_of_a_killed_process_is_requeued_before_its_lease_expires(
 def test_a_worker_that_takes_no_messages_exits(lone_settings: Settings, tmp_path: Path, series_id: str) -> None:
     with (
         serving(lone_settings) as api,
-        afflicted(lone_settings, tmp_path, "is-deaf", EXIT_CODE) as process,
+        faulty(lone_settings, tmp_path, "is-deaf", EXIT_CODE) as process,
     ):
         children = children_of(process)
-        (tmp_path / "afflicted").touch()
+        (tmp_path / "faulty").touch()
         for _ in range(3):  # a pending BRPOP takes the first
             api.post(f"/fit/{series_id}", json=ramp())
         until(lambda: process.popen.poll() is not None, 20)
@@ -197,11 +197,11 @@ def test_a_worker_that_takes_no_messages_exits(lone_settings: Settings, tmp_path
 def test_a_worker_stops_even_if_its_child_ignores_signals(
     lone_settings: Settings, tmp_path: Path, series_id: str
 ) -> None:
-    switch = tmp_path / "afflicted"
+    switch = tmp_path / "faulty"
     switch.touch()
     with (
         serving(lone_settings) as api,
-        afflicted(lone_settings, tmp_path, "clings", EXIT_CODE) as process,
+        faulty(lone_settings, tmp_path, "ignores-signals", EXIT_CODE) as process,
     ):
         job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         until(switch.with_suffix(".now").exists)

@@ -25,7 +25,7 @@ def backup(
     """Back up a snapshot of all rows, then every artifact they refer to, verifying each SHA-256.
 
     The service can keep running.
-    The backup must finish within GARBAGE_GRACE_S: after that, its artifacts may be deleted.
+    The backup must finish within GARBAGE_GRACE_S: after that, artifacts not copied yet may be deleted.
 
     [bold]tsad backup /backups/2026-01-31[/]
     """

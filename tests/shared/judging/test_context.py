@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.detectors.contract import Need
-from shared.judging.context import Context, carried_forward, context_of, max_missing, too_little_before
+from shared.judging.context import Context, carried_forward, context_of, max_missing, too_few_before
 
 LAST, MINUTE = 6_000, 60
 NEED = Need(points=20, tail=np.arange(100.0, 120.0), last_timestamp=LAST, interval_s=float(MINUTE))
@@ -95,7 +95,7 @@ def test_the_last_known_value_replaces_a_missing_one(before: list[float], expect
 def test_missing_values_before_the_first_point_count_like_those_between_points() -> None:
     missing = np.zeros(6, dtype=bool)
     missing[2] = True
-    joined = too_little_before(np.zeros(0, bool), np.concatenate((np.zeros(20, bool), missing)), 20)[20:]
-    assert joined.tolist() == too_little_before(np.zeros(20, bool), missing, 20).tolist()
-    after_gap = too_little_before(np.array([False] * 18 + [True] * 2), missing, 20)
+    joined = too_few_before(np.zeros(0, bool), np.concatenate((np.zeros(20, bool), missing)), 20)[20:]
+    assert joined.tolist() == too_few_before(np.zeros(20, bool), missing, 20).tolist()
+    after_gap = too_few_before(np.array([False] * 18 + [True] * 2), missing, 20)
     assert after_gap.tolist() == [False, False, False, True, True, True]

@@ -1,4 +1,4 @@
-"""A worker with a fault: `python -m tests.worker.afflicted FAULT`."""
+"""A worker with a fault: `python -m tests.worker.faulty FAULT`."""
 
 import signal
 import sys
@@ -12,7 +12,7 @@ from shared.domain.detectors.contract import Detector
 from shared.transport import Channel
 from worker import listening, main, training
 
-SWITCH = Path("afflicted")  # the fault is active while this file exists in the folder of the process
+SWITCH = Path("faulty")  # the fault is active while this file exists in the folder of the process
 
 
 def sleeps() -> None:
@@ -32,7 +32,7 @@ def sleeps() -> None:
     training.named = named  # type: ignore[attr-defined]
 
 
-def clings() -> None:
+def ignores_signals() -> None:
     """Fits that never end and block every signal."""
     sleeps()
     sleep = time.sleep
@@ -56,7 +56,7 @@ def is_deaf() -> None:
     listening.CHECK_EVERY_S = 0.05
 
 
-FAULTS = {"sleeps": sleeps, "clings": clings, "is-deaf": is_deaf}
+FAULTS = {"sleeps": sleeps, "ignores-signals": ignores_signals, "is-deaf": is_deaf}
 
 if __name__ == "__main__":
     FAULTS[sys.argv[1]]()
