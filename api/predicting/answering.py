@@ -159,7 +159,7 @@ def _band(verdict: Verdict) -> str:
 
 
 def _explanation_by_witness(value: float, verdict: Verdict, why: Explanation) -> str:
-    """Explain a verdict of several witnesses, of which one was the most surprised."""
+    """Explain a verdict by the witness that was most surprised."""
     how = "unusual" if verdict.anomaly else "usual"
     direction = f" ({why.direction})" if why.direction in ("high", "low") else ""
     rarity = (
@@ -170,8 +170,8 @@ def _explanation_by_witness(value: float, verdict: Verdict, why: Explanation) ->
         began = datetime.fromtimestamp(why.similar_from, UTC)
         similar = f" The most similar stretch of the training data began at {began:%Y-%m-%d %H:%M:%S} UTC."
     return (
-        f"{value:.6g} is {how}, judged by {why.component}{direction}. Expected is {verdict.expected:.6g}, "
-        f"and normal is {verdict.lower:.6g} to {verdict.upper:.6g}.{rarity}{similar} "
+        f"{value:.6g} is {how}, judged by {why.component}{direction}. The expected value is "
+        f"{verdict.expected:.6g}, and the normal band is {verdict.lower:.6g} to {verdict.upper:.6g}.{rarity}{similar} "
         f"The score is {verdict.score:.3g}; above 1 is an anomaly."
     )
 

@@ -5,7 +5,8 @@ scores all points; it sees nothing else in the file. With `--refit` it refits as
 those of the same detector, folder and refits in benchmark/results/accuracy.json.
 
 `--verdicts` counts what a person notices after one fit, `--histories` the labeled windows of NAB that the training
-scores mark, and `--everyday` does both on generated everyday series. All three report two halves: tune on one only.
+scores mark, and `--everyday` the anomalies found in generated everyday series. `--verdicts` and `--everyday` report two
+halves: tune on one only.
 """
 
 import argparse
@@ -125,7 +126,8 @@ def measure_alarms(results: Results, pool: Executor, name: str, refits: Refits, 
 
 def measure_verdicts(results: Results, pool: Executor, name: str, alone: int, files: Sequence[Path]) -> Iterator[str]:
     """Measure the verdicts after one fit, by corpus and half; yield lines to print."""
-    measured = [one for one in pool.map(partial(verdicts.measure, name, alone), files) if one is not None]
+    results_of_files = pool.map(partial(verdicts.measure, name, alone), files)
+    measured = [result for result in results_of_files if result is not None]
     for (corpus, half), group in verdicts.halves(measured).items():
         figures = verdicts.summary(group)
         results.sections["verdicts"].put((corpus, half, name), "verdicts", figures)
@@ -134,7 +136,8 @@ def measure_verdicts(results: Results, pool: Executor, name: str, alone: int, fi
 
 def measure_histories(results: Results, pool: Executor, name: str, files: Sequence[Path]) -> Iterator[str]:
     """Measure the training scores of whole histories; yield lines to print."""
-    measured = [one for one in pool.map(partial(histories.measure, name), files) if one is not None]
+    results_of_files = pool.map(partial(histories.measure, name), files)
+    measured = [result for result in results_of_files if result is not None]
     figures = histories.summary(measured)
     results.sections["histories"].put((name,), "histories", figures)
     yield summary.line(f"{name}, whole histories", histories.FIGURES, figures)

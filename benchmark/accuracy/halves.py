@@ -1,4 +1,4 @@
-"""Halves of the series: what is tuned is tuned on one half, and the other one is reported beside it."""
+"""Halves of the series: detectors are tuned on one, and both are reported."""
 
 from zlib import crc32
 

@@ -17,7 +17,7 @@ FIGURES = ("windows_marked", "windows", "flagged_share", "flagged_outside", "ser
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Labeled windows of a series, and those with an anomaly inside; shares of anomalies, also outside of windows."""
+    """Labeled windows with an anomaly inside, and all; share of anomalies among all points, and outside of windows."""
 
     marked: int
     windows: int

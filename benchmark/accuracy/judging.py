@@ -35,14 +35,14 @@ class Refits:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Verdicts on n points: ranks, which compare points of all times, and scores, which alarms are raised by."""
+    """Verdicts on n points: ranks, which compare points of all times, and scores, which raise alarms."""
 
     ranks: Values
     scores: Values  # 1.0 is the boundary
 
     @classmethod
     def of(cls, scores: Scores) -> "Judged":
-        """Undo the division by a boundary that changes: alarms are judged by it, ranks are not."""
+        """Undo the division by a changing boundary for the ranks; alarms still depend on it."""
         ranks = scores.score if scores.boundary is None else scores.score * scores.boundary
         return cls(ranks, scores.score)
 

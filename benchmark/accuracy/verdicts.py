@@ -132,33 +132,33 @@ def _alone(fitted: Fitted, sample: LabeledSeries, points: int) -> tuple[float, f
 
 def summary(measured: Sequence[SeriesVerdicts]) -> list[float | None]:
     """Return the `FIGURES` over series."""
-    ratios = np.array([one.promise_ratio for one in measured])
+    ratios = np.array([series.promise_ratio for series in measured])
     ratios = ratios[np.isfinite(ratios)]
-    alone = [one for one in measured if np.isfinite(one.alone_false_share)]
+    alone = [series for series in measured if np.isfinite(series.alone_false_share)]
     figures = [
-        _mean([one.hit for one in measured]),
-        1e4 * _mean([one.false_share for one in measured]),
-        _mean([one.alerts for one in measured]),
-        _mean([_is_useless(one.hit, one.false_share) for one in measured]),
-        _mean([one.volume for one in measured]),
+        _mean([series.hit for series in measured]),
+        1e4 * _mean([series.false_share for series in measured]),
+        _mean([series.alerts for series in measured]),
+        _mean([_is_useless(series.hit, series.false_share) for series in measured]),
+        _mean([series.volume for series in measured]),
         float(np.median(ratios)),
         float(np.quantile(ratios, 0.9)),
-        1e4 * _mean([one.alone_false_share for one in alone]),
-        _mean([_is_useless(one.alone_hit, one.alone_false_share) for one in alone]),
-        _mean([one.seconds for one in measured]),
+        1e4 * _mean([series.alone_false_share for series in alone]),
+        _mean([_is_useless(series.alone_hit, series.alone_false_share) for series in alone]),
+        _mean([series.seconds for series in measured]),
         float(len(measured)),
     ]
     return [figure if np.isfinite(figure) else None for figure in figures]
 
 
 def halves(measured: Sequence[SeriesVerdicts]) -> dict[tuple[str, str], Sequence[SeriesVerdicts]]:
-    """Return the series by (corpus, half), and of each corpus those of both halves."""
+    """Group the series by (corpus, half), where the half `both` is the whole corpus."""
     groups = {}
-    for corpus in sorted({one.corpus for one in measured}):
-        own = [one for one in measured if one.corpus == corpus]
+    for corpus in sorted({series.corpus for series in measured}):
+        of_corpus = [series for series in measured if series.corpus == corpus]
         for half in (DEVELOP, REPORT):
-            groups[corpus, half] = [one for one in own if one.half == half]
-        groups[corpus, "both"] = own
+            groups[corpus, half] = [series for series in of_corpus if series.half == half]
+        groups[corpus, "both"] = of_corpus
     return {key: group for key, group in groups.items() if group}
 
 

@@ -17,14 +17,14 @@ from shared.domain.training_scores import joined, judged
 from shared.errors import InputError
 
 FOLDS = 3  # contiguous: more of them cost more fits, fewer leave too little to learn from
-BROKEN, MIN_BROKEN = 10.0, 5  # times the alarm rate, and alarms, from which a promise is not kept
+BROKEN, MIN_BROKEN = 10.0, 5  # a promise is broken above this multiple of the alarm rate, from this many alarms on
 
 
 def by_folds(fitted: Fitted, series: Series, parameters: ParameterValues, check: Callable[[], object]) -> Scores:
     """Score the n points that a state was fitted to, each third of them by a state fitted to the other two.
 
-    The state itself judges a third that the detector cannot do without: of a short series, or the only one that varies.
-    The band is always its own, for it is the one that new points meet. `check` runs before each block of points and may
+    `fitted` itself judges a third if the other two are not learnable: the series is short, or only this third varies.
+    The band is always that of `fitted`, which also judges new points. `check` runs before each block of points and may
     raise to stop.
     """
     completed = complete(fitted.detector.parameters, parameters)
@@ -84,7 +84,7 @@ def checked_promise(promise: str, alarm_rate: float, score: Values) -> str:
     if alarms < MIN_BROKEN or alarms <= BROKEN * alarm_rate * len(newest):
         return promise
     return (
-        f"Not promised: of the newest {len(newest):,} training points, {alarms / len(newest):.1%} were anomalies by "
-        f"what was learned from the others, {alarms / len(newest) / alarm_rate:,.0f} times the alarm rate. Expect the "
-        "same of new points, unless that was an incident."
+        f"Not promised: of the newest {len(newest):,} training points, {alarms / len(newest):.1%} are anomalies when "
+        f"judged by the others, {alarms / len(newest) / alarm_rate:,.0f} times the alarm rate. Expect the same of new "
+        "points, unless there was an incident."
     )

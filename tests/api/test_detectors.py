@@ -124,7 +124,7 @@ def test_an_automatic_detector_says_what_it_looks_at_and_what_it_learned_from(
 ) -> None:
     fitted(series_id, hourly(28, detector="auto"))
     learnt = api.get(f"/series/{series_id}/versions/1").json()["learnt"]
-    assert learnt["why"].startswith("An anomaly is what any of these finds unusual")
+    assert learnt["why"].endswith("Any of these can make a point an anomaly.")
     assert learnt["expected_by"] in ("level", "season", "forecast")
     assert learnt["learned_points"] == 672
 

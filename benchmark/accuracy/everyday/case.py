@@ -18,9 +18,9 @@ Generate = Callable[[Timestamps, Random], Values]
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """A change of `length` values from place `start` of the future on."""
+    """A change of `length` values of the future, from index `start` on."""
 
-    name: str
+    name: str  # numbers without a unit are points
     start: int
     length: int
     change: Change
@@ -28,7 +28,7 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A kind of series that people have."""
+    """A kind of everyday series."""
 
     name: str
     points: int  # of the history
@@ -61,32 +61,32 @@ class Case:
 
 
 def constant(value: float) -> Change:
-    """Replace the values by one."""
-    return lambda own, _before: np.full(len(own), value)
+    """Replace the values with `value`."""
+    return lambda normal, _before: np.full(len(normal), value)
 
 
 def times(factor: float) -> Change:
     """Multiply the values."""
-    return lambda own, _before: own * factor
+    return lambda normal, _before: normal * factor
 
 
 def plus(amount: float) -> Change:
     """Add to the values."""
-    return lambda own, _before: own + amount
+    return lambda normal, _before: normal + amount
 
 
-def stuck(own: Values, before: Values) -> Values:
-    """Repeat the last value before."""
-    return np.full(len(own), before[-1])
+def stuck(normal: Values, before: Values) -> Values:
+    """Repeat the value right before the stretch."""
+    return np.full(len(normal), before[-1])
 
 
 def louder(factor: float) -> Change:
     """Multiply the distances from the mean of the stretch."""
-    return lambda own, _before: own.mean() + factor * (own - own.mean())
+    return lambda normal, _before: normal.mean() + factor * (normal - normal.mean())
 
 
 def rounded(values: Any, digits: int = 0) -> Values:
-    """Round values (n,), which NumPy does not type."""
+    """Round values (n,) with a known type, which NumPy's stubs lack."""
     return np.asarray(np.round(values, digits), dtype=np.float64)
 
 
@@ -106,7 +106,7 @@ def working_day(timestamps: Timestamps) -> Values:
 
 
 def autoregressive(random: Random, points: int, memory: float, step: float) -> Values:
-    """Return values (points,) that remember where they were."""
+    """Return a first-order autoregressive process (points,)."""
     values, steps = np.empty(points), random.normal(0, step, points)
     values[0] = steps[0]
     for place in range(1, points):

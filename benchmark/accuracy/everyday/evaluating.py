@@ -1,4 +1,4 @@
-"""How many of the anomalies a detector finds, and how many normal points it calls anomalous."""
+"""Anomalies that a detector finds in everyday series, and normal points that it flags."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Outcome:
 
     def __str__(self) -> str:
         if self.found is None or self.false_alarms is None:
-            return f"{self.case} ({self.half}): cannot be learned from"
+            return f"{self.case} ({self.half}): the detector cannot learn from it"
         missed = f", missed: {', '.join(self.missed)}" if self.missed else ""
         return (
             f"{self.case} ({self.half}): found {self.found:.1f} of 5, {self.false_alarms:.0f} false in 10,000{missed}"

@@ -96,7 +96,9 @@ CASES = (
             Anomaly("minus one", 80, 1, constant(-1)),
             Anomaly("stuck at 1 for 60", 100, 60, constant(1)),
             Anomaly("one half", 150, 1, constant(0.5)),
-            Anomaly("toggling each minute", 110, 30, lambda own, _before: np.where(np.arange(len(own)) % 2, 1.0, 0.0)),
+            Anomaly(
+                "toggling each minute", 110, 30, lambda values, _before: np.where(np.arange(len(values)) % 2, 1.0, 0.0)
+            ),
         ),
         _binary,
     ),
@@ -151,7 +153,7 @@ CASES = (
             Anomaly("jump by 2,000", 60, 1, plus(2_000)),
             Anomaly("stuck for 30", 90, 30, stuck),
             Anomaly("negative", 120, 1, constant(-500)),
-            Anomaly("five times as fast", 140, 15, lambda own, _before: own[0] + 50.0 * np.arange(len(own))),
+            Anomaly("five times as fast", 140, 15, lambda values, _before: values[0] + 50.0 * np.arange(len(values))),
             Anomaly("back by 300 once", 170, 1, plus(-300)),
         ),
         _counter_resets,
@@ -164,7 +166,7 @@ CASES = (
         (
             Anomaly("stuck for 2 h", 100, 24, stuck),
             Anomaly("jump by 100,000", 60, 1, plus(100_000)),
-            Anomaly("six times as fast", 140, 20, lambda own, _before: own[0] + 2_400.0 * np.arange(len(own))),
+            Anomaly("six times as fast", 140, 20, lambda values, _before: values[0] + 2_400.0 * np.arange(len(values))),
             Anomaly("back by 5,000 once", 200, 1, plus(-5_000)),
             Anomaly("negative", 240, 1, constant(-1)),
         ),
@@ -206,7 +208,7 @@ CASES = (
         (
             Anomaly("a thousand", 60, 1, constant(1_000)),
             Anomaly("200 more for 30", 120, 30, plus(200)),
-            Anomaly("grows without end", 200, 100, lambda own, _before: own + 5.0 * np.arange(len(own))),
+            Anomaly("grows without end", 200, 100, lambda values, _before: values + 5.0 * np.arange(len(values))),
             Anomaly("negative", 350, 1, constant(-3)),
             Anomaly("stuck at 37 for 60", 300, 60, constant(37)),
         ),
@@ -219,7 +221,7 @@ CASES = (
         576,
         (
             Anomaly("ten more for 6", 100, 6, plus(10)),
-            Anomaly("fills ten times as fast", 300, 60, lambda own, _before: own + 0.5 * np.arange(len(own))),
+            Anomaly("fills ten times as fast", 300, 60, lambda values, _before: values + 0.5 * np.arange(len(values))),
             Anomaly("not cleaned up", 288, 60, plus(14.4)),
             Anomaly("zero", 450, 2, constant(0)),
             Anomaly("cleaned up at noon", 420, 100, plus(-5)),

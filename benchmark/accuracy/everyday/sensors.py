@@ -136,7 +136,7 @@ CASES = (
             Anomaly("plus 10", 100, 1, plus(10)),
             Anomaly("minus 15", 120, 1, plus(-15)),
             Anomaly("zero", 140, 3, constant(0)),
-            Anomaly("five times the noise", 160, 30, lambda own, _before: 20 + 5 * (own - 20)),
+            Anomaly("five times the noise", 160, 30, lambda values, _before: 20 + 5 * (values - 20)),
         ),
         _step_half_way,
     ),
@@ -220,7 +220,9 @@ CASES = (
             Anomaly("stuck for 10 h", 100, 60, stuck),
             Anomaly("minus 30", 180, 3, plus(-30)),
             Anomaly("85 degrees, a broken sensor", 220, 5, constant(85)),
-            Anomaly("noise of 3 degrees", 240, 30, lambda own, _before: own + 3 * np.cos(2.5 * np.arange(len(own)))),
+            Anomaly(
+                "noise of 3 degrees", 240, 30, lambda values, _before: values + 3 * np.cos(2.5 * np.arange(len(values)))
+            ),
         ),
         _outdoor,
     ),
@@ -232,9 +234,9 @@ CASES = (
         (
             Anomaly("30 degrees", 60, 1, constant(30)),
             Anomaly("stuck for 90", 100, 90, stuck),
-            Anomaly("heating fails", 60, 60, lambda own, before: before[-1] - 0.15 * np.arange(len(own))),
+            Anomaly("heating fails", 60, 60, lambda values, before: before[-1] - 0.15 * np.arange(len(values))),
             Anomaly("minus 40", 220, 2, constant(-40)),
-            Anomaly("jumps of 3 degrees", 240, 20, lambda own, _before: own + 3.0 * (np.arange(len(own)) % 2)),
+            Anomaly("jumps of 3 degrees", 240, 20, lambda values, _before: values + 3.0 * (np.arange(len(values)) % 2)),
         ),
         _thermostat,
     ),
@@ -273,10 +275,14 @@ CASES = (
         288,
         (
             Anomaly("dead for 6", 60, 6, constant(0)),
-            Anomaly("not charged overnight", 144, 36, lambda own, before: before[-1] - 0.001 * np.arange(len(own))),
+            Anomaly(
+                "not charged overnight", 144, 36, lambda values, before: before[-1] - 0.001 * np.arange(len(values))
+            ),
             Anomaly("spike", 100, 1, plus(0.5)),
             Anomaly("stuck for 5 h", 220, 30, stuck),
-            Anomaly("discharges four times as fast", 60, 24, lambda own, _before: own - 0.01 * np.arange(len(own))),
+            Anomaly(
+                "discharges four times as fast", 60, 24, lambda values, _before: values - 0.01 * np.arange(len(values))
+            ),
         ),
         _battery,
     ),
@@ -289,7 +295,7 @@ CASES = (
             Anomaly("plus 8", 60, 1, plus(8)),
             Anomaly("zero", 90, 2, constant(0)),
             Anomaly("stuck for 40", 100, 40, stuck),
-            Anomaly("upside down for 60", 120, 60, lambda own, _before: 40 - own),
+            Anomaly("upside down for 60", 120, 60, lambda values, _before: 40 - values),
             Anomaly("five times the noise", 160, 30, louder(5)),
         ),
         _gappy,
@@ -318,7 +324,7 @@ CASES = (
             Anomaly("spike", 60, 1, plus(3)),
             Anomaly("twice as loud", 100, 30, times(2)),
             Anomaly("silent for 30", 150, 30, constant(0)),
-            Anomaly("twice as fast", 200, 30, lambda own, _before: np.tile(own[::2], 2)[: len(own)]),
+            Anomaly("twice as fast", 200, 30, lambda values, _before: np.tile(values[::2], 2)[: len(values)]),
             Anomaly("shifted by 1", 250, 20, plus(1)),
         ),
         _vibration,
@@ -333,7 +339,7 @@ CASES = (
             Anomaly("held for 100 instead of 40", 200, 100, constant(90)),
             Anomaly("ten too cool", 100, 60, plus(-10)),
             Anomaly("cold in between", 200, 20, constant(0)),
-            Anomaly("noise of 5", 300, 40, lambda own, _before: own + 5 * np.cos(2.7 * np.arange(len(own)))),
+            Anomaly("noise of 5", 300, 40, lambda values, _before: values + 5 * np.cos(2.7 * np.arange(len(values)))),
         ),
         _batches,
     ),

@@ -42,9 +42,9 @@ def learn(detector: Detector[Any], series: Series, parameters: ParameterValues, 
 def learn_and_judge(
     detector: Detector[Any], series: Series, parameters: ParameterValues, progress: Progress
 ) -> tuple[Fitted, Series, Scores | None]:
-    """Fit like `learn`; return also the points that it learned from, and what it would have said of each.
+    """Fit like `learn`; also return the points that it learned from, and their held-out scores.
 
-    The scores are None for a detector that cannot judge a point by what the others taught.
+    The scores are None for a detector without `train`.
     """
     completed = complete(detector.parameters, parameters)
     learned_from = series.without(completed["exclude"])

@@ -91,7 +91,7 @@ class Boundary:
 
     @classmethod
     def of(cls, residuals: Values, alarm_rate: str, interval_s: float, kind: str = HELD_OUT) -> "Boundary":
-        """Learn it from residuals (m,) >= 0 of points `interval_s` apart, for an alarm rate that is not off.
+        """Learn the boundary from residuals (m,) >= 0 of points `interval_s` apart, for an alarm rate that is not off.
 
         kind: `HELD_OUT` or `IN_SAMPLE`.
         """

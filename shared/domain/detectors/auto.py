@@ -1,4 +1,4 @@
-"""Auto: several witnesses look at every point, and what any of them finds unusual is an anomaly."""
+"""Auto: several witnesses judge every point; it is an anomaly if any of them finds it unusual."""
 
 from datetime import UTC, datetime
 
@@ -29,7 +29,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Auto
 
 
 def train(series: Series, parameters: ParameterValues, progress: Progress) -> tuple[Auto, Scores]:
-    """Learn, and judge each training point by what was learned from the others."""
+    """Learn, and compute the held-out score of each training point."""
     trained = learn_and_judge(series, parameters["alarm_rate"], progress)
     progress(1.0)
     return trained
@@ -43,7 +43,7 @@ def score(state: Auto, values: Values, timestamps: Timestamps, context: Values) 
 def fold(
     state: Auto, values: Values, timestamps: Timestamps, context: Values, carry: Carry | None
 ) -> tuple[Scores, Carry]:
-    """Score like `score`, with the boundary that the points before left behind."""
+    """Score like `score`, continuing with the boundary that `carry` holds."""
     judgment = judge(state, values, timestamps, context, carry)
     return judgment.verdicts, judgment.carry
 
@@ -54,7 +54,7 @@ def needs(state: Auto) -> Need:
 
 
 def learnt(state: Auto) -> dict[str, float | str]:
-    """Return what the witnesses are, and what they were learned from."""
+    """Return the witnesses, and the data that they were learned from."""
     return {
         "why": _sentence(state),
         "expected_by": state.expected_by,
@@ -66,25 +66,25 @@ def learnt(state: Auto) -> dict[str, float | str]:
 
 
 def _sentence(state: Auto) -> str:
-    looks = [
+    witnesses = [
         ("the level", state.level),
-        ("what is usual at this time", state.season),
-        ("a forecast from the values before", state.forecast),
+        ("the usual value at this time", state.season),
+        ("a forecast from the previous values", state.forecast),
         ("the mean and the noise of the last values", len(state.recent.windows)),
         ("repeated values", True),
-        ("the few values that occur", len(state.vocabulary.values)),
+        ("the set of known values", len(state.vocabulary.values)),
         ("the shape of the last stretch", state.shape),
     ]
-    named = [name for name, is_used in looks if is_used]
+    named = [name for name, is_used in witnesses if is_used]
     subject = "increments of the counter" if state.usual_increment else "values"
-    return f"An anomaly is what any of these finds unusual in the {subject}: {', '.join(named)}."
+    return f"The {subject} are judged by {', '.join(named)}. Any of these can make a point an anomaly."
 
 
 DETECTOR = Detector(
     name="auto",
-    purpose="Several witnesses, each calibrated: level, forecast, recent values, repetition, shape. For when in doubt.",
-    cost="Fit: up to a second at any length. Prediction: a comparison with 1,024 windows of eight lengths.",
-    false_alarms="The share of held-out points that any witness called anomalous; the boundary adapts to new points.",
+    purpose="Values unusual in level, season, forecast, recent mean, repetition, vocabulary or shape. When in doubt.",
+    cost="Fit: up to a second at any length. Prediction: a comparison with 1,024 windows of each of eight lengths.",
+    false_alarms="Share of held-out points that any witness flags; after that, the boundary adapts to new points.",
     min_points=MIN_POINTS,
     context_points=MOST_WINDOW + MOST_FOLDED,
     parameters=(AlarmRate(), Windows()),

@@ -15,7 +15,7 @@ CAUSAL, CENTRED, RETROSPECTIVE = "causal", "centred", "retrospective"
 State = TypeVar("State")
 Progress = Callable[[float], None]  # called with the fraction done, 0 to 1; may raise to stop the fit
 ParameterValues = Mapping[str, Any]
-Carry = Values  # at most 16 numbers: what a judgment remembers of the points before
+Carry = Values  # at most 16 numbers: what a judgment remembers of previous points
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Scores:
     expected: Values | None
     lower: Values | None  # edges of the normal band; None = open on that side, or no band at all
     upper: Values | None
-    boundary: Values | None = None  # that a score was divided by; None = the boundary never changes
+    boundary: Values | None = None  # by which each score was divided; None = the boundary never changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ def _no_objection(_series: Series, _parameters: ParameterValues) -> None:
 class Detector(Generic[State]):
     """One algorithm. Its module defines it as `DETECTOR`, where the registry finds it.
 
-    `fold` scores like `score`, and adapts to the points before: it takes the carry that it returned for them, or None.
-    `train` fits like `fit`, and scores each training point by what the others taught. None = it cannot.
+    `fold` scores like `score` and adapts to previous points: it takes the carry that it returned for them; None at the
+    start of a batch. `train` fits like `fit` and also returns held-out training scores. Both are optional.
     """
 
     name: str
@@ -123,7 +123,7 @@ class Fitted:
     def fold(
         self, values: Values, timestamps: Timestamps, context: Values, carry: Carry | None = None
     ) -> tuple[Scores, Carry]:
-        """Score points that follow those that `carry` was returned for; with None, the first ones of a batch."""
+        """Score the points after those for which `carry` was returned; None at the start of a batch."""
         if self.detector.fold is None:
             return self.score(values, timestamps, context), NO_CARRY
         return self.detector.fold(self.state, values, timestamps, context, carry)

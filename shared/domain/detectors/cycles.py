@@ -15,10 +15,8 @@ MONDAY = 4 * 86_400  # 1970-01-05, the first Monday of Unix time
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 MOST_BINS = 2_016  # one for every five minutes of a week
 FEWEST_CYCLES = 2
-BIN_POINTS, SPREAD_POINTS = (
-    3,
-    30,
-)  # points for each bin, on average; fewest for its spread, else it borrows from neighbors
+BIN_POINTS = 3  # average points of a bin, at least
+SPREAD_POINTS = 30  # with fewer distances, the spread of a bin borrows from its neighbors
 MIN_SPREAD_RATIO = 0.3  # of the typical spread: a minor change in a quiet phase must not be an anomaly
 MIN_NOISE_RATIO = 1e-3  # of the spread of the values: the noise that is assumed if there is none
 MIN_NOISE = 1e-9  # the same for values that are nearly all equal, and at most 1 in magnitude
@@ -67,7 +65,7 @@ class Profile:
         """Compute each bin's median and robust deviation, including neighboring bins if it has too few values.
 
         values: (n,), at most 1 in magnitude; bins: (n,). distances: (n,) of the values from levels that were learned
-        without them. Of three values, the median is one: distances from it would be too small by far.
+        without them. In-sample distances would be far too small: of three values, one is the median.
         """
         order = np.argsort(bins, kind="stable")
         edges = np.searchsorted(bins[order], np.arange(count + 1))
@@ -77,9 +75,9 @@ class Profile:
 
 
 def levels(values: Values, bins: Bins, count: int) -> Values:
-    """Return the median (count,) of the values (n,) of each bin; of its neighbors' as well only if it has none.
+    """Return the median (count,) of the values (n,) of each bin; only an empty bin borrows from its neighbors.
 
-    Neighbors on a slope of the cycle lie on one side or have another level: they would move it away from its own.
+    On a slope of the cycle, neighbors have other levels and would bias the median.
     """
     order = np.argsort(bins, kind="stable")
     edges = np.searchsorted(bins[order], np.arange(count + 1))

@@ -1,8 +1,9 @@
 """Ensemble: adds up the scores of msnn (the shape of the recent values) and robust (the distance from the median).
 
-A score s of either counts as rare as s consecutive false alarms, -log10 p = -s * log10(rate), so a sum of scores is a
-joint log-probability. The boundary of the sum is fixed: estimates on held-out data varied too much between fits. At
-least one of the two must exceed its own boundary, so the false-positive rate is at most the sum of their rates.
+A score s of either is treated as being as rare as s consecutive false alarms, -log10 p = -s * log10(rate). So a sum of
+scores is a joint log-probability. The boundary of the sum is fixed: estimates on held-out data varied too much between
+fits. At least one of the two must exceed its own boundary, so the false-positive rate is at most the sum of their
+rates.
 """
 
 from dataclasses import dataclass

@@ -109,7 +109,7 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Seas
 def _boundary(residuals: Values, alarm_rate: str, interval_s: float) -> Boundary:
     """Return the boundary of residuals (n,) in spreads.
 
-    Few of them are not extrapolated beyond Student's t: for both sides, and for a spread that is known from 30 values.
+    If they are few, Student's t limits the extrapolation: two-sided, and with a spread estimated from 30 values.
     """
     share = share_of(alarm_rate, interval_s)
     degrees = max(len(residuals) - 1, 2)
@@ -149,8 +149,8 @@ def _sampled(series: Series) -> Series:
 def _held_out(series: Series, cycle: Cycle) -> Values:
     """Return the distances (n,) of points from the level of their phase, learned without their part of the series.
 
-    A level of k values errs by 1.57 / k of their variance, more than that of all values: the distances are scaled down.
-    Not by little: where many values are equal, they would then all lie just outside of the band.
+    The median of k values has 1.57 / k of their variance. A held-out level has fewer values than the final one, so the
+    distances are scaled down; not by less than 2 %, because many equal values would then lie just outside the band.
     """
     bins = cycle.bin_of(series.timestamps)
     fold = _folds(series, cycle)

@@ -14,7 +14,7 @@ MOST_OUTLIERS = 0.001  # unless more than this share of the values is
 WINSORIZED_AT = 10.0  # robust deviations from the level: values are clipped here before the spread is computed
 LONGEST_PERIOD = 400
 PERIOD_POINTS = 20_000
-RISE = 0.1  # of the variance
+RISE = 0.1  # of the variance: how far the autocorrelation must rise again at a period
 GAP = 3.0  # median intervals
 
 Indices = NDArray[np.int64]  # of points

@@ -1,4 +1,4 @@
-"""What `auto` makes of the series that people have."""
+"""How `auto` judges everyday series."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def learned(values: Values, timestamps: Timestamps = MINUTES, points: int | None
 
 
 def anomalies(state: Auto, values: Values, start: int, timestamps: Timestamps = MINUTES) -> list[int]:
-    """Indices of the anomalies from `start` on, judged with all values before it."""
+    """Return the indices of the anomalies from `start` on, with all earlier values as context."""
     after = timestamps[start : len(values)]
     scores = AUTO.score(state, values[start:], after, values[:start])
     return [start + int(place) for place in np.flatnonzero(scores.score > 1)]
@@ -57,14 +57,14 @@ def test_a_batch_single_points_and_a_stream_agree() -> None:
     assert len(carry) <= 16
 
 
-def test_the_boundary_keeps_alarms_rare_where_a_series_has_turned_into_something_else() -> None:
+def test_the_boundary_keeps_alarms_rare_after_a_series_has_changed_completely() -> None:
     values = np.concatenate((NOISE[:1_500], 8 + 3 * NOISE[1_500:]))
     found = anomalies(learned(values, points=1_400), values, 1_400)
     assert found[0] == 1_500
     assert len(found) < 30
 
 
-def test_every_point_has_an_expected_value_and_a_band_whatever_is_inside() -> None:
+def test_every_point_has_an_expected_value_and_a_band_for_any_length_of_history() -> None:
     for points in (5, 20, 100, 1_000):
         values = 50 + NOISE[:points]
         scores = AUTO.score(learned(values), values[-1:], MINUTES[points : points + 1], values)
@@ -132,7 +132,7 @@ def test_a_third_value_of_a_switch_is_an_anomaly_and_so_is_a_switch_that_sticks(
     assert anomalies(state, changed(switch, 1_750, np.full(200, 1.0)), 1_700)
 
 
-def test_training_scores_say_what_would_have_been_said_at_the_time() -> None:
+def test_training_scores_mark_incidents_and_spikes_of_the_history() -> None:
     values = NOISE + 3 * np.sin(np.arange(3_000) / 30)
     values[1_500:1_560] += 12
     values[2_500] = -20
@@ -175,11 +175,11 @@ def test_a_state_is_small() -> None:
     assert decode(content).state.window == state.window
 
 
-def test_the_version_says_in_one_sentence_what_it_looks_at() -> None:
+def test_learnt_names_the_witnesses() -> None:
     sentence = AUTO.learnt(learned(NOISE[:500]))["why"]
     assert sentence == (
-        "An anomaly is what any of these finds unusual in the values: the level, a forecast from the values before, "
-        "the mean and the noise of the last values, repeated values, the shape of the last stretch."
+        "The values are judged by the level, a forecast from the previous values, the mean and the noise of the last "
+        "values, repeated values, the shape of the last stretch. Any of these can make a point an anomaly."
     )
 
 

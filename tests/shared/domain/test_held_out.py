@@ -1,4 +1,4 @@
-"""Training scores show what a state says of points that it has not seen."""
+"""Training scores come from states that have not seen the points."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def test_a_fold_is_judged_by_a_state_fitted_to_the_others() -> None:
 
 
 @pytest.mark.parametrize("values", [[0.0] * 20 + [1.0] * 10, [5.0, 6.0]])
-def test_where_the_other_folds_are_not_enough_the_state_itself_judges(values: list[float]) -> None:
+def test_the_state_itself_judges_a_fold_if_the_others_are_not_enough(values: list[float]) -> None:
     series = Series(TIMES[: len(values)], np.array(values))
     fitted = learn(named("baseline"), series, {}, lambda _share: None)
     scores = held_out.by_folds(fitted, series, {}, lambda: None)

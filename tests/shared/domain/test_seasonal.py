@@ -91,7 +91,7 @@ def test_a_long_series_is_sampled_without_aliasing() -> None:
 
 
 @pytest.mark.parametrize("turns", [3, 4, 8])
-def test_few_turns_of_a_cycle_keep_the_alarm_rate_with_a_band_that_is_not_much_too_wide(turns: int) -> None:
+def test_few_repetitions_of_a_cycle_keep_the_alarm_rate_without_a_much_wider_band(turns: int) -> None:
     alarms, widths = [], []
     for seed in range(12):
         indices = np.arange(168 * (turns + 4))

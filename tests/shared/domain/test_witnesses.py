@@ -1,4 +1,4 @@
-"""The parts of `auto`, compared with slow references where they are fast."""
+"""The parts of `auto`; optimized ones are compared with slow references."""
 
 import math
 
@@ -26,14 +26,14 @@ def test_each_side_has_a_boundary_of_its_own() -> None:
     assert (sides.ratios(skewed) > 1).mean() == pytest.approx(0.02, abs=0.01)
 
 
-def test_an_incident_does_not_choose_the_boundary_that_it_lies_beyond() -> None:
+def test_an_incident_does_not_raise_the_boundary() -> None:
     distances = np.abs(NOISE)
     clean = boundary(distances, 0.001, 1.0)
     distances[2_000:2_050] = 40.0
     assert boundary(distances, 0.001, 1.0) < 1.2 * clean
 
 
-def test_peaks_at_regular_distances_are_no_incident() -> None:
+def test_peaks_at_regular_distances_are_not_incidents() -> None:
     distances = np.abs(NOISE)
     distances[::400] = 40.0
     assert boundary(distances, 0.001, 1.0) > 3 * boundary(np.abs(NOISE), 0.001, 1.0)
@@ -77,7 +77,7 @@ def test_the_boundary_rises_at_alarms_and_falls_while_it_is_quiet() -> None:
     assert boundaries[-1] < boundaries[3]
 
 
-def test_what_rises_and_begins_again_near_zero_is_a_counter() -> None:
+def test_a_series_that_rises_and_resets_to_near_zero_is_a_counter() -> None:
     counter = np.cumsum(np.random.default_rng(1).poisson(9, 300) + 1.0)
     reset = counter - np.where(np.arange(300) < 200, 0, counter[199])
     assert is_counter(counter)
@@ -111,7 +111,7 @@ def test_a_stretch_far_from_the_rest_is_an_incident_and_many_are_not() -> None:
     assert not incidents(often).any()
 
 
-def test_means_and_runs_are_those_of_slow_references() -> None:
+def test_means_and_runs_match_slow_references() -> None:
     values = np.round(NOISE[:200])
     means = [values[max(end - 15, 0) : end + 1].mean() for end in range(200)]
     np.testing.assert_allclose(trailing_mean(values, 16), means, atol=1e-12)
@@ -123,7 +123,7 @@ def test_means_and_runs_are_those_of_slow_references() -> None:
 
 @pytest.mark.parametrize("start", [0, 17, 240])
 def test_a_rolling_median_does_not_depend_on_where_the_values_begin(start: int) -> None:
-    """Where all the values before a point are there, it is the same in a batch and in a part of it."""
+    """A point with enough values before it has the same median in a batch and in a part of it."""
     whole = rolling_median(NOISE[:600], 48, 5)
     part = rolling_median(NOISE[start:600], 48, 5 + start)
     np.testing.assert_array_equal(part[50:], whole[start + 50 :])

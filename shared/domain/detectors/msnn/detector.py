@@ -25,7 +25,7 @@ class Match(NamedTuple):
 
 
 def explain(state: Msnn, values: Values, timestamps: Timestamps, context: Values) -> Explanation:
-    """Return what contributes most to the last value's score, and the most similar window, whose end is expected."""
+    """Return what contributes most to the last score, and the most similar window, whose last value is expected."""
     joined = state.standard.standardized(np.concatenate([context[-state.needed_points :], values]))
     matches = list(_matches(state, joined))
     if not matches:

@@ -18,7 +18,7 @@ SMOOTHED_WEIGHT = 0.5  # 0: .551, .25: .550, .75: .540, 1: .523; from 0 to .5, N
 NEAR_WEIGHT = 1 - SMOOTHED_WEIGHT  # so that both window terms together weigh 1, the unit of the other weights
 NEWEST_ERROR_WEIGHT = 0.6  # 0: .539, halved: .545, doubled: .544; doubled, TODS gains .017 and UCR loses .036
 RECENT_ERRORS_WEIGHT = 1.2  # 0: .544, halved: .547, doubled: .543; without it, MGAB falls from .245 to .137
-LONE_ERROR_WEIGHT = NEWEST_ERROR_WEIGHT + RECENT_ERRORS_WEIGHT  # of a point whose recent errors are all as large
+LONE_ERROR_WEIGHT = NEWEST_ERROR_WEIGHT + RECENT_ERRORS_WEIGHT  # of an error if all recent errors are equally large
 CENTERED_ERROR_WEIGHT = 0.3  # halved: .657, doubled: .651; doubled, TODS gains .012 and MGAB loses .054
 ERRORS_AROUND_WEIGHT = 1.2  # halved: .661, doubled: .645; halved, UCR gains .050 and MGAB loses .095
 

@@ -1,6 +1,6 @@
-"""Witnesses: several simple looks at a point, each calibrated on held-out residuals, combined by their largest ratio.
+"""Witnesses: simple judges of a point, most of them calibrated on held-out residuals; the largest ratio decides.
 
-A witness learns what it expects of a point and how far normal points stray from that. It answers with a ratio: the
-residual of a point, divided by the boundary that normal points exceed with the probability it was given. Upper and
-lower residuals have a boundary each. A point is as unusual as the largest of its ratios says.
+A witness learns what to expect of a point and how far normal points deviate from that. It returns a ratio: the residual
+of a point divided by the boundary that normal points exceed with a given probability. Upper and lower residuals have
+separate boundaries. The score of a point comes from its largest ratio.
 """

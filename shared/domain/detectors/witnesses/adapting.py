@@ -1,6 +1,6 @@
 """The boundary that adapts: it rises with each alarm and falls while it is quiet, so that alarms stay rare.
 
-A boundary learned once holds while the future resembles the past. Where a series turns into something else, every
+A boundary learned once holds while the future resembles the past. If a series changes completely, every
 point would be an alarm. Here the logarithm of the boundary follows the alarms [Gibbs, Candes: Adaptive conformal
 inference under distribution shift, 2021]. The price: a long event is reported where it begins, and then absorbed.
 
@@ -14,13 +14,13 @@ import numpy as np
 from shared.domain.detectors.contract import Carry
 from shared.domain.series import Values
 
-RISE = 0.1  # of the logarithm of the boundary, at an alarm,
-JUMP = 0.2  # and this share of the way to the logarithm of the score
-FALLS = 40.0  # alarms at the alarm rate that a rise lasts for
-HIGHEST = 100.0  # as the largest score, so that no series can alarm for ever
+RISE = 0.1  # at an alarm, the logarithm of the boundary rises by this,
+JUMP = 0.2  # and by this share of the way to the logarithm of the score
+FALLS = 40.0  # rises that are undone in the time in which the alarm rate expects one alarm
+HIGHEST = 100.0  # the largest score: no score exceeds this boundary, so no series can alarm forever
 MEMORY = 2_000  # points over which alarms are counted
-PATIENCE = 0.7  # how much slower the boundary falls for each time that alarms exceed their rate
-RATES = (1e-5, 0.05)  # alarm rates outside are treated like these
+PATIENCE = 0.7  # the fall is divided by 1 + this times the recent alarms, in units of the alarm rate
+RATES = (1e-5, 0.05)  # alarm rates are clipped here
 
 START: Carry = np.zeros(2)  # the logarithm of the boundary, and recent alarms in units of the alarm rate
 

@@ -1,7 +1,7 @@
 """Calibration: the boundary that a share of the normal points exceeds, learned from held-out residuals.
 
-`alarms` extrapolates the tail of many residuals. Here two things are added that a detector which runs unattended needs.
-Incidents among the residuals must not choose the boundary, and a few residuals must not be extrapolated to infinity.
+`alarms` extrapolates the tail of many residuals. A detector that runs unattended needs two more things:
+incidents among the residuals must not raise the boundary, and few residuals must not be extrapolated to infinity.
 """
 
 import math
@@ -15,15 +15,15 @@ import numpy as np
 from shared.domain.detectors import alarms
 from shared.domain.series import Values
 
-NEWEST = 12_000  # residuals that calibrate: the newest ones, so that a fit takes the same time for any history
-FEW = 200  # residuals, below which the extrapolated tail is bounded
+NEWEST = 12_000  # residuals used, so that a fit takes the same time for any history
+FEW = 200  # with fewer residuals, the extrapolated tail is bounded
 EXCURSION_REACH = 64  # points on both sides of a peak that belong to its excursion, in a long history
 MOST_INCIDENTS, MOST_INCIDENT_SHARE = 30, 0.1
 FEWEST_NORMAL = 20  # residuals that must remain when incidents are left out
-INCIDENT = 1.25  # times the boundary of the rest, which every incident exceeds
-REGULAR_TIMES, REGULAR_SHARE = 5, 0.8  # peaks that come at regular distances are a job, not an incident
+INCIDENT = 1.25  # every incident exceeds the boundary of the rest by this factor
+REGULAR_TIMES, REGULAR_SHARE = 5, 0.8  # from this many peaks on, if this share is at regular distances, they are a job
 SMALLEST = 1e-9
-TEMPER, SHARPNESS = 0.1, 32  # of the logarithm of a ratio above 1, and the power of one below
+TEMPER, SHARPNESS = 0.1, 32  # factor of the logarithm of a ratio above 1; exponent of a ratio below 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Sides:
 
     @classmethod
     def of(cls, residuals: Values, share: float, spread: float = 0.0) -> "Sides":
-        """Learn both from signed residuals (m,) in order of time; each side may exceed with half of `share`.
+        """Learn both from signed residuals (m,) in order of time; each boundary gets half of `share`.
 
-        NaN marks a residual that is unknown. See `boundary` for `spread`.
+        NaN marks an unknown residual. See `boundary` for `spread`.
         """
         known = residuals[np.isfinite(residuals)][-NEWEST:]
         sides = (np.maximum(known, 0.0), np.maximum(-known, 0.0))
@@ -56,8 +56,8 @@ def boundary(residuals: Values, share: float, spread: float = 0.0) -> float:
     """Return the value that a new residual exceeds with probability `share`.
 
     residuals: (m,) at least 0, in order of time. NaN marks a residual that is unknown.
-    spread: the standard deviation of the residuals if they are nearly normal noise. Student's t then bounds what few
-    residuals may be extrapolated to: the prediction interval of one more observation.
+    spread: the standard deviation of the residuals if they are nearly normal noise. If they are few, their
+    extrapolation is then bounded by Student's t prediction interval of one more observation.
     """
     known = residuals[np.isfinite(residuals)][-NEWEST:]
     if len(known) < 3:
@@ -66,7 +66,7 @@ def boundary(residuals: Values, share: float, spread: float = 0.0) -> float:
 
 
 def bounded(residuals: Values, share: float, spread: float) -> float:
-    """Return the boundary of residuals (m,) without incidents; few of them are not extrapolated far."""
+    """Return the boundary of residuals (m,) without incidents; if they are few, limit the extrapolation."""
     value = alarms.boundary(residuals, share)
     if len(residuals) < FEW:
         predicted = student_t(share, max(len(residuals) - 1, 2)) * math.sqrt(1 + 1 / len(residuals)) * spread
@@ -75,7 +75,7 @@ def bounded(residuals: Values, share: float, spread: float) -> float:
 
 
 def without_incidents(residuals: Values, share: float) -> Values:
-    """Leave out the highest excursions, provided that each lies far beyond what the rest leads to expect.
+    """Leave out the highest excursions, provided that each lies far beyond the boundary of the rest.
 
     residuals: (m,) at least 0, in order of time. Peaks at regular distances stay: a job that runs every night.
     """
@@ -99,7 +99,7 @@ def without_incidents(residuals: Values, share: float) -> Values:
 
 
 def _are_regular(peaks: Sequence[int], least_distance: int) -> bool:
-    """Whether nearly all distances between increasing places are multiples of the shortest one."""
+    """Return whether nearly all distances between increasing places are multiples of the shortest one."""
     if len(peaks) < REGULAR_TIMES:
         return False
     distances = np.diff(peaks)
@@ -126,9 +126,9 @@ def student_t(share: float, degrees: float) -> float:
 def tempered(ratios: Values) -> Values:
     """Return ratios (m,) as scores: below 1 they matter little, above 1 they count by their logarithm.
 
-    A residual of a hundred boundaries is not ten times as improbable as one of ten, and one below the boundary is as
-    good as none. On labeled series, ranks by the largest of tempered ratios are nearly as good as those of the best
-    witness; by the largest of plain ratios they are much worse.
+    A ratio of 100 is not ten times as improbable as one of 10, and a ratio below 1 says almost nothing. On labeled
+    series, the largest tempered ratio ranks points nearly as well as the best witness; the largest plain ratio ranks
+    them much worse.
     """
     above = 1 + TEMPER * np.log(np.maximum(ratios, 1.0))
     return np.where(ratios > 1, above, np.minimum(ratios, 1.0) ** SHARPNESS)

@@ -1,6 +1,6 @@
-"""Counters, such as requests since the start of a process: they rise, and now and then begin again near zero.
+"""Counters, such as requests since the start of a process: they rise, and sometimes reset to near zero.
 
-A counter is judged by its increments: its level says nothing but how long the process has been running.
+A counter is judged by its increments: its level only shows how long the process has been running.
 """
 
 import numpy as np
@@ -9,11 +9,11 @@ from shared.domain.series import Values
 
 FEWEST_POINTS = 20
 MOST_RESETS = 0.02  # of the steps
-NEAR_ZERO = 0.1  # of the value before: a reset begins again below
+NEAR_ZERO = 0.1  # of the previous value: a reset falls to at most this
 
 
 def is_counter(values: Values) -> bool:
-    """Whether values (n,) look like a counter: never negative, nearly always rising, falling only to near zero."""
+    """Recognize a counter by its values (n,): never negative, nearly always rising, falling only to near zero."""
     if len(values) < FEWEST_POINTS or values.min() < 0 or values[-1] == values[0]:
         return False
     falls = values[1:] < values[:-1]

@@ -1,4 +1,4 @@
-"""Explaining: which witness a score comes from, in which direction, how rare it is, and when it was similar."""
+"""Explaining: the decisive witness, the direction, the rarity of the score, and the most similar training window."""
 
 import numpy as np
 
@@ -12,9 +12,9 @@ NAMES = {
     "level": "the level",
     "forecast": "the forecast",
     "recent": "the mean or the noise of the last values",
-    "stuck": "a value that repeats",
-    "season": "what is usual at this time",
-    "vocabulary": "the few values that occur",
+    "stuck": "how long the value has repeated",
+    "season": "the usual value at this time",
+    "vocabulary": "the set of known values",
     "shape": "the shape of the last stretch",
 }
 
@@ -40,7 +40,7 @@ def _direction(judgment: Judgment, witness: str, value: float) -> str:
 
 
 def _once_in_s(state: Auto, judgment: Judgment) -> float | None:
-    """Return the usual time between two normal points with such a score; None where the history cannot say."""
+    """Return the usual time between two normal points with such a score; None if the score is not in the tail."""
     share = state.tail.share_beyond(float(judgment.verdicts.score[-1] * judgment.boundary[-1]))
     return None if share is None else state.end.interval_s / share
 
@@ -51,8 +51,8 @@ def _most_similar(state: Auto, known: Values) -> tuple[int, float] | None:
         return None
     if state.usual_increment:
         known = increments(known, state.usual_increment)
-    found = state.shape.most_similar(state.scale.standardized(known[-state.window :]))
-    if found is None:
+    window = state.shape.most_similar(state.scale.standardized(known[-state.window :]))
+    if window is None:
         return None
-    length, end, distance = found
+    length, end, distance = window
     return end - round((length - 1) * state.end.interval_s), distance

@@ -1,4 +1,4 @@
-"""Fitting: each witness learns from the history, and from held-out ratios follows what all of them together need."""
+"""Fitting: each witness learns from the history; held-out ratios then set the factor that all of them share."""
 
 from dataclasses import dataclass
 
@@ -20,20 +20,20 @@ from shared.domain.detectors.witnesses.stuck import Stuck
 from shared.domain.detectors.witnesses.vocabulary import Vocabulary
 from shared.domain.series import Series, Values
 
-SHAPE_SHARE, OTHER_SHARE = 0.4, 0.15  # of the alarm rate, for the witness that finds most, and for each other one
+SHAPE_SHARE, OTHER_SHARE = 0.4, 0.15  # of the alarm rate: for the shape, which finds most, and for each other one
 FEWEST_FOR_SEASON, FEWEST_FOR_SIGN = 12, 10
 FEWEST_FOR_COMMON, COMMON = 60, (0.6, 3.0)
-INCIDENT_SCORE = 2.0  # of a point that was left out as part of an incident, at least
-LARGEST_RESIDUAL = 10.0  # counts as this far in the comparison of errors
+INCIDENT_SCORE = 2.0  # minimum for a point of an incident
+LARGEST_RESIDUAL = 10.0  # residuals are clipped here when errors are compared
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A state, and what it would have said of the n points of its history, each judged by what others taught."""
+    """A state, and the held-out scores of the n points of its history."""
 
     state: Auto
     start: int  # training points before the history
-    scores: dict[str, Values]  # by witness, (n,); NaN where it knows nothing
+    scores: dict[str, Values]  # by witness, (n,); NaN where it has none
     expected: Values  # (n,), standardized
 
 
@@ -79,7 +79,7 @@ class _Panel:
 
 
 def learn(series: Series, alarm_rate: str, progress: Progress, newest: int = NEWEST) -> Learned:
-    """Learn from the newest regime of the series; at least the `newest` points of it are also judged, held out."""
+    """Learn from the newest regime of the series; also compute held-out scores, at least of its `newest` points."""
     history = History.of(series)
     values, usable = history.standardized, history.usable
     rate = share_of(alarm_rate, history.interval_s)
@@ -129,9 +129,9 @@ def _expectation(
     forecast: tuple[Forecast, Values] | None,
     values: Values,
 ) -> tuple[str, Values]:
-    """Return whose expectation errs least, and the held-out expectation (n,) of standardized values (n,).
+    """Return the witness with the smallest error, and its held-out expectation (n,) of standardized values (n,).
 
-    A level that drifts away is expected only where there is nothing else.
+    A drifting level is used only if there is neither season nor forecast.
     """
     expected, errors = {"level": np.zeros(len(values))}, {"level": np.inf}
     if level is not None:

@@ -1,4 +1,4 @@
-"""Forecast: a value far from what the values right before it lead to expect.
+"""Forecast: a value far from the forecast from the values right before it.
 
 Three ridge regressions compete: on the last values; on their increments, for series that drift; and on the last values
 and random features of them [Rahimi, Recht 2007], for series that no linear rule describes.
@@ -17,7 +17,7 @@ from shared.domain.series import Flags, Values
 FEWEST_POINTS, FEWEST_ROWS = 24, 16
 FEWEST_FOR_FEATURES = 1_000
 CANDIDATES = ((16, 0, False), (16, 0, True), (32, 256, False))  # lags, random features, of increments
-CLEARLY_BETTER = 0.98  # of the error of a simpler rule, for a rule of increments or of features
+CLEARLY_BETTER = 0.98  # of the error of a simpler rule: a rule of increments or features must be below
 FOLDS = 5
 RIDGES = (1e-6, 1e-4, 1e-2, 1.0, 10.0)
 ROWS = 8_192  # points that a rule is learned from, and rows that are computed at a time
@@ -76,7 +76,7 @@ class Forecast:
     rule: Rule
     spread: float  # of the errors, in standardized values
     sides: Sides  # in these spreads
-    skill: float  # share of the error of "as the last value" and "as usual" that it takes away; may be negative
+    skill: float  # share of the error removed from the better of "last value" and "median"; may be negative
     error: float  # mean absolute error, held out
 
     @property
@@ -87,7 +87,7 @@ class Forecast:
     def errors(self, values: Values) -> tuple[Values, Values]:
         """Return the errors (m,) of the forecasts of standardized values (m,), in spreads, and the forecasts (m,).
 
-        Before the first value stands the first value, as often as the rule has lags.
+        The first value also replaces the missing lags before it.
         """
         padded = np.concatenate((np.full(self.rule.lags, values[0]), values))
         forecasts = self.rule.forecasts(padded)
@@ -135,7 +135,7 @@ class _Trial:
 
     rule: Rule
     fold_weights: Values
-    error: float  # mean square; the largest hundredth of the errors counts as their 99 % quantile
+    error: float  # mean square of the errors, clipped at their 99th percentile
     mean_error: float  # absolute
 
 

@@ -1,4 +1,4 @@
-"""What is learned from: the newest regime of the training points, without the incidents in it."""
+"""Training data of the witnesses: the newest regime of the training points, without the incidents in it."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ from shared.domain.series import Flags, Series, Timestamps, Values
 
 SAMPLE = 20_000  # values, evenly spaced, that show the scale and the regimes of a long history
 FEWEST_OF_REGIME = 60
-SHORTEST_REGIME, EDGE = 0.05, 15  # of the points, and points, that each side of a step has at least
-STEP_GAIN = 0.5  # of the error that a straight line leaves: what a step may leave at most
+SHORTEST_REGIME, EDGE = 0.05, 15  # minimum of each side of a step: share of the points, and points
+STEP_GAIN = 0.5  # a step must leave less than this share of the variance that a straight line leaves
 FEWEST_FOR_INCIDENTS = 100
 FAR = 8.0  # spreads from the level
-INCIDENT_POINTS, MOST_INCIDENTS = 8, 3  # fewest points of an incident; incidents, beyond which they are the norm
+INCIDENT_POINTS, MOST_INCIDENTS = 8, 3  # fewest points of an incident; if there are more incidents, they are normal
 INCIDENT_SHARE = (0.005, 0.15)  # of all points; shorter ones are left to the calibration
 
 
@@ -26,11 +26,11 @@ class History:
 
     start: int  # training points before the newest regime
     timestamps: Timestamps  # (n,)
-    values: Values  # (n,), of a counter the increments
+    values: Values  # (n,); the increments if it is a counter
     usable: Flags  # (n,) False inside incidents
-    usual_increment: float  # of a counter; 0 = the series is no counter
+    usual_increment: float  # of a counter; 0 = the series is not a counter
     scale: Scale
-    standardized: Values  # (n,), without wild readings
+    standardized: Values  # (n,), without outliers
     interval_s: float
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Judging: what the witnesses of a series say of points, and the boundary that adapts to what they said before."""
+"""Judging: the scores of all witnesses, and the boundary that adapts to their previous scores."""
 
 from dataclasses import dataclass
 
@@ -12,17 +12,17 @@ from shared.domain.detectors.witnesses.recent import LONGEST_WINDOW
 from shared.domain.detectors.witnesses.state import MOST_FOLDED, Auto
 from shared.domain.series import Timestamps, Values
 
-LARGEST_SCORE = 100.0  # more says nothing to a person
+LARGEST_SCORE = 100.0  # higher scores would tell a person nothing more
 
 
 @dataclass(frozen=True, slots=True)
 class Judgment:
-    """What is said of m points."""
+    """Judgment of m points."""
 
     scores: dict[str, Values]  # by witness, (m,): tempered ratios; a point is as unusual as the largest one says
     boundary: Values  # (m,) at least 1; a point is an anomaly if its largest score exceeds it
-    expected: Values  # (m,), in the unit of the series,
-    lower: Values  # (m,), as is the band: a value outside is an anomaly, by the witness whose expectation it is,
+    expected: Values  # (m,), in the unit of the series
+    lower: Values  # (m,), edges of the band around `expected`: a value outside is an anomaly
     upper: Values  # (m,)
     carry: Carry  # what the boundary remembers after the last point
 
@@ -35,19 +35,19 @@ class Judgment:
 def judge(state: Auto, values: Values, timestamps: Timestamps, context: Values, carry: Carry | None = None) -> Judgment:
     """Judge values (m,) at timestamps (m,), with the values (k,) before them.
 
-    carry: of the judgment of the points right before, if there is one. Without it, the boundary adapts to those values
-    of the context that have enough values before them.
+    carry: from the judgment of the points right before, or None. Then, the boundary adapts to those values of the
+    context that have enough values before them.
     """
     known = np.concatenate((context[-state.window - MOST_FOLDED :], values))
     first = len(known) - len(values)
     start = max(min(state.window, first), 0) if carry is None else first
     before = timestamps[0] - (np.arange(first, 0, -1) * state.end.interval_s).astype(np.int64)
     look = _look(state, known, np.concatenate((before, timestamps)), start)
-    # of the first points of a series too little is known: they are scored, and the boundary does not follow them
-    unripe = min(max(state.window - start, 0), len(known) - start) if carry is None else 0
+    # the first points of a series lack values before them: they are scored, but the boundary does not adapt to them
+    lacking = min(max(state.window - start, 0), len(known) - start) if carry is None else 0
     boundary = np.ones(len(known) - start)
-    boundary[unripe:], after = adapted(
-        largest(look.scores)[unripe:], state.alarm_rate, START if carry is None else carry
+    boundary[lacking:], after = adapted(
+        largest(look.scores)[lacking:], state.alarm_rate, START if carry is None else carry
     )
     expected, lower, upper = band(state, look.expected, look.above, look.below, boundary, known, start)
     newest = slice(first - start, None)
@@ -63,7 +63,7 @@ def judge(state: Auto, values: Values, timestamps: Timestamps, context: Values, 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What the witnesses say of p points: scores, and the middle and the widths of the band, standardized."""
+    """Scores of p points by witness, and the middle and the widths of the band, standardized."""
 
     scores: dict[str, Values]
     expected: Values
@@ -77,7 +77,7 @@ def _look(state: Auto, known: Values, timestamps: Timestamps, start: int) -> _Lo
     if state.usual_increment:
         judged = np.concatenate(([state.usual_increment], increments(known, state.usual_increment)))
     values = state.scale.standardized(judged)
-    # these two are counted, not calibrated: what all witnesses need in common does not concern them
+    # these two are not calibrated: multiplying by the common factor cancels the division by it
     ratios = {"stuck": state.stuck.ratios(judged)[start:] * state.common}
     ratios["vocabulary"] = state.vocabulary.ratios(judged[start:]) * state.common
     expected = {"level": np.zeros(len(known))}
@@ -108,12 +108,12 @@ def _look(state: Auto, known: Values, timestamps: Timestamps, start: int) -> _Lo
 
 
 def scores_of(ratios: dict[str, Values], common: float) -> dict[str, Values]:
-    """Return the scores of each witness, from its ratios. Those of the shape are tempered by their definition."""
+    """Return the scores of each witness, from its ratios. Ratios of the shape are already tempered."""
     return {name: column / common if name == "shape" else tempered(column / common) for name, column in ratios.items()}
 
 
 def largest(scores: dict[str, Values]) -> Values:
-    """Return the largest scores (m,) of all witnesses; 0 where none knows anything."""
+    """Return the largest scores (m,) of all witnesses; 0 where no witness has one."""
     every: Values = np.fmax.reduce(list(scores.values()))
     return np.minimum(np.nan_to_num(every), LARGEST_SCORE)
 

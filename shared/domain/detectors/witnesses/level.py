@@ -1,4 +1,4 @@
-"""Level: a value far from where values usually are, on the side where it is."""
+"""Level: a value far from the usual level, relative to the spread on its side."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from shared.domain.detectors.witnesses.calibration import Sides
 from shared.domain.series import Flags, Values
 
 FEWEST_TO_DRIFT = 60
-MOST_ALARMS_OF_DRIFT = 0.05  # of the last quarter of the history, by a level learned from the first three
+MOST_ALARMS_OF_DRIFT = 0.05  # share of the last quarter that a level learned from the first three may flag
 MIN_SPREAD = 1e-12
 
 
@@ -50,9 +50,9 @@ def _one_sided_spread(distances: Values, usual: float) -> float:
 
 
 def drifts(values: Values, usable: Flags, share: float, alarm_rate: float) -> bool:
-    """Whether a level learned from the first three quarters would reject much of the last one.
+    """Return whether a level learned from the first three quarters would flag much of the last one.
 
-    values: (n,) standardized. A level that moves away is no witness.
+    values: (n,) standardized. A drifting level cannot be a witness.
     """
     if len(values) < FEWEST_TO_DRIFT:
         return False

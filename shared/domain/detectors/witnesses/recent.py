@@ -1,6 +1,6 @@
-"""Recent: the mean of the last residuals is off, or the last errors are larger or smaller than ever.
+"""Recent: the mean of the last residuals is unusual, or the last errors are unusually large or small.
 
-It sees what no single point shows: a short shift, and noise that grows or dies.
+It detects what no single point shows: a short shift, and noise that grows or stops.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from shared.domain.series import Values
 
 WINDOWS = (16, 64)  # points
 LONGEST_WINDOW = max(WINDOWS)
-FEWEST_WINDOWS = 8  # of a kind in the history
-LARGEST = 8.0  # residuals count as this far, so that one spike is no shift
+FEWEST_WINDOWS = 8  # the history must be at least this many windows long
+LARGEST = 8.0  # residuals are clipped here, so that one spike is not a shift
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def _sizes(errors: Values | None) -> Values | None:
 
 
 def trailing_mean(values: Values, window: int) -> Values:
-    """Return the means (m,) of the last `window` of values (m,), of as many as there are at the start."""
+    """Return the means (m,) of the last `window` of values (m,); of fewer at the start."""
     sums = np.concatenate(([0.0], np.cumsum(values)))
     ends = np.arange(1, len(values) + 1)
     return np.asarray((sums[ends] - sums[np.maximum(ends - window, 0)]) / np.minimum(ends, window))
@@ -62,10 +62,10 @@ def trailing_mean(values: Values, window: int) -> Values:
 def fit_recent(
     residuals: Values | None, errors: Values | None, share: float, newest: int = NEWEST
 ) -> tuple[Recent, Values]:
-    """Learn from held-out residuals and errors (n,); None where no mean may be taken.
+    """Learn from held-out residuals and errors (n,); None if there are none.
 
     Also returns the ratios (n,) of the `newest` points, NaN where a window is not full. A history holds only n / w
-    independent means of w points: Student's t for so many bounds the boundary from below.
+    independent means of w points: Student's t for that number is a lower limit of the boundary.
     """
     points = len(residuals if residuals is not None else errors if errors is not None else ())
     ratios = np.full(points, np.nan)

@@ -9,13 +9,13 @@ from shared.domain.detectors.standards import Standard
 from shared.domain.series import Values
 
 FEWEST_FOR_LOGARITHM = 30
-SKEWED = 2.5  # times as far to the upper 2 % as to the lower 2 %
+SKEWED = 2.5  # times as far from the median to the 98th percentile as to the 2nd
 LARGEST_EXPONENT = 700.0
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How values become standardized ones, and back."""
+    """Conversion of values to standardized ones, and back."""
 
     is_logarithmic: bool
     offset: float  # added before the logarithm, so that zero and values near it stay finite
@@ -23,7 +23,7 @@ class Scale:
 
     @classmethod
     def of(cls, values: Values) -> "Scale":
-        """Choose by values (n,): the logarithm only if it makes them less skewed."""
+        """Choose the scale of values (n,): the logarithm only if it makes them less skewed."""
         low, middle, high = np.quantile(values, (0.02, 0.5, 0.98)).tolist()
         is_logarithmic = (
             len(values) >= FEWEST_FOR_LOGARITHM

@@ -1,6 +1,6 @@
-"""Season: a value far from what is usual at this time of the day, of the week or of the year.
+"""Season: a value far from the usual one at this time of day, week or year.
 
-That is also how a regular event that did not happen is found. Its expected values make the band that people look at.
+So it also detects a regular event that did not happen.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from shared.domain.series import Flags, Timestamps, Values
 HOUR_S, DAY_S, WEEK_S, YEAR_S = 3_600, 86_400, 604_800, 31_556_952
 MONDAY = 4 * DAY_S  # 1970-01-05, the first Monday of Unix time
 CYCLES = ((DAY_S, 288), (WEEK_S, 2_016), (YEAR_S, 12))  # seconds, and most bins
-FEWEST_BINS, FEWEST_TURNS = 4, 2.95
+FEWEST_BINS, FEWEST_TURNS = 4, 2.95  # a turn is one repetition of the cycle
 MOST_TURNS, MOST_POINTS, MOST_FOLDS = 120, 100_000, 8  # of the history that are learned from
 MOST_FOLLOWED = 1_440  # points of a day: each verdict needs them as context
-GAIN = 0.8  # of the error of what is simpler: at most so much must be left
-STEEP = 0.5  # of the profile's extent within an hour, where no shift of the clock is forgiven
+GAIN = 0.8  # of the error of a simpler model: less than this must remain
+STEEP = 0.5  # of the profile's range: where it changes more within an hour, no clock change is tolerated
 PEAK = 6.0  # widths, by which an event stands out from the levels around it
-LARGEST = 10.0  # residuals count as this far in the comparison of errors
+LARGEST = 10.0  # residuals are clipped here when errors are compared
 WIDTH_POINTS = 30  # fewest residuals that the width of a bin is taken from
 
 Bins = NDArray[np.int64]
@@ -35,8 +35,8 @@ class Season:
     levels: Values  # (bins,)
     widths: Values  # (bins,)
     interval_s: float
-    following: int  # points before a value, whose median residual is added to the level; 0 = the level stays
-    clock_bins: int  # bins of an hour: the clock may be shifted by one
+    following: int  # previous points whose median residual is added to the level; 0 = none
+    clock_bins: int  # bins in an hour: the clock may change by one hour
     sides: Sides  # in widths
     error: float  # mean absolute residual, held out
 
@@ -54,16 +54,16 @@ class Season:
         if self.following:
             phase = int(timestamps[0] / self.interval_s)
             expected = expected + rolling_median(values - expected, self.following, phase)
-        below, above = self._forgiven()
+        below, above = self._clock_tolerance()
         low, high = expected - below[bins], expected + above[bins]
         distances = np.where(values > high, values - high, np.minimum(values - low, 0.0))
         return distances / self.widths[bins], expected
 
-    def _forgiven(self) -> tuple[Values, Values]:
-        """Return how far below and above its level (bins,) the levels an hour earlier and later are.
+    def _clock_tolerance(self) -> tuple[Values, Values]:
+        """Return how far the levels an hour earlier and later are below and above each level (bins,).
 
-        Not where they differ by much of the profile's extent, nor around a level that stands out on both sides: that is
-        an event, whose absence is an anomaly.
+        0 where they differ by much of the profile's range, or where a level stands out from both: that is an event,
+        whose absence is an anomaly.
         """
         earlier, later = np.roll(self.levels, self.clock_bins), np.roll(self.levels, -self.clock_bins)
         low, high = np.minimum(earlier, later), np.maximum(earlier, later)
@@ -79,7 +79,7 @@ class Season:
 
     @property
     def need(self) -> int:
-        """How many values before a point affect what is expected of it."""
+        """Number of values before a point that affect its expected value."""
         return self.following + self.following // 24 + 1 if self.following else 0
 
 
@@ -88,10 +88,10 @@ def _bins_of(timestamps: Timestamps, cycle_s: int, bins: int) -> Bins:
 
 
 def rolling_median(values: Values, points: int, phase: int = 0) -> Values:
-    """Return the median of at most `points` values before each of values (m,); recomputed every 24th of `points`.
+    """Return the median of at most `points` values before each of values (m,); recomputed every points / 24.
 
-    phase: the number of the first value, counted from any fixed point in time. A value has the same median whichever
-    values are judged together with it, provided that the values before it are there.
+    phase: the number of the first value, counted from any fixed point in time. So a value has the same median in any
+    batch, provided that the values before it are known.
     """
     stride = max(points // 24, 1)
     phase %= stride
@@ -109,7 +109,7 @@ def fit_season(
     """Choose the cycle that explains held-out turns best; None if no cycle is worth it.
 
     timestamps, values, usable: (n,); values are standardized. Also returns the residuals (n,) of each turn, in widths,
-    and the expected values (n,), by a profile learned without that turn; NaN where the history is not looked at.
+    and the expected values (n,), by a profile learned without that turn; NaN for points that are too old.
     """
     known = values[usable]
     level_error = _error(known - np.median(known))

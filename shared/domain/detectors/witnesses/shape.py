@@ -1,9 +1,9 @@
 """Shape: a stretch unlike any before, and forecast errors that are larger than usual.
 
-Windows of several lengths are compared with training windows. A window is the means of 8 equal blocks of it less its
-own mean, and 0.3 of that mean; it is not divided by its own deviation, so a loud stretch stays different from a quiet
-one. The distances from the nearest training windows, in units of what one window in a hundred exceeds, are averaged
-over the lengths.
+Windows of several lengths are compared with training windows. A window becomes the means of its 8 equal blocks minus
+its own mean, and 0.3 times that mean. It is not divided by its own deviation, so a noisy stretch stays different from a
+quiet one. The distances from the nearest training windows, relative to the 99th percentile of such distances, are
+averaged over the lengths.
 """
 
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ from shared.domain.series import Flags, Timestamps, Values
 
 FEWEST_POINTS = 64
 LENGTHS = (8, 16, 32, 64, 128)
-BLOCKS, FINE = 8, 16  # of a window, at most; points, up to which each point of a window is a block of its own
+BLOCKS, FINE = 8, 16  # most blocks of a window; up to this length, each point of a window is a block
 LEVEL = 0.3  # weight of a window's mean
 BANK = 1_024  # windows of each length
-FARTHEST = 0.15  # of the history: windows nearer in time do not count when a training window is judged
-CODES = 127  # the largest of the whole numbers that a window's vector is rounded to
-ROWS = 2_048  # of the distance matrix that exist at a time
+SELF_SHARE = 0.15  # of the history: a training window is not compared with windows closer in time
+CODES = 127  # vectors are rounded to integers of at most this magnitude
+ROWS = 2_048  # of the distance matrix that are computed at a time
 ERROR_WEIGHT, NEWEST_ERROR, RECENT_ERRORS, RECENT = 0.5, 0.6, 1.2, 16
-STRAIGHT = 10.0  # beyond, a ratio counts by its logarithm, so that no single length decides
+LINEAR_UP_TO = 10.0  # larger ratios grow logarithmically, so that no single length decides
 
 Vectors = NDArray[np.float32]
 
 
 def vector_length(length: int) -> int:
-    """Return how many numbers stand for a window of `length` values."""
+    """Return the dimension of the vector of a window of `length` values."""
     return length // _step(length) + 1
 
 
@@ -59,12 +59,12 @@ def vectors(sums: Values, ends: Indices, length: int) -> Vectors:
 class Shape:
     """Training windows of s lengths, and what their distances and the forecast's errors usually are."""
 
-    times: NDArray[np.int64]  # (k,) where windows end, in seconds since the epoch: one of each length
+    times: NDArray[np.int64]  # (k,) Unix seconds at which windows end, the same for every length
     lengths: NDArray[np.int64]  # (s,) points, increasing
     codes: NDArray[np.int8]  # vectors of k windows of each length one after another, in units of `steps`
     steps: Values  # (s,)
-    usual_distances: Values  # (s,), which one window in a hundred exceeds
-    usual_error: float  # of the forecast, in the same way
+    usual_distances: Values  # (s,) 99th percentiles of the distances
+    usual_error: float  # 99th percentile of the forecast errors
     trust: float  # in the forecast, 0 to 1
     boundary: float
 
@@ -78,7 +78,7 @@ class Shape:
             ends = np.arange(max(first, length - 1), len(values))
             if len(ends):
                 distances, _ = bank.nearest(vectors(sums, ends, length))
-                total[ends - first] += straightened(distances / usual)
+                total[ends - first] += compressed(distances / usual)
                 count[ends - first] += 1
         scores = total / np.maximum(count, 1)
         if errors is not None:
@@ -86,10 +86,10 @@ class Shape:
         return scores / self.boundary
 
     def most_similar(self, values: Values) -> tuple[int, int, float] | None:
-        """Compare the longest window that standardized values (m,) hold at their end.
+        """Find the training window most similar to the longest window at the end of standardized values (m,).
 
-        Return its length, the time of the last point of the most similar training window, and its distance in usual
-        ones; None if there are too few values.
+        Return its length, the time of its last point, and its distance, relative to the usual; None if there are too
+        few values.
         """
         fitting = int(np.searchsorted(self.lengths, len(values), "right")) - 1
         if fitting < 0:
@@ -99,7 +99,7 @@ class Shape:
         return length, int(self.times[places[0]]), float(distances[0] / self.usual_distances[fitting])
 
     def _banks(self) -> list["_Bank"]:
-        """Decode the flat arrays. As floats they would take four times the memory, and decoding takes microseconds."""
+        """Decode the flat arrays. Decoding takes microseconds; storing floats would take four times the memory."""
         banks, at = [], 0
         for length, step in zip(self.lengths.tolist(), self.steps.tolist(), strict=True):
             size = len(self.times) * vector_length(length)
@@ -116,35 +116,36 @@ class _Bank:
     step: float
 
     def nearest(
-        self, wanted: Vectors, places: Indices | None = None, own: Indices | None = None, reach: float = 0.0
+        self, queries: Vectors, ends: Indices | None = None, bank_ends: Indices | None = None, reach: float = 0.0
     ) -> tuple[Values, Indices]:
-        """Return the distances (m,) of `wanted` (m, d) from the nearest windows, and the places of these in the bank.
+        """Return the distances (m,) of `queries` (m, d) from their nearest windows, and the indices of these.
 
-        With places (m,) and own (k,), the ends of the wanted and the bank's windows, those nearer than `reach` to each
-        other do not count.
+        With the ends of the queries (m,) and of the bank's windows (k,), windows closer in time than `reach` are
+        excluded.
         """
         squares = np.einsum("ij,ij->i", self.codes, self.codes)
-        scaled = wanted / np.float32(self.step)
-        nearest = np.empty(len(wanted), dtype=np.int64)
-        for start in range(0, len(wanted), ROWS):
+        scaled = queries / np.float32(self.step)
+        nearest = np.empty(len(queries), dtype=np.int64)
+        for start in range(0, len(queries), ROWS):
             part = slice(start, start + ROWS)
             matrix = squares - 2 * (scaled[part] @ self.codes.T)
-            if places is not None and own is not None:
-                matrix[np.abs(places[part, None] - own) < reach] = np.inf
+            if ends is not None and bank_ends is not None:
+                matrix[np.abs(ends[part, None] - bank_ends) < reach] = np.inf
             nearest[part] = matrix.argmin(axis=1)
-        # the matrix is a difference of large numbers; the distance itself is taken once more, so that it is exact
+        # the matrix has differences of large numbers, so the distance is computed again, exactly
         difference = scaled - self.codes[nearest]
         return self.step * np.sqrt(np.einsum("ij,ij->i", difference, difference)).astype(np.float64), nearest
 
 
-def straightened(ratios: Values) -> Values:
-    """Return ratios (m,) up to `STRAIGHT` as they are, and larger ones by their logarithm."""
-    return np.where(ratios <= STRAIGHT, ratios, STRAIGHT + STRAIGHT * np.log(np.maximum(ratios, STRAIGHT) / STRAIGHT))
+def compressed(ratios: Values) -> Values:
+    """Compress ratios (m,) above `LINEAR_UP_TO` logarithmically."""
+    beyond = LINEAR_UP_TO + LINEAR_UP_TO * np.log(np.maximum(ratios, LINEAR_UP_TO) / LINEAR_UP_TO)
+    return np.where(ratios <= LINEAR_UP_TO, ratios, beyond)
 
 
 def error_scores(errors: Values, usual: float, trust: float) -> Values:
-    """Return what forecast errors (m,) add to the distances: the newest one, and the size of the last 16."""
-    ratios = straightened(np.abs(np.nan_to_num(errors)) / usual)
+    """Return what forecast errors (m,) add to the distances: the newest one, and the RMS of the last 16."""
+    ratios = compressed(np.abs(np.nan_to_num(errors)) / usual)
     return ERROR_WEIGHT * trust * (NEWEST_ERROR * ratios + RECENT_ERRORS * np.sqrt(trailing_mean(ratios**2, RECENT)))
 
 
@@ -173,10 +174,10 @@ def fit_shape(
     usual_distances, steps, codes = [], [], []
     for length in lengths:
         bank = _encoded(vectors(sums, ends, length))
-        reach = max(length, FARTHEST * points)
+        reach = max(length, SELF_SHARE * points)
         distances, _ = bank.nearest(vectors(sums, judged, length), judged, ends, reach)
         usual_distances.append(float(np.quantile(distances[-NEWEST:], 0.99)) + 0.02)
-        total += straightened(distances / usual_distances[-1]) / len(lengths)
+        total += compressed(distances / usual_distances[-1]) / len(lengths)
         steps.append(bank.step)
         codes.append(bank.codes.astype(np.int8).ravel())
     usual_error, trust = 1.0, 0.0

@@ -1,4 +1,4 @@
-"""What is learned from a series: the witnesses that it supports, and what combines them."""
+"""Learned state of a series: the witnesses that it supports, and how they are combined."""
 
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ from shared.domain.detectors.witnesses.stuck import Stuck
 from shared.domain.detectors.witnesses.vocabulary import Vocabulary
 from shared.domain.series import Series, Timestamps, Values
 
-FOLDED, MOST_FOLDED = 32, 512  # values before a point that its boundary adapts to: as asked for, and at most
+FOLDED, MOST_FOLDED = 32, 512  # values before a point that its boundary adapts to: requested, and at most
 MOST_WINDOW = 1_600  # values before a point that affect its ratios, at most
 
 
@@ -27,7 +27,7 @@ class Auto:
     alarm_rate: float  # share of the normal points that may be an anomaly
     promise: str
     scale: Scale
-    usual_increment: float  # of a counter; 0 = the series is no counter
+    usual_increment: float  # of a counter; 0 = the series is not a counter
     never_negative: bool
     spread: float  # of the level, in standardized values
     level: Level | None
@@ -37,22 +37,22 @@ class Auto:
     stuck: Stuck
     vocabulary: Vocabulary
     shape: Shape | None
-    common: float  # by which all ratios are divided, so that their maximum keeps the alarm rate
-    tail: Tail  # of the largest ratios of held-out points, by which a score says how rare it is
+    common: float  # factor by which all ratios are divided, so that their maximum keeps the alarm rate
+    tail: Tail  # of the largest held-out scores, from which the rarity of a score is estimated
     expected_by: str  # the witness whose expectation errs least: level, season or forecast
     end: TrainingEnd
-    points: int  # training points that were learned from: those of the newest regime,
-    first_timestamp: int  # which began at this one
-    incident_points: int  # of these that were left out
+    points: int  # training points of the newest regime, the only ones learned from
+    first_timestamp: int  # of the newest regime
+    incident_points: int  # points of the newest regime that were left out
 
     @property
     def context_points(self) -> int:
-        """How many values before a point are asked for."""
+        """Number of values before a point that the detector asks for."""
         return self.window + FOLDED
 
     @property
     def window(self) -> int:
-        """How many values before a point affect its ratios."""
+        """Number of values before a point that affect its ratios."""
         longest = int(self.shape.lengths[-1]) if self.shape else 0
         lags = self.forecast.rule.lags if self.forecast else 0
         return max(longest, int(self.recent.windows.max(initial=0)) + lags, self.season.need if self.season else 0) + 32
@@ -61,7 +61,7 @@ class Auto:
         """Return the widths (m,) of the band above and below what is expected, at timestamps (m,), standardized."""
         if self.expected_by == "season" and self.season:
             return self.season.half_widths(timestamps)
-        above, below = 3 * self.spread, 3 * self.spread  # of a level that drifts and has no boundary
+        above, below = 3 * self.spread, 3 * self.spread  # a drifting level has no boundary
         if self.expected_by == "forecast" and self.forecast:
             above, below = self.forecast.half_widths
         elif self.level:

@@ -1,4 +1,4 @@
-"""Stuck: a value that repeats for longer than it ever did."""
+"""Stuck: a value that repeats for longer than ever before."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ import numpy as np
 from shared.domain.series import Values
 
 MOST_FREQUENT = 50  # values that have a limit of their own
-FREQUENT_RUNS, FREQUENT_SHARE = 10, 0.02  # of the runs, which a frequent value has at least
+FREQUENT_RUNS, FREQUENT_SHARE = 10, 0.02  # a frequent value has at least this many runs, and this share of all
 NEWEST = 200_000  # training points that are looked at
-FEWEST_RUNS = 5  # from which the longest one says what is usual
+FEWEST_RUNS = 5  # with fewer, the limit is farther above the longest one
 UNLIMITED = 1e9  # points
 
 

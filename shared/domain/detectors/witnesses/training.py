@@ -1,7 +1,7 @@
-"""Training scores: what would have been said of each training point by a state that was learned from the others.
+"""Training scores: held-out verdicts on all training points.
 
-Each regime of the history is judged by what was learned from it. Where a new one begins, its first points are also
-judged by what was learned from the one before: the step between them is an event.
+Each regime of the history is judged by a state learned from it. The first points of a new regime are also judged by
+the state of the previous one: the step between them is an event.
 """
 
 from itertools import pairwise
@@ -34,8 +34,8 @@ def train(series: Series, alarm_rate: str, progress: Progress) -> tuple[Auto, Sc
     for (older, stop), (_, next_stop) in pairwise(regimes):
         first = slice(stop, min(stop + FIRST, next_stop))
         context = series.values[:stop]
-        said = judge(older.state, series.values[first], series.timestamps[first], context)
-        scores[first] = np.maximum(scores[first], largest(said.scores))
+        judgment = judge(older.state, series.values[first], series.timestamps[first], context)
+        scores[first] = np.maximum(scores[first], largest(judgment.scores))
     boundary, _ = adapted(scores, newest.state.alarm_rate)
     columns = [np.full((3, regimes[0][0].start), series.values[: regimes[0][0].start])]
     columns += [
