@@ -14,6 +14,7 @@ from shared.errors import Code, SetupError
 
 NAME = "tsad.service"
 SYSTEM_FOLDER = Path("/etc/systemd/system")
+SYSTEM_HOME = Path("/var/lib/tsad")
 BOOTED = Path("/run/systemd/system")  # exists only where systemd is the init system: see sd_booted(3)
 NO_SYSTEMD = "systemd is not the init system here. `tsad service install --print` shows the unit without installing it."
 

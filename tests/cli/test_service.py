@@ -130,3 +130,8 @@ def test_systemd_accepts_the_unit_for_any_folder(tmp_path: Path, name: str) -> N
     file.write_text(Unit(home, ("--port=8000",), "root").text())
     process = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, check=False)
     assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_a_system_unit_keeps_its_data_in_var_also_if_a_user_prints_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "--home /var/lib/tsad " in run("service", "install", "--print").out

@@ -47,7 +47,8 @@ def encrypted(authority: trustme.CA, port: int, *, postgres: bool = False) -> It
         async with server:
             await stop.wait()
             for writer in calls.values():  # Celery's producers keep their connections
-                writer.transport.abort()
+                with suppress(AttributeError):  # Python 3.11.2: of a TLS transport that is closed already
+                    writer.transport.abort()
             await asyncio.gather(*filter(None, calls))
 
     listening: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()

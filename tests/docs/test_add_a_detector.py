@@ -28,7 +28,6 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     text = RECIPE.read_text()
     module, slow_reference, test = (block.content for block in blocks(text) if block.language == "python")
     for name, content in zip(FILE.findall(text), (module, test), strict=True):
-        assert not (checkout / name).exists(), name
         (checkout / name).write_text(content)
     add_slow_reference(checkout / "tests/naive.py", slow_reference)
     yield checkout
@@ -39,6 +38,8 @@ def add_slow_reference(naive: Path, slow_reference: str) -> None:
     """Insert the slow reference where the recipe says."""
     place, following = "        case Robust() as state:\n", "from shared.domain.detectors.robust import"
     text = naive.read_text()
+    if "Quartiles" in text:  # somebody has followed the recipe in this checkout
+        return
     assert text.count(place) == text.count(following) == 1
     text = text.replace(following, f"from shared.domain.detectors.quartiles import Quartiles\n{following}")
     naive.write_text(text.replace(place, slow_reference + place))

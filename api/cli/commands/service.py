@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from api.cli.options import ApiPort, ApiProcesses, Concurrency, FlowerPort
-from api.cli.systemd import Unit
+from api.cli.systemd import SYSTEM_HOME, Unit
 from shared.embedded import default_home
 
 service = typer.Typer(no_args_is_help=True, help="Keep `tsad up` running as a systemd service.")
@@ -39,7 +39,11 @@ def install(
     """
     values = {"port": port, "flower-port": flower_port, "concurrency": concurrency, "api-processes": api_processes}
     options = [f"--{name}={value}" for name, value in values.items() if value is not None]
-    unit = Unit((home or default_home()).expanduser().resolve(), tuple(options), "" if user else account)
+    unit = Unit(
+        (home or (default_home() if user else SYSTEM_HOME)).expanduser().resolve(),
+        tuple(options),
+        "" if user else account,
+    )
     if show:
         print(unit.text(), end="")
         return
