@@ -15,7 +15,10 @@ from shared.domain.detectors.contract import Carry
 from shared.domain.series import Values
 
 RISE = 0.1  # at an alarm, the logarithm of the boundary rises by this,
-JUMP = 0.2  # and by this share of the way to the logarithm of the score
+JUMP = 0.35  # and by this share of the way to the logarithm of the score
+DECAY = (
+    0.004  # share of the logarithm that a quiet point takes away: a short event is forgotten within some hundred points
+)
 FALLS = 40.0  # rises that are undone in the time in which the alarm rate expects one alarm
 HIGHEST = 100.0  # the largest score: no score exceeds this boundary, so no series can alarm forever
 MEMORY = 2_000  # points over which alarms are counted
@@ -37,6 +40,6 @@ def adapted(scores: Values, alarm_rate: float, carry: Carry = START) -> tuple[Va
             level = min(level + RISE + JUMP * (score - level), highest)
             alarms += forgetting * (1 / rate - alarms)
         else:
-            level = max(level - fall / (1 + PATIENCE * alarms), 0.0)
+            level = max(level - (fall + DECAY * level) / (1 + PATIENCE * alarms), 0.0)
             alarms -= forgetting * alarms
     return np.exp(np.array(levels)), np.array([level, alarms])

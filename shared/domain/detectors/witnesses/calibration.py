@@ -134,6 +134,15 @@ def tempered(ratios: Values) -> Values:
     return np.where(ratios > 1, above, np.minimum(ratios, 1.0) ** SHARPNESS)
 
 
+def eased(ratios: Values) -> Values:
+    """Return the ratios (m,) of the shape as scores: above 1, they count by their logarithm.
+
+    The windows that hold one large spike stay far from all others. As plain ratios, they would lift the boundary so
+    high that no witness exceeded it for hundreds of points after the spike.
+    """
+    return np.where(ratios > 1, 1 + np.log(np.maximum(ratios, 1.0)), ratios)
+
+
 def untempered(scores: Values) -> Values:
     """Return the ratios (m,) that `tempered` turns into scores (m,) >= 1; finite."""
     return np.asarray(np.exp(np.minimum((scores - 1) / TEMPER, 100.0)))

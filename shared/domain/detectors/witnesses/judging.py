@@ -6,12 +6,13 @@ import numpy as np
 
 from shared.domain.detectors.contract import Carry, Scores, clipped
 from shared.domain.detectors.witnesses.adapting import START, adapted
-from shared.domain.detectors.witnesses.calibration import tempered, untempered
+from shared.domain.detectors.witnesses.calibration import eased, tempered, untempered
 from shared.domain.detectors.witnesses.counters import increments
 from shared.domain.detectors.witnesses.recent import LONGEST_WINDOW
 from shared.domain.detectors.witnesses.state import MOST_FOLDED, Auto
 from shared.domain.series import Timestamps, Values
 
+MAX_WIDENING = 10.0  # of the band, while the boundary is high: a wider one would tell a person nothing
 LARGEST_SCORE = 100.0  # higher scores would tell a person nothing more
 
 
@@ -108,8 +109,11 @@ def _look(state: Auto, known: Values, timestamps: Timestamps, start: int) -> _Lo
 
 
 def scores_of(ratios: dict[str, Values], common: float) -> dict[str, Values]:
-    """Return the scores of each witness, from its ratios. Ratios of the shape are already tempered."""
-    return {name: column / common if name == "shape" else tempered(column / common) for name, column in ratios.items()}
+    """Return the scores of each witness, from its ratios."""
+    return {
+        name: eased(column / common) if name == "shape" else tempered(column / common)
+        for name, column in ratios.items()
+    }
 
 
 def largest(scores: dict[str, Values]) -> Values:
@@ -125,7 +129,7 @@ def band(
 
     middle, above, below: (p,) standardized, of the points of `known` (n,) from `start` on; boundary: (p,).
     """
-    factor = state.common * untempered(boundary)
+    factor = state.common * np.minimum(untempered(boundary), MAX_WIDENING)
     expected, lower, upper = map(state.scale.restored, (middle, middle - below * factor, middle + above * factor))
     if state.never_negative:
         expected, lower = np.maximum(expected, 0.0), np.maximum(lower, 0.0)
