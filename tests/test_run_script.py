@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pwd
+import re
 import subprocess
 import sys
 import tempfile
@@ -202,3 +203,11 @@ def test_all_other_commands_are_passed_to_tsad(run: Any, monkeypatch: pytest.Mon
     run.main(["up", "--port", "0"])
     python = str(checkout / ".venv" / "bin" / "python")
     assert executed == [(python, [python, str(checkout / ".venv" / "bin" / "tsad"), "up", "--port", "0"])]
+
+
+@pytest.mark.parametrize("document", ["Makefile", "CONTRIBUTING.md"])
+def test_makefile_and_contributing_name_every_command(run: Any, document: str) -> None:
+    text = (SCRIPT.parent / document).read_text()
+    for command in (*run.COMMANDS, "up", "demo"):
+        assert re.search(rf"[ `]{command}[ `\n]", text), command
+        assert f"\n  {command} " in run.USAGE, command
