@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import UNSET
 
 from api.schemas.decoding import decode
-from api.schemas.requests import FitBody
+from api.schemas.requests import FitBody, RefitBody
 from shared.domain.series import Values
 from shared.errors import Code, Flaw, InputError
 from shared.fitting.checking import Fit, Method, Origin, check
@@ -28,9 +28,13 @@ def read(series_id: str, content: bytes, settings: Settings, origin: Origin) -> 
 def read_body(series_id: str, body: FitBody, settings: Settings, origin: Origin) -> Fit:
     """Decode the columns of a body or bulk line, and check the fit; raise `InputError` if it is invalid."""
     _check_key(origin.idempotency_key)
+    return check(series_id, partial(_columns, body), method_of(body, settings), origin, settings)
+
+
+def method_of(body: FitBody | RefitBody, settings: Settings) -> Method:
+    """Return the detector of a body, or DEFAULT_DETECTOR, with its parameters; raise `InputError` if it is unknown."""
     detector = settings.default_detector if body.detector is UNSET else body.detector
-    method = Method.of(detector, body.parameters)
-    return check(series_id, partial(_columns, body), method, origin, settings)
+    return Method.of(detector, body.parameters)
 
 
 def _check_key(idempotency_key: str | None) -> None:

@@ -4,7 +4,6 @@ import re
 
 import msgspec
 from fastapi import APIRouter, Request
-from msgspec import UNSET
 from starlette.responses import Response
 
 from api.chain.authentication import caller_of
@@ -20,7 +19,7 @@ from api.dependencies import (
     visible,
 )
 from api.fitting.bulk import BulkAnswer
-from api.fitting.decoding import read
+from api.fitting.decoding import method_of, read
 from api.following.polling import MAX_WAIT_S
 from api.openapi import IDEMPOTENCY_KEY, PREFER, SERIES_ID, operation
 from api.problems import request_id_of
@@ -32,7 +31,7 @@ from api.services import Services
 from shared.domain.access import Scope
 from shared.domain.series import check_series_id
 from shared.fitting.accepting import Accepted, accept_one
-from shared.fitting.checking import Method, Origin
+from shared.fitting.checking import Origin
 from shared.fitting.repeating import fit_again as accept_again
 
 router = APIRouter(tags=["fits"])
@@ -88,8 +87,7 @@ def fit_again(
 ) -> Response:
     """Refit a version on the same points, with another detector or other parameters."""
     body = decode(_REFIT_BODY, content)
-    detector = services.settings.default_detector if body.detector is UNSET else body.detector
-    method = Method.of(detector, body.parameters)
+    method = method_of(body, services.settings)
     base = find_version(services, series_id, version)
     return answer_accepted(accept_again(services.acceptor, base, method, Origin(request_id, caller.key_id)))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.domain.detectors.msnn.bank import Vectors, block_means
 from shared.domain.detectors.standards import Indices, period_of
 from shared.domain.detectors.witnesses.calibration import NEWEST, boundary
 from shared.domain.detectors.witnesses.recent import trailing_mean
@@ -19,15 +20,12 @@ from shared.domain.series import Flags, Timestamps, Values
 FEWEST_POINTS = 64
 LENGTHS = (8, 16, 32, 64, 128)
 BLOCKS, FINE = 8, 16  # most blocks of a window; up to this length, each point of a window is a block
-LEVEL = 0.3  # weight of a window's mean
 BANK = 1_024  # windows of each length
 SELF_SHARE = 0.15  # of the history: a training window is not compared with windows closer in time
 CODES = 127  # vectors are rounded to integers of at most this magnitude
 ROWS = 2_048  # of the distance matrix that are computed at a time
 ERROR_WEIGHT, NEWEST_ERROR, RECENT_ERRORS, RECENT = 0.5, 0.6, 1.2, 16
 LINEAR_UP_TO = 10.0  # larger ratios grow logarithmically, so that no single length decides
-
-Vectors = NDArray[np.float32]
 
 
 def vector_length(length: int) -> int:
@@ -45,14 +43,7 @@ def vectors(sums: Values, ends: Indices, length: int) -> Vectors:
 
     sums: (n + 1,) the cumulative sums of the standardized values, from 0.
     """
-    step = _step(length)
-    blocks = length // step
-    edges = sums[ends[:, None] + 1 - step * np.arange(blocks, -1, -1)]
-    mean = (sums[ends + 1] - sums[ends + 1 - length]) / length
-    out = np.empty((len(ends), blocks + 1), dtype=np.float32)
-    out[:, :blocks] = (np.diff(edges, axis=1) / step - mean[:, None]) / np.sqrt(blocks)
-    out[:, blocks] = LEVEL * mean
-    return out
+    return block_means(sums, ends, length, _step(length))
 
 
 @dataclass(frozen=True, slots=True)
