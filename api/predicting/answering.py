@@ -1,6 +1,5 @@
 """Conversion of request bodies to points, and of verdicts to responses."""
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ from api.schemas.answers import BatchVerdicts, Verdict, Why
 from api.schemas.decoding import decode
 from api.schemas.requests import PointsBody
 from shared.domain.detectors.contract import CAUSAL, Explanation, Fitted
-from shared.domain.series import Flags, Series, Values, check_timestamp
+from shared.domain.series import Flags, Series, Values
 from shared.errors import Code, Flaw, InputError
 from shared.judging.context import NO_VALUES
 from shared.judging.verdicts import explain, judge
@@ -20,27 +19,6 @@ from shared.judging.verdicts import explain, judge
 _POINTS = msgspec.json.Decoder(PointsBody)
 _INTEGERS = msgspec.json.Decoder(list[int])
 _NULLABLE = msgspec.json.Decoder(list[float | None])
-_DIGITS = re.compile(r"[0-9]{1,15}")
-
-
-def timestamp_of(number: int | str) -> int:
-    """Return seconds since 1970 from a number or a string of digits; raise `InputError` if invalid or out of range."""
-    if isinstance(number, str):
-        if not _DIGITS.fullmatch(number):
-            raise InputError(
-                Code.INVALID_TIMESTAMP,
-                "The timestamp must be whole seconds since 1970, as a number or a string of digits.",
-                flaws=[Flaw(("timestamp",), "must be a whole number of seconds")],
-            )
-        number = int(number)
-    return check_timestamp(number)
-
-
-def check_context(context: list[float] | None, limit: int) -> None:
-    """Raise `InputError` if the context has more than `limit` values."""
-    if context is not None and len(context) > limit:
-        sentence = f"The context has {len(context):,} values, but at most {limit:,} are allowed (MAX_CONTEXT_POINTS)."
-        raise InputError(Code.TOO_MANY_POINTS, sentence)
 
 
 def verdict(
@@ -48,16 +26,16 @@ def verdict(
     fitted: Fitted,
     timestamp: int,
     value: float,
-    context: list[float] | None,
+    context: list[float | None] | None,
     *,
     with_explanation: bool = False,
 ) -> Verdict:
     """Score one point with the state of version `number`; raise `InputError` if the detector needs more context."""
     point = Series(np.array([timestamp]), np.array([value]))
-    recent = np.array(context, dtype=np.float64) if context else NO_VALUES
+    recent = np.array(context, dtype=np.float64) if context else NO_VALUES  # NaN for null
     verdicts = judge(fitted, point, recent=recent)
     if verdicts.unknown is not None and verdicts.unknown[0]:
-        raise _context_required(fitted.detector.name, verdicts.need.points, len(recent))
+        raise _context_required(fitted.detector.name, verdicts.need.points, recent)
     scores = verdicts.scores
     score = float(scores.score[0])
     result = Verdict(
@@ -118,11 +96,13 @@ def batch(number: int, fitted: Fitted, content: bytes, max_points: int, mode: st
     )
 
 
-def _context_required(detector: str, needed: int, length: int) -> InputError:
+def _context_required(detector: str, needed: int, recent: Values) -> InputError:
+    missing = int(np.count_nonzero(np.isnan(recent)))
+    nulls = f", of which {missing:,} {'is' if missing == 1 else 'are'} null" if missing else ""
     return InputError(
         Code.CONTEXT_REQUIRED,
-        f"The detector {detector} needs the previous {needed:,} values; the request has {length:,}. Send them in "
-        "context, oldest first, or send a batch.",
+        f"The detector {detector} needs the previous {needed:,} values; the request has {len(recent):,}{nulls}. Send "
+        "them in context, oldest first, or send a batch.",
         flaws=[Flaw(("context",), f"must hold at least {needed:,} values")],
     )
 

@@ -14,10 +14,18 @@ from api.chain.authentication import caller_of
 from api.dependencies import answer, visible
 from api.openapi import EXPLAIN, MODE, SERIES_ID, VERSION, operation
 from api.predicting import answering
+from api.predicting.reading import (
+    Unreadable,
+    check_context,
+    points_of,
+    points_one_by_one,
+    timestamp_of,
+    value_of,
+)
 from api.problems import problem, request_id_of
 from api.schemas.answers import BatchVerdicts, ManyVerdicts, PointVerdict, Verdict
 from api.schemas.decoding import decode
-from api.schemas.requests import ManyPointsBody, PointsBody, PredictBody, SeriesPoint
+from api.schemas.requests import MAX_POINTS, ManyPointsBody, PointsBody, PredictBody, SeriesPoint
 from api.services import Services
 from shared.domain.access import Caller, Scope
 from shared.domain.detectors.contract import CAUSAL
@@ -28,7 +36,6 @@ from shared.errors import Code, Flaw, InputError, TsadError
 router = APIRouter(tags=["predictions"])
 
 _POINT = msgspec.json.Decoder(PredictBody)
-_MANY = msgspec.json.Decoder(ManyPointsBody)
 
 
 @router.post(
@@ -44,10 +51,10 @@ async def predict(request: Request) -> Response:
         version = parse_version(request.query_params.get("version"))
         explain = _flag(request, "explain")
     body = decode(_POINT, await request.body())
-    answering.check_context(body.context, services.settings.max_context_points)
-    timestamp = answering.timestamp_of(body.timestamp)
+    check_context(body.context, services.settings.max_context_points)
+    timestamp, value = timestamp_of(body.timestamp), value_of(body.value)
     number, fitted = await services.resolver.resolve(series_id, version)
-    return answer(answering.verdict(number, fitted, timestamp, body.value, body.context, with_explanation=explain))
+    return answer(answering.verdict(number, fitted, timestamp, value, body.context, with_explanation=explain))
 
 
 @router.post(
@@ -69,26 +76,36 @@ async def predict_batch(request: Request) -> Response:
 
 @router.post("/predict", **operation(ManyVerdicts, scope=Scope.READ, body=ManyPointsBody))
 async def predict_many(request: Request) -> Response:
-    """Score up to 1,000 points of any series in one request: a verdict or a problem for each, in order."""
+    """Score up to 1,000 points of any series in one request: a verdict or a problem for each, in order.
+
+    A point that cannot be read, even one whose value is null or NaN, gets a problem and leaves the others alone.
+    """
     services: Services = request.app.state.services
-    body = decode(_MANY, await request.body())
+    content = await request.body()
+    points = points_of(content)
+    if points is None:
+        points = await services.lanes.batches(points_one_by_one, content, MAX_POINTS)
     caller, request_id = caller_of(request), request_id_of(request)
-    results = await asyncio.gather(*(_judge_point(services, point, caller, request_id) for point in body.points))
+    results = await asyncio.gather(*(_judge_point(services, point, caller, request_id) for point in points))
     return answer(ManyVerdicts(results))
 
 
-async def _judge_point(services: Services, point: SeriesPoint, caller: Caller, request_id: str) -> PointVerdict:
+async def _judge_point(
+    services: Services, point: SeriesPoint | Unreadable, caller: Caller, request_id: str
+) -> PointVerdict:
     """Score one of many points.
 
     All points await the resolver in the same iteration of the event loop, so one query resolves every latest version.
     """
     try:
+        if isinstance(point, Unreadable):
+            raise point.error
         series_id = visible(check_series_id(point.series_id), caller)
         version = None if point.version is None else parse_version(str(point.version))
-        answering.check_context(point.context, services.settings.max_context_points)
-        timestamp = answering.timestamp_of(point.timestamp)
+        check_context(point.context, services.settings.max_context_points)
+        timestamp, value = timestamp_of(point.timestamp), value_of(point.value)
         number, fitted = await services.resolver.resolve(series_id, version)
-        return PointVerdict(series_id, answering.verdict(number, fitted, timestamp, point.value, point.context))
+        return PointVerdict(series_id, answering.verdict(number, fitted, timestamp, value, point.context))
     except TsadError as error:
         return PointVerdict(point.series_id[:128], problem=problem(error, request_id))
 

@@ -7,6 +7,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from shared.domain.versions import LARGEST_VERSION
 
+MAX_POINTS = 1_000  # of many series, in one request
+
 
 class Body(Struct, forbid_unknown_fields=True):
     """A request body. An unknown field is an error, so misspelled fields do not silently get defaults."""
@@ -49,11 +51,11 @@ class PointsBody(Body):
 
 
 class PredictBody(Body):
-    """One point to score; the timestamp may be a string of digits."""
+    """One point to score; the timestamp may be a string of digits. A null value or a null in `context` is missing."""
 
     timestamp: int | str
-    value: float
-    context: list[float] | None = None
+    value: float | None
+    context: list[float | None] | None = None
 
 
 class SeriesPoint(Body):
@@ -61,12 +63,12 @@ class SeriesPoint(Body):
 
     series_id: str
     timestamp: int | str
-    value: float
+    value: float | None
     version: str | int | None = None
-    context: list[float] | None = None
+    context: list[float | None] | None = None
 
 
 class ManyPointsBody(Body):
     """Points of many series."""
 
-    points: Annotated[list[SeriesPoint], Meta(max_length=1000)]
+    points: Annotated[list[SeriesPoint], Meta(max_length=MAX_POINTS)]

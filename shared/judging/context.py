@@ -18,27 +18,47 @@ NO_VALUES: Values = np.empty(0)
 class Context(NamedTuple):
     """Values before a point, oldest first: training values, then missed intervals, then recent values."""
 
-    values: Values  # (m,); a missed interval has the last training value
+    values: Values  # (m,); a missing one repeats the value before it
     missed: int = 0  # how many of the values stand for missed intervals
     recent: int = 0  # how many of the values came with the request
+    absent: Flags | None = None  # (recent,) recent values that the request knows to be missing; None = it has them all
 
     @property
     def missing(self) -> Flags:
-        """Flags (m,) of the values that stand for missed intervals."""
+        """Flags (m,) of the values that stand for missed intervals, or that the request does not have."""
         indices = np.arange(len(self.values))
         end = len(self.values) - self.recent
-        return (indices >= end - self.missed) & (indices < end)
+        flags = (indices >= end - self.missed) & (indices < end)
+        if self.absent is not None:
+            flags[end:] = self.absent
+        return flags
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no value is missing."""
+        return self.missed == 0 and self.absent is None
 
 
 def context_of(need: Need, timestamp: int, recent: Values = NO_VALUES) -> Context:
     """Join the known values before a point at `timestamp`, up to the number that its detector needs.
 
-    recent: (k,) values from the request, oldest first, one interval apart, ending one interval before the point.
+    recent: (k,) values from the request, oldest first, one interval apart, ending one interval before the point; NaN
+    for a missing one.
 
     If these are too few, training values precede them. Training values that the recent ones repeat are left out, and
     the last training value fills each missed interval in between. If too many intervals were missed, the context has
     only the recent values.
     """
+    joined = _joined(need, timestamp, recent)
+    if not (len(recent) and np.isnan(recent).any()):
+        return joined
+    absent = np.isnan(recent)
+    before = joined.values[: len(joined.values) - len(recent)]
+    filled = np.nan_to_num(carried_forward(before, recent, absent))  # 0 if no value is known
+    return joined._replace(values=np.concatenate((before, filled)), absent=absent)
+
+
+def _joined(need: Need, timestamp: int, recent: Values) -> Context:
     lacking = need.points - len(recent)
     if lacking <= 0 or timestamp <= need.last_timestamp:
         return Context(recent, recent=len(recent))

@@ -31,8 +31,8 @@ def judge(
     """Judge n points. The causal mode judges a point by the values up to it, other modes by the whole batch.
 
     missing: (n,) flags of the values of `points` that are placeholders.
-    recent: (m,) values directly before the first point. If these are too few, the last training values complete them,
-    unless too many intervals were missed in between.
+    recent: (m,) values directly before the first point, NaN for missing ones. If these are too few, the last training
+    values complete them, unless too many intervals were missed in between.
     """
     need = fitted.needs()
     if mode != CAUSAL:
@@ -52,7 +52,7 @@ def explain(fitted: Fitted, point: Series, verdicts: Verdicts) -> Explanation:
 
 def _unknown(count: int, missing: Flags | None, context: Context, need: Need) -> Flags | None:
     if missing is None:
-        if context.missed == 0 and len(context.values) >= need.points:
+        if context.is_complete and len(context.values) >= need.points:
             return None
         missing = np.zeros(count, dtype=np.bool_)
     return missing | too_few_before(context.missing, missing, need.points)

@@ -147,6 +147,34 @@ def test_later_values_do_not_fill_in_a_missing_one(api: httpx.Client, forecast: 
     assert missing["score"][31] == repeated["score"][31]
 
 
+@pytest.mark.parametrize("nulls", [1, 2])
+def test_a_null_in_the_context_counts_like_a_missing_value_in_a_batch(
+    api: httpx.Client, forecast: str, nulls: int
+) -> None:
+    values: list[float | None] = [*RHYTHM[:40]]
+    values[30 : 30 + nulls] = [None] * nulls
+    batch = api.post(f"/predict/{forecast}/batch", json=later([*values, 0.0])).json()
+    point = {**POINT, "value": 0.0, "context": values}
+    single = api.post(f"/predict/{forecast}", json=point)
+    (many,) = api.post("/predict", json={"points": [{"series_id": forecast, **point}]}).json()["results"]
+    if nulls == 1:
+        assert single.json()["score"] == many["verdict"]["score"] == batch["score"][-1]
+    else:
+        assert batch["score"][-1] is None
+        assert single.json()["code"] == many["problem"]["code"] == "context_required"
+        assert "the request has 40, of which 2 are null" in single.json()["detail"]
+
+
+def test_a_context_of_nulls_does_not_hinder_a_detector_that_needs_none(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    verdict, bare = (
+        api.post(f"/predict/{series_id}", json={**POINT, **extra}).json() for extra in ({"context": [None] * 3}, {})
+    )
+    assert verdict == bare
+
+
 def test_a_point_of_many_series_may_carry_context(api: httpx.Client, forecast: str) -> None:
     point = {"series_id": forecast, **POINT, "value": 0.0}
     points = [point, {**point, "context": RHYTHM}, {**point, "context": [0.0] * 5_000}]

@@ -211,6 +211,66 @@ def test_points_of_many_series_each_get_a_verdict_or_a_problem_in_order(api: htt
     assert outcomes == [False, *wrong, True, "version_not_found", "invalid_version"]
 
 
+UNREADABLE = [
+    ('{"series_id": "a", "timestamp": 1, "value": null}', "a", "is null"),
+    ('{"series_id": "a", "timestamp": 1, "value": NaN}', "a", "is null"),
+    ('{"series_id": "a", "timestamp": 1, "value": -Infinity}', "a", "out of range at points[1].value"),
+    ('{"series_id": "a", "timestamp": 1, "value": 1e999}', "a", "out of range at points[1].value"),
+    ('{"series_id": "a", "timestamp": 1, "value": "2"}', "a", "got str at points[1].value"),
+    ('{"series_id": "a", "timestamp": 1, "value": true}', "a", "got bool at points[1].value"),
+    ('{"series_id": "a", "timestamp": 1}', "a", "missing required field value"),
+    ('{"series_id": "a", "timestamp": 1.0, "value": 2}', "a", "got float at points[1].timestamp"),
+    ('{"series_id": "a", "timestamp": null, "value": 2}', "a", "got null at points[1].timestamp"),
+    ('{"series_id": "a", "timestamp": false, "value": 2}', "a", "got bool at points[1].timestamp"),
+    ('{"series_id": "a", "timestamp": 1, "value": 2, "extra": 1}', "a", "Unknown field: extra"),
+    ('{"series_id": "a", "timestamp": 1, "value": 2, "context": [1, "NaN"]}', "a", "got str at points[1].context[1]"),
+    ('{"series_id": "a", "timestamp": 1, "value": 2, "version": 1.5}', "a", "got float at points[1].version"),
+    ('{"series_id": 7, "timestamp": 1, "value": 2}', "", "got int at points[1].series_id"),
+    ('{"timestamp": 1, "value": 2}', "", "missing required field series_id"),
+    ("null", "", "got null at points[1]"),
+    ('["a", 1, 2]', "", "got array at points[1]"),
+]
+
+
+@pytest.mark.parametrize(("row", "series", "reason"), UNREADABLE)
+def test_a_point_that_cannot_be_read_gets_a_problem_in_its_place(
+    api: httpx.Client, trained: str, row: str, series: str, reason: str
+) -> None:
+    good = f'{{"series_id": "{trained}", "timestamp": 1, "value": %s}}'
+    answer = api.post("/predict", content=f'{{"points": [{good % 2}, {row}, {good % 13}]}}')
+    assert answer.status_code == 200
+    first, unreadable, last = answer.json()["results"]
+    assert [first["verdict"]["anomaly"], last["verdict"]["anomaly"]] == [False, True]
+    assert (unreadable["series_id"], unreadable["problem"]["code"]) == (series, "invalid_request")
+    assert reason in unreadable["problem"]["detail"]
+    assert "verdict" not in unreadable
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ('{"points": [{"series_id": "a", "timestamp": 1, "value": }]}', "invalid_json"),
+        ('{"points": [NaN', "invalid_json"),
+        ('{"points": 3}', "invalid_request"),
+        ('{"points": [], "version": 1}', "invalid_request"),
+        (f'{{"points": [{",".join(["null"] * 1001)}]}}', "invalid_request"),
+    ],
+)
+def test_a_body_that_holds_no_list_of_points_is_refused(
+    api: httpx.Client, trained: str, content: str, code: str
+) -> None:
+    answer = api.post("/predict", content=content)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+def test_a_constant_inside_a_string_stays_text(api: httpx.Client, trained: str) -> None:
+    content = (
+        '{"points": [{"series_id": "NaN", "timestamp": 1, "value": NaN}, {"series_id": "\\"NaN", "timestamp": 1}]}'
+    )
+    results = api.post("/predict", content=content).json()["results"]
+    assert [result["series_id"] for result in results] == ["NaN", '"NaN']
+
+
 def test_at_most_a_thousand_points_are_accepted(api: httpx.Client, trained: str) -> None:
     point = {"series_id": trained, "timestamp": 1, "value": 2.0}
     assert len(api.post("/predict", json={"points": [point] * 1000}).json()["results"]) == 1000

@@ -56,6 +56,15 @@ def test_enough_recent_values_need_no_training_values() -> None:
     assert context_of(NEED, LAST + 10_000 * MINUTE, values).values is values
 
 
+def test_missing_recent_values_repeat_the_known_value_before_them() -> None:
+    nan = float("nan")
+    assert values_of(context(LAST + 4 * MINUTE, nan, 1.0, nan)) == [*NEED.tail.tolist()[3:], None, 1.0, None]
+    assert context(LAST + 4 * MINUTE, nan, 1.0, nan).values[-3:].tolist() == [119.0, 1.0, 1.0]
+    far = LAST + 1_000 * MINUTE
+    assert context(far, nan, 2.0).values.tolist() == [2.0, 2.0]
+    assert context(far, nan, nan).values.tolist() == [0.0, 0.0]
+
+
 def test_a_point_inside_the_training_data_has_only_recent_values() -> None:
     assert values_of(context(LAST, 1.0)) == [1.0]
     assert values_of(context(LAST - 30 * MINUTE)) == []
