@@ -5,11 +5,13 @@ from typing import Annotated
 
 import msgspec
 from fastapi import Depends, Path, Query, Request
+from pydantic import WithJsonSchema
 from starlette.responses import Response
 
 from api.chain.authentication import caller_of
 from api.problems import request_id_of
 from api.schemas.jobs import AcceptedJob
+from api.schemas.parameters import ABOUT_SERIES_ID, SERIES_EXAMPLE, SERIES_ID_SCHEMA, VERSION_SCHEMA
 from api.services import Services
 from shared.domain.access import Caller
 from shared.domain.series import check_series_id
@@ -25,12 +27,18 @@ def _services(request: Request) -> Services:
 
 def _series_id(
     caller: Annotated[Caller, Depends(caller_of)],
-    series_id: Annotated[str, Path(description="1 to 128 letters, digits, dots, dashes and underscores")],
+    series_id: Annotated[
+        str, Path(description=ABOUT_SERIES_ID, examples=[SERIES_EXAMPLE]), WithJsonSchema(SERIES_ID_SCHEMA)
+    ],
 ) -> str:
     return visible(check_series_id(series_id), caller)
 
 
-def _version(version: Annotated[str, Path(description="Version number, as in 3 or v3, or latest")]) -> int | None:
+def _version(
+    version: Annotated[
+        str, Path(description="Version number, as in 3 or v3, or latest"), WithJsonSchema(VERSION_SCHEMA)
+    ],
+) -> int | None:
     return parse_version(version)
 
 

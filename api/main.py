@@ -44,6 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
+        generate_unique_id_function=openapi.name_of,
         middleware=[Middleware(HttpOnly), *chain(settings, metrics, tracing), Middleware(Direct, routes=raw)],
         telemetry={"tracing": False, "metrics": False, "logs": False},  # our own telemetry covers every request
         redirect_slashes=False,  # would trust the Host header, and turn a fit without a series into a bulk fit

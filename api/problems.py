@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -13,6 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from api.matching import methods_at
 from api.pages import render
+from api.schemas import problems as schemas
+from api.schemas.problems import Problem
 from shared.errors import MAX_FLAWS, Code, Flaw, TsadError
 
 logger = logging.getLogger(__name__)
@@ -78,27 +79,27 @@ STATUS: Mapping[Code, tuple[int, str]] = {
 }
 
 
-def problem(error: TsadError, request_id: str) -> dict[str, Any]:
+def problem(error: TsadError, request_id: str) -> Problem:
     """Return the problem's body, with at most `MAX_FLAWS` flaws."""
     status, title = STATUS[error.code]
-    return {
-        "type": f"urn:tsad:problem:{error.code}",
-        "title": title,
-        "status": status,
-        "detail": error.detail,
-        "code": error.code,
-        "request_id": request_id,
-        "errors": [{"loc": list(flaw.loc), "msg": flaw.msg} for flaw in error.flaws[:MAX_FLAWS]],
-    }
+    return Problem(
+        type=f"urn:tsad:problem:{error.code}",
+        title=title,
+        status=status,
+        detail=error.detail,
+        code=error.code,
+        request_id=request_id,
+        errors=[schemas.Flaw(list(flaw.loc), flaw.msg) for flaw in error.flaws[:MAX_FLAWS]],
+    )
 
 
 def response(error: TsadError, request_id: str) -> Response:
     """Return the problem as a JSON response."""
     body = problem(error, request_id)
     headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else {}
-    if body["status"] == 401:
+    if body.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(msgspec.json.encode(body), body["status"], headers, MEDIA_TYPE)
+    return Response(msgspec.json.encode(body), body.status, headers, MEDIA_TYPE)
 
 
 def refusal(error: TsadError, request: Request) -> Response:
@@ -130,7 +131,7 @@ def security_event(request: Request, code: Code) -> None:
 def page(request: Request, error: TsadError) -> Response:
     """Return the problem as an HTML page."""
     body = problem(error, request_id_of(request))
-    return render(request, "problem.html", status_code=body["status"], problem=body)
+    return render(request, "problem.html", status_code=body.status, problem=body)
 
 
 def wants_page(request: Request) -> bool:

@@ -3,8 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends
+from fastapi import Depends, Path
+from pydantic import WithJsonSchema
 
+from api.schemas.parameters import JOB_ID_SCHEMA
 from api.services import Services
 from shared.domain.access import Caller
 from shared.domain.jobs import Job
@@ -14,7 +16,7 @@ from shared.store import jobs, versions
 from shared.store.engine import Session
 
 
-def _job_id(job_id: str) -> str:
+def _job_id(job_id: Annotated[str, Path(description="Id of the job"), WithJsonSchema(JOB_ID_SCHEMA)]) -> str:
     try:
         return str(UUID(job_id))
     except ValueError:

@@ -21,11 +21,12 @@ from api.dependencies import (
 from api.fitting.bulk import BulkAnswer
 from api.fitting.decoding import method_of, read
 from api.following.polling import MAX_WAIT_S
-from api.openapi import IDEMPOTENCY_KEY, PREFER, SERIES_ID, operation
+from api.openapi import operation
 from api.problems import request_id_of
 from api.routes.finding import find_job, find_version
 from api.schemas.decoding import decode
 from api.schemas.jobs import AcceptedJob, BulkResult, JobAnswer
+from api.schemas.parameters import IDEMPOTENCY_KEY, PREFER, SERIES_ID
 from api.schemas.requests import BulkLine, FitBody, RefitBody
 from api.services import Services
 from shared.domain.access import Scope
@@ -50,6 +51,7 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
         scope=Scope.FIT,
         status=202,
         body=FitBody,
+        also={200: ("The job ended while the request waited for it", JobAnswer)},
         raw_parameters=(SERIES_ID, IDEMPOTENCY_KEY, PREFER),
     ),
 )
@@ -74,10 +76,9 @@ async def fit(request: Request) -> Response:
 
 @router.post(
     "/series/{series_id}/versions/{version}/fit",
-    summary="Refit",
     **operation(AcceptedJob, scope=Scope.FIT, status=202, body=RefitBody),
 )
-def fit_again(
+def refit(
     services: ServicesOf,
     caller: CallerOf,
     series_id: SeriesId,

@@ -49,7 +49,7 @@ async def livez() -> Response:
     return answer(Liveness("alive"))
 
 
-@router.get("/readyz", **operation(Readiness, scope=None))
+@router.get("/readyz", **operation(Readiness, scope=None, also={503: ("Requests cannot be served", Readiness)}))
 def readyz(services: ServicesOf, caller: CallerOf) -> Response:
     """Return 200 if requests can be served. This requires the database, its schema and the artifact store.
 

@@ -16,6 +16,7 @@ from api.openapi import operation
 from api.routes.cursors import job_cursor, place_of, split_page
 from api.routes.finding import JobId, find_job
 from api.schemas.jobs import AcceptedJob, JobAnswer, JobPage
+from api.schemas.parameters import SERIES_ID_SCHEMA
 from api.services import Services
 from shared.domain.access import Scope
 from shared.domain.jobs import Job, Status
@@ -34,7 +35,9 @@ FIRST_OF_STREAM = 50  # snapshots at the start of a stream of many jobs
 
 def _selection(
     caller: CallerOf,
-    series_id: Annotated[str | None, Query(description="Only jobs of this series")] = None,
+    series_id: Annotated[
+        str | None, Query(description="Only jobs of this series"), WithJsonSchema(SERIES_ID_SCHEMA)
+    ] = None,
     status: Annotated[Status | None, Query(description="Only jobs with this status")] = None,
 ) -> JobFilter:
     return JobFilter(
@@ -43,7 +46,7 @@ def _selection(
 
 
 Selection = Annotated[JobFilter, Depends(_selection)]
-_MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}, {"type": "null"}]}
+_MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
 Moment = Annotated[
     datetime | None,
     Query(description="Time, as in 2026-01-31T12:00:00Z, or seconds since 1970"),
@@ -78,8 +81,8 @@ async def stream_jobs(services: ServicesOf, caller: CallerOf, selection: Selecti
     return events.respond(stream, current, partial(services.keyring.is_valid, caller))
 
 
-@router.get("/jobs/{job_id}", summary="Show Job", **operation(JobAnswer, scope=Scope.READ))
-async def job(
+@router.get("/jobs/{job_id}", **operation(JobAnswer, scope=Scope.READ))
+async def get_job(
     services: ServicesOf,
     caller: CallerOf,
     job_id: JobId,
@@ -102,7 +105,7 @@ async def stream_job(services: ServicesOf, caller: CallerOf, job_id: JobId) -> R
 
 
 @router.post("/jobs/{job_id}/cancel", **operation(JobAnswer, scope=Scope.FIT))
-def cancel(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
+def cancel_job(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
     """Cancel a job. A job with status `cancelled` never publishes a version. Canceling again changes nothing."""
     find_job(services, caller, job_id)
     with services.sessions.begin() as session:
@@ -116,7 +119,7 @@ def cancel(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
 
 
 @router.post("/jobs/{job_id}/retry", **operation(AcceptedJob, scope=Scope.FIT, status=202))
-def retry(services: ServicesOf, caller: CallerOf, job_id: JobId, request_id: RequestId) -> Response:
+def retry_job(services: ServicesOf, caller: CallerOf, job_id: JobId, request_id: RequestId) -> Response:
     """Retry a failed or canceled job as a new job with the same data. While that job is open, retrying returns it."""
     job = find_job(services, caller, job_id)
     accepted = accept_retry(services.acceptor, job, Origin(request_id, caller.key_id))

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.chain.authentication import SESSION_COOKIE, is_https, session_token
 from api.dependencies import ServicesOf
-from api.openapi import operation
+from api.openapi import page_route
 from api.pages import render
 from api.problems import security_event
 from api.services import Services
@@ -24,7 +24,7 @@ SESSION_LIFETIME = timedelta(hours=12)
 MAX_BYTES = 10_000  # of the form, because its sender is not authenticated yet
 
 
-@router.get("/ui/login", summary="Sign In", **operation("text/html", scope=None))
+@router.get("/ui/login", **page_route(scope=None))
 async def ask(
     request: Request,
     next_: Annotated[str, Query(alias="next", max_length=2000, description="Path to open after signing in")] = "",

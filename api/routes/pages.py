@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api import samples
 from api.dependencies import CallerOf, Cursor, SeriesId, ServicesOf, answer
-from api.openapi import operation
+from api.openapi import page_route
 from api.pages import render
 from api.pages.timeline import timeline
 from api.routes.cursors import job_cursor, place_of, series_before, split_page, version_limit
@@ -39,7 +39,7 @@ _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
 _TITLES = {Kind.INFERENCE: "Prediction", Kind.TRAINING: "Fit"}
 
 
-@router.get("/", summary="Start Page", **operation("text/html", scope=Scope.READ))
+@router.get("/", **page_route(scope=Scope.READ))
 def start(
     request: Request,
     services: ServicesOf,
@@ -82,7 +82,7 @@ def start(
     )
 
 
-@router.get("/ui/jobs", **operation("text/html", scope=Scope.READ))
+@router.get("/ui/jobs", **page_route(scope=Scope.READ))
 def jobs_page(
     request: Request,
     services: ServicesOf,
@@ -113,7 +113,7 @@ def jobs_page(
     )
 
 
-@router.get("/ui/jobs/{job_id}", **operation("text/html", scope=Scope.READ))
+@router.get("/ui/jobs/{job_id}", **page_route(scope=Scope.READ))
 def job_page(request: Request, services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
     """Show one job: its request and its outcome."""
     job = find_job(services, caller, job_id)
@@ -122,7 +122,7 @@ def job_page(request: Request, services: ServicesOf, caller: CallerOf, job_id: J
     return render(request, "job.html", now=datetime.now(UTC), job=job, others=_jobs(others))
 
 
-@router.get("/ui/series/{series_id}", **operation("text/html", scope=Scope.READ))
+@router.get("/ui/series/{series_id}", **page_route(scope=Scope.READ))
 def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cursor: Cursor = None) -> Response:
     """Show one series: its versions, the changes between them, and its newest jobs."""
     below = version_limit(cursor)

@@ -8,14 +8,16 @@ import msgspec
 import numpy as np
 from fastapi import APIRouter, Depends, Query, Request
 from markupsafe import Markup
+from pydantic import WithJsonSchema
 from starlette.responses import Response
 
 from api.charts import figures, svg
 from api.charts.histories import DEFAULT_SHOWN, SCALES, Excerpt, History
 from api.dependencies import CallerOf, ServicesOf, visible
-from api.openapi import operation
+from api.openapi import operation, page_route
 from api.pages import render, writing
 from api.routes.finding import find_version
+from api.schemas.parameters import ABOUT_VERSION, SERIES_EXAMPLE, SERIES_ID_SCHEMA, VERSION_SCHEMA
 from api.services import Services
 from shared import __version__
 from shared.domain.access import Scope
@@ -26,20 +28,23 @@ from shared.domain.versions import Version, parse_version
 from shared.store import series as series_store
 from shared.store import versions
 
-router = APIRouter(tags=["pages"])
+router = APIRouter(tags=["plots"])
 
 
-def _queried_series(caller: CallerOf, series_id: Annotated[str, Query(description="Id of the series")]) -> str:
+def _queried_series(
+    caller: CallerOf,
+    series_id: Annotated[
+        str, Query(description="Id of the series", examples=[SERIES_EXAMPLE]), WithJsonSchema(SERIES_ID_SCHEMA)
+    ],
+) -> str:
     return visible(check_series_id(series_id), caller)
 
 
 QueriedSeries = Annotated[str, Depends(_queried_series)]
-QueriedVersion = Annotated[
-    str | None, Query(description="Version number, as in 3 or v3; 0, latest or omitted: the latest")
-]
+QueriedVersion = Annotated[str | None, Query(description=ABOUT_VERSION), WithJsonSchema(VERSION_SCHEMA)]
 
 
-@router.get("/plot", **operation("text/html", scope=Scope.READ))
+@router.get("/plot", **page_route(scope=Scope.READ))
 def plot(request: Request, services: ServicesOf, series_id: QueriedSeries, version: QueriedVersion = None) -> Response:
     """Show a version's training data with the normal band and the flagged points."""
     resolved = find_version(services, series_id, parse_version(version))
@@ -64,8 +69,8 @@ def plot(request: Request, services: ServicesOf, series_id: QueriedSeries, versi
     )
 
 
-@router.get("/plot.svg", summary="Plot as SVG", **operation("image/svg+xml", scope=Scope.READ))
-def picture(
+@router.get("/plot.svg", **operation("image/svg+xml", scope=Scope.READ))
+def plot_svg(
     request: Request,
     services: ServicesOf,
     series_id: QueriedSeries,

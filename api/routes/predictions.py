@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.chain.authentication import caller_of
 from api.dependencies import answer, visible
-from api.openapi import EXPLAIN, MODE, SERIES_ID, VERSION, operation
+from api.openapi import operation
 from api.predicting import answering
 from api.predicting.reading import (
     Unreadable,
@@ -25,6 +25,7 @@ from api.predicting.reading import (
 from api.problems import problem, request_id_of
 from api.schemas.answers import BatchVerdicts, ManyVerdicts, PointVerdict, Verdict
 from api.schemas.decoding import decode
+from api.schemas.parameters import EXPLAIN, MODE, SERIES_ID, VERSION
 from api.schemas.requests import MAX_POINTS, ManyPointsBody, PointsBody, PredictBody, SeriesPoint
 from api.services import Services
 from shared.domain.access import Caller, Scope

@@ -38,8 +38,8 @@ def list_series(
     return answer(SeriesPage([SeriesAnswer.of(summary) for summary in page], next_cursor))
 
 
-@router.get("/series/{series_id}", summary="Show Series", **operation(SeriesAnswer, scope=Scope.READ))
-def one_series(services: ServicesOf, series_id: SeriesId) -> Response:
+@router.get("/series/{series_id}", **operation(SeriesAnswer, scope=Scope.READ))
+def get_series(services: ServicesOf, series_id: SeriesId) -> Response:
     """Return one series and its last job, even before its first fit has succeeded."""
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
@@ -61,7 +61,7 @@ def delete_series(services: ServicesOf, series_id: SeriesId) -> Response:
 
 
 @router.put("/series/{series_id}/pin", **operation(SeriesAnswer, scope=Scope.ADMIN, body=PinBody))
-def pin(services: ServicesOf, series_id: SeriesId, content: Content) -> Response:
+def pin_version(services: ServicesOf, series_id: SeriesId, content: Content) -> Response:
     """Serve this version as latest until the pin is removed. New fits are published, but not as latest."""
     version = decode(_PIN, content).version
     with services.sessions.begin() as session:
@@ -72,7 +72,7 @@ def pin(services: ServicesOf, series_id: SeriesId, content: Content) -> Response
 
 
 @router.delete("/series/{series_id}/pin", **operation(SeriesAnswer, scope=Scope.ADMIN))
-def unpin(services: ServicesOf, series_id: SeriesId) -> Response:
+def unpin_version(services: ServicesOf, series_id: SeriesId) -> Response:
     """Remove the pin: the newest version is the latest again."""
     with services.sessions.begin() as session:
         series_store.unpin(session, series_id)

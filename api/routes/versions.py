@@ -40,16 +40,17 @@ def list_versions(services: ServicesOf, series_id: SeriesId, limit: Limit = 50, 
     return answer(VersionPage([VersionAnswer.of(version) for version in page], next_cursor))
 
 
-@router.get(
-    "/series/{series_id}/versions/{version}", summary="Show Version", **operation(VersionAnswer, scope=Scope.READ)
-)
-def one_version(services: ServicesOf, series_id: SeriesId, version: VersionNumber) -> Response:
+@router.get("/series/{series_id}/versions/{version}", **operation(VersionAnswer, scope=Scope.READ))
+def get_version(services: ServicesOf, series_id: SeriesId, version: VersionNumber) -> Response:
     """Return a version: what it was fitted on, and what it learned."""
     return answer(VersionAnswer.of(find_version(services, series_id, version)))
 
 
-@router.get("/series/{series_id}/versions/{version}/data", **operation(TrainingData, scope=Scope.READ))
-def training_data(
+@router.get(
+    "/series/{series_id}/versions/{version}/data",
+    **operation(TrainingData, scope=Scope.READ, alternatives=("text/csv",)),
+)
+def get_training_data(
     services: ServicesOf,
     series_id: SeriesId,
     version: VersionNumber,
@@ -68,10 +69,9 @@ def training_data(
 
 @router.get(
     "/series/{series_id}/versions/{version}/points",
-    summary="Points for a Chart",
     **operation(PointsAnswer, scope=Scope.READ),
 )
-def points_to_show(
+def get_points(
     services: ServicesOf,
     series_id: SeriesId,
     version: VersionNumber,

@@ -1,11 +1,12 @@
 """Bodies of responses, except those about jobs. The OpenAPI document includes them."""
 
-from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from api.schemas.jobs import Fraction, JobAnswer
+from api.schemas.jobs import Fraction, JobAnswer, JobId, Moment, one_of
+from api.schemas.problems import Problem
+from shared.domain.detectors.contract import CAUSAL, CENTRED, RETROSPECTIVE
 from shared.domain.versions import SeriesSummary, Version
 
 
@@ -14,7 +15,7 @@ class DeletedSeries(Struct):
 
     series_id: str
     deleted_versions: int
-    cancelled_jobs: list[str]
+    cancelled_jobs: list[JobId]
 
 
 class Why(Struct):
@@ -23,8 +24,8 @@ class Why(Struct):
     component: str | None
     similar_from: int | None
     similar_distance: float | None
-    direction: str | UnsetType = UNSET  # high, low or shape
-    once_in_s: float | UnsetType = UNSET  # usual time between two normal points with such a score
+    direction: Annotated[str, one_of("high", "low", "shape")] | UnsetType = UNSET
+    once_in_s: float | UnsetType = UNSET
 
 
 class Verdict(Struct):
@@ -37,7 +38,7 @@ class Verdict(Struct):
     lower: float | None
     upper: float | None
     detector: str
-    boundary: float | UnsetType = UNSET  # divisor of the score, if the boundary adapts to earlier points
+    boundary: float | UnsetType = UNSET
     explanation: str | UnsetType = UNSET
     why: Why | UnsetType = UNSET
 
@@ -47,12 +48,14 @@ class BatchVerdicts(Struct):
 
     model_version: str
     detector: str
-    anomaly: list[bool | None]  # null where the value is missing or has too few predecessors
+    anomaly: Annotated[
+        list[bool | None], Meta(description="Null where the value is missing or has too few predecessors")
+    ]
     score: list[float | None]
     expected: list[float | None]
     lower: list[float | None]
     upper: list[float | None]
-    boundary: list[float] | UnsetType = UNSET  # divisors of the scores, if the boundary adapts to earlier points
+    boundary: list[float] | UnsetType = UNSET
 
 
 class PointVerdict(Struct, omit_defaults=True):
@@ -60,7 +63,7 @@ class PointVerdict(Struct, omit_defaults=True):
 
     series_id: str
     verdict: Verdict | None = None
-    problem: dict[str, Any] | None = None
+    problem: Problem | None = None
 
 
 class ManyVerdicts(Struct):
@@ -82,7 +85,7 @@ class SeriesAnswer(Struct):
     last_timestamp: int | None
     anomaly_share: float | None
     sparkline: list[float] | None
-    fitted_at: datetime | None
+    fitted_at: Moment | None
     last_job: JobAnswer | UnsetType | None = UNSET
 
     @classmethod
@@ -144,8 +147,8 @@ class VersionAnswer(Struct):
     anomaly_share: Fraction
     sparkline: list[float]
     fit_ms: float
-    job_id: str
-    created_at: datetime
+    job_id: JobId
+    created_at: Moment
 
     @classmethod
     def of(cls, version: Version) -> "VersionAnswer":
@@ -190,11 +193,13 @@ class PointsAnswer(Struct):
     series_id: str
     version: str
     detector: str
-    points: int  # in the span, including those not returned
-    anomalies: int  # in the span; a long series counts at most one per block of points
+    points: Annotated[int, Meta(description="Number of points in the span, including those not returned")]
+    anomalies: int
     timestamps: list[int]
     values: list[float]
-    score: list[float | None]  # null where a long series stores only the higher score of a neighbor
+    score: Annotated[
+        list[float | None], Meta(description="Null where a long series stores only the higher score of a neighbor")
+    ]
     expected: list[float | None]
     lower: list[float | None]
     upper: list[float | None]
@@ -209,7 +214,7 @@ class DetectorAnswer(Struct):
     false_alarms: str
     min_points: int
     context_points: int
-    modes: list[str]
+    modes: list[Annotated[str, one_of(CAUSAL, CENTRED, RETROSPECTIVE)]]
     default: bool
     parameters: dict[str, Any]
 
@@ -233,39 +238,20 @@ class Health(Struct, omit_defaults=True):
     series_trained: int
     inference_latency_ms: LatencyAnswer
     training_latency_ms: LatencyAnswer
-    telemetry: str | None = None
+    telemetry: Annotated[str, one_of("unavailable")] | None = None
 
 
 class Readiness(Struct):
     """Whether requests can be served, and the state of each dependency."""
 
-    status: str
+    status: Annotated[str, one_of("ready", "degraded", "unavailable")]
     checks: dict[str, str] | UnsetType = UNSET
 
 
 class Liveness(Struct):
     """The process responds."""
 
-    status: str
-
-
-class Flaw(Struct):
-    """One defect of a request."""
-
-    loc: list[str | int]
-    msg: str
-
-
-class Problem(Struct):
-    """An error (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    request_id: str
-    errors: list[Flaw]
+    status: Annotated[str, one_of("alive")]
 
 
 def _number(version: int | None) -> str | None:

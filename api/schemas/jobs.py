@@ -5,10 +5,19 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from api.schemas.parameters import JOB_ID_SCHEMA
+from api.schemas.problems import Problem
 from shared.domain import jobs
 from shared.fitting.accepting import Accepted
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
+Moment = Annotated[datetime, Meta(tz=True)]
+JobId = Annotated[str, Meta(extra_json_schema=JOB_ID_SCHEMA)]
+
+
+def one_of(*values: str) -> Meta:
+    """Return the constraint of a string that is one of these values. Only the OpenAPI document states it."""
+    return Meta(extra_json_schema={"enum": list(values)})
 
 
 class JobLinks(Struct, omit_defaults=True):
@@ -40,9 +49,9 @@ class JobLinks(Struct, omit_defaults=True):
 class AcceptedJob(Struct):
     """An accepted fit."""
 
-    job_id: str
+    job_id: JobId
     series_id: str
-    status: str
+    status: jobs.Status
     points_used: int
     links: JobLinks
 
@@ -61,9 +70,9 @@ class BulkResult(Struct, omit_defaults=True):
 
     line: int
     series_id: str | None = None
-    job_id: str | None = None
-    status: str | None = None
-    problem: dict[str, Any] | None = None
+    job_id: JobId | None = None
+    status: jobs.Status | None = None
+    problem: Problem | None = None
 
 
 class JobPage(Struct):
@@ -84,9 +93,9 @@ class JobError(Struct):
 class JobAnswer(Struct):
     """A fit job."""
 
-    job_id: str
+    job_id: JobId
     series_id: str
-    status: str
+    status: jobs.Status
     progress: Fraction
     detector: str
     parameters: dict[str, Any]
@@ -94,11 +103,11 @@ class JobAnswer(Struct):
     version: str | None
     attempts: int
     worker: str | None
-    retry_of: str | None
+    retry_of: JobId | None
     error: JobError | None
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
+    created_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
     queue_position: int | None
     links: JobLinks
 

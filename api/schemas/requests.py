@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from api.schemas.parameters import SERIES_ID_SCHEMA
 from shared.domain.versions import LARGEST_VERSION
 
 MAX_POINTS = 1_000  # of many series, in one request
@@ -19,21 +20,21 @@ class FitBody(Body):
 
     timestamps: msgspec.Raw  # columns are decoded one by one, so only one list of Python numbers exists at a time
     values: msgspec.Raw
-    detector: str | UnsetType = UNSET  # without it, DEFAULT_DETECTOR
+    detector: str | UnsetType = UNSET
     parameters: dict[str, Any] = {}
 
 
 class RefitBody(Body):
     """How to refit a version."""
 
-    detector: str | UnsetType = UNSET  # without it, DEFAULT_DETECTOR
+    detector: str | UnsetType = UNSET
     parameters: dict[str, Any] = {}
 
 
 class BulkLine(FitBody, kw_only=True):
     """One line of a bulk fit."""
 
-    series_id: str
+    series_id: Annotated[str, Meta(extra_json_schema=SERIES_ID_SCHEMA)]  # checked by `check_series_id`
     idempotency_key: str | None = None
 
 

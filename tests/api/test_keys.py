@@ -11,33 +11,22 @@ import httpx
 import psycopg2
 import pytest
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
 
 from api.chain import keyring
-from api.main import create_app
 from api.openapi import scope_of
-from api.routes import fits, predictions
 from shared.domain.access import Scope, digest, new_token
 from shared.settings import Settings
 from shared.store import keys
 from shared.store.engine import Sessions, make_engine
 from tests.keys import Key, MakeKey
 from tests.points import ramp
-from tests.processes import make_settings, migrated_database, serving
+from tests.processes import migrated_database, serving
+from tests.routing import all_routes
 from tests.waiting import until
 
 PUBLIC = {"/livez", "/readyz", "/ui/login"}
 # outside the OpenAPI document; they need no particular scope
 HIDDEN = {"/docs", "/ui/samples/{name}", "/ui/logout", "/static/{fingerprint}/{name}", "/openapi.json"}
-
-
-def all_routes() -> Iterator[BaseRoute]:
-    """Every route of the API."""
-    app = create_app(make_settings(database_url="postgresql://x/x", redis_url="redis://x"))
-    yield from (*predictions.router.routes, *fits.raw.routes)
-    for route in app.routes:  # an included router wraps its routes
-        router = getattr(route, "original_router", None)
-        yield from router.routes if router else [route]
 
 
 def routes() -> list[tuple[str, str, Scope]]:

@@ -10,6 +10,8 @@ import pytest
 
 from api.problems import MEDIA_TYPE
 from shared import __version__
+from shared.domain.detectors import registry
+from shared.domain.jobs import Status
 from tests.points import ramp
 
 
@@ -59,8 +61,8 @@ def test_every_route_describes_its_parameters_and_errors(document: dict[str, Any
     names = []
     for path, method, operation in operations(document):
         route = f"{method} {path}"
-        assert operation["summary"], route
-        assert operation["description"].endswith("."), route
+        assert operation["summary"].endswith("."), route
+        assert operation.get("description", ".").endswith("."), route
         assert operation["responses"]["default"]["content"].keys() == {MEDIA_TYPE}, route
         path_parameters = {
             parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "path"
@@ -68,6 +70,52 @@ def test_every_route_describes_its_parameters_and_errors(document: dict[str, Any
         assert path_parameters == set(re.findall(r"{(\w+)}", path)), route
         names.append(operation["operationId"])
     assert len(set(names)) == len(names)
+
+
+def test_operation_ids_are_names_for_functions(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert names[:4] == ["fit", "predict", "predict_batch", "predict_many"]
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in names)
+
+
+def test_every_field_is_described(document: dict[str, Any]) -> None:
+    undescribed = [
+        f"{name}.{field}"
+        for name, component in document["components"]["schemas"].items()
+        for field, schema in component.get("properties", {}).items()
+        if not {"description", "$ref"} & schema.keys()
+    ]
+    assert undescribed == []
+
+
+def test_no_pages_and_no_wrong_media_types_are_described(document: dict[str, Any]) -> None:
+    media_types = {
+        f"{method} {path}": set(operation["responses"][min(operation["responses"])].get("content", {}))
+        for path, method, operation in operations(document)
+    }
+    assert not [route for route in media_types if "/ui/" in route or route in ("get /", "get /plot", "get /docs")]
+    others = {route: types for route, types in media_types.items() if types != {"application/json"}}
+    assert others == {
+        "post /fit": {"application/x-ndjson"},
+        "get /jobs/events": {"text/event-stream"},
+        "get /jobs/{job_id}/events": {"text/event-stream"},
+        "get /series/{series_id}/versions/{version}/data": {"application/json", "text/csv"},
+        "delete /series/{series_id}/versions/{version}": set(),
+        "get /metrics": {"text/plain"},
+        "get /plot.svg": {"image/svg+xml"},
+    }
+
+
+def test_choices_and_formats_are_described(document: dict[str, Any]) -> None:
+    bodies = document["components"]["schemas"]
+    job, fit = bodies["JobAnswer"]["properties"], bodies["FitBody"]["properties"]
+    assert job["created_at"]["format"] == "date-time"
+    assert {"type": "string", "format": "date-time"} in job["finished_at"]["anyOf"]
+    assert job["job_id"]["format"] == "uuid"
+    assert bodies[job["status"]["$ref"].rpartition("/")[2]]["enum"] == sorted(Status)
+    assert bodies[fit["detector"]["$ref"].rpartition("/")[2]]["enum"] == list(registry())
+    assert {"type": "null"} in bodies["PointsBody"]["properties"]["values"]["items"]["anyOf"]
+    assert fit["values"]["items"] == {"type": "number"}
 
 
 def test_responses_match_the_document(

@@ -282,7 +282,7 @@ def test_every_code_has_a_status_and_a_unique_title() -> None:
 
 def test_at_most_twenty_flaws_are_listed() -> None:
     flaws = [Flaw(("values", place), "is wrong") for place in range(100)]
-    assert len(problem(InputError(Code.INVALID_REQUEST, "Wrong.", flaws=flaws), "id")["errors"]) == 20
+    assert len(problem(InputError(Code.INVALID_REQUEST, "Wrong.", flaws=flaws), "id").errors) == 20
 
 
 @pytest.mark.parametrize(

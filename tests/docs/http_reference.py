@@ -33,7 +33,7 @@ def reference() -> str:
 
 
 def _operation(operation: Schema) -> Iterator[str]:
-    yield " ".join(operation.get("description", "").split()) + "\n"
+    yield " ".join([operation["summary"], operation.get("description", "")]).strip() + "\n"
     if scope := operation.get("x-scope"):
         yield f"Scope `{scope}`.\n"
     for parameter in operation.get("parameters", ()):
