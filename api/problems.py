@@ -26,6 +26,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.INVALID_JSON: (422, "Invalid JSON"),
     Code.INVALID_REQUEST: (422, "Invalid request"),
     Code.INVALID_ENCODING: (415, "Invalid content encoding"),
+    Code.MALFORMED_REQUEST: (400, "Malformed request"),
     Code.HEAD_TOO_LARGE: (431, "Request head too large"),
     Code.BODY_TOO_LARGE: (413, "Request body too large"),
     Code.BODY_TOO_SLOW: (408, "Request body too slow"),

@@ -12,6 +12,7 @@ class Code(StrEnum):
     INVALID_JSON = "invalid_json"  # the body is not JSON
     INVALID_REQUEST = "invalid_request"  # a field is missing, unknown or of the wrong type
     INVALID_ENCODING = "invalid_encoding"  # a Content-Encoding other than gzip, or invalid gzip
+    MALFORMED_REQUEST = "malformed_request"  # not HTTP
     HEAD_TOO_LARGE = "head_too_large"  # request line and headers
     BODY_TOO_LARGE = "body_too_large"
     BODY_TOO_SLOW = "body_too_slow"  # the body stopped arriving before its end

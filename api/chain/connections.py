@@ -1,99 +1,208 @@
-"""Limits that apply before a request's body: number of connections, and size and duration of a request's head.
+"""Limits that apply before a request's body: connections, the size of a head, and the time a client may stay silent.
 
-Uvicorn itself does not limit a head: it buffers the head until it is complete.
+Uvicorn itself limits neither a head, which it buffers until it is complete, nor the time that a client takes to send
+the rest of a body after its response, or to read a response.
 """
 
 from asyncio import TimerHandle, Transport
 from http import HTTPStatus
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.chain.delivery import Delivery
 from api.chain.headers import DEFAULTS
 from api.problems import STATUS, response
 from shared.errors import BusyError, Code, InputError, TsadError
 
 WHOLE_BODY = "tsad.whole_body"  # ASGI extension of a request whose body has arrived completely; `bytes` is its size
-MAX_HEAD_BYTES = 64 * 1024  # of an incomplete head, checked after each read
+MAX_HEAD_BYTES = 64 * 1024  # of the request line and headers, and of the trailers of a body
+MAX_TARGET_BYTES = 16 * 1024  # of path and query string
+MAX_HEADERS = 100
+MAX_PIPELINED = 16  # requests that wait behind the one being answered
 HEAD_WITHIN_S = 10.0
+DRAIN_WITHIN_S = 2.0  # for the rest of a body after the response, so that clients can read a refusal
+_PIECE_BYTES = 32 * 1024  # parsed at a time: 5,000 chunks of a body, or 1,000 pipelined requests
 
 
 class Connection(HttpToolsProtocol):
-    """One connection of a client."""
+    """One connection of a client.
 
-    _max_connections: int | None = None
-    _reading_head = True
-    _head_bytes = 0
-    _last_read_bytes = 0
-    _head_deadline: TimerHandle | None = None
+    Exactly one deadline runs while no request is being answered: for the first or next head, for the rest of a head,
+    or for the rest of a body whose response is complete.
+    """
+
+    idle_since: float | None = 0.0  # by the clock of the loop; None while a request is being answered
+    _delivery: Delivery
+    _deadline: TimerHandle | None = None
+    _reading_head = False  # whether a head has begun and is not complete
+    _timing_head = False  # whether the deadline is the one of this head
+    _silent_bytes = 0  # since the piece in which the parser last reported a head or a part of a body
+    _unparsed = b""
+    _rejected: TsadError | None = None  # for bytes that are parsed no further; sent after the pending responses
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Accept the connection, or answer 503 and close it if too many are open."""
+        """Accept the connection. If too many are open, close the one that is idle longest, or else answer 503."""
         super().connection_made(transport)
-        self._max_connections = self.limit_concurrency
-        self.limit_concurrency = None  # otherwise Uvicorn would refuse with a plain-text response
-        if self._max_connections is not None and len(self.connections) > self._max_connections:
-            self._refuse(
-                BusyError(
-                    Code.OVERLOADED,
-                    "Too many connections are open (MAX_CONNECTIONS). Try again in 5 seconds.",
-                    retry_after_s=5,
-                )
-            )
+        self._delivery = Delivery(transport, self.loop)
+        self.idle_since = self.loop.time()
+        max_connections, self.limit_concurrency = self.limit_concurrency, None  # Uvicorn would refuse with plain text
+        if max_connections is None or len(self.connections) <= max_connections or self._make_room():
+            self._close_after(HEAD_WITHIN_S)
         else:
-            self._start_head_deadline()
+            self._refuse(_overloaded("Too many connections are busy (MAX_CONNECTIONS). Try again in 5 seconds.", 5))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the deadline of a head that will not be completed."""
-        self._cancel_head_deadline()
+        """Cancel the deadlines."""
+        self._cancel_deadline()
+        self._delivery.close()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse the received bytes; answer 431 and close the connection if a head exceeds its limit."""
-        if self.transport.is_closing():
-            return
-        self._last_read_bytes = len(data)
-        super().data_received(data)
-        if not self._reading_head:
-            return
-        self._head_bytes += len(data)
-        if self._head_bytes > MAX_HEAD_BYTES:
-            sentence = f"The request line and headers are larger than {MAX_HEAD_BYTES:,} bytes."
-            self._refuse(InputError(Code.HEAD_TOO_LARGE, sentence))
-        elif self._head_deadline is None:
-            self._start_head_deadline()
+        """Parse the received bytes; answer with a problem and close the connection if they exceed a limit."""
+        if self._unparsed:
+            self._unparsed += data
+        else:
+            self._parse(data)
 
     def on_message_begin(self) -> None:
-        """Start counting the bytes of a head.
-
-        The head may follow the body of the previous request within one read. That body does not count: subtracting the
-        size of the read here offsets the addition in `data_received`.
-        """
-        self._head_bytes = 0 if self._reading_head else -self._last_read_bytes
+        """Note that a head begins."""
         self._reading_head = True
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        """Limit path and query string."""
+        super().on_url(url)
+        if len(self.url) > MAX_TARGET_BYTES:
+            raise _head_too_large(f"Path and query string are larger than {MAX_TARGET_BYTES:,} bytes.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Limit the number of headers, including the trailers of a body."""
+        if len(self.headers) >= MAX_HEADERS:
+            raise _head_too_large(f"The request has more than {MAX_HEADERS} headers.")
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """Cancel the deadline of the head, which is complete."""
-        self._reading_head = False
-        self._cancel_head_deadline()
+        """Limit the complete head and the number of waiting requests, then start the request."""
+        if self._silent_bytes > MAX_HEAD_BYTES // 2 and _size(self.headers) + len(self.url) > MAX_HEAD_BYTES:
+            raise _head_too_large()
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise _overloaded("Too many requests on one connection wait for their responses.", 1)
+        self._silent_bytes = 0
+        self._reading_head = self._timing_head = False
+        self.idle_since = None
+        self._cancel_deadline()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Note that a part of a body arrived."""
+        self._silent_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Mark a request whose body has arrived completely.
 
         This often happens before the application handles the request, and then `Limits` can skip small bodies.
         """
-        if self.cycle is not None:
+        self._silent_bytes = 0
+        if self.cycle.response_complete:
+            self.cycle.more_body = False
+            self._close_after(self.timeout_keep_alive)
+        else:
             self.scope["extensions"] = {WHOLE_BODY: {"bytes": len(self.cycle.body)}}
-        super().on_message_complete()
+            super().on_message_complete()
 
-    def _start_head_deadline(self) -> None:
-        self._head_deadline = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)
+    def on_response_complete(self) -> None:
+        """Start the next request, or wait for it; if the body is incomplete, wait shortly for its end."""
+        self.server_state.total_requests += 1
+        self._delivery.watch()
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self.idle_since = self.loop.time()
+        if self._rejected:
+            self._refuse(self._rejected)
+        elif self.cycle.more_body:
+            self._close_after(DRAIN_WITHIN_S)
+        else:
+            self._timing_head = self._reading_head
+            self._close_after(HEAD_WITHIN_S if self._reading_head else self.timeout_keep_alive)
 
-    def _cancel_head_deadline(self) -> None:
-        if self._head_deadline:
-            self._head_deadline.cancel()
-            self._head_deadline = None
+    def pause_writing(self) -> None:
+        """Pause the application, and start to watch the client."""
+        super().pause_writing()
+        self._delivery.watch()
+
+    def resume_writing(self) -> None:
+        """Resume the application."""
+        super().resume_writing()
+        self._delivery.resume()
+
+    def _parse(self, data: bytes) -> None:
+        """Parse a piece of the bytes, and the rest in later turns of the event loop."""
+        if self._rejected or self.transport.is_closing():
+            return
+        piece, self._unparsed = data[:_PIECE_BYTES], data[_PIECE_BYTES:]
+        if self._unparsed:
+            self.flow.pause_reading()
+            self.loop.call_soon(self._parse_rest)
+        self._silent_bytes += len(piece)
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:  # the bytes after it belong to a protocol that this server does not speak
+            self.cycle.keep_alive = False
+        except httptools.HttpParserError as error:
+            self._reject(error.__context__ if isinstance(error.__context__, TsadError) else _malformed())
+            return
+        if self._silent_bytes > MAX_HEAD_BYTES:
+            self._reject(_head_too_large())
+        elif self._reading_head and not self._timing_head and self.idle_since is not None:
+            self._timing_head = True
+            self._close_after(HEAD_WITHIN_S)
+
+    def _parse_rest(self) -> None:
+        rest, self._unparsed = self._unparsed, b""
+        self._parse(rest)
+        if not self._unparsed and not self.pipeline:
+            self.flow.resume_reading()
+
+    def _reject(self, error: TsadError) -> None:
+        """Parse no further, and refuse once the requests before the rejected bytes are answered."""
+        self._rejected, self._unparsed = error, b""
+        if self.idle_since is not None:
+            self._refuse(error)
+        elif self.cycle.more_body:  # the rejected bytes are a part of the last request, which will never be complete
+            if self.pipeline:
+                self.pipeline.popleft()
+            elif self.cycle.response_started:
+                self.transport.close()
+            else:
+                self._refuse(error)
+
+    def _make_room(self) -> bool:
+        """Close the connection that is idle longest; return False if all are busy."""
+        others = [other for other in self.connections if isinstance(other, Connection) and other is not self]
+        idle = [other for other in others if other.idle_since is not None and not other.transport.is_closing()]
+        if not idle:
+            return False
+        min(idle, key=lambda other: other.idle_since or 0.0).transport.abort()
+        return True
+
+    def _close_after(self, seconds: float) -> None:
+        self._cancel_deadline()
+        self._deadline = self.loop.call_later(seconds, self._close)
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _close(self) -> None:
+        self.transport.close()
+        self._delivery.watch()
 
     def _refuse(self, error: TsadError) -> None:
         answer = response(error, "")
@@ -101,4 +210,23 @@ class Connection(HttpToolsProtocol):
         headers = {**DEFAULTS, **answer.headers, "Connection": "close"}
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {headers[name]}" for name in headers)]
         self.transport.write("\r\n".join([*lines, "", ""]).encode() + bytes(answer.body))
-        self.transport.close()
+        self._close()
+
+
+def _size(headers: list[tuple[bytes, bytes]]) -> int:
+    """Return the bytes of the headers in a request, with the colon, blank and line end of each."""
+    return sum(len(name) + len(value) + 4 for name, value in headers)
+
+
+def _head_too_large(
+    detail: str = f"The request line and headers are larger than {MAX_HEAD_BYTES:,} bytes.",
+) -> TsadError:
+    return InputError(Code.HEAD_TOO_LARGE, detail)
+
+
+def _malformed() -> TsadError:
+    return InputError(Code.MALFORMED_REQUEST, "The request is not valid HTTP/1.1.")
+
+
+def _overloaded(detail: str, retry_after_s: int) -> TsadError:
+    return BusyError(Code.OVERLOADED, detail, retry_after_s=retry_after_s)
