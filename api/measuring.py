@@ -28,8 +28,9 @@ class _Scrape(Collector):
         yield _gauge("tsad_build_info", "Release of this service", {"version": __version__}, 1)
         try:
             yield from sums(self._services.redis)
-            yield from _of_redis(self._services.redis)
-            redis_up = 1
+            alive = workers_alive(self._services.redis)
+            yield from _of_redis(self._services.redis, alive or 0)
+            redis_up = int(alive is not None)
         except redis.RedisError:
             redis_up = 0
         try:
@@ -50,9 +51,9 @@ def exposition(services: Services) -> bytes:
     return generate_latest(registry)
 
 
-def _of_redis(client: redis.Redis) -> Iterator[Metric]:
+def _of_redis(client: redis.Redis, alive: int) -> Iterator[Metric]:
     yield _gauge("tsad_messages_waiting", "Messages that no worker has taken yet", {}, messages_waiting(client) or 0)
-    yield _gauge("tsad_workers_alive", "Workers with a recent heartbeat", {}, workers_alive(client) or 0)
+    yield _gauge("tsad_workers_alive", "Workers with a recent heartbeat", {}, alive)
 
 
 def _of_database(services: Services) -> Iterator[Metric]:

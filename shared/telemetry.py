@@ -20,6 +20,7 @@ _FLUSH_EVERY_S = 0.5
 _REDIS_TIMEOUT_S = 0.5
 _WORKERS = "tsad:workers"
 _ALIVE_WITHIN_S = 10
+_PROBE, _PROBE_EXPIRES_S = "tsad:latency:probe", 60
 _FORGET_WORKERS_AFTER_S = 3600
 
 
@@ -134,9 +135,15 @@ def report_alive(client: redis.Redis, worker: str) -> None:
 
 
 def workers_alive(client: redis.Redis) -> int | None:
-    """Return the number of workers that reported within the last 10 s; None if Redis does not answer."""
+    """Return the number of workers that reported within the last 10 s; None if Redis accepts no data.
+
+    Writes first: a Redis with a full disk or too little memory still answers reads.
+    """
     try:
-        return int(client.zcount(_WORKERS, time.time() - _ALIVE_WITHIN_S, "+inf"))
+        with client.pipeline(transaction=False) as pipeline:
+            pipeline.set(_PROBE, 1, ex=_PROBE_EXPIRES_S)
+            pipeline.zcount(_WORKERS, time.time() - _ALIVE_WITHIN_S, "+inf")
+            return int(pipeline.execute()[1])
     except redis.RedisError:
         return None
 

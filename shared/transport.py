@@ -7,6 +7,7 @@ from typing import Any
 from celery.app.amqp import AMQP
 from kombu.connection import Connection as KombuConnection
 from kombu.transport import TRANSPORT_ALIASES, redis
+from redis import ResponseError
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +48,14 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """The Redis transport with the tolerant channel."""
+    """The Redis transport with the tolerant channel.
+
+    A Redis that answers with errors (a full disk, too little memory, a replica) counts as lost: its clients reconnect
+    until it recovers. Kombu takes such an answer for a mistake of the caller, and the worker would end.
+    """
 
     Channel = Channel
+    connection_errors = (*redis.Transport.connection_errors, ResponseError)
 
 
 class Connection(KombuConnection):

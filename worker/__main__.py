@@ -13,7 +13,7 @@ from worker.main import app  # noqa: E402
 
 Settings.of_process("database", "redis")
 
-app.worker_main(
+exit_code = app.worker_main(
     [
         "worker",
         f"--hostname=fit-{os.getpid()}@{socket.gethostname()}",
@@ -26,3 +26,4 @@ app.worker_main(
         "--loglevel=INFO",
     ]
 )
+raise SystemExit(exit_code)
