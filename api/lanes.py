@@ -5,6 +5,7 @@
 | `requests` | `DATABASE_POOL_SIZE` | database access of requests: routes that are plain functions (FastAPI runs them there), accepting fits, finding jobs |
 | `states` | 2 | for predictions: finding the states of versions, and loading those that are not in memory, both in groups. Neither queues behind the other or behind requests that wait for the database |
 | `upkeep` | 2 | reads for the process itself: API keys, and the jobs that waits and streams follow |
+| `probes` | 3 | checks of database, artifact store and Redis for `GET /readyz`, which must not wait for what they check |
 | `batches` | 2 | scoring the points of a batch |
 | `writers` | 8 | writing training data to the store, concurrently because each file waits for the disk |
 """  # noqa: E501 - a table
@@ -23,7 +24,7 @@ from starlette.concurrency import run_in_threadpool
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-STATES, UPKEEP, BATCHES, WRITERS = 2, 2, 2, 8
+STATES, UPKEEP, PROBES, BATCHES, WRITERS = 2, 2, 3, 2, 8
 
 
 class Lane(Protocol):
@@ -45,6 +46,7 @@ class Lanes:
     requests: Lane
     states: Lane
     upkeep: Lane
+    probes: Lane
     batches: Lane
     writers: ThreadPoolExecutor
     _pools: list[ThreadPoolExecutor]
@@ -55,15 +57,17 @@ class Lanes:
         current_default_thread_limiter().total_tokens = request_threads
         states = ThreadPoolExecutor(STATES, "states")
         upkeep = ThreadPoolExecutor(UPKEEP, "upkeep")
+        probes = ThreadPoolExecutor(PROBES, "probe")
         batches = ThreadPoolExecutor(BATCHES, "batch")
         writers = ThreadPoolExecutor(WRITERS, "writer")
         return cls(
             requests=run_in_threadpool,  # type: ignore[arg-type] # its first parameter has a name
             states=partial(_run, states),
             upkeep=partial(_run, upkeep),
+            probes=partial(_run, probes),
             batches=partial(_run, batches),
             writers=writers,
-            _pools=[states, upkeep, batches, writers],
+            _pools=[states, upkeep, probes, batches, writers],
         )
 
     def close(self) -> None:

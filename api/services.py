@@ -16,6 +16,7 @@ from api.grouping import Grouped
 from api.lanes import Lanes
 from api.pages.timeline import Band, read_band
 from api.predicting.resolving import Resolver
+from api.probing import Probes
 from shared.artifacts import Artifacts
 from shared.domain.versions import Artifact
 from shared.fitting.accepting import Accepted, Acceptor, accept
@@ -55,6 +56,7 @@ class Services:
     resolver: Resolver
     histories: Histories
     poller: Poller
+    probes: Probes
     acceptor: Acceptor
     grouped_fits: Grouped[Fit, Accepted]  # concurrent fits share a transaction
     series_trained: "Count[int]"
@@ -92,6 +94,7 @@ class Services:
             resolver=Resolver(latest, sessions, states, metrics, lanes.states),
             histories=Histories(artifacts, settings.chart_cache_bytes),
             poller=Poller(sessions, lanes.upkeep),
+            probes=Probes(sessions, artifacts, client, lanes.probes),
             acceptor=acceptor,
             grouped_fits=Grouped(partial(accept, acceptor), MAX_JOBS_PER_ACCEPT, lanes.requests),
             series_trained=Count(sessions, series.count, SERIES_COUNT_CACHE_S),

@@ -1,4 +1,4 @@
-"""A port in front of Redis that forwards, hangs or refuses, which the processes must survive."""
+"""A port in front of a server that forwards, hangs or refuses, which the processes must survive."""
 
 import select
 import socket
@@ -10,10 +10,13 @@ from shared.embedded.ports import LOCALHOST, free_port
 
 
 class Gateway:
-    """A port that forwards to Redis when `open`, accepts and never answers when `silent`, and refuses when `shut`."""
+    """A port that forwards when `open`, accepts and never answers when `silent`, and refuses when `shut`.
 
-    def __init__(self, redis_url: str) -> None:
-        target = urlsplit(redis_url)
+    `freeze` keeps its connections but forwards nothing, like a server that is stopped.
+    """
+
+    def __init__(self, server_url: str) -> None:
+        target = urlsplit(server_url)
         self._target = (target.hostname or "", target.port or 6379)
         self._address = (LOCALHOST, free_port())
         self.url = target._replace(
@@ -22,19 +25,30 @@ class Gateway:
         self._listening: socket.socket | None = None
         self._connections: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
+        self._forwards = threading.Event()
+        self._forwards.set()
 
     def silent(self) -> None:
         """Accept connections and never answer."""
         self._listening = socket.create_server(self._address)
 
     def open(self) -> None:
-        """Forward every caller to Redis, including those already connected."""
+        """Forward every caller, including those already connected."""
         if self._listening is None:
             self.silent()
         self._start(self._accept)
 
+    def freeze(self) -> None:
+        """Hold back all data, in both directions, until `thaw`."""
+        self._forwards.clear()
+
+    def thaw(self) -> None:
+        """Forward the data that was held back, and all later data."""
+        self._forwards.set()
+
     def shut(self) -> None:
         """Close every connection and refuse new ones."""
+        self.thaw()
         if self._listening is not None:
             with suppress(OSError):
                 self._listening.shutdown(socket.SHUT_RDWR)
@@ -59,21 +73,21 @@ class Gateway:
                 caller = self._listening.accept()[0]
                 server = socket.create_connection(self._target)
                 self._connections += [caller, server]
-                self._start(_pump, caller, server)
-                self._start(_pump, server, caller)
+                self._start(self._pump, caller, server)
+                self._start(self._pump, server, caller)
 
     def _start(self, target: object, *arguments: socket.socket) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
         thread.start()
         self._threads.append(thread)
 
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    _hang_up(source)
-    _hang_up(sink)
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self._forwards.wait()
+                sink.sendall(data)
+        _hang_up(source)
+        _hang_up(sink)
 
 
 def _hang_up(connection: socket.socket) -> None:

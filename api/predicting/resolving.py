@@ -22,6 +22,7 @@ from shared.store.engine import Sessions
 from shared.store.latest import LatestVersions
 
 TRUST_NAMED_S = 5.0  # how long a named version is served without reading its row again
+NAMED_ANSWER_S = 0.5  # how long a cached named version waits for the database before it is served
 MAX_ROWS_PER_GROUP, MAX_STATES_PER_GROUP = 1_000, 100  # the others wait for the next group
 MAX_CACHED_ROWS = 50_000  # of versions, about 400 bytes each
 
@@ -80,8 +81,9 @@ class Resolver:
             self._metrics.hits.inc()
             return fitted
         try:
-            artifact = await self._find_in_group(key)
-        except UnavailableError:
+            # Without a cached state, wait for as long as the database may take.
+            artifact = await asyncio.wait_for(self._find_in_group(key), NAMED_ANSWER_S if fitted else None)
+        except (UnavailableError, TimeoutError):
             if fitted:
                 return fitted  # a version's state never changes; at worst the version was deleted
             raise

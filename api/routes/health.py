@@ -1,7 +1,5 @@
 """Health of the service, for load balancers and operators."""
 
-from collections.abc import Callable
-
 from fastapi import APIRouter
 from msgspec import UNSET
 from starlette.responses import Response
@@ -9,16 +7,12 @@ from starlette.responses import Response
 from api import measuring
 from api.dependencies import CallerOf, ServicesOf, answer
 from api.openapi import operation
+from api.probing import OK
 from api.schemas.answers import Health, LatencyAnswer, Liveness, Readiness
-from api.services import Services
 from shared.domain.access import Scope
-from shared.errors import TsadError
-from shared.store import schema
-from shared.telemetry import Kind, Latency, workers_alive
+from shared.telemetry import Kind, Latency
 
 router = APIRouter(tags=["health"])
-
-_EXPECTED_REVISION = schema.expected_revision()
 
 
 @router.get("/healthcheck", **operation(Health, scope=Scope.READ))
@@ -50,44 +44,15 @@ async def livez() -> Response:
 
 
 @router.get("/readyz", **operation(Readiness, scope=None, also={503: ("Requests cannot be served", Readiness)}))
-def readyz(services: ServicesOf, caller: CallerOf) -> Response:
+async def readyz(services: ServicesOf, caller: CallerOf) -> Response:
     """Return 200 if requests can be served. This requires the database, its schema and the artifact store.
 
     Without Redis or workers, the status is `degraded`: fits are still accepted and predictions answered. Callers
     without a key get only the status.
     """
-    required = {
-        "database": _state_of(_check_revision, services),
-        "artifact store": _state_of(_check_stores, services),
-    }
-    alive = workers_alive(services.redis)
-    optional = {
-        "redis": "unavailable" if alive is None else "ok",
-        "workers": "none alive" if not alive else "ok",
-    }
-    ready = all(state == "ok" for state in required.values())
-    complete = ready and all(state == "ok" for state in optional.values())
+    states = await services.probes.states()
+    ready = all(state == OK for state in states.required.values())
+    complete = ready and all(state == OK for state in states.optional.values())
     status = "ready" if complete else "degraded" if ready else "unavailable"
-    checks = required | optional if Scope.READ in caller.scopes else UNSET
+    checks = states.required | states.optional if Scope.READ in caller.scopes else UNSET
     return answer(Readiness(status, checks), 200 if ready else 503)
-
-
-def _check_revision(services: Services) -> str:
-    revision = schema.current_revision(services.sessions)
-    if revision == _EXPECTED_REVISION:
-        return "ok"
-    return f"schema is {revision or 'empty'}, not {_EXPECTED_REVISION}: {schema.HOW_TO_MIGRATE}"
-
-
-def _check_stores(services: Services) -> str:
-    services.artifacts.data.check()
-    services.artifacts.states.check()
-    return "ok"
-
-
-def _state_of(check: Callable[[Services], str], services: Services) -> str:
-    """Return the state that the check reports, or the detail of its error."""
-    try:
-        return check(services)
-    except TsadError as error:
-        return error.detail

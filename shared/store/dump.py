@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKeyConstraint, Table, inspect, text
 from sqlalchemy.schema import AddConstraint, DropConstraint
 
 from shared.errors import Code, UnavailableError
+from shared.store.deadlines import no_deadlines
 from shared.store.engine import Session
 from shared.store.tables import metadata
 
@@ -106,7 +107,7 @@ def read(session: Session, name: str, file_columns: Sequence[str], file: BinaryI
 def _cursor(session: Session) -> Iterator[Any]:
     """Open a cursor of the driver, and translate its errors, which bypass SQLAlchemy, to `UnavailableError`."""
     try:
-        with session.connection.cursor() as cursor:  # type: ignore[attr-defined]
+        with no_deadlines(), session.connection.cursor() as cursor:  # type: ignore[attr-defined]
             yield cursor
     except psycopg2.Error as error:
         reason = str(error).strip().partition("\n")[0]

@@ -16,10 +16,12 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from shared.errors import Code, UnavailableError
 from shared.settings import Settings
+from shared.store.deadlines import bounded_connections, within
 
 Session = Connection  # for one transaction. Nothing is mapped to objects, which saves the cost of an ORM session.
 
 _TRUSTED_S = 1.0  # a connection used within this time is pinged only if readable
+_BEYOND_STATEMENT_S = 1.0  # a server that works aborts a statement before the client gives up
 _IDLE_SINCE = "idle_since"
 
 # Our triggers raise this. The driver reports it as an outage, but it is a bug in our code, so a retry cannot help.
@@ -35,6 +37,9 @@ def make_engine(settings: Settings, application_name: str) -> Engine:
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout_s,
         connect_args={
+            "connection_factory": bounded_connections(
+                settings.database_connect_timeout_s, settings.database_statement_timeout_s + _BEYOND_STATEMENT_S
+            ),
             "connect_timeout": settings.database_connect_timeout_s,
             "application_name": application_name,
             "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={milliseconds}",
@@ -44,7 +49,7 @@ def make_engine(settings: Settings, application_name: str) -> Engine:
         },
     )
     event.listen(engine, "checkin", _note_idle)
-    event.listen(engine, "checkout", partial(_check_alive, engine.dialect))
+    event.listen(engine, "checkout", partial(_check_alive, engine.dialect, settings.database_connect_timeout_s))
     return engine
 
 
@@ -53,7 +58,11 @@ def _note_idle(_connection: DBAPIConnection | None, record: ConnectionPoolEntry)
 
 
 def _check_alive(
-    dialect: Dialect, connection: DBAPIConnection, record: ConnectionPoolEntry, _checked_out: PoolProxiedConnection
+    dialect: Dialect,
+    ping_s: float,
+    connection: DBAPIConnection,
+    record: ConnectionPoolEntry,
+    _checked_out: PoolProxiedConnection,
 ) -> None:
     """Ping a connection that may be dead, so that a database restart causes no errors.
 
@@ -65,7 +74,8 @@ def _check_alive(
         return
     try:
         if time.monotonic() - idle_since > _TRUSTED_S or _is_readable(connection):
-            dialect.do_ping(connection)
+            with within(connection, ping_s):
+                dialect.do_ping(connection)
     except psycopg2.Error:
         raise InvalidatePoolError from None  # opens a new connection and drops all others
 

@@ -7,6 +7,7 @@ Each lookup costs throughput; in a thread, it would cost 1.5 times as much.
 
 import asyncio
 import logging
+import socket
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +102,7 @@ class LatestVersions:
             connection = None
             try:
                 async with asyncio.timeout(_ANSWER_WITHIN_S):
-                    connection = psycopg2.connect(**self._arguments, async_=1)
+                    connection = psycopg2.connect(**await _resolved(self._arguments), async_=1)
                     await _ready(connection)
                 self._reachable = True
                 while True:
@@ -111,7 +112,8 @@ class LatestVersions:
                     backoff_s = _FIRST_BACKOFF_S
             except (psycopg2.Error, OSError, TimeoutError) as error:
                 logger.warning("lost the connection that resolves latest versions: %s", type(error).__name__)
-                if backoff_s > _FIRST_BACKOFF_S:  # callers wait for one quick reconnect, not for more
+                # Callers wait for one quick reconnect; not for more, and not for a server that does not answer.
+                if backoff_s > _FIRST_BACKOFF_S or isinstance(error, TimeoutError):
                     self._reachable = False
                     _reject(self._take())
             finally:
@@ -141,6 +143,19 @@ class LatestVersions:
             for answer in answers:
                 if not answer.done():  # the client may have disconnected
                     answer.set_result(latest.get(series_id))
+
+
+async def _resolved(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Add the addresses of the host. The driver would look them up in the event loop, and DNS can take seconds.
+
+    Several hosts, which are rare, and the path of a socket are left to the driver.
+    """
+    host = arguments.get("host", "")
+    if not host or "hostaddr" in arguments or "," in host or host[0] in "/@":
+        return arguments
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+    return arguments | {"host": ",".join([host] * len(addresses)), "hostaddr": ",".join(addresses)}
 
 
 async def _ready(connection: Any) -> None:
