@@ -20,7 +20,7 @@ from shared.metrics import Metrics, Publisher
 from shared.queue import announce, make_celery, messages_waiting
 from shared.settings import Settings
 from shared.store import reconciliation, series, versions
-from shared.store.engine import Sessions, make_engine
+from shared.store.engine import Session, Sessions, make_engine
 from shared.telemetry import connect
 from worker import collecting
 
@@ -31,6 +31,7 @@ ROWS_AT_A_TIME = 500
 SERIES_AT_A_TIME = 1000
 RESEND_AFTER_S, RESEND_DOUBLINGS = 10.0, 5  # backoff while a message may still wait in Redis
 RESEND_LOST_AFTER_S = 2.0  # interval while Redis holds no messages
+NEVER_S = 1e9
 
 
 @dataclass(frozen=True)
@@ -46,23 +47,23 @@ class Reconciler:
 
     def round(self) -> None:
         """Requeue jobs with expired leases, send lost messages again, announce next jobs, delete old jobs and data."""
-        if messages_waiting(self.redis) == 0:
-            spacing_s, doublings = RESEND_LOST_AFTER_S, 0
-        else:
-            spacing_s, doublings = RESEND_AFTER_S, RESEND_DOUBLINGS
+        waiting = messages_waiting(self.redis)
         with self.sessions.begin() as session:
             if not reconciliation.take_turn(session):
                 return
             settled_s = 5 * self.settings.heartbeat_s
             reaped = reconciliation.reap(session, MAX_CRASHES, settled_s)
-            messages = reconciliation.to_announce(session, spacing_s, doublings, limit=ROWS_AT_A_TIME)
+            messages = [] if waiting is None else _unsent(session) + _lost(session, waiting)
             reconciliation.release_data(session, self.settings.keep_data_days, ROWS_AT_A_TIME)
             reconciliation.prune_jobs(session, self.settings.keep_jobs_days, ROWS_AT_A_TIME)
         for job in reaped:
             logger.warning("job %s: its lease expired, now %s", job.job_id, job.status)
             self.metrics.rescues.labels(job.status).inc()
-        if messages and announce(self.app, messages):  # if Redis is down, a later round sends them again
+        if messages and announce(self.app, messages):
             self.metrics.messages_repeated.inc(len(messages))
+        elif messages:  # Redis does not take them: the next round sends them again
+            with self.sessions.begin() as session:
+                reconciliation.retract(session, messages)
 
     def tidy(self) -> None:
         """Delete versions beyond the configured retention, and artifacts that no row refers to."""
@@ -84,6 +85,23 @@ class Reconciler:
         if pruned:
             logger.info("versions deleted beyond the newest %d of their series: %d", keep, pruned)
         return pruned
+
+
+def _unsent(session: Session) -> list[str]:
+    """Return due jobs of which no message can be in flight, and mark them as announced."""
+    return reconciliation.to_announce(session, NEVER_S, 0, ROWS_AT_A_TIME)
+
+
+def _lost(session: Session, waiting: int) -> list[str]:
+    """Return due jobs whose message is probably lost, and mark them as announced.
+
+    While Redis holds as many messages as jobs are due, none is lost. Repeating some would only delay later jobs: a
+    worker has to take and drop each. If messages of other kinds hide a loss, workers soon take them.
+    """
+    if not waiting:
+        return reconciliation.to_announce(session, RESEND_LOST_AFTER_S, 0, ROWS_AT_A_TIME)
+    missing = reconciliation.due(session, waiting + ROWS_AT_A_TIME) - waiting
+    return reconciliation.to_announce(session, RESEND_AFTER_S, RESEND_DOUBLINGS, max(0, missing))
 
 
 def run(reconciler: Reconciler, stopping: Event) -> None:

@@ -1,5 +1,6 @@
 """How the reconciler changes rows: expire leases, repeat messages, delete old jobs. One reconciler at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -28,19 +29,31 @@ UPDATE fit_jobs AS j
 RETURNING CAST(j.id AS text) AS job_id, j.status
 """)
 
-# Jobs that are due, first in their series, and probably have no message. NULL in announced_at: none is in flight.
-_ANNOUNCE = text("""
-UPDATE fit_jobs SET announced_at = clock_timestamp(), announcements = announcements + 1
- WHERE id = ANY (ARRAY(
-         SELECT q.id FROM fit_jobs q
-          WHERE q.status = 'queued' AND q.available_at <= clock_timestamp()
-            AND (q.announced_at IS NULL OR q.announced_at
-                 < clock_timestamp() - make_interval(secs => :spacing_s * power(2, least(q.announcements, :doublings))))
+# Jobs that can be claimed now: due and first in their series.
+_DUE = """
+          q.status = 'queued' AND q.available_at <= clock_timestamp()
             AND NOT EXISTS (SELECT 1 FROM fit_jobs o
                              WHERE o.series_id = q.series_id AND o.status IN ('queued', 'running') AND o.seq < q.seq
                             OFFSET 0)  -- as in a claim
+"""
+_COUNT_DUE = text(f"SELECT count(*) FROM (SELECT 1 FROM fit_jobs q WHERE {_DUE} LIMIT :limit) due")
+
+# Due jobs that probably have no message. NULL in announced_at: none is in flight.
+_ANNOUNCE = text(f"""
+UPDATE fit_jobs SET announced_at = clock_timestamp(), announcements = announcements + 1
+ WHERE id = ANY (ARRAY(
+         SELECT q.id FROM fit_jobs q
+          WHERE (q.announced_at IS NULL OR q.announced_at
+                 < clock_timestamp() - make_interval(secs => :spacing_s * power(2, least(q.announcements, :doublings))))
+            AND {_DUE}
           ORDER BY q.seq LIMIT :limit FOR UPDATE OF q SKIP LOCKED))
 RETURNING CAST(id AS text)
+""")
+
+# Redis did not take the messages, so none is in flight.
+_RETRACT = text("""
+UPDATE fit_jobs SET announced_at = NULL, announcements = announcements - 1
+ WHERE id = ANY (CAST(:job_ids AS uuid[])) AND (status = 'queued') IS TRUE AND announcements > 0
 """)
 
 # Retention, for a limited number of rows at a time. A job that is being retried is locked and so skipped.
@@ -78,10 +91,20 @@ def reap(session: Session, max_crashes: int, settled_s: float) -> list[Reaped]:
     return [Reaped(*row) for row in session.execute(_REAP, parameters)]
 
 
+def due(session: Session, limit: int) -> int:
+    """Return the number of jobs that could be claimed now, counting up to `limit`."""
+    return int(session.execute(_COUNT_DUE, {"limit": limit}).scalar_one())
+
+
 def to_announce(session: Session, spacing_s: float, doublings: int, limit: int) -> list[str]:
     """Return the ids of queued jobs whose message may be lost, and mark them as announced."""
     parameters = {"spacing_s": spacing_s, "doublings": doublings, "limit": limit}
     return list(session.execute(_ANNOUNCE, parameters).scalars())
+
+
+def retract(session: Session, job_ids: Sequence[str]) -> None:
+    """Record that the messages of these jobs could not be sent, so that the next round sends them."""
+    session.execute(_RETRACT, {"job_ids": list(job_ids)})
 
 
 def release_data(session: Session, days: float, limit: int) -> int:

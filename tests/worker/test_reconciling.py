@@ -142,6 +142,42 @@ def test_only_lost_messages_are_sent_again(reconciler: Reconciler, api: httpx.Cl
     assert messages_waiting(reconciler.redis) == 1
 
 
+def test_no_message_is_repeated_while_as_many_messages_wait_as_jobs_are_due(
+    reconciler: Reconciler, api: httpx.Client
+) -> None:
+    for number in range(5):
+        fit(api, f"series-{number}")
+    fit(api, "series-0")  # not due: the other job of its series is first
+    for _ in range(3):
+        execute(reconciler, "UPDATE fit_jobs SET announced_at = announced_at - interval '1 hour'")
+        reconciler.round()
+        assert messages_waiting(reconciler.redis) == 5
+    reconciler.redis.lpop(QUEUE)
+    execute(reconciler, "UPDATE fit_jobs SET announced_at = announced_at - interval '1 hour'")
+    reconciler.round()
+    reconciler.round()
+    assert messages_waiting(reconciler.redis) == 5
+    execute(reconciler, "UPDATE fit_jobs SET announced_at = NULL WHERE series_id = 'series-1'")
+    reconciler.round()
+    assert messages_waiting(reconciler.redis) == 6  # the worker dropped its message, or there never was one
+
+
+def test_messages_that_redis_does_not_take_are_sent_by_the_next_round(
+    reconciler: Reconciler, api: httpx.Client
+) -> None:
+    for number in range(3):
+        fit(api, f"series-{number}")
+    execute(reconciler, "UPDATE fit_jobs SET announced_at = announced_at - interval '1 hour'")
+    reconciler.redis.config_set("min-replicas-to-write", 1)  # it still answers reads
+    try:
+        reconciler.round()
+    finally:
+        reconciler.redis.config_set("min-replicas-to-write", 0)
+    assert messages_waiting(reconciler.redis) == 0
+    reconciler.round()
+    assert messages_waiting(reconciler.redis) == 3
+
+
 def test_only_the_first_job_of_a_series_is_announced(reconciler: Reconciler, api: httpx.Client) -> None:
     for _ in range(3):
         fit(api, "a")
