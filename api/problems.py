@@ -65,6 +65,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.VERSION_PINNED: (409, "Pinned version"),
     Code.FIT_FAILED: (500, "Fit failed"),
     Code.FIT_TIMEOUT: (500, "Fit timeout"),
+    Code.OUT_OF_MEMORY: (500, "Out of memory"),
     Code.WORKER_LOST: (500, "Worker lost"),
     Code.OVERLOADED: (503, "Service overloaded"),
     Code.DATABASE_UNAVAILABLE: (503, "Database unavailable"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Code(StrEnum):
@@ -57,6 +57,7 @@ class Code(StrEnum):
     # jobs that failed
     FIT_FAILED = "fit_failed"  # the detector could not be fitted to these points
     FIT_TIMEOUT = "fit_timeout"
+    OUT_OF_MEMORY = "out_of_memory"  # the worker could not allocate what the fit needs
     WORKER_LOST = "worker_lost"  # the job's workers died repeatedly
     # the service
     OVERLOADED = "overloaded"  # too many bytes in flight, or too many requests waiting
@@ -95,6 +96,10 @@ class TsadError(Exception):
         self.flaws = tuple(flaws)
         self.retry_after_s = retry_after_s
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Support pickling: Celery logs the error of a child process in its parent."""
+        return _restored, (type(self), self.args, self.__dict__)
+
 
 class InputError(TsadError):
     """The input cannot be accepted; sending it again gives the same error."""
@@ -126,3 +131,10 @@ class FitError(TsadError):
 
 class SetupError(TsadError):
     """The operator must change the configuration or the machine before a process can start."""
+
+
+def _restored(kind: type[TsadError], arguments: tuple[Any, ...], attributes: dict[str, Any]) -> TsadError:
+    """Rebuild a pickled error without its constructor, whose parameters differ between classes."""
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(attributes)
+    return error

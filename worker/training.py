@@ -34,6 +34,10 @@ from worker.leasing import Lease, LostError
 logger = logging.getLogger(__name__)
 
 RELEASE_BACKOFF_S = 1.0
+_OUT_OF_MEMORY = (
+    "The worker ran out of memory while it fitted {:,} points. Retry the job after you give the worker more memory or "
+    "lower WORKER_CONCURRENCY, or fit fewer points."
+)
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -58,7 +62,11 @@ def run(training: Training, job_id: str) -> None:
         logger.warning("dropped a message without a valid job id: %r", job_id[:64])
         return
     began = time.perf_counter()
-    claim = _claim(training, job_id)
+    try:
+        claim = _claim(training, job_id)
+    except UnavailableError as error:
+        logger.warning("job %s: not claimed, the reconciler will send its message again: %s", job_id, error.detail)
+        return
     if claim is None:
         logger.info("job %s: cannot be claimed, dropped its message", job_id)
         return
@@ -94,6 +102,9 @@ def _attempt(training: Training, claim: Claim, began: float) -> None:
     except (InputError, FitError, DamagedError) as error:
         outcome = "failed"
         _fail(training, claim, error.code, error.detail)
+    except MemoryError:
+        outcome = "failed"
+        _fail(training, claim, Code.OUT_OF_MEMORY, _OUT_OF_MEMORY.format(claim.points))
     except Exception:
         outcome = "failed"
         logger.exception("job %s: the detector failed", job_id)

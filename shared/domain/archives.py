@@ -1,10 +1,11 @@
 """Safe reading of npz archives from untrusted bytes: no pickle, and a limit on the expanded size."""
 
 import io
+import math
 import struct
 import zipfile
 import zlib
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,6 @@ MAX_BYTES = 2**30  # limit for all arrays of an archive together, expanded
 _UNREADABLE = (
     EOFError,
     KeyError,
-    MemoryError,  # a header that declares more bytes than exist
     OSError,
     RuntimeError,
     TypeError,
@@ -31,7 +31,7 @@ def unpacked(content: bytes) -> dict[str, NDArray[Any]]:
 
     Raise `ValueError` if the bytes are not an npz archive, hold anything but arrays, or expand to more than
     `MAX_BYTES`. The size is checked before anything is expanded: zipfile reads no more of a member than the archive's
-    directory declares.
+    directory declares. `MemoryError` means that this process lacks the memory for an intact archive.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -45,4 +45,15 @@ def unpacked(content: bytes) -> dict[str, NDArray[Any]]:
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     with archive.open(member) as file:
+        _check_header(file, member.file_size)
+    with archive.open(member) as file:
         return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _check_header(file: IO[bytes], size: int) -> None:
+    """Raise `ValueError` if the header declares more bytes than the member has: NumPy would allocate them."""
+    major, _ = np.lib.format.read_magic(file)
+    read_header = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(file)
+    if math.prod(shape) * dtype.itemsize > size:
+        raise ValueError("an array declares more bytes than it has")

@@ -33,7 +33,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {  # the database enforces the sa
 }
 
 # These failures may be temporary; failures of data or mathematics repeat every time.
-RETRYABLE = frozenset({Code.WORKER_LOST, Code.FIT_TIMEOUT})
+RETRYABLE = frozenset({Code.WORKER_LOST, Code.FIT_TIMEOUT, Code.OUT_OF_MEMORY})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pwd
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from shared.embedded.identity import ACCOUNT, Identity, Way
 from shared.embedded.locks import hold
@@ -145,8 +145,7 @@ def read_state(path: Path) -> State:
     """Read the state of a home, which may be in use; raise `SetupError` if the file is damaged."""
     file = path / STATE_FILE
     try:
-        state: State = json.loads(file.read_text())
-        return {"ports": state["ports"], "secrets": state["secrets"]}
+        return _checked(json.loads(file.read_text()))
     except FileNotFoundError:
         return {"ports": {}, "secrets": {}}
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -155,6 +154,17 @@ def read_state(path: Path) -> State:
             f"{file} cannot be read: {error}. It holds the passwords of the databases in its folder: "
             f"restore it, or {OTHER_FOLDER}",
         ) from error
+
+
+def _checked(state: Any) -> State:
+    """Return the state if every value has its type; raise `TypeError`, or `KeyError` for a missing field."""
+    for name, kind in (("ports", int), ("secrets", str)):
+        if not isinstance(state[name], dict):
+            raise TypeError(f"{name} is not an object")
+        for key, value in state[name].items():
+            if type(value) is not kind:
+                raise TypeError(f"{name}.{key} is not a {'number' if kind is int else 'string'}")
+    return {"ports": state["ports"], "secrets": state["secrets"]}
 
 
 def is_used(path: Path) -> bool:

@@ -33,6 +33,7 @@ INTERNAL = {
     Code.NOT_FINITE: "JSON cannot express such a number, so decoding the body fails first",
     Code.FIT_FAILED: "only a job has this error",
     Code.FIT_TIMEOUT: "only a job has this error",
+    Code.OUT_OF_MEMORY: "only a job has this error",
     Code.WORKER_LOST: "only a job has this error",
     Code.HEAD_TOO_LARGE: "test_connections.py provokes it",
     Code.RATE_LIMITED: "test_rates.py exceeds a rate",

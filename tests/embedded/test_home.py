@@ -18,11 +18,25 @@ def test_ports_and_passwords_are_distinct_and_stable(home: Path) -> None:
     second.close()
 
 
-def test_a_damaged_state_is_reported_and_not_replaced(home: Path) -> None:
-    (home / "state.json").write_text("{")
-    with pytest.raises(SetupError, match=r"state.json cannot be read: .* holds the passwords"):
-        Home(home, Identity.ourselves())
-    assert (home / "state.json").read_text() == "{"
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        "null",
+        '{"ports": {}}',
+        '{"ports": [], "secrets": {}}',
+        '{"ports": {"postgres": "5432"}, "secrets": {}}',
+        '{"ports": {"postgres": true}, "secrets": {}}',
+        '{"ports": {}, "secrets": {"postgres": 7}}',
+    ],
+)
+def test_a_damaged_state_is_reported_and_not_replaced(home: Path, content: str) -> None:
+    (home / "state.json").write_text(content)
+    for _ in range(2):
+        with pytest.raises(SetupError, match=r"state.json cannot be read: .* holds the passwords"):
+            Home(home, Identity.ourselves())
+    assert (home / "state.json").read_text() == content
 
 
 def test_a_rejected_home_is_not_left_locked(home: Path) -> None:

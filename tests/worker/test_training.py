@@ -12,11 +12,13 @@ from sqlalchemy import text
 from shared import logs
 from shared.domain import detectors
 from shared.domain.training_scores import TrainingScores
+from shared.embedded.ports import free_port
 from shared.errors import Code, FitError, UnavailableError
 from shared.metrics import Metrics
 from shared.store import attempts, jobs, versions
 from shared.store.engine import Sessions
 from tests.points import ramp
+from tests.processes import sessions_of
 from tests.stores import root
 from tests.waiting import until
 from worker import training as trainings
@@ -242,6 +244,29 @@ def test_a_fit_renews_its_lease_and_reports_progress(
         run(quick_training, job_id)
     assert 0.5 in reported
     assert status_of(api, job_id)["progress"] == 1.0
+
+
+def test_a_fit_that_lacks_memory_says_so_and_can_be_retried(
+    training: Training, api: httpx.Client, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: Any) -> None:
+        np.empty(2**58)
+
+    with fitting(monkeypatch, no_memory):
+        run(training, job_id)
+    error = status_of(api, job_id)["error"]
+    assert (error["code"], error["retryable"]) == ("out_of_memory", True)
+    assert "20 points" in error["detail"]
+
+
+def test_a_claim_without_a_database_is_logged_in_one_sentence(
+    training: Training, job_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    unreachable = training.settings.model_copy(update={"database_url": f"postgresql://x@127.0.0.1:{free_port()}/x"})
+    with sessions_of(unreachable) as sessions:
+        run(replace(training, sessions=sessions), job_id)
+    assert f"job {job_id}: not claimed" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_a_fit_that_takes_too_long_fails_and_can_be_retried(

@@ -64,3 +64,12 @@ def test_a_header_that_declares_too_many_bytes_is_rejected() -> None:
     assert len(forged) == len(valid)
     with pytest.raises(ValueError, match=r"."):
         unpacked(archive(a=forged))
+
+
+def test_a_lack_of_memory_is_not_mistaken_for_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(np.lib.format, "read_array", no_memory)
+    with pytest.raises(MemoryError):
+        unpacked(archive(a=array(np.zeros(8))))
