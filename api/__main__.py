@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from api.chain.connections import Connection
 from api.main import create_app
 from shared.domain.detectors import named
-from shared.errors import InputError
+from shared.errors import InputError, SetupError
 from shared.settings import Settings
 
 GRACE_S = 25  # for open requests at shutdown
@@ -50,7 +50,10 @@ def make_app() -> FastAPI:
     They stay in memory anyway. Without `gc.freeze()`, each full collection traverses all of them and delays concurrent
     requests by a tenth of a second.
     """
-    app = create_app()
+    try:
+        app = create_app()
+    except SetupError as error:
+        raise SystemExit(error.detail) from None
     gc.collect()
     gc.freeze()
     return app

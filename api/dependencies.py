@@ -9,6 +9,7 @@ from pydantic import WithJsonSchema
 from starlette.responses import Response
 
 from api.chain.authentication import caller_of
+from api.matching import prefix_of
 from api.problems import request_id_of
 from api.schemas.jobs import AcceptedJob
 from api.schemas.parameters import ABOUT_SERIES_ID, SERIES_EXAMPLE, SERIES_ID_SCHEMA, VERSION_SCHEMA
@@ -46,6 +47,10 @@ async def _content(request: Request) -> bytes:
     return await request.body()
 
 
+def _prefix(request: Request) -> str:
+    return prefix_of(request.scope)
+
+
 def visible(series_id: str, caller: Caller) -> str:
     """Return the id; raise `NotFoundError` if the caller's key does not see the series."""
     if not caller.sees(series_id):
@@ -58,10 +63,11 @@ CallerOf = Annotated[Caller, Depends(caller_of)]
 SeriesId = Annotated[str, Depends(_series_id)]
 VersionNumber = Annotated[int | None, Depends(_version)]
 Content = Annotated[bytes, Depends(_content)]
+Prefix = Annotated[str, Depends(_prefix)]  # under which a proxy serves this application; empty without one
 RequestId = Annotated[str, Depends(request_id_of)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="Entries per page")]
 Cursor = Annotated[str | None, Query(max_length=200, description="next_cursor of the previous page")]
-Prefix = Annotated[
+IdPrefix = Annotated[
     str, Query(max_length=128, pattern=r"^[A-Za-z0-9._-]*$", description="Only series with this id prefix")
 ]
 
@@ -71,7 +77,7 @@ def answer(body: object, status: int = 200, headers: dict[str, str] | None = Non
     return Response(msgspec.json.encode(body), status, headers, "application/json")
 
 
-def answer_accepted(accepted: Accepted, headers: Mapping[str, str] | None = None) -> Response:
+def answer_accepted(accepted: Accepted, prefix: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return the response to an accepted fit, with its job as Location."""
-    body = AcceptedJob.of(accepted)
+    body = AcceptedJob.of(accepted, prefix)
     return answer(body, 202, {"Location": body.links.self, "Retry-After": "1", **(headers or {})})

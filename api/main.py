@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from api import openapi, problems
+from api.chain.prefixes import check_root_path
 from api.chain.slots import HttpOnly, chain
 from api.direct import Direct
 from api.routes import assets, fits, health, jobs, login, pages, plots, predictions, series, versions
@@ -57,4 +58,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(fits.raw)
     for routes in (predictions, fits, jobs, series, versions, health, pages, login, plots, assets):
         app.include_router(routes.router)
+    check_root_path(settings.root_path, app.routes)
     return app

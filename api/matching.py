@@ -12,7 +12,13 @@ PROBES = ("/livez", "/readyz")
 def path_of(scope: Scope) -> str:
     """Return the path of a request below the prefix under which a proxy serves this application."""
     path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
+    return path.removeprefix(prefix_of(scope)) or "/"
+
+
+def prefix_of(scope: Scope) -> str:
+    """Return the prefix under which a proxy serves this application; empty without one."""
+    prefix: str = scope.get("root_path", "")
+    return prefix
 
 
 def route_of(scope: Scope) -> str:
@@ -32,11 +38,12 @@ def route_of(scope: Scope) -> str:
 
 def methods_at(scope: Scope) -> list[str]:
     """Return all methods that the request's path allows. Starlette returns only those of the first matching route."""
-    matching = (route for route in _flat(scope["app"].routes) if route.matches(scope)[0] != Match.NONE)
+    matching = (route for route in flat(scope["app"].routes) if route.matches(scope)[0] != Match.NONE)
     return sorted({method for route in matching for method in getattr(route, "methods", None) or ()})
 
 
-def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+def flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    """Yield all routes, including those of included routers."""
     for route in routes:  # an included router is one route that wraps its routes
         router = getattr(route, "original_router", None)
         yield from router.routes if router else [route]

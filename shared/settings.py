@@ -10,7 +10,16 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator, mode
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import Code, SetupError
-from shared.urls import Location, checked, with_psycopg2, with_verified_certificate
+from shared.urls import (
+    Location,
+    Network,
+    Proxies,
+    UrlPrefix,
+    checked,
+    networks,
+    with_psycopg2,
+    with_verified_certificate,
+)
 
 MIB = 1024 * 1024
 # Each of these can also be read from a file whose path is in NAME_FILE.
@@ -140,6 +149,13 @@ class Settings(BaseSettings):
         "", description="Host names of this service, comma-separated; requests for other hosts are rejected"
     )
     behind_tls: bool = Field(False, description="Whether a proxy terminates TLS: sets Secure cookies and sends HSTS")  # noqa: FBT003
+    root_path: UrlPrefix = Field(
+        "", description="Path under which a proxy serves this service, such as /tsad; X-Forwarded-Prefix overrides it"
+    )
+    trusted_proxies: Proxies = Field(
+        "127.0.0.0/8,::1",
+        description="Addresses and networks of proxies whose X-Forwarded-Prefix is used, comma-separated",
+    )
     cors_origins: str = Field("", description="Other origins whose pages may call the API: https://name,https://name")
     flower_url: str = Field("", description="Flower URL that the pages link to; if empty, they have no link")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -253,6 +269,11 @@ class Settings(BaseSettings):
     def origins(self) -> tuple[str, ...]:
         """The origins in CORS_ORIGINS."""
         return _split(self.cors_origins)
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks in TRUSTED_PROXIES."""
+        return networks(self.trusted_proxies)
 
     @property
     def redis(self) -> str:

@@ -1,10 +1,17 @@
-"""URLs of servers and buckets, as settings hold them."""
+"""URLs of servers and buckets, and what identifies proxies, as settings hold them."""
 
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
+
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,100}){1,8}/?")
+_DOTS = re.compile(r"/\.{1,2}(/|$)")
+
+Network = IPv4Network | IPv6Network
 
 
 def folder_or_bucket(value: object) -> object:
@@ -18,7 +25,26 @@ def folder_or_bucket(value: object) -> object:
     return text
 
 
+def url_prefix(path: str) -> str:
+    """Return the path without a slash at its end; raise `ValueError` if it could lead to another host or folder."""
+    if path.strip("/") and (not _PREFIX.fullmatch(path) or _DOTS.search(path)):
+        raise ValueError("must be a path such as /tsad, of letters, digits, dots, dashes, tildes and underscores")
+    return path.rstrip("/")
+
+
+def networks(addresses: str) -> tuple[Network, ...]:
+    """Return the networks in a comma-separated list; raise `ValueError` if one is invalid."""
+    return tuple(ip_network(address.strip(), strict=False) for address in addresses.split(",") if address.strip())
+
+
+def _checked_networks(addresses: str) -> str:
+    networks(addresses)
+    return addresses
+
+
 Location = Annotated[Path | str, BeforeValidator(folder_or_bucket)]
+UrlPrefix = Annotated[str, AfterValidator(url_prefix)]
+Proxies = Annotated[str, AfterValidator(_checked_networks)]
 
 
 def checked(url: str, *schemes: str) -> str:

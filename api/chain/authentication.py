@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as RequestScope
 
-from api.matching import PROBES, path_of
+from api.matching import PROBES, path_of, prefix_of
 from api.problems import refuse, wants_page
 from shared.domain.access import ANYBODY, Caller, Scope
 from shared.errors import AccessError, Code, TsadError
@@ -186,7 +186,7 @@ def _api_key(headers: Headers) -> str | None:
 def _redirect_to_sign_in(scope: RequestScope) -> RedirectResponse:
     """Return the redirect to the sign-in page, which redirects back to the requested path and query string."""
     query = "?" + scope["query_string"].decode("latin-1") if scope["query_string"] else ""
-    return RedirectResponse(f"{scope['root_path']}{SIGN_IN}?next={quote(scope['path'] + query, safe='')}", 303)
+    return RedirectResponse(f"{prefix_of(scope)}{SIGN_IN}?next={quote(path_of(scope) + query, safe='')}", 303)
 
 
 def _is_loopback(endpoint: tuple[str, int | None] | None) -> bool:

@@ -20,6 +20,7 @@ from api.chain.authentication import READS, Authentication
 from api.chain.bodies import SMALL_BYTES, Budget, LimitedBody, too_large
 from api.chain.connections import WHOLE_BODY
 from api.chain.headers import Headers, TrustedHosts
+from api.chain.prefixes import Prefix
 from api.chain.rates import Rate
 from api.chain.tracing import Traced
 from api.matching import path_of, route_of
@@ -52,6 +53,7 @@ def chain(settings: Settings, metrics: Metrics, tracing: Tracing | None = None) 
         *([Middleware(Traced, tracing=tracing)] if tracing else []),
         Middleware(Headers, settings=settings),
         Middleware(RequestId),
+        *([Middleware(Prefix, settings=settings)] if settings.root_path or settings.proxies else []),
         *([Middleware(TrustedHosts, settings=settings)] if settings.hosts else []),
         *([cross_origin] if settings.origins else []),
         Middleware(Limits, settings=settings),

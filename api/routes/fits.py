@@ -10,6 +10,7 @@ from api.chain.authentication import caller_of
 from api.dependencies import (
     CallerOf,
     Content,
+    Prefix,
     RequestId,
     SeriesId,
     ServicesOf,
@@ -21,6 +22,7 @@ from api.dependencies import (
 from api.fitting.bulk import BulkAnswer
 from api.fitting.decoding import method_of, read
 from api.following.polling import MAX_WAIT_S
+from api.matching import prefix_of
 from api.openapi import operation
 from api.problems import request_id_of
 from api.routes.finding import find_job, find_version
@@ -58,7 +60,7 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
 async def fit(request: Request) -> Response:
     """Fit a series: learn what is normal for it. Responds at once with a job, whose URL is in the Location header."""
     services: Services = request.app.state.services
-    caller = caller_of(request)
+    caller, prefix = caller_of(request), prefix_of(request.scope)
     series_id = visible(check_series_id(request.path_params["series_id"]), caller)
     content = await request.body()
     origin = Origin(request_id_of(request), caller.key_id, request.headers.get("idempotency-key"))
@@ -70,8 +72,9 @@ async def fit(request: Request) -> Response:
         await services.poller.wait(accepted.job_id, wait_s)
         job = await services.lanes.requests(find_job, services, caller, accepted.job_id)
         if job.status.is_final:
-            return answer(JobAnswer.of(job), 200, {"Location": f"/jobs/{job.job_id}", **_preference_applied(wait_s)})
-    return answer_accepted(accepted, _preference_applied(wait_s))
+            body = JobAnswer.of(job, prefix)
+            return answer(body, 200, {"Location": body.links.self, **_preference_applied(wait_s)})
+    return answer_accepted(accepted, prefix, _preference_applied(wait_s))
 
 
 @router.post(
@@ -81,6 +84,7 @@ async def fit(request: Request) -> Response:
 def refit(
     services: ServicesOf,
     caller: CallerOf,
+    prefix: Prefix,
     series_id: SeriesId,
     version: VersionNumber,
     content: Content,
@@ -90,7 +94,8 @@ def refit(
     body = decode(_REFIT_BODY, content)
     method = method_of(body, services.settings)
     base = find_version(services, series_id, version)
-    return answer_accepted(accept_again(services.acceptor, base, method, Origin(request_id, caller.key_id)))
+    accepted = accept_again(services.acceptor, base, method, Origin(request_id, caller.key_id))
+    return answer_accepted(accepted, prefix)
 
 
 @router.post("/fit", **operation(BulkResult, scope=Scope.FIT, body=BulkLine, lines=True))

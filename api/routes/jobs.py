@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import WithJsonSchema
 from starlette.responses import Response
 
-from api.dependencies import CallerOf, Cursor, Limit, RequestId, ServicesOf, answer, answer_accepted
+from api.dependencies import CallerOf, Cursor, Limit, Prefix, RequestId, ServicesOf, answer, answer_accepted
 from api.following import events
 from api.following.polling import MAX_WAIT_S
 from api.openapi import operation
@@ -57,6 +57,7 @@ Moment = Annotated[
 @router.get("/jobs", **operation(JobPage, scope=Scope.READ))
 def list_jobs(
     services: ServicesOf,
+    prefix: Prefix,
     selection: Selection,
     created_after: Moment = None,
     created_before: Moment = None,
@@ -70,21 +71,22 @@ def list_jobs(
         rows = jobs.page(session, dated_selection, older_than, limit + 1)
     page, last = split_page(rows, limit)
     next_cursor = job_cursor(last[1]) if last else None
-    return answer(JobPage([JobAnswer.of(job) for job, _ in page], next_cursor))
+    return answer(JobPage([JobAnswer.of(job, prefix) for job, _ in page], next_cursor))
 
 
 @router.get("/jobs/events", **operation("text/event-stream", scope=Scope.READ))
-async def stream_jobs(services: ServicesOf, caller: CallerOf, selection: Selection) -> Response:
+async def stream_jobs(services: ServicesOf, caller: CallerOf, prefix: Prefix, selection: Selection) -> Response:
     """Stream server-sent events: the newest jobs, then a snapshot of each job that changes."""
     stream = services.poller.stream(selection)
     current = await services.lanes.requests(_newest, services, selection)
-    return events.respond(stream, current, partial(services.keyring.is_valid, caller))
+    return events.respond(stream, current, partial(services.keyring.is_valid, caller), prefix)
 
 
 @router.get("/jobs/{job_id}", **operation(JobAnswer, scope=Scope.READ))
 async def get_job(
     services: ServicesOf,
     caller: CallerOf,
+    prefix: Prefix,
     job_id: JobId,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="Maximum wait for the job to end, in seconds")] = 0,
 ) -> Response:
@@ -93,19 +95,19 @@ async def get_job(
     if wait and not job.status.is_final:
         await services.poller.wait(job_id, wait)
         job = await services.lanes.requests(find_job, services, caller, job_id)
-    return answer(JobAnswer.of(job))
+    return answer(JobAnswer.of(job, prefix))
 
 
 @router.get("/jobs/{job_id}/events", **operation("text/event-stream", scope=Scope.READ))
-async def stream_job(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
+async def stream_job(services: ServicesOf, caller: CallerOf, prefix: Prefix, job_id: JobId) -> Response:
     """Stream server-sent events: a snapshot of the job now and at each change, until it has ended."""
     stream = services.poller.stream(JobFilter(), job_id)
     current = await services.lanes.requests(find_job, services, caller, job_id)
-    return events.respond(stream, [current], partial(services.keyring.is_valid, caller))
+    return events.respond(stream, [current], partial(services.keyring.is_valid, caller), prefix)
 
 
 @router.post("/jobs/{job_id}/cancel", **operation(JobAnswer, scope=Scope.FIT))
-def cancel_job(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Response:
+def cancel_job(services: ServicesOf, caller: CallerOf, prefix: Prefix, job_id: JobId) -> Response:
     """Cancel a job. A job with status `cancelled` never publishes a version. Canceling again changes nothing."""
     find_job(services, caller, job_id)
     with services.sessions.begin() as session:
@@ -115,16 +117,16 @@ def cancel_job(services: ServicesOf, caller: CallerOf, job_id: JobId) -> Respons
     job = find_job(services, caller, job_id)
     if job.status is not Status.CANCELLED:
         raise TsadError(Code.JOB_FINISHED, f"The job has already {job.status} and can no longer be canceled.")
-    return answer(JobAnswer.of(job))
+    return answer(JobAnswer.of(job, prefix))
 
 
 @router.post("/jobs/{job_id}/retry", **operation(AcceptedJob, scope=Scope.FIT, status=202))
-def retry_job(services: ServicesOf, caller: CallerOf, job_id: JobId, request_id: RequestId) -> Response:
+def retry_job(services: ServicesOf, caller: CallerOf, prefix: Prefix, job_id: JobId, request_id: RequestId) -> Response:
     """Retry a failed or canceled job as a new job with the same data. While that job is open, retrying returns it."""
     job = find_job(services, caller, job_id)
     accepted = accept_retry(services.acceptor, job, Origin(request_id, caller.key_id))
     services.metrics.retries.inc(accepted.is_new)
-    return answer_accepted(accepted)
+    return answer_accepted(accepted, prefix)
 
 
 def _newest(services: Services, selection: JobFilter) -> list[Job]:

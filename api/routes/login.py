@@ -8,8 +8,8 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from api.chain.authentication import SESSION_COOKIE, is_https, session_token
-from api.dependencies import ServicesOf
+from api.chain.authentication import SESSION_COOKIE, SIGN_IN, is_https, session_token
+from api.dependencies import Prefix, ServicesOf
 from api.openapi import page_route
 from api.pages import render
 from api.problems import security_event
@@ -27,14 +27,14 @@ MAX_BYTES = 10_000  # of the form, because its sender is not authenticated yet
 @router.get("/ui/login", **page_route(scope=None))
 async def ask(
     request: Request,
-    next_: Annotated[str, Query(alias="next", max_length=2000, description="Path to open after signing in")] = "",
+    next_: Annotated[str, Query(alias="next", max_length=2000, description="Path below the prefix to open then")] = "",
 ) -> Response:
     """Show the sign-in form. Submitting a key sets a session cookie."""
     return render(request, "login.html", next=next_, wrong=False)
 
 
 @router.post("/ui/login", include_in_schema=False)
-async def sign_in(request: Request, services: ServicesOf) -> Response:
+async def sign_in(request: Request, services: ServicesOf, prefix: Prefix) -> Response:
     """Exchange a key for a cookie that lasts `SESSION_LIFETIME`, but no longer than the key."""
     form = await _form(request)
     token = form.get("key", [""])[0].strip()
@@ -45,10 +45,11 @@ async def sign_in(request: Request, services: ServicesOf) -> Response:
         return render(request, "login.html", status_code=401, next=target, wrong=True)
     session = secrets.token_urlsafe(32)
     await services.lanes.requests(_open_session, services, session, caller)
-    answer = RedirectResponse(_local_path(request, target), 303)
+    answer = RedirectResponse(prefix + _local_path(target), 303)
     answer.set_cookie(
         SESSION_COOKIE,
         session,
+        path=prefix or "/",
         max_age=int(SESSION_LIFETIME.total_seconds()),
         httponly=True,
         samesite="strict",
@@ -58,12 +59,12 @@ async def sign_in(request: Request, services: ServicesOf) -> Response:
 
 
 @router.post("/ui/logout", include_in_schema=False)
-async def sign_out(request: Request, services: ServicesOf) -> Response:
+async def sign_out(request: Request, services: ServicesOf, prefix: Prefix) -> Response:
     """End the session in all processes, and delete its cookie."""
     if token := session_token(dict(request.scope["headers"])):
         await services.lanes.requests(_end_session, services, token)
-    answer = RedirectResponse(_local_path(request, "/ui/login"), 303)
-    answer.delete_cookie(SESSION_COOKIE)
+    answer = RedirectResponse(prefix + SIGN_IN, 303)
+    answer.delete_cookie(SESSION_COOKIE, path=prefix or "/")
     return answer
 
 
@@ -87,11 +88,10 @@ def _end_session(services: Services, token: str) -> None:
         keys.end_session(session, digest(token))
 
 
-def _local_path(request: Request, target: str) -> str:
-    """Return the target if it is a path of this service, else the path of the start page.
+def _local_path(target: str) -> str:
+    """Return the target if it is a path of this service, below the prefix; else the path of the start page.
 
     Browsers treat two leading slashes or backslashes as the start of a host.
     """
-    root: str = request.scope["root_path"]
     is_local = target.startswith("/") and target[1:2] not in ("/", "\\") and target.isprintable()
-    return target if is_local and target.startswith(root) else f"{root}/"
+    return target if is_local else "/"

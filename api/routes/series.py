@@ -4,7 +4,7 @@ import msgspec
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.dependencies import CallerOf, Content, Cursor, Limit, Prefix, SeriesId, ServicesOf, answer
+from api.dependencies import CallerOf, Content, Cursor, IdPrefix, Limit, Prefix, SeriesId, ServicesOf, answer
 from api.openapi import operation
 from api.routes.cursors import series_before, split_page
 from api.routes.finding import check_exists
@@ -27,7 +27,7 @@ _PIN = msgspec.json.Decoder(PinBody)
 
 @router.get("/series", **operation(SeriesPage, scope=Scope.READ))
 def list_series(
-    services: ServicesOf, caller: CallerOf, prefix: Prefix = "", limit: Limit = 50, cursor: Cursor = None
+    services: ServicesOf, caller: CallerOf, prefix: IdPrefix = "", limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     """List the series that have versions, ordered by id."""
     after = series_before(cursor)
@@ -39,14 +39,14 @@ def list_series(
 
 
 @router.get("/series/{series_id}", **operation(SeriesAnswer, scope=Scope.READ))
-def get_series(services: ServicesOf, series_id: SeriesId) -> Response:
+def get_series(services: ServicesOf, prefix: Prefix, series_id: SeriesId) -> Response:
     """Return one series and its last job, even before its first fit has succeeded."""
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
         check_exists(session, series_id, summary)
         job = jobs.last_of_series(session, series_id)
     body = SeriesAnswer.of(summary) if summary else SeriesAnswer.without_versions(series_id)
-    body.last_job = None if job is None else JobAnswer.of(job)
+    body.last_job = None if job is None else JobAnswer.of(job, prefix)
     return answer(body)
 
 

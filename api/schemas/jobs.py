@@ -32,17 +32,17 @@ class JobLinks(Struct, omit_defaults=True):
     plot: str | None = None
 
     @classmethod
-    def of(cls, job: jobs.Job) -> "JobLinks":
-        """Return only the links that are valid in the job's current state."""
-        path = f"/jobs/{job.job_id}"
-        links = cls(self=path, series=f"/series/{job.series_id}")
+    def of(cls, job: jobs.Job, prefix: str) -> "JobLinks":
+        """Return only the links that are valid in the job's current state, below a proxy's prefix."""
+        path = f"{prefix}/jobs/{job.job_id}"
+        links = cls(self=path, series=f"{prefix}/series/{job.series_id}")
         if not job.status.is_final:
             links.events, links.cancel = f"{path}/events", f"{path}/cancel"
         elif job.holds_data:
             links.retry = f"{path}/retry"
         if job.version is not None:
-            links.version = f"/series/{job.series_id}/versions/{job.version}"
-            links.plot = f"/plot?series_id={job.series_id}&version={job.version}"
+            links.version = f"{links.series}/versions/{job.version}"
+            links.plot = f"{prefix}/plot?series_id={job.series_id}&version={job.version}"
         return links
 
 
@@ -56,12 +56,11 @@ class AcceptedJob(Struct):
     links: JobLinks
 
     @classmethod
-    def of(cls, accepted: Accepted) -> "AcceptedJob":
-        """Convert an accepted fit, with the links to follow or cancel its job."""
-        path = f"/jobs/{accepted.job_id}"
-        links = JobLinks(
-            self=path, series=f"/series/{accepted.series_id}", events=f"{path}/events", cancel=f"{path}/cancel"
-        )
+    def of(cls, accepted: Accepted, prefix: str) -> "AcceptedJob":
+        """Convert an accepted fit, with the links to follow or cancel its job, below a proxy's prefix."""
+        path = f"{prefix}/jobs/{accepted.job_id}"
+        series = f"{prefix}/series/{accepted.series_id}"
+        links = JobLinks(self=path, series=series, events=f"{path}/events", cancel=f"{path}/cancel")
         return cls(accepted.job_id, accepted.series_id, accepted.status, accepted.points, links)
 
 
@@ -112,8 +111,8 @@ class JobAnswer(Struct):
     links: JobLinks
 
     @classmethod
-    def of(cls, job: jobs.Job) -> "JobAnswer":
-        """Convert a job; `error` is None unless it failed."""
+    def of(cls, job: jobs.Job, prefix: str) -> "JobAnswer":
+        """Convert a job, with links below a proxy's prefix; `error` is None unless the job failed."""
         error = None
         if job.error_code is not None:
             error = JobError(job.error_code, job.error_detail or "", job.error_code in jobs.RETRYABLE)
@@ -134,5 +133,5 @@ class JobAnswer(Struct):
             started_at=job.started_at,
             finished_at=job.finished_at,
             queue_position=job.queue_position,
-            links=JobLinks.of(job),
+            links=JobLinks.of(job, prefix),
         )

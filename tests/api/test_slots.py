@@ -157,5 +157,5 @@ def test_a_client_that_disconnects_leaves_a_log_line_without_a_stack_trace(
 
 def test_the_slots_of_the_chain_are_in_order(settings: Settings) -> None:
     names = [getattr(slot.cls, "__name__", "") for slot in chain(settings, Metrics())]
-    assert names[:4] == ["Headers", "RequestId", "Limits", "Authentication"]
+    assert names[:5] == ["Headers", "RequestId", "Prefix", "Limits", "Authentication"]
     assert names[-1] == "Telemetry"

@@ -7,7 +7,7 @@ import yaml
 
 from tests.deploy.images import ROOT, Image, image
 
-VARIABLE = re.compile(r"\$\{(?P<name>[A-Z_]+):-(?P<default>[^}]*)\}")
+VARIABLE = re.compile(r"\$\{(?P<name>[A-Z_]+):-(?P<default>[^{}]*)\}")
 Service = dict[str, Any]
 
 
@@ -19,14 +19,23 @@ def compose() -> dict[str, Any]:
 
 def variables() -> dict[str, str]:
     """Return the variables that the file reads, with their defaults."""
-    return {match["name"]: match["default"] for match in VARIABLE.finditer((ROOT / "docker-compose.yml").read_text())}
+    return _substituted()[1]
 
 
 def services() -> dict[str, Service]:
     """Return the services, with the default of each variable."""
-    text = VARIABLE.sub(lambda match: match["default"], (ROOT / "docker-compose.yml").read_text())
-    services: dict[str, Service] = yaml.safe_load(text)["services"]
+    services: dict[str, Service] = yaml.safe_load(_substituted()[0])["services"]
     return services
+
+
+def _substituted() -> tuple[str, dict[str, str]]:
+    """Return the file with the default of each variable, and the defaults. A default may contain a variable."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    defaults: dict[str, str] = {}
+    while found := {match["name"]: match["default"] for match in VARIABLE.finditer(text)}:
+        defaults |= found
+        text = VARIABLE.sub(lambda match: match["default"], text)
+    return text, defaults
 
 
 def built(service: Service) -> Image:

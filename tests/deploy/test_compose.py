@@ -91,7 +91,7 @@ def test_the_file_follows_the_specification() -> None:
 
 def test_every_variable_has_a_default_so_that_a_fresh_clone_starts() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
-    assert len(re.findall(r"\$", text)) == len(re.findall(r"\$\{\w+:-[^}]*\}", text))
+    assert len(re.findall(r"\$", text)) == len(re.findall(r"\$\{\w+:-", text))
 
 
 @every_service
