@@ -1,8 +1,9 @@
 """HTTP client of the API that raises the API's problems as `TsadError`."""
 
+import json
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from urllib.parse import quote
 
 import httpx
@@ -10,7 +11,8 @@ import msgspec
 
 from shared.errors import BusyError, Code, Flaw, InputError, NotFoundError, TsadError, UnavailableError
 
-_NOT_THE_API = "{} {} returned status {}, but the response is not from the tsad API. Check the URL."
+NOT_THE_API = "{} {} returned status {}, but the response is not from the tsad API. Check the URL."
+KEY_NEEDED = "Put a key into the environment variable TSAD_API_KEY, or pass --key. `tsad keys create` creates one."
 _ERRORS: dict[int, type[TsadError]] = {
     HTTPStatus.NOT_FOUND: NotFoundError,
     HTTPStatus.TOO_MANY_REQUESTS: BusyError,
@@ -18,8 +20,15 @@ _ERRORS: dict[int, type[TsadError]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: UnavailableError,
     HTTPStatus.GATEWAY_TIMEOUT: UnavailableError,
 }
-_LINES = msgspec.json.Decoder()
+_LINES = msgspec.json.Decoder(dict[str, Any])
 MAX_PAGE_ENTRIES = 200
+
+
+class Answer(dict[str, Any]):
+    """A JSON object of the API; a missing field raises `TsadError`, because the response is from something else."""
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise TsadError(Code.INTERNAL_ERROR, f"The response has no {name}: it is not from the tsad API. Check the URL.")
 
 
 class Client:
@@ -33,27 +42,35 @@ class Client:
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
             raise InputError(Code.INVALID_REQUEST, f"The URL {address} or the API key is invalid: {error}.") from None
 
-    def get(self, path: str, **query: object) -> Any:
+    def get(self, path: str, **query: object) -> Answer:
         """Send a GET request and return the decoded response."""
-        return self._call("GET", path, params=query).json()
+        return _decoded(self.call("GET", path, params=query))
 
-    def post(self, path: str, body: object, **query: object) -> Any:
+    def post(self, path: str, body: object, **query: object) -> Answer:
         """Send a POST request with a JSON body and return the decoded response."""
-        return self._call("POST", path, json=body, params=query).json()
+        return _decoded(self.call("POST", path, json=body, params=query))
 
-    def put(self, path: str, body: object) -> Any:
+    def post_once(self, path: str, content: bytes, idempotency_key: str) -> Answer:
+        """Send a POST request with JSON that the API carries out once per key, and return the decoded response."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
+        return _decoded(self.call("POST", path, content=content, headers=headers))
+
+    def put(self, path: str, body: object) -> Answer:
         """Send a PUT request with a JSON body and return the decoded response."""
-        return self._call("PUT", path, json=body).json()
+        return _decoded(self.call("PUT", path, json=body))
 
-    def delete(self, path: str) -> Any:
-        """Send a DELETE request and return the decoded response, or None if it is empty."""
-        content = self._call("DELETE", path).content
-        return msgspec.json.decode(content) if content else None
+    def delete(self, path: str) -> Answer:
+        """Send a DELETE request and return the decoded response; an empty one has no fields."""
+        response = self.call("DELETE", path)
+        return _decoded(response) if response.content else Answer()
 
-    def post_lines(self, path: str, lines: Iterable[bytes]) -> list[Any]:
+    def post_lines(self, path: str, lines: Iterable[bytes]) -> list[Answer]:
         """Send a POST request with one JSON object per line and return the decoded result of each line."""
-        response = self._call("POST", path, content=b"\n".join(lines), headers={"Content-Type": "application/x-ndjson"})
-        return _LINES.decode_lines(response.content)
+        response = self.call("POST", path, content=b"\n".join(lines), headers={"Content-Type": "application/x-ndjson"})
+        try:
+            return [Answer(line) for line in _LINES.decode_lines(response.content)]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise _not_the_api(response) from None
 
     def entries(self, path: str, name: str, limit: int, **filters: object) -> Iterator[Any]:
         """Yield at most `limit` entries from the field `name` of each page; skip filters that are None or empty."""
@@ -68,7 +85,7 @@ class Client:
 
     def text(self, path: str) -> str:
         """Send a GET request and return the response as text."""
-        return self._call("GET", path).text
+        return self.call("GET", path).text
 
     def close(self) -> None:
         self._client.close()
@@ -79,15 +96,16 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+    def call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Send a request once; raise `TsadError` for a failure."""
         try:
             response = self._client.request(method, path, **arguments)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             reason = str(error) or type(error).__name__
-            raise UnavailableError(Code.API_UNREACHABLE, f"{self.address} cannot be reached: {reason}") from error
+            raise UnavailableError(Code.API_UNREACHABLE, f"{self.address} cannot be reached: {reason}.") from error
         if response.is_success:
             return response
-        raise _problem(response, _NOT_THE_API.format(method, path, response.status_code))
+        raise _problem(response)
 
 
 def segment(text: str) -> str:
@@ -95,15 +113,34 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _problem(response: httpx.Response, fallback: str) -> TsadError:
-    """Translate a response into an error; a code from a newer API becomes INTERNAL_ERROR and keeps its detail."""
+def _decoded(response: httpx.Response) -> Answer:
+    try:
+        decoded = json.loads(response.content, object_hook=Answer)
+    except (ValueError, RecursionError):
+        raise _not_the_api(response) from None
+    if not isinstance(decoded, Answer):
+        raise _not_the_api(response)
+    return decoded
+
+
+def _not_the_api(response: httpx.Response) -> TsadError:
+    request = response.request
+    sentence = NOT_THE_API.format(request.method, request.url, response.status_code)
     error_class = _ERRORS.get(response.status_code, InputError if response.is_client_error else TsadError)
+    return error_class(Code.INTERNAL_ERROR, sentence)
+
+
+def _problem(response: httpx.Response) -> TsadError:
+    """Translate a response into an error; a code from a newer API becomes INTERNAL_ERROR and keeps its detail."""
     try:
         problem = response.json()
         detail, code = str(problem["detail"]), problem["code"]
         flaws = [Flaw(tuple(flaw["loc"]), str(flaw["msg"])) for flaw in problem["errors"]]
-    except (ValueError, KeyError, TypeError):
-        return error_class(Code.INTERNAL_ERROR, fallback)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _not_the_api(response)
+    if code == Code.UNAUTHENTICATED:
+        detail = f"{detail} {KEY_NEEDED}"
+    error_class = _ERRORS.get(response.status_code, InputError if response.is_client_error else TsadError)
     retry_after = response.headers.get("Retry-After", "")
     return error_class(
         Code(code) if code in list(Code) else Code.INTERNAL_ERROR,

@@ -1,23 +1,44 @@
 """Wait for a fit job and print it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from api.cli.client import Client
+from api.cli.client import Client, segment
 from api.cli.output import show_fields
 from shared.errors import Code, FitError, UnavailableError
 
 POLL_S = 0.5
 ID_LENGTH = 8  # characters of the job id next to the progress bar
 
+Job = Mapping[str, Any]  # as the API returns it
+
+
+def polled(client: Client, job_id: str, deadline_s: float, poll_s: float = POLL_S) -> Iterator[Job]:
+    """Yield the job after each poll; the last one has ended.
+
+    deadline_s: by `time.monotonic`. Raises `UnavailableError` if the job is still open then.
+    """
+    wait_s = 0.0
+    while True:
+        job = client.get(f"/jobs/{segment(job_id)}", wait=wait_s)
+        yield job
+        if job["finished_at"]:
+            return
+        wait_s = min(poll_s, deadline_s - time.monotonic())
+        if wait_s <= 0:
+            raise UnavailableError(
+                Code.START_FAILED,
+                f"Job {job_id} is still {job['status']}. It continues: wait for it with `tsad jobs wait {job_id}`.",
+            )
+
 
 def follow(
     client: Client, job_id: str, console: Console, timeout_s: float, check: Callable[[], object] = lambda: None
-) -> dict[str, Any]:
+) -> Job:
     """Poll the job until it ends, with a progress bar, and call `check` after each poll.
 
     Raises `UnavailableError` after `timeout_s` seconds.
@@ -28,30 +49,23 @@ def follow(
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
     )
-    job: dict[str, Any] = {}
-    deadline = time.monotonic() + timeout_s
+    job: Job = {}
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task(f"job {job_id[:ID_LENGTH]} queued", total=1.0)
-        while not job.get("finished_at"):
-            remaining_s = deadline - time.monotonic()
-            if remaining_s <= 0 and job:
-                raise UnavailableError(
-                    Code.START_FAILED, f"Job {job_id} is still {job['status']} after {timeout_s:g} s."
-                )
-            job = client.get(f"/jobs/{job_id}", wait=max(0.0, min(POLL_S, remaining_s)))
+        for job in polled(client, job_id, time.monotonic() + timeout_s):
             progress.update(bar, completed=job["progress"], description=f"job {job_id[:ID_LENGTH]} {job['status']}")
             check()
     return job
 
 
-def require_success(job: dict[str, Any]) -> None:
+def require_success(job: Job) -> None:
     """Raise `FitError` with the job's error unless the job succeeded."""
     if job["status"] != "succeeded":
         reason = (job["error"] or {}).get("detail", "it was stopped before it published a version.")
         raise FitError(Code.FIT_FAILED, f"Job {job['job_id']} {job['status']}: {reason}")
 
 
-def print_job(job: dict[str, Any], *, as_json: bool) -> None:
+def print_job(job: Job, *, as_json: bool) -> None:
     """Print a job as JSON, or its fields with labels for people."""
     error = job.get("error")
     fields = {

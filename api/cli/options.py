@@ -19,6 +19,9 @@ Key = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one per line for a list.")]
 Limit = Annotated[int, typer.Option(min=1, help="Maximum number of entries.")]
+Patience = Annotated[
+    float, typer.Option("--timeout", min=0, help="How long to retry while the API is away, in seconds.")
+]
 Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Maximum wait, in seconds.")]
 
 Detector = Annotated[

@@ -1,6 +1,7 @@
 """Output of commands: results on standard output, for people or as JSON, and notes on standard error."""
 
 import json
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ STYLES = {
     "running": "cyan",
     "anomaly": "bold red",
     "normal": "green",
+    "not judged": "yellow",
     "ok": "green",
     "warning": "yellow",
 }
@@ -35,6 +37,12 @@ def note(*sentences: str) -> None:
     """Print sentences that are not part of the result, one per line."""
     for sentence in sentences:
         notes_console().print(Text(escaped(sentence)))
+
+
+def flush() -> None:
+    """Flush standard output: it may be a pipe whose reader acts on each line."""
+    if sys.stdout:
+        sys.stdout.flush()
 
 
 def show_json(result: object) -> None:
@@ -52,13 +60,10 @@ def show_fields(result: object, fields: Mapping[str, object], *, as_json: bool) 
     if as_json:
         show_json(result)
         return
-    grid = Table(box=None, pad_edge=False, show_header=False)
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column()
+    width = max(map(len, fields), default=0)
     for name, value in fields.items():
         if value is not None:
-            grid.add_row(name, cell(value))
-    show(grid)
+            show(Text.assemble((name.ljust(width + 2), "bold"), cell(value)))
 
 
 def show_list(rows: Iterable[Row], columns: Mapping[str, Callable[[Row], object]], *, as_json: bool) -> None:

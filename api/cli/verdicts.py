@@ -1,15 +1,20 @@
-"""Print the verdict on a point."""
+"""Verdicts of the API: their labels and lines, and the exit code that sums them up."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import typer
 from rich.text import Text
 
 from api.cli.output import cell, show, show_json, utc_time
 
 ANOMALY_FOUND = 5  # exit code of --fail-on-anomaly
+NOT_JUDGED = 6  # exit code if a point got no verdict
+
+_LABELS = {None: "not judged", True: "anomaly", False: "normal"}
 
 
-def print_verdict(timestamp: int, value: float, verdict: dict[str, Any], *, as_json: bool) -> None:
+def print_verdict(timestamp: int, value: float | None, verdict: Mapping[str, Any], *, as_json: bool) -> None:
     """Print the verdict on a point as JSON or as a sentence, followed by any explanation."""
     if as_json:
         show_json({"timestamp": timestamp, "value": value, **verdict})
@@ -17,13 +22,29 @@ def print_verdict(timestamp: int, value: float, verdict: dict[str, Any], *, as_j
         show(_sentence(timestamp, value, verdict))
 
 
+def not_judged(reason: str) -> dict[str, Any]:
+    """Return what stands for the verdict on a point that cannot be judged: neither normal nor an anomaly."""
+    return {"anomaly": None, "score": None, "reason": reason}
+
+
 def label(anomaly: bool | None) -> str:  # noqa: FBT001 - a field of the API's response
-    """Return the label of a verdict; None means that too few values precede the point."""
-    return "unknown" if anomaly is None else "anomaly" if anomaly else "normal"
+    """Return the label of a verdict; None means that the point was not judged."""
+    return _LABELS[anomaly]
 
 
-def _sentence(timestamp: int, value: float, verdict: dict[str, Any]) -> Text:
-    line = Text.assemble(f"{utc_time(timestamp)}  {value:.6g}  ", cell(label(verdict["anomaly"])))
+def exit_with(*, anomaly: bool, unjudged: bool, fail_on_anomaly: bool) -> None:
+    """End the command with the code for these verdicts; return if every point was judged and nothing is to report."""
+    if anomaly and fail_on_anomaly:
+        raise typer.Exit(ANOMALY_FOUND)
+    if unjudged:
+        raise typer.Exit(NOT_JUDGED)
+
+
+def _sentence(timestamp: int, value: float | None, verdict: Mapping[str, Any]) -> Text:
+    written = "no value" if value is None else f"{value:.6g}"
+    line = Text.assemble(f"{utc_time(timestamp)}  {written}  ", cell(label(verdict["anomaly"])))
+    if verdict["anomaly"] is None:
+        return line.append_text(Text(": ")).append_text(cell(verdict["reason"]))
     line.append(f", score {verdict['score']:.3g}, version {verdict['model_version']} ({verdict['detector']})")
     if verdict["lower"] is not None or verdict["upper"] is not None:
         line.append(f", normal band {_band(verdict['lower'], verdict['upper'])}")

@@ -22,13 +22,14 @@ class Context(NamedTuple):
     missed: int = 0  # how many of the values stand for missed intervals
     recent: int = 0  # how many of the values came with the request
     absent: Flags | None = None  # (recent,) recent values that the request knows to be missing; None = it has them all
+    forgotten: int = 0  # how many of the first values stand for training values that the state does not hold
 
     @property
     def missing(self) -> Flags:
-        """Flags (m,) of the values that stand for missed intervals, or that the request does not have."""
+        """Flags (m,) of the values that are not known."""
         indices = np.arange(len(self.values))
         end = len(self.values) - self.recent
-        flags = (indices >= end - self.missed) & (indices < end)
+        flags = (indices < self.forgotten) | ((indices >= end - self.missed) & (indices < end))
         if self.absent is not None:
             flags[end:] = self.absent
         return flags
@@ -36,7 +37,7 @@ class Context(NamedTuple):
     @property
     def is_complete(self) -> bool:
         """Whether no value is missing."""
-        return self.missed == 0 and self.absent is None
+        return self.missed == self.forgotten == 0 and self.absent is None
 
 
 def context_of(need: Need, timestamp: int, recent: Values = NO_VALUES) -> Context:
@@ -45,9 +46,9 @@ def context_of(need: Need, timestamp: int, recent: Values = NO_VALUES) -> Contex
     recent: (k,) values from the request, oldest first, one interval apart, ending one interval before the point; NaN
     for a missing one.
 
-    If these are too few, training values precede them. Training values that the recent ones repeat are left out, and
-    the last training value fills each missed interval in between. If too many intervals were missed, the context has
-    only the recent values.
+    If these are too few, training values precede them. Training values that the recent ones repeat, or that come after
+    the point, are left out, and the last training value fills each missed interval in between. If too many intervals
+    were missed, or the point is too far inside the training data, the context has only the recent values.
     """
     joined = _joined(need, timestamp, recent)
     if not (len(recent) and np.isnan(recent).any()):
@@ -60,20 +61,23 @@ def context_of(need: Need, timestamp: int, recent: Values = NO_VALUES) -> Contex
 
 def _joined(need: Need, timestamp: int, recent: Values) -> Context:
     lacking = need.points - len(recent)
-    if lacking <= 0 or timestamp <= need.last_timestamp:
+    if lacking <= 0:
         return Context(recent, recent=len(recent))
-    intervals = max(math.ceil((timestamp - need.last_timestamp) / need.interval_s - 0.5), 1)
-    missed = intervals - 1 - len(recent)
-    if missed > max_missing(need.points):
+    intervals = math.ceil((timestamp - need.last_timestamp) / need.interval_s - 0.5)  # <= 0 inside the training data
+    missed = (max(intervals, 1) if timestamp > need.last_timestamp else intervals) - 1 - len(recent)
+    repeated = max(-missed, 0)  # training values that the recent ones repeat, or that come after the point
+    missed = max(missed, 0)
+    end = len(need.tail) - repeated
+    forgotten = max(min(lacking - end, repeated), 0)  # values before the tail, which the state does not keep
+    if missed + forgotten > max_missing(need.points) or end <= 0:
         return Context(recent, recent=len(recent))
-    repeated = max(-missed, 0)  # training values that the recent ones repeat
-    missed = min(max(missed, 0), lacking)
-    end = max(len(need.tail) - repeated, 0)
+    missed = min(missed, lacking)
     tail = need.tail[max(end - (lacking - missed), 0) : end]
-    if not (missed or len(recent)):
+    if not (missed or len(recent) or forgotten):
         return Context(tail)
+    padding = np.full(forgotten, tail[0] if len(tail) else 0.0)
     fill = np.full(missed, need.tail[-1])
-    return Context(np.concatenate((tail, fill, recent)), missed, len(recent))
+    return Context(np.concatenate((padding, tail, fill, recent)), missed, len(recent), forgotten=forgotten)
 
 
 def max_missing(needed: int) -> float:

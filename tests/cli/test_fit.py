@@ -56,6 +56,49 @@ def test_a_file_is_fitted_and_its_version_is_printed(tsad: Tsad, file: str, seri
     assert "timestamps from 'ts' (Unix time in s), values from 'reading'" in result.err
 
 
+def test_a_waited_fit_ends_with_what_it_found(
+    tsad: Tsad, api: httpx.Client, series_id: str, fitting: None, tmp_path: Path
+) -> None:
+    columns = ramp(200)
+    columns["values"][100] = columns["values"][150] = 90.0
+    file = tmp_path / "points.json"
+    file.write_text(json.dumps(columns))
+    result = tsad("fit", str(file), "--series", series_id, "--detector", "robust", "--wait")
+    assert result.code == 0, result.err
+    assert f"series      {series_id}, version 1\n" in result.out
+    assert "detector    robust\n" in result.out
+    assert "anomalies   2 of 200 points (1 %), the newest at 2023-11-15 00:43:20Z\n" in result.out
+    assert "alarm rate  One false alarm in 1,000 points, extrapolated" in result.out
+    assert f"plot        {api.base_url}/plot?series_id={series_id}&version=1\n" in result.out
+    assert "Warning: 1 % of the training points are anomalies, 10 times the alarm rate of 1 in 1000" in result.err
+    (job,) = tsad(
+        "jobs", "wait", tsad("jobs", "list", "--series", series_id, "--json").answers[0]["job_id"], "--json"
+    ).answers
+    assert (job["fitted"]["anomalies"], job["fitted"]["newest_anomaly"]) == (2, 1_700_009_000)
+
+
+def test_a_repeated_fit_finds_the_job_and_the_version_of_the_first_one(
+    tsad: Tsad, api: httpx.Client, training: trainings.Training, series_id: str, file: str
+) -> None:
+    def fit(*options: str) -> str:
+        result = tsad("fit", file, "--series", series_id, "--json", *options)
+        assert ("Unchanged: version" in result.err) == (result.answers[0]["status"] == "succeeded")
+        job_id: str = result.answers[0]["job_id"]
+        return job_id
+
+    first = fit()
+    assert fit() == first
+    trainings.run(training, first)
+    assert fit() == first
+    second = fit("--again")
+    assert second != first
+    assert fit() == first  # its version is still the newest
+    api.post(f"/jobs/{second}/cancel")
+    assert fit("--again") not in (first, second)
+    tsad("series", "delete", series_id, "--yes")
+    assert fit() not in (first, second)
+
+
 def test_a_fit_is_accepted_from_standard_input_without_waiting(tsad: Tsad, series_id: str) -> None:
     result = tsad("fit", "-", "--series", series_id, "--detector", "robust", stdin=json.dumps(ramp()))
     assert result.code == 0, result.err
@@ -133,6 +176,38 @@ def test_points_of_a_file_are_scored_and_the_anomalies_listed(
         (1_800_000_060, True),
         (1_800_000_120, False),
     ]
+
+
+def test_points_that_are_not_judged_have_their_own_line_and_exit_code(
+    tsad: Tsad, fitted: Callable[..., str], series_id: str
+) -> None:
+    fitted(series_id, ramp(300, detector="ar"))
+    late: dict[str, list[float]] = {
+        "timestamps": [1_800_000_000 + 60 * place for place in range(20)],
+        "values": [9.0] * 20,
+    }
+    result = tsad("predict", series_id, "--file", "-", "--fail-on-anomaly", stdin=json.dumps(late))
+    anomalous = result.out.count("anomaly")
+    assert result.code == (5 if anomalous else 6)
+    assert "in 4 judged points" in result.err
+    assert "Not judged: 16 points of 20, 2027-01-15 08:00:00Z to 2027-01-15 08:15:00Z." in result.err
+    few = json.dumps({name: column[:16] for name, column in late.items()})
+    assert tsad("predict", series_id, "--file", "-", "--fail-on-anomaly", stdin=few).code == 6
+    listed = tsad("predict", series_id, "--file", "-", "--all", stdin=few)
+    assert (listed.code, listed.out.count("not judged")) == (6, 16)
+    rows = tsad("predict", series_id, "--file", "-", "--json", stdin=few).answers
+    assert {(row["anomaly"], row["score"]) for row in rows} == {(None, None)}
+    assert all("too few values" in row["reason"] for row in rows)
+    single = tsad("predict", series_id, "--value", "2")
+    assert single.code == 6
+    assert "not judged: The detector ar needs the previous 16 values" in single.out
+
+
+@pytest.mark.parametrize("options", [("--value=nan",), ("--value=-inf",), ("--value=1", "--context=nan")])
+def test_a_value_that_is_not_finite_is_refused(tsad: Tsad, series_id: str, options: tuple[str, ...]) -> None:
+    result = tsad("predict", series_id, *options)
+    assert result.code == 2
+    assert "is not a finite number" in result.err
 
 
 def test_an_unknown_series_exits_with_code_4(tsad: Tsad, series_id: str) -> None:

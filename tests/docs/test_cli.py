@@ -1,7 +1,7 @@
 """docs/reference/cli.md, the command line."""
 
 from api.cli.main import EXIT_CODES
-from api.cli.verdicts import ANOMALY_FOUND
+from api.cli.verdicts import ANOMALY_FOUND, NOT_JUDGED
 from tests.docs.markdown import rows, section
 from tests.docs.reference import DOCUMENT, HEAD, reference
 
@@ -13,4 +13,4 @@ def test_the_reference_matches_the_help_of_the_commands() -> None:
 
 def test_every_exit_code_is_listed() -> None:
     documented = {int(code.strip("`")) for code, *_ in rows(section(DOCUMENT, "Exit codes"))}
-    assert documented == {0, 130, ANOMALY_FOUND, *EXIT_CODES}
+    assert documented == {0, 130, ANOMALY_FOUND, NOT_JUDGED, *EXIT_CODES}

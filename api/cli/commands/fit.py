@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli.client import Client
-from api.cli.jobs import follow, print_job, require_success
+from api.cli.fits import accept, finish
+from api.cli.jobs import print_job
 from api.cli.options import (
     DEFAULT_URL,
     AsJson,
@@ -20,7 +20,8 @@ from api.cli.options import (
     ValueColumn,
     fit_fields,
 )
-from api.cli.output import note, notes_console
+from api.cli.output import note
+from api.cli.patience import PatientClient
 from api.cli.points import Choices, Doubled, read
 from shared.domain.series import check_series_id
 
@@ -33,7 +34,10 @@ def fit(
     series: Annotated[str, typer.Option(help="Id of the series to fit.")],
     detector: Detector = "",
     parameter: Parameters = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job ends.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the job ends, and print what the detector found.")
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Fit even if the newest version has the same points.")] = False,
     timeout: Timeout = 900,
     time_column: TimeColumn = None,
     value_column: ValueColumn = None,
@@ -45,17 +49,18 @@ def fit(
 ) -> None:
     """Fit a series from a file. tsad guesses columns and time unit, and reports its guesses.
 
+    A command that was interrupted can be repeated: it finds the job that it created.
+
     [bold]tsad fit boiler.csv --series boiler --wait[/]
 
     [bold]tsad fit - --series boiler --detector robust -p threshold=2.5 < boiler.ndjson[/]
     """
-    path = f"/fit/{check_series_id(series)}"
+    series_id = check_series_id(series)
     points = read(source, Choices(time_column, value_column, unit, doubled))
     note(*points.notes)
-    with Client(url, key) as client:
-        job = client.post(path, points.body() | fit_fields(detector, parameter))
-        if wait:
-            job = follow(client, job["job_id"], notes_console(), timeout)
-    print_job(job, as_json=as_json)
-    if wait:
-        require_success(job)
+    with PatientClient(url, key, timeout) as client:
+        job = accept(client, series_id, points.body() | fit_fields(detector, parameter), again=again)
+        if not wait:
+            print_job(job, as_json=as_json)
+            return
+        finish(client, job, timeout, as_json=as_json)

@@ -14,6 +14,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from api.cli.client import Client
+from api.cli.jobs import Job, polled
 from api.cli.options import (
     DEFAULT_URL,
     AsJson,
@@ -29,9 +30,10 @@ from api.cli.options import (
     fit_fields,
 )
 from api.cli.output import cell, note, notes_console, show_json
+from api.cli.patience import PatientClient
 from api.cli.points import Choices, Doubled, read
 from shared.domain.series import check_series_id
-from shared.errors import BusyError, Code, InputError, UnavailableError
+from shared.errors import BusyError, Code, InputError
 from shared.wording import counted
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json", ".parquet")
@@ -87,7 +89,7 @@ def fit_many(
     fields = fit_fields(detector, parameter)
     tally = Tally()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Client(url, key) as client, Progress(*columns, console=notes_console()) as progress:
+    with PatientClient(url, key, timeout) as client, Progress(*columns, console=notes_console()) as progress:
         bar = progress.add_task("accepted", total=len(files))
         for group in grouped(lines(files, prefix, choices, fields, tally)):
             send(client, group, tally, as_json=as_json, timeout_s=timeout)
@@ -169,12 +171,7 @@ def send(client: Client, group: list[Line], tally: Tally, *, as_json: bool, time
     deadline = time.monotonic() + timeout_s
     pause_s = 1.0
     while group:
-        try:
-            results = client.post_lines("/fit", (line.content for line in group))
-        except (BusyError, UnavailableError) as error:
-            if error.code is Code.API_UNREACHABLE:
-                raise
-            results = []  # retrying is safe because the lines have idempotency keys
+        results = client.post_lines("/fit", (line.content for line in group))
         to_retry = group[len(results) :]
         for line, result in zip(group, results, strict=False):
             problem = result.get("problem")
@@ -196,20 +193,18 @@ def send(client: Client, group: list[Line], tally: Tally, *, as_json: bool, time
         group = to_retry
 
 
-def finished_jobs(client: Client, tally: Tally, timeout_s: float) -> Iterator[dict[str, Any]]:
+def finished_jobs(client: Client, tally: Tally, timeout_s: float) -> Iterator[Job]:
     """Wait for each accepted job and yield it, in the order of acceptance.
 
     Raises `UnavailableError` after `timeout_s` seconds.
     """
-    deadline = time.monotonic() + timeout_s
+    deadline_s = time.monotonic() + timeout_s
     for job_id in tally.accepted.values():
-        while not (job := client.get(f"/jobs/{job_id}", wait=POLL_S))["finished_at"]:
-            if time.monotonic() > deadline:
-                raise UnavailableError(Code.START_FAILED, f"Not all jobs have finished after {timeout_s:g} s.")
+        *_, job = polled(client, job_id, deadline_s, POLL_S)
         yield job
 
 
-def report_finished(job: dict[str, Any], tally: Tally, *, as_json: bool) -> None:
+def report_finished(job: Job, tally: Tally, *, as_json: bool) -> None:
     """Print a finished job as JSON, and a note if it did not succeed."""
     if as_json:
         show_json(job)

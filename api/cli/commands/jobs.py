@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.client import Client, segment
-from api.cli.jobs import follow, print_job, require_success
+from api.cli.fits import finish
+from api.cli.jobs import print_job
 from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, Timeout, Url
-from api.cli.output import notes_console, show_list, to_the_second
+from api.cli.output import show_list, to_the_second
+from api.cli.patience import PatientClient
 from shared.domain.jobs import Status
 
 jobs = typer.Typer(help="List, show, wait for, cancel and retry fit jobs.", no_args_is_help=True)
@@ -60,11 +62,9 @@ def show_job(job: JobId, *, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJs
 def wait_for_job(
     job: JobId, *, timeout: Timeout = 900, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False
 ) -> None:
-    """Wait until a job ends; the exit code is 1 unless it succeeds."""
-    with Client(url, key) as client:
-        finished_job = follow(client, client.get(_path(job))["job_id"], notes_console(), timeout)
-    print_job(finished_job, as_json=as_json)
-    require_success(finished_job)
+    """Wait until a job ends and print what it found; the exit code is 1 unless it succeeds."""
+    with PatientClient(url, key, timeout) as client:
+        finish(client, client.get(_path(job)), timeout, as_json=as_json)
 
 
 @jobs.command("cancel")
@@ -87,11 +87,11 @@ def retry_job(
     """Retry a failed or canceled job as a new job with the same data."""
     with Client(url, key) as client:
         new_job = client.post(f"{_path(job)}/retry", None)
-        if wait:
-            new_job = follow(client, new_job["job_id"], notes_console(), timeout)
-    print_job(new_job, as_json=as_json)
-    if wait:
-        require_success(new_job)
+    if not wait:
+        print_job(new_job, as_json=as_json)
+        return
+    with PatientClient(url, key, timeout) as patient:
+        finish(patient, new_job, timeout, as_json=as_json)
 
 
 def _path(job_id: str) -> str:

@@ -1,6 +1,8 @@
 """`tsad predict`: score one point, or the points of a file."""
 
+import math
 import time
+from collections.abc import Mapping
 from itertools import repeat
 from typing import Annotated, Any
 
@@ -11,10 +13,14 @@ from api.cli.options import DEFAULT_URL, AsJson, IfDoubled, Key, TimeColumn, Tim
 from api.cli.output import note, show, show_json, table, utc_time
 from api.cli.points import Choices, Doubled, read
 from api.cli.times import Unit, parse_one
-from api.cli.verdicts import ANOMALY_FOUND, label, print_verdict
+from api.cli.verdicts import ANOMALY_FOUND, exit_with, label, not_judged, print_verdict
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
 from shared.wording import counted
+
+TOO_FEW = (
+    "The detector knows too few values before them: send the points since the end of the training data, or fit it."
+)
 
 
 def predict(
@@ -44,6 +50,8 @@ def predict(
 ) -> None:
     """Score one point, or all points of a file.
 
+    If a point cannot be judged, because too few values before it are known, the exit code is 6.
+
     [bold]tsad predict boiler --value 35.5 --at 2026-01-31T12:00:00Z --explain[/]
 
     [bold]tsad predict boiler --file new.csv --fail-on-anomaly[/]
@@ -53,18 +61,37 @@ def predict(
     series_id = check_series_id(series)
     with Client(url, key) as client:
         if value is not None:
-            point: dict[str, Any] = {"timestamp": time_of(at, unit), "value": value}
-            body = point | ({"context": context} if context else {})
-            verdict = client.post(f"/predict/{series_id}", body, version=version, explain=str(explain).lower())
-            print_verdict(point["timestamp"], value, verdict, as_json=as_json)
-            anomalies = int(verdict["anomaly"])
+            timestamp = time_of(at, unit)
+            body: dict[str, Any] = {"timestamp": timestamp, "value": finite(value)}
+            if context:
+                body["context"] = [finite(number) for number in context]
+            verdict = _verdict(client, series_id, body, version, explain=explain)
+            print_verdict(timestamp, value, verdict, as_json=as_json)
+            verdicts = [verdict["anomaly"]]
         else:
             points = read(file, Choices(time_column, value_column, unit, doubled))
             note(*points.notes)
-            verdicts = client.post(f"/predict/{series_id}/batch", points.body(), version=version)
-            anomalies = _show_batch(points.body(), verdicts, include_normal=include_normal, as_json=as_json)
-    if anomalies and fail_on_anomaly:
-        raise typer.Exit(ANOMALY_FOUND)
+            answer = client.post(f"/predict/{series_id}/batch", points.body(), version=version)
+            _show_batch(points.body(), answer, include_normal=include_normal, as_json=as_json)
+            verdicts = answer["anomaly"]
+    exit_with(anomaly=True in verdicts, unjudged=None in verdicts, fail_on_anomaly=fail_on_anomaly)
+
+
+def finite(number: float) -> float:
+    """Return the number; raise `InputError` for NaN or infinity, which cannot be judged."""
+    if not math.isfinite(number):
+        raise InputError(Code.NOT_FINITE, f"{number} is not a finite number, so it cannot be judged.")
+    return number
+
+
+def _verdict(client: Client, series_id: str, body: dict[str, Any], version: str, *, explain: bool) -> Mapping[str, Any]:
+    """Return the verdict on a point, or what stands for it if too few values before the point are known."""
+    try:
+        return client.post(f"/predict/{series_id}", body, version=version, explain=str(explain).lower())
+    except InputError as error:
+        if error.code is not Code.CONTEXT_REQUIRED:
+            raise
+        return not_judged(error.detail)
 
 
 def time_of(text: str, unit: Unit | None = None) -> int:
@@ -72,21 +99,27 @@ def time_of(text: str, unit: Unit | None = None) -> int:
     return parse_one(text, unit) if text else int(time.time())
 
 
-def _show_batch(points: dict[str, Any], verdicts: dict[str, Any], *, include_normal: bool, as_json: bool) -> int:
-    """Print the requested points; return the number of anomalies."""
+def _show_batch(points: dict[str, Any], verdicts: Mapping[str, Any], *, include_normal: bool, as_json: bool) -> None:
+    """Print the requested points, then how many are anomalies, and how many were not judged."""
     names = ("timestamp", "value", "anomaly", "score", "expected", "lower", "upper")
     columns = [points["timestamps"], points["values"], *(verdicts[name] for name in names[2:])]
     rows = [row for row in zip(*columns, strict=True) if include_normal or as_json or row[2]]
     if as_json:
         for row, version in zip(rows, repeat(verdicts["model_version"])):
-            show_json({**dict(zip(names, row, strict=True)), "model_version": version})
+            reason = {"reason": TOO_FEW} if row[2] is None else {}
+            show_json({**dict(zip(names, row, strict=True)), **reason, "model_version": version})
     elif rows:
         show(table(("time", *names[1:]), ((utc_time(row[0]), row[1], label(row[2]), *row[3:]) for row in rows)))
-    anomalies: int = verdicts["anomaly"].count(True)
-    unknown = verdicts["anomaly"].count(None)
+    unjudged = [
+        timestamp for timestamp, anomaly in zip(columns[0], verdicts["anomaly"], strict=True) if anomaly is None
+    ]
+    anomalies, judged = verdicts["anomaly"].count(True), len(columns[0]) - len(unjudged)
     note(
         f"Version {verdicts['model_version']} ({verdicts['detector']}): "
-        f"{counted(anomalies, 'anomaly', 'anomalies')} in {counted(len(columns[0]), 'point')}"
-        + (f"; {counted(unknown, 'point')} with too few previous values to be scored" if unknown else "")
+        f"{counted(anomalies, 'anomaly', 'anomalies')} in {counted(judged, 'judged point' if unjudged else 'point')}"
     )
-    return anomalies
+    if unjudged:
+        note(
+            f"Not judged: {counted(len(unjudged), 'point')} of {len(columns[0]):,}, "
+            f"{utc_time(unjudged[0])} to {utc_time(unjudged[-1])}. {TOO_FEW}"
+        )

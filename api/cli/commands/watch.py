@@ -4,31 +4,38 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
-from api.cli.client import Client
-from api.cli.options import DEFAULT_URL, AsJson, Key, TimeUnit, Url, Version
-from api.cli.output import note
-from api.cli.times import Unit, is_number, parse_one
-from api.cli.verdicts import ANOMALY_FOUND, print_verdict
+from api.cli.client import Client, segment
+from api.cli.options import DEFAULT_URL, AsJson, Key, Patience, TimeUnit, Url, Version
+from api.cli.output import flush, note, utc_time
+from api.cli.patience import PatientClient
+from api.cli.points import MISSING
+from api.cli.times import Unit, is_number, is_time, parse_one
+from api.cli.verdicts import ANOMALY_FOUND, exit_with, not_judged, print_verdict
 from shared.domain.series import check_series_id
-from shared.errors import Code, InputError, TsadError
+from shared.errors import Code, InputError
 
 MAX_CONTEXT = 4096  # the default of MAX_CONTEXT_POINTS
+ABOUT_THE_POINT = (Code.INVALID_FILE, Code.INVALID_TIMESTAMP, Code.INVALID_REQUEST)
 
 
 def watch(
     series: Annotated[str, typer.Argument(help="Id of the series.")],
     *,
-    only_anomalies: Annotated[bool, typer.Option("--only-anomalies", help="Print only anomalies.")] = False,
+    only_anomalies: Annotated[
+        bool,
+        typer.Option("--only-anomalies", help="Print only anomalies, and where points stop or start being judged."),
+    ] = False,
     version: Version = "latest",
     unit: TimeUnit = None,
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help=f"Exit with code {ANOMALY_FOUND} at the first anomaly.")
     ] = False,
+    timeout: Patience = 900,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
@@ -37,68 +44,94 @@ def watch(
 
     A line is TIME,VALUE, or VALUE alone for the current time, or {"timestamp": …, "value": …}.
     tsad keeps recent values for detectors that need them to score a point.
-    Invalid lines are reported and skipped.
+    A point that cannot be judged is printed with the reason; the exit code at the end is then 6.
+    Invalid lines are reported and skipped. A restart of the API only delays verdicts.
 
     [bold]tail -f boiler.csv | tsad watch boiler --only-anomalies[/]
     """
-    path = f"/predict/{check_series_id(series)}"
-    with Client(url, key) as client:
-        recent: deque[float] = deque(maxlen=context_points(client, series, version))
-        for line in sys.stdin:
+    with PatientClient(url, key, timeout) as client:
+        judge = Judge(client, check_series_id(series), version)
+        was_judged = all_judged = True
+        for number, line in enumerate(sys.stdin or (), 1):
             try:
                 for timestamp, value in points_of(line, unit):
-                    verdict = score(client, path, version, timestamp, value, list(recent))
-                    recent.append(value)
-                    if verdict["anomaly"] or not only_anomalies:
-                        report(timestamp, value, verdict, as_json=as_json)
-                    if verdict["anomaly"] and fail_on_anomaly:
-                        raise typer.Exit(ANOMALY_FOUND)
+                    verdict = judge.verdict(timestamp, value)
+                    is_judged = verdict["anomaly"] is not None
+                    if verdict["anomaly"] or not only_anomalies or is_judged is not was_judged:
+                        print_verdict(timestamp, value, verdict, as_json=as_json)
+                        flush()
+                    exit_with(anomaly=bool(verdict["anomaly"]), unjudged=False, fail_on_anomaly=fail_on_anomaly)
+                    was_judged, all_judged = is_judged, all_judged and is_judged
             except InputError as error:
-                note(error.detail)
+                if error.code not in ABOUT_THE_POINT:
+                    raise
+                note(f"Line {number} was skipped: {error.detail}")
+        exit_with(anomaly=False, unjudged=not all_judged, fail_on_anomaly=fail_on_anomaly)
 
 
-def context_points(client: Client, series: str, version: str) -> int:
-    """Return how many previous values the detector of this version may use."""
-    name = client.get(f"/series/{check_series_id(series)}/versions/{version}")["detector"]
-    by_detector = {detector["name"]: detector["context_points"] for detector in client.get("/detectors")["detectors"]}
-    return min(int(by_detector.get(name, 0)), MAX_CONTEXT)
+class Judge:
+    """Asks the API for verdicts, with the recent values that the detector of the version may use."""
+
+    def __init__(self, client: Client, series_id: str, version: str) -> None:
+        self._client = client
+        self._series_id = series_id
+        self._version = version
+        self._recent: deque[float | None] = deque(maxlen=self._context_points())
+
+    def verdict(self, timestamp: int, value: float | None) -> Mapping[str, Any]:
+        """Return the verdict; its `anomaly` is None for a point that cannot be judged, and `reason` says why.
+
+        Raises `InputError` for a point from before the training data: its line means something else.
+        """
+        if timestamp < self._first_timestamp:
+            raise InputError(
+                Code.INVALID_FILE,
+                f"{utc_time(timestamp)} is before the training data, which begins {utc_time(self._first_timestamp)}. "
+                "A line is TIME,VALUE, with a point as decimal separator.",
+            )
+        verdict = self._verdict(timestamp, value)
+        self._recent.append(value)
+        return verdict
+
+    def _verdict(self, timestamp: int, value: float | None) -> Mapping[str, Any]:
+        if value is None:
+            return not_judged("the line has no value.")
+        body: dict[str, Any] = {"timestamp": timestamp, "value": value}
+        if self._recent:
+            body["context"] = list(self._recent)
+        try:
+            return self._client.post(f"/predict/{self._series_id}", body, version=self._version)
+        except InputError as error:
+            if error.code is not Code.CONTEXT_REQUIRED:
+                raise
+            return not_judged(error.detail.partition(" Send ")[0])  # `watch` itself sends the values that it has read
+
+    def _context_points(self) -> int:
+        """Return how many previous values the detector may use, and remember when the training data begins."""
+        row = self._client.get(f"/series/{self._series_id}/versions/{segment(self._version)}")
+        self._first_timestamp = int(row["first_timestamp"])
+        detectors = self._client.get("/detectors")["detectors"]
+        by_name = {detector["name"]: int(detector["context_points"]) for detector in detectors}
+        return min(by_name.get(row["detector"], MAX_CONTEXT), MAX_CONTEXT)
 
 
-def score(client: Client, path: str, version: str, timestamp: int, value: float, recent: list[float]) -> dict[str, Any]:
-    """Return the verdict; its `anomaly` is None while recent and training values are too few for the detector."""
-    body: dict[str, Any] = {"timestamp": timestamp, "value": value} | ({"context": recent} if recent else {})
-    try:
-        answer: dict[str, Any] = client.post(path, body, version=version)
-    except TsadError as error:
-        if error.code is not Code.CONTEXT_REQUIRED:
-            raise
-        return {"anomaly": None, "reason": error.detail}
-    return answer
-
-
-def points_of(line: str, unit: Unit | None) -> Iterator[tuple[int, float]]:
-    """Yield the point of a line; nothing for an empty line or a header."""
-    text = line.strip()
+def points_of(line: str, unit: Unit | None) -> Iterator[tuple[int, float | None]]:
+    """Yield the point of a line, with None for a missing value; nothing for an empty line or a header."""
+    text = line.strip().lstrip("\ufeff")
     if not text:
         return
     if text.startswith("{"):
         time_text, value = _parse_json(text)
     else:
         time_text, _, value = text.rpartition(",")
+    if time_text and is_time(time_text.strip()) and value.strip().lower() in MISSING:
+        yield parse_one(time_text.strip(), unit), None
+        return
     if not is_number(value):
         if any(character.isdigit() for character in text):
             raise InputError(Code.INVALID_FILE, f"{text[:60]!r} is not a valid point: write TIME,VALUE or VALUE.")
         return
     yield parse_one(time_text.strip(), unit) if time_text else int(time.time()), float(value)
-
-
-def report(timestamp: int, value: float, verdict: dict[str, Any], *, as_json: bool) -> None:
-    """Print a verdict and flush: the output may be a pipe whose reader acts on each line."""
-    if verdict["anomaly"] is None and not as_json:
-        note(str(verdict["reason"]))
-    else:
-        print_verdict(timestamp, value, verdict, as_json=as_json)
-    sys.stdout.flush()
 
 
 def _parse_json(text: str) -> tuple[str, str]:

@@ -53,8 +53,11 @@ class TrainingEnd:
         return cls(series.values[-points:].copy(), int(series.timestamps[-1]), interval_s)
 
     def needs(self, points: int) -> Need:
-        """Return the need of a detector that judges a value by the `points` values before it."""
-        return Need(points, self.tail, self.last_timestamp, self.interval_s)
+        """Return the need of a detector that judges a value by the `points` values before it.
+
+        A detector that learned from fewer values has never seen more of them before a point, so it needs no more.
+        """
+        return Need(min(points, len(self.tail)), self.tail, self.last_timestamp, self.interval_s)
 
 
 @dataclass(frozen=True, slots=True)

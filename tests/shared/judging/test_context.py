@@ -65,8 +65,16 @@ def test_missing_recent_values_repeat_the_known_value_before_them() -> None:
     assert context(far, nan, nan).values.tolist() == [0.0, 0.0]
 
 
-def test_a_point_inside_the_training_data_has_only_recent_values() -> None:
-    assert values_of(context(LAST, 1.0)) == [1.0]
+def test_a_point_at_the_end_of_the_training_data_has_the_training_values_before_it() -> None:
+    tail = NEED.tail.tolist()
+    assert values_of(context(LAST)) == [None, *tail[:-1]]
+    assert values_of(context(LAST - MINUTE)) == [None, None, *tail[:-2]]
+    assert values_of(context(LAST, 1.0)) == [None, *tail[:-2], 1.0]
+    assert context(LAST - MINUTE).values[:2].tolist() == tail[:1] * 2
+
+
+def test_a_point_far_inside_the_training_data_has_only_recent_values() -> None:
+    assert values_of(context(LAST - 2 * MINUTE, 1.0)) == [1.0]
     assert values_of(context(LAST - 30 * MINUTE)) == []
 
 
@@ -89,7 +97,7 @@ def test_a_context_is_never_too_long_and_ends_with_the_recent_values(
     padded = context_of(need, LAST + distance, values)
     assert len(padded.values) <= max(points, count)
     assert padded.values[len(padded.values) - count :].tolist() == values.tolist()
-    assert padded.missing.sum() == padded.missed <= max_missing(points)
+    assert padded.missing.sum() == padded.missed + padded.forgotten <= max_missing(points)
 
 
 @pytest.mark.parametrize(
