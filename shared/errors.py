@@ -45,6 +45,18 @@ class Code(StrEnum):
     UNKNOWN_PARAMETER = "unknown_parameter"
     INVALID_PARAMETER = "invalid_parameter"
     CONTEXT_REQUIRED = "context_required"  # the detector needs more previous values than the request has
+    # stored points, watches and alerts
+    TOO_NEW = "too_new"  # the timestamp is later than the clock by more than FUTURE_SLACK_S
+    TOO_OLD = "too_old"  # the point would be deleted soon, by KEEP_POINTS_DAYS
+    SERIES_LIMIT = "series_limit"  # MAX_STREAMS series have stored points
+    STREAM_BUSY = "stream_busy"  # the series was deleted and begun again, over and over
+    STREAM_NOT_FOUND = "stream_not_found"  # no points of the series are stored
+    INVALID_WATCH = "invalid_watch"
+    WATCH_NOT_FOUND = "watch_not_found"
+    PREFIX_TAKEN = "prefix_taken"  # another watch has this prefix
+    INVALID_SPAN = "invalid_span"
+    SPAN_NOT_FOUND = "span_not_found"
+    ALERT_NOT_FOUND = "alert_not_found"
     # the queue
     QUEUE_FULL = "queue_full"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"  # the key belongs to a different request

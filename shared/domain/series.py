@@ -18,6 +18,7 @@ LAST_TIMESTAMP = 253_402_300_799  # 9999-12-31T23:59:59Z
 Timestamps = NDArray[np.int64]
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Indices = NDArray[np.intp]
 
 _SERIES_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 

@@ -1,0 +1,1 @@
+"""Rules that turn verdicts on a stream of points into alerts. They are pure: callers pass the time."""

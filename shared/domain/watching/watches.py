@@ -1,0 +1,230 @@
+"""A watch: the rule by which points of all series with a prefix become alerts, and by which the series are fitted."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.domain import detectors
+from shared.domain.detectors.parameters import complete
+from shared.domain.watching import durations
+from shared.errors import Code, Flaw, InputError
+
+MAX_OF = 64  # bits of recent verdicts that a stream keeps
+DIRECTIONS = ("both", "up", "down")
+AUTO, OFF = "auto", "off"
+FIELDS = (
+    "prefix", "detector", "parameters", "window", "open", "close", "merge_within", "gates", "silence", "notify_within",
+)  # fmt: skip
+NOT_YET = {  # fields of the document that have no effect in this release
+    "notify": "notices are recorded, but not sent yet",
+    "refit": "scheduled fits do not work yet: send fits yourself",
+    "keep_versions": "use the setting KEEP_VERSIONS",
+    "timezone": "it only concerns refit, which does not work yet",
+}
+_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A valid watch. All durations are in seconds."""
+
+    name: str
+    prefix: str
+    detector: str = "auto"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    window_s: int = 28 * 86_400  # that automatic fits learn from
+    anomalies: int = 2  # of the last `of` points open an alert,
+    of: int = 3
+    at_once: float | None = 3.0  # or one point with this score
+    normal: int = 5  # points in a row below `below` end an alert,
+    below: float = 0.8
+    after_s: int = 7 * 86_400  # or this time without an anomaly
+    merge_within_s: int = 1_800  # an anomaly this soon after the end continues the alert
+    direction: str = "both"  # of deviations that count
+    min_abs: float | None = None  # smallest distance from the expected value that counts
+    silence: str | int = AUTO  # auto, off, or seconds without points
+    notify_within_s: int = 3_600  # an alert whose newest anomaly arrived later than this is quiet
+    paused: bool = False
+    revision: int = 0
+
+    def document(self) -> dict[str, Any]:
+        """Return the complete document, from which `parse` makes the same watch."""
+        written = durations.written
+        return {
+            "prefix": self.prefix,
+            "detector": self.detector,
+            "parameters": dict(self.parameters),
+            "window": written(self.window_s),
+            "open": {"anomalies": self.anomalies, "of": self.of, "at_once": self.at_once},
+            "close": {"normal": self.normal, "below": self.below, "after": written(self.after_s)},
+            "merge_within": written(self.merge_within_s),
+            "gates": {"direction": self.direction, "min_abs": self.min_abs},
+            "silence": written(self.silence) if isinstance(self.silence, int) else self.silence,
+            "notify_within": written(self.notify_within_s),
+        }
+
+
+def check_name(name: str) -> str:
+    """Return the name of a watch; raise `InputError` if it is invalid."""
+    if not _NAME.fullmatch(name):
+        reason = "The name of a watch has 1 to 100 letters, digits, dots, dashes and underscores."
+        raise InputError(Code.INVALID_WATCH, reason, flaws=[Flaw(("name",), reason)])
+    return name
+
+
+def parse(
+    name: str, document: Any, *, max_window_s: float, paused: bool = False, revision: int = 0, stored: bool = False
+) -> Watch:
+    """Return the watch of a document; raise an `InputError` that names each wrong field.
+
+    stored: the document was valid when it was stored, maybe by another release: ignore unknown fields.
+    """
+    reader = _Reader({} if stored else NOT_YET)
+    fields = reader.fields(document, (), FIELDS, ignore=stored)
+    opened = reader.fields(fields.get("open", {}), ("open",), ("anomalies", "of", "at_once"), ignore=stored)
+    closed = reader.fields(fields.get("close", {}), ("close",), ("normal", "below", "after"), ignore=stored)
+    gates = reader.fields(fields.get("gates", {}), ("gates",), ("direction", "min_abs"), ignore=stored)
+    default = Watch(name, "")
+    of = reader.integer(opened, ("open", "of"), default.of, 1, MAX_OF)
+    anomalies = reader.integer(opened, ("open", "anomalies"), min(default.anomalies, of), 1, MAX_OF)
+    if anomalies > of:
+        reader.flaw(("open", "anomalies"), f"must not exceed open.of, which is {of}")
+    detector, parameters = reader.method(fields)
+    watch = Watch(
+        name=name,
+        prefix=reader.prefix(fields),
+        detector=detector,
+        parameters=parameters,
+        window_s=reader.duration(fields, ("window",), min(default.window_s, int(max_window_s)), 60, max_window_s),
+        anomalies=anomalies,
+        of=of,
+        at_once=reader.number(opened, ("open", "at_once"), default.at_once, 1.0),
+        normal=reader.integer(closed, ("close", "normal"), default.normal, 1, 10_000),
+        below=reader.number(closed, ("close", "below"), default.below, 0.0, 1.0) or default.below,
+        after_s=reader.duration(closed, ("close", "after"), default.after_s, 60, 366 * 86_400),
+        merge_within_s=reader.duration(fields, ("merge_within",), default.merge_within_s, 0, 366 * 86_400),
+        direction=reader.choice(gates, ("gates", "direction"), DIRECTIONS),
+        min_abs=reader.number(gates, ("gates", "min_abs"), None, 0.0),
+        silence=reader.silence(fields),
+        notify_within_s=reader.duration(fields, ("notify_within",), default.notify_within_s, 1, 366 * 86_400),
+        paused=paused,
+        revision=revision,
+    )
+    reader.check()
+    return watch
+
+
+def watch_of(series_id: str, watches: Sequence[Watch]) -> Watch | None:
+    """Return the watch with the longest prefix of the id. watches: sorted by `by_prefix`."""
+    return next((watch for watch in watches if series_id.startswith(watch.prefix)), None)
+
+
+def by_prefix(watches: Sequence[Watch]) -> list[Watch]:
+    """Sort watches, the longest prefix first."""
+    return sorted(watches, key=lambda watch: (-len(watch.prefix), watch.prefix))
+
+
+class _Reader:
+    """Reads the fields of a document and collects their flaws."""
+
+    def __init__(self, not_yet: Mapping[str, str]) -> None:
+        self._not_yet = not_yet
+        self._flaws: list[Flaw] = []
+
+    def flaw(self, loc: tuple[str, ...], reason: str) -> None:
+        self._flaws.append(Flaw(loc, reason))
+
+    def check(self) -> None:
+        """Raise an `InputError` if there are any flaws."""
+        if self._flaws:
+            listed = "; ".join(f"{'.'.join(map(str, flaw.loc)) or 'the document'} {flaw.msg}" for flaw in self._flaws)
+            raise InputError(Code.INVALID_WATCH, f"The watch is invalid: {listed}."[:2_000], flaws=self._flaws)
+
+    def fields(
+        self, value: object, loc: tuple[str, ...], known: Sequence[str], *, ignore: bool = False
+    ) -> Mapping[str, Any]:
+        """Return the fields of an object; unknown ones are flaws."""
+        if not isinstance(value, Mapping):
+            self.flaw(loc, "must be an object")
+            return {}
+        for name in value:
+            if name in self._not_yet and not loc:
+                self.flaw((name,), f"is not supported in this release: {self._not_yet[name]}")
+            elif name not in known and not ignore:
+                self.flaw((*loc, str(name)[:64]), "is unknown")
+        return value
+
+    def integer(self, fields: Mapping[str, Any], loc: tuple[str, ...], default: int, least: int, most: int) -> int:
+        value = fields.get(loc[-1], default)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            self.flaw(loc, f"must be a whole number from {least} to {most:,}")
+            return default
+        return value
+
+    def number(
+        self, fields: Mapping[str, Any], loc: tuple[str, ...], default: float | None, above: float, most: float = 1e300
+    ) -> float | None:
+        value = fields.get(loc[-1], default)
+        if value is None and loc[-1] != "below":
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= most:
+            limit = f" and at most {most:g}" if most < 1e300 else ""
+            self.flaw(loc, f"must be a number greater than {above:g}{limit}")
+            return default
+        return float(value)
+
+    def duration(self, fields: Mapping[str, Any], loc: tuple[str, ...], default: int, least: float, most: float) -> int:
+        value = fields.get(loc[-1])
+        if loc[-1] not in fields:
+            return default
+        seconds = durations.parse(value)
+        if seconds is None:
+            self.flaw(loc, durations.RULE)
+            return default
+        if not least <= seconds <= most:
+            bounds = f"{durations.written(int(least))} to {durations.written(int(most))}"
+            hint = " (KEEP_POINTS_DAYS)" if loc == ("window",) else ""
+            self.flaw(loc, f"must be from {bounds}{hint}")
+            return default
+        return seconds
+
+    def choice(self, fields: Mapping[str, Any], loc: tuple[str, ...], choices: Sequence[str]) -> str:
+        value = fields.get(loc[-1], choices[0])
+        if value not in choices:
+            self.flaw(loc, f"must be one of {', '.join(choices)}")
+            return choices[0]
+        return str(value)
+
+    def prefix(self, fields: Mapping[str, Any]) -> str:
+        value = fields.get("prefix")
+        if not isinstance(value, str) or not _PREFIX.fullmatch(value):
+            self.flaw(("prefix",), "must be 0 to 128 letters, digits, dots, dashes and underscores")
+            return ""
+        return value
+
+    def silence(self, fields: Mapping[str, Any]) -> str | int:
+        value = fields.get("silence", AUTO)
+        if value in (AUTO, OFF):
+            return str(value)
+        seconds = durations.parse(value)
+        if seconds is None or not 1 <= seconds <= 366 * 86_400:
+            self.flaw(("silence",), "must be auto, off, or a duration from 1s to 366d, as in 10m")
+            return AUTO
+        return seconds
+
+    def method(self, fields: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        """Return the detector and its parameters as given, after checking them."""
+        name, parameters = fields.get("detector", "auto"), fields.get("parameters", {})
+        if not isinstance(parameters, Mapping):
+            self.flaw(("parameters",), "must be an object")
+            parameters = {}
+        try:
+            detector = detectors.named(name if isinstance(name, str) else "")
+            complete(detector.parameters, parameters)
+        except InputError as error:
+            loc = error.flaws[0].loc if error.flaws else ("detector",)
+            self.flaw(tuple(map(str, loc)), error.detail.rstrip("."))
+            return "auto", {}
+        return detector.name, parameters

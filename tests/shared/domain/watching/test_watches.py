@@ -1,0 +1,96 @@
+"""Documents of watches: complete defaults, and a flaw for every wrong field."""
+
+from typing import Any
+
+import pytest
+
+from shared.domain.watching.watches import Watch, by_prefix, parse, watch_of
+from shared.errors import Code, InputError
+
+DAY = 86_400
+COMPLETE = {
+    "prefix": "plant7.",
+    "detector": "auto",
+    "parameters": {},
+    "window": "28d",
+    "open": {"anomalies": 2, "of": 3, "at_once": 3.0},
+    "close": {"normal": 5, "below": 0.8, "after": "7d"},
+    "merge_within": "30m",
+    "gates": {"direction": "both", "min_abs": None},
+    "silence": "auto",
+    "notify_within": "1h",
+}
+
+
+def flaws_of(document: Any) -> dict[str, str]:
+    with pytest.raises(InputError) as raised:
+        parse("w", document, max_window_s=35 * DAY)
+    assert raised.value.code == Code.INVALID_WATCH
+    return {".".join(map(str, flaw.loc)): flaw.msg for flaw in raised.value.flaws}
+
+
+def test_a_prefix_alone_is_a_complete_watch_and_its_document_makes_the_same_watch() -> None:
+    watch = parse("w", {"prefix": "plant7."}, max_window_s=35 * DAY)
+    assert watch.document() == COMPLETE
+    assert parse("w", watch.document(), max_window_s=35 * DAY) == watch
+
+
+@pytest.mark.parametrize(
+    ("change", "location", "reason"),
+    [
+        ({"prefix": "a b"}, "prefix", "letters"),
+        ({"prefix": None}, "prefix", "letters"),
+        ({"opne": {}}, "opne", "unknown"),
+        ({"open": {"anomalies": 4}}, "open.anomalies", "must not exceed open.of"),
+        ({"open": {"of": 65}}, "open.of", "from 1 to 64"),
+        ({"open": {"anomalies": True}}, "open.anomalies", "whole number"),
+        ({"open": {"at_once": 1}}, "open.at_once", "greater than 1"),
+        ({"open": {"at_once": float("nan")}}, "open.at_once", "greater than 1"),
+        ({"open": []}, "open", "object"),
+        ({"open": {"often": 1}}, "open.often", "unknown"),
+        ({"close": {"below": None}}, "close.below", "greater than 0"),
+        ({"close": {"below": 1.5}}, "close.below", "at most 1"),
+        ({"close": {"after": "7 days"}}, "close.after", "as in 30m"),
+        ({"window": "36d"}, "window", "KEEP_POINTS_DAYS"),
+        ({"merge_within": 30}, "merge_within", "as in 30m"),
+        ({"gates": {"direction": "sideways"}}, "gates.direction", "both, up, down"),
+        ({"gates": {"min_abs": 0}}, "gates.min_abs", "greater than 0"),
+        ({"silence": "0s"}, "silence", "auto, off"),
+        ({"silence": None}, "silence", "auto, off"),
+        ({"notify_within": "0s"}, "notify_within", "1s to 366d"),
+        ({"detector": "outo"}, "detector", "Available detectors"),
+        ({"detector": 3}, "detector", "Available detectors"),
+        ({"parameters": {"alarm_rate": "often"}}, "parameters.alarm_rate", "1 per day"),
+        ({"parameters": {"alarm_rat": "off"}}, "parameters.alarm_rat", ""),
+        ({"parameters": []}, "parameters", "object"),
+        ({"notify": {"receivers": ["oncall"]}}, "notify", "not sent yet"),
+        ({"refit": {"every": "1d"}}, "refit", "not supported"),
+        ({"keep_versions": 3}, "keep_versions", "KEEP_VERSIONS"),
+        ({"timezone": "Europe/Berlin"}, "timezone", "not supported"),
+    ],
+)
+def test_a_wrong_field_is_named(change: dict[str, Any], location: str, reason: str) -> None:
+    flaws = flaws_of({"prefix": "a.", **change})
+    assert list(flaws) == [location]
+    assert reason in flaws[location]
+
+
+def test_all_wrong_fields_are_named_at_once() -> None:
+    assert set(flaws_of({"open": {"of": 0}, "x": 1, "silence": 1})) == {"prefix", "open.of", "x", "silence"}
+    assert set(flaws_of([])) == {"", "prefix"}
+
+
+def test_a_stored_document_of_another_release_is_read() -> None:
+    document = COMPLETE | {"refit": {"every": "1d"}, "new": 1, "window": "10d"}
+    assert parse("w", document, max_window_s=35 * DAY, stored=True).window_s == 10 * DAY
+
+
+def test_the_longest_prefix_wins() -> None:
+    watches = by_prefix([Watch("all", ""), Watch("plant", "plant7."), Watch("pumps", "plant7.pump")])
+    names = {
+        series_id: watch.name
+        for series_id in ("plant7.pump3", "plant7.x", "cpu")
+        if (watch := watch_of(series_id, watches))
+    }
+    assert names == {"plant7.pump3": "pumps", "plant7.x": "plant", "cpu": "all"}
+    assert watch_of("cpu", watches[:2]) is None
