@@ -19,7 +19,8 @@ class Scope(StrEnum):
 
     READ = "read"  # read everything, and predict
     FIT = "fit"  # send fits, cancel and retry their jobs
-    ADMIN = "admin"  # pin and delete versions and series
+    WRITE = "write"  # send points, acknowledge alerts and mark spans
+    ADMIN = "admin"  # configure watches; pin and delete versions, series and points
 
 
 @dataclass(frozen=True, slots=True)

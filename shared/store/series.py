@@ -1,6 +1,7 @@
 """Series: list, count, pin, delete.
 
-Rows are locked in the order fit_jobs, series, versions, and the advisory lock of a series before all of them.
+Rows are locked in the order fit_jobs, series, versions, streams, alerts, and the advisory lock of a series before all
+of them.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from shared.domain.versions import LARGEST_VERSION, SeriesSummary
+from shared.store import alerts, streams
 from shared.store.engine import Session
 from shared.store.latest import latest_rows
 from shared.store.locks import lock_series
@@ -37,7 +39,8 @@ SELECT count(*) FROM series s
 
 _SERIES_SLICE = text("SELECT series_id FROM series WHERE series_id > :after ORDER BY series_id LIMIT :limit")
 
-# --- delete a series: these five in ONE transaction. Job rows, without data, and last_version remain as history. -----
+# --- delete a series: these five, and those for its stream, in ONE transaction ---------------------------------------
+# Job rows, without data, and last_version remain as history.
 
 # Waits for an accept or retry in flight, which the next statement then sees. Later ones wait for this transaction.
 _LOCK_SERIES = text(f"SELECT {lock_series(':series_id')}")
@@ -72,11 +75,12 @@ class Deleted:
     cancelled_job_ids: list[str]
     released_jobs: int  # ended jobs that could have been retried
     versions: list[int]
+    had_stream: bool
 
     @property
     def existed(self) -> bool:
         """Whether the series had anything to delete."""
-        return bool(self.cancelled_job_ids or self.released_jobs or self.versions)
+        return bool(self.cancelled_job_ids or self.released_jobs or self.versions or self.had_stream)
 
 
 def find(session: Session, series_id: str) -> SeriesSummary | None:
@@ -86,12 +90,18 @@ def find(session: Session, series_id: str) -> SeriesSummary | None:
 
 
 def page(session: Session, prefix: str, after: str, limit: int, visible_prefix: str = "") -> list[SeriesSummary]:
-    """Return series that have versions, ordered by id, starting after the id `after`.
+    """Return series that have versions or stored points, ordered by id, starting after the id `after`.
 
     Their ids begin with `prefix`, which the caller requests, and `visible_prefix`, which limits what the caller sees.
     """
     rows = session.execute(_PAGE, {"prefix": prefix, "after": after, "limit": limit, "visible_prefix": visible_prefix})
-    return [_summary(row) for row in rows]
+    learning = map(without_version, streams.learning(session, prefix, after, limit, visible_prefix))
+    return sorted([*map(_summary, rows), *learning], key=lambda summary: summary.series_id)[:limit]
+
+
+def without_version(series_id: str) -> SeriesSummary:
+    """Return the summary of a series that no fit has succeeded for."""
+    return SeriesSummary(series_id, None, None, 0, None, None, None, None, None, None, None)
 
 
 def count(session: Session, visible_prefix: str = "") -> int:
@@ -100,14 +110,20 @@ def count(session: Session, visible_prefix: str = "") -> int:
 
 
 def delete_series(session: Session, series_id: str) -> Deleted:
-    """Cancel the open jobs of a series, release all its data, and delete its pin and its versions."""
+    """Cancel the open jobs of a series, release all its data, and delete its pin, its versions and its stream.
+
+    The stream's alerts are closed; the reconciler deletes its points.
+    """
     parameters = {"series_id": series_id}
     session.execute(_LOCK_SERIES, parameters)
     cancelled = list(session.execute(_CANCEL_OF_SERIES, parameters).scalars())
     released = session.execute(_RELEASE_DATA_OF_SERIES, parameters).rowcount
     session.execute(_UNPIN, parameters)
     versions = sorted(session.execute(_DELETE_VERSIONS, parameters).scalars())
-    return Deleted(cancelled, released, versions)
+    no = streams.mark_deleted(session, series_id)
+    if no is not None:
+        alerts.close_of_streams(session, [no])
+    return Deleted(cancelled, released, versions, had_stream=no is not None)
 
 
 def pin(session: Session, series_id: str, version: int) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +41,7 @@ def contents(
         canceled = api.post("/fit/b", json=ramp()).json()["job_id"]
         api.post(f"/jobs/{canceled}/cancel")
         queued = api.post("/fit/b", json=ramp()).json()["job_id"]
+        assert api.post("/series/a/points", json={"timestamps": recent(3), "values": [1, 50, None]}).status_code == 200
     with installation_sessions.begin() as session:
         session.execute(text("DELETE FROM fit_jobs WHERE status = 'succeeded' AND version = 1"))
     return Contents(queued, canceled)
@@ -53,11 +55,18 @@ def new_installation(installation: Settings, server_url: str, tmp_path: Path) ->
         yield installation.model_copy(update={"database_url": url, **folders})
 
 
+def recent(count: int) -> list[int]:
+    """Return timestamps of the last minutes."""
+    now = int(time.time())
+    return [now - 60 * ago for ago in range(count)][::-1]
+
+
 def rows(settings: Settings, folder: Path) -> dict[str, bytes]:
-    """Return the dump of every table, with sorted rows."""
+    """Return the dump of every table, with sorted rows. A restore changes when streams arrived."""
     sessions = Sessions(make_engine(settings, "tsad-tests"))
     dumped = {}
     with sessions.begin() as session:
+        session.execute(text("UPDATE streams SET arrived_at = '2026-01-01' WHERE arrived_at IS NOT NULL"))
         for name in dump.table_names():
             path = folder / name
             with path.open("wb") as file:
@@ -92,6 +101,12 @@ def test_a_restored_installation_equals_the_original_and_continues_from_there(
         "garbage": 0,
         "api_keys": 0,
         "browser_sessions": 0,
+        "watches": 0,
+        "streams": 1,
+        "points": 3,
+        "alerts": 0,
+        "notices": 0,
+        "spans": 0,
     }
     restored = operate(new_installation, "restore", str(backup))
     assert restored.code == 0, restored.err
@@ -123,13 +138,29 @@ def test_a_backup_of_the_first_release_is_restored_and_migrated(
     operate(installation, "backup", str(tmp_path / "backup"))
     manifest_file = tmp_path / "backup/manifest.json"
     manifest = json.loads(manifest_file.read_text())
-    for table in ("api_keys", "browser_sessions"):
-        del manifest["tables"][table]
+    first_tables = ("fit_jobs", "series", "versions", "garbage")
+    manifest["tables"] = {name: table for name, table in manifest["tables"].items() if name in first_tables}
     manifest_file.write_text(json.dumps(manifest | {"revision": "0001"}))
     restored = operate(new_installation, "restore", str(tmp_path / "backup"))
     assert restored.code == 0, restored.err
-    assert rows(new_installation, tmp_path) == rows(installation, tmp_path)
+    after, before = rows(new_installation, tmp_path), rows(installation, tmp_path)
+    assert {name: after[name] for name in first_tables} == {name: before[name] for name in first_tables}
+    assert not any(after[name] for name in after.keys() - set(first_tables))
     assert files(new_installation) == files(installation)
+
+
+def test_a_backup_without_points_keeps_everything_else(
+    installation: Settings, new_installation: Settings, contents: Contents, operate: Tsad, tmp_path: Path
+) -> None:
+    result = operate(installation, "backup", str(tmp_path / "backup"), "--without-points", "--json")
+    assert "points" not in result.answers[0]["tables"]
+    assert operate(new_installation, "restore", str(tmp_path / "backup")).code == 0
+    after, before = rows(new_installation, tmp_path), rows(installation, tmp_path)
+    assert (after.pop("points"), before.pop("points").count(b"\n")) == (b"", 3)
+    assert after == before
+    with serving(new_installation) as api:
+        answer = api.post("/series/a/points", json={"timestamps": recent(1), "values": [2]}).json()
+        assert (answer["status"], answer["accepted"] + answer["repeated"]) == ("watching", 1)
 
 
 def test_a_restore_into_a_used_installation_changes_nothing(

@@ -19,6 +19,9 @@ from shared.store.engine import Session
 def backup(
     folder: Annotated[Path, typer.Argument(help="Folder to write to; it must be empty or not exist.")],
     *,
+    without_points: Annotated[
+        bool, typer.Option("--without-points", help="Leave out stored points, which are most of the rows.")
+    ] = False,
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +44,8 @@ def backup(
         require_revision(sessions, schema.expected_revision())
         with sessions.begin() as session:
             dump.use_one_snapshot(session)
-            tables = {name: _write_table(session, name, target) for name in dump.table_names()}
+            names = [name for name in dump.table_names() if not (without_points and name == dump.POINTS)]
+            tables = {name: _write_table(session, name, target) for name in names}
             result = copy_artifacts(inspection.references(session), Artifacts.of(settings), target.artifacts)
     manifest = {
         "tsad": __version__,

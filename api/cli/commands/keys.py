@@ -51,7 +51,7 @@ COLUMNS: dict[str, Callable[[ApiKey], object]] = {
 def create(
     *,
     name: Annotated[str, typer.Option(help="Name of the key, such as its owner.")],
-    scopes: Annotated[str, typer.Option(help="Comma-separated scopes: read, fit, admin.")] = "read",
+    scopes: Annotated[str, typer.Option(help="Comma-separated scopes: read, fit, write, admin.")] = "read",
     series_prefix: Annotated[str, typer.Option(help="Limit the key to series ids with this prefix.")] = "",
     expires: Annotated[str, typer.Option(help="Expiry: 90d, 12h, or a date such as 2027-01-31.")] = "",
     first: Annotated[

@@ -10,7 +10,7 @@ from api.cli.installation import installation, open_sessions, with_long_transact
 from api.cli.options import AsJson, HomeFolder
 from shared.artifacts import Artifacts
 from shared.errors import Code, DamagedError, SetupError
-from shared.store import dump, inspection, schema
+from shared.store import dump, inspection, schema, streams
 
 MAX_LISTED = 20
 
@@ -24,6 +24,7 @@ def restore(
     """Restore a backup into an empty installation, all or nothing, then migrate the schema to this release.
 
     The SHA-256 of each file is verified.
+    Streams count as arrived now, so that none is silent because of the restore.
     Without DATABASE_URL, the target is the home of `tsad up`, which is created if needed.
 
     [bold]tsad restore /backups/2026-01-31 --home /srv/tsad[/]
@@ -51,4 +52,6 @@ def restore(
                     f"Missing or damaged in the backup: {', '.join(newly_damaged[:MAX_LISTED])}. Nothing was restored.",
                 )
         schema.migrate(settings.database)
+        with sessions.begin() as session:
+            streams.restart_silence(session)
     print_report(manifest | {"artifacts": result.copied}, "restored from", source, as_json=as_json)

@@ -1,11 +1,10 @@
-"""The tables, which Alembic compares with the database. Triggers and functions are in the migrations."""
+"""Jobs, series, versions and the notes of the collector."""
 
 from sqlalchemy import (
     REAL,
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     Float,
     ForeignKey,
     ForeignKeyConstraint,
@@ -13,7 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -22,23 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "fk": "%(table_name)s_%(column_0_name)s_fkey",
-        "uq": "%(table_name)s_%(column_0_name)s_key",
-        "ix": "%(table_name)s_%(column_0_name)s",
-        "ck": "%(table_name)s_%(constraint_name)s",
-    }
-)
-
-CLOCK = text("clock_timestamp()")  # now() does not advance within a transaction
-SERIES_ID = Text(collation="C")  # ids are ASCII: with bytewise order, a prefix is a range of the index
-
-
-def _moment() -> DateTime:
-    return DateTime(timezone=True)
-
+from shared.store.tables.columns import CLOCK, SERIES_ID, metadata, moment
 
 fit_jobs = Table(
     "fit_jobs",
@@ -56,12 +38,12 @@ fit_jobs = Table(
     Column("attempt", Integer, nullable=False, server_default=text("0")),
     Column("crashes", SmallInteger, nullable=False, server_default=text("0")),
     Column("releases", Integer, nullable=False, server_default=text("0")),
-    Column("available_at", _moment(), nullable=False, server_default=CLOCK),
-    Column("lease_until", _moment()),
+    Column("available_at", moment(), nullable=False, server_default=CLOCK),
+    Column("lease_until", moment()),
     Column("worker", Text),
     Column("progress", REAL, nullable=False, server_default=text("0")),
     Column("revision", Integer, nullable=False, server_default=text("1")),
-    Column("announced_at", _moment(), server_default=CLOCK),
+    Column("announced_at", moment(), server_default=CLOCK),
     Column("announcements", Integer, nullable=False, server_default=text("0")),
     Column("retry_of", Uuid),
     Column("api_key_id", Text, nullable=False, server_default=text("'-'")),
@@ -71,9 +53,9 @@ fit_jobs = Table(
     Column("version", Integer),
     Column("error_code", Text),
     Column("error_detail", Text),
-    Column("created_at", _moment(), nullable=False, server_default=CLOCK),
-    Column("started_at", _moment()),
-    Column("finished_at", _moment()),
+    Column("created_at", moment(), nullable=False, server_default=CLOCK),
+    Column("started_at", moment()),
+    Column("finished_at", moment()),
     CheckConstraint(
         "series_id ~ '^[A-Za-z0-9._-]{1,128}$' AND series_id <> '.' AND position('..' IN series_id) = 0",
         name="series_id",
@@ -167,7 +149,7 @@ versions = Table(  # immutable
     Column("scores_key", Text, nullable=False, unique=True),
     Column("scores_sha256", LargeBinary, nullable=False),
     Column("scores_size", BigInteger, nullable=False),
-    Column("created_at", _moment(), nullable=False, server_default=CLOCK),
+    Column("created_at", moment(), nullable=False, server_default=CLOCK),
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("anomaly_share BETWEEN 0 AND 1", name="anomaly_share"),
     CheckConstraint("octet_length(data_sha256) = 32", name="data_sha256"),
@@ -181,34 +163,5 @@ garbage = Table(  # the collector's notes: keys seen in the store while no row r
     Column("key", Text, primary_key=True),
     Column("series_id", SERIES_ID, nullable=False),
     Column("job_id", Uuid, nullable=False),
-    Column("noted_at", _moment(), nullable=False, server_default=CLOCK, index=True),
-)
-
-api_keys = Table(  # rows are never deleted: once a key has been created, every request needs one
-    "api_keys",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("scopes", ARRAY(Text), nullable=False),
-    Column("series_prefix", SERIES_ID, nullable=False, server_default=text("''")),
-    Column("sha256", LargeBinary, nullable=False, unique=True),
-    Column("previous_sha256", LargeBinary),  # of the token before the last rotation
-    Column("previous_until", _moment()),
-    Column("created_at", _moment(), nullable=False, server_default=CLOCK),
-    Column("expires_at", _moment()),
-    Column("revoked_at", _moment()),
-    CheckConstraint("length(name) BETWEEN 1 AND 100", name="name"),
-    CheckConstraint("cardinality(scopes) > 0 AND scopes <@ '{read,fit,admin}'::text[]", name="scopes"),
-    CheckConstraint("series_prefix ~ '^[A-Za-z0-9._-]{0,128}$'", name="series_prefix"),
-    CheckConstraint("octet_length(sha256) = 32 AND octet_length(previous_sha256) = 32", name="digests"),
-    CheckConstraint("(previous_sha256 IS NULL) = (previous_until IS NULL)", name="previous_ends"),
-)
-
-browser_sessions = Table(
-    "browser_sessions",
-    metadata,
-    Column("sha256", LargeBinary, primary_key=True),
-    Column("key_id", Text, ForeignKey("api_keys.id"), nullable=False),
-    Column("expires_at", _moment(), nullable=False, index=True),
-    CheckConstraint("octet_length(sha256) = 32", name="sha256"),
+    Column("noted_at", moment(), nullable=False, server_default=CLOCK, index=True),
 )
