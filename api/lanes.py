@@ -7,6 +7,7 @@
 | `upkeep` | 2 | reads for the process itself: API keys, and the jobs that waits and streams follow |
 | `probes` | 3 | checks of database, artifact store and Redis for `GET /readyz`, which must not wait for what they check |
 | `batches` | 2 | scoring the points of a batch |
+| `ingest` | 4 | storing and judging pushed points; one thread of them works for all small pushes together |
 | `writers` | 8 | writing training data to the store, concurrently because each file waits for the disk |
 """  # noqa: E501 - a table
 
@@ -24,7 +25,7 @@ from starlette.concurrency import run_in_threadpool
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-STATES, UPKEEP, PROBES, BATCHES, WRITERS = 2, 2, 3, 2, 8
+STATES, UPKEEP, PROBES, BATCHES, INGEST, WRITERS = 2, 2, 3, 2, 4, 8
 
 
 class Lane(Protocol):
@@ -48,6 +49,7 @@ class Lanes:
     upkeep: Lane
     probes: Lane
     batches: Lane
+    ingest: Lane
     writers: ThreadPoolExecutor
     _pools: list[ThreadPoolExecutor]
 
@@ -59,6 +61,7 @@ class Lanes:
         upkeep = ThreadPoolExecutor(UPKEEP, "upkeep")
         probes = ThreadPoolExecutor(PROBES, "probe")
         batches = ThreadPoolExecutor(BATCHES, "batch")
+        ingest = ThreadPoolExecutor(INGEST, "ingest")
         writers = ThreadPoolExecutor(WRITERS, "writer")
         return cls(
             requests=run_in_threadpool,  # type: ignore[arg-type] # its first parameter has a name
@@ -66,8 +69,9 @@ class Lanes:
             upkeep=partial(_run, upkeep),
             probes=partial(_run, probes),
             batches=partial(_run, batches),
+            ingest=partial(_run, ingest),
             writers=writers,
-            _pools=[states, upkeep, probes, batches, writers],
+            _pools=[states, upkeep, probes, batches, ingest, writers],
         )
 
     def close(self) -> None:

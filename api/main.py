@@ -10,7 +10,7 @@ from api import openapi, problems
 from api.chain.prefixes import check_root_path
 from api.chain.slots import HttpOnly, chain
 from api.direct import Direct
-from api.routes import assets, fits, health, jobs, login, pages, plots, predictions, series, versions
+from api.routes import assets, fits, health, jobs, login, pages, plots, points, predictions, series, versions
 from api.services import Services
 from api.stopping import when_stopping
 from shared import __version__, logs
@@ -26,7 +26,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings.of_process("database", "redis")
     logs.configure(settings)
     metrics, tracing = Metrics(), start_tracing(settings, "tsad-api")
-    raw = [*predictions.router.routes, *fits.raw.routes]
+    raw = [*predictions.router.routes, *fits.raw.routes, *points.raw.routes]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -56,7 +56,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     app.include_router(fits.raw)
-    for routes in (predictions, fits, jobs, series, versions, health, pages, login, plots, assets):
+    for routes in (predictions, fits, points, jobs, series, versions, health, pages, login, plots, assets):
         app.include_router(routes.router)
+    app.include_router(points.raw)
     check_root_path(settings.root_path, app.routes)
     return app

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from api.chain.authentication import requires
 from api.problems import MEDIA_TYPE
-from api.schemas import answers, fields, jobs, problems, requests
+from api.schemas import answers, fields, jobs, points, problems, requests
 from api.schemas.examples import BODIES, TEXTS
 from shared.domain import detectors
 from shared.domain.access import Scope
@@ -24,10 +24,15 @@ from shared.domain.series import LAST_TIMESTAMP
 
 SCOPE = "x-scope"
 LINES = "application/x-ndjson"
-TAGS = ("fits", "predictions", "jobs", "series", "versions", "plots", "health")
+TAGS = ("fits", "predictions", "points", "jobs", "series", "versions", "plots", "health")
 
 TEXT = {"schema": {"type": "string"}}
 _TIMESTAMPS = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": LAST_TIMESTAMP}}
+_MOMENTS = {
+    "type": "array",
+    "items": {"anyOf": [_TIMESTAMPS["items"], {"type": "string"}]},
+    "description": "Times of the points in any order: seconds since 1970, or ISO 8601",
+}
 _VALUES = {"type": "array", "items": {"type": "number"}}
 _NULLABLE = {
     "type": "array",
@@ -38,6 +43,8 @@ _COLUMNS = {  # msgspec decodes these fields later, so it does not know their ty
     "FitBody": {"timestamps": _TIMESTAMPS, "values": _VALUES},
     "BulkLine": {"timestamps": _TIMESTAMPS, "values": _VALUES},
     "PointsBody": {"timestamps": _TIMESTAMPS, "values": _NULLABLE},
+    "PushBody": {"timestamps": _MOMENTS, "values": _NULLABLE},
+    "PointLine": {"timestamps": _MOMENTS, "values": _NULLABLE},
 }
 
 _LINKS: dict[type[msgspec.Struct], dict[str, Any]] = {  # from a fit to its job, and from a job to its version
@@ -61,6 +68,7 @@ def operation(
     status: int = 200,
     body: type[msgspec.Struct] | None = None,
     lines: bool = False,
+    lines_in: bool = False,
     also: Mapping[int, tuple[str, type[msgspec.Struct]]] = MappingProxyType({}),
     alternatives: Sequence[str] = (),
     raw_parameters: Sequence[dict[str, Any]] = (),
@@ -69,9 +77,10 @@ def operation(
 
     `answer` is the type of a JSON response, the media type of another response, or None for a response without a body.
     `scope` is the scope that the caller's key must have; None if the route requires none.
-    With `lines`, request and response hold one JSON object per line. `also` describes JSON responses with another
-    status. `alternatives` lists more media types of the response. `raw_parameters` lists constants of
-    `api.schemas.parameters` for parameters that the route reads from the request itself for speed.
+    With `lines`, request and response hold one JSON object per line; with `lines_in`, only the request does. `also`
+    describes JSON responses with another status. `alternatives` lists more media types of the response.
+    `raw_parameters` lists constants of `api.schemas.parameters` for parameters that the route reads from the request
+    itself for speed.
     """
     responses: dict[int | str, dict[str, Any]] = {
         status: _response("Success", answer, lines=lines),
@@ -82,7 +91,7 @@ def operation(
     responses["default"] = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": _reference(problems.Problem)}}}
     extra: dict[str, Any] = {}
     if body:
-        extra["requestBody"] = {"required": not lines, "content": _content(body, lines=lines)}
+        extra["requestBody"] = {"required": not lines, "content": _content(body, lines=lines or lines_in)}
     if raw_parameters:
         extra["parameters"] = list(raw_parameters)
     if scope:
@@ -137,7 +146,7 @@ def install(app: FastAPI) -> None:
 
 
 def _components() -> dict[str, Any]:
-    types = [kind for module in (answers, jobs, problems, requests) for kind in _types_of(module)]
+    types = [kind for module in (answers, jobs, points, problems, requests) for kind in _types_of(module)]
     _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     del components[requests.Body.__name__]
     for name, columns in _COLUMNS.items():

@@ -30,10 +30,13 @@ from shared.store.admissions import MAX_JOBS_PER_ACCEPT
 from shared.store.engine import Sessions, make_engine
 from shared.store.latest import LatestVersions
 from shared.telemetry import Latencies, connect
+from shared.watching.ingesting import Ingest, Taken
+from shared.watching.planning import Push
 
 SERIES_COUNT_CACHE_S = 5.0
 HOLDINGS_CACHE_S = 60.0
 MAX_CACHED_BANDS = 10_000
+MAX_PUSHES_PER_GROUP = 500
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Services:
     probes: Probes
     acceptor: Acceptor
     grouped_fits: Grouped[Fit, Accepted]  # concurrent fits share a transaction
+    ingest: Ingest
+    grouped_pushes: Grouped[Push, Taken]  # concurrent small pushes share a transaction
     series_trained: "Count[int]"
     holdings: "Count[inspection.Holdings]"
     bands: Callable[[Artifact], Band | None]
@@ -76,6 +81,8 @@ class Services:
         keyring.start()
         states = States(artifacts.states, settings.state_cache_bytes)
         announcer = Announcer(make_celery(settings.redis, consumes=False))
+        judged = States(artifacts.states, settings.judge_cache_bytes // 2)
+        ingest = Ingest(sessions, judged, settings, metrics)
         acceptor = Acceptor(sessions, artifacts.data, lanes.writers, announcer.announce, settings)
         return cls(
             settings=settings,
@@ -97,6 +104,8 @@ class Services:
             probes=Probes(sessions, artifacts, client, lanes.probes),
             acceptor=acceptor,
             grouped_fits=Grouped(partial(accept, acceptor), MAX_JOBS_PER_ACCEPT, lanes.requests),
+            ingest=ingest,
+            grouped_pushes=Grouped(ingest, MAX_PUSHES_PER_GROUP, lanes.ingest),
             series_trained=Count(sessions, series.count, SERIES_COUNT_CACHE_S),
             holdings=Count(sessions, inspection.holdings, HOLDINGS_CACHE_S),
             bands=lru_cache(MAX_CACHED_BANDS)(partial(read_band, artifacts.states)),

@@ -49,6 +49,27 @@ class Metrics:
             registry=self.registry,
         )
         self.hits, self.misses = (self.cached_states.labels(result) for result in ("hit", "miss"))
+        self.points = Counter(
+            "tsad_points",
+            "Pushed points: in_order (new), late (after a newer one) or repeated (stored already)",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.refused_points = Counter(
+            "tsad_points_refused", "Pushed points that were refused, by reason", ["code"], registry=self.registry
+        )
+        self.unknown_points = Counter(
+            "tsad_points_unknown",
+            "New points without a verdict, by reason: no_version, in_training, context, gap or state_unavailable",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.notices = Counter(
+            "tsad_notices",
+            "Changes of alerts, by type; quiet is the reason why nobody is notified, or empty",
+            ["type", "quiet"],
+            registry=self.registry,
+        )
         self.retries = Counter("tsad_retries", "Jobs that users retried", registry=self.registry)
         self.job_seconds = Histogram(
             "tsad_job_seconds",

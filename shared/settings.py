@@ -85,6 +85,13 @@ class Settings(BaseSettings):
     max_batch_points: int = Field(100_000, ge=1, description="Maximum points per batch prediction")
     max_context_points: int = Field(4096, ge=0, description="Maximum recent values a prediction may send as context")
     max_bulk_lines: int = Field(10_000, ge=1, description="Maximum fits per bulk request")
+    max_push_points: int = Field(1_000_000, ge=1, description="Maximum points per push")
+    max_streams: int = Field(
+        200_000, ge=1, description="Maximum series with stored points; points of further series are refused"
+    )
+    future_slack_s: float = Field(
+        60, ge=0, description="Seconds by which the timestamp of a pushed point may be later than the clock"
+    )
     max_body_bytes: int = Field(64 * MIB, ge=1024, description="Maximum size of a request body after decompression")
     max_body_bytes_in_flight: int = Field(
         256 * MIB, ge=1024, description="Maximum total size of the bodies one process holds at a time"
@@ -100,6 +107,11 @@ class Settings(BaseSettings):
     )
     state_cache_bytes: int = Field(
         128 * MIB, ge=0, description="Maximum size of the detector states each API process caches"
+    )
+    judge_cache_bytes: int = Field(
+        256 * MIB,
+        ge=0,
+        description="Maximum size of the detector states and previous points each API process caches to judge streams",
     )
     chart_cache_bytes: int = Field(
         64 * MIB, ge=0, description="Maximum size of the training data each API process caches for charts"
@@ -127,6 +139,10 @@ class Settings(BaseSettings):
     keep_versions_days: float = Field(
         0, ge=0, description="Minimum age in days of the versions that KEEP_VERSIONS deletes"
     )
+    keep_points_days: float = Field(
+        35, ge=1, description="Days stored points are kept; each series keeps at least its newest one"
+    )
+    keep_alerts_days: float = Field(400, gt=0, description="Days closed alerts are kept")
     worker_concurrency: int = Field(2, ge=1, description="Concurrent fits per worker")
     worker_niceness: int = Field(
         10, ge=0, le=19, description="Niceness of the processes that fit; a higher value gives other processes priority"

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from api.charts.histories import Excerpt, nullable
+from api.charts.histories import Excerpt
+from api.schemas.answers import nullable
 from shared.domain.series import Timestamps, Values
 
 if TYPE_CHECKING:

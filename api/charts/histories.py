@@ -93,11 +93,6 @@ class History:
         return values
 
 
-def nullable(column: Values) -> list[float | None]:
-    """Return the column for JSON, with None instead of NaN."""
-    return [None if number != number else number for number in column.tolist()]  # noqa: PLR0124 - only NaN differs from itself
-
-
 class Histories:
     """Reads histories, and caches up to `cache_bytes` of them. Histories never change."""
 

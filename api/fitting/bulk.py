@@ -86,7 +86,7 @@ class BulkAnswer(Response):
                 body = decode(_LINE, line)
                 series_id = visible(check_series_id(body.series_id), self._caller)
                 origin = Origin(f"{self._request_id}.{number}", self._caller.key_id, body.idempotency_key)
-                fits[number] = read_body(series_id, body, self._services.settings, origin)
+                fits[number] = read_body(series_id, body, self._services.settings, origin, self._services.sessions)
             except TsadError as error:
                 results[number] = self._result(number, None if body is None else body.series_id[:128], error)
         try:

@@ -14,6 +14,7 @@ from shared.domain.versions import SeriesSummary, Version, series_not_found
 from shared.errors import Code, NotFoundError
 from shared.store import jobs, versions
 from shared.store.engine import Session
+from shared.store.streams import Stream
 
 
 def _job_id(job_id: Annotated[str, Path(description="Id of the job"), WithJsonSchema(JOB_ID_SCHEMA)]) -> str:
@@ -41,12 +42,12 @@ def find_version(services: Services, series_id: str, version: int | None) -> Ver
         return versions.get(session, series_id, version)
 
 
-def check_exists(session: Session, series_id: str, summary: SeriesSummary | None) -> None:
-    """Raise `NotFoundError` for a series without versions, unless one of its jobs still has data to fit.
+def check_exists(session: Session, series_id: str, summary: SeriesSummary | None, stream: Stream | None) -> None:
+    """Raise `NotFoundError` for a series without versions and points, unless one of its jobs still has data to fit.
 
-    A series with neither was never fitted, or was deleted.
+    A series with none of these was never fitted, or was deleted.
     """
-    if summary is None and not jobs.any_holds_data(session, series_id):
+    if summary is None and stream is None and not jobs.any_holds_data(session, series_id):
         raise series_not_found()
 
 

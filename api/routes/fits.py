@@ -4,6 +4,7 @@ import re
 
 import msgspec
 from fastapi import APIRouter, Request
+from msgspec import UNSET
 from starlette.responses import Response
 
 from api.chain.authentication import caller_of
@@ -20,7 +21,7 @@ from api.dependencies import (
     visible,
 )
 from api.fitting.bulk import BulkAnswer
-from api.fitting.decoding import method_of, read
+from api.fitting.decoding import decode_body, method_of, read_body
 from api.following.polling import MAX_WAIT_S
 from api.matching import prefix_of
 from api.openapi import operation
@@ -64,9 +65,12 @@ async def fit(request: Request) -> Response:
     series_id = visible(check_series_id(request.path_params["series_id"]), caller)
     content = await request.body()
     origin = Origin(request_id_of(request), caller.key_id, request.headers.get("idempotency-key"))
-    if len(content) <= SMALL_BODY_BYTES:
-        accepted = await services.grouped_fits(read(series_id, content, services.settings, origin))
-    else:  # decoding is slow, so it must block neither the event loop nor a group of other fits
+    fit_body = decode_body(content) if len(content) <= SMALL_BODY_BYTES else None
+    if fit_body and fit_body.stored is UNSET:
+        accepted = await services.grouped_fits(
+            read_body(series_id, fit_body, services.settings, origin, services.sessions)
+        )
+    else:  # decoding or reading is slow, so it must block neither the event loop nor a group of other fits
         accepted = await services.lanes.requests(_accept, services, series_id, content, origin)
     if wait_s := _preferred_wait(request.headers.get("prefer")):
         await services.poller.wait(accepted.job_id, wait_s)
@@ -105,7 +109,8 @@ async def fit_many(services: ServicesOf, caller: CallerOf, request_id: RequestId
 
 
 def _accept(services: Services, series_id: str, content: bytes, origin: Origin) -> Accepted:
-    return accept_one(services.acceptor, read(series_id, content, services.settings, origin))
+    fit = read_body(series_id, decode_body(content), services.settings, origin, services.sessions)
+    return accept_one(services.acceptor, fit)
 
 
 def _preferred_wait(prefer: str | None) -> int:

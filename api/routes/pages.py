@@ -23,7 +23,7 @@ from shared.domain.detectors.parameters import schema
 from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
 from shared.errors import Code, NotFoundError
-from shared.store import admissions, jobs, versions
+from shared.store import admissions, jobs, streams, versions
 from shared.store import series as series_store
 from shared.store.jobs import JobFilter, Place
 from shared.telemetry import Kind, Latency
@@ -128,7 +128,7 @@ def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cur
     below = version_limit(cursor)
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
-        check_exists(session, series_id, summary)
+        check_exists(session, series_id, summary, streams.read(session, [series_id]).get(series_id))
         rows = versions.page(session, series_id, below, VERSIONS_PER_PAGE + 1)
         newest = _jobs(jobs.page(session, JobFilter(series_id), None, JOBS_OF_SERIES))
     entries, last = split_page(timeline(rows, services.bands), VERSIONS_PER_PAGE)

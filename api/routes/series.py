@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.dependencies import CallerOf, Content, Cursor, IdPrefix, Limit, Prefix, SeriesId, ServicesOf, answer
+from api.intake.answering import stream_answer
 from api.openapi import operation
 from api.routes.cursors import series_before, split_page
 from api.routes.finding import check_exists
@@ -17,7 +18,7 @@ from shared.domain.access import Scope
 from shared.domain.detectors.contract import CAUSAL
 from shared.domain.detectors.parameters import schema
 from shared.domain.versions import SeriesSummary, series_not_found
-from shared.store import jobs, versions
+from shared.store import jobs, streams, versions
 from shared.store import series as series_store
 
 router = APIRouter(tags=["series"])
@@ -29,13 +30,18 @@ _PIN = msgspec.json.Decoder(PinBody)
 def list_series(
     services: ServicesOf, caller: CallerOf, prefix: IdPrefix = "", limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
-    """List the series that have versions, ordered by id."""
+    """List the series that have versions or stored points, ordered by id."""
     after = series_before(cursor)
     with services.sessions.begin() as session:
         summaries = series_store.page(session, prefix, after, limit + 1, caller.series_prefix)
-    page, last = split_page(summaries, limit)
-    next_cursor = last.series_id if last else None
-    return answer(SeriesPage([SeriesAnswer.of(summary) for summary in page], next_cursor))
+        page, last = split_page(summaries, limit)
+        live = streams.read(session, [summary.series_id for summary in page])
+    rules = services.ingest.rulebook.current()
+    listed = [SeriesAnswer.of(summary) for summary in page]
+    for body in listed:
+        if stream := live.get(body.series_id):
+            body.stream = stream_answer(stream, rules, services.settings)
+    return answer(SeriesPage(listed, last.series_id if last else None))
 
 
 @router.get("/series/{series_id}", **operation(SeriesAnswer, scope=Scope.READ))
@@ -43,16 +49,22 @@ def get_series(services: ServicesOf, prefix: Prefix, series_id: SeriesId) -> Res
     """Return one series and its last job, even before its first fit has succeeded."""
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
-        check_exists(session, series_id, summary)
+        stream = streams.read(session, [series_id]).get(series_id)
+        check_exists(session, series_id, summary, stream)
         job = jobs.last_of_series(session, series_id)
-    body = SeriesAnswer.of(summary) if summary else SeriesAnswer.without_versions(series_id)
+    body = SeriesAnswer.of(summary or series_store.without_version(series_id))
+    if stream:
+        body.stream = stream_answer(stream, services.ingest.rulebook.current(), services.settings)
     body.last_job = None if job is None else JobAnswer.of(job, prefix)
     return answer(body)
 
 
 @router.delete("/series/{series_id}", **operation(DeletedSeries, scope=Scope.ADMIN))
 def delete_series(services: ServicesOf, series_id: SeriesId) -> Response:
-    """Delete all versions of a series and cancel its open jobs. Later fits continue the version numbers."""
+    """Delete all versions of a series and its stored points, close its alerts, and cancel its open jobs.
+
+    Later fits continue the version numbers. The id is free at once; the reconciler deletes the points.
+    """
     with services.sessions.begin() as session:
         deleted = series_store.delete_series(session, series_id)
     if not deleted.existed:

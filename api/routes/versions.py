@@ -9,12 +9,12 @@ import msgspec
 from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
-from api.charts.histories import DEFAULT_SHOWN, MAX_SHOWN, MIN_SHOWN, nullable
+from api.charts.histories import DEFAULT_SHOWN, MAX_SHOWN, MIN_SHOWN
 from api.dependencies import Cursor, Limit, SeriesId, ServicesOf, VersionNumber, answer
 from api.openapi import operation
 from api.routes.cursors import split_page, version_limit
 from api.routes.finding import find_version
-from api.schemas.answers import PointsAnswer, TrainingData, VersionAnswer, VersionPage
+from api.schemas.answers import PointsAnswer, TrainingData, VersionAnswer, VersionPage, nullable
 from shared.domain.access import Scope
 from shared.domain.series import LAST_TIMESTAMP, Series
 from shared.domain.versions import series_not_found

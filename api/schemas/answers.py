@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from api.schemas.jobs import Fraction, JobAnswer, JobId, Moment, one_of
 from api.schemas.problems import Problem
 from shared.domain.detectors.contract import CAUSAL, CENTRED, RETROSPECTIVE
+from shared.domain.series import Values
 from shared.domain.versions import SeriesSummary, Version
 
 
@@ -72,6 +73,18 @@ class ManyVerdicts(Struct):
     results: list[PointVerdict]
 
 
+class StreamAnswer(Struct):
+    """The live side of a series: its stored points."""
+
+    status: str  # learning, watching, silent or paused
+    reason: str
+    points: int  # ever stored
+    late: int  # of these: came after a newer one, so never judged
+    last_timestamp: int | None
+    watch: str | None
+    alert_id: str | None
+
+
 class SeriesAnswer(Struct):
     """A series and a summary of its latest version."""
 
@@ -86,6 +99,7 @@ class SeriesAnswer(Struct):
     anomaly_share: float | None
     sparkline: list[float] | None
     fitted_at: Moment | None
+    stream: StreamAnswer | UnsetType = UNSET  # absent if no points were pushed
     last_job: JobAnswer | UnsetType | None = UNSET
 
     @classmethod
@@ -103,23 +117,6 @@ class SeriesAnswer(Struct):
             anomaly_share=summary.anomaly_share,
             sparkline=summary.sparkline,
             fitted_at=summary.fitted_at,
-        )
-
-    @classmethod
-    def without_versions(cls, series_id: str) -> "SeriesAnswer":
-        """Create the answer for a series whose first fit has not succeeded yet."""
-        return cls(
-            series_id=series_id,
-            latest_version=None,
-            pinned_version=None,
-            versions=0,
-            detector=None,
-            points=None,
-            first_timestamp=None,
-            last_timestamp=None,
-            anomaly_share=None,
-            sparkline=None,
-            fitted_at=None,
         )
 
 
@@ -252,6 +249,11 @@ class Liveness(Struct):
     """The process responds."""
 
     status: Annotated[str, one_of("alive")]
+
+
+def nullable(column: Values) -> list[float | None]:
+    """Return the column for JSON, with None instead of NaN."""
+    return [None if number != number else number for number in column.tolist()]  # noqa: PLR0124 - only NaN differs from itself
 
 
 def _number(version: int | None) -> str | None:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from api.schemas.parameters import SERIES_ID_SCHEMA
 from shared.domain.versions import LARGEST_VERSION
@@ -15,11 +15,20 @@ class Body(Struct, forbid_unknown_fields=True):
     """A request body. An unknown field is an error, so misspelled fields do not silently get defaults."""
 
 
+class StoredWindow(Body):
+    """A window of stored points: both ends are seconds since 1970 or ISO 8601, and included."""
+
+    from_: int | str = field(name="from")
+    to: int | str
+
+
 class FitBody(Body):
     """Points to fit a detector to."""
 
-    timestamps: msgspec.Raw  # columns are decoded one by one, so only one list of Python numbers exists at a time
-    values: msgspec.Raw
+    # Columns are decoded one by one, so only one list of Python numbers exists at a time.
+    timestamps: msgspec.Raw = field(default_factory=msgspec.Raw)
+    values: msgspec.Raw = field(default_factory=msgspec.Raw)
+    stored: "str | StoredWindow | UnsetType" = UNSET
     detector: str | UnsetType = UNSET
     parameters: dict[str, Any] = {}
 
@@ -49,6 +58,23 @@ class PointsBody(Body):
 
     timestamps: msgspec.Raw
     values: msgspec.Raw
+
+
+class PushBody(Body):
+    """Points to store and judge. A null value is a known gap."""
+
+    timestamps: msgspec.Raw
+    values: msgspec.Raw
+
+
+class PointLine(Body):
+    """One line of a push: a point, or columns of points."""
+
+    series_id: Annotated[str, Meta(extra_json_schema=SERIES_ID_SCHEMA)]  # checked by `check_series_id`
+    timestamp: int | str | UnsetType = UNSET
+    value: float | UnsetType | None = UNSET
+    timestamps: msgspec.Raw = field(default_factory=msgspec.Raw)
+    values: msgspec.Raw = field(default_factory=msgspec.Raw)
 
 
 class PredictBody(Body):

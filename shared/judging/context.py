@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.domain.detectors.contract import Need
-from shared.domain.series import Flags, Values
+from shared.domain.series import Flags, Timestamps, Values
 
 MISSING_SHARE = 0.1  # of the values before a point; one may always be missing
 NO_VALUES: Values = np.empty(0)
@@ -21,7 +21,7 @@ class Context(NamedTuple):
     values: Values  # (m,); a missing one repeats the value before it
     missed: int = 0  # how many of the values stand for missed intervals
     recent: int = 0  # how many of the values came with the request
-    absent: Flags | None = None  # (recent,) recent values that the request knows to be missing; None = it has them all
+    absent: Flags | None = None  # (recent,) recent values that are known to be missing; None = none
     forgotten: int = 0  # how many of the first values stand for training values that the state does not hold
 
     @property
@@ -78,6 +78,32 @@ def _joined(need: Need, timestamp: int, recent: Values) -> Context:
     padding = np.full(forgotten, tail[0] if len(tail) else 0.0)
     fill = np.full(missed, need.tail[-1])
     return Context(np.concatenate((padding, tail, fill, recent)), missed, len(recent), forgotten=forgotten)
+
+
+def context_in_stream(need: Need, timestamp: int, timestamps: Timestamps, values: Values) -> Context:
+    """Return the context of a point at `timestamp` that continues a stream.
+
+    timestamps, values: (k,) the last points of the stream in order, NaN for known gaps: at least `need.points` of them,
+    or all. A stream is one long batch that begins with its first point after the training data, so its context is that
+    of this point, followed by all later points.
+    """
+    first = int(np.searchsorted(timestamps, need.last_timestamp, "right")) if need.points else len(timestamps)
+    timestamps, values = timestamps[first:], values[first:]
+    lacking = need.points - len(values)
+    before = (
+        context_of(need, int(timestamps[0]) if len(timestamps) else timestamp) if lacking > 0 else Context(NO_VALUES)
+    )
+    gaps = np.isnan(values)
+    if gaps.any():
+        values = np.nan_to_num(carried_forward(before.values, values, gaps))  # 0 if no value is known
+    kept = min(len(before.values), max(lacking, 0))
+    values, gaps = values[-need.points :] if need.points else NO_VALUES, gaps[-need.points :]
+    return Context(
+        np.concatenate((before.values[len(before.values) - kept :], values)),
+        min(before.missed, kept),
+        len(values),
+        gaps if gaps.any() else None,
+    )
 
 
 def max_missing(needed: int) -> float:

@@ -5,8 +5,7 @@ import sys
 import pytest
 
 from api.__main__ import main
-from api.fitting.decoding import read
-from shared.fitting.checking import Origin
+from api.fitting.decoding import decode_body, method_of
 from shared.settings import Settings
 
 
@@ -20,8 +19,8 @@ from shared.settings import Settings
 )
 def test_a_fit_that_names_no_detector_gets_the_one_of_the_setting(setting: str, body: bytes, detector: str) -> None:
     content = b'{"timestamps": [60, 120, 180, 240], "values": [1, 2, 4, 3]' + body + b"}"
-    fit = read("boiler", content, Settings(default_detector=setting), Origin("request", "key"))
-    assert fit.detector == detector
+    method = method_of(decode_body(content), Settings(default_detector=setting))
+    assert method.detector.name == detector
 
 
 def test_the_api_does_not_start_with_an_unknown_default_detector(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def test_a_prefix_alone_is_a_complete_watch_and_its_document_makes_the_same_watc
     [
         ({"prefix": "a b"}, "prefix", "letters"),
         ({"prefix": None}, "prefix", "letters"),
-        ({"opne": {}}, "opne", "unknown"),
+        ({"opened": {}}, "opened", "unknown"),
         ({"open": {"anomalies": 4}}, "open.anomalies", "must not exceed open.of"),
         ({"open": {"of": 65}}, "open.of", "from 1 to 64"),
         ({"open": {"anomalies": True}}, "open.anomalies", "whole number"),

@@ -1,0 +1,161 @@
+"""Stored points: push them, read them with the verdicts of their time, and delete them."""
+
+import time
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.chain.authentication import caller_of
+from api.charts.histories import DEFAULT_SHOWN, MAX_SHOWN, MIN_SHOWN
+from api.dependencies import SeriesId, ServicesOf, answer, visible
+from api.intake.answering import lines_answer, push_answer
+from api.intake.columns import Checked, checked_body
+from api.intake.lines import Lines, read_lines
+from api.openapi import operation
+from api.schemas.answers import nullable
+from api.schemas.decoding import decode
+from api.schemas.parameters import SERIES_ID
+from api.schemas.points import DeletionAnswer, LinesAnswer, PushAnswer, StoredPointsAnswer
+from api.schemas.requests import PointLine, PushBody
+from api.schemas.times import Moment
+from api.services import Services
+from shared.domain.access import Caller, Scope
+from shared.domain.series import LAST_TIMESTAMP, check_series_id
+from shared.domain.thinning import extremes, peaks
+from shared.domain.watching.stored import LATE
+from shared.errors import Code, Flaw, InputError, TsadError
+from shared.fitting.stored import stream_not_found
+from shared.store import points, streams
+from shared.watching.ingesting import Taken
+
+router = APIRouter(tags=["points"])
+raw = APIRouter(tags=["points"])  # routes that read the request themselves, like those of predictions
+
+SMALL_BODY_BYTES = 16 * 1024  # some hundred points, checked within a millisecond
+MAX_READ = 1_000_000
+
+_COLUMNS = msgspec.json.Decoder(PushBody)
+
+
+@raw.post(
+    "/series/{series_id}/points",
+    **operation(PushAnswer, scope=Scope.WRITE, body=PushBody, raw_parameters=(SERIES_ID,)),
+)
+async def push(request: Request) -> Response:
+    """Store points of a series and judge those that are new, with the latest version.
+
+    Sending points again changes nothing and returns the stored verdicts. A null value is a known gap. Invalid points
+    are refused one by one.
+    """
+    services: Services = request.app.state.services
+    series_id = visible(check_series_id(request.path_params["series_id"]), caller_of(request))
+    content = await request.body()
+    if len(content) > SMALL_BODY_BYTES:  # it must block neither the event loop nor a group of other pushes
+        body = await services.lanes.ingest(_push_many, services, series_id, content)
+    else:
+        checked = _checked(services, series_id, content)
+        taken = await services.grouped_pushes(checked.push) if len(checked.push.timestamps) else None
+        body = await _answered(services, checked, taken)
+    return Response(body, media_type="application/json")
+
+
+@raw.post("/points", **operation(LinesAnswer, scope=Scope.WRITE, body=PointLine, lines_in=True))
+async def push_lines(request: Request) -> Response:
+    """Store points of many series: one JSON object per line, with timestamp and value, or with columns.
+
+    The valid lines are taken whatever the others are.
+    """
+    services: Services = request.app.state.services
+    caller, content = caller_of(request), await request.body()
+    body = await services.lanes.ingest(_push_lines, services, caller, content)
+    return answer(body)
+
+
+@router.get("/series/{series_id}/points", **operation(StoredPointsAnswer, scope=Scope.READ))
+def stored_points(
+    services: ServicesOf,
+    series_id: SeriesId,
+    from_: Annotated[Moment, Query(alias="from", description="First second of the span")] = 0,
+    to: Annotated[Moment, Query(description="Last second of the span")] = LAST_TIMESTAMP,
+    max_points: Annotated[
+        int, Query(ge=MIN_SHOWN, le=MAX_SHOWN, description="Maximum number of points")
+    ] = DEFAULT_SHOWN,
+) -> Response:
+    """Return stored points with the verdicts that they got when they arrived, downsampled for a chart."""
+    if from_ > to:
+        sentence = "`to` must not be earlier than `from`."
+        raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "to"), sentence)])
+    with services.sessions.begin() as session:
+        found = points.between(session, series_id, from_, to, MAX_READ)
+        if not len(found) and series_id not in streams.read(session, [series_id]):
+            raise stream_not_found()
+    total = len(found)
+    if total > max_points:
+        by_value = extremes(np.nan_to_num(found.values), max(max_points * 3 // 4, 4))
+        found = found.chosen(np.union1d(by_value, peaks(np.nan_to_num(found.scores), max_points // 4)))
+    score = nullable(found.scores)
+    return answer(
+        StoredPointsAnswer(
+            series_id=series_id,
+            points=total,
+            timestamps=found.timestamps.tolist(),
+            values=nullable(found.values),
+            late=[version == LATE for version in found.versions],
+            anomaly=[None if one is None else one > 1 for one in score],
+            score=score,
+            expected=nullable(found.expected),
+            lower=nullable(found.lower),
+            upper=nullable(found.upper),
+            model_version=[str(version) if version else None for version in found.versions],
+        )
+    )
+
+
+@router.delete("/series/{series_id}/points", **operation(DeletionAnswer, scope=Scope.ADMIN, status=202))
+def delete_points(
+    services: ServicesOf,
+    series_id: SeriesId,
+    before: Annotated[Moment, Query(description="Points before this second are deleted")],
+) -> Response:
+    """Delete the stored points before a time. The reconciler deletes them in batches."""
+    with services.sessions.begin() as session:
+        if not streams.delete_before(session, series_id, before):
+            raise stream_not_found()
+    return answer(DeletionAnswer(series_id, before), 202)
+
+
+def _checked(services: Services, series_id: str, content: bytes) -> Checked:
+    checked = checked_body(series_id, decode(_COLUMNS, content), services.settings, time.time())
+    for code, number in checked.refused.items():
+        services.metrics.refused_points.labels(code).inc(number)
+    return checked
+
+
+async def _answered(services: Services, checked: Checked, taken: Taken | None) -> bytes:
+    """Encode the answer; stored verdicts of repeated points are read in a thread."""
+    if taken is None or (taken.repeated == 0 and taken.late == 0 and not checked.refusals):
+        return push_answer(services, checked, taken)
+    return await services.lanes.ingest(push_answer, services, checked, taken)
+
+
+def _push_many(services: Services, series_id: str, content: bytes) -> bytes:
+    checked = _checked(services, series_id, content)
+    taken = None
+    if len(checked.push.timestamps):
+        (outcome,) = services.ingest([checked.push])
+        if isinstance(outcome, TsadError):
+            raise outcome
+        taken = outcome
+    return push_answer(services, checked, taken)
+
+
+def _push_lines(services: Services, caller: Caller, content: bytes) -> LinesAnswer:
+    lines: Lines = read_lines(content, caller, services.settings, time.time())
+    pushes = [checked.push for checked in lines.series.values() if len(checked.push.timestamps)]
+    outcomes = services.ingest(pushes)
+    for code, number in lines.refused_by_code.items():
+        services.metrics.refused_points.labels(code).inc(number)
+    return lines_answer(lines, pushes, outcomes)

@@ -1,0 +1,63 @@
+"""The watches and the maintenance in force, as this process read them last."""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+from shared.domain.watching.watches import Watch, by_prefix, watch_of
+from shared.store import spans, watches
+from shared.store.engine import Sessions
+from shared.store.spans import Span
+
+READ_EVERY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All watches, the longest prefix first, and all maintenance."""
+
+    watches: Sequence[Watch]
+    maintenance: Sequence[Span]
+
+    def watch_of(self, series_id: str) -> Watch | None:
+        """Return the watch of a series."""
+        return watch_of(series_id, self.watches)
+
+    def knows(self, names: Collection[str | None]) -> bool:
+        """Whether each name is None or that of a watch."""
+        return {name for name in names if name is not None} <= {watch.name for watch in self.watches}
+
+    def maintenance_of(self, series_id: str) -> list[tuple[int, int]]:
+        """Return the inclusive intervals in which no alert of a series opens."""
+        return [(span.from_ts, span.to_ts) for span in self.maintenance if span.covers(series_id)]
+
+
+class Rulebook:
+    """Reads the rules every `READ_EVERY_S`, when they are needed. Thread-safe."""
+
+    def __init__(self, sessions: Sessions, clock: Callable[[], float] = time.monotonic) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self._lock = Lock()
+        self._rules = Rules((), ())
+        self._read_at: float | None = None
+
+    def current(self) -> Rules:
+        """Return the rules, at most `READ_EVERY_S` old; raise `UnavailableError` if they cannot be read."""
+        with self._lock:
+            if self._read_at is None or self._clock() - self._read_at >= READ_EVERY_S:
+                self._read()
+            return self._rules
+
+    def again(self) -> Rules:
+        """Read the rules now, because one of them changed."""
+        with self._lock:
+            self._read()
+            return self._rules
+
+    def _read(self) -> None:
+        began = self._clock()
+        with self._sessions.begin() as session:
+            self._rules = Rules(by_prefix(watches.read(session)), spans.maintenance(session))
+        self._read_at = began
