@@ -6,7 +6,7 @@ those of the same detector, folder and refits in benchmark/results/accuracy.json
 
 `--verdicts` counts what a person notices after one fit, `--histories` the labeled windows of NAB that the training
 scores mark, and `--everyday` the anomalies found in generated everyday series. `--verdicts` and `--everyday` report two
-halves: tune on one only.
+halves: tune on one only. `--turns` measures `seasonal` with three to eight turns of its cycle.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from benchmark.accuracy import alarm_rates, charts, costs, finding, histories, labeled, nab, summary, verdicts
+from benchmark.accuracy import alarm_rates, charts, costs, finding, histories, labeled, nab, summary, turns, verdicts
 from benchmark.accuracy.everyday import evaluating
 from benchmark.accuracy.halves import DEVELOP, REPORT
 from benchmark.accuracy.judging import Refits
@@ -37,6 +37,7 @@ def sections() -> dict[str, Section]:
         "cost": Section(("detector", "points"), costs.FIGURES),
         "verdicts": Section(("corpus", "half", "detector"), verdicts.FIGURES),
         "everyday": Section(("half", "detector", "seeds"), evaluating.FIGURES),
+        "turns": Section(("kind", "turns"), turns.FIGURES),
         "histories": Section(("detector",), histories.FIGURES),
         "series": Section(("corpus", "part", "series", "refit"), finding.FIGURES),
     }
@@ -46,7 +47,7 @@ def main() -> int:
     """Run, print and store the requested measurements; return 1 if there are no series to measure."""
     options = arguments()
     files = [file for folder in options.data for file in labeled.files_of(folder)]
-    if not files and not options.cost and not options.everyday:
+    if not (files or options.cost or options.everyday or options.turns):
         print(
             "No series found. Name folders with TSB-AD series (csv or npz), or the NAB folder: --data FOLDER…",
             file=sys.stderr,
@@ -54,24 +55,31 @@ def main() -> int:
         return 1
     results = Results.read(sections())
     with ProcessPoolExecutor(options.jobs) as pool:
-        for name in options.only or registry():
-            if options.cost:
-                lines = measure_costs(results, name)
-            elif options.everyday:
-                lines = measure_everyday(results, pool, name, options.seeds)
-            elif options.verdicts:
-                lines = measure_verdicts(results, pool, name, options.alone, files)
-            elif options.histories:
-                lines = measure_histories(results, pool, name, files)
-            elif options.alarms:
-                lines = measure_alarms(results, pool, name, Refits(options.refit or USUAL_REFIT), files)
-            else:
-                lines = measure_finding(results, pool, name, Refits(options.refit), files)
-            for line in lines:
-                print(line, flush=True)
+        for line in measure(results, pool, options, files):
+            print(line, flush=True)
             results.write()
     print(f"Charts: {charts.write(results)}")
     return 0
+
+
+def measure(results: Results, pool: Executor, options: argparse.Namespace, files: Sequence[Path]) -> Iterator[str]:
+    """Measure what the options ask for; yield lines to print."""
+    if options.turns:
+        yield from measure_turns(results, pool)
+        return
+    for name in options.only or registry():
+        if options.cost:
+            yield from measure_costs(results, name)
+        elif options.everyday:
+            yield from measure_everyday(results, pool, name, options.seeds)
+        elif options.verdicts:
+            yield from measure_verdicts(results, pool, name, options.alone, files)
+        elif options.histories:
+            yield from measure_histories(results, pool, name, files)
+        elif options.alarms:
+            yield from measure_alarms(results, pool, name, Refits(options.refit or USUAL_REFIT), files)
+        else:
+            yield from measure_finding(results, pool, name, Refits(options.refit), files)
 
 
 def arguments() -> argparse.Namespace:
@@ -91,6 +99,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--histories", action="store_true", help="windows of NAB that the training scores mark")
     parser.add_argument("--everyday", action="store_true", help="generated everyday series with five anomalies each")
     parser.add_argument("--seeds", type=int, default=5, help="seeds of each everyday series")
+    parser.add_argument("--turns", action="store_true", help="alarms and band of seasonal with few turns of its cycle")
     parser.add_argument("--jobs", type=int, default=2, help="number of processes")
     return parser.parse_args()
 
@@ -152,6 +161,14 @@ def measure_everyday(results: Results, pool: Executor, name: str, seeds: int) ->
         figures = evaluating.summary([outcome for outcome in outcomes if half in (outcome.half, "both")])
         results.sections["everyday"].put((half, name, seeds), "everyday", figures)
         yield summary.line(f"{name}, everyday {half}", evaluating.FIGURES, figures)
+
+
+def measure_turns(results: Results, pool: Executor) -> Iterator[str]:
+    """Measure `seasonal` with few turns of each kind of cycle; yield lines to print."""
+    cases = [(kind, count) for kind in turns.KINDS for count in turns.TURNS]
+    for (kind, count), figures in zip(cases, pool.map(turns.measure, cases), strict=True):
+        results.sections["turns"].put((kind.name, count), "turns", figures)
+        yield summary.line(f"{kind.name}, {count} turns", turns.FIGURES, figures)
 
 
 def measure_costs(results: Results, name: str) -> Iterator[str]:
