@@ -66,6 +66,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.INVALID_SPAN: (422, "Invalid span"),
     Code.SPAN_NOT_FOUND: (404, "Span not found"),
     Code.ALERT_NOT_FOUND: (404, "Alert not found"),
+    Code.TIME_NOT_LEARNED: (422, "Time not learned"),
     Code.QUEUE_FULL: (429, "Queue full"),
     Code.IDEMPOTENCY_KEY_REUSED: (422, "Idempotency key reused"),
     Code.TOO_MANY_LINES: (422, "Too many lines"),

@@ -45,6 +45,7 @@ class Code(StrEnum):
     UNKNOWN_PARAMETER = "unknown_parameter"
     INVALID_PARAMETER = "invalid_parameter"
     CONTEXT_REQUIRED = "context_required"  # the detector needs more previous values than the request has
+    TIME_NOT_LEARNED = "time_not_learned"  # the training data has no points at this time of day or week
     # stored points, watches and alerts
     TOO_NEW = "too_new"  # the timestamp is later than the clock by more than FUTURE_SLACK_S
     TOO_OLD = "too_old"  # the point would be deleted soon, by KEEP_POINTS_DAYS

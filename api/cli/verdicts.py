@@ -7,9 +7,11 @@ import typer
 from rich.text import Text
 
 from api.cli.output import cell, show, show_json, utc_time
+from shared.errors import Code
 
 ANOMALY_FOUND = 5  # exit code of --fail-on-anomaly
 NOT_JUDGED = 6  # exit code if a point got no verdict
+UNJUDGED = (Code.CONTEXT_REQUIRED, Code.TIME_NOT_LEARNED)  # problems in place of a verdict
 
 _LABELS = {None: "not judged", True: "anomaly", False: "normal"}
 

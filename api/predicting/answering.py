@@ -30,10 +30,12 @@ def verdict(
     *,
     with_explanation: bool = False,
 ) -> Verdict:
-    """Score one point with the state of version `number`; raise `InputError` if the detector needs more context."""
+    """Score one point with the state of version `number`; raise `InputError` if the detector cannot judge it."""
     point = Series(np.array([timestamp]), np.array([value]))
     recent = np.array(context, dtype=np.float64) if context else NO_VALUES  # NaN for null
     verdicts = judge(fitted, point, recent=recent)
+    if verdicts.scores.unseen is not None:
+        raise _time_not_learned(explain(fitted, point, verdicts))
     if verdicts.unknown is not None and verdicts.unknown[0]:
         raise _context_required(fitted.detector.name, verdicts.need.points, recent)
     scores = verdicts.scores
@@ -104,6 +106,16 @@ def _context_required(detector: str, needed: int, recent: Values) -> InputError:
         f"The detector {detector} needs the previous {needed:,} values; the request has {len(recent):,}{nulls}. Send "
         "them in context, oldest first, or send a batch.",
         flaws=[Flaw(("context",), f"must hold at least {needed:,} values")],
+    )
+
+
+def _time_not_learned(why: Explanation) -> InputError:
+    sentence = (
+        f"No verdict: {why.component} is unknown, because the training data has no points at that time. Fit the series "
+        "again with points at that time, or with a detector that ignores the time."
+    )
+    return InputError(
+        Code.TIME_NOT_LEARNED, sentence, flaws=[Flaw(("timestamp",), "is at a time without training data")]
     )
 
 

@@ -50,7 +50,8 @@ class BatchVerdicts(Struct):
     model_version: str
     detector: str
     anomaly: Annotated[
-        list[bool | None], Meta(description="Null where the value is missing or has too few predecessors")
+        list[bool | None],
+        Meta(description="Null: the value is missing, has too few before it, or is at a time without training data"),
     ]
     score: list[float | None]
     expected: list[float | None]

@@ -20,7 +20,7 @@ class Verdicts(NamedTuple):
     """Verdicts on n points, by column; a point is an anomaly if its score is above 1."""
 
     scores: Scores
-    unknown: Flags | None  # (n,) value missing, or too few values before it; None = every point is judged
+    unknown: Flags | None  # (n,) value missing, too few values before it, or unseen; None = every point is judged
     context: Context  # before the first point
     need: Need
     carry: Carry | None = None  # what a judgment of the next points begins with
@@ -53,7 +53,10 @@ def judge(
         context = context_of(need, int(points.timestamps[0]), recent)
     values = points.values if missing is None else carried_forward(context.values, points.values, missing)
     scores, carry = fitted.fold(values, points.timestamps, context.values, carry)
-    return Verdicts(scores, _unknown(len(points), missing, context, need), context, need, carry)
+    unknown = _unknown(len(points), missing, context, need)
+    if scores.unseen is not None:
+        unknown = scores.unseen if unknown is None else unknown | scores.unseen
+    return Verdicts(scores, unknown, context, need, carry)
 
 
 def explain(fitted: Fitted, point: Series, verdicts: Verdicts) -> Explanation:

@@ -64,6 +64,33 @@ def test_a_cycle_is_refused_if_the_data_spans_less_than_two_cycles(api: httpx.Cl
     assert api.post(f"/fit/{series_id}", json=hourly(15, **week)).status_code == 202
 
 
+@pytest.mark.parametrize("detector", ["seasonal", "auto"])
+def test_an_unknown_time_zone_is_refused_with_the_one_that_was_probably_meant(
+    api: httpx.Client, series_id: str, detector: str
+) -> None:
+    for zone in ("Europe/Berln", "../../etc/passwd", "", "localtime", 3):
+        body = hourly(15, detector=detector, parameters={"timezone": zone})
+        answer = api.post(f"/fit/{series_id}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
+        assert answer.json()["errors"][0]["loc"] == ["parameters", "timezone"]
+        assert ("did you mean Europe/Berlin?" in answer.json()["detail"]) == (zone == "Europe/Berln")
+
+
+def test_a_closed_hour_gets_no_verdict_alone_or_in_a_batch(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    body = hourly(28)
+    is_open = [8 <= timestamp // 3_600 % 24 < 18 for timestamp in body["timestamps"]]
+    columns = {name: [item for item, kept in zip(body[name], is_open, strict=True) if kept] for name in body}
+    parameters = {"cycle": "day", "timezone": "Europe/Berlin"}
+    fitted(series_id, {**columns, "detector": "seasonal", "parameters": parameters})
+    points = {"timestamps": [MONDAY + 86_400 * 28 + 3_600 * hour for hour in (3, 12)], "values": [500, 500]}
+    assert api.post(f"/predict/{series_id}/batch", json=points).json()["anomaly"] == [None, True]
+    alone = api.post(f"/predict/{series_id}", json={"timestamp": points["timestamps"][0], "value": 500}).json()
+    assert alone["code"] == "time_not_learned"
+    assert "at 04:00 in Europe/Berlin is unknown" in alone["detail"]
+
+
 @pytest.mark.parametrize("detector", DETECTORS)
 def test_every_verdict_can_be_explained(
     api: httpx.Client, series_id: str, fitted: Callable[..., str], detector: str

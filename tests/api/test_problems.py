@@ -192,6 +192,15 @@ def context_required(scene: Scene) -> httpx.Response:
     return scene.api.post("/predict/windowed", json=POINT)
 
 
+@provoked_by(Code.TIME_NOT_LEARNED)
+def time_not_learned(scene: Scene) -> httpx.Response:
+    hours = [3_600 * hour for hour in range(24 * 28) if 8 <= hour % 24 < 18]
+    body = {"timestamps": hours, "values": [hour // 3_600 % 5 for hour in hours], "parameters": {"cycle": "day"}}
+    job = scene.api.post("/fit/shop", json={**body, "detector": "seasonal"}).json()
+    run(scene.training, job["job_id"])
+    return scene.api.post("/predict/shop", json=POINT)
+
+
 @provoked_by(Code.TOO_MANY_STREAMS)
 def too_many_streams(scene: Scene) -> httpx.Response:
     with pytest.MonkeyPatch.context() as patch:

@@ -13,13 +13,14 @@ from api.cli.options import DEFAULT_URL, AsJson, IfDoubled, Key, TimeColumn, Tim
 from api.cli.output import note, show, show_json, table, utc_time
 from api.cli.points import Choices, Doubled, read
 from api.cli.times import Unit, parse_one
-from api.cli.verdicts import ANOMALY_FOUND, exit_with, label, not_judged, print_verdict
+from api.cli.verdicts import ANOMALY_FOUND, UNJUDGED, exit_with, label, not_judged, print_verdict
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
 from shared.wording import counted
 
-TOO_FEW = (
-    "The detector knows too few values before them: send the points since the end of the training data, or fit it."
+NO_VERDICT = (
+    "The detector knows too few values before them: send the points since the end of the training data, or fit it. A "
+    "seasonal version does not judge times without training data."
 )
 
 
@@ -89,7 +90,7 @@ def _verdict(client: Client, series_id: str, body: dict[str, Any], version: str,
     try:
         return client.post(f"/predict/{series_id}", body, version=version, explain=str(explain).lower())
     except InputError as error:
-        if error.code is not Code.CONTEXT_REQUIRED:
+        if error.code not in UNJUDGED:
             raise
         return not_judged(error.detail)
 
@@ -106,7 +107,7 @@ def _show_batch(points: dict[str, Any], verdicts: Mapping[str, Any], *, include_
     rows = [row for row in zip(*columns, strict=True) if include_normal or as_json or row[2]]
     if as_json:
         for row, version in zip(rows, repeat(verdicts["model_version"])):
-            reason = {"reason": TOO_FEW} if row[2] is None else {}
+            reason = {"reason": NO_VERDICT} if row[2] is None else {}
             show_json({**dict(zip(names, row, strict=True)), **reason, "model_version": version})
     elif rows:
         show(table(("time", *names[1:]), ((utc_time(row[0]), row[1], label(row[2]), *row[3:]) for row in rows)))
@@ -121,5 +122,5 @@ def _show_batch(points: dict[str, Any], verdicts: Mapping[str, Any], *, include_
     if unjudged:
         note(
             f"Not judged: {counted(len(unjudged), 'point')} of {len(columns[0]):,}, "
-            f"{utc_time(unjudged[0])} to {utc_time(unjudged[-1])}. {TOO_FEW}"
+            f"{utc_time(unjudged[0])} to {utc_time(unjudged[-1])}. {NO_VERDICT}"
         )

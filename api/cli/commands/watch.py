@@ -15,7 +15,7 @@ from api.cli.output import flush, note, utc_time
 from api.cli.patience import PatientClient
 from api.cli.points import MISSING
 from api.cli.times import Unit, is_number, is_time, parse_one
-from api.cli.verdicts import ANOMALY_FOUND, exit_with, not_judged, print_verdict
+from api.cli.verdicts import ANOMALY_FOUND, UNJUDGED, exit_with, not_judged, print_verdict
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
 
@@ -102,7 +102,7 @@ class Judge:
         try:
             return self._client.post(f"/predict/{self._series_id}", body, version=self._version)
         except InputError as error:
-            if error.code is not Code.CONTEXT_REQUIRED:
+            if error.code not in UNJUDGED:
                 raise
             return not_judged(error.detail.partition(" Send ")[0])  # `watch` itself sends the values that it has read
 

@@ -103,7 +103,7 @@ function show(points, verdicts) {
   const anomalies = words.filter((word) => word === "anomaly").length;
   const unknown = words.filter((word) => word === "unknown").length;
   const shortened = points.length > MAX_LISTED ? ` The list shows the first ${MAX_LISTED}.` : "";
-  const unknownNote = unknown ? ` Unknown: ${unknown}, with too few previous points.` : "";
+  const unknownNote = unknown ? ` Unknown: ${unknown}, with too few previous points or no training data at that time.` : "";
   summary.textContent = points.length ? `Anomalies: ${anomalies} of ${points.length}.${unknownNote}${shortened}` : "";
   list.hidden = points.length === 0;
   list.querySelector("tbody").replaceChildren(

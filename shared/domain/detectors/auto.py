@@ -10,7 +10,7 @@ from shared.domain.detectors.contract import (
     Progress,
     Scores,
 )
-from shared.domain.detectors.parameters import AlarmRate, Windows
+from shared.domain.detectors.parameters import AlarmRate, TimeZone, Windows
 from shared.domain.detectors.witnesses.explaining import explain
 from shared.domain.detectors.witnesses.fitting import learn
 from shared.domain.detectors.witnesses.judging import judge
@@ -23,14 +23,14 @@ MIN_POINTS = 3
 
 def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Auto:
     """Learn all witnesses that the series supports."""
-    state = learn(series, parameters["alarm_rate"], progress).state
+    state = learn(series, parameters, progress).state
     progress(1.0)
     return state
 
 
 def train(series: Series, parameters: ParameterValues, progress: Progress) -> tuple[Auto, Scores]:
     """Learn, and compute the held-out score of each training point."""
-    trained = learn_and_judge(series, parameters["alarm_rate"], progress)
+    trained = learn_and_judge(series, parameters, progress)
     progress(1.0)
     return trained
 
@@ -55,12 +55,14 @@ def needs(state: Auto) -> Need:
 
 def learnt(state: Auto) -> dict[str, float | str]:
     """Return the witnesses, and the data that they were learned from."""
+    season = {} if state.season is None else state.season.learnt()
     return {
         "why": _sentence(state),
         "expected_by": state.expected_by,
         "learned_points": float(state.points),
         "learned_from": f"{datetime.fromtimestamp(state.first_timestamp, UTC):%Y-%m-%d %H:%M:%S} UTC",
         "incident_points": float(state.incident_points),
+        **season,
         "promise": state.promise,
     }
 
@@ -87,7 +89,7 @@ DETECTOR = Detector(
     false_alarms="Share of held-out points that any witness flags; after that, the boundary adapts to new points.",
     min_points=MIN_POINTS,
     context_points=MOST_WINDOW + MOST_FOLDED,
-    parameters=(AlarmRate(), Windows()),
+    parameters=(AlarmRate(), TimeZone(), Windows()),
     state=Auto,
     fit=fit,
     score=score,

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from shared.domain.detectors.parameters import Parameter
-from shared.domain.series import Series, Timestamps, Values
+from shared.domain.series import Flags, Series, Timestamps, Values
 
 LARGEST = float(np.finfo(np.float64).max)
 CAUSAL, CENTRED, RETROSPECTIVE = "causal", "centred", "retrospective"
@@ -27,6 +27,7 @@ class Scores:
     lower: Values | None  # edges of the normal band; None = open on that side, or no band at all
     upper: Values | None
     boundary: Values | None = None  # by which each score was divided; None = the boundary never changes
+    unseen: Flags | None = None  # points at times of day or week that the training data never shows: no verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,27 @@
-"""Cycles of a series (a day, a week, or a detected period), divided into phase bins with a level and a spread each."""
+"""Cycles of a series: a day, a week, or a detected period, divided into bins."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.domain.detectors.alarms import interval_of
-from shared.domain.detectors.standards import PERIOD_POINTS, period_of, robust_spread
+from shared.domain.detectors.clocks import Clock
+from shared.domain.detectors.standards import PERIOD_POINTS, RISE, period_of
 from shared.domain.series import Series, Timestamps, Values
+from shared.domain.timezones import UTC_NAME
 
 DAY_S, WEEK_S = 86_400.0, 604_800.0
 MONDAY = 4 * 86_400  # 1970-01-05, the first Monday of Unix time
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 MOST_BINS = 2_016  # one for every five minutes of a week
 FEWEST_CYCLES = 2
-BIN_POINTS = 3  # average points of a bin, at least
-SPREAD_POINTS = 30  # with fewer distances, the spread of a bin borrows from its neighbors
-MIN_SPREAD_RATIO = 0.3  # of the typical spread: a minor change in a quiet phase must not be an anomaly
-MIN_NOISE_RATIO = 1e-3  # of the spread of the values: the noise that is assumed if there is none
-MIN_NOISE = 1e-9  # the same for values that are nearly all equal, and at most 1 in magnitude
+BIN_POINTS = 3  # average points of a bin that has any, at least
 MOST_FACTOR, MIN_PEAK_RATIO = 40, 0.9  # if the peak at a fraction of the period is nearly as high, that is the period
+MANY_TURNS = 40  # with more, the autocorrelation alone shows the period well enough
+HARMONICS = 4  # of the period, by which its length is refined
+ROUNDED = 0.01  # of the cycle: a period is rounded if that moves no phase of the history by more
 
 Bins = NDArray[np.int64]
 
@@ -32,18 +33,21 @@ class Cycle:
     seconds: float
     start: int
     bins: int
+    clock: Clock = field(default_factory=Clock)  # whose days and weeks repeat; UTC for a period
 
     def bin_of(self, timestamps: Timestamps) -> Bins:
         """Return the bin (n,) of each timestamp (n,)."""
         if self.bins == 1:
             return np.zeros(len(timestamps), dtype=np.int64)
-        phase = np.mod(timestamps - self.start, self.seconds) / self.seconds
-        return np.minimum((phase * self.bins).astype(np.int64), self.bins - 1)
+        elapsed = np.mod(self.clock.local(timestamps) - self.start, self.seconds)
+        # multiplied first: a quotient may be rounded down, into the bin before
+        return np.minimum((elapsed * self.bins / self.seconds).astype(np.int64), self.bins - 1)
 
     def name_of(self, number: int) -> str:
         """Describe when the bin begins, for display."""
         offset = round(number * self.seconds / self.bins)
-        clock = f"{offset // 3600 % 24:02}:{offset // 60 % 60:02} UTC"
+        zone = self.clock.timezone if self.clock.timezone == UTC_NAME else f"in {self.clock.timezone}"
+        clock = f"{offset // 3600 % 24:02}:{offset // 60 % 60:02} {zone}"
         if self.bins == 1:
             return "at any time"
         if self.seconds == DAY_S:
@@ -53,67 +57,21 @@ class Cycle:
         return f"{offset:,} s into each cycle of {self.seconds:,.0f} s"
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """Level and spread of each bin, (bins,)."""
+def candidates(series: Series, kinds: Sequence[str], clock: Clock) -> Iterator[Cycle]:
+    """Yield the cycles of these kinds (day, week, period) that the series contains at least twice.
 
-    level: Values
-    spread: Values
-
-    @classmethod
-    def of(cls, values: Values, bins: Bins, count: int, distances: Values) -> "Profile":
-        """Compute each bin's median and robust deviation, including neighboring bins if it has too few values.
-
-        values: (n,), at most 1 in magnitude; bins: (n,). distances: (n,) of the values from levels that were learned
-        without them. In-sample distances would be far too small: of three values, one is the median.
-        """
-        order = np.argsort(bins, kind="stable")
-        edges = np.searchsorted(bins[order], np.arange(count + 1))
-        typical = max(robust_spread(distances), MIN_NOISE_RATIO * robust_spread(values), MIN_NOISE)
-        spread = [1.4826 * float(np.median(part)) for part in _around(distances[order], edges, SPREAD_POINTS)]
-        return cls(levels(values, bins, count), np.maximum(spread, MIN_SPREAD_RATIO * typical))
-
-
-def levels(values: Values, bins: Bins, count: int) -> Values:
-    """Return the median (count,) of the values (n,) of each bin; only an empty bin borrows from its neighbors.
-
-    On a slope of the cycle, neighbors have other levels and would bias the median.
+    Days and weeks repeat in the local time of `clock`.
     """
-    order = np.argsort(bins, kind="stable")
-    edges = np.searchsorted(bins[order], np.arange(count + 1))
-    return np.array([np.median(part) for part in _around(values[order], edges, 1)])
-
-
-def _around(ordered: Values, edges: Bins, fewest: int) -> Iterator[Values]:
-    """Yield each bin's values, with those of as many bins on both sides as it takes to reach `fewest` values.
-
-    ordered: (n,) values sorted by bin; edges: (bins + 1,) start of each bin. The first bin follows the last.
-    """
-    count, total = len(edges) - 1, len(ordered)
-    repeated = np.concatenate((ordered, ordered, ordered))
-    starts = np.concatenate((edges[:-1], edges[:-1] + total, edges + 2 * total))
-    middle = np.arange(count, 2 * count)
-    reach = np.zeros(count, dtype=np.int64)
-    while True:
-        lacking = starts[middle + reach + 1] - starts[middle - reach] < fewest
-        growing = lacking & (2 * reach + 1 < count)
-        if not growing.any():
-            break
-        reach[growing] += 1
-    for low, high in zip(starts[middle - reach].tolist(), starts[middle + reach + 1].tolist(), strict=True):
-        yield repeated[low : min(high, low + total)]
-
-
-def candidates(series: Series, kinds: Sequence[str]) -> Iterator[Cycle]:
-    """Yield the cycles of these kinds (day, week, period) that the series contains at least twice."""
     span_s = float(series.timestamps[-1] - series.timestamps[0]) + interval_of(series.timestamps)
     for kind in kinds:
         seconds, start = length_of(kind, series)
         if 0 < FEWEST_CYCLES * seconds <= span_s:
-            steps = round(seconds / interval_of(series.timestamps))
-            bins = max(min(steps, MOST_BINS, len(series) // BIN_POINTS), 1)
+            steps = min(round(seconds / interval_of(series.timestamps)), MOST_BINS)
+            finest = Cycle(seconds, start, max(steps, 1), Clock() if kind == "period" else clock)
+            occupied = len(np.unique(finest.bin_of(series.timestamps)))
+            bins = min(steps, steps * len(series) // (BIN_POINTS * occupied))
             if bins > 1:
-                yield Cycle(seconds, start, bins)
+                yield replace(finest, bins=bins)
 
 
 def length_of(kind: str, series: Series) -> tuple[float, int]:
@@ -138,7 +96,8 @@ def _period(values: Values) -> float:
     for factor in range(MOST_FACTOR, 1, -1):
         lag = round(period / factor)
         peak = lag >= 4 and correlation[lag] > max(correlation[lag - 2], correlation[lag + 2])
-        if peak and correlation[lag] > MIN_PEAK_RATIO * correlation[round(period)]:
+        has_risen = peak and correlation[lag] - correlation[:lag].min() > RISE * correlation[0]
+        if has_risen and correlation[lag] > MIN_PEAK_RATIO * correlation[round(period)]:
             period /= factor
             break
     times = 2
@@ -146,4 +105,31 @@ def _period(values: Values) -> float:
         around = round(times * period)
         period = (around - 2 + int(correlation[around - 2 : around + 3].argmax())) / times
         times *= 2
-    return period
+    return _refined(recent - recent.mean(), period)
+
+
+def _refined(values: Values, period: float) -> float:
+    """Return the period near this one whose harmonics explain most of values (n,), which have a mean of 0.
+
+    The autocorrelation of few noisy repetitions is flat around its maximum, so its place is a bad estimate. A period
+    that hardly differs from a whole number of points is rounded to it.
+    """
+    turns = len(values) / period
+    if turns > MANY_TURNS:
+        return period
+    indices = np.arange(len(values), dtype=np.float64) - (len(values) - 1) / 2
+    frequency = 1 / period
+    for step in (0.1 / turns, 0.01 / turns):
+        near = (frequency * (1 + step * np.arange(-5, 6))).tolist()
+        frequency = max(near, key=lambda candidate: _explained(values, indices, candidate))
+    period, whole = 1 / frequency, round(1 / frequency)
+    return whole if abs(whole - period) / period < ROUNDED / turns else period
+
+
+def _explained(values: Values, indices: Values, frequency: float) -> float:
+    """Return the sum of squares that a wave and its harmonics explain in values (n,) with a mean of 0."""
+    harmonics = np.arange(1.0, max(min(HARMONICS, int(0.25 / frequency)), 1) + 1)
+    angles = 2 * np.pi * frequency * np.outer(harmonics, indices)
+    waves = np.concatenate((np.ones((1, len(values))), np.cos(angles), np.sin(angles)))
+    products = waves @ values
+    return float(products @ np.linalg.solve(waves @ waves.T, products))

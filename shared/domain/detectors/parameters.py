@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.domain.series import LAST_TIMESTAMP
+from shared.domain.timezones import UTC_NAME, checked, names
 from shared.errors import Code, Flaw, InputError
 
 OFF = "off"
@@ -114,7 +115,25 @@ class Windows:
         }
 
 
-Parameter = Number | Choice | AlarmRate | Windows
+@dataclass(frozen=True, slots=True)
+class TimeZone:
+    """The name of a time zone, such as Europe/Berlin."""
+
+    default: str = UTC_NAME
+    name: str = "timezone"
+    purpose: str = "IANA time zone in whose days and weeks the values repeat, such as Europe/Berlin"
+
+    def check(self, given: object) -> str:
+        """Return `given`; raise a `ValueError` that says what is allowed."""
+        return checked(given)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of the value."""
+        return {"type": "string", "enum": sorted(names()), "default": self.default, "description": self.purpose}
+
+
+Parameter = Number | Choice | AlarmRate | Windows | TimeZone
 
 
 def _is_window(pair: object) -> bool:

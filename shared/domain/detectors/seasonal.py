@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from shared.domain.detectors import alarms
 from shared.domain.detectors.alarms import Boundary, interval_of, promise, share_of
+from shared.domain.detectors.clocks import Clock
 from shared.domain.detectors.contract import (
     Detector,
     Explanation,
@@ -14,19 +16,11 @@ from shared.domain.detectors.contract import (
     Scores,
     banded,
 )
-from shared.domain.detectors.cycles import (
-    DAY_S,
-    FEWEST_CYCLES,
-    SPREAD_POINTS,
-    WEEK_S,
-    Bins,
-    Cycle,
-    Profile,
-    candidates,
-    levels,
-)
+from shared.domain.detectors.cycles import DAY_S, FEWEST_CYCLES, WEEK_S, Bins, Cycle, candidates
 from shared.domain.detectors.incidents import drop_incident_distances
-from shared.domain.detectors.parameters import AlarmRate, Choice, Windows
+from shared.domain.detectors.parameters import AlarmRate, Choice, TimeZone, Windows
+from shared.domain.detectors.profiles import Profile, levels, median_variance, smoothed, spreads
+from shared.domain.detectors.standards import robust_spread
 from shared.domain.detectors.witnesses import calibration
 from shared.domain.series import Series, Timestamps, Values
 from shared.errors import Code, InputError
@@ -35,6 +29,7 @@ FOLDS = 8
 SAMPLE = 50_000  # most points used to choose the cycle and the boundary
 MAX_ERROR_RATIO = 0.95  # of the held-out error without it: a cycle must be worth its parameters
 MIN_POINTS = 16
+SMOOTH_VARIANCE = 0.3  # of the variance of a level is left when it is smoothed, typically
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +49,34 @@ class CycleTrial:
     cycle: Cycle
     distances: Values  # (n,) from the level, of points held out
     error: float  # mean distance from the level
+    level_error: float  # standard error of the levels of all points; 0 = they are not smoothed
 
     @classmethod
     def of(cls, sample: Series, cycle: Cycle) -> "CycleTrial":
-        """Cross-validate the cycle; distances are clipped at their 99th percentile."""
-        distances = _held_out(sample, cycle)
-        return cls(cycle, distances, float(np.minimum(distances, np.quantile(distances, 0.99)).mean()))
+        """Cross-validate the cycle, with plain and with smooth levels, whichever errs less."""
+        plain = _held_out(sample, cycle, 0.0)
+        points = len(sample) / cycle.bins
+        noise = robust_spread(plain) / math.sqrt(1 + median_variance(points))
+        smooth = _held_out(sample, cycle, noise)
+        if _error(smooth) < _error(plain):
+            return cls(cycle, smooth, _error(smooth), noise * math.sqrt(median_variance(points)))
+        return cls(cycle, plain, _error(plain), 0.0)
+
+    def levels(self, series: Series) -> Values:
+        """Return the levels (bins,) of all points (n,)."""
+        level = levels(series.values, self.cycle.bin_of(series.timestamps), self.cycle.bins)
+        return smoothed(level, self.level_error) if self.level_error else level
+
+
+def _error(distances: Values) -> float:
+    """Return the mean of the distances (n,), clipped at their 99th percentile."""
+    return float(np.minimum(distances, np.quantile(distances, 0.99)).mean())
 
 
 def check(series: Series, parameters: ParameterValues) -> None:
     """Raise `InputError` if the series does not hold the requested cycle twice."""
     kind = parameters["cycle"]
-    if kind != "auto" and not list(candidates(series, [kind])):
+    if kind != "auto" and not list(candidates(series, [kind], Clock(parameters["timezone"]))):
         needed = {
             "day": f"{FEWEST_CYCLES} days of data, with several points per day",
             "week": f"{FEWEST_CYCLES} weeks of data, with several points per week",
@@ -88,18 +99,18 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Seas
     scale = float(np.abs(series.values - center).max())
     scaled = Series(series.timestamps, (series.values - center) / scale)
     sample = _sampled(scaled)
-    best, explained = _best_cycle(sample, scaled, parameters["cycle"], progress)
+    clock = Clock.of(scaled.timestamps, scaled.values, parameters["timezone"])
+    best, explained = _best_cycle(sample, scaled, parameters["cycle"], clock, progress)
     sample_bins = best.cycle.bin_of(sample.timestamps)
-    profile = Profile.of(sample.values, sample_bins, best.cycle.bins, best.distances)
-    if len(sample) < len(series):
-        profile = replace(profile, level=levels(scaled.values, best.cycle.bin_of(series.timestamps), best.cycle.bins))
-    residuals = drop_incident_distances(best.distances / profile.spread[sample_bins])
+    spread = spreads(sample.values, sample_bins, best.cycle.bins, best.distances)
+    residuals = drop_incident_distances(best.distances / spread[sample_bins])
     boundary = _boundary(residuals, parameters["alarm_rate"], interval_of(series.timestamps))
     progress(1.0)
     return Seasonal(
         cycle=best.cycle,
         profile=Profile(
-            level=center + profile.level * scale, spread=np.maximum(profile.spread * scale, np.spacing(0.0))
+            level=center + best.levels(scaled) * scale,
+            spread=np.where(spread > 0, np.maximum(spread * scale, np.spacing(0.0)), 0.0),
         ),
         boundary=boundary,
         explained=explained,
@@ -107,24 +118,32 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Seas
 
 
 def _boundary(residuals: Values, alarm_rate: str, interval_s: float) -> Boundary:
-    """Return the boundary of residuals (n,) in spreads.
+    """Return the boundary of residuals (m,) in spreads.
 
-    If they are few, Student's t limits the extrapolation: two-sided, and with a spread estimated from 30 values.
+    If they are too few to hold one alarm at this rate, the boundary is at most the one of normal residuals with the
+    same maximum, or Student's t if that is more.
     """
-    share = share_of(alarm_rate, interval_s)
-    degrees = max(len(residuals) - 1, 2)
-    unit = calibration.student_t(share / 2, SPREAD_POINTS - 1) / calibration.student_t(share, degrees)
-    return Boundary(calibration.bounded(residuals, share, unit), promise(share, len(residuals)))
+    share, points = share_of(alarm_rate, interval_s), len(residuals)
+    value = alarms.boundary(residuals, share)
+    if points < 1 / share:
+        degrees = max(points - 1, 2)
+        normal = calibration.student_t(share / 2, degrees)
+        usual_maximum = calibration.student_t(1 / (2 * points + 2), degrees)
+        value = min(value, normal * max(float(residuals.max()) / usual_maximum, math.sqrt(1 + 1 / points)))
+    return Boundary(value, promise(share, points))
 
 
-def _best_cycle(sample: Series, scaled: Series, kind: str, progress: Progress) -> tuple[CycleTrial, float]:
+def _best_cycle(
+    sample: Series, scaled: Series, kind: str, clock: Clock, progress: Progress
+) -> tuple[CycleTrial, float]:
     """Return the best cycle, and the share of the first candidate's error that it removes.
 
     A candidate wins only if its error is clearly smaller than that of the best one before it. With `kind` auto, the
     first candidate is no cycle; otherwise `kind` is the only candidate.
     """
     flat = Cycle(0.0, int(scaled.timestamps[0]), 1)
-    cycles = [flat, *candidates(scaled, ["day", "period", "week"])] if kind == "auto" else [*candidates(scaled, [kind])]
+    kinds = ["day", "period", "week"] if kind == "auto" else [kind]
+    cycles = [*([flat] if kind == "auto" else []), *candidates(scaled, kinds, clock)]
     trials = []
     for done, cycle in enumerate(cycles, start=1):
         trials.append(CycleTrial.of(sample, cycle))
@@ -146,22 +165,28 @@ def _sampled(series: Series) -> Series:
     return Series(series.timestamps[indices], series.values[indices])
 
 
-def _held_out(series: Series, cycle: Cycle) -> Values:
+def _held_out(series: Series, cycle: Cycle, noise: float) -> Values:
     """Return the distances (n,) of points from the level of their phase, learned without their part of the series.
 
-    The median of k values has 1.57 / k of their variance. A held-out level has fewer values than the final one, so the
-    distances are scaled down; not by less than 2 %, because many equal values would then lie just outside the band.
+    noise: standard deviation of the values around their level, by which the levels are smoothed; 0 = they are not.
+
+    A held-out level has fewer values than the final one, so the distances are scaled down; not by less than 2 %,
+    because many equal values would then lie just outside the band.
     """
     bins = cycle.bin_of(series.timestamps)
     fold = _folds(series, cycle)
     folds = int(fold.max()) + 1
+    points = len(series) / cycle.bins
+    variances = median_variance(points), median_variance(points * (1 - 1 / folds))
     distances = np.empty(len(series))
     for number in range(folds):
         held_out = fold == number
         level = levels(series.values[~held_out], bins[~held_out], cycle.bins)
+        if noise:
+            level = smoothed(level, noise * math.sqrt(variances[1]))
         distances[held_out] = np.abs(series.values[held_out] - level[bins[held_out]])
-    points = len(series) / cycle.bins
-    factor = math.sqrt((1 + 1.57 / points) / (1 + 1.57 / (points * (1 - 1 / folds))))
+    weight = SMOOTH_VARIANCE if noise else 1.0
+    factor = math.sqrt((1 + weight * variances[0]) / (1 + weight * variances[1]))
     return distances * factor if factor < 0.98 else distances
 
 
@@ -169,7 +194,8 @@ def _folds(series: Series, cycle: Cycle) -> Bins:
     """Return the fold (n,) of each point: 2 to `FOLDS` blocks of whole cycles, or equal blocks if nothing repeats."""
     if not cycle.seconds:
         return np.arange(len(series)) * FOLDS // len(series)
-    numbers = ((series.timestamps - series.timestamps[0]) / cycle.seconds).astype(np.int64)
+    local = cycle.clock.local(series.timestamps)
+    numbers = ((local - local[0]) / cycle.seconds).astype(np.int64)
     _, numbers = np.unique(numbers, return_inverse=True)
     count = int(numbers[-1]) + 1
     return numbers * min(FOLDS, count) // count
@@ -178,7 +204,13 @@ def _folds(series: Series, cycle: Cycle) -> Bins:
 def score(state: Seasonal, values: Values, timestamps: Timestamps, _context: Values) -> Scores:
     """Score by distance from the level of the point's phase, in units of the band's half width there."""
     bins = state.cycle.bin_of(timestamps)
-    return banded(values, state.profile.level[bins], state.profile.spread[bins] * state.boundary.value)
+    spread = state.profile.spread[bins]
+    unknown = spread == 0
+    if not unknown.any():
+        return banded(values, state.profile.level[bins], spread * state.boundary.value)
+    typical = float(np.median(state.profile.spread[state.profile.spread > 0]))
+    scores = banded(values, state.profile.level[bins], np.where(unknown, typical, spread) * state.boundary.value)
+    return replace(scores, score=np.where(unknown, 0.0, scores.score), unseen=unknown)
 
 
 def explain(state: Seasonal, _values: Values, timestamps: Timestamps, _context: Values) -> Explanation:
@@ -190,6 +222,7 @@ def explain(state: Seasonal, _values: Values, timestamps: Timestamps, _context: 
 def learnt(state: Seasonal) -> dict[str, float | str]:
     """Return the cycle, the share of the error that it removes, and the rate to expect."""
     names = {0.0: "none", DAY_S: "day", WEEK_S: "week"}
+    changes = {"clock_changes": found} if (found := state.cycle.clock.found) else {}
     return {
         "cycle": names.get(state.cycle.seconds, "period"),
         "cycle_s": state.cycle.seconds,
@@ -197,6 +230,7 @@ def learnt(state: Seasonal) -> dict[str, float | str]:
         "explained": state.explained,
         "threshold": state.boundary.value,
         "promise": state.boundary.promise,
+        **changes,
     }
 
 
@@ -214,6 +248,7 @@ DETECTOR = Detector(
             "What repeats; auto picks the cycle with the smallest held-out error, or none",
             options=("auto", "day", "week", "period"),
         ),
+        TimeZone(),
         AlarmRate(),
         Windows(),
     ),

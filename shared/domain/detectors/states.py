@@ -1,14 +1,15 @@
 """Serialization of states: JSON for numbers and strings, npz if there are arrays. Never pickle.
 
 A state is a frozen dataclass of numbers, strings, tuples of strings, arrays, nested dataclasses of the same kind, and
-`Fitted` states of other detectors. The head is a JSON object with the same nesting. Each array is a member of the
-archive, named by its field path: `forecast.weights`.
+`Fitted` states of other detectors. A nested dataclass with a default may be missing: the state is older than the field.
+The head is a JSON object with the same nesting. Each array is a member of the archive, named by its field path:
+`forecast.weights`.
 """
 
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import UnionType
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
@@ -101,11 +102,14 @@ def _detector(name: str, state: Any) -> Detector[Any]:
 def _state(kind: type, plain: Any, path: str, arrays: Arrays) -> Any:
     remaining = _copied_fields(plain, path)
     content: dict[str, Any] = {}
+    optional = {field.name for field in fields(kind) if field.default_factory is not MISSING}
     for name, annotation in _annotations(kind).items():
         if get_origin(annotation) is np.ndarray:
             content[name] = _checked_array(annotation, arrays.pop(path + name), path + name)
         elif annotation is Fitted:
             content[name] = _fitted(remaining.pop(name), f"{path}{name}.", arrays)
+        elif name in optional and name not in remaining:
+            continue  # the state is older than the field
         elif isinstance(annotation, type) and is_dataclass(annotation):
             content[name] = _state(annotation, remaining.pop(name), f"{path}{name}.", arrays)
         elif isinstance(annotation, UnionType):  # another state, or None

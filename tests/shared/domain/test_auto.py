@@ -14,7 +14,7 @@ MONDAY = 1_704_067_200  # 2024-01-01
 NOISE = np.random.default_rng(0).normal(size=3_000)
 HOURS = MONDAY + 3_600 * np.arange(3_000)
 MINUTES = MONDAY + 60 * np.arange(3_000)
-RATE = {"alarm_rate": "1 in 1000", "exclude": []}
+RATE = {"alarm_rate": "1 in 1000", "timezone": "UTC", "exclude": []}
 
 
 def learned(values: Values, timestamps: Timestamps = MINUTES, points: int | None = None) -> Auto:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.detectors.parameters import AlarmRate, Choice, Number, Windows, complete, schema
+from shared.domain.detectors.parameters import AlarmRate, Choice, Number, TimeZone, Windows, complete, schema
 from shared.errors import Code, InputError
 from tests.shared.domain.contract import AnyDetector, each
 
@@ -96,6 +96,17 @@ def any_json(detector: AnyDetector) -> st.SearchStrategy[dict[str, Any]]:
         elif isinstance(parameter, Windows):
             edges += [[[1, 2]], [[2, 1], [3.0, 4]], [[1]], [[1, 2, 3]], [[True, 2]], [[-1, 2]], [[0.5, 2]], [1, 2]]
             edges += [[[0, 253_402_300_799]], [[0, 253_402_300_800]], [[1, 2]] * 1000, [[1, 2]] * 1001]
+        elif isinstance(parameter, TimeZone):
+            edges += [
+                "Europe/Berlin",
+                "UTC",
+                "europe/berlin",
+                "Europe",
+                "localtime",
+                "UTC ",
+                "../UTC",
+                "/etc/localtime",
+            ]
         else:
             for edge in (parameter.above, parameter.most, parameter.default):
                 edges += [edge, math.nextafter(edge, math.inf), math.nextafter(edge, -math.inf), int(edge)]

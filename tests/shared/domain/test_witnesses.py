@@ -150,7 +150,7 @@ def test_the_season_with_the_smallest_held_out_error_is_chosen() -> None:
     hour, day = timestamps // 3_600 % 24, (timestamps - MONDAY) // 86_400 % 7
     daily = 3.0 * (hour >= 8) + 0.1 * NOISE[: len(hour)]
     for values, cycle_s in ((daily, 86_400), (daily * (day < 5), 604_800)):
-        fitted = fit_season(timestamps, values, usable, 3_600.0, 0.001)
+        fitted = fit_season(timestamps, values, usable, 3_600.0, 0.001, "UTC")
         assert fitted is not None
         assert fitted[0].cycle_s == cycle_s
-    assert fit_season(timestamps, NOISE[: len(hour)], usable, 3_600.0, 0.001) is None
+    assert fit_season(timestamps, NOISE[: len(hour)], usable, 3_600.0, 0.001, "UTC") is None

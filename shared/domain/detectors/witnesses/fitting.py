@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.domain.detectors.alarms import Tail, promise, share_of
-from shared.domain.detectors.contract import Progress, TrainingEnd
+from shared.domain.detectors.contract import ParameterValues, Progress, TrainingEnd
 from shared.domain.detectors.standards import robust_spread
 from shared.domain.detectors.witnesses.calibration import NEWEST, boundary
 from shared.domain.detectors.witnesses.forecast import Forecast, fit_forecast
@@ -78,11 +78,11 @@ class _Panel:
         return cls(level, season, forecast, recent, shape[0] if shape else None, ratios)
 
 
-def learn(series: Series, alarm_rate: str, progress: Progress, newest: int = NEWEST) -> Learned:
+def learn(series: Series, parameters: ParameterValues, progress: Progress, newest: int = NEWEST) -> Learned:
     """Learn from the newest regime of the series; also compute held-out scores, at least of its `newest` points."""
-    history = History.of(series)
+    history = History.of(series, parameters["timezone"])
     values, usable = history.standardized, history.usable
-    rate = share_of(alarm_rate, history.interval_s)
+    rate = share_of(parameters["alarm_rate"], history.interval_s)
     spread = max(robust_spread(values[usable]), MIN_SPREAD)
     panel = _Panel.of(history, rate, spread, progress, newest)
     known = np.where(usable, np.fmax.reduce(list(panel.ratios.values())), np.nan)[-NEWEST:]
@@ -120,7 +120,9 @@ def learn(series: Series, alarm_rate: str, progress: Progress, newest: int = NEW
 def _season(history: History, share: float) -> tuple[Season, Values, Values] | None:
     if len(history) < FEWEST_FOR_SEASON:
         return None
-    return fit_season(history.timestamps, history.standardized, history.usable, history.interval_s, share)
+    return fit_season(
+        history.timestamps, history.standardized, history.usable, history.interval_s, share, history.timezone
+    )
 
 
 def _expectation(

@@ -32,9 +32,10 @@ class History:
     scale: Scale
     standardized: Values  # (n,), without outliers
     interval_s: float
+    timezone: str  # in which days and weeks repeat
 
     @classmethod
-    def of(cls, series: Series) -> "History":
+    def of(cls, series: Series, timezone: str) -> "History":
         """Find the newest regime, its incidents and its scale."""
         timestamps, values, usual_increment = series.timestamps, series.values, 0.0
         first = 0
@@ -54,6 +55,7 @@ class History:
             scale=scale,
             standardized=without_outliers(scale.standardized(values)),
             interval_s=interval_of(series.timestamps),
+            timezone=timezone,
         )
 
     def __len__(self) -> int:

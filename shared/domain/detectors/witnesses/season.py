@@ -3,18 +3,23 @@
 So it also detects a regular event that did not happen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from shared.domain.detectors.clocks import Clock
+from shared.domain.detectors.profiles import unseen_bins
+from shared.domain.detectors.standards import robust_spread
 from shared.domain.detectors.witnesses.calibration import Sides
 from shared.domain.series import Flags, Timestamps, Values
+from shared.domain.timezones import UTC_NAME
 
 HOUR_S, DAY_S, WEEK_S, YEAR_S = 3_600, 86_400, 604_800, 31_556_952
 MONDAY = 4 * DAY_S  # 1970-01-05, the first Monday of Unix time
 CYCLES = ((DAY_S, 288), (WEEK_S, 2_016), (YEAR_S, 12))  # seconds, and most bins
+CYCLE_NAMES = {DAY_S: "day", WEEK_S: "week", YEAR_S: "year"}
 FEWEST_BINS, FEWEST_TURNS = 4, 2.95  # a turn is one repetition of the cycle
 MOST_TURNS, MOST_POINTS, MOST_FOLDS = 120, 100_000, 8  # of the history that are learned from
 MOST_FOLLOWED = 1_440  # points of a day: each verdict needs them as context
@@ -39,10 +44,11 @@ class Season:
     clock_bins: int  # bins in an hour: the clock may change by one hour
     sides: Sides  # in widths
     error: float  # mean absolute residual, held out
+    clock: Clock = field(default_factory=Clock)
 
     def bins_of(self, timestamps: Timestamps) -> Bins:
         """Return the bin (m,) of each timestamp (m,)."""
-        return _bins_of(timestamps, self.cycle_s, len(self.levels))
+        return _bins_of(self.clock.local(timestamps), self.cycle_s, len(self.levels))
 
     def residuals(self, timestamps: Timestamps, values: Values) -> tuple[Values, Values]:
         """Return the residuals (m,) of standardized values (m,) in widths, and the expected values (m,).
@@ -77,6 +83,16 @@ class Season:
         widths = self.widths[self.bins_of(timestamps)]
         return widths * self.sides.upper, widths * self.sides.lower
 
+    def with_clock(self, clock: Clock) -> "Season":
+        """Return the season in the time of the clock; a known time zone needs no tolerance for changes of the clock."""
+        is_tolerant = clock.timezone == UTC_NAME
+        return replace(self, clock=clock, clock_bins=self.clock_bins if is_tolerant else 0)
+
+    def learnt(self) -> dict[str, float | str]:
+        """Return the cycle, and the clock changes that were found."""
+        changes = {"clock_changes": found} if (found := self.clock.found) else {}
+        return {"cycle": CYCLE_NAMES[self.cycle_s], **changes}
+
     @property
     def need(self) -> int:
         """Number of values before a point that affect its expected value."""
@@ -104,14 +120,18 @@ def rolling_median(values: Values, points: int, phase: int = 0) -> Values:
 
 
 def fit_season(
-    timestamps: Timestamps, values: Values, usable: Flags, interval_s: float, share: float
+    timestamps: Timestamps, values: Values, usable: Flags, interval_s: float, share: float, timezone: str
 ) -> tuple[Season, Values, Values] | None:
     """Choose the cycle that explains held-out turns best; None if no cycle is worth it.
+
+    Cycles repeat in the local time of `timezone`; changes of the clock beyond that are found.
 
     timestamps, values, usable: (n,); values are standardized. Also returns the residuals (n,) of each turn, in widths,
     and the expected values (n,), by a profile learned without that turn; NaN for points that are too old.
     """
     known = values[usable]
+    clock = Clock.of(timestamps[usable], known, timezone)
+    local = clock.local(timestamps)
     level_error = _error(known - np.median(known))
     best: tuple[Season, Values, Values] | None = None
     for cycle_s, most_bins in CYCLES:
@@ -120,10 +140,10 @@ def fit_season(
             continue
         start = max(int(np.searchsorted(timestamps, timestamps[-1] - MOST_TURNS * cycle_s)), len(values) - MOST_POINTS)
         part = slice(start, None)
-        season, *held_out = _trial(timestamps[part], values[part], usable[part], interval_s, share, (cycle_s, bins))
+        season, *held_out = _trial(local[part], values[part], usable[part], interval_s, share, (cycle_s, bins))
         if season.error < GAIN * min(best[0].error if best else level_error, level_error):
             residuals, expected = (np.concatenate((np.full(start, np.nan), column)) for column in held_out)
-            best = season, residuals, expected
+            best = season.with_clock(clock), residuals, expected
     return best
 
 
@@ -138,8 +158,8 @@ def _trial(
     cycle_s, bins = cycle
     bin_of = _bins_of(timestamps, cycle_s, bins)
     turn = (timestamps - MONDAY) // cycle_s
-    turn -= turn[0]
-    turns = int(turn[-1]) + 1
+    turn -= turn.min()
+    turns = int(turn.max()) + 1
     cells = _cells(values[usable], (turn * bins + bin_of)[usable], turns, bins)
     folds = min(turns, MOST_FOLDS)
     fold_of_turn = np.arange(turns) * folds // turns
@@ -155,8 +175,12 @@ def _trial(
     residuals[~usable] = np.nan
     clock_bins = round(HOUR_S * bins / cycle_s) if cycle_s < YEAR_S and interval_s <= HOUR_S else 0
     sides = Sides.of(residuals, share, 1.0)
+    levels, known = _median_profile(cells), values[usable]
+    unseen = unseen_bins(bin_of[usable], bins)
+    levels[unseen] = np.median(known)  # at hours without training points, all the others are the only guide
+    widths[unseen] = max(robust_spread(known), error)
     return (
-        Season(cycle_s, _median_profile(cells), widths, interval_s, following, clock_bins, sides, error),
+        Season(cycle_s, levels, widths, interval_s, following, clock_bins, sides, error),
         residuals,
         expected,
     )

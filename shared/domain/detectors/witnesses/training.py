@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from shared.domain.detectors.contract import Progress, Scores, ignore_progress
+from shared.domain.detectors.contract import ParameterValues, Progress, Scores, ignore_progress
 from shared.domain.detectors.witnesses.adapting import adapted
 from shared.domain.detectors.witnesses.fitting import Learned, learn
 from shared.domain.detectors.witnesses.judging import band, judge, largest
@@ -19,12 +19,12 @@ FEWEST_POINTS = 3  # of a regime that is learned from
 FIRST = 16  # points of a regime that are also judged by the one before
 
 
-def train(series: Series, alarm_rate: str, progress: Progress) -> tuple[Auto, Scores]:
+def train(series: Series, parameters: ParameterValues, progress: Progress) -> tuple[Auto, Scores]:
     """Learn from the newest regime of n points; return the state and the scores (n,) of all of them."""
-    newest = learn(series, alarm_rate, progress, newest=len(series))
+    newest = learn(series, parameters, progress, newest=len(series))
     regimes, end = [(newest, len(series))], newest.start
     while end >= FEWEST_POINTS:
-        older = learn(_part(series, 0, end), alarm_rate, ignore_progress, newest=end)
+        older = learn(_part(series, 0, end), parameters, ignore_progress, newest=end)
         regimes.append((older, end))
         end = older.start
     regimes.reverse()
