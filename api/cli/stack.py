@@ -32,8 +32,11 @@ class Program(Service):
 
     grace_s: ClassVar[float] = 35  # longer than the API waits for its requests and the worker for its fits
 
-    def __init__(self, name: str, home: Home, arguments: tuple[str, ...], env: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, home: Home, arguments: tuple[str, ...], env: Mapping[str, str], *, essential: bool = False
+    ) -> None:
         super().__init__(name, home, Identity.ourselves())
+        self.essential = essential
         self._command = Command((sys.executable, "-m", *arguments), {**os.environ, **env}, Path.cwd())
 
     def command(self) -> Command:
@@ -98,6 +101,7 @@ def running_stack(
                 migrate(env["DATABASE_URL"])
                 supervisor.start()
                 wait_until_ready(stack, programs[-1])
+                supervisor.ready = True
                 yield stack
             finally:
                 ignore_interrupts()
@@ -106,7 +110,7 @@ def running_stack(
 def api(home: Home, port: int, processes: int, env: Mapping[str, str]) -> Program:
     listening = (f"--host={LOCALHOST}", f"--port={port}", f"--workers={processes}")
     arguments = ("api", *listening)
-    return Program("api", home, arguments, env)
+    return Program("api", home, arguments, env, essential=True)
 
 
 def flower(home: Home, port: int, env: Mapping[str, str]) -> Program:

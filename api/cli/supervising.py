@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,8 +17,9 @@ from shared.embedded.locks import hold
 from shared.embedded.service import Server, Service
 from shared.errors import Code, TsadError, UnavailableError
 
-MAX_DEATHS = 5
+MAX_DEATHS = 5  # of a service that a start needs
 WITHIN_S = 60
+MAX_WAIT_S = 10  # so that everything works again within 30 s, for example after somebody frees a full disk
 POLL_S = 0.2
 
 
@@ -28,7 +28,7 @@ class Watched:
     """A service and its recent deaths."""
 
     service: Service
-    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_DEATHS))
+    deaths: list[float] = field(default_factory=list)
     start_at: float | None = None  # time of the restart, while the service is dead
 
 
@@ -38,7 +38,8 @@ class Supervisor:
     Signal all programs before waiting for the first; stop the servers last, when nothing needs them.
 
     Use it in the main thread only, as `Service` requires. `first_wait_s` is the time from a death to the restart; it
-    doubles with each further death within a minute.
+    doubles with each further death within a minute, up to `MAX_WAIT_S`. Once the stack is `ready`, no number of deaths
+    ends it: another start would need the same files and servers, and would stop what still works.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Supervisor:
         self.home = home
         self.say = say
         self.first_wait_s = first_wait_s
+        self.ready = False
         self._watched = [Watched(service) for service in services]
 
     def __enter__(self) -> Self:
@@ -84,7 +86,10 @@ class Supervisor:
             time.sleep(POLL_S)
 
     def check(self) -> None:
-        """Restart dead services and rotate logs; raise `UnavailableError` for a service that dies too often."""
+        """Restart dead services and rotate logs.
+
+        Raise `UnavailableError` if a service that the start needs dies too often before the stack is ready.
+        """
         for watched in self._watched:
             watched.service.rotate_log()
             if watched.start_at is None:
@@ -100,17 +105,18 @@ class Supervisor:
     def _count_death(self, watched: Watched, cause: str) -> None:
         now = time.monotonic()
         service = watched.service
-        watched.deaths.append(now)
-        recent_deaths = sum(now - death < WITHIN_S for death in watched.deaths)
-        if recent_deaths == MAX_DEATHS:
+        watched.deaths = [*(death for death in watched.deaths if now - death < WITHIN_S), now]
+        recent_deaths = len(watched.deaths)
+        if recent_deaths >= MAX_DEATHS and service.essential and not self.ready:
             raise UnavailableError(
                 Code.START_FAILED,
                 f"{service.name} {cause}, for the {MAX_DEATHS}th time within a minute. Stopping everything. "
                 f"{service.log_tail()}",
             )
-        wait_s = self.first_wait_s * 2 ** (recent_deaths - 1)
+        wait_s = min(self.first_wait_s * 2 ** (recent_deaths - 1), MAX_WAIT_S)
         watched.start_at = now + wait_s
-        self.say(f"{service.name} {cause}; restarting in {wait_s:g} s. Log: {service.log}")
+        again = f" ({recent_deaths} times within a minute)" if recent_deaths > 1 else ""
+        self.say(f"{service.name} {cause}{again}; restarting in {wait_s:g} s. Log: {service.log}")
 
 
 def describe_exit(returncode: int) -> str:

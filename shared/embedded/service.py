@@ -48,8 +48,10 @@ class Service(ABC):
         self.home = home
         self.identity = identity
         self.log = home.logs / f"{name}.log"
+        self.essential = True  # whether a stack can start only with this service
         self.process: subprocess.Popen[bytes] | None = None
         self._stop_sent = False
+        self._swept = True  # nothing is left of the process
         self._pid_file = home.run / f"{name}.pid"
 
     @abstractmethod
@@ -59,7 +61,8 @@ class Service(ABC):
     def launch(self) -> None:
         """Start the process without waiting for it to answer.
 
-        Raise `UnavailableError` if a previous process, or a child of it, is still running.
+        Raise `UnavailableError` if a previous process, or a child of it, is still running; `OSError` if the disk is too
+        full for a first start. A restart needs no space.
         """
         try:
             lock = hold(self.home.run / f"{self.name}.lock", CHILDREN_EXIT_S)
@@ -82,10 +85,14 @@ class Service(ABC):
                     start_new_session=True,
                     pass_fds=(lock,),
                 )
-                self._stop_sent = False
+                self._stop_sent = self._swept = False
         finally:
             os.close(lock)
-        self._pid_file.write_text(f"{self.process.pid}\n")
+        try:
+            self._record_pid(str(self.process.pid))
+        except OSError:
+            self._sweep(self.process)
+            raise
         if self.process.stdin is not None:
             with suppress(BrokenPipeError), self.process.stdin as stdin:  # it died at once: its log has the reason
                 stdin.write(command.stdin)
@@ -116,6 +123,7 @@ class Service(ABC):
                     self.process.send_signal(harder_signal)
             self.process.wait()
         self._sweep(self.process)
+        self._pid_file.unlink(missing_ok=True)
 
     def rotate_log(self) -> None:
         """If the log exceeds `MAX_LOG_BYTES`, copy it over `<name>.log.1` and empty it.
@@ -141,10 +149,20 @@ class Service(ABC):
         return f"Its log {self.log} cannot be read."
 
     def _sweep(self, process: subprocess.Popen[bytes]) -> None:
-        if self._pid_file.exists():  # else it was swept before, and the pid may belong to another process
+        if not self._swept:  # else the pid may belong to another process
             with suppress(ProcessLookupError, PermissionError):  # no child is left; macOS raises PermissionError
                 os.killpg(process.pid, signal.SIGKILL)
-            self._pid_file.unlink()
+            self._swept = True
+            with suppress(OSError):
+                self._record_pid("")
+
+    def _record_pid(self, pid: str) -> None:
+        """Overwrite the pid file in place, which works on a full disk too."""
+        descriptor = os.open(self._pid_file, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.pwrite(descriptor, f"{pid:<10}\n".encode(), 0)
+        finally:
+            os.close(descriptor)
 
 
 class Server(Service):

@@ -1,5 +1,6 @@
 """The supervisor, with children that run a little Python."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,7 +118,7 @@ def test_children_are_signaled_together_and_once(home: Home) -> None:
     assert len(list(home.run.glob("asked-*"))) == 2
 
 
-def test_five_deaths_within_a_minute_stop_everything(home: Home) -> None:
+def test_five_deaths_within_a_minute_end_a_start(home: Home) -> None:
     messages: list[str] = []
     failing, other = Child("unlucky", home, FAIL), Child("other", home, SERVE)
     with pytest.raises(UnavailableError, match=r"(?s)unlucky exited with code 1, for the 5th time.*no luck"):
@@ -125,11 +127,45 @@ def test_five_deaths_within_a_minute_stop_everything(home: Home) -> None:
     assert not living(other.pid)
 
 
-def test_the_wait_before_a_restart_doubles_with_each_death(home: Home) -> None:
+@pytest.mark.parametrize("essential", [False, True])
+def test_no_number_of_deaths_ends_a_running_stack_and_the_wait_doubles_up_to_a_limit(
+    home: Home, monkeypatch: pytest.MonkeyPatch, *, essential: bool
+) -> None:
+    monkeypatch.setattr("api.cli.supervising.MAX_WAIT_S", 0.05)
     messages: list[str] = []
-    with pytest.raises(UnavailableError, match="unlucky"):
-        run(supervised(home, messages, Child("unlucky", home, FAIL)))
-    assert [line.split(" in ")[1].split(" s.")[0] for line in messages] == ["0.01", "0.02", "0.04", "0.08"]
+    failing, other = Child("unlucky", home, FAIL), Child("other", home, SERVE)
+    failing.essential = essential
+    with supervised(home, messages, failing, other) as supervisor:
+        supervisor.ready = essential  # a service that no start needs may die at any time
+        supervisor.start()
+        other_pid = other.pid
+        check_until(supervisor, lambda: len(messages) == 10)
+        assert living(other_pid)
+    waits = [line.split(" in ")[1].split(" s.")[0] for line in messages]
+    assert waits == ["0.01", "0.02", "0.04", *["0.05"] * 7]
+    assert "exited with code 1 (10 times within a minute)" in messages[-1]
+
+
+def test_a_restart_needs_no_space_for_the_pid_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    child = Child("child", home, SERVE)
+    open_file = os.open
+
+    def on_a_full_disk(path: Any, flags: int, *mode: int, **options: Any) -> int:
+        """Open as on a full disk: no file can be created or lose the blocks that it has."""
+        if str(path).startswith(str(home.run)) and (flags & os.O_TRUNC or not Path(path).exists()):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return open_file(path, flags, *mode, **options)
+
+    messages: list[str] = []
+    with supervised(home, messages, child) as supervisor:
+        supervisor.start()
+        first = child.pid
+        monkeypatch.setattr(os, "open", on_a_full_disk)
+        os.kill(first, signal.SIGKILL)
+        check_until(supervisor, lambda: child.pid != first)
+        monkeypatch.undo()
+        assert (home.run / "child.pid").read_text().split() == [str(child.pid)]
+    assert messages == [f"child was killed by SIGKILL; restarting in 0.01 s. Log: {child.log}"]
 
 
 def test_a_failed_restart_counts_as_a_death(home: Home) -> None:
