@@ -1,6 +1,7 @@
 """Content of GET /metrics: sums over all processes, and the current state of queue, versions and artifacts."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import redis
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -9,6 +10,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from api.services import Services
 from shared import __version__
+from shared.artifacts import Artifacts
 from shared.errors import UnavailableError
 from shared.metrics import sums
 from shared.queue import messages_waiting
@@ -38,6 +40,7 @@ class _Scrape(Collector):
             database_up = 1
         except UnavailableError:
             database_up = 0
+        yield _free_space(self._services.artifacts)
         up = GaugeMetricFamily("tsad_server_up", "Whether a server answered this scrape", labels=["server"])
         up.add_metric(["redis"], redis_up)
         up.add_metric(["database"], database_up)
@@ -54,6 +57,15 @@ def exposition(services: Services) -> bytes:
 def _of_redis(client: redis.Redis, alive: int) -> Iterator[Metric]:
     yield _gauge("tsad_messages_waiting", "Messages that no worker has taken yet", {}, messages_waiting(client) or 0)
     yield _gauge("tsad_workers_alive", "Workers with a recent heartbeat", {}, alive)
+
+
+def _free_space(artifacts: Artifacts) -> Metric:
+    free = GaugeMetricFamily("tsad_free_bytes", "Space left on the disk of an artifact folder", labels=["folder"])
+    for name, store in (("data", artifacts.data), ("states", artifacts.states)):
+        with suppress(UnavailableError):  # its disk is away, which /readyz reports
+            if (size := store.free_bytes()) is not None:
+                free.add_metric([name], size)
+    return free
 
 
 def _of_database(services: Services) -> Iterator[Metric]:

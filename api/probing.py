@@ -1,6 +1,7 @@
 """Checks of the parts that requests need. A part that hangs holds neither the answer nor more than one thread."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,9 +10,12 @@ import redis
 from api.lanes import Lane
 from shared.artifacts import Artifacts
 from shared.errors import TsadError
+from shared.fitting.recognizing import recognize
 from shared.store import schema
 from shared.store.engine import Sessions
 from shared.telemetry import workers_alive
+
+logger = logging.getLogger(__name__)
 
 ANSWER_S = 3.0
 OK = "ok"
@@ -32,7 +36,7 @@ class Probes:
 
     def __init__(self, sessions: Sessions, artifacts: Artifacts, client: redis.Redis, lane: Lane) -> None:
         self._database = Probe(lambda: _revision(sessions), lane)
-        self._store = Probe(lambda: _stores(artifacts), lane)
+        self._store = Probe(lambda: _stores(sessions, artifacts), lane)
         self._redis = Probe(lambda: workers_alive(client), lane)
 
     async def states(self) -> States:
@@ -70,6 +74,9 @@ class Probe:
             return await self._lane(self._check)
         except TsadError as error:
             return error.detail
+        except Exception:
+            logger.exception("a check of GET /readyz failed")
+            return "The check failed; the log has the cause."
 
 
 def _revision(sessions: Sessions) -> str:
@@ -79,7 +86,8 @@ def _revision(sessions: Sessions) -> str:
     return f"schema is {revision or 'empty'}, not {_EXPECTED_REVISION}: {schema.HOW_TO_MIGRATE}"
 
 
-def _stores(artifacts: Artifacts) -> str:
+def _stores(sessions: Sessions, artifacts: Artifacts) -> str:
+    recognize(sessions, artifacts.data, artifacts.states)
     artifacts.data.check()
     artifacts.states.check()
     return OK

@@ -11,6 +11,7 @@ import obstore
 from moto.server import ThreadedMotoServer
 
 from shared.artifacts import LocalFolder, ObjectStore, Store
+from shared.artifacts.local_folder import MARK
 
 BUCKET = "tsad"
 ACCESS = {"aws_region": "us-east-1", "aws_access_key_id": "key", "aws_secret_access_key": "secret"}
@@ -23,11 +24,11 @@ def root(store: Store) -> Path:
 
 
 def names(store: Store) -> set[str]:
-    """Return the names of everything in the store: keys of artifacts, paths of other files."""
+    """Return the names of everything in the store except its mark: keys of artifacts, paths of other files."""
     if isinstance(store, ObjectStore):
         return {entry["path"] for page in obstore.list(store.bucket) for entry in page}
     folder = root(store)
-    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file() and file.name != MARK}
 
 
 def s3_settings(endpoint: str) -> dict[str, str]:

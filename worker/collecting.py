@@ -12,6 +12,7 @@ from itertools import islice
 from shared import logs
 from shared.artifacts import Artifacts, Key, Store
 from shared.errors import TsadError
+from shared.fitting.recognizing import recognize
 from shared.settings import Settings
 from shared.store import garbage
 from shared.store.engine import Sessions, make_engine
@@ -24,6 +25,7 @@ KEYS_AT_A_TIME = 500
 
 def collect(sessions: Sessions, artifacts: Artifacts, grace_s: float) -> int:
     """Record orphaned artifacts, and delete those recorded `grace_s` ago or earlier; return how many were deleted."""
+    recognize(sessions, artifacts.data, artifacts.states)
     for store in (artifacts.data, artifacts.states):
         for keys in _batches(store):
             with sessions.begin() as session:

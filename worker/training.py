@@ -23,6 +23,7 @@ from shared.domain.training_scores import TrainingScores
 from shared.domain.versions import NewVersion
 from shared.errors import Code, DamagedError, FitError, InputError, UnavailableError
 from shared.fitting.announcing import announce_next
+from shared.fitting.recognizing import recognize
 from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.store import attempts, jobs, versions
@@ -140,6 +141,7 @@ def _try_to_claim(training: Training, job_id: str) -> Claim | None:
 
 
 def _fit_and_publish(training: Training, claim: Claim, lease: Lease) -> int:
+    recognize(training.sessions, training.artifacts.data, training.artifacts.states)
     series = Series.decode(training.artifacts.data.get(claim.data))
     new_version = _learn(training, claim, series, lease)
     return _publish(training, claim, new_version, lease)

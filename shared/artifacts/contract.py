@@ -27,10 +27,13 @@ class Store(Protocol):
         """Yield the keys of all artifacts, and skip files with other names."""
 
     def sweep(self, older_than: float) -> None:
-        """Delete temporary files last written before the epoch second `older_than`: their writers are dead."""
+        """Delete what dead writers left: temporary files last written before the epoch second `older_than`."""
 
     def check(self) -> None:
         """Raise `UnavailableError` if artifacts cannot be written."""
+
+    def free_bytes(self) -> int | None:
+        """Return the space that is left for artifacts; None without a limit."""
 
 
 def described(key: str, content: bytes | memoryview) -> Artifact:

@@ -16,6 +16,7 @@ from shared.domain.versions import Artifact
 from shared.settings import Settings
 
 # Even a request that is retried twice ends after 40 s, within the default ACCEPT_WINDOW_S.
+PROBE_BYTES = 4096
 _CONNECT_TIMEOUT = timedelta(seconds=2)
 _REQUEST_TIMEOUT = timedelta(seconds=15)
 _RETRY_TIMEOUT = timedelta(seconds=20)
@@ -80,11 +81,14 @@ class ObjectStore:
     def sweep(self, older_than: float) -> None:
         """Do nothing: an interrupted request leaves nothing behind."""
 
+    def free_bytes(self) -> None:
+        """Return None: the service has no limit that we can read."""
+
     def check(self) -> None:
         """Write and delete an object, to verify that the access key may do both."""
         probe = f"{TEMPORARY}{token_hex(8)}"
         with _translate_outages("stored"):
-            obstore.put(self.bucket, probe, b"", use_multipart=False)
+            obstore.put(self.bucket, probe, bytes(PROBE_BYTES), use_multipart=False)
             obstore.delete(self.bucket, probe)
 
 

@@ -14,6 +14,7 @@ from shared.domain.versions import version_not_found
 from shared.errors import Code, InputError, TsadError, UnavailableError
 from shared.fitting.admitting import admit, over_quota, queue_full
 from shared.fitting.checking import Fit, Stored
+from shared.fitting.recognizing import recognize
 from shared.settings import Settings
 from shared.store import admissions
 from shared.store.admissions import ExistingJob
@@ -80,6 +81,7 @@ def accept_one(acceptor: Acceptor, fit: Fit) -> Accepted:
 def _store_new(acceptor: Acceptor, fits: Mapping[int, Fit]) -> dict[int, Outcome]:
     """Store new fits; return their outcomes by index."""
     outcomes: dict[int, Outcome] = {}
+    recognize(acceptor.sessions, acceptor.data)
     admitted_at, room = admit(acceptor.sessions, acceptor.settings, len(fits))
     admitted, rejected = list(fits)[:room], list(fits)[room:]
     if rejected:

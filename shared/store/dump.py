@@ -12,11 +12,11 @@ from sqlalchemy.schema import AddConstraint, DropConstraint
 from shared.errors import Code, UnavailableError
 from shared.store.deadlines import no_deadlines
 from shared.store.engine import Session
-from shared.store.tables import metadata
+from shared.store.tables import fits, metadata
 
 _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 POINTS = "points"  # the only table that a backup may leave out
-_TABLES = {table.name: table for table in metadata.sorted_tables}
+_TABLES = {table.name: table for table in metadata.sorted_tables if table is not fits.artifact_folders}
 # Foreign keys to rows that are loaded later.
 _CIRCULAR = [
     constraint

@@ -4,12 +4,14 @@
 |---|---|---|
 | `SERIES` | `hashtext(series_id)` | accepting fits and deleting a series wait for it; the collector tries it |
 | `RECONCILER` | 0 | a round of a reconciler tries it, so that one works at a time |
+| `FOLDERS` | 0 | a process that marks an artifact folder waits for it |
 | `MIGRATION` | none | a migration waits for it |
 """
 
 SERIES = 8243
 RECONCILER = 8244
 MIGRATION = 8245
+FOLDERS = 8246
 
 
 def lock_series(series_id: str) -> str:

@@ -31,6 +31,11 @@ def expected_revision() -> str | None:
     return ScriptDirectory.from_config(_configuration("")).get_current_head()
 
 
+def revisions() -> set[str]:
+    """Return all revisions that this release can migrate."""
+    return {script.revision for script in ScriptDirectory.from_config(_configuration("")).walk_revisions()}
+
+
 def current_revision(sessions: Sessions) -> str | None:
     """Return the revision of the database; None for an empty database."""
     with sessions.begin() as session:

@@ -165,3 +165,10 @@ garbage = Table(  # the collector's notes: keys seen in the store while no row r
     Column("job_id", Uuid, nullable=False),
     Column("noted_at", moment(), nullable=False, server_default=CLOCK, index=True),
 )
+
+artifact_folders = Table(  # where folders are; a backup does not contain it
+    "artifact_folders",
+    metadata,
+    Column("location", Text, primary_key=True),
+    Column("mark", Text, nullable=False),
+)
