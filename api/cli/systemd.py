@@ -109,7 +109,7 @@ WantedBy={"multi-user.target" if self.account else "default.target"}
         if not self.home.exists():
             self.home.mkdir(parents=True)
             os.chown(self.home, account.pw_uid, account.pw_gid)
-            self.home.chmod(0o711 if account.pw_uid == 0 else 0o700)
+            self.home.chmod(0o700)
         owner = self.home.stat().st_uid
         if owner != account.pw_uid:
             raise SetupError(

@@ -35,13 +35,14 @@ def default_home() -> Path:
 class Home:
     """A folder that this process locks until `close`, or until the process ends.
 
-    `servers` is the user that the servers run as. That user must be able to enter the folder to reach its subfolders.
+    `servers` is the user that the servers run as. That user must be able to enter the folder to reach its subfolders,
+    through its group. Nobody else can enter the folder, nor a subfolder of another user.
     """
 
     def __init__(self, path: Path, servers: Identity) -> None:
         self.path = path.expanduser().resolve()
         self.servers = servers
-        self.logs, self.run = self.path / "logs", self.path / "run"
+        self.logs, self.run, self.artifacts = (self.path / name for name in ("logs", "run", "artifacts"))
         self._state_file = self.path / STATE_FILE
         try:
             self._prepare_folder()
@@ -51,7 +52,7 @@ class Home:
                 Code.START_FAILED, f"{self.path} cannot be used ({error.strerror or error}): {OTHER_FOLDER}"
             ) from error
         try:
-            for folder in (self.logs, self.run):
+            for folder in (self.logs, self.run, self.artifacts):
                 self.folder(folder.name, Identity.ourselves())
             self._wait_for_last_run()
             self._state = read_state(self.path)
@@ -66,10 +67,10 @@ class Home:
             self._lock = -1
 
     def folder(self, name: str, owner: Identity) -> Path:
-        """Create a folder with mode 0700 for `owner`; raise `SetupError` if it exists and belongs to another user."""
+        """Create a folder for `owner`, or set its mode to 0700; raise `SetupError` if it belongs to another user."""
         folder = self.path / name
         if not folder.exists():
-            folder.mkdir()
+            folder.mkdir(mode=0o700)
             owner.chown(folder, 0o700)
         uid = folder.stat().st_uid
         if uid != owner.uid:
@@ -78,6 +79,7 @@ class Home:
                 f"{folder} belongs to {user_name(uid)}, but {user_name(owner.uid)} must write to it: "
                 f"run as the user that created it, or {OTHER_FOLDER}",
             )
+        folder.chmod(0o700)  # earlier releases let other users in
         return folder
 
     def secret(self, name: str) -> str:
@@ -98,13 +100,18 @@ class Home:
     def _prepare_folder(self) -> None:
         self._reject_inaccessible(folder for folder in self.path.parents if folder.exists())
         self.path.mkdir(parents=True, exist_ok=True)
-        if not any(self.path.iterdir()):  # a new folder; one in use keeps its mode
-            self.path.chmod(0o711 if self.servers.way is Way.ACCOUNT else 0o700)
+        if self._state_file.exists() or not any(self.path.iterdir()):  # a folder with other files keeps its mode
+            self._make_private()
         self._reject_inaccessible((self.path, *self.path.parents))
+
+    def _make_private(self) -> None:
+        if self.servers.way is Way.ACCOUNT:
+            os.chown(self.path, -1, self.servers.gid)
+        self.path.chmod(0o710 if self.servers.way is Way.ACCOUNT else 0o700)
 
     def _reject_inaccessible(self, folders: Iterable[Path]) -> None:
         for folder in folders:
-            if self.servers.way is Way.ACCOUNT and not folder.stat().st_mode & 0o001:
+            if self.servers.way is Way.ACCOUNT and not self.servers.can_enter(folder):
                 raise SetupError(
                     Code.START_FAILED,
                     f"{ACCOUNT} cannot enter {folder}, but the servers run as {ACCOUNT} when root starts them: "

@@ -4,6 +4,7 @@ import ctypes
 import os
 import pwd
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -69,6 +70,13 @@ class Identity:
             return self.popen(argv, cwd="/", stdin=devnull, stdout=devnull, stderr=devnull).wait() == 0
         except (OSError, subprocess.SubprocessError):
             return False
+
+    def can_enter(self, folder: Path) -> bool:
+        """Check whether the mode of a folder lets this user reach what is in it."""
+        status = folder.stat()
+        if status.st_uid == self.uid:
+            return bool(status.st_mode & stat.S_IXUSR)
+        return bool(status.st_mode & (stat.S_IXGRP if status.st_gid == self.gid else stat.S_IXOTH))
 
     def chown(self, path: Path, mode: int) -> None:
         """Make this user the owner of a file or folder, and set its mode."""
