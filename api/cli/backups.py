@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,14 +17,16 @@ from rich.progress import Progress
 from api.cli.installation import store_of
 from api.cli.output import note, notes_console, show_json
 from shared.artifacts import Artifacts, LocalFolder
+from shared.domain.archives import MAX_BYTES
 from shared.errors import Code, DamagedError, InputError, SetupError
-from shared.store import schema
+from shared.store import dump, schema
 from shared.store.engine import Sessions
 from shared.store.inspection import Reference
 from shared.wording import counted
 
 WRITERS = 8  # threads, because each file waits for the disk
 FILES_AT_A_TIME = 500
+MAX_MANIFEST_BYTES = 100 * 2**20
 
 Manifest = dict[str, Any]  # tsad, revision, made_at, tables, artifacts, damaged
 
@@ -49,24 +54,63 @@ class BackupFolder:
     def write_manifest(self, manifest: Manifest) -> None:
         """Write the manifest atomically."""
         unfinished = self.manifest_file.with_name(f"{self.manifest_file.name}.new")
-        unfinished.write_text(json.dumps(manifest, indent=1))
+        with open(unfinished, "w", opener=private) as file:
+            json.dump(manifest, file, indent=1)
         unfinished.rename(self.manifest_file)
 
     def read_manifest(self) -> Manifest:
-        """Read the manifest; raise `InputError` when it is incomplete or a table's SHA-256 differs from it."""
+        """Read the manifest; raise `InputError` when it is incomplete or a table's SHA-256 differs from it.
+
+        Somebody else may have written it, so its names are compared with those that exist before anything uses them.
+        """
         try:
-            manifest: Manifest = json.loads(self.manifest_file.read_text())
+            with self._open(self.manifest_file) as file:
+                manifest = _checked(json.loads(file.read(MAX_MANIFEST_BYTES)))
             for name, table in manifest["tables"].items():
-                path = self.table_file(name)
-                with path.open("rb") as file:
+                with self.open_table(name) as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
                 if digest != table["sha256"]:
                     raise InputError(
-                        Code.INVALID_FILE, f"{path} does not match its SHA-256 in the manifest. Nothing was restored."
+                        Code.INVALID_FILE,
+                        f"{self.table_file(name)} does not match its SHA-256 in the manifest. Nothing was restored.",
                     )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(Code.INVALID_FILE, f"{self.path} is not a complete backup: {error}.") from None
         return manifest
+
+    def open_table(self, table: str) -> BufferedReader:
+        """Open the rows of a table; raise `OSError` for a link, a pipe or a device."""
+        return self._open(self.table_file(table))
+
+    def _open(self, path: Path) -> BufferedReader:
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise OSError(f"{path} is not a regular file")
+        return file
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that only its owner can read, as an `opener`."""
+    return os.open(path, flags, 0o600)
+
+
+def _checked(manifest: Any) -> Manifest:
+    """Return the manifest if its names and types are valid, else raise `ValueError`, `KeyError` or `TypeError`."""
+    if manifest["revision"] not in schema.revisions():
+        raise ValueError(f"this release does not know the schema revision {manifest['revision']!r}")
+    if unknown := set(manifest["tables"]) - set(dump.table_names()):
+        raise ValueError(f"this release does not know the table {min(unknown)!r}")
+    for name, table in manifest["tables"].items():
+        if not (isinstance(table["columns"], list) and isinstance(table["sha256"], str)):
+            raise TypeError(f"the entry of {name} has values of other types")
+        if unknown := set(table["columns"]) - set(dump.columns(name)):
+            raise ValueError(f"the table {name} has no column {min(unknown)!r}")
+        if type(table["rows"]) is not int:
+            raise TypeError(f"the number of rows of {name} is not a number")
+    if not isinstance(manifest["damaged"], dict) or type(manifest["artifacts"]) is not int:
+        raise TypeError("the list of artifacts has another type")
+    return dict(manifest)
 
 
 @dataclass
@@ -82,6 +126,8 @@ def copy_artifacts(references: Iterator[Reference], source: Artifacts, target: A
 
     def copy(reference: Reference) -> str:
         """Copy a file; return a description of its damage, or an empty string."""
+        if reference.artifact.size > MAX_BYTES:
+            return f"Its row declares {reference.artifact.size:,} bytes, and no artifact has more than {MAX_BYTES:,}."
         try:
             content = store_of(source, reference).get(reference.artifact)
             store_of(target, reference).put(reference.artifact.key, content)

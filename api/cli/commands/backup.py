@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.backups import BackupFolder, copy_artifacts, print_report, require_revision
+from api.cli.backups import BackupFolder, copy_artifacts, print_report, private, require_revision
 from api.cli.installation import installation, open_sessions, with_long_transactions
 from api.cli.options import AsJson, HomeFolder
 from shared import __version__
@@ -65,7 +65,7 @@ def _write_table(session: Session, name: str, target: BackupFolder) -> dict[str,
     """Write the rows of a table and return its entry in the manifest."""
     path = target.table_file(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    with open(path, "wb", opener=private) as file:
         digest = dump.Digest(file)
         rows = dump.write(session, name, digest)
     return {"columns": dump.columns(name), "rows": rows, "sha256": digest.sha256.hexdigest()}

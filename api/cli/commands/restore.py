@@ -43,7 +43,7 @@ def restore(
                 raise SetupError(Code.CONFIGURATION, "The database is not empty: restore into a new one.")
             with dump.loading(session):
                 for name, table in manifest["tables"].items():
-                    with source.table_file(name).open("rb") as file:
+                    with source.open_table(name) as file:
                         dump.read(session, name, table["columns"], file)
             result = copy_artifacts(inspection.references(session), source.artifacts, Artifacts.of(settings))
             if newly_damaged := sorted(set(result.damaged) - set(manifest["damaged"])):
