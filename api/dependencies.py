@@ -9,6 +9,7 @@ from pydantic import WithJsonSchema
 from starlette.responses import Response
 
 from api.chain.authentication import caller_of
+from api.chain.bodies import read
 from api.matching import prefix_of
 from api.problems import request_id_of
 from api.schemas.jobs import AcceptedJob
@@ -20,6 +21,7 @@ from shared.domain.versions import parse_version, series_not_found
 from shared.fitting.accepting import Accepted
 
 MAX_LISTED = 200
+MAX_CONTENT_BYTES = 256 * 1024  # of a body without points: a thousand windows with generous whitespace
 
 
 def _services(request: Request) -> Services:
@@ -44,7 +46,7 @@ def _version(
 
 
 async def _content(request: Request) -> bytes:
-    return await request.body()
+    return await read(request, MAX_CONTENT_BYTES)
 
 
 def _prefix(request: Request) -> str:

@@ -6,7 +6,7 @@
 | `states` | 2 | for predictions: finding the states of versions, and loading those that are not in memory, both in groups. Neither queues behind the other or behind requests that wait for the database |
 | `upkeep` | 2 | reads for the process itself: API keys, and the jobs that waits and streams follow |
 | `probes` | 3 | checks of database, artifact store and Redis for `GET /readyz`, which must not wait for what they check |
-| `batches` | 2 | scoring the points of a batch |
+| `computing` | 2 | decoding large bodies, scoring batches and points that take long; fair between keys, see `api/fairness.py` |
 | `ingest` | 4 | storing and judging pushed points; one thread of them works for all small pushes together |
 | `writers` | 8 | writing training data to the store, concurrently because each file waits for the disk |
 """  # noqa: E501 - a table
@@ -22,10 +22,12 @@ from typing import ParamSpec, Protocol, Self, TypeVar
 from anyio.to_thread import current_default_thread_limiter
 from starlette.concurrency import run_in_threadpool
 
+from api.fairness import FairLane
+
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-STATES, UPKEEP, PROBES, BATCHES, INGEST, WRITERS = 2, 2, 3, 2, 4, 8
+STATES, UPKEEP, PROBES, INGEST, WRITERS = 2, 2, 3, 4, 8
 
 
 class Lane(Protocol):
@@ -48,8 +50,8 @@ class Lanes:
     states: Lane
     upkeep: Lane
     probes: Lane
-    batches: Lane
     ingest: Lane
+    computing: FairLane
     writers: ThreadPoolExecutor
     _pools: list[ThreadPoolExecutor]
 
@@ -60,7 +62,6 @@ class Lanes:
         states = ThreadPoolExecutor(STATES, "states")
         upkeep = ThreadPoolExecutor(UPKEEP, "upkeep")
         probes = ThreadPoolExecutor(PROBES, "probe")
-        batches = ThreadPoolExecutor(BATCHES, "batch")
         ingest = ThreadPoolExecutor(INGEST, "ingest")
         writers = ThreadPoolExecutor(WRITERS, "writer")
         return cls(
@@ -68,14 +69,15 @@ class Lanes:
             states=partial(_run, states),
             upkeep=partial(_run, upkeep),
             probes=partial(_run, probes),
-            batches=partial(_run, batches),
             ingest=partial(_run, ingest),
+            computing=FairLane("computing"),
             writers=writers,
-            _pools=[states, upkeep, probes, batches, ingest, writers],
+            _pools=[states, upkeep, probes, ingest, writers],
         )
 
     def close(self) -> None:
         """Wait for running calls, and cancel queued ones except those of `writers`."""
+        self.computing.close()
         for pool in self._pools:
             pool.shutdown(wait=True, cancel_futures=pool is not self.writers)
 

@@ -16,6 +16,7 @@ from api.grouping import Grouped
 from api.lanes import Lanes
 from api.pages.timeline import Band, read_band
 from api.predicting.resolving import Resolver
+from api.predicting.scoring import Scorer
 from api.probing import Probes
 from shared.artifacts import Artifacts
 from shared.domain.versions import Artifact
@@ -57,6 +58,7 @@ class Services:
     latest: LatestVersions
     states: States
     resolver: Resolver
+    scorer: Scorer
     histories: Histories
     poller: Poller
     probes: Probes
@@ -99,6 +101,7 @@ class Services:
             latest=latest,
             states=states,
             resolver=Resolver(latest, sessions, states, metrics, lanes.states),
+            scorer=Scorer(lanes.computing),
             histories=Histories(artifacts, settings.chart_cache_bytes),
             poller=Poller(sessions, lanes.upkeep),
             probes=Probes(sessions, artifacts, client, lanes.probes),

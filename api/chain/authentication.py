@@ -4,6 +4,7 @@ A key identifies its caller. Until the first key is created, every request from 
 scopes (`requires`); code that reads a series id checks that the caller sees the series (`Caller.sees`).
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -23,7 +24,7 @@ from shared.settings import Settings
 Headers = dict[bytes, bytes]
 
 SESSION_COOKIE = "tsad_session"
-_SESSION_COOKIE = SESSION_COOKIE.encode()
+_SESSION = re.compile(rb"(?:^|;)[ \t]*%b=([^;]*)" % SESSION_COOKIE.encode())
 CSRF_HEADER = "X-Requested-With"  # any value: to send it, another site needs a CORS preflight, which is rejected
 SIGN_IN = "/ui/login"
 NOBODY = Caller("", frozenset())  # the caller of public routes
@@ -170,11 +171,8 @@ def session_token(headers: Headers) -> str | None:
 
     The standard library's parser takes seconds for a hostile header, and gives up at the first invalid cookie.
     """
-    for part in headers.get(b"cookie", b"").split(b";"):
-        name, _, value = part.strip().partition(b"=")
-        if name == _SESSION_COOKIE:
-            return value.decode("latin-1") or None
-    return None
+    match = _SESSION.search(headers.get(b"cookie", b""))
+    return match[1].decode("latin-1").strip() or None if match else None
 
 
 def _api_key(headers: Headers) -> str | None:

@@ -4,6 +4,8 @@ import asyncio
 import time
 import zlib
 
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from shared.errors import BusyError, Code, InputError
@@ -16,6 +18,7 @@ MAX_EXPANSION = 200  # times the compressed size; JSON of real points expands 5 
 EXPANDS_FREELY_BYTES = 1024 * 1024  # up to this size, any expansion is harmless
 SMALL_BYTES = 64 * 1024  # the first bytes of each body are free, so predictions never wait for large uploads
 _PIECE_BYTES = 256 * 1024  # expanded at a time
+_JOINED_AT_ONCE_BYTES = 1024 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -97,6 +100,25 @@ class Gunzip:
 def too_large(limit: int) -> InputError:
     """Create the error for a body of more than `limit` bytes."""
     return InputError(Code.BODY_TOO_LARGE, f"The body is larger than MAX_BODY_BYTES ({limit:,}). Send fewer points.")
+
+
+async def read(request: Request, max_bytes: int) -> bytes:
+    """Return the body; raise `InputError` as soon as it is larger than the largest valid body of its route."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > max_bytes:
+            sentence = f"The body is larger than this route allows ({max_bytes:,} bytes). Send fewer points."
+            raise InputError(Code.BODY_TOO_LARGE, sentence)
+        parts.append(part)
+    return await join(parts)
+
+
+async def join(parts: list[bytes]) -> bytes:
+    """Join the parts of a body or line, in a thread if they are large: there, Python joins without its global lock."""
+    if sum(map(len, parts)) > _JOINED_AT_ONCE_BYTES:
+        return await run_in_threadpool(b"".join, parts)
+    return b"".join(parts)
 
 
 class LimitedBody:

@@ -12,8 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.chain.bodies import join
 from api.dependencies import visible
-from api.fitting.decoding import read_body
+from api.fitting.decoding import READ_S_PER_BYTE, read_body
 from api.problems import problem, unexpected
 from api.schemas.decoding import decode
 from api.schemas.jobs import BulkResult
@@ -64,7 +65,8 @@ class BulkAnswer(Response):
                     group = list(enumerate(lines[start : start + LINES_AT_A_TIME], number + 1))
                     self._check_number(group[-1][0])
                     self._check_caller()
-                    results.put_nowait(await self._services.lanes.requests(self._accept, group))
+                    fits, rejected = await self._decode_in_lane(group)
+                    results.put_nowait(await self._services.lanes.requests(self._accept, fits, rejected))
                     number = group[-1][0]
         except ClientDisconnect:
             logger.info("%s: the client of a bulk fit disconnected; lines before: %d", self._request_id, number)
@@ -76,11 +78,20 @@ class BulkAnswer(Response):
         finally:
             results.put_nowait(None)
 
-    def _accept(self, lines: list[Line]) -> bytes:
-        """Accept the valid lines in one transaction; return the encoded results of all lines except blank ones."""
-        results: dict[int, bytes] = {}  # by line number
+    async def _decode_in_lane(self, lines: list[Line]) -> tuple[dict[int, Fit], dict[int, bytes]]:
+        lanes = self._services.lanes
+        if any(b'"stored"' in line for _, line in lines):  # reads the database
+            return await lanes.requests(self._decode, lines)
+        cost_s = sum(len(line) for _, line in lines) * READ_S_PER_BYTE
+        return await lanes.computing(self._caller.key_id, cost_s, self._decode, lines)
+
+    def _decode(self, lines: list[Line]) -> tuple[dict[int, Fit], dict[int, bytes]]:
+        """Return the valid fits and the encoded results of invalid lines, by line number; blank lines have neither."""
         fits: dict[int, Fit] = {}
+        rejected: dict[int, bytes] = {}
         for number, line in lines:
+            if not line.strip():
+                continue
             body = None
             try:
                 body = decode(_LINE, line)
@@ -88,14 +99,19 @@ class BulkAnswer(Response):
                 origin = Origin(f"{self._request_id}.{number}", self._caller.key_id, body.idempotency_key)
                 fits[number] = read_body(series_id, body, self._services.settings, origin, self._services.sessions)
             except TsadError as error:
-                results[number] = self._result(number, None if body is None else body.series_id[:128], error)
+                rejected[number] = self._result(number, None if body is None else body.series_id[:128], error)
+        return fits, rejected
+
+    def _accept(self, fits: dict[int, Fit], rejected: dict[int, bytes]) -> bytes:
+        """Accept the fits in one transaction; return the encoded results of all lines, in order."""
+        results = dict(rejected)
         try:
             accepted = accept(self._services.acceptor, list(fits.values()))
         except TsadError as error:
             accepted = [error] * len(fits)
         for (number, fit), outcome in zip(fits.items(), accepted, strict=True):
             results[number] = self._result(number, fit.series_id, outcome)
-        return b"".join(results[number] for number, line in lines if line.strip())
+        return b"".join(results[number] for number in sorted(results))
 
     def _result(self, number: int, series_id: str | None, outcome: Outcome) -> bytes:
         result = BulkResult(number, series_id)
@@ -122,13 +138,14 @@ class BulkAnswer(Response):
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
-    """Yield the lines that each chunk completes. The last line needs no newline."""
+    """Yield the lines that each chunk completes, at most `LINES_AT_A_TIME`. The last line needs no newline."""
     incomplete: list[bytes] = []  # parts of a line, joined only once, because a line may be as long as a body
     async for chunk in chunks:
-        head, *rest = chunk.split(b"\n")
+        head, *rest = chunk.split(b"\n", LINES_AT_A_TIME)
         incomplete.append(head)
-        if rest:
-            yield [b"".join(incomplete), *rest[:-1]]
-            incomplete = [rest[-1]]
-    if last := b"".join(incomplete):
+        while rest:
+            yield [await join(incomplete), *rest[:-1]]
+            head, *rest = rest[-1].split(b"\n", LINES_AT_A_TIME)
+            incomplete = [head]
+    if last := await join(incomplete):
         yield [last]

@@ -18,6 +18,8 @@ from shared.fitting.stored import Window, read_stored
 from shared.settings import Settings
 from shared.store.engine import Sessions
 
+READ_S_PER_BYTE = 0.05e-6  # expected processor time of `decode_body` and `read_body`
+
 _BODY = msgspec.json.Decoder(FitBody)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _INTEGERS = msgspec.json.Decoder(list[int])

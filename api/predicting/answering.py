@@ -1,5 +1,6 @@
 """Conversion of request bodies to points, and of verdicts to responses."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,7 +27,7 @@ def verdict(
     fitted: Fitted,
     timestamp: int,
     value: float,
-    context: list[float | None] | None,
+    context: Sequence[float | None] | None,
     *,
     with_explanation: bool = False,
 ) -> Verdict:

@@ -1,6 +1,8 @@
 """Fit one series, many series as lines of one request, or a version's points again."""
 
 import re
+from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -8,6 +10,7 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from api.chain.authentication import caller_of
+from api.chain.bodies import read as read_content
 from api.dependencies import (
     CallerOf,
     Content,
@@ -21,7 +24,7 @@ from api.dependencies import (
     visible,
 )
 from api.fitting.bulk import BulkAnswer
-from api.fitting.decoding import decode_body, method_of, read_body
+from api.fitting.decoding import READ_S_PER_BYTE, decode_body, method_of, read_body
 from api.following.polling import MAX_WAIT_S
 from api.matching import prefix_of
 from api.openapi import operation
@@ -31,12 +34,14 @@ from api.schemas.decoding import decode
 from api.schemas.jobs import AcceptedJob, BulkResult, JobAnswer
 from api.schemas.parameters import IDEMPOTENCY_KEY, PREFER, SERIES_ID
 from api.schemas.requests import BulkLine, FitBody, RefitBody
-from api.services import Services
 from shared.domain.access import Scope
 from shared.domain.series import check_series_id
-from shared.fitting.accepting import Accepted, accept_one
+from shared.fitting.accepting import accept_one
 from shared.fitting.checking import Origin
 from shared.fitting.repeating import fit_again as accept_again
+
+if TYPE_CHECKING:
+    from api.services import Services
 
 router = APIRouter(tags=["fits"])
 raw = APIRouter(tags=["fits"])  # routes that read the request themselves, like those of predictions
@@ -63,15 +68,18 @@ async def fit(request: Request) -> Response:
     services: Services = request.app.state.services
     caller, prefix = caller_of(request), prefix_of(request.scope)
     series_id = visible(check_series_id(request.path_params["series_id"]), caller)
-    content = await request.body()
+    content = await read_content(request, services.settings.max_body_bytes)
     origin = Origin(request_id_of(request), caller.key_id, request.headers.get("idempotency-key"))
-    fit_body = decode_body(content) if len(content) <= SMALL_BODY_BYTES else None
-    if fit_body and fit_body.stored is UNSET:
-        accepted = await services.grouped_fits(
-            read_body(series_id, fit_body, services.settings, origin, services.sessions)
-        )
-    else:  # decoding or reading is slow, so it must block neither the event loop nor a group of other fits
-        accepted = await services.lanes.requests(_accept, services, series_id, content, origin)
+    is_small, cost_s = len(content) <= SMALL_BODY_BYTES, len(content) * READ_S_PER_BYTE
+    computing, requests = services.lanes.computing, services.lanes.requests
+    fit_body = decode_body(content) if is_small else await computing(caller.key_id, cost_s, decode_body, content)
+    checked = partial(read_body, series_id, fit_body, services.settings, origin, services.sessions)
+    if fit_body.stored is not UNSET:  # reads the database
+        accepted = await requests(accept_one, services.acceptor, await requests(checked))
+    elif is_small:
+        accepted = await services.grouped_fits(checked())
+    else:  # decoding is slow, so it must block neither the event loop nor a group of other fits
+        accepted = await requests(accept_one, services.acceptor, await computing(caller.key_id, cost_s, checked))
     if wait_s := _preferred_wait(request.headers.get("prefer")):
         await services.poller.wait(accepted.job_id, wait_s)
         job = await services.lanes.requests(find_job, services, caller, accepted.job_id)
@@ -106,11 +114,6 @@ def refit(
 async def fit_many(services: ServicesOf, caller: CallerOf, request_id: RequestId) -> Response:
     """Fit many series: one JSON object with a series_id per line, answered by one result per line, in order."""
     return BulkAnswer(services, request_id, caller)
-
-
-def _accept(services: Services, series_id: str, content: bytes, origin: Origin) -> Accepted:
-    fit = read_body(series_id, decode_body(content), services.settings, origin, services.sessions)
-    return accept_one(services.acceptor, fit)
 
 
 def _preferred_wait(prefer: str | None) -> int:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.chain.authentication import caller_of
+from api.chain.bodies import read
 from api.charts.histories import DEFAULT_SHOWN, MAX_SHOWN, MIN_SHOWN
 from api.dependencies import SeriesId, ServicesOf, answer, visible
 from api.intake.answering import lines_answer, push_answer
@@ -52,7 +53,7 @@ async def push(request: Request) -> Response:
     """
     services: Services = request.app.state.services
     series_id = visible(check_series_id(request.path_params["series_id"]), caller_of(request))
-    content = await request.body()
+    content = await read(request, services.settings.max_body_bytes)
     if len(content) > SMALL_BODY_BYTES:  # it must block neither the event loop nor a group of other pushes
         body = await services.lanes.ingest(_push_many, services, series_id, content)
     else:
@@ -69,7 +70,7 @@ async def push_lines(request: Request) -> Response:
     The valid lines are taken whatever the others are.
     """
     services: Services = request.app.state.services
-    caller, content = caller_of(request), await request.body()
+    caller, content = caller_of(request), await read(request, services.settings.max_body_bytes)
     body = await services.lanes.ingest(_push_lines, services, caller, content)
     return answer(body)
 

@@ -113,6 +113,36 @@ def test_gzip_that_expands_too_much_is_refused_long_before_the_size_limit(api: h
     assert gzipped(api, gzip.compress(FIT.ljust(bodies.EXPANDS_FREELY_BYTES)), series_id).status_code == 202
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/predict/a", b'{"timestamp":1,"value":1,"context":[' + b"1," * 1_000_000 + b"1]}"),
+        ("/predict/a/batch", b'{"timestamps":[1],"values":[' + b"1.5," * 5_000_000 + b"1]}"),
+        ("/predict", b'{"points":[' + b'{"a":1},' * 1_500_000 + b"{}]}"),
+        ("/series/a/versions/1/fit", b'{"parameters":{"exclude":[' + b"[1,2]," * 100_000 + b"[]]}}"),
+        ("/series/a/pin", b" " * 1_000_000 + b'{"version":1}'),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_each_route_refuses_a_body_larger_than_any_valid_one_before_it_is_decoded(
+    api: httpx.Client, path: str, body: bytes
+) -> None:
+    for content, headers in ((body, {}), (gzip.compress(body, 1), {"Content-Encoding": "gzip"})):
+        method = "PUT" if path.endswith("/pin") else "POST"
+        answer = api.request(method, path, content=content, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_the_largest_context_and_batch_are_read_even_with_whitespace(api: httpx.Client, settings: Settings) -> None:
+    context = [123456.789012] * settings.max_context_points
+    answer = api.post("/predict/none", content=json.dumps({"timestamp": 1, "value": 1, "context": context}, indent=16))
+    assert answer.json()["code"] == "series_not_found"
+    times = [10**9 + place for place in range(settings.max_batch_points)]
+    batch = {"timestamps": times, "values": [123456.789012] * settings.max_batch_points}
+    answer = api.post("/predict/none/batch", content=json.dumps(batch, indent=16))
+    assert answer.json()["code"] == "series_not_found"
+
+
 def test_gzip_that_arrives_byte_by_byte_is_accepted(small_api: httpx.Client, series_id: str) -> None:
     with wired(small_api) as wire:
         wire.head("POST", f"/fit/{series_id}", Transfer_Encoding="chunked", Content_Encoding="GZIP")

@@ -35,6 +35,7 @@ INTERNAL = {
     Code.FIT_TIMEOUT: "only a job has this error",
     Code.OUT_OF_MEMORY: "only a job has this error",
     Code.WORKER_LOST: "only a job has this error",
+    Code.MALFORMED_REQUEST: "test_connections.py provokes it",
     Code.HEAD_TOO_LARGE: "test_connections.py provokes it",
     Code.RATE_LIMITED: "test_rates.py exceeds a rate",
     Code.UNAUTHENTICATED: "test_keys.py provokes it",
@@ -327,7 +328,8 @@ def test_no_body_is_echoed(scene: Scene, path: str) -> None:
     secret = "s3cret" * 50
     for body in ({secret: 1}, {"detector": secret}, {"timestamp": secret}, [secret], secret, {"points": [{secret: 1}]}):
         answer = scene.api.post(path.format(trained=scene.trained), json=body)
-        assert answer.status_code == 422
+        has_problems = path == "/predict" and isinstance(body, dict) and "points" in body
+        assert answer.status_code == (200 if has_problems else 422)
         assert secret not in answer.text
 
 

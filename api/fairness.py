@@ -1,0 +1,144 @@
+"""A lane for computations, which shares its threads fairly between keys and answers small requests before large ones.
+
+Among requests of one size, the one with the earliest virtual finish time runs next (self-clocked fair queueing,
+Golestani 1994). So a key that sends many requests delays mainly its own, and a key's first request waits for little.
+"""
+
+import asyncio
+import heapq
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from typing import Any, ParamSpec, TypeVar
+
+from shared.errors import BusyError, Code, TsadError
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+THREADS = 2  # one runs large computations, if any wait; small ones use both
+SMALL_S = 0.05  # expected seconds; with less, a computation is small
+MAX_WAITING_S = 10.0  # expected seconds that one key may have waiting
+
+
+@dataclass(order=True)
+class _Waiting:
+    finish: float  # virtual time at which it would end if all keys had equal shares
+    number: int
+    owner: str = field(compare=False)
+    cost_s: float = field(compare=False)
+    call: Callable[[], Any] = field(compare=False)
+    answer: "asyncio.Future[Any]" = field(compare=False)
+
+
+class FairLane:
+    """Runs calls in `THREADS` threads, in a fair order. Belongs to one event loop."""
+
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, name)
+        self._small: list[_Waiting] = []
+        self._large: list[_Waiting] = []
+        self._numbers = count()
+        self._now = 0.0  # virtual time: finish time of the last call that started
+        self._finish: dict[str, float] = {}  # virtual time at which each owner's calls end
+        self._waiting_s: dict[str, float] = {}  # expected seconds of each owner's waiting calls
+        self._running = 0
+        self._running_large = 0
+
+    async def __call__(
+        self,
+        owner: str,
+        cost_s: float,
+        call: Callable[Parameters, Result],
+        /,
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Return the result of the call, or raise its error.
+
+        owner: id of the key that sent the request. cost_s: expected seconds of the call; the actual ones count later.
+        Raises `BusyError` if the owner's waiting calls would exceed `MAX_WAITING_S`. The first one may always wait.
+        """
+        waiting_s = self._waiting_s.get(owner, 0.0)
+        if waiting_s and waiting_s + cost_s > MAX_WAITING_S:
+            retry_after_s = math.ceil(waiting_s)
+            raise BusyError(
+                Code.OVERLOADED,
+                f"This key's waiting requests need about {retry_after_s} s of computation. Retry in {retry_after_s} s.",
+                retry_after_s=retry_after_s,
+            )
+        finish = max(self._now, self._finish.get(owner, 0.0)) + cost_s
+        self._finish[owner], self._waiting_s[owner] = finish, waiting_s + cost_s
+        in_context = partial(copy_context().run, call, *args, **kwargs)
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        item = _Waiting(finish, next(self._numbers), owner, cost_s, in_context, answer)
+        heapq.heappush(self._small if cost_s < SMALL_S else self._large, item)
+        self._start()
+        return await answer
+
+    def close(self) -> None:
+        """Wait for running calls, and cancel queued ones."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _start(self) -> None:
+        """Start calls while threads are free."""
+        while self._running < THREADS:
+            if self._large and not self._running_large:
+                queue = self._large
+            elif self._small:
+                queue = self._small
+            else:
+                return
+            item = heapq.heappop(queue)
+            self._forget(item)
+            if item.answer.done():  # its request was canceled
+                continue
+            self._now = max(self._now, item.finish)
+            self._running += 1
+            self._running_large += queue is self._large
+            running = asyncio.get_running_loop().run_in_executor(self._pool, _timed, item.call)
+            running.add_done_callback(partial(self._end, item, is_large=queue is self._large))
+
+    def _forget(self, item: _Waiting) -> None:
+        left_s = self._waiting_s[item.owner] - item.cost_s
+        if left_s > 1e-9:  # sums of floats
+            self._waiting_s[item.owner] = left_s
+        else:
+            del self._waiting_s[item.owner]
+
+    def _end(self, item: _Waiting, running: "asyncio.Future[tuple[Any, float]]", *, is_large: bool) -> None:
+        """Pass on the outcome, charge the owner for the actual seconds, and start the next call."""
+        self._running -= 1
+        self._running_large -= is_large
+        if running.cancelled():
+            item.answer.cancel()
+        elif error := running.exception():
+            if not item.answer.done():
+                item.answer.set_exception(error)
+        else:
+            result, actual_s = running.result()
+            self._finish[item.owner] += max(actual_s - item.cost_s, 0.0)
+            if not item.answer.done():
+                item.answer.set_result(result)
+        if not (self._small or self._large or self._running):
+            self._finish.clear()
+            self._now = 0.0
+        self._start()
+
+
+def _timed(call: Callable[[], Result]) -> tuple[Result, float]:
+    """Return the result of the call and its seconds of processor time.
+
+    An expected error loses its traceback, whose frames hold the decoded body: freeing that can take long, so it must
+    not happen in the event loop.
+    """
+    began = time.thread_time()
+    try:
+        return call(), time.thread_time() - began
+    except TsadError as error:
+        raise error.with_traceback(None) from None

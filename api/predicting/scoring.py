@@ -1,0 +1,116 @@
+"""Scoring in the lane for computations, in slices; single points in the event loop if that is quick.
+
+What is quick depends on detector, state and machine, so it is measured.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+from api.fairness import FairLane
+from api.predicting import answering
+from api.schemas.answers import Verdict
+from shared.domain.detectors.contract import Fitted
+from shared.errors import InputError
+
+Result = TypeVar("Result")
+
+QUICK_S = 0.001  # of processor time, for all points of a request together
+SLICE_S = 0.02  # of one request, before the lane serves another key
+_UNKNOWN_S = SLICE_S  # of a verdict that has not been measured yet
+_SURPRISE_S = 0.005  # a verdict that takes longer counts at once, not only in the average
+_WEIGHT = 0.1  # of the newest measurement in the average
+_MEASURED_BYTES = 64 * 1024  # in smaller batches, most time does not depend on the size
+_UNKNOWN_S_PER_BYTE = 0.5e-6  # of a batch whose detector and mode have not been measured yet
+_READ_S_PER_BYTE = 0.02e-6  # of a body that is only decoded
+
+_Kind = tuple[str | bool, ...]
+
+
+class Question(NamedTuple):
+    """A point to score, and the state that scores it."""
+
+    number: int  # of the version
+    fitted: Fitted
+    timestamp: int
+    value: float
+    context: Sequence[float | None] | None = None
+    with_explanation: bool = False
+
+    @property
+    def kind(self) -> _Kind:
+        """What the time of the verdict depends on."""
+        return self.fitted.detector.name, bool(self.context), self.with_explanation
+
+
+class Scorer:
+    """Scores points, and measures how long each kind of verdict takes. Belongs to one event loop."""
+
+    def __init__(self, lane: FairLane) -> None:
+        self._lane = lane
+        self._average_s: dict[_Kind, float] = {}  # of a point, or of a byte of a batch
+
+    async def verdict(self, owner: str, question: Question) -> Verdict:
+        """Score one point for the key `owner`.
+
+        Raises `InputError` if the detector needs more context, `BusyError` if too much of this key already waits.
+        """
+        cost_s = self._expected_s(question)
+        if cost_s <= QUICK_S:
+            return self._score(question)
+        return await self._lane(owner, cost_s, self._score, question)
+
+    async def verdicts(self, owner: str, questions: Sequence[Question]) -> list[Verdict | InputError]:
+        """Score many points; return a verdict or an error for each, in order. Raises `BusyError` like `verdict`."""
+        outcomes: list[Verdict | InputError] = []
+        is_quick = sum(map(self._expected_s, questions)) <= QUICK_S
+        if is_quick:
+            return self._score_all(questions)
+        while len(outcomes) < len(questions):
+            cost_s, end = 0.0, len(outcomes)
+            while end < len(questions) and cost_s < SLICE_S:
+                cost_s += self._expected_s(questions[end])
+                end += 1
+            outcomes += await self._lane(owner, cost_s, self._score_all, questions[len(outcomes) : end])
+        return outcomes
+
+    async def batch(self, owner: str, number: int, fitted: Fitted, content: bytes, max_points: int, mode: str) -> bytes:
+        """Score the points of a body and return the response; raises `InputError`, and `BusyError` like `verdict`."""
+        kind = ("batch", fitted.detector.name, mode)
+        cost_s = len(content) * self._average_s.get(kind, _UNKNOWN_S_PER_BYTE)
+
+        def score() -> bytes:
+            began = time.thread_time()
+            encoded = answering.batch(number, fitted, content, max_points, mode)
+            if len(content) >= _MEASURED_BYTES:
+                self._measure(kind, (time.thread_time() - began) / len(content))
+            return encoded
+
+        return await self._lane(owner, cost_s, score)
+
+    async def read(self, owner: str, read: Callable[[bytes], Result], content: bytes) -> Result:
+        """Decode a body; raises `InputError`, and `BusyError` like `verdict`."""
+        return await self._lane(owner, len(content) * _READ_S_PER_BYTE, read, content)
+
+    def _expected_s(self, question: Question) -> float:
+        return self._average_s.get(question.kind, _UNKNOWN_S)
+
+    def _score_all(self, questions: Sequence[Question]) -> list[Verdict | InputError]:
+        outcomes: list[Verdict | InputError] = []
+        for question in questions:
+            try:
+                outcomes.append(self._score(question))
+            except InputError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def _score(self, question: Question) -> Verdict:
+        began = time.thread_time()
+        number, fitted, timestamp, value, context, with_explanation = question
+        verdict = answering.verdict(number, fitted, timestamp, value, context, with_explanation=with_explanation)
+        self._measure(question.kind, time.thread_time() - began)
+        return verdict
+
+    def _measure(self, kind: _Kind, seconds: float) -> None:
+        average_s = self._average_s.get(kind, seconds)
+        self._average_s[kind] = seconds if seconds > _SURPRISE_S else average_s + _WEIGHT * (seconds - average_s)

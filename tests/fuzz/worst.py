@@ -1,0 +1,134 @@
+"""The most expensive request that each kind of route accepts or has to read before it refuses it."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import httpx
+import numpy as np
+
+CHEAP, SLOW, LONG = "worst-baseline", "worst-auto", "worst-msnn"  # series; LONG has many points and modes
+START = 1_700_000_000
+CONTEXT = 4096
+
+
+@dataclass(frozen=True)
+class Worst:
+    """A request with a name, and the bytes that it sends."""
+
+    name: str
+    method: str
+    path: str
+    content: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def send(self, api: httpx.Client) -> httpx.Response:
+        return api.request(self.method, self.path, content=self.content, headers=self.headers)
+
+
+def season(points: int, **fields: object) -> dict[str, object]:
+    """The body of a fit that every detector can learn from."""
+    values = 10 + np.sin(np.arange(points) / 48 * 6.28) + np.random.default_rng(1).normal(0, 0.1, points)
+    timestamps = START + 600 * np.arange(points)
+    return {"timestamps": timestamps.tolist(), "values": values.tolist(), **fields}
+
+
+def fits(long: int) -> dict[str, dict[str, object]]:
+    """The bodies of the fits that the requests need, by series id."""
+    return {
+        CHEAP: season(500, detector="baseline"),
+        SLOW: season(2000, detector="auto"),
+        LONG: season(long, detector="msnn"),
+    }
+
+
+def requests(points: int) -> Iterator[Worst]:
+    """Every kind of request; `points` scales batches and fits, 100,000 being the largest batch."""
+    yield from _predictions(points)
+    yield from _fits(points)
+    yield from _reads()
+    yield from _heads()
+
+
+def _predictions(points: int) -> Iterator[Worst]:
+    context = season(CONTEXT)["values"]
+    one = {"timestamp": START + 600 * 100_000, "value": 10.0, "context": context}
+    for series_id in (CHEAP, SLOW, LONG):
+        yield Worst(f"point with context, {series_id}", "POST", f"/predict/{series_id}?explain=true", _json(one))
+        point = {"series_id": series_id, "timestamp": START + 600 * 2001, "value": 10.0}
+        yield Worst(f"1,000 points, {series_id}", "POST", "/predict", _json({"points": [point] * 1000}))
+    many = [{"series_id": LONG, "timestamp": 1, "value": 1.0, "context": [1.5] * 1500}] * 1000
+    yield _zipped("1,000 points with contexts", "/predict", _json({"points": many}))
+    yield Worst(
+        "unreadable points", "POST", "/predict", _json({"points": [{"a": "NaN"}] * 1000}).replace(b'"NaN"', b"NaN")
+    )
+    huge = b'{"timestamp":1,"value":1,"context":[' + b"1.5,2," * 3_000_000 + b"1]}"
+    yield _zipped("millions of context values", f"/predict/{CHEAP}", huge)
+    body = season(points)
+    body["timestamps"] = (START + 600 * np.arange(100_000, 100_000 + points)).tolist()
+    for series_id, mode in ((CHEAP, "causal"), (SLOW, "causal"), (LONG, "causal"), (LONG, "retrospective")):
+        yield Worst(f"batch, {series_id}, {mode}", "POST", f"/predict/{series_id}/batch?mode={mode}", _json(body))
+
+
+def _fits(points: int) -> Iterator[Worst]:
+    yield Worst("fit", "POST", "/fit/worst-refused", _json(season(10 * points, detector="no such detector")))
+    yield Worst(
+        "fit of equal values", "POST", "/fit/worst-refused", _json({**season(10 * points), "values": [1] * points * 10})
+    )
+    yield Worst("fit of zeros, not a list", "POST", "/fit/worst-refused", b"[" + b"0," * 5 * points + b"0]")
+    windows = {"exclude": [[START, START + 1]] * 100_000}
+    yield Worst("fit with many windows", "POST", "/fit/worst-refused", _json(season(100, parameters=windows)))
+    names = {f"parameter-{number}": 1 for number in range(100_000)}
+    yield Worst("fit with many parameters", "POST", "/fit/worst-refused", _json(season(100, parameters=names)))
+    yield Worst("refit with many parameters", "POST", f"/series/{CHEAP}/versions/1/fit", _json({"parameters": names}))
+    yield Worst("blank lines", "POST", "/fit", b"\n" * 1_000_000)
+    line = _json(season(10 * points, series_id="worst-refused", detector="no such detector"))
+    yield Worst("one long line", "POST", "/fit", line)
+    yield Worst("many lines", "POST", "/fit", b"{}\n" * 10_000)
+    pushed = {"timestamps": list(range(1, points)), "values": ["no number"] * points}
+    yield Worst("push", "POST", "/series/worst-refused/points", _json(pushed))
+    yield Worst("push of many lines", "POST", "/points", b'{"series_id":"worst-refused"}\n' * points)
+    yield _zipped("gzip of blanks", "/fit/worst-refused", b" " * 1_000_000)
+
+
+def _reads() -> Iterator[Worst]:
+    for path in (
+        "/series?limit=200",
+        "/jobs?limit=200",
+        f"/series/{SLOW}/versions?limit=200",
+        f"/series/{LONG}/versions/1/data",
+        f"/series/{LONG}/versions/1/data?format=csv",
+        f"/series/{LONG}/versions/1/points?max_points=20000",
+        f"/plot?series_id={LONG}",
+        f"/plot.svg?series_id={LONG}&width=4000&height=2000",
+        "/detectors",
+        "/metrics",
+        "/healthcheck",
+        "/readyz",
+        "/openapi.json",
+        "/docs",
+        "/",
+        "/ui/jobs",
+        f"/ui/series/{SLOW}",
+        f"/series?prefix={'a' * 8000}",
+        f"/ui/login?next=/{'a' * 1900}",
+        f"/jobs?{'&'.join(['limit=1'] * 1000)}",
+    ):
+        yield Worst(path[:60], "GET", path, headers={"Accept": "text/html, */*"})
+
+
+def _heads() -> Iterator[Worst]:
+    yield Worst("cookie", "GET", "/series", headers={"Cookie": '\\"' * 30_000})
+    yield Worst("many cookies", "GET", "/series", headers={"Cookie": "a;" * 30_000})
+    yield Worst("97 headers", "GET", "/livez", headers={f"x-{number}": "a" * 600 for number in range(95)})
+    yield Worst("long path", "GET", "/fit/" + "%41" * 5000)
+    yield Worst("form", "POST", "/ui/login", b"a=b&" * 2499, {"Content-Type": "application/x-www-form-urlencoded"})
+
+
+def _zipped(name: str, path: str, content: bytes) -> Worst:
+    return Worst(name, "POST", path, gzip.compress(content, 1), {"Content-Encoding": "gzip"})
+
+
+def _json(body: object) -> bytes:
+    return json.dumps(body).encode()
