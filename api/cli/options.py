@@ -1,13 +1,16 @@
 """Options that several commands share."""
 
+import functools
+import inspect
 import json
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from api.cli.points import Doubled
-from api.cli.times import Unit
+from api.cli.files.choices import Choices, Doubled, Unit
 from shared.errors import Code, InputError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -38,10 +41,51 @@ Parameters = Annotated[
 ]
 Version = Annotated[str, typer.Option(help="Version such as 3 or v3, or latest.")]
 
-TimeColumn = Annotated[str | None, typer.Option(help="Name of the timestamp column.", show_default="guessed")]
-ValueColumn = Annotated[str | None, typer.Option(help="Name of the value column.", show_default="guessed")]
-TimeUnit = Annotated[Unit | None, typer.Option(help="Unit of numeric timestamps.", show_default="guessed")]
-IfDoubled = Annotated[Doubled, typer.Option(help="What to do with different values for the same second.")]
+TimeUnit = Annotated[Unit | None, typer.Option(help="Unit of numeric timestamps.", show_default="inferred")]
+
+# The options about files, by field of `Choices`.
+_FILE_OPTIONS: dict[str, Any] = {
+    "time_column": Annotated[
+        str | None,
+        typer.Option("--time", "--time-column", help="Timestamp column, by name or number.", show_default="inferred"),
+    ],
+    "value_column": Annotated[
+        str | None,
+        typer.Option("--value", "--value-column", help="Value column, by name or number.", show_default="inferred"),
+    ],
+    "series_column": Annotated[
+        str | None, typer.Option("--series-column", help="Column that tells the series of a file apart.")
+    ],
+    "unit": TimeUnit,
+    "time_format": Annotated[
+        str | None,
+        typer.Option(
+            "--time-format",
+            help="Format of timestamps, such as '%d/%m/%Y %H:%M', or excel for days since 1900.",
+            show_default="inferred",
+        ),
+    ],
+    "timezone": Annotated[
+        str | None,
+        typer.Option(
+            "--timezone", help="Time zone of timestamps without one, such as Europe/Berlin.", show_default="UTC"
+        ),
+    ],
+    "delimiter": Annotated[
+        str | None, typer.Option("--delimiter", help="Character between cells, or tab.", show_default="inferred")
+    ],
+    "decimal": Annotated[str | None, typer.Option("--decimal", help="Decimal sign.", show_default="inferred")],
+    "thousands": Annotated[
+        str | None, typer.Option("--thousands", help="Thousands separator.", show_default="inferred")
+    ],
+    "encoding": Annotated[
+        str | None, typer.Option("--encoding", help="Encoding of text, such as cp1252.", show_default="inferred")
+    ],
+    "skip_rows": Annotated[int, typer.Option("--skip-rows", min=0, help="Rows to skip before the header.")],
+    "doubled": Annotated[
+        Doubled, typer.Option("--doubled", help="What to do with different values for the same second.")
+    ],
+}
 
 HomeFolder = Annotated[
     Path | None,
@@ -82,3 +126,41 @@ def _decoded(value: str) -> Any:
         return json.loads(value)
     except ValueError:
         return value
+
+
+def reads_files(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command with an argument `choices` the options about files instead, except those of fields in `without`.
+
+    The value column has no short option in a command with a value of its own.
+    """
+    defaults = {field.name: field.default for field in fields(Choices) if field.init and field.name not in without}
+
+    def add_options(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+        options = []
+        for name, default in defaults.items():
+            annotation = _FILE_OPTIONS[name]
+            if name == "value_column" and "value" in signature.parameters:
+                annotation = _LONG_VALUE_COLUMN
+            options.append(
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            )
+        parameters = []
+        for parameter in signature.parameters.values():
+            parameters += options if parameter.name == "choices" else [parameter]
+
+        @functools.wraps(command)
+        def wrapper(**arguments: Any) -> None:
+            choices = Choices(**{name: arguments.pop(name) for name in defaults})
+            command(choices=choices, **arguments)
+
+        wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return wrapper
+
+    return add_options
+
+
+_LONG_VALUE_COLUMN = Annotated[
+    str | None, typer.Option("--value-column", help="Value column, by name or number.", show_default="inferred")
+]

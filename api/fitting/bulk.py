@@ -116,7 +116,7 @@ class BulkAnswer(Response):
     def _result(self, number: int, series_id: str | None, outcome: Outcome) -> bytes:
         result = BulkResult(number, series_id)
         if isinstance(outcome, Accepted):
-            result.job_id, result.status = outcome.job_id, outcome.status
+            result.job_id, result.status, result.unchanged = outcome.job_id, outcome.status, not outcome.is_new
         else:
             result.problem = problem(outcome, f"{self._request_id}.{number}")
         return msgspec.json.encode(result) + b"\n"

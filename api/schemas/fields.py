@@ -90,6 +90,7 @@ FIELDS: dict[str, str] = {
     "plot": "The plot of the version",
     "jobs": "The jobs of this page",
     "line": "Number of the line, from 1",
+    "unchanged": "Whether the idempotency key returned an existing job",
     "idempotency_key": "A repeated line with the same key returns the job of the first one",
     # detectors
     "detectors": "All detectors",

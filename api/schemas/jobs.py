@@ -71,6 +71,7 @@ class BulkResult(Struct, omit_defaults=True):
     series_id: str | None = None
     job_id: JobId | None = None
     status: jobs.Status | None = None
+    unchanged: bool = False
     problem: Problem | None = None
 
 

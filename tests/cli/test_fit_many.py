@@ -64,11 +64,11 @@ def test_files_that_cannot_be_fitted_are_reported_and_skipped(installation_tsad:
     (folder / "bad.csv").write_text("time,value\nnever,much\n")
     (folder / "a b.csv").write_text(POINTS)
     (folder / "a.csv.gz").write_bytes(gzip.compress(POINTS.encode()))
-    (folder / "flat.csv").write_text("1,5\n2,5\n3,5\n")
+    (folder / "flat.csv").write_text("time,value\n1,5\n2,5\n3,5\n")
     result = installation_tsad("fit-many", str(folder), "--json")
     assert result.code == 1
     assert accepted(result).keys() == {"a", "b", "c"}
-    assert f"{folder}/bad.csv: No column contains numbers" in result.err
+    assert f"{folder}/bad.csv: 'never' (column 'time', row 2) is not a time" in result.err
     assert f"{folder}/a b.csv: Invalid series id" in result.err
     assert f"{folder}/a.csv.gz: {folder}/a.csv has the same series id a" in result.err
     assert f"{folder}/flat.csv: All values are the same" in result.err

@@ -103,7 +103,7 @@ def test_under_only_anomalies_each_change_between_judged_and_not_judged_is_print
 
 def test_a_time_before_the_training_data_is_a_misread_line(tsad: Tsad, fitted: Fitted, series_id: str) -> None:
     fitted(series_id)
-    watched = tsad("watch", series_id, stdin="21,5\n")
+    watched = tsad("watch", series_id, stdin="21,5.5\n")
     assert (watched.code, watched.out) == (0, "")
     assert "Line 1 was skipped: 1970-01-01 00:00:21Z is before the training data" in watched.err
 

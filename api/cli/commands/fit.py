@@ -4,30 +4,29 @@ from typing import Annotated
 
 import typer
 
+from api.cli.files.choices import Choices
+from api.cli.files.reading import read
 from api.cli.fits import accept, finish
 from api.cli.jobs import print_job
 from api.cli.options import (
     DEFAULT_URL,
     AsJson,
     Detector,
-    IfDoubled,
     Key,
     Parameters,
-    TimeColumn,
     Timeout,
-    TimeUnit,
     Url,
-    ValueColumn,
     fit_fields,
+    reads_files,
 )
 from api.cli.output import note
 from api.cli.patience import PatientClient
-from api.cli.points import Choices, Doubled, read
 from shared.domain.series import check_series_id
 
 Source = Annotated[str, typer.Argument(help="CSV, NDJSON, JSON or Parquet file; - reads standard input.")]
 
 
+@reads_files()
 def fit(
     source: Source,
     *,
@@ -39,15 +38,12 @@ def fit(
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Fit even if the newest version has the same points.")] = False,
     timeout: Timeout = 900,
-    time_column: TimeColumn = None,
-    value_column: ValueColumn = None,
-    unit: TimeUnit = None,
-    doubled: IfDoubled = Doubled.REFUSE,
+    choices: Choices,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Fit a series from a file. tsad guesses columns and time unit, and reports its guesses.
+    """Fit a series from a file. tsad infers columns and formats where only one reading is possible, and reports them.
 
     A command that was interrupted can be repeated: it finds the job that it created.
 
@@ -56,7 +52,7 @@ def fit(
     [bold]tsad fit - --series boiler --detector robust -p threshold=2.5 < boiler.ndjson[/]
     """
     series_id = check_series_id(series)
-    points = read(source, Choices(time_column, value_column, unit, doubled))
+    points = read(source, choices, series=series_id)
     note(*points.notes)
     with PatientClient(url, key, timeout) as client:
         job = accept(client, series_id, points.body() | fit_fields(detector, parameter), again=again)

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.client import Client
-from api.cli.options import DEFAULT_URL, AsJson, IfDoubled, Key, TimeColumn, TimeUnit, Url, ValueColumn, Version
+from api.cli.files.choices import NOTHING_STATED, Choices
+from api.cli.files.lines import parse_time
+from api.cli.files.reading import read
+from api.cli.options import DEFAULT_URL, AsJson, Key, Url, Version, reads_files
 from api.cli.output import note, show, show_json, table, utc_time
-from api.cli.points import Choices, Doubled, read
-from api.cli.times import Unit, parse_one
 from api.cli.verdicts import ANOMALY_FOUND, UNJUDGED, exit_with, label, not_judged, print_verdict
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
@@ -24,6 +25,7 @@ NO_VERDICT = (
 )
 
 
+@reads_files()
 def predict(
     series: Annotated[str, typer.Argument(help="Id of the series.")],
     *,
@@ -41,10 +43,7 @@ def predict(
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help=f"Exit with code {ANOMALY_FOUND} if there is an anomaly.")
     ] = False,
-    time_column: TimeColumn = None,
-    value_column: ValueColumn = None,
-    unit: TimeUnit = None,
-    doubled: IfDoubled = Doubled.REFUSE,
+    choices: Choices,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
@@ -62,7 +61,7 @@ def predict(
     series_id = check_series_id(series)
     with Client(url, key) as client:
         if value is not None:
-            timestamp = time_of(at, unit)
+            timestamp = time_of(at, choices)
             body: dict[str, Any] = {"timestamp": timestamp, "value": finite(value)}
             if context:
                 body["context"] = [finite(number) for number in context]
@@ -70,7 +69,7 @@ def predict(
             print_verdict(timestamp, value, verdict, as_json=as_json)
             verdicts = [verdict["anomaly"]]
         else:
-            points = read(file, Choices(time_column, value_column, unit, doubled))
+            points = read(file, choices, series=series_id)
             note(*points.notes)
             answer = client.post(f"/predict/{series_id}/batch", points.body(), version=version)
             _show_batch(points.body(), answer, include_normal=include_normal, as_json=as_json)
@@ -95,9 +94,9 @@ def _verdict(client: Client, series_id: str, body: dict[str, Any], version: str,
         return not_judged(error.detail)
 
 
-def time_of(text: str, unit: Unit | None = None) -> int:
+def time_of(text: str, choices: Choices = NOTHING_STATED) -> int:
     """Return whole seconds since 1970; the current time for an empty text."""
-    return parse_one(text, unit) if text else int(time.time())
+    return parse_time(text, choices) if text else int(time.time())
 
 
 def _show_batch(points: dict[str, Any], verdicts: Mapping[str, Any], *, include_normal: bool, as_json: bool) -> None:

@@ -1,6 +1,5 @@
 """`tsad watch`: score points from standard input as they arrive."""
 
-import json
 import sys
 import time
 from collections import deque
@@ -10,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.client import Client, segment
-from api.cli.options import DEFAULT_URL, AsJson, Key, Patience, TimeUnit, Url, Version
+from api.cli.files.choices import Choices
+from api.cli.files.lines import parse_point
+from api.cli.options import DEFAULT_URL, AsJson, Key, Patience, Url, Version, reads_files
 from api.cli.output import flush, note, utc_time
 from api.cli.patience import PatientClient
-from api.cli.points import MISSING
-from api.cli.times import Unit, is_number, is_time, parse_one
 from api.cli.verdicts import ANOMALY_FOUND, UNJUDGED, exit_with, not_judged, print_verdict
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
@@ -23,6 +22,7 @@ MAX_CONTEXT = 4096  # the default of MAX_CONTEXT_POINTS
 ABOUT_THE_POINT = (Code.INVALID_FILE, Code.INVALID_TIMESTAMP, Code.INVALID_REQUEST)
 
 
+@reads_files(without=("series_column", "encoding", "skip_rows", "doubled"))
 def watch(
     series: Annotated[str, typer.Argument(help="Id of the series.")],
     *,
@@ -31,7 +31,7 @@ def watch(
         typer.Option("--only-anomalies", help="Print only anomalies, and where points stop or start being judged."),
     ] = False,
     version: Version = "latest",
-    unit: TimeUnit = None,
+    choices: Choices,
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help=f"Exit with code {ANOMALY_FOUND} at the first anomaly.")
     ] = False,
@@ -54,7 +54,7 @@ def watch(
         was_judged = all_judged = True
         for number, line in enumerate(sys.stdin or (), 1):
             try:
-                for timestamp, value in points_of(line, unit):
+                for timestamp, value in points_of(line, choices):
                     verdict = judge.verdict(timestamp, value)
                     is_judged = verdict["anomaly"] is not None
                     if verdict["anomaly"] or not only_anomalies or is_judged is not was_judged:
@@ -87,7 +87,7 @@ class Judge:
             raise InputError(
                 Code.INVALID_FILE,
                 f"{utc_time(timestamp)} is before the training data, which begins {utc_time(self._first_timestamp)}. "
-                "A line is TIME,VALUE, with a point as decimal separator.",
+                "A line is TIME,VALUE: state --time-format or --unit if it has another form.",
             )
         verdict = self._verdict(timestamp, value)
         self._recent.append(value)
@@ -115,30 +115,7 @@ class Judge:
         return min(by_name.get(row["detector"], MAX_CONTEXT), MAX_CONTEXT)
 
 
-def points_of(line: str, unit: Unit | None) -> Iterator[tuple[int, float | None]]:
+def points_of(line: str, choices: Choices) -> Iterator[tuple[int, float | None]]:
     """Yield the point of a line, with None for a missing value; nothing for an empty line or a header."""
-    text = line.strip().lstrip("\ufeff")
-    if not text:
-        return
-    if text.startswith("{"):
-        time_text, value = _parse_json(text)
-    else:
-        time_text, _, value = text.rpartition(",")
-    if time_text and is_time(time_text.strip()) and value.strip().lower() in MISSING:
-        yield parse_one(time_text.strip(), unit), None
-        return
-    if not is_number(value):
-        if any(character.isdigit() for character in text):
-            raise InputError(Code.INVALID_FILE, f"{text[:60]!r} is not a valid point: write TIME,VALUE or VALUE.")
-        return
-    yield parse_one(time_text.strip(), unit) if time_text else int(time.time()), float(value)
-
-
-def _parse_json(text: str) -> tuple[str, str]:
-    try:
-        point = json.loads(text)
-        return str(point["timestamp"]), str(point["value"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(
-            Code.INVALID_FILE, f"{text[:60]!r} is not a valid point: it needs timestamp and value."
-        ) from None
+    if point := parse_point(line, choices):
+        yield int(time.time()) if point.timestamp is None else point.timestamp, point.value
