@@ -29,9 +29,9 @@ def not_judged(reason: str) -> dict[str, Any]:
     return {"anomaly": None, "score": None, "reason": reason}
 
 
-def label(anomaly: bool | None) -> str:  # noqa: FBT001 - a field of the API's response
-    """Return the label of a verdict; None means that the point was not judged."""
-    return _LABELS[anomaly]
+def label(anomaly: bool | None, absorbed: bool | None = None) -> str:  # noqa: FBT001 - fields of the API's response
+    """Return the label of a verdict; None means that the point was not judged, or that nothing is ever absorbed."""
+    return "absorbed" if absorbed else _LABELS[anomaly]
 
 
 def exit_with(*, anomaly: bool, unjudged: bool, fail_on_anomaly: bool) -> None:
@@ -44,7 +44,9 @@ def exit_with(*, anomaly: bool, unjudged: bool, fail_on_anomaly: bool) -> None:
 
 def _sentence(timestamp: int, value: float | None, verdict: Mapping[str, Any]) -> Text:
     written = "no value" if value is None else f"{value:.6g}"
-    line = Text.assemble(f"{utc_time(timestamp)}  {written}  ", cell(label(verdict["anomaly"])))
+    line = Text.assemble(
+        f"{utc_time(timestamp)}  {written}  ", cell(label(verdict["anomaly"], verdict.get("absorbed")))
+    )
     if verdict["anomaly"] is None:
         return line.append_text(Text(": ")).append_text(cell(verdict["reason"]))
     line.append(f", score {verdict['score']:.3g}, version {verdict['model_version']} ({verdict['detector']})")

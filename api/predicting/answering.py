@@ -51,7 +51,8 @@ def verdict(
         detector=fitted.detector.name,
     )
     if scores.boundary is not None:
-        result.boundary = float(scores.boundary[0])
+        boundary = float(scores.boundary[0])
+        result.boundary, result.absorbed = boundary, score <= 1 < score * boundary
     if with_explanation:
         why = explain(fitted, point, verdicts)
         if result.expected is None:
@@ -95,6 +96,7 @@ def batch(number: int, fitted: Fitted, content: bytes, max_points: int, mode: st
             lower=_column(scores.lower, len(points)),
             upper=_column(scores.upper, len(points)),
             boundary=UNSET if scores.boundary is None else _column(scores.boundary, len(points)),
+            absorbed=UNSET if scores.absorbed is None else _with_nulls(scores.absorbed.tolist(), verdicts.unknown),
         )
     )
 
@@ -165,8 +167,14 @@ def _explanation_by_witness(value: float, verdict: Verdict, why: Explanation) ->
     return (
         f"{value:.6g} is {how}, judged by {why.component}{direction}. The expected value is "
         f"{verdict.expected:.6g}, and the normal band is {verdict.lower:.6g} to {verdict.upper:.6g}.{rarity}{similar} "
-        f"The score is {verdict.score:.3g}; above 1 is an anomaly."
+        f"The score is {verdict.score:.3g}; above 1 is an anomaly.{_absorbed(verdict)}"
     )
+
+
+def _absorbed(verdict: Verdict) -> str:
+    if verdict.absorbed is not True:
+        return ""
+    return f" Earlier anomalies raised the boundary {verdict.boundary:.3g} times; without them, this is one too."
 
 
 def _duration(seconds: float) -> str:

@@ -40,6 +40,7 @@ class Verdict(Struct):
     upper: float | None
     detector: str
     boundary: float | UnsetType = UNSET
+    absorbed: bool | UnsetType = UNSET
     explanation: str | UnsetType = UNSET
     why: Why | UnsetType = UNSET
 
@@ -58,6 +59,7 @@ class BatchVerdicts(Struct):
     lower: list[float | None]
     upper: list[float | None]
     boundary: list[float] | UnsetType = UNSET
+    absorbed: list[bool | None] | UnsetType = UNSET
 
 
 class PointVerdict(Struct, omit_defaults=True):

@@ -42,6 +42,7 @@ FIELDS: dict[str, str] = {
     "lower": "Lower bound of the normal band; null if there is none",
     "upper": "Upper bound of the normal band; null if there is none",
     "boundary": "Divisor of the score, if the boundary adapts to earlier points",
+    "absorbed": "Normal only because earlier anomalies raised the boundary: the event that they began goes on",
     "explanation": "The verdict as sentences",
     "why": "What the verdict is based on",
     "component": "The component that contributed most to the score",

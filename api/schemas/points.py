@@ -1,8 +1,10 @@
 """Bodies of responses about stored points."""
 
+import numpy as np
 from msgspec import Struct
 
 from api.schemas.answers import nullable
+from shared.domain.detectors.contract import absorbed
 from shared.domain.watching.stored import LATE, StoredPoints
 
 
@@ -24,6 +26,7 @@ class StreamVerdicts(Struct):
     lower: list[float | None]
     upper: list[float | None]
     boundary: list[float | None]
+    absorbed: list[bool | None]
     model_version: list[str | None]
 
     @classmethod
@@ -38,6 +41,12 @@ class StreamVerdicts(Struct):
             lower=nullable(points.lower),
             upper=nullable(points.upper),
             boundary=nullable(points.boundaries),
+            absorbed=[
+                None if np.isnan(score) else is_absorbed
+                for score, is_absorbed in zip(
+                    points.scores.tolist(), absorbed(points.scores, points.boundaries).tolist(), strict=True
+                )
+            ],
             model_version=[None if version in (None, LATE) else str(version) for version in points.versions],
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from shared.domain import detectors
-from shared.domain.detectors.contract import Fitted
+from shared.domain.detectors.contract import Fitted, absorbed
 from shared.domain.series import Timestamps, Values
 from shared.domain.watching.growing import first_fit_at
 from shared.domain.watching.rules import Effects, Judged, Position, advance, muted
@@ -65,6 +65,7 @@ def plan_of(
         verdicts.upper,
         stream.latest,
         muted(fresh.timestamps, rules.maintenance_of(stream.series_id)),
+        None if verdicts.boundaries is None else absorbed(verdicts.scores, verdicts.boundaries),
     )
     position, effects = advance(stream.position, watch, judged, now, _new_id)
     length = fitted.needs().points if fitted else 0

@@ -16,8 +16,8 @@ from shared.store.streams import Stream
 
 logger = logging.getLogger(__name__)
 
-NO_VERSION, IN_TRAINING, STATE_UNAVAILABLE, GAP, CONTEXT = (
-    "no_version", "in_training", "state_unavailable", "gap", "context",
+NO_VERSION, IN_TRAINING, STATE_UNAVAILABLE, GAP, CONTEXT, UNSEEN = (
+    "no_version", "in_training", "state_unavailable", "gap", "context", "time_not_learned",
 )  # fmt: skip
 
 
@@ -109,7 +109,8 @@ def _judged(
             column[first:] = part
     flags = missing if verdicts.unknown is None else verdicts.unknown
     columns["scores"][first:][flags] = np.nan
-    counts = {GAP: int(missing.sum()), CONTEXT: int((flags & ~missing).sum())}
+    unseen = np.zeros(len(points), dtype=np.bool_) if scores.unseen is None else scores.unseen & ~missing
+    counts = {GAP: int(missing.sum()), CONTEXT: int((flags & ~missing & ~unseen).sum()), UNSEEN: int(unseen.sum())}
     unknown |= {reason: number for reason, number in counts.items() if number}
     after = verdicts.carry
     return StreamVerdicts(

@@ -156,6 +156,26 @@ def test_an_automatic_detector_says_what_it_looks_at_and_what_it_learned_from(
     assert learnt["learned_points"] == 672
 
 
+def test_an_event_that_goes_on_is_reported_and_then_absorbed(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    body = hourly(28, detector="auto")
+    fitted(series_id, body)
+    after = body["timestamps"][-1] + 3_600
+    points = {"timestamps": [after + 3_600 * hour for hour in range(300)], "values": [450.0] * 300}
+    batch = api.post(f"/predict/{series_id}/batch", json=points).json()
+    assert not batch["absorbed"][0]
+    for anomaly, is_absorbed, score, boundary in zip(
+        *(batch[name] for name in ("anomaly", "absorbed", "score", "boundary")), strict=True
+    ):
+        assert is_absorbed == (not anomaly and score * boundary > 1)
+    assert sum(batch["absorbed"]) > 150
+    alone = {"timestamp": after + 3_600 * 300, "value": 450.0, "context": [450.0] * 300}
+    verdict = api.post(f"/predict/{series_id}?explain=true", json=alone).json()
+    assert verdict["anomaly"] or verdict["absorbed"]
+    assert ("without them, this is one too" in verdict["explanation"]) == verdict["absorbed"]
+
+
 def test_a_boundary_that_adapts_is_part_of_the_verdict(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:

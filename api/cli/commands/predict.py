@@ -103,13 +103,20 @@ def _show_batch(points: dict[str, Any], verdicts: Mapping[str, Any], *, include_
     """Print the requested points, then how many are anomalies, and how many were not judged."""
     names = ("timestamp", "value", "anomaly", "score", "expected", "lower", "upper")
     columns = [points["timestamps"], points["values"], *(verdicts[name] for name in names[2:])]
-    rows = [row for row in zip(*columns, strict=True) if include_normal or as_json or row[2]]
+    absorbed = verdicts.get("absorbed") or [None] * len(columns[0])
+    rows = [
+        (row, is_absorbed)
+        for row, is_absorbed in zip(zip(*columns, strict=True), absorbed, strict=True)
+        if include_normal or as_json or row[2]
+    ]
     if as_json:
-        for row, version in zip(rows, repeat(verdicts["model_version"])):
+        for (row, is_absorbed), version in zip(rows, repeat(verdicts["model_version"])):
             reason = {"reason": NO_VERDICT} if row[2] is None else {}
-            show_json({**dict(zip(names, row, strict=True)), **reason, "model_version": version})
+            more = {} if is_absorbed is None else {"absorbed": is_absorbed}
+            show_json({**dict(zip(names, row, strict=True)), **more, **reason, "model_version": version})
     elif rows:
-        show(table(("time", *names[1:]), ((utc_time(row[0]), row[1], label(row[2]), *row[3:]) for row in rows)))
+        lines = ((utc_time(row[0]), row[1], label(row[2], is_absorbed), *row[3:]) for row, is_absorbed in rows)
+        show(table(("time", *names[1:]), lines))
     unjudged = [
         timestamp for timestamp, anomaly in zip(columns[0], verdicts["anomaly"], strict=True) if anomaly is None
     ]
@@ -118,6 +125,8 @@ def _show_batch(points: dict[str, Any], verdicts: Mapping[str, Any], *, include_
         f"Version {verdicts['model_version']} ({verdicts['detector']}): "
         f"{counted(anomalies, 'anomaly', 'anomalies')} in {counted(judged, 'judged point' if unjudged else 'point')}"
     )
+    if held := absorbed.count(True):
+        note(f"{counted(held, 'point')} absorbed: without the anomalies before, an anomaly too. --all lists them.")
     if unjudged:
         note(
             f"Not judged: {counted(len(unjudged), 'point')} of {len(columns[0]):,}, "

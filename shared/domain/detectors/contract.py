@@ -29,6 +29,16 @@ class Scores:
     boundary: Values | None = None  # by which each score was divided; None = the boundary never changes
     unseen: Flags | None = None  # points at times of day or week that the training data never shows: no verdict
 
+    @property
+    def absorbed(self) -> Flags | None:
+        """Flags (n,) of the points that are normal only because earlier anomalies raised the boundary; see there."""
+        return None if self.boundary is None else absorbed(self.score, self.boundary)
+
+
+def absorbed(score: Values, boundary: Values) -> Flags:
+    """Flag the points (n,) that exceed the learned boundary but not the raised one: an event that goes on."""
+    return np.asarray((score <= 1) & (score * boundary > 1), dtype=np.bool_)
+
 
 @dataclass(frozen=True, slots=True)
 class Need:

@@ -35,6 +35,7 @@ class Judged:
     upper: Values | None
     version: int | None
     muted: Flags | None = None  # (n,) inside a maintenance, and therefore unknown
+    absorbed: Flags | None = None  # (n,) normal only because earlier anomalies raised the boundary
 
     def anomaly(self, index: int) -> Anomaly:
         """Return one point as an anomaly."""
@@ -141,9 +142,10 @@ class _Run:
         point = self._points.anomaly(index)
         is_gated = gated(watch, point.value, point.expected)
         is_anomaly = point.score > 1 and not is_gated
+        is_absorbed = self._points.absorbed is not None and bool(self._points.absorbed[index]) and not is_gated
         recent = (position.recent + "01"[is_anomaly])[-watch.of :]
         count = recent.count("1")
-        normal = position.normal + 1 if point.score < watch.below or is_gated else 0
+        normal = position.normal + 1 if (point.score < watch.below and not is_absorbed) or is_gated else 0
         kept = count - is_anomaly
         pending = position.pending[-kept:] if kept else ()
         self.position = replace(position, recent=recent, normal=normal, pending=pending)
@@ -155,7 +157,9 @@ class _Run:
         elif is_anomaly:
             self.position = replace(self.position, pending=(*pending, point))
         alert = self.position.alert
-        if alert and alert.status == AlertStatus.OPEN and normal >= watch.normal:
+        if is_absorbed and alert and alert.status == AlertStatus.OPEN:  # the event goes on
+            self._change(replace(alert, last_anomaly_at=point.timestamp))
+        elif alert and alert.status == AlertStatus.OPEN and normal >= watch.normal:
             self._end(alert, point.timestamp)
 
     def _open(self, point: Anomaly) -> None:

@@ -79,6 +79,15 @@ def test_scores_become_notices(scores: list[float], notices: list[str]) -> None:
     assert [f"{alert}.{step} {kind}" for alert, step, kind, _ in play(scores).notices] == notices
 
 
+def test_an_absorbed_event_keeps_its_alert_open_but_opens_none() -> None:
+    absorbed = np.array([False, False, *[True] * 90, *[False] * 2])
+    played = play([3, 3, *[0.5] * 90, 0, 0], absorbed=absorbed)
+    assert [kind for _, _, kind, _ in played.notices] == ["opened"]
+    (alert,) = played.alerts.values()
+    assert (alert.points, alert.ended_at) == (2, START + 93 * MINUTE)
+    assert play([0.5] * 90, absorbed=np.ones(90, dtype=bool)).alerts == {}
+
+
 def test_an_alert_tells_when_it_began_how_bad_it_was_and_when_it_ended() -> None:
     played = play([0, 2.5, 0, 2, 0.9, 0, 0])
     (alert,) = played.alerts.values()
