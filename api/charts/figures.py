@@ -19,19 +19,29 @@ Column = NDArray[np.object_]
 MAX_BAND_POINTS = 1_000
 MAX_POINTS_WITH_MARKERS = 200  # points; longer charts have no dots
 TIME = "%{x|%Y-%m-%d %H:%M:%S} UTC"
+NUMBER = ",.6~g"  # as in `api.charts.ticks`, like the following
+TICK_FORMATS = [
+    {"dtickrange": [None, 60_000], "value": "%H:%M:%S"},
+    {"dtickrange": [60_000, 86_400_000], "value": "%H:%M\n%-d %b %Y"},
+    {"dtickrange": [86_400_000, "M1"], "value": "%-d %b\n%Y"},
+    {"dtickrange": ["M1", "M12"], "value": "%b %Y"},
+    {"dtickrange": ["M12", None], "value": "%Y"},
+]
+MAX_SCORE = 6.0  # at the top of the track of scores; higher scores reach beyond it
+
+Span = tuple[int, int]
 
 
-def training(excerpt: Excerpt) -> "Figure":
-    """Return the figure of a version's training data: values, normal band, expected values and anomalies.
+def training(excerpt: Excerpt, span: Span) -> "Figure":
+    """Return the figure of a version's training data: values, normal band, expected values, anomalies and scores.
 
-    The page's scripts find the traces by name. They color them by theme, load finer points on zoom, and fill the last
-    trace with the points that the user tries out.
+    It opens with the span, in seconds. The page's scripts find the traces by name. They color them by theme, load finer
+    points on zoom, and fill the traces "a week before" and "tried".
     """
     from plotly import graph_objects as go  # noqa: PLC0415 - slow to import: only charts pay for it
 
-    figure = go.Figure(
-        [go.Scatter(trace) for trace in [*_band(excerpt), _line(excerpt), _anomalies(excerpt), _tried_points()]]
-    )
+    traces = [*_band(excerpt), _week_before(), _line(excerpt), _anomalies(excerpt), _tried_points(), _score(excerpt)]
+    figure = go.Figure([go.Scatter(trace) for trace in traces])
     boundary = {
         "type": "line",
         "yref": "paper",
@@ -45,13 +55,33 @@ def training(excerpt: Excerpt) -> "Figure":
         template="none",
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
-        margin={"l": 56, "r": 16, "t": 8, "b": 32},
+        margin={"l": 64, "r": 16, "t": 8, "b": 40},
         legend={"orientation": "h", "traceorder": "normal", "x": 0, "y": 1.02, "yanchor": "bottom"},
         hovermode="closest",
         hoverdistance=100,
-        xaxis={"type": "date", "rangeslider": {"visible": True, "thickness": 0.1}, "showgrid": False},
-        yaxis={"zeroline": False, "automargin": True},
-        shapes=[{**boundary, "x0": end, "x1": end} for end in ends],
+        dragmode="select",
+        selectdirection="h",
+        xaxis={
+            "type": "date",
+            "range": [1000 * moment for moment in span],
+            "anchor": "y2",
+            "rangeslider": {"visible": True, "thickness": 0.1},
+            "showgrid": False,
+            "tickformatstops": TICK_FORMATS,
+        },
+        yaxis={"zeroline": False, "domain": [0.24, 1], "tickformat": NUMBER},
+        yaxis2={
+            "zeroline": False,
+            "domain": [0, 0.17],
+            "range": [0, _score_limit(excerpt)],
+            "fixedrange": True,
+            "nticks": 3,
+            "title": {"text": "score", "font": {"size": 11}},
+        },
+        shapes=[
+            *({**boundary, "x0": end, "x1": end} for end in ends),
+            {**boundary, "xref": "paper", "x0": 0, "x1": 1, "yref": "y2", "y0": 1, "y1": 1, "name": "threshold"},
+        ],
         annotations=[
             {
                 "x": ends[1],
@@ -112,10 +142,37 @@ def _band(excerpt: Excerpt) -> list[dict[str, Any]]:
         traces.append({**lower, "name": "lower edge", "showlegend": False})
         traces.append({**upper, "name": "normal band", "fill": "tonexty"})
     expected = excerpt.expected[indices]
-    if not np.isnan(expected).any():
+    if not np.isnan(expected).all():
         line = {"width": 1, "dash": "dot"}
-        traces.append({**without_hover, "y": expected.astype(object), "name": "expected", "line": line})
+        traces.append(
+            {**without_hover, "y": np.array(nullable(expected), dtype=object), "name": "expected", "line": line}
+        )
     return traces
+
+
+def _week_before() -> dict[str, Any]:
+    """Return the empty trace for the values a week earlier, which the scripts draw from those of the line."""
+    return {"x": [], "y": [], "mode": "lines", "name": "a week before", "line": {"width": 1}, "hoverinfo": "skip"}
+
+
+def _score(excerpt: Excerpt) -> dict[str, Any]:
+    scored = np.flatnonzero(~np.isnan(excerpt.score))
+    return {
+        "x": _milliseconds(excerpt.timestamps[scored]),
+        "y": excerpt.score[scored].astype(object),
+        "yaxis": "y2",
+        "mode": "lines",
+        "name": "score",
+        "showlegend": False,
+        "fill": "tozeroy",
+        "line": {"width": 1},
+        "hovertemplate": f"score %{{y:.3g}}<br>{TIME}<extra></extra>",
+    }
+
+
+def _score_limit(excerpt: Excerpt) -> float:
+    """Return the top of the track of scores: room for the highest one, but at least for the threshold."""
+    return min(max(1.1 * float(np.nanmax(excerpt.score, initial=0)), 1.5), MAX_SCORE)
 
 
 def _line(excerpt: Excerpt) -> dict[str, Any]:
@@ -127,6 +184,7 @@ def _line(excerpt: Excerpt) -> dict[str, Any]:
         "name": "value",
         "line": {"width": 1.5},
         "marker": {"size": 4},
+        "unselected": {"marker": {"opacity": 1}},
         "hovertemplate": f"%{{y}}<br>{TIME}<br>%{{customdata[0]:d}}<extra></extra>",
     }
 
@@ -140,6 +198,7 @@ def _anomalies(excerpt: Excerpt) -> dict[str, Any]:
         "mode": "markers",
         "name": "anomaly",
         "marker": {"symbol": "diamond", "size": 9, "line": {"width": 1}},
+        "unselected": {"marker": {"opacity": 1}},
         "hovertemplate": f"%{{y}}<br>score %{{customdata[1]:.3g}}<br>{TIME}<br>%{{customdata[0]:d}}<extra></extra>",
     }
 
@@ -154,6 +213,7 @@ def _tried_points() -> dict[str, Any]:
         "name": "tried",
         "showlegend": False,
         "marker": {"size": 11, "line": {"width": 2}},
+        "unselected": {"marker": {"opacity": 1}},
         "hovertemplate": f"%{{y}}, tried<br>%{{customdata[1]}}<br>{TIME}<br>%{{customdata[0]:d}}<extra></extra>",
     }
 

@@ -56,6 +56,16 @@ class History:
         counts: list[int] = (len(ordered) - np.searchsorted(ordered, SCALES, side="right")).tolist()
         return counts
 
+    @cached_property
+    def flagged(self) -> int:
+        """Number of stored scores above 1, the decision boundary."""
+        return int(np.count_nonzero(self.scores.score > 1))
+
+    @property
+    def typical_band(self) -> tuple[float | None, float | None]:
+        """Median of the lower and of the upper bounds; None on a side without bounds."""
+        return _median(self.scores.lower), _median(self.scores.upper)
+
     def excerpt(self, first: int, last: int, max_points: int) -> Excerpt:
         """Return the points from `first` to `last`, in seconds, both included, thinned to `max_points` (>= 16) points.
 
@@ -91,6 +101,10 @@ class History:
             is_stored = self.scores.index[index] == indices
             values[is_stored] = column[index[is_stored]]
         return values
+
+
+def _median(column: NDArray[np.floating[Any]] | None) -> float | None:
+    return None if column is None or np.isnan(column).all() else float(np.nanmedian(column))
 
 
 class Histories:

@@ -131,7 +131,9 @@ def _area(frame: Frame, timestamps: Timestamps, edges: tuple[Values, Values] | N
 
 
 def _expected(frame: Frame, timestamps: Timestamps, expected: Values) -> str:
-    return "" if np.isnan(expected).any() else _path(frame, timestamps, expected)
+    """Return the expected values as a path; a detector may have none for some points."""
+    known = ~np.isnan(expected)
+    return _path(frame, timestamps[known], expected[known]) if known.any() else ""
 
 
 def _summary(version: Version) -> str:

@@ -17,14 +17,14 @@ def numbers(low: float, high: float, max_ticks: int) -> list[tuple[float, str]]:
     """Return about `max_ticks` ticks from `low` to `high`, with labels: multiples of 1, 2 or 5 times a power of ten."""
     span = high / max_ticks - low / max_ticks  # divided first, because the difference may overflow
     if not span > SMALLEST:
-        return [(low, f"{low:.6g}")]
+        return [(low, f"{low:,.6g}")]
     power = 10.0 ** math.floor(math.log10(span))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= 0.999 * span)
     first, last = math.ceil(low / step), math.floor(high / step)
     if last - first > 2 * max_ticks:  # so far from zero that rounding swallows a step
-        return [(low, f"{low:.6g}")]
+        return [(low, f"{low:,.6g}")]
     digits = max(math.ceil(math.log10(max(abs(low), abs(high)) / step)) + 1, 6)
-    return [(multiple * step, f"{multiple * step:.{digits}g}") for multiple in range(first, last + 1)]
+    return [(multiple * step, f"{multiple * step:,.{digits}g}") for multiple in range(first, last + 1)]
 
 
 def times(first: int, last: int, max_ticks: int) -> list[tuple[int, str]]:

@@ -1,8 +1,11 @@
 """Formatting of numbers, times and sparklines for pages."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+from markupsafe import Markup, escape
 
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 28
 
@@ -20,6 +23,28 @@ def minute(when: datetime) -> str:
 def date(timestamp: int) -> str:
     """Format the UTC day of a timestamp in seconds since 1970."""
     return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d}"
+
+
+def clock(timestamp: int) -> str:
+    """Format a timestamp in seconds since 1970 as UTC, to the minute."""
+    return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M}"
+
+
+def field(timestamp: int) -> str:
+    """Format a timestamp in seconds since 1970 for an input of date and time, in UTC."""
+    return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def breakable(series_id: str) -> Markup:
+    """Allow line breaks after the separators of an id, so that a long one never breaks inside a word."""
+    return Markup("").join(
+        escape(part) + (Markup("<wbr>") if part in "._-" else "") for part in re.split(r"([._-])", series_id) if part
+    )
+
+
+def score(value: float) -> str:
+    """Format a score with two digits, or as more than 99."""
+    return "> 99" if value > 99 else f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
 def share(fraction: float) -> str:
@@ -53,6 +78,8 @@ def parameter(value: Any) -> str:
     """Format the value of a detector's parameter for people."""
     if isinstance(value, float):
         return number(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
     if isinstance(value, list):
         return {0: "none", 1: "1 span"}.get(len(value), f"{len(value)} spans")
     return str(value)
@@ -72,6 +99,10 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 FILTERS = {
+    "clock": clock,
+    "field": field,
+    "breakable": breakable,
+    "score": score,
     "moment": moment,
     "minute": minute,
     "date": date,

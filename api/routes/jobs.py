@@ -16,7 +16,7 @@ from api.openapi import operation
 from api.routes.cursors import job_cursor, place_of, split_page
 from api.routes.finding import JobId, find_job
 from api.schemas.jobs import AcceptedJob, JobAnswer, JobPage
-from api.schemas.parameters import SERIES_ID_SCHEMA
+from api.schemas.parameters import MOMENT_SCHEMA, SERIES_ID_SCHEMA
 from api.services import Services
 from shared.domain.access import Scope
 from shared.domain.jobs import Job, Status
@@ -46,11 +46,10 @@ def _selection(
 
 
 Selection = Annotated[JobFilter, Depends(_selection)]
-_MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
 Moment = Annotated[
     datetime | None,
     Query(description="Time, as in 2026-01-31T12:00:00Z, or seconds since 1970"),
-    WithJsonSchema(_MOMENT),
+    WithJsonSchema(MOMENT_SCHEMA),
 ]
 
 

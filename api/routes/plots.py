@@ -12,12 +12,14 @@ from pydantic import WithJsonSchema
 from starlette.responses import Response
 
 from api.charts import figures, svg
+from api.charts.anomalies import anomalies, count
+from api.charts.facts import facts
 from api.charts.histories import DEFAULT_SHOWN, SCALES, Excerpt, History
 from api.dependencies import CallerOf, ServicesOf, visible
 from api.openapi import operation, page_route
-from api.pages import render, writing
+from api.pages import render
 from api.routes.finding import find_version
-from api.schemas.parameters import ABOUT_VERSION, SERIES_EXAMPLE, SERIES_ID_SCHEMA, VERSION_SCHEMA
+from api.schemas.parameters import ABOUT_VERSION, MOMENT_SCHEMA, SERIES_EXAMPLE, SERIES_ID_SCHEMA, VERSION_SCHEMA
 from api.services import Services
 from shared import __version__
 from shared.domain.access import Scope
@@ -25,6 +27,7 @@ from shared.domain.detectors import named
 from shared.domain.detectors.parameters import OFF
 from shared.domain.series import LAST_TIMESTAMP, Series, check_series_id
 from shared.domain.versions import Version, parse_version
+from shared.errors import Code, Flaw, InputError
 from shared.store import series as series_store
 from shared.store import versions
 
@@ -44,27 +47,59 @@ QueriedSeries = Annotated[str, Depends(_queried_series)]
 QueriedVersion = Annotated[str | None, Query(description=ABOUT_VERSION), WithJsonSchema(VERSION_SCHEMA)]
 
 
+def _queried_span(
+    from_: Annotated[
+        datetime | None, Query(alias="from", description="First moment to show"), WithJsonSchema(MOMENT_SCHEMA)
+    ] = None,
+    to: Annotated[datetime | None, Query(description="Last moment to show"), WithJsonSchema(MOMENT_SCHEMA)] = None,
+) -> tuple[int | None, int | None]:
+    first, last = (None if moment is None else _seconds(moment) for moment in (from_, to))
+    if first is not None and last is not None and first > last:
+        sentence = "`to` must not be earlier than `from`."
+        raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "to"), sentence)])
+    return first, last
+
+
+QueriedSpan = Annotated[tuple[int | None, int | None], Depends(_queried_span)]
+
+
 @router.get("/plot", **page_route(scope=Scope.READ))
-def plot(request: Request, services: ServicesOf, series_id: QueriedSeries, version: QueriedVersion = None) -> Response:
+def plot(
+    request: Request,
+    services: ServicesOf,
+    series_id: QueriedSeries,
+    span: QueriedSpan,
+    version: QueriedVersion = None,
+    threshold: Annotated[
+        float, Query(ge=SCALES[0], le=SCALES[-1], description="Threshold to try, as a multiple of the version's")
+    ] = 1.0,
+) -> Response:
     """Show a version's training data with the normal band and the flagged points."""
     resolved = find_version(services, series_id, parse_version(version))
     history = services.histories.of(resolved)
     excerpt = history.excerpt(0, LAST_TIMESTAMP, DEFAULT_SHOWN)
+    shown = _inside(resolved, span)
     script_data = _script_data(resolved, history, len(excerpt.timestamps))
     has_band = not (np.isnan(excerpt.lower).all() and np.isnan(excerpt.upper).all())
+    found = anomalies(history)
     return render(
         request,
         "plot.html",
         section="series",
         version=resolved,
-        figure=_inside_script(figures.training(excerpt).to_json()),
+        figure=_inside_script(figures.training(excerpt, shown).to_json()),
+        span=shown,
+        is_part=shown != (resolved.first_timestamp, resolved.last_timestamp),
+        anomalies=found,
+        all_anomalies=count(history),
+        scale=int(np.abs(SCALES - threshold).argmin()),
         about=_inside_script(msgspec.json.encode(script_data).decode()),
         scales=script_data["scales"],
         has_band=has_band,
         detail=_detail(excerpt, has_band=has_band),
-        anomalies=excerpt.anomalies,
+        flagged=excerpt.anomalies,
         example=_example(history.series),
-        facts=_facts(resolved),
+        facts=facts(resolved, history, has_band=has_band),
         **_neighbors(services, resolved),
     )
 
@@ -74,6 +109,7 @@ def plot_svg(
     request: Request,
     services: ServicesOf,
     series_id: QueriedSeries,
+    span: QueriedSpan,
     version: QueriedVersion = None,
     width: Annotated[int, Query(ge=200, le=4000, description="Width in pixels")] = 960,
     height: Annotated[int, Query(ge=120, le=2000, description="Height in pixels")] = 360,
@@ -81,12 +117,13 @@ def plot_svg(
 ) -> Response:
     """Return the plot as a static picture, for chats, emails and wikis."""
     resolved = find_version(services, series_id, parse_version(version))
-    inputs = f"{__version__} {resolved.scores.key} {resolved.version} {width} {height} {theme}"
+    first, last = _inside(resolved, span)
+    inputs = f"{__version__} {resolved.scores.key} {resolved.version} {first} {last} {width} {height} {theme}"
     tag = f'"{hashlib.sha256(inputs.encode()).hexdigest()[:32]}"'
     headers = {"Cache-Control": "no-cache", "ETag": tag}  # cached but revalidated: another version may be the latest
     if tag in request.headers.get("If-None-Match", ""):
         return Response(status_code=304, headers=headers)
-    excerpt = services.histories.of(resolved).excerpt(0, LAST_TIMESTAMP, 2 * width)
+    excerpt = services.histories.of(resolved).excerpt(first, last, 2 * width)
     document = svg.training(resolved, excerpt, width, height, theme)
     return Response(document, media_type="image/svg+xml", headers=headers)
 
@@ -117,6 +154,8 @@ def _script_data(version: Version, history: History, shown: int) -> dict[str, An
         "is_parameter": "threshold" in version.parameters,
         "alarm_rate": None if alarm_rate == OFF else alarm_rate,
         "context_points": named(version.detector).context_points,
+        "detector": version.detector,
+        "parameters": version.parameters,
     }
 
 
@@ -137,29 +176,16 @@ def _example(series: Series) -> str:
     return f"{times[0]:%Y-%m-%dT%H:%M:%SZ},{value:.6g}\n{int(times[1].timestamp())},{outlier:.6g}"
 
 
-def _facts(version: Version) -> list[tuple[str, Any]]:
-    parameters = [
-        (name.replace("_", " "), writing.parameter(value))
-        for name, value in version.parameters.items()
-        if value not in ([], "off")
-    ]
-    learned = [(name.replace("_", " "), writing.parameter(value)) for name, value in version.learnt.items()]
-    learned = [fact for fact in learned if fact[0] not in dict(parameters)]
-    return [
-        ("detector", version.detector),
-        *parameters,
-        *learned,
-        ("points", f"{version.points:,}"),
-        ("first point", _moment(version.first_timestamp)),
-        ("last point", _moment(version.last_timestamp)),
-        ("fitted", f"{writing.moment(version.created_at)} in {writing.duration(version.fit_ms / 1000)}"),
-        ("job", version.job_id),
-        ("training data sha256", version.data.sha256.hex()),
-    ]
+def _inside(version: Version, span: tuple[int | None, int | None]) -> figures.Span:
+    """Return the part of the span that has training data; all of the data if there is none."""
+    first = max(version.first_timestamp, span[0] or 0)
+    last = version.last_timestamp if span[1] is None else min(version.last_timestamp, span[1])
+    return (first, last) if first < last else (version.first_timestamp, version.last_timestamp)
 
 
-def _moment(timestamp: int) -> str:
-    return f"{writing.moment(datetime.fromtimestamp(timestamp, UTC))} ({timestamp})"
+def _seconds(moment: datetime) -> int:
+    """Return seconds since 1970. A time without offset is in UTC."""
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _inside_script(document: str | None) -> Markup:

@@ -7,6 +7,7 @@ from shared.domain.detectors.contract import CAUSAL, CENTRED, RETROSPECTIVE
 SERIES_ID_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z0-9._-]{1,128}$", "minLength": 1, "maxLength": 128}
 VERSION_SCHEMA = {"type": "string", "pattern": r"^([vV]?[0-9]{1,10}|latest)$"}
 JOB_ID_SCHEMA = {"type": "string", "format": "uuid"}
+MOMENT_SCHEMA = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
 ABOUT_SERIES_ID = "1 to 128 letters, digits, dots, dashes and underscores"
 ABOUT_VERSION = "Version number, as in 3 or v3; 0, latest or omitted: the latest"
 SERIES_EXAMPLE = "boiler"  # the series of all examples

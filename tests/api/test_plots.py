@@ -25,7 +25,8 @@ def test_a_plot_shows_values_band_and_anomalies(api: httpx.Client, series_id: st
     names = [trace.get("name") for trace in figure_of(answer.text)["data"]]
     assert {"value", "normal band", "expected", "anomaly"} <= set(names)
     assert 'over time with the normal band; anomalies: 1"' in answer.text
-    assert "2023-11-14 22:13:20 UTC (1700000000)" in answer.text
+    assert "2023-11-14 22:13:20 UTC" in answer.text
+    assert "1 of 60 points (1.7 %)" in answer.text
 
 
 def test_a_plot_links_to_the_neighboring_versions(
@@ -67,9 +68,38 @@ def test_a_plot_of_many_points_is_small_and_keeps_every_extreme(
     assert {30.0, -40.0} <= set(value_trace["y"])
 
 
+@pytest.mark.parametrize(
+    ("query", "span"),
+    [
+        ("", (1_700_000_000, 1_700_003_540)),
+        ("&from=1700000600", (1_700_000_600, 1_700_003_540)),
+        ("&from=2023-11-14T22:23:20&to=2023-11-14T22:33:20Z", (1_700_000_600, 1_700_001_200)),
+        ("&to=1700001200", (1_700_000_000, 1_700_001_200)),
+        ("&from=5&to=6", (1_700_000_000, 1_700_003_540)),  # no point there: everything is shown
+    ],
+)
+def test_a_plot_opens_with_the_range_in_its_url(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str], query: str, span: tuple[int, int]
+) -> None:
+    fitted(series_id, ramp(60))
+    page = api.get(f"/plot?series_id={series_id}{query}").text
+    assert figure_of(page)["layout"]["xaxis"]["range"] == [1000 * end for end in span]
+    whole, part = (api.get(f"/plot.svg?series_id={series_id}{ends}").text for ends in ("", query))
+    assert (whole == part) is (span == (1_700_000_000, 1_700_003_540))
+
+
+def test_a_range_that_ends_before_it_begins_is_a_problem(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id)
+    for path in ("/plot", "/plot.svg"):
+        answer = api.get(f"{path}?series_id={series_id}&from=7&to=6")
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
 def test_ids_are_escaped_in_pages(api: httpx.Client, fitted: Callable[..., str]) -> None:
     fitted("a.b_c-d")
-    assert ">a.b_c-d</a></h1>" in api.get("/plot?series_id=a.b_c-d").text
+    assert ">a.<wbr>b_<wbr>c-<wbr>d</a></h1>" in api.get("/plot?series_id=a.b_c-d").text
 
 
 def test_the_figure_contains_the_points_and_their_verdicts(

@@ -43,6 +43,22 @@ def move_to(chart: Locator, page: Page, x: float, y: float) -> None:
     page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=5)
 
 
+def visible(chart: Locator) -> tuple[float, float]:
+    """The range of the chart in milliseconds."""
+    left, right = chart.evaluate(
+        "element => element._fullLayout.xaxis.range.map(end => element._fullLayout.xaxis.r2c(end))"
+    )
+    return left, right
+
+
+def select(chart: Locator, page: Page, left: float, right: float) -> None:
+    """Drag from one fraction of the width of the chart to another."""
+    move_to(chart, page, left, 0.3)
+    page.mouse.down()
+    move_to(chart, page, right, 0.6)
+    page.mouse.up()
+
+
 def check(page: Page, lines: str) -> None:
     page.get_by_label("One point per line").fill(lines)
     page.get_by_role("button", name="Score").click()
@@ -66,7 +82,11 @@ def long_series(series_id: str, fitted: Callable[..., str]) -> str:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_chart_uses_the_colors_of_the_theme_and_follows_a_change(page: Page, peaked: str, theme: str) -> None:
     def stroke() -> str:
-        return str(chart.locator(".scatterlayer .js-line").last.evaluate("line => getComputedStyle(line).stroke"))
+        return str(
+            chart.locator(".cartesianlayer > .xy .scatterlayer .js-line").last.evaluate(
+                "line => getComputedStyle(line).stroke"
+            )
+        )
 
     def theme_color() -> str:
         return str(
@@ -105,10 +125,8 @@ def test_zooming_in_loads_finer_points_and_zooming_out_restores_the_overview(pag
     expect(detail).to_contain_text("of 20,000 points are shown")
     assert 30.0 in traces(chart)["value"]["y"]
     with page.expect_response(re.compile(r"/versions/1/points\?from=")) as answer:
-        move_to(chart, page, 0.48, 0.3)
-        page.mouse.down()
-        move_to(chart, page, 0.52, 0.7)
-        page.mouse.up()
+        select(chart, page, 0.48, 0.52)
+        page.get_by_role("button", name="Zoom here").click()
     points = answer.value.json()
     expect(detail).to_have_text(f"{points['points']:,} points in and near this range, all shown.")
     assert {1000 * at for at in points["timestamps"]} <= set(traces(chart)["value"]["x"])
@@ -116,6 +134,65 @@ def test_zooming_in_loads_finer_points_and_zooming_out_restores_the_overview(pag
     page.mouse.dblclick(*_center(chart))
     expect(detail).to_contain_text("of 20,000 points are shown")
     assert traces(chart)["value"]["x"] == everything
+
+
+def test_the_url_keeps_range_and_threshold(page: Page, long_series: str) -> None:
+    chart = opened(page, long_series)
+    select(chart, page, 0.4, 0.6)
+    page.get_by_role("button", name="Zoom here").click()
+    page.get_by_label("Threshold, as a multiple").press("End")
+    expect(page).to_have_url(re.compile(r"from=17000\d+&to=17000\d+&threshold=5"))
+    shown, fires = visible(chart), page.locator("#fires").inner_text()
+    page.reload()
+    expect(page.locator("#fires")).to_have_text(fires)
+    expect(page.locator("#detail")).to_contain_text("points in and near this range")
+    assert visible(chart) == pytest.approx(shown, abs=1000)
+    page.get_by_role("button", name="All", exact=True).click()
+    page.get_by_role("button", name="Reset", exact=True).click()
+    expect(page).to_have_url(re.compile(r"version=latest$"))
+
+
+def test_the_list_of_anomalies_leads_through_the_chart(page: Page, series_id: str, fitted: Callable[..., str]) -> None:
+    values = ramp(2000)["values"]
+    for place in (500, 501, 1200, 1700):
+        values[place] = 90.0
+    fitted(series_id, ramp(2000, values=values))
+    chart = opened(page, series_id)
+    items = page.locator("#anomalies li")
+    expect(items).to_have_count(3)
+    expect(items.first).to_contain_text(re.compile(r"2023-11-15 06:33\s*1 min\s*▲ \d+"))
+    for key, place in (("n", 500), ("n", 1200), ("p", 500), ("p", 1700)):
+        page.keyboard.press(key)
+        time = 1000 * (1_700_000_000 + 60 * place)
+        left, right = visible(chart)
+        assert left < time < right < left + 200 * 60_000
+    expect(page.locator("#anomaly-count")).to_have_text("3 of 3")
+
+
+def test_a_span_can_be_excluded_from_the_next_fit_by_dragging(page: Page, api: httpx.Client, peaked: str) -> None:
+    chart = opened(page, peaked)
+    select(chart, page, 0.9, 0.999)
+    page.get_by_role("button", name="Exclude from the next fit").click()
+    expect(page.locator("#excluded li")).to_contain_text("2023-11-14 23:0")
+    page.get_by_role("button", name="Fit again without these spans").click()
+    page.wait_for_url("**/ui/jobs/*")
+    expect(page.get_by_text("succeeded").first).to_be_visible()
+    ((first, last),) = api.get(f"/series/{peaked}/versions/2").json()["parameters"]["exclude"]
+    assert 1_700_000_000 < first < 1_700_003_540 <= last + 60
+    page.goto(f"/plot?series_id={peaked}&version=2")
+    page.get_by_role("button", name=re.compile("^Include ")).click()
+    expect(page.locator("#excluded")).to_be_hidden()
+
+
+def test_the_week_before_and_the_scores_are_drawn(page: Page, series_id: str, fitted: Callable[..., str]) -> None:
+    fitted(
+        series_id, {"timestamps": [3600 * hour for hour in range(400)], "values": [hour % 24 for hour in range(400)]}
+    )
+    drawn = traces(opened(page, series_id))
+    before = drawn["a week before"]
+    assert (before["x"][0], before["x"][-1]) == (1000 * 3600 * 168, 1000 * 3600 * 399)
+    assert before["y"] == drawn["value"]["y"][: len(before["y"])]
+    assert drawn["score"]["y"] == [score for _, score in drawn["value"]["customdata"]]
 
 
 def test_the_keyboard_moves_the_threshold_and_the_marks_follow(page: Page, peaked: str) -> None:
@@ -219,7 +296,7 @@ def test_links_lead_to_the_neighboring_and_the_latest_version(
     fitted(peaked, ramp(60, detector="robust"))
     fitted(peaked, ramp(60))
     chart = opened(page, peaked, "v2")
-    expect(page.get_by_text("robust", exact=True)).to_be_visible()
+    expect(page.get_by_role("navigation", name="Versions")).to_contain_text("robust")
     page.get_by_role("link", name="← version 1").click()
     expect(page.locator("[aria-current=page]", has_text="version 1")).to_be_visible()
     expect(chart.locator(".main-svg").first).to_be_visible()
@@ -230,7 +307,7 @@ def test_links_lead_to_the_neighboring_and_the_latest_version(
 def test_no_button_of_the_chart_uploads_it(page: Page, peaked: str) -> None:
     chart = opened(page, peaked)
     buttons = chart.locator(".modebar-btn").evaluate_all("buttons => buttons.map(button => button.dataset.title)")
-    assert buttons == ["Zoom", "Pan", "Zoom in", "Zoom out", "Autoscale", "Reset axes"]
+    assert buttons == ["Zoom", "Pan", "Box Select", "Zoom in", "Zoom out", "Autoscale", "Reset axes"]
 
 
 def test_an_id_that_resembles_plotly_markup_stays_text(page: Page, fitted: Callable[..., str]) -> None:

@@ -1,10 +1,13 @@
 // Draws the page's figure in the theme's colors. It needs no server, so saved pages work too.
+const NO_SCORES = { rangemode: "fixed", range: [-2, -1] }; // the small chart below shows only the values
 const element = document.getElementById("chart");
 const figure = JSON.parse(document.getElementById("figure").textContent);
 const CONFIG = {
   responsive: true,
+  doubleClick: "autosize",
+  showTips: false, // toasts would cover the chart
   displaylogo: false,
-  modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "sendChartToCloud"],
+  modeBarButtonsToRemove: ["toImage", "lasso2d", "sendChartToCloud"],
   plotlyServerURL: "", // no upload of charts
 };
 
@@ -12,11 +15,32 @@ const CONFIG = {
 export const columns = Object.fromEntries(
   figure.data.map(({ name, x, y, customdata, meta }) => [name, { x, y, customdata, isOpen: Boolean(meta?.is_open) }]),
 );
+export const isPhone = matchMedia("(max-width: 640px)").matches;
 export const has = (name) => name in columns;
 const traces = Object.fromEntries(figure.data.map((trace) => [trace.name, trace]));
 
 export const shown = () => element.layout.xaxis.range.map(milliseconds);
 export const whenMoved = (listener) => element.on("plotly_relayout", listener);
+export const whenSelected = (listener) => element.on("plotly_selected", (event) => event?.range && listener(event.range.x.map(milliseconds)));
+export const whenDeselected = (listener) => element.on("plotly_deselect", listener);
+export const zoomTo = (from, to) => Plotly.relayout(element, { "xaxis.range": [from, to] });
+export const clearSelection = () => Plotly.relayout(element, { selections: [] });
+
+const shaded = figure.layout.shapes.length; // shapes from here on are spans
+
+// Shades spans of milliseconds: { from, to, color } with the name of a color.
+export function shade(spans) {
+  figure.layout.shapes.length = shaded;
+  for (const { from, to, color } of spans) {
+    figure.layout.shapes.push({ type: "rect", xref: "x", x0: from, x1: to, yref: "paper", y0: 0, y1: 1, layer: "below", line: { width: 0 }, opacity: 0.5, name: color });
+  }
+  return draw();
+}
+
+export function markThreshold(scale) {
+  const line = figure.layout.shapes.find(({ name }) => name === "threshold");
+  line.y0 = line.y1 = scale;
+}
 
 export function set(name, changes) {
   Object.assign(traces[name], changes);
@@ -27,8 +51,9 @@ export function draw() {
   return Plotly.react(element, figure.data, figure.layout, CONFIG);
 }
 
-// Converts the end of an axis to milliseconds. Plotly stores it as UTC text without a time zone.
+// Converts the end of an axis to milliseconds. Plotly stores it as a number, or as UTC text without a time zone.
 function milliseconds(end) {
+  if (typeof end === "number") return end;
   const [day, time] = String(end).split(" ");
   return Date.parse(time ? `${day}T${time}Z` : day);
 }
@@ -41,16 +66,27 @@ function paint() {
   if (has("expected")) traces.expected.line.color = color("chart-expected");
   Object.assign(traces.anomaly.marker, { color: color("chart-anomaly"), line: { width: 1, color: color("card") } });
   traces.tried.marker.color = color("chart-tried");
+  traces["a week before"].line.color = color("chart-before");
+  Object.assign(traces.score, { line: { width: 1, color: color("chart-expected") }, fillcolor: color("chart-band") });
   const axis = { gridcolor: color("chart-grid"), linecolor: color("rule"), tickcolor: color("rule") };
   Object.assign(figure.layout.xaxis, axis);
   Object.assign(figure.layout.yaxis, axis);
-  Object.assign(figure.layout.xaxis.rangeslider, { bgcolor: color("paper"), bordercolor: color("rule"), borderwidth: 1 });
+  Object.assign(figure.layout.yaxis2, axis);
+  Object.assign(figure.layout.xaxis.rangeslider, { bgcolor: color("wash"), bordercolor: color("faint"), borderwidth: 1, yaxis2: NO_SCORES });
   Object.assign(figure.layout, {
     font: { color: color("faint"), family: getComputedStyle(document.body).fontFamily, size: 12 },
     hoverlabel: { bgcolor: color("card"), bordercolor: color("rule"), font: { color: color("ink") } },
     modebar: { bgcolor: "rgba(0, 0, 0, 0)", color: color("faint"), activecolor: color("accent") },
   });
-  for (const edge of figure.layout.shapes) edge.line.color = color("faint");
+  for (const shape of figure.layout.shapes) {
+    if (shape.type === "rect") shape.fillcolor = color(shape.name);
+    else shape.line.color = color("faint");
+  }
+  figure.layout.dragmode = isPhone ? false : "select"; // on a phone, dragging scrolls the page
+  figure.layout.xaxis.rangeslider.visible = !isPhone;
+  figure.layout.showlegend = !isPhone;
+  Object.assign(figure.layout.margin, isPhone ? { l: 48, r: 8 } : { l: 64, r: 16 });
+  figure.layout.newselection = { line: { color: color("accent"), width: 1, dash: "solid" } };
 }
 
 element.replaceChildren();

@@ -8,7 +8,7 @@ follow();
 
 const response = await fetch(new URL("openapi.json", ROOT));
 const spec = await response.json();
-spec.servers = [{ url: ROOT.pathname.replace(/\/$/, "") }]; // whatever prefix a proxy adds
+if (ROOT.pathname !== "/") spec.servers = [{ url: ROOT.pathname.replace(/\/$/, "") }]; // whatever prefix a proxy adds
 window.SwaggerUIBundle({
   spec,
   domNode: document.getElementById("docs"),

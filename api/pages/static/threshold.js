@@ -1,7 +1,10 @@
 // Shows which training points another threshold flags. A score is a distance in units of the threshold, so a threshold
 // `scale` times as high flags the points with a score above `scale`. A long series stores only the highest score of
 // each block of points, so the number of flagged points is a lower bound ("at least").
+import { remember } from "./address.js";
 import * as chart from "./chart.js";
+
+const WEEK_MS = 7 * 86_400_000;
 
 const slider = document.getElementById("scale");
 const asFitted = document.getElementById("as-fitted");
@@ -10,7 +13,7 @@ const short = (number) => String(Number(number.toPrecision(4)));
 
 // Sets up the slider; returns a function that redraws the chart when its points have changed.
 export function offerThreshold(plot) {
-  const middle = Number(slider.value);
+  const middle = plot.scales.indexOf(1);
 
   const show = () => {
     const index = Number(slider.value);
@@ -19,6 +22,7 @@ export function offerThreshold(plot) {
     document.getElementById("fires").textContent = sentence(plot, scale, plot.firing[index]);
     slider.setAttribute("aria-valuetext", `${short(scale)} times`);
     asFitted.disabled = index === middle;
+    remember({ threshold: index === middle ? null : scale });
     return chart.draw();
   };
 
@@ -27,7 +31,7 @@ export function offerThreshold(plot) {
     slider.value = middle;
     show();
   });
-  slider.value = middle; // browsers may restore the value of an earlier visit
+  slider.value = slider.defaultValue; // browsers may restore the value of an earlier visit
   show();
   return show;
 }
@@ -38,16 +42,26 @@ function mark(scale) {
   const pick = (column) => flagged.map((index) => column[index]);
   chart.set("anomaly", { x: pick(x), y: pick(y), customdata: pick(customdata) });
   chart.set("value", { x, y, customdata });
+  chart.set("score", chart.columns.score);
+  chart.set("a week before", weekBefore(x, y));
+  chart.markThreshold(scale);
   for (const name of ["lower edge", "normal band", "expected"]) {
     if (chart.has(name)) chart.set(name, { x: chart.columns[name].x, y: edge(name, scale) });
   }
+}
+
+// Returns the values a week later in time, so that they lie under those of the next week.
+function weekBefore(x, y) {
+  const end = x.findIndex((time) => time > x.at(-1) - WEEK_MS);
+  return { x: x.slice(0, end).map((time) => time + WEEK_MS), y: y.slice(0, end) };
 }
 
 // Returns the edge of the band, whose width is proportional to the threshold. An open side does not move.
 function edge(name, scale) {
   const { y, isOpen } = chart.columns[name];
   const expected = chart.columns.expected?.y;
-  return isOpen || !expected ? y : y.map((value, index) => expected[index] + (value - expected[index]) * scale);
+  if (isOpen || !expected) return y;
+  return y.map((value, index) => (expected[index] === null ? value : expected[index] + (value - expected[index]) * scale));
 }
 
 function sentence(plot, scale, flagged) {
