@@ -70,6 +70,9 @@ class Metrics:
             ["type", "quiet"],
             registry=self.registry,
         )
+        self.automatic_fits = Counter(
+            "tsad_automatic_fits", "Fits that the scheduler requested for watched series", registry=self.registry
+        )
         self.retries = Counter("tsad_retries", "Jobs that users retried", registry=self.registry)
         self.job_seconds = Histogram(
             "tsad_job_seconds",

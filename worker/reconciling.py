@@ -6,7 +6,9 @@ Any number of reconcilers may run; a database lock lets one work at a time.
 import logging
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Event, Thread
 from typing import Any
 
@@ -16,13 +18,17 @@ from celery import Celery
 from shared import logs
 from shared.artifacts import Artifacts
 from shared.errors import TsadError, UnavailableError
+from shared.fitting.accepting import Acceptor
 from shared.metrics import Metrics, Publisher
 from shared.queue import announce, make_celery, messages_waiting
 from shared.settings import Settings
 from shared.store import reconciliation, series, versions
 from shared.store.engine import Session, Sessions, make_engine
 from shared.telemetry import connect
-from worker import collecting
+from shared.watching.rulebook import Rulebook
+from worker import collecting, expiring
+from worker.scheduling import Scheduler
+from worker.silences import Watching
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +51,26 @@ class Reconciler:
     metrics: Metrics
     settings: Settings
 
+    @cached_property
+    def rulebook(self) -> Rulebook:
+        """The watches and the maintenance in force."""
+        return Rulebook(self.sessions)
+
+    @cached_property
+    def watching(self) -> Watching:
+        """The round that opens and closes alerts by the clock."""
+        return Watching(self.sessions, self.metrics, self.rulebook)
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        """The round that requests automatic fits."""
+        writers = ThreadPoolExecutor(1, "writer")
+        acceptor = Acceptor(self.sessions, self.artifacts.data, writers, self._announce, self.settings)
+        return Scheduler(acceptor, self.rulebook, self.metrics)
+
+    def _announce(self, job_id: str) -> None:
+        announce(self.app, [job_id])
+
     def round(self) -> None:
         """Requeue jobs with expired leases, send lost messages again, announce next jobs, delete old jobs and data."""
         waiting = messages_waiting(self.redis)
@@ -66,10 +92,16 @@ class Reconciler:
                 reconciliation.retract(session, messages)
 
     def tidy(self) -> None:
-        """Delete versions beyond the configured retention, and artifacts that no row refers to."""
+        """Delete versions, points and alerts beyond their retention, and artifacts that no row refers to."""
         self.prune_versions()
+        expiring.expire(self.sessions, self.settings)
         collected = collecting.collect(self.sessions, self.artifacts, self.settings.garbage_grace_s)
         self.metrics.artifacts_collected.inc(collected)
+
+    def watch(self) -> None:
+        """Open and close alerts that depend on the clock, and delete points that clients asked to delete."""
+        self.watching.round()
+        expiring.delete_requested(self.sessions)
 
     def prune_versions(self) -> int:
         """Delete the versions that KEEP_VERSIONS and KEEP_VERSIONS_DAYS do not keep; return how many."""
@@ -107,11 +139,16 @@ def _lost(session: Session, waiting: int) -> list[str]:
 def run(reconciler: Reconciler, stopping: Event) -> None:
     """Reconcile and tidy until `stopping` is set; retry failed rounds.
 
-    Both run in parallel: a scan of all artifacts may take minutes, and leases must not wait for it. Tidying can be
-    interrupted at any point.
+    Everything runs in parallel: a scan of all artifacts may take minutes, and leases must not wait for it. All but the
+    rounds can be interrupted at any point.
     """
     settings = reconciler.settings
-    Thread(target=_repeat, args=(reconciler.tidy, settings.collect_s, stopping), name="tidying", daemon=True).start()
+    for name, work, every_s in (
+        ("tidying", reconciler.tidy, settings.collect_s),
+        ("watching", reconciler.watch, settings.reconcile_s),
+        ("scheduling", reconciler.scheduler.round, settings.reconcile_s),
+    ):
+        Thread(target=_repeat, args=(work, every_s, stopping), name=name, daemon=True).start()
     _repeat(reconciler.round, settings.reconcile_s, stopping)
 
 

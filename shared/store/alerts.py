@@ -1,14 +1,16 @@
-"""Alerts: list, follow, acknowledge and close them. A stream's row is locked before its alerts."""
+"""Alerts: close, list, follow and acknowledge them. The row of a stream is locked before its alerts."""
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
-from shared.domain.watching.alerts import Alert, Noted
+from shared.domain.watching.alerts import Alert, AlertStatus, Kind, Noted
 from shared.domain.watching.rules import closed
+from shared.domain.watching.watches import Watch
 from shared.store.engine import Session
 from shared.store.streams import alert_of
 
@@ -18,7 +20,19 @@ _UNCLOSED_OF_STREAMS = text("""
 SELECT a.series_no, to_jsonb(a) AS alert, t.last_timestamp FROM alerts a JOIN streams t ON t.no = a.series_no
  WHERE a.series_no = ANY (CAST(:nos AS integer[])) AND a.status <> 'closed'
    AND (CAST(:watch AS text) IS NULL OR a.watch = :watch)
- ORDER BY a.id FOR NO KEY UPDATE OF a
+ ORDER BY a.series_no, a.id FOR NO KEY UPDATE OF a
+""")
+# Streams from which no point came since an alert ended or had its last anomaly, and alerts of watches that are gone.
+# SKIP LOCKED: a locked stream is being sent points, which close the alert themselves.
+_DUE = text("""
+SELECT a.series_no, to_jsonb(a) AS alert, t.last_timestamp
+  FROM alerts a JOIN streams t ON t.no = a.series_no
+  LEFT JOIN unnest(CAST(:names AS text[]), CAST(:merges AS bigint[]), CAST(:afters AS bigint[]))
+    AS w (name, merge_within_s, after_s) ON w.name = a.watch
+ WHERE a.status <> 'closed' AND (w.name IS NULL OR (a.kind = 'deviation' AND t.arrived_at
+       < statement_timestamp() - make_interval(secs => CASE a.status WHEN 'ended' THEN w.merge_within_s
+                                                       ELSE w.after_s END)))
+ ORDER BY a.series_no, a.id LIMIT :limit FOR NO KEY UPDATE OF t, a SKIP LOCKED
 """)
 _WRITE = text("""
 WITH written AS (
@@ -32,7 +46,7 @@ INSERT INTO notices (alert, step, type, quiet)
 SELECT x.alert, x.step, x.type, x.quiet
   FROM jsonb_to_recordset(CAST(:notices AS jsonb)) AS x (alert uuid, step integer, type text, quiet text)
 """)
-# A new alert of the stream begins with none of the points that the closed one had.
+# The next alert of the stream begins with none of the points that the closed one had.
 _RELEASE_STREAMS = text("""
 UPDATE streams t
    SET revision = t.revision + 1,
@@ -44,17 +58,79 @@ UPDATE streams t
  WHERE t.no = ANY (CAST(:nos AS integer[]))
 """)
 _STREAMS_OF_WATCH = text("""
-SELECT no FROM streams WHERE no IN (SELECT series_no FROM alerts WHERE watch = :watch AND status <> 'closed')
+SELECT no FROM streams
+ WHERE no IN (SELECT series_no FROM alerts WHERE watch = :watch AND status <> 'closed')
+    OR silence IN (SELECT id FROM alerts WHERE watch = :watch AND status <> 'closed' AND series_no IS NULL)
  ORDER BY no FOR NO KEY UPDATE
+""")
+_WHOLE_WATCH = text("""
+SELECT to_jsonb(a) AS alert FROM alerts a
+ WHERE a.watch = :watch AND a.status <> 'closed' AND a.series_no IS NULL FOR NO KEY UPDATE
+""")
+
+# --- people -----------------------------------------------------------------------------------------------------------
+
+_ALERTS = "SELECT to_jsonb(a) AS alert, a.* FROM alerts a"
+_CONDITIONS = {
+    "series_id": "a.series_id = :series_id",
+    "prefix": "a.series_id >= :prefix AND a.series_id < :prefix || '~'",
+    "watch": "a.watch = :watch",
+    "status": "a.status = :status",
+    "kind": "a.kind = :kind",
+    "start": "coalesce(a.ended_at, a.last_anomaly_at) >= :start",
+    "end": "a.started_at <= :end",
+    # an alert of a whole watch is visible to keys that see all its series
+    "visible_prefix": "CASE WHEN a.series_id IS NULL THEN EXISTS (SELECT 1 FROM watches w WHERE w.name = a.watch AND "
+    "starts_with(w.prefix, :visible_prefix)) ELSE starts_with(a.series_id, :visible_prefix) END",
+    "older_than": "(a.created_at, a.id) < (:moment, CAST(:id AS uuid))",
+    "ids": "a.id = ANY (CAST(:ids AS uuid[]))",
+    "changed_after": "a.changed_at > statement_timestamp() - make_interval(secs => :changed_after)",
+}
+_NEWEST_FIRST = " ORDER BY a.created_at DESC, a.id DESC LIMIT :limit"
+_ACKNOWLEDGE = text("""
+UPDATE alerts SET acknowledged_at = clock_timestamp(), acknowledged_by = :by, revision = revision + 1,
+       changed_at = clock_timestamp()
+ WHERE id = CAST(:id AS uuid) AND acknowledged_at IS NULL
+""")
+_PRUNE = text("""
+DELETE FROM alerts WHERE id = ANY (ARRAY(
+  SELECT id FROM alerts WHERE status = 'closed' AND changed_at < statement_timestamp() - interval '1 day' * :days
+   ORDER BY changed_at LIMIT :limit FOR UPDATE SKIP LOCKED))
 """)
 
 
-class Closing(NamedTuple):
-    """An unclosed alert of a stream, and the stream's newest timestamp."""
+class Place(NamedTuple):
+    """The last alert of a page, from which the next page continues."""
 
-    series_no: int
+    moment: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlert:
+    """An alert as people see it."""
+
     alert: Alert
-    last_timestamp: int | None
+    series_id: str | None  # None: of a whole watch
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    revision: int
+    created_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """Which alerts a page or a feed has; None matches every alert."""
+
+    series_id: str | None = None
+    prefix: str | None = None
+    watch: str | None = None
+    status: AlertStatus | None = None
+    kind: Kind | None = None
+    start: int | None = None
+    end: int | None = None
+    visible_prefix: str | None = None
 
 
 def lock_streams_of_watch(session: Session, watch: str) -> list[int]:
@@ -65,19 +141,37 @@ def lock_streams_of_watch(session: Session, watch: str) -> list[int]:
 def close_of_streams(session: Session, nos: Sequence[int], watch: str | None = None) -> int:
     """Close the alerts of streams that the caller has locked, all or those of one watch; return how many."""
     rows = session.execute(_UNCLOSED_OF_STREAMS, {"nos": list(nos), "watch": watch})
-    unclosed = [Closing(row.series_no, _alert(row.alert), row.last_timestamp) for row in rows]
-    write(session, [closed(alert, last or alert.last_anomaly_at) for _, alert, last in unclosed])
-    release_streams(session, [no for no, *_ in unclosed], [alert.id for _, alert, _ in unclosed])
-    return len(unclosed)
+    return _close(session, rows.all())
 
 
-def write(session: Session, changed: Iterable[tuple[Alert, Noted | None]]) -> None:
+def close_of_watch(session: Session, watch: str) -> int:
+    """Close all alerts of a watch, which is about to be deleted; return how many."""
+    nos = lock_streams_of_watch(session, watch)
+    count = close_of_streams(session, nos, watch)
+    whole = [stored for row in session.execute(_WHOLE_WATCH, {"watch": watch}) if (stored := alert_of(row.alert))]
+    write(session, [closed(alert, alert.last_anomaly_at) for alert in whole])
+    if whole:
+        release_streams(session, nos, [alert.id for alert in whole])
+    return count + len(whole)
+
+
+def close_due(session: Session, watches: Sequence[Watch], limit: int) -> int:
+    """Close alerts for which no point came in time, and those of other watches; return how many."""
+    parameters = {
+        "names": [watch.name for watch in watches],
+        "merges": [watch.merge_within_s for watch in watches],
+        "afters": [watch.after_s for watch in watches],
+        "limit": limit,
+    }
+    return _close(session, session.execute(_DUE, parameters).all())
+
+
+def write(session: Session, changed: Iterable[tuple[Alert, Noted]]) -> None:
     """Store the new status of alerts, with their notices."""
     pairs = list(changed)
     if pairs:
         alerts = json.dumps([asdict(alert) for alert, _ in pairs])
-        notices = json.dumps([asdict(notice) for _, notice in pairs if notice])
-        session.execute(_WRITE, {"alerts": alerts, "notices": notices})
+        session.execute(_WRITE, {"alerts": alerts, "notices": json.dumps([asdict(notice) for _, notice in pairs])})
 
 
 def release_streams(session: Session, nos: Sequence[int], alert_ids: Sequence[str]) -> None:
@@ -86,7 +180,61 @@ def release_streams(session: Session, nos: Sequence[int], alert_ids: Sequence[st
         session.execute(_RELEASE_STREAMS, {"nos": list(nos), "ids": list(alert_ids)})
 
 
-def _alert(columns: dict[str, Any]) -> Alert:
-    alert = alert_of(columns)
+def page(
+    session: Session, selection: AlertFilter, limit: int, older_than: Place | None = None
+) -> list[tuple[StoredAlert, Place]]:
+    """Return alerts, newest first, each with the place where the next page continues."""
+    moment, alert_id = older_than or (None, None)
+    parameters = asdict(selection) | {"older_than": older_than, "moment": moment, "id": alert_id}
+    rows = _select(session, parameters | {"limit": limit}, _NEWEST_FIRST)
+    return [(_stored(row), Place(row.created_at, str(row.id))) for row in rows]
+
+
+def find(session: Session, alert_ids: Sequence[str], selection: AlertFilter) -> dict[str, StoredAlert]:
+    """Return the existing alerts of a selection by id."""
+    rows = _select(session, asdict(selection) | {"ids": list(alert_ids)}, "")
+    return {str(row.id): _stored(row) for row in rows}
+
+
+def changed(session: Session, seconds: float, limit: int) -> list[StoredAlert]:
+    """Return the alerts that changed within the last `seconds`, the newest change last."""
+    order = " ORDER BY a.changed_at DESC LIMIT :limit"
+    rows = _select(session, {"changed_after": seconds, "limit": limit}, order)
+    return [_stored(row) for row in rows][::-1]
+
+
+def acknowledge(session: Session, alert_id: str, by: str) -> None:
+    """Record who takes care of an alert. Acknowledging it again changes nothing."""
+    session.execute(_ACKNOWLEDGE, {"id": alert_id, "by": by})
+
+
+def prune(session: Session, days: float, limit: int) -> int:
+    """Delete alerts that closed more than `days` ago, with their notices; return their number."""
+    return session.execute(_PRUNE, {"days": days, "limit": limit}).rowcount
+
+
+def _close(session: Session, rows: Sequence[Row[Any]]) -> int:
+    unclosed = [(row.series_no, stored, row.last_timestamp) for row in rows if (stored := alert_of(row.alert))]
+    write(session, [closed(alert, last or alert.last_anomaly_at) for _, alert, last in unclosed])
+    release_streams(session, [no for no, *_ in unclosed], [alert.id for _, alert, _ in unclosed])
+    return len(unclosed)
+
+
+def _select(session: Session, parameters: dict[str, Any], order: str) -> Sequence[Row[Any]]:
+    conditions = [_CONDITIONS[name] for name, value in parameters.items() if value is not None and name in _CONDITIONS]
+    statement = _ALERTS + (" WHERE " + " AND ".join(conditions) if conditions else "") + order
+    return session.execute(text(statement), parameters).all()
+
+
+def _stored(row: Row[Any]) -> StoredAlert:
+    alert = alert_of(row.alert)
     assert alert is not None  # noqa: S101 - the row has one
-    return alert
+    return StoredAlert(
+        alert=alert,
+        series_id=row.series_id,
+        acknowledged_at=row.acknowledged_at,
+        acknowledged_by=row.acknowledged_by,
+        revision=row.revision,
+        created_at=row.created_at,
+        changed_at=row.changed_at,
+    )
