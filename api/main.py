@@ -10,7 +10,22 @@ from api import openapi, problems
 from api.chain.prefixes import check_root_path
 from api.chain.slots import HttpOnly, chain
 from api.direct import Direct
-from api.routes import assets, fits, health, jobs, login, pages, plots, points, predictions, series, versions
+from api.routes import (
+    alerts,
+    assets,
+    fits,
+    health,
+    jobs,
+    login,
+    pages,
+    plots,
+    points,
+    predictions,
+    series,
+    spans,
+    versions,
+    watches,
+)
 from api.services import Services
 from api.stopping import when_stopping
 from shared import __version__, logs
@@ -19,6 +34,9 @@ from shared.settings import Settings
 from shared.tracing import start as start_tracing
 
 DESCRIPTION = "Learns what is normal for many time series and flags every point that deviates."
+_ROUTES = (
+    predictions, fits, points, watches, alerts, spans, jobs, series, versions, health, pages, login, plots, assets,
+)  # fmt: skip
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -32,7 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = Services.start(settings, metrics)
         app.state.services = services
-        when_stopping(services.poller.close)
+        when_stopping(services.end_streams)
         try:
             yield
         finally:
@@ -56,7 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     app.include_router(fits.raw)
-    for routes in (predictions, fits, points, jobs, series, versions, health, pages, login, plots, assets):
+    for routes in _ROUTES:
         app.include_router(routes.router)
     app.include_router(points.raw)
     check_root_path(settings.root_path, app.routes)

@@ -71,6 +71,7 @@ def _free_space(artifacts: Artifacts) -> Metric:
 def _of_database(services: Services) -> Iterator[Metric]:
     with services.sessions.begin() as session:
         queue = inspection.queue(session)
+        watching = inspection.watching(session)
     jobs = GaugeMetricFamily("tsad_open_jobs", "Jobs that have not ended", labels=["status"])
     jobs.add_metric(["queued"], queue.queued)
     jobs.add_metric(["running"], queue.running)
@@ -78,6 +79,10 @@ def _of_database(services: Services) -> Iterator[Metric]:
     yield _gauge("tsad_oldest_queued_seconds", "Age of the oldest queued job", {}, queue.oldest_queued_s)
     yield _gauge("tsad_expired_leases", "Running jobs whose lease has expired", {}, queue.expired)
     yield _gauge("tsad_open_data_bytes", "Training data of open jobs", {}, queue.bytes)
+    yield _gauge("tsad_streams", "Series with stored points", {}, watching.streams)
+    yield _gauge("tsad_silent_streams", "Streams from which nothing came for too long", {}, watching.silent)
+    yield _gauge("tsad_open_alerts", "Alerts that are open", {}, watching.open_alerts)
+    yield _gauge("tsad_late_automatic_fits", "Automatic fits due for more than 10 minutes", {}, watching.late_fits)
     holdings = services.holdings.read()
     yield _gauge("tsad_series", "Series that have versions", {}, services.series_trained.read())
     yield _gauge("tsad_versions", "Versions", {}, holdings.versions)

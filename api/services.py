@@ -11,6 +11,7 @@ import redis
 from api.chain.keyring import Keyring
 from api.chain.rates import Rates
 from api.charts.histories import Histories
+from api.following.alerts import AlertFeed
 from api.following.polling import Poller
 from api.grouping import Grouped
 from api.lanes import Lanes
@@ -64,6 +65,7 @@ class Services:
     probes: Probes
     acceptor: Acceptor
     grouped_fits: Grouped[Fit, Accepted]  # concurrent fits share a transaction
+    alert_feed: AlertFeed
     ingest: Ingest
     grouped_pushes: Grouped[Push, Taken]  # concurrent small pushes share a transaction
     series_trained: "Count[int]"
@@ -107,6 +109,7 @@ class Services:
             probes=Probes(sessions, artifacts, client, lanes.probes),
             acceptor=acceptor,
             grouped_fits=Grouped(partial(accept, acceptor), MAX_JOBS_PER_ACCEPT, lanes.requests),
+            alert_feed=AlertFeed(sessions, lanes.upkeep),
             ingest=ingest,
             grouped_pushes=Grouped(ingest, MAX_PUSHES_PER_GROUP, lanes.ingest),
             series_trained=Count(sessions, series.count, SERIES_COUNT_CACHE_S),
@@ -114,9 +117,14 @@ class Services:
             bands=lru_cache(MAX_CACHED_BANDS)(partial(read_band, artifacts.states)),
         )
 
+    def end_streams(self) -> None:
+        """End waits and streams."""
+        self.poller.close()
+        self.alert_feed.close()
+
     async def close(self) -> None:
         """End waits and streams, publish pending messages and metrics, and close all connections."""
-        self.poller.close()
+        self.end_streams()
         await self.keyring.close()
         if self.rates:
             await self.rates.close()

@@ -11,7 +11,7 @@ from shared.domain.jobs import Job
 
 CHECK_EVERY_S = 2.0  # whether the key is still valid
 COMMENT_EVERY_S = 15.0  # proxies close idle connections
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def respond(stream: Stream, current: Iterable[Job], is_allowed: Callable[[], bool], prefix: str) -> StreamingResponse:
@@ -22,7 +22,7 @@ def respond(stream: Stream, current: Iterable[Job], is_allowed: Callable[[], boo
     """
     for job in current:
         stream.offer(job)
-    return StreamingResponse(_events(stream, is_allowed, prefix), media_type="text/event-stream", headers=_HEADERS)
+    return StreamingResponse(_events(stream, is_allowed, prefix), media_type="text/event-stream", headers=HEADERS)
 
 
 async def _events(stream: Stream, is_allowed: Callable[[], bool], prefix: str) -> AsyncIterator[bytes]:

@@ -7,12 +7,14 @@ from typing import TypeVar
 
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
+from shared.store.alerts import Place as AlertPlace
 from shared.store.jobs import Place
 
 Row = TypeVar("Row")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JOBS = re.compile(r"([0-9]{1,17})-([0-9]{1,18})")
+_ALERTS = re.compile(r"([0-9]{1,17})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _VERSIONS = re.compile(r"[0-9]{1,9}")
 
 
@@ -38,6 +40,21 @@ def place_of(cursor: str | None) -> Place | None:
     if not match:
         raise _invalid()
     return Place(_EPOCH + timedelta(microseconds=int(match[1])), int(match[2]))
+
+
+def alert_cursor(place: AlertPlace) -> str:
+    """Return the cursor for the alerts after this place: microseconds since 1970 and an id."""
+    return f"{(place.moment - _EPOCH) // timedelta(microseconds=1)}-{place.id}"
+
+
+def alert_place_of(cursor: str | None) -> AlertPlace | None:
+    """Return the place of a cursor of alerts, None without a cursor; raise `InputError` if it is invalid."""
+    if cursor is None:
+        return None
+    match = _ALERTS.fullmatch(cursor)
+    if not match:
+        raise _invalid()
+    return AlertPlace(_EPOCH + timedelta(microseconds=int(match[1])), match[2])
 
 
 def series_before(cursor: str | None) -> str:

@@ -25,6 +25,14 @@ SELECT count(*) AS versions, coalesce(sum(data_size), 0) AS data_bytes,
        coalesce(sum(state_size), 0) AS state_bytes, coalesce(sum(scores_size), 0) AS scores_bytes
   FROM versions
 """)
+_WATCHING = text("""
+SELECT count(*) AS streams, count(*) FILTER (WHERE silence IS NOT NULL) AS silent,
+       count(*) FILTER (WHERE fit_due_at < clock_timestamp() - make_interval(secs => :late_s)) AS late_fits,
+       coalesce(sum(points), 0) AS pushed,
+       (SELECT count(*) FROM alerts WHERE status = 'open') AS open_alerts,
+       (SELECT count(*) FROM streams WHERE deleted_at IS NOT NULL) AS deleted
+  FROM streams WHERE deleted_at IS NULL
+""")
 _DATA_OF_JOBS = text("""
 SELECT CAST(id AS text) AS job_id, data_key, data_sha256, data_size FROM fit_jobs
  WHERE data_key IS NOT NULL AND id > CAST(:after AS uuid) ORDER BY id LIMIT :limit
@@ -60,6 +68,18 @@ class Holdings:
 
 
 @dataclass(frozen=True, slots=True)
+class Watching:
+    """Figures of all streams and alerts together."""
+
+    streams: int
+    silent: int
+    late_fits: int  # automatic fits that nobody has requested yet, though they have been due for a while
+    pushed: int  # points, ever
+    open_alerts: int
+    deleted: int  # streams whose points are being deleted
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """An artifact that a row refers to."""
 
@@ -84,6 +104,12 @@ def holdings(session: Session) -> Holdings:
     """Return the number of versions and the bytes they refer to; scans the whole table."""
     row = session.execute(_HOLDINGS).one()
     return Holdings(row.versions, int(row.data_bytes), int(row.state_bytes), int(row.scores_bytes))
+
+
+def watching(session: Session, late_s: float = 600) -> Watching:
+    """Return the figures of streams and alerts; scans all streams."""
+    row = session.execute(_WATCHING, {"late_s": late_s}).one()
+    return Watching(row.streams, row.silent, row.late_fits, int(row.pushed), row.open_alerts, row.deleted)
 
 
 def references(session: Session) -> Iterator[Reference]:

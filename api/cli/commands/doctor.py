@@ -73,7 +73,7 @@ def doctor(
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check settings, servers, schema, queue, artifacts, workers, clocks and disk.
+    """Check settings, servers, schema, queue, streams, artifacts, workers, clocks and disk.
 
     The exit code is 1 if a check fails.
     Run it on the installation's machine, while the installation runs or while it is stopped.
@@ -100,6 +100,7 @@ def findings_of(examination: Examination, *, quick: bool) -> Iterator[Finding]:
     yield from _run(examination, "disk", _disk)
     if schema_findings[0].state == State.OK:  # otherwise the rows cannot be read
         yield from _run(examination, "queue", _queue)
+        yield from _run(examination, "streams", _streams)
         if not quick:
             yield from _run(examination, "artifacts", _artifacts)
 
@@ -154,6 +155,18 @@ def _queue(examination: Examination) -> Iterator[Finding]:
             yield Finding("queue", State.WARNING, f"{detail}: is the reconciler running?")
     else:
         yield Finding("queue", State.OK, summary)
+
+
+def _streams(examination: Examination) -> Iterator[Finding]:
+    with examination.sessions.begin() as session:
+        watching = inspection.watching(session)
+    alerts = counted(watching.open_alerts, "open alert")
+    summary = f"{counted(watching.streams, 'stream')}, {watching.silent:,} silent; {alerts}"
+    if watching.late_fits:
+        detail = f"{summary}; {counted(watching.late_fits, 'automatic fit')} due for more than 10 minutes"
+        yield Finding("streams", State.WARNING, f"{detail}: is the reconciler running, or the queue half full?")
+    else:
+        yield Finding("streams", State.OK, summary)
 
 
 def _announce(examination: Examination) -> int:

@@ -74,6 +74,11 @@ def check_name(name: str) -> str:
     return name
 
 
+def is_prefix(text: str) -> bool:
+    """Whether a text can be the prefix of series ids."""
+    return bool(_PREFIX.fullmatch(text))
+
+
 def parse(
     name: str, document: Any, *, max_window_s: float, paused: bool = False, revision: int = 0, stored: bool = False
 ) -> Watch:

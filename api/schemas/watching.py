@@ -1,0 +1,185 @@
+"""Bodies of requests and responses about watches, alerts and spans."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Struct
+
+from api.schemas.jobs import Moment, one_of
+from api.schemas.requests import Body
+from shared.domain.watching.alerts import AlertStatus, Anomaly, Kind
+from shared.domain.watching.sentences import of_alert
+from shared.domain.watching.watches import Watch
+from shared.store.alerts import StoredAlert
+from shared.store.spans import Span
+
+KINDS_OF_SPANS = ("maintenance", "exclude")
+
+
+class WatchBody(Struct):
+    """A watch. Every field but the prefix has a default; the answer shows them all."""
+
+    prefix: str
+    detector: str = "auto"
+    parameters: dict[str, Any] = {}
+    window: str = "28d"
+    open: dict[str, Any] = {}
+    close: dict[str, Any] = {}
+    merge_within: str = "30m"
+    gates: dict[str, Any] = {}
+    silence: str = "auto"
+    notify_within: str = "1h"
+
+
+class WatchAnswer(Struct):
+    """A watch with all its fields, and what it watches."""
+
+    name: str
+    prefix: str
+    detector: str
+    parameters: dict[str, Any]
+    window: str
+    open: dict[str, Any]
+    close: dict[str, Any]
+    merge_within: str
+    gates: dict[str, Any]
+    silence: str
+    notify_within: str
+    paused: bool
+    streams: int
+    learning: int
+    open_alerts: int
+
+    @classmethod
+    def of(cls, watch: Watch, counts: tuple[int, int, int]) -> "WatchAnswer":
+        """Convert a watch. counts: its streams, those that learn, and its open alerts."""
+        streams, learning, open_alerts = counts
+        return cls(
+            name=watch.name,
+            **watch.document(),
+            paused=watch.paused,
+            streams=streams,
+            learning=learning,
+            open_alerts=open_alerts,
+        )
+
+
+class WatchList(Struct):
+    """All watches that the key sees, ordered by name."""
+
+    watches: list[WatchAnswer]
+
+
+class SpanBody(Body, kw_only=True):
+    """A span of time to mark on a series."""
+
+    from_: int | str = msgspec.field(name="from")
+    to: int | str
+    kind: Annotated[str, one_of(*KINDS_OF_SPANS)]
+    note: str = ""
+
+
+class PrefixSpanBody(SpanBody, kw_only=True):
+    """A span of time to mark on all series with a prefix."""
+
+    prefix: str
+
+
+class SpanAnswer(Struct):
+    """A marked span of time."""
+
+    span_id: str
+    series_id: str | None
+    prefix: str | None
+    from_: int = msgspec.field(name="from")
+    to: int
+    kind: Annotated[str, one_of(*KINDS_OF_SPANS)]
+    note: str
+    created_at: Moment | None
+
+    @classmethod
+    def of(cls, span: Span) -> "SpanAnswer":
+        """Convert a span."""
+        return cls(
+            span.id, span.series_id, span.prefix, span.from_ts, span.to_ts, span.kind, span.note, span.created_at
+        )
+
+
+class SpanList(Struct):
+    """Marked spans, the latest first."""
+
+    spans: list[SpanAnswer]
+
+
+class PeakAnswer(Struct):
+    """The anomaly with the highest score."""
+
+    timestamp: int
+    value: float
+    score: float
+    expected: float | None
+    lower: float | None
+    upper: float | None
+
+    @classmethod
+    def of(cls, peak: Anomaly) -> "PeakAnswer":
+        """Convert an anomaly."""
+        return cls(peak.timestamp, peak.value, peak.score, peak.expected, peak.lower, peak.upper)
+
+
+class AlertAnswer(Struct):
+    """An alert. Its times are timestamps of points."""
+
+    alert_id: str
+    series_id: str | None
+    watch: str
+    kind: Annotated[str, one_of(*Kind)]
+    status: Annotated[str, one_of(*AlertStatus)]
+    sentence: str
+    began_at: int
+    opened_at: int
+    last_anomaly_at: int
+    ended_at: int | None
+    peak: PeakAnswer | None
+    points: int
+    version: str | None
+    quiet: str | None
+    step: int
+    acknowledged_at: Moment | None
+    acknowledged_by: str | None
+    created_at: Moment
+    changed_at: Moment
+
+    @classmethod
+    def of(cls, stored: StoredAlert) -> "AlertAnswer":
+        """Convert an alert."""
+        alert = stored.alert
+        subject = stored.series_id or f"{alert.points:,} streams of the watch {alert.watch}"
+        return cls(
+            alert_id=alert.id,
+            series_id=stored.series_id,
+            watch=alert.watch,
+            kind=alert.kind,
+            status=alert.status,
+            sentence=of_alert(alert, subject),
+            began_at=alert.started_at,
+            opened_at=alert.opened_at,
+            last_anomaly_at=alert.last_anomaly_at,
+            ended_at=alert.ended_at,
+            peak=None if alert.peak is None else PeakAnswer.of(alert.peak),
+            points=alert.points,
+            version=None if alert.version is None else str(alert.version),
+            quiet=alert.quiet,
+            step=alert.step,
+            acknowledged_at=stored.acknowledged_at,
+            acknowledged_by=stored.acknowledged_by,
+            created_at=stored.created_at,
+            changed_at=stored.changed_at,
+        )
+
+
+class AlertPage(Struct):
+    """Alerts, newest first; `next_cursor` is the cursor of the next page."""
+
+    alerts: list[AlertAnswer]
+    next_cursor: str | None

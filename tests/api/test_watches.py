@@ -1,0 +1,177 @@
+"""Watches, alerts and spans over HTTP: from a push to an alert that somebody acknowledges."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.keys import MakeKey
+from tests.points import ramp
+
+NOW = int(time.time()) // 60 * 60
+
+
+def push(api: httpx.Client, series_id: str, values: list[Any], ago: int = 0) -> dict[str, Any]:
+    timestamps = [NOW - 60 * (ago + place) for place in range(len(values))][::-1]
+    answer = api.post(f"/series/{series_id}/points", json={"timestamps": timestamps, "values": values})
+    assert answer.status_code == 200, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+def put(api: httpx.Client, series_id: str, **document: Any) -> dict[str, Any]:
+    answer = api.put(f"/watches/{series_id}", json={"prefix": series_id, **document})
+    assert answer.status_code == 200, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+def test_a_watch_shows_its_defaults_and_putting_it_again_changes_nothing(api: httpx.Client, series_id: str) -> None:
+    created = put(api, series_id)
+    assert created["open"] == {"anomalies": 2, "of": 3, "at_once": 3.0}
+    assert (created["silence"], created["paused"], created["streams"]) == ("auto", False, 0)
+    assert put(api, series_id) == created
+    changed = put(api, series_id, silence="10m", gates={"direction": "up"})
+    assert (changed["silence"], changed["gates"]) == ("10m", {"direction": "up", "min_abs": None})
+    assert api.get(f"/watches/{series_id}").json() == changed
+    assert changed in api.get("/watches").json()["watches"]
+    push(api, series_id, [1.0])
+    assert api.get(f"/watches/{series_id}").json()["learning"] == 1
+    assert api.delete(f"/watches/{series_id}").status_code == 204
+    assert api.get(f"/watches/{series_id}").json()["code"] == "watch_not_found"
+
+
+def test_wrong_watches_are_refused_with_every_wrong_field(api: httpx.Client, series_id: str) -> None:
+    answer = api.put(f"/watches/{series_id}", json={"prefx": "a", "open": {"of": 0}, "notify": {}})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_watch")
+    assert sorted(".".join(error["loc"]) for error in answer.json()["errors"]) == [
+        "notify", "open.of", "prefix", "prefx",
+    ]  # fmt: skip
+    assert api.put(f"/watches/{series_id}", content="[]").json()["code"] == "invalid_watch"
+    assert api.put(f"/watches/{series_id}", content="{").json()["code"] == "invalid_json"
+    assert api.put("/watches/a%20b", json={"prefix": "a"}).json()["code"] == "invalid_watch"
+    put(api, series_id)
+    other = api.put(f"/watches/{series_id}-2", json={"prefix": series_id})
+    assert (other.status_code, other.json()["code"]) == (409, "prefix_taken")
+
+
+def test_an_alert_is_opened_listed_followed_and_acknowledged(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id, ramp())
+    put(api, series_id)
+    assert push(api, series_id, [2.0, 2.0], ago=5)["alert_id"] is None
+    alert_id = push(api, series_id, [50.0, 50.0], ago=3)["alert_id"]
+    alert = api.get(f"/alerts/{alert_id}").json()
+    assert (alert["kind"], alert["status"], alert["quiet"], alert["points"]) == ("deviation", "open", None, 2)
+    assert (alert["began_at"], alert["peak"]["value"], alert["peak"]["expected"]) == (NOW - 240, 50.0, 2.0)
+    assert alert["sentence"].startswith(f"{series_id} deviates since ")
+    assert api.get(f"/series/{series_id}").json()["stream"]["alert_id"] == alert_id
+    for query in ({"series_id": series_id}, {"prefix": series_id}, {"watch": series_id, "status": "open"}):
+        assert api.get("/alerts", params=query).json()["alerts"] == [alert]
+    others: list[dict[str, Any]] = [{"status": "closed"}, {"kind": "silence"}, {"to": NOW - 3_600}, {"from": NOW}]
+    for other in others:
+        assert api.get("/alerts", params={"series_id": series_id, **other}).json()["alerts"] == []
+    acknowledged = api.post(f"/alerts/{alert_id}/acknowledge").json()
+    assert acknowledged["acknowledged_at"]
+    assert api.post(f"/alerts/{alert_id}/acknowledge").json() == acknowledged
+    with api.stream("GET", "/alerts/events", params={"series_id": series_id}) as events:
+        lines = events.iter_lines()
+        assert next(lines) == "id: 2"
+        assert next(lines) == "event: alert"
+        assert json.loads(next(lines).removeprefix("data: ")) == acknowledged
+        push(api, series_id, [50.0], ago=2)
+        changed = next(json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: "))
+        assert changed["points"] == 3
+    api.delete(f"/watches/{series_id}")
+    closed = api.get(f"/alerts/{alert_id}").json()
+    assert (closed["status"], closed["step"], closed["ended_at"]) == ("closed", 2, NOW - 120)
+
+
+def test_a_paused_watch_and_maintenance_open_nothing(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    fitted(series_id, ramp())
+    put(api, series_id)
+    assert api.post(f"/watches/{series_id}/pause").json()["paused"] is True
+    paused = push(api, series_id, [50.0, 50.0], ago=10)
+    assert (paused["status"], paused["alert_id"], paused["verdicts"]["anomaly"]) == ("paused", None, [True, True])
+    assert put(api, series_id)["paused"] is True
+    assert api.post(f"/watches/{series_id}/resume").json()["paused"] is False
+    span = {"from": NOW - 480, "to": NOW - 360, "kind": "maintenance", "note": "new pump"}
+    created = api.post(f"/series/{series_id}/spans", json=span)
+    assert created.status_code == 201
+    assert push(api, series_id, [50.0, 50.0], ago=6)["alert_id"] is None
+    assert push(api, series_id, [50.0, 50.0], ago=2)["alert_id"] is not None
+    (listed,) = api.get("/spans", params={"series_id": series_id}).json()["spans"]
+    assert listed == created.json()
+    assert (listed["note"], listed["from"]) == ("new pump", NOW - 480)
+    assert api.delete(f"/spans/{listed['span_id']}").status_code == 204
+    assert api.delete(f"/spans/{listed['span_id']}").json()["code"] == "span_not_found"
+
+
+def test_marked_spans_are_left_out_of_fits_of_stored_points(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    push(api, series_id, [1, 2, 3, 4, 99, 99, 5, 6])
+    api.post("/spans", json={"prefix": series_id, "from": NOW - 180, "to": NOW - 120, "kind": "exclude"})
+    fitted(series_id, {"stored": "1d"})
+    version = api.get(f"/series/{series_id}/versions/1").json()
+    assert version["parameters"]["exclude"] == [[NOW - 180, NOW - 120]]
+    assert version["learnt"]["mean"] == pytest.approx(3.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "location"),
+    [({"kind": "holiday"}, "kind"), ({"to": 0}, "to"), ({"from": "soon"}, "from"), ({"note": "x" * 501}, "note")],
+)
+def test_an_invalid_span_is_refused(api: httpx.Client, series_id: str, change: dict[str, Any], location: str) -> None:
+    span = {"from": NOW - 60, "to": NOW, "kind": "exclude", **change}
+    answer = api.post(f"/series/{series_id}/spans", json=span)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"] == [location]
+
+
+def test_alerts_are_paged_newest_first(api: httpx.Client, series_id: str, fitted: Callable[..., str]) -> None:
+    names = [f"{series_id}.{number}" for number in range(5)]
+    put(api, series_id)
+    for name in names:
+        fitted(name, ramp())
+        push(api, name, [50.0, 50.0])
+    listed, cursor = [], None
+    while True:
+        query: dict[str, Any] = {"prefix": series_id, "limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = api.get("/alerts", params=query).json()
+        listed += [alert["series_id"] for alert in page["alerts"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert listed == names[::-1]
+    assert api.get("/alerts", params={"cursor": "1-2"}).json()["code"] == "invalid_cursor"
+    assert api.get("/alerts/none").json()["code"] == "alert_not_found"
+
+
+def test_a_key_with_a_prefix_sees_and_changes_only_its_own(
+    keyed: httpx.Client, make_key: MakeKey, series_id: str
+) -> None:
+    admin, outside, inside = make_key(), make_key(prefix="elsewhere."), make_key(prefix=f"{series_id}.")
+    document = {"prefix": f"{series_id}."}
+    assert keyed.put(f"/watches/{series_id}", json=document, auth=outside).json()["code"] == "invalid_watch"
+    assert keyed.put(f"/watches/{series_id}", json={"prefix": ""}, auth=inside).json()["code"] == "invalid_watch"
+    assert keyed.put(f"/watches/{series_id}", json=document, auth=admin).status_code == 200
+    assert keyed.get(f"/watches/{series_id}", auth=inside).status_code == 200
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/pause")):
+        answer = keyed.request(method, f"/watches/{series_id}{path}", auth=outside)
+        assert answer.json()["code"] == "watch_not_found"
+    taken = keyed.put(f"/watches/{series_id}", json={"prefix": "elsewhere.x"}, auth=outside)
+    assert taken.json()["code"] == "watch_not_found"
+    assert keyed.get("/watches", auth=outside).json()["watches"] == []
+    span = {"prefix": "", "from": 0, "to": 1, "kind": "exclude"}
+    assert keyed.post("/spans", json=span, auth=inside).json()["code"] == "invalid_span"
+    created = keyed.post("/spans", json={**span, "prefix": f"{series_id}.a"}, auth=inside).json()
+    assert keyed.get("/spans", auth=outside).json()["spans"] == []
+    assert keyed.delete(f"/spans/{created['span_id']}", auth=outside).status_code == 404
+    assert keyed.delete(f"/spans/{created['span_id']}", auth=inside).status_code == 204
