@@ -11,7 +11,7 @@ from structlog.contextvars import bound_contextvars
 
 from shared import artifacts as keys
 from shared.artifacts import Artifacts
-from shared.domain import held_out, training_scores
+from shared.domain import held_out, incidents, training_scores
 from shared.domain.detectors import learn_and_judge, named
 from shared.domain.detectors.alarms import interval_of, share_of
 from shared.domain.detectors.contract import Fitted
@@ -169,6 +169,7 @@ def _learn(training: Training, claim: Claim, series: Series, lease: Lease) -> Ne
         fit_ms=round(fit_ms, 3),
         state=states.put(state_key, content),
         scores=states.put(scores_key, TrainingScores.of(scores).encode()),
+        incidents=incidents.suspected(series.timestamps, scores),
     )
 
 

@@ -12,6 +12,7 @@ from shared.domain.detectors.parameters import OFF
 from shared.errors import NotFoundError
 from shared.wording import counted
 
+MOST_LISTED = 3  # incidents
 MANY_TIMES = 5  # the alarm rate: a larger share of anomalies in the training data is worth a warning
 FEWEST_ANOMALIES = 2  # one anomaly in a short history is no share yet
 
@@ -56,6 +57,7 @@ def print_fit(client: Client, job: Job, *, as_json: bool) -> None:
         "newest_anomaly": newest,
         "why": learnt.get("why"),
         "promise": learnt.get("promise"),
+        "incidents": version["incidents"],
         "plot": plot,
     }
     if as_json:
@@ -63,6 +65,8 @@ def print_fit(client: Client, job: Job, *, as_json: bool) -> None:
     else:
         show_fields(job, _lines(job, version, fitted), as_json=False)
     _warn(version, fitted["anomalies"])
+    if version["incidents"]:
+        note(_offer(version["incidents"]))
 
 
 def _lines(job: Job, version: Job, fitted: Job) -> dict[str, object]:
@@ -79,6 +83,17 @@ def _lines(job: Job, version: Job, fitted: Job) -> dict[str, object]:
         "alarm rate": fitted["promise"] or "not promised: the detector has a fixed threshold",
         "plot": fitted["plot"],
     }
+
+
+def _offer(incidents: list[list[int]]) -> str:
+    """Describe the stretches that look like incidents, and how to leave them out."""
+    spans = [f"{utc_time(first)} to {utc_time(last)}" for first, last in incidents[:MOST_LISTED]]
+    rest = f", and {len(incidents) - MOST_LISTED} more" if len(incidents) > MOST_LISTED else ""
+    windows = json.dumps(incidents, separators=(",", ":"))
+    return (
+        f"Looks like {counted(len(incidents), 'incident')}: {'; '.join(spans)}{rest}. To leave them out, fit "
+        f"again with -p exclude={windows}"
+    )
 
 
 def _warn(version: Job, anomalies: int) -> None:

@@ -145,6 +145,7 @@ class VersionAnswer(Struct):
     threshold: float | None
     learnt: dict[str, float | str]
     anomaly_share: Fraction
+    incidents: list[list[int]]
     sparkline: list[float]
     fit_ms: float
     job_id: JobId
@@ -166,6 +167,7 @@ class VersionAnswer(Struct):
             threshold=threshold if isinstance(threshold := version.learnt.get("threshold"), int | float) else None,
             learnt=version.learnt,
             anomaly_share=version.anomaly_share,
+            incidents=version.incidents,
             sparkline=version.sparkline,
             fit_ms=version.fit_ms,
             job_id=version.job_id,

@@ -103,6 +103,7 @@ BODIES: dict[str, Any] = {
         "threshold": 3.0,
         "learnt": {"mean": 20.0, "threshold": 3.0, "standard_deviation": 2.0, "train_anomaly_fraction": 0.0},
         "anomaly_share": 0.0,
+        "incidents": [],
         "sparkline": _VALUES,
         "fit_ms": 0.263,
         "job_id": _JOB_ID,

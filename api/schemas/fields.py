@@ -27,6 +27,7 @@ FIELDS: dict[str, str] = {
     "training_data_sha256": "SHA-256 of the stored training data",
     "state_sha256": "SHA-256 of the stored state",
     "threshold": "The learned threshold; null if the detector has no numeric one",
+    "incidents": "First and last timestamp of what looks like an incident; send them as `exclude` of the next fit",
     "learnt": "What the detector learned, by name",
     "fit_ms": "Duration of the fit in milliseconds",
     "deleted_versions": "Number of deleted versions",

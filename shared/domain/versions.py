@@ -1,7 +1,7 @@
 """Versions published by fits, and their artifacts."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,7 @@ class NewVersion:
     fit_ms: float
     state: Artifact
     scores: Artifact
+    incidents: list[list[int]] = field(default_factory=list)  # first and last timestamp of each suspected one
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Version:
     state: Artifact
     scores: Artifact
     created_at: datetime
+    incidents: list[list[int]]
 
 
 @dataclass(frozen=True, slots=True)

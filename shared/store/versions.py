@@ -21,6 +21,8 @@ from shared.store.artifact_columns import artifact, columns_of, take_artifact
 from shared.store.engine import Session
 from shared.store.latest import latest_rows
 
+INCIDENTS = "incidents"  # stored among what was learned; earlier releases stored none
+
 # --- publish: write the artifacts, then this ONE statement, which is one transaction --------------------------------
 
 # The fence comes first: if it finds no row, the job was reaped, canceled, deleted or already published, and nothing
@@ -114,7 +116,7 @@ def publish(session: Session, claimed: Claim, new: NewVersion) -> int | None:
         "attempt": claimed.attempt,
         "first_timestamp": new.first_timestamp,
         "last_timestamp": new.last_timestamp,
-        "learnt": json.dumps(new.learnt),
+        "learnt": json.dumps({**new.learnt, INCIDENTS: new.incidents}),
         "anomaly_share": new.anomaly_share,
         "sparkline": new.sparkline,
         "fit_ms": new.fit_ms,
@@ -192,4 +194,4 @@ def _version(row: Row[Any]) -> Version:
     columns = row._asdict()
     for kind in ("data", "state", "scores"):
         columns[kind] = take_artifact(columns, kind)
-    return Version(**columns)
+    return Version(**columns, incidents=columns["learnt"].pop(INCIDENTS, []))

@@ -156,6 +156,22 @@ def test_an_automatic_detector_says_what_it_looks_at_and_what_it_learned_from(
     assert learnt["learned_points"] == 672
 
 
+@pytest.mark.parametrize("detector", ["auto", "robust", "seasonal"])
+def test_an_incident_in_the_history_is_offered_as_an_exclusion_and_accepted_as_one(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str], detector: str
+) -> None:
+    body = hourly(28, detector=detector)
+    body["values"][300:312] = [900.0] * 12
+    fitted(series_id, body)
+    offered = api.get(f"/series/{series_id}/versions/1").json()["incidents"]
+    times = body["timestamps"]
+    assert any(first <= times[306] <= last and first >= times[290] and last <= times[328] for first, last in offered)
+    fitted(series_id, {**body, "parameters": {"exclude": offered}})
+    version = api.get(f"/series/{series_id}/versions/2").json()
+    assert version["parameters"]["exclude"] == offered
+    assert "incidents" not in version["learnt"]
+
+
 def test_an_event_that_goes_on_is_reported_and_then_absorbed(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
