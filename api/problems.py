@@ -15,12 +15,14 @@ from api.pages import render
 from api.schemas import problems as schemas
 from api.schemas.problems import Problem
 from shared.errors import MAX_FLAWS, Code, Flaw, TsadError
+from shared.logs import Sparing, shortened
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 REFUSED = frozenset({401, 403, 408, 413, 421, 429, 431})  # responses to guessed keys, floods and probes
-PATH_LOGGED = 200  # characters of a path in a log line
+
+_refusals = Sparing("refused requests, which tsad_refusals_total counts,")
 
 STATUS: Mapping[Code, tuple[int, str]] = {
     Code.INVALID_JSON: (422, "Invalid JSON"),
@@ -125,7 +127,8 @@ def refusal(error: TsadError, request: Request) -> Response:
     if answer.status_code in REFUSED:
         security_event(request, error.code)
     elif answer.status_code >= 500:
-        logger.warning("%s: %r: %s: %s", request_id_of(request), request.scope["path"], error.code, error.detail)
+        path = shortened(request.scope["path"])
+        logger.warning("%s: %s: %s: %s", request_id_of(request), path, error.code, error.detail)
     return answer
 
 
@@ -135,11 +138,16 @@ async def refuse(error: TsadError, scope: Scope, receive: Receive, send: Send) -
 
 
 def security_event(request: Request, code: Code) -> None:
-    """Count and log a refused request. A rising count means guessed keys or a broken client."""
+    """Count a refused request, and log it unless there are many.
+
+    A rising count means guessed keys or a broken client.
+    """
     request.app.state.services.metrics.refusals.labels(code).inc()
+    if not logger.isEnabledFor(logging.INFO) or not _refusals.allows(logger):
+        return
     client = request.client.host if request.client else "unknown"
-    path = request.scope["path"][:PATH_LOGGED]
-    logger.info("%s: %s %r from %s refused: %s", request_id_of(request), request.method, path, client, code)
+    path = shortened(request.scope["path"])
+    logger.info("%s: %s %s from %s refused: %s", request_id_of(request), request.method, path, client, code)
 
 
 def page(request: Request, error: TsadError) -> Response:

@@ -19,6 +19,7 @@ from api.pages.timeline import Band, read_band
 from api.predicting.resolving import Resolver
 from api.predicting.scoring import Scorer
 from api.probing import Probes
+from api.sharing import Shares
 from shared.artifacts import Artifacts
 from shared.domain.versions import Artifact
 from shared.fitting.accepting import Accepted, Acceptor, accept
@@ -38,6 +39,7 @@ from shared.watching.planning import Push
 SERIES_COUNT_CACHE_S = 5.0
 HOLDINGS_CACHE_S = 60.0
 MAX_CACHED_BANDS = 10_000
+MAX_DOWNLOADS, MAX_DOWNLOADS_PER_KEY = 100, 25  # each holds an open file
 MAX_PUSHES_PER_GROUP = 500
 
 
@@ -62,6 +64,7 @@ class Services:
     scorer: Scorer
     histories: Histories
     poller: Poller
+    downloads: Shares
     probes: Probes
     acceptor: Acceptor
     grouped_fits: Grouped[Fit, Accepted]  # concurrent fits share a transaction
@@ -105,6 +108,7 @@ class Services:
             resolver=Resolver(latest, sessions, states, metrics, lanes.states),
             scorer=Scorer(lanes.computing),
             histories=Histories(artifacts, settings.chart_cache_bytes),
+            downloads=Shares("downloads", MAX_DOWNLOADS, MAX_DOWNLOADS_PER_KEY),
             poller=Poller(sessions, lanes.upkeep),
             probes=Probes(sessions, artifacts, client, lanes.probes),
             acceptor=acceptor,

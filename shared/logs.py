@@ -5,7 +5,9 @@ Values bound with `bound_contextvars`, such as the ids of a request and a job, a
 
 import json
 import logging
+import math
 import sys
+import time
 import unicodedata
 from datetime import UTC, datetime
 
@@ -14,8 +16,38 @@ from structlog.typing import EventDict, WrappedLogger
 
 from shared.settings import Settings
 
+LINES_PER_S = 20
+REPORT_EVERY_S = 60.0
+SHORTENED = 200
+
 _HEAD = ("time", "level", "logger", "message")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # Unicode categories
+
+
+class Sparing:
+    """Allows a limited number of log lines a second, for events that clients cause as fast as they like."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._second = 0
+        self._allowed = 0
+        self._reported_at = -math.inf
+
+    def allows(self, logger: logging.Logger) -> bool:
+        """Whether to log one more line now. At most once a minute, this logs that lines are missing."""
+        now = time.monotonic()
+        if int(now) != self._second:
+            self._second, self._allowed = int(now), LINES_PER_S
+        self._allowed -= 1
+        if self._allowed < 0 and now - self._reported_at >= REPORT_EVERY_S:
+            self._reported_at = now
+            logger.warning("more than %d %s a second: the log omits the others", LINES_PER_S, self._what)
+        return self._allowed >= 0
+
+
+def shortened(text: str) -> str:
+    """Return the start of a text from a client, quoted, in at most `SHORTENED` characters."""
+    return repr(text[:SHORTENED])[:SHORTENED]
 
 
 def configure(settings: Settings) -> None:
@@ -46,8 +78,8 @@ def configure(settings: Settings) -> None:
 
 def _from_record(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     record: logging.LogRecord = event["_record"]
-    time = datetime.fromtimestamp(record.created, UTC)
-    event["time"] = time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
+    when = datetime.fromtimestamp(record.created, UTC)
+    event["time"] = when.strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
     event["level"], event["logger"], event["message"] = record.levelname, record.name, event.pop("event")
     return event
 

@@ -9,6 +9,7 @@ import time
 
 import redis.asyncio
 from starlette.requests import Request
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.chain.authentication import caller_of
@@ -23,6 +24,12 @@ logger = logging.getLogger(__name__)
 ANSWER_WITHIN_S = 0.2
 ALONE_S = 2.0  # how long a process counts alone before it tries Redis again
 _MAX_KEYS = 10_000
+
+_ROUTES = {
+    "predict": ("/predict/{series_id}", "/predict/{series_id}/batch", "/predict"),
+    "fit": ("/fit/{series_id}", "/fit", "/series/{series_id}/versions/{version}/fit", "/jobs/{job_id}/retry"),
+}
+_PATTERNS = [(compile_path(route)[0], kind) for kind, routes in _ROUTES.items() for route in routes]
 
 # One number represents a bucket: the time when it will be full again (generic cell rate algorithm, ITU-T I.371).
 # The script uses the clock of Redis, so the clocks of the processes need not agree.
@@ -98,9 +105,8 @@ class Rate:
 
 
 def _kind(scope: Scope) -> str | None:
-    path = path_of(scope)
+    """Return the kind of request whose rate is limited, by the route that will serve it; None for others."""
     if scope["method"] != "POST":
         return None
-    if path.startswith("/predict"):
-        return "predict"
-    return "fit" if path.startswith("/fit") or path.endswith(("/fit", "/retry")) else None
+    path = path_of(scope)
+    return next((kind for pattern, kind in _PATTERNS if pattern.match(path)), None)

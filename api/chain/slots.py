@@ -24,8 +24,9 @@ from api.chain.prefixes import Prefix
 from api.chain.rates import Rate
 from api.chain.tracing import Traced
 from api.matching import path_of, route_of
-from api.problems import PATH_LOGGED, refuse, response, unexpected
+from api.problems import refuse, response, unexpected
 from shared.errors import Code, InputError, NotFoundError
+from shared.logs import Sparing, shortened
 from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.telemetry import Kind
@@ -37,6 +38,7 @@ CLIENT_WENT_AWAY = 499  # no response was sent; only the metrics show this statu
 MAX_QUERY_BYTES = 8 * 1024
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_failures = Sparing("failed or aborted requests")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -102,9 +104,10 @@ class RequestId:
         try:
             await self.app(scope, receive, send_with_id)
         except ClientDisconnect:
-            logger.info("%s: the client disconnected before its request was complete", request_id)
+            if _failures.allows(logger):
+                logger.info("%s: the client disconnected before its request was complete", request_id)
         except Exception:
-            logger.exception("%s: %s %r failed", request_id, scope["method"], scope["path"])
+            logger.exception("%s: %s %s failed", request_id, scope["method"], shortened(scope["path"]))
             if started:
                 raise  # the server then aborts the response, so no client mistakes it for complete
             await response(unexpected(), request_id)(scope, receive, send_with_id)
@@ -197,9 +200,9 @@ class Telemetry:
             histogram.observe(elapsed_s)
             predicted = path_of(scope).startswith("/predict")
             level = logging.DEBUG if predicted or scope["method"] in READS else logging.INFO
-            if logger.isEnabledFor(level):
-                path = scope["path"][:PATH_LOGGED]
-                logger.log(level, "%s %r: %d in %.1f ms", scope["method"], path, status, elapsed_s * 1000)
+            if logger.isEnabledFor(level) and (status < 400 or _failures.allows(logger)):
+                path = shortened(scope["path"])
+                logger.log(level, "%s %s: %d in %.1f ms", scope["method"][:16], path, status, elapsed_s * 1000)
         if predicted and 200 <= status < 300:
             scope["app"].state.services.latencies.record(Kind.INFERENCE, elapsed_s * 1000)
 

@@ -4,6 +4,7 @@ The query replaces LISTEN, which does not work through a transaction pooler.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import count, islice
@@ -19,17 +20,18 @@ from shared.store.jobs import JobFilter, Revision
 POLL_EVERY_S = 0.1
 POLLS_PER_LIST = 5  # only every fifth poll serves streams of many jobs
 RECENT_S = 10.0  # longer than any of our transactions, so a change is still recent when it is committed
-MAX_WAITERS = 1000
+MAX_WAITERS, MAX_WAITERS_PER_KEY = 1000, 250
 MAX_WAIT_S = 30  # that a client may request
-MAX_STREAMS = 200
+MAX_STREAMS, MAX_STREAMS_PER_KEY = 200, 50
 MAX_SNAPSHOTS = 500  # per poll; the rest follows with the next one
 
 
 class Stream:
     """The newest unsent snapshot of each changed job: of one job, or of all that match a filter."""
 
-    def __init__(self, job_filter: JobFilter, job_id: str | None = None) -> None:
+    def __init__(self, job_filter: JobFilter, job_id: str | None, key_id: str) -> None:
         self.job_id = job_id
+        self.key_id = key_id
         self.ended = False
         self._filter = job_filter
         self._sent_revisions: dict[str, int] = {}  # of open jobs, by job id
@@ -73,22 +75,24 @@ class Poller:
         self._sessions = sessions
         self._lane = lane
         self._waiting: dict[str, set[asyncio.Event]] = {}
-        self._waiters = 0
+        self._waiters: Counter[str] = Counter()  # by key id
         self._streams: WeakSet[Stream] = WeakSet()  # a stream disappears with its reader
         self._published: dict[str, Revision] = {}  # by job id
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def wait(self, job_id: str, seconds: float) -> None:
+    async def wait(self, job_id: str, seconds: float, key_id: str = "") -> None:
         """Wait until the job ends, the time is up, or the process stops.
 
-        Returns at once if `MAX_WAITERS` calls are already waiting.
+        Returns at once if `MAX_WAITERS` calls are already waiting, or `MAX_WAITERS_PER_KEY` of this key. While no keys
+        exist, `key_id` is empty, and only the former applies.
         """
-        if seconds <= 0 or self._waiters >= MAX_WAITERS or self._closed:
+        is_share_used = bool(key_id) and self._waiters[key_id] >= MAX_WAITERS_PER_KEY
+        if seconds <= 0 or is_share_used or self._waiters.total() >= MAX_WAITERS or self._closed:
             return
         ended = asyncio.Event()
         self._waiting.setdefault(job_id, set()).add(ended)
-        self._waiters += 1
+        self._waiters[key_id] += 1
         self._start_polling()
         try:
             async with asyncio.timeout(seconds):
@@ -96,23 +100,28 @@ class Poller:
         except TimeoutError:
             pass
         finally:
-            self._waiters -= 1
+            self._waiters[key_id] -= 1
+            self._waiters += Counter()  # drops zeros
             waiting = self._waiting.get(job_id, set())
             waiting.discard(ended)
             if not waiting:
                 self._waiting.pop(job_id, None)
 
-    def stream(self, job_filter: JobFilter, job_id: str | None = None) -> Stream:
-        """Open a stream of one job, or of all that match the filter; raise `BusyError` beyond `MAX_STREAMS`.
+    def stream(self, job_filter: JobFilter, job_id: str | None = None, key_id: str = "") -> Stream:
+        """Open a stream of one job, or of all that match the filter.
+
+        Raises `BusyError` beyond `MAX_STREAMS`, or `MAX_STREAMS_PER_KEY` of one key; `key_id` is as in `wait`.
 
         The poller holds only a weak reference, so the reader must keep the stream.
         """
-        if len(self._streams) >= MAX_STREAMS:
+        of_key = sum(stream.key_id == key_id for stream in self._streams) if key_id else 0
+        if len(self._streams) >= MAX_STREAMS or of_key >= MAX_STREAMS_PER_KEY:
+            whose = f"{of_key} of them with this key" if of_key else "the most it serves"
             sentence = (
-                f"{MAX_STREAMS} event streams are already open on this process. Follow many jobs with one stream."
+                f"{len(self._streams)} event streams are open on this process, {whose}. Follow many jobs with one."
             )
             raise BusyError(Code.TOO_MANY_STREAMS, sentence, retry_after_s=15)
-        stream = Stream(job_filter, job_id)
+        stream = Stream(job_filter, job_id, key_id)
         if self._closed:
             stream.end()
         self._streams.add(stream)

@@ -81,7 +81,7 @@ async def fit(request: Request) -> Response:
     else:  # decoding is slow, so it must block neither the event loop nor a group of other fits
         accepted = await requests(accept_one, services.acceptor, await computing(caller.key_id, cost_s, checked))
     if wait_s := _preferred_wait(request.headers.get("prefer")):
-        await services.poller.wait(accepted.job_id, wait_s)
+        await services.poller.wait(accepted.job_id, wait_s, caller.key_id)
         job = await services.lanes.requests(find_job, services, caller, accepted.job_id)
         if job.status.is_final:
             body = JobAnswer.of(job, prefix)

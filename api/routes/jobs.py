@@ -76,7 +76,7 @@ def list_jobs(
 @router.get("/jobs/events", **operation("text/event-stream", scope=Scope.READ))
 async def stream_jobs(services: ServicesOf, caller: CallerOf, prefix: Prefix, selection: Selection) -> Response:
     """Stream server-sent events: the newest jobs, then a snapshot of each job that changes."""
-    stream = services.poller.stream(selection)
+    stream = services.poller.stream(selection, key_id=caller.key_id)
     current = await services.lanes.requests(_newest, services, selection)
     return events.respond(stream, current, partial(services.keyring.is_valid, caller), prefix)
 
@@ -92,7 +92,7 @@ async def get_job(
     """Return a fit job. With `wait`, respond when the job has ended or that many seconds have passed."""
     job = await services.lanes.requests(find_job, services, caller, job_id)
     if wait and not job.status.is_final:
-        await services.poller.wait(job_id, wait)
+        await services.poller.wait(job_id, wait, caller.key_id)
         job = await services.lanes.requests(find_job, services, caller, job_id)
     return answer(JobAnswer.of(job, prefix))
 
@@ -100,7 +100,7 @@ async def get_job(
 @router.get("/jobs/{job_id}/events", **operation("text/event-stream", scope=Scope.READ))
 async def stream_job(services: ServicesOf, caller: CallerOf, prefix: Prefix, job_id: JobId) -> Response:
     """Stream server-sent events: a snapshot of the job now and at each change, until it has ended."""
-    stream = services.poller.stream(JobFilter(), job_id)
+    stream = services.poller.stream(JobFilter(), job_id, caller.key_id)
     current = await services.lanes.requests(find_job, services, caller, job_id)
     return events.respond(stream, [current], partial(services.keyring.is_valid, caller), prefix)
 

@@ -3,20 +3,23 @@
 import csv
 import io
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from contextlib import ExitStack
+from functools import partial
+from typing import IO, Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Query
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from api.charts.histories import DEFAULT_SHOWN, MAX_SHOWN, MIN_SHOWN
-from api.dependencies import Cursor, Limit, SeriesId, ServicesOf, VersionNumber, answer
+from api.dependencies import CallerOf, Cursor, Limit, SeriesId, ServicesOf, VersionNumber, answer
+from api.following.downloads import Download
 from api.openapi import operation
 from api.routes.cursors import split_page, version_limit
 from api.routes.finding import find_version
 from api.schemas.answers import PointsAnswer, TrainingData, VersionAnswer, VersionPage, nullable
 from shared.domain.access import Scope
-from shared.domain.series import LAST_TIMESTAMP, Series
+from shared.domain.series import LAST_TIMESTAMP, timestamp_slices, value_slices
 from shared.domain.versions import series_not_found
 from shared.errors import Code, Flaw, InputError
 from shared.store import series as series_store
@@ -52,19 +55,24 @@ def get_version(services: ServicesOf, series_id: SeriesId, version: VersionNumbe
 )
 def get_training_data(
     services: ServicesOf,
+    caller: CallerOf,
     series_id: SeriesId,
     version: VersionNumber,
     format_: Annotated[Literal["json", "csv"], Query(alias="format", description="Format of the response")] = "json",
 ) -> Response:
     """Return the points a version was fitted on, as they were sent."""
     resolved = find_version(services, series_id, version)
-    points = Series.decode(services.artifacts.data.get(resolved.data))
+    services.downloads.take(caller.key_id)
+    with ExitStack() as opened:
+        opened.callback(services.downloads.release, caller.key_id)
+        content = opened.enter_context(services.artifacts.data.open(resolved.data))
+        close = opened.pop_all().close  # from here on, the response releases both
+    is_allowed = partial(services.keyring.is_valid, caller)
     if format_ == "csv":
         name = f"{series_id}-v{resolved.version}.csv"
-        return StreamingResponse(
-            _csv(points), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
-        )
-    return StreamingResponse(_json(points), media_type="application/json")
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Download(_csv(content), is_allowed, close, media_type="text/csv", headers=headers)
+    return Download(_json(content), is_allowed, close, media_type="application/json")
 
 
 @router.get(
@@ -115,23 +123,23 @@ def delete_version(services: ServicesOf, series_id: SeriesId, version: VersionNu
     return Response(status_code=204)
 
 
-def _json(points: Series) -> Iterator[bytes]:
-    """Yield the body of `TrainingData` in parts, so that a long series is never encoded as a whole."""
-    for name, column in (("timestamps", points.timestamps), ("values", points.values)):
-        yield b'{"timestamps":[' if name == "timestamps" else b'],"values":['
-        for start in range(0, len(points), POINTS_AT_A_TIME):
-            part = msgspec.json.encode(column[start : start + POINTS_AT_A_TIME].tolist())
-            yield (b"," if start else b"") + part[1:-1]
+def _json(content: IO[bytes]) -> Iterator[bytes]:
+    """Yield the body of `TrainingData` in parts, so that memory never holds a long series, even if its reader stops."""
+    for start, column in (
+        (b'{"timestamps":[', timestamp_slices(content, POINTS_AT_A_TIME)),
+        (b'],"values":[', value_slices(content, POINTS_AT_A_TIME)),
+    ):
+        yield start
+        for number, part in enumerate(column):
+            yield (b"," if number else b"") + msgspec.json.encode(part.tolist())[1:-1]
     yield b"]}"
 
 
-def _csv(points: Series) -> Iterator[str]:
+def _csv(content: IO[bytes]) -> Iterator[bytes]:
     """Yield the points as CSV with a header, in parts."""
-    yield "timestamp,value\n"
-    for start in range(0, len(points), POINTS_AT_A_TIME):
+    yield b"timestamp,value\n"
+    columns = timestamp_slices(content, POINTS_AT_A_TIME), value_slices(content, POINTS_AT_A_TIME)
+    for timestamps, values in zip(*columns, strict=True):
         rows = io.StringIO()
-        part = slice(start, start + POINTS_AT_A_TIME)
-        csv.writer(rows, lineterminator="\n").writerows(
-            zip(points.timestamps[part].tolist(), points.values[part].tolist(), strict=True)
-        )
-        yield rows.getvalue()
+        csv.writer(rows, lineterminator="\n").writerows(zip(timestamps.tolist(), values.tolist(), strict=True))
+        yield rows.getvalue().encode()

@@ -9,6 +9,7 @@ from shared.errors import Code, Flaw, InputError
 
 T = TypeVar("T")
 
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _AT = re.compile(r" - at `(?P<path>\$[^`]*)`$")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 
@@ -43,7 +44,8 @@ def _steps(path: str) -> tuple[str | int, ...]:
 
 
 def _plain(reason: str) -> str:
-    """Return msgspec's reason without backquotes, and truncate the name of an unknown field, which the caller chose."""
+    """Return msgspec's reason without backquotes, and name an unknown field only if it could be a misspelling."""
     if reason.startswith("Object contains unknown field"):
-        return "Unknown field: " + reason.split("`")[1][:64]
+        name = reason.split("`")[1]
+        return f"Unknown field: {name}" if _NAME.fullmatch(name) else "Unknown field"
     return reason.replace("`", "")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from typing import Protocol
+from typing import IO, Protocol
 
 from shared.artifacts.keys import Key
 from shared.domain.versions import Artifact
@@ -19,6 +19,9 @@ class Store(Protocol):
 
     def get(self, artifact: Artifact) -> bytes:
         """Read the stored bytes; raise `DamagedError` if they are missing or altered."""
+
+    def open(self, artifact: Artifact) -> IO[bytes]:
+        """Open the stored bytes as a file, to read them piece by piece; raises like `get`."""
 
     def delete(self, key: str) -> None:
         """Delete the artifact, if it exists."""
@@ -43,9 +46,14 @@ def described(key: str, content: bytes | memoryview) -> Artifact:
 
 def intact(artifact: Artifact, content: bytes) -> bytes:
     """Return the content; raise `DamagedError` if its size or SHA-256 differs from the artifact's."""
-    if len(content) != artifact.size or hashlib.sha256(content).digest() != artifact.sha256:
-        raise DamagedError(Code.ARTIFACT_DAMAGED, "An artifact in the store was altered: its size or SHA-256 differs.")
+    verify(artifact, len(content), hashlib.sha256(content).digest())
     return content
+
+
+def verify(artifact: Artifact, size: int, sha256: bytes) -> None:
+    """Raise `DamagedError` if the size or SHA-256 of stored bytes differs from the artifact's."""
+    if size != artifact.size or sha256 != artifact.sha256:
+        raise DamagedError(Code.ARTIFACT_DAMAGED, "An artifact in the store was altered: its size or SHA-256 differs.")
 
 
 def missing() -> DamagedError:

@@ -1,14 +1,17 @@
 """An artifact store in a folder."""
 
 import errno
+import hashlib
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from secrets import token_hex
+from typing import IO
 
-from shared.artifacts.contract import TEMPORARY, described, intact, missing, unavailable
+from shared.artifacts.contract import TEMPORARY, described, intact, missing, unavailable, verify
 from shared.artifacts.keys import Key, checked
 from shared.domain.versions import Artifact
 from shared.errors import Code, DamagedError, UnavailableError
@@ -48,18 +51,19 @@ class LocalFolder:
 
     def get(self, artifact: Artifact) -> bytes:
         """Read the stored bytes; raise `DamagedError` if they are missing or altered, or the file is a link."""
-        try:
-            with os.fdopen(os.open(self._path(artifact.key), _READ_ONLY), "rb") as file:
-                # A file of another size is damaged; it may be too large for the memory.
-                content = file.read() if os.fstat(file.fileno()).st_size == artifact.size else b""
-        except FileNotFoundError:
-            self._require_mark("read")
-            raise missing() from None
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise _link_error() from None
-            raise _unavailable("read", error) from error
+        with self._reading(), self._opened(artifact) as file:
+            # A file of another size is damaged; it may be too large for the memory.
+            content = file.read() if os.fstat(file.fileno()).st_size == artifact.size else b""
         return intact(artifact, content)
+
+    def open(self, artifact: Artifact) -> IO[bytes]:
+        """Open the stored bytes after verifying them piece by piece; raises like `get`."""
+        with self._reading(), ExitStack() as stack:
+            file = stack.enter_context(self._opened(artifact))
+            verify(artifact, os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").digest())
+            file.seek(0)
+            stack.pop_all()
+        return file
 
     def delete(self, key: str) -> None:
         """Delete the file, if it exists."""
@@ -157,6 +161,22 @@ class LocalFolder:
     def _free_bytes(self) -> int:
         disk = os.statvfs(next(folder for folder in (self.root, *self.root.absolute().parents) if folder.exists()))
         return disk.f_bavail * disk.f_frsize
+
+    def _opened(self, artifact: Artifact) -> BufferedReader:
+        return os.fdopen(os.open(self._path(artifact.key), _READ_ONLY), "rb")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Raise our error for one of the file system."""
+        try:
+            yield
+        except FileNotFoundError:
+            self._require_mark("read")
+            raise missing() from None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise _link_error() from None
+            raise _unavailable("read", error) from error
 
     def _folders(self) -> Iterator[Path]:
         """Yield the folder of each series. Skip links, whose targets are not ours to list or delete."""

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from secrets import token_hex
+from tempfile import TemporaryFile
+from typing import IO
 from urllib.parse import urlsplit
 
 import obstore
@@ -64,6 +66,14 @@ class ObjectStore:
         except FileNotFoundError:
             raise missing() from None
         return intact(artifact, content)
+
+    def open(self, artifact: Artifact) -> IO[bytes]:
+        """Copy the verified bytes to a temporary file, so that a slow reader needs no memory; raises like `get`."""
+        content = self.get(artifact)
+        file = TemporaryFile()  # noqa: SIM115 - the caller closes it
+        file.write(content)
+        file.seek(0)
+        return file
 
     def delete(self, key: str) -> None:
         """Delete the artifact; the service accepts a key that does not exist."""

@@ -5,6 +5,7 @@ import math
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -39,6 +40,24 @@ def unpacked(content: bytes) -> dict[str, NDArray[Any]]:
             if sum(member.file_size for member in members) > MAX_BYTES:
                 raise ValueError(f"it expands to more than {MAX_BYTES:,} bytes")
             return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
+    except _UNREADABLE as error:
+        raise ValueError(str(error)) from error
+
+
+def sliced(archive: IO[bytes], name: str, dtype: type[np.generic], length: int) -> Iterator[NDArray[Any]]:
+    """Yield the column `name` (n,) of an npz archive in slices of `length` items, without reading all of it.
+
+    Raise `ValueError` if there is no such column of this type, or its bytes cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(archive) as members, members.open(f"{name}.npy") as file:
+            np.lib.format.read_magic(file)
+            shape, _, stored_dtype = np.lib.format.read_array_header_1_0(file)
+            if len(shape) != 1 or stored_dtype != dtype:
+                raise ValueError(f"{name} is not a column of {dtype.__name__}")
+            for start in range(0, shape[0], length):
+                size = min(length, shape[0] - start) * stored_dtype.itemsize
+                yield np.frombuffer(file.read(size), stored_dtype)
     except _UNREADABLE as error:
         raise ValueError(str(error)) from error
 

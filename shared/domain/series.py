@@ -2,14 +2,14 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import IO, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.domain.archives import unpacked
+from shared.domain.archives import sliced, unpacked
 from shared.errors import MAX_FLAWS, Code, DamagedError, Flaw, InputError
 from shared.wording import counted
 
@@ -135,6 +135,16 @@ class Series:
             return cls(timestamps, values)
         except (ValueError, KeyError) as error:
             raise DamagedError(Code.ARTIFACT_DAMAGED, f"The training data cannot be read: {error}") from error
+
+
+def timestamp_slices(content: IO[bytes], length: int) -> Iterator[Timestamps]:
+    """Yield the timestamps in a file that holds what `Series.encode` wrote, in slices of `length`."""
+    return sliced(content, "timestamps", np.int64, length)
+
+
+def value_slices(content: IO[bytes], length: int) -> Iterator[Values]:
+    """Yield the values in a file that holds what `Series.encode` wrote, in slices of `length`."""
+    return sliced(content, "values", np.float64, length)
 
 
 def check_timestamp(timestamp: int) -> int:

@@ -18,6 +18,7 @@ from api.following import events, polling
 from shared.domain import detectors
 from shared.settings import Settings
 from shared.store import attempts
+from tests.keys import MakeKey
 from tests.points import ramp
 from tests.processes import api_process, serving
 from tests.waiting import until
@@ -168,6 +169,22 @@ def test_streams_are_limited_and_a_closed_stream_frees_its_slot(
             assert refused.headers["Retry-After"]
         api.post(f"/jobs/{job_id}/cancel")
         until(lambda: api.get(path).status_code == 200)
+
+
+def test_one_key_gets_a_share_of_the_streams_and_waits(
+    keyed: httpx.Client, make_key: MakeKey, series_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "MAX_STREAMS_PER_KEY", 1)
+    monkeypatch.setattr(polling, "MAX_WAITERS_PER_KEY", 0)
+    greedy, other = make_key(), make_key()
+    with keyed.stream("GET", "/jobs/events", auth=greedy):
+        refused = keyed.get("/jobs/events", auth=greedy)
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
+        assert "1 of them with this key" in refused.json()["detail"]
+        with keyed.stream("GET", "/jobs/events", auth=other) as answer:
+            assert answer.status_code == 200
+    job_id = keyed.post(f"/fit/{series_id}", json=ramp(), auth=greedy).json()["job_id"]
+    assert keyed.get(f"/jobs/{job_id}?wait=30", auth=greedy).json()["status"] == "queued"
 
 
 @pytest.mark.parametrize("path", ["/jobs/events?status=pending", "/jobs/events?series_id=.."])

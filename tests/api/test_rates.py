@@ -93,4 +93,6 @@ def test_every_route_that_creates_jobs_counts_as_a_fit_and_every_prediction_as_o
     }
     creating = {"/fit", "/fit/{series_id}", "/jobs/{job_id}/retry", "/series/{series_id}/versions/{version}/fit"}
     assert {path for path, kind in kinds.items() if kind == "fit"} == creating
-    assert {path for path, kind in kinds.items() if kind is None} == {"/jobs/{job_id}/cancel"}
+    assert {path for path, kind in kinds.items() if kind == "predict"} == {path for path in kinds if "predict" in path}
+    for path in ("/predictions", "/fit/a/b/c", "/fitting", "/series/a/b/c/d/fit", "/jobs/a/b/retry"):
+        assert rates._kind({"type": "http", "method": "POST", "path": path}) is None  # noqa: SLF001

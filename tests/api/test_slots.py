@@ -73,6 +73,18 @@ def test_a_hostile_path_cannot_add_a_log_line(without_database: httpx.Client, ca
     assert not [record for record in caplog.records if "\n" in record.getMessage() or "\x1b" in record.getMessage()]
 
 
+def test_refused_and_failed_requests_write_short_lines(
+    without_database: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "api")
+    for path in ("/fit/" + "%f4%8f%bf%bf" * 1000, "/jobs/" + "a" * 8000, "/series/" + "%C2%A0" * 1000):
+        for method in ("GET", "POST"):
+            without_database.request(method, path)
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("api")]
+    assert lines
+    assert max(map(len, lines)) < 500
+
+
 @pytest.mark.parametrize("host", ["[", "a b", "x" * 5000, "::::", "user@host", "%00"])
 def test_a_hostile_host_header_is_not_a_server_error(without_database: httpx.Client, host: str) -> None:
     for path, expected in (("/series", (400, 503)), ("/livez", (200, 400)), ("/livez/", (400, 503))):

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -110,3 +111,25 @@ def test_the_server_writes_no_access_log() -> None:
     access.addHandler(logging.StreamHandler())
     logs.configure(make_settings())
     assert not access.hasHandlers()
+
+
+def test_events_that_clients_cause_are_logged_a_limited_number_of_times_a_second(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    sparing, logger = logs.Sparing("refused requests"), logging.getLogger("test")
+    assert [sparing.allows(logger) for _ in range(1000)].count(True) == logs.LINES_PER_S
+    (line,) = caplog.records
+    assert line.getMessage() == "more than 20 refused requests a second: the log omits the others"
+    now = 101.0
+    assert [sparing.allows(logger) for _ in range(1000)].count(True) == logs.LINES_PER_S
+    assert len(caplog.records) == 1
+    now = 100.0 + logs.REPORT_EVERY_S
+    assert [sparing.allows(logger) for _ in range(1000)].count(True) == logs.LINES_PER_S
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize("text", ["\U0010ffff" * 5000, "\n" * 5000, "/series/" + "a" * 5000, "'\"" * 5000])
+def test_a_text_from_a_client_is_short_in_a_log_line(text: str) -> None:
+    assert len(logs.shortened(text)) <= logs.SHORTENED
