@@ -1,9 +1,11 @@
 """The collector, the only code that deletes artifacts: those that no row refers to now or can refer to later.
 
-The reconciler collects every `COLLECT_S`. `python -m worker.collecting` collects once; `--dry-run` only lists.
+The reconciler collects every `COLLECT_S`. `python -m worker.collecting` collects once, for `tsad gc`; `--dry-run` only
+lists. It prints JSON, one object per line.
 """
 
 import argparse
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -16,7 +18,6 @@ from shared.fitting.recognizing import recognize
 from shared.settings import Settings
 from shared.store import garbage
 from shared.store.engine import Sessions, make_engine
-from shared.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -78,9 +79,9 @@ def main() -> None:
         sessions, artifacts = Sessions(make_engine(settings, "tsad-collector")), Artifacts.of(settings)
         if dry_run:
             for name in orphaned(sessions, artifacts):
-                print(name)
+                print(json.dumps({"key": name}))
         else:
-            print(counted(collect(sessions, artifacts, settings.garbage_grace_s), "artifact"), "deleted")
+            print(json.dumps({"deleted": collect(sessions, artifacts, settings.garbage_grace_s)}))
     except TsadError as error:
         raise SystemExit(error.detail) from None
 

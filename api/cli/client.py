@@ -36,11 +36,14 @@ class Client:
 
     def __init__(self, address: str, key: str = "") -> None:
         self.address = address
+        key = key.strip()  # a key from a file may end with a line break
+        if not key.isascii() or not key.isprintable():
+            raise InputError(Code.UNAUTHENTICATED, f"The API key has characters that no key has. {KEY_NEEDED}")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
             self._client = httpx.Client(base_url=address, headers=headers, timeout=60, trust_env=False)
-        except (httpx.InvalidURL, UnicodeEncodeError) as error:
-            raise InputError(Code.INVALID_REQUEST, f"The URL {address} or the API key is invalid: {error}.") from None
+        except httpx.InvalidURL as error:
+            raise InputError(Code.INVALID_REQUEST, f"The URL {address} is invalid: {str(error).rstrip('.')}.") from None
 
     def get(self, path: str, **query: object) -> Answer:
         """Send a GET request and return the decoded response."""
@@ -101,8 +104,10 @@ class Client:
         try:
             response = self._client.request(method, path, **arguments)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            reason = str(error) or type(error).__name__
-            raise UnavailableError(Code.API_UNREACHABLE, f"{self.address} cannot be reached: {reason}.") from error
+            reason = str(error).rstrip(".") or type(error).__name__
+            advice = " Does `tsad up` run? --url or TSAD_URL chooses another URL." if _is_refused(error) else ""
+            sentence = f"{self.address or 'An empty URL'} cannot be reached: {reason}.{advice}"
+            raise UnavailableError(Code.API_UNREACHABLE, sentence) from error
         if response.is_success:
             return response
         raise _problem(response)
@@ -111,6 +116,11 @@ class Client:
 def segment(text: str) -> str:
     """Quote user input as one segment of a path."""
     return quote(text, safe="")
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether the request could not be sent, because nobody listens there, or the URL is no address."""
+    return isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol | httpx.InvalidURL)
 
 
 def _decoded(response: httpx.Response) -> Answer:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api.cli.client import Client, segment
-from api.cli.output import show_fields
+from api.cli.output import show_fields, to_the_second
 from shared.errors import Code, FitError, UnavailableError
 
 POLL_S = 0.5
@@ -81,9 +81,13 @@ def print_job(job: Job, *, as_json: bool) -> None:
         "worker": job.get("worker"),
         "attempts": job.get("attempts"),
         "retry of": job.get("retry_of"),
-        "accepted": job.get("created_at"),
-        "started": job.get("started_at"),
-        "finished": job.get("finished_at"),
+        "accepted": _moment(job.get("created_at")),
+        "started": _moment(job.get("started_at")),
+        "finished": _moment(job.get("finished_at")),
         "error": error and f"{error['code']}: {error['detail']}",
     }
     show_fields(job, fields, as_json=as_json)
+
+
+def _moment(api_time: str | None) -> str | None:
+    return to_the_second(api_time) if api_time else None

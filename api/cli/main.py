@@ -1,18 +1,23 @@
 """The `tsad` command: its subcommands, errors and exit codes."""
 
+import io
+import os
+import shutil
 import sys
 from importlib import import_module
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 
-from api.cli.output import escaped
+from api.cli.output import escaped, flush
 from shared import __version__
-from shared.errors import BusyError, InputError, NotFoundError, SetupError, TsadError, UnavailableError
+from shared.errors import BusyError, Code, InputError, NotFoundError, SetupError, TsadError, UnavailableError
 
+NAME = "tsad"
 # Each names a module of `api.cli.commands` and, in it, a function or an app with subcommands.
 COMMANDS = (
-    *("up", "demo", "fit", "fit-many", "predict", "watch", "jobs", "series"),
+    *("up", "demo", "fit", "fit-many", "predict", "watch", "jobs", "series", "detectors"),
     *("doctor", "gc", "backup", "restore", "keys", "migrate", "service"),
 )
 EXIT_CODES: dict[int, tuple[type[TsadError], ...]] = {
@@ -25,22 +30,59 @@ EXIT_CODES: dict[int, tuple[type[TsadError], ...]] = {
 
 def main() -> None:
     """Run the command; print an expected error without a traceback and exit with its code."""
+    replace_what_cannot_be_encoded()
     try:
-        command_line(sys.argv[1:])()
+        check_completion(sys.argv[1:])
+        try:
+            command_line(sys.argv[1:])(prog_name=NAME)  # raises SystemExit
+        finally:
+            flush()
     except TsadError as error:
-        print("\n".join(error_lines(error)), file=sys.stderr)
-        sys.exit(exit_code(error))
+        fail("\n".join(error_lines(error)), exit_code(error))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output has exited, such as `head`
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # of the machine, such as a full disk or a forbidden folder
+        discard_output()
+        fail(f"{error.filename or 'The output'}: {error.strerror or error}.", 1)
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    """Print the reason on standard error, and exit."""
+    print(sentence, file=sys.stderr)
+    sys.exit(code)
+
+
+def replace_what_cannot_be_encoded() -> None:
+    """Let standard streams replace characters that their encoding lacks, instead of ending the command."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def discard_output() -> None:
+    """Drop what is still buffered for standard output, so that Python does not try to write it at the end."""
+    if sys.stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def check_completion(arguments: list[str]) -> None:
+    """Raise `SetupError` for the completion of a command that no shell finds."""
+    if {"--install-completion", "--show-completion"} & set(arguments[:1]) and shutil.which(NAME) is None:
+        folder = Path(sys.argv[0]).resolve().parent
+        raise SetupError(
+            Code.CONFIGURATION,
+            f"`{NAME}` is not on the PATH, so a shell cannot complete it. Add {folder} to the PATH, then run "
+            f"`{NAME} {arguments[0]}`.",
+        )
 
 
 def command_line(arguments: list[str]) -> typer.Typer:
     """Build the app, importing only the requested command's module: others may take seconds, or fail."""
     app = typer.Typer(
-        name="tsad",
+        name=NAME,
         help="Anomaly detection for many univariate time series.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,

@@ -13,6 +13,7 @@ import typer
 from api.cli.files.choices import Choices, Doubled, Unit
 from shared.errors import Code, InputError
 
+FIT_DEFAULT = "auto"
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 Url = Annotated[str, typer.Option("--url", envvar="TSAD_URL", help="URL of the API.")]
@@ -30,7 +31,7 @@ Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Maximum wait, 
 Detector = Annotated[
     str,
     typer.Option(
-        help="Detector to fit; GET /detectors lists them.", show_default="auto; with parameters, the API's default"
+        help="Detector to fit; `tsad detectors` lists them.", show_default="auto; with parameters, the API's default"
     ),
 ]
 Parameters = Annotated[
@@ -111,7 +112,7 @@ def fit_fields(detector: str, parameters: list[str] | None) -> dict[str, Any]:
     A value that is valid JSON is decoded; any other stays text. Raises `InputError` without an equals sign.
     """
     if not detector and not parameters:
-        return {"detector": "auto"}
+        return {"detector": FIT_DEFAULT}
     fields: dict[str, Any] = {"detector": detector} if detector else {}
     for parameter in parameters or ():
         name, equals, value = parameter.partition("=")

@@ -3,8 +3,9 @@
 import json
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -46,8 +47,9 @@ def flush() -> None:
 
 
 def show_json(result: object) -> None:
-    """Print a result as one line of JSON."""
-    print(json.dumps(result, ensure_ascii=False))
+    """Print a result as one line of JSON, with escapes where standard output cannot show every character."""
+    encoding = getattr(sys.stdout, "encoding", None) or ""
+    print(json.dumps(result, ensure_ascii=not encoding.lower().startswith("utf")))
 
 
 def show(result: RenderableType) -> None:
@@ -64,6 +66,22 @@ def show_fields(result: object, fields: Mapping[str, object], *, as_json: bool) 
     for name, value in fields.items():
         if value is not None:
             show(Text.assemble((name.ljust(width + 2), "bold"), cell(value)))
+
+
+def show_page(
+    rows: Iterator[Row],
+    columns: Mapping[str, Callable[[Row], object]],
+    limit: int,
+    total: Callable[[], int | None] = lambda: None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print at most `limit` of the rows, and report if there are more; `total` counts all of them, if it can."""
+    shown = list(islice(rows, limit))
+    show_list(shown, columns, as_json=as_json)
+    if next(rows, None) is not None:
+        count = total()
+        note(f"{len(shown):,}{f' of {count:,}' if count else ''} shown, --limit for more.")
 
 
 def show_list(rows: Iterable[Row], columns: Mapping[str, Callable[[Row], object]], *, as_json: bool) -> None:

@@ -128,6 +128,7 @@ def environment(embedded: Embedded, settings: Settings, concurrency: int | None)
         "REDIS_URL": embedded.redis_url if "valkey" in servers else settings.redis,
         "WORKER_CONCURRENCY": str(concurrency or settings.worker_concurrency),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONSAFEPATH": "1",  # the folder in which `tsad up` starts may hold files named like modules
         **ONE_THREAD,
     }
     if settings.flower_url:

@@ -1,7 +1,10 @@
 """Series: list, show, pin and delete them. Also the list of detectors."""
 
+from typing import Annotated
+
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from msgspec import UNSET
 from starlette.responses import Response
 
 from api.dependencies import CallerOf, Content, Cursor, IdPrefix, Limit, Prefix, SeriesId, ServicesOf, answer
@@ -28,20 +31,27 @@ _PIN = msgspec.json.Decoder(PinBody)
 
 @router.get("/series", **operation(SeriesPage, scope=Scope.READ))
 def list_series(
-    services: ServicesOf, caller: CallerOf, prefix: IdPrefix = "", limit: Limit = 50, cursor: Cursor = None
+    services: ServicesOf,
+    caller: CallerOf,
+    prefix: IdPrefix = "",
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    *,
+    total: Annotated[bool, Query(description="Count the series on all pages")] = False,
 ) -> Response:
     """List the series that have versions or stored points, ordered by id."""
     after = series_before(cursor)
     with services.sessions.begin() as session:
         summaries = series_store.page(session, prefix, after, limit + 1, caller.series_prefix)
         page, last = split_page(summaries, limit)
+        counted = series_store.count_listed(session, prefix, caller.series_prefix) if total else UNSET
         live = streams.read(session, [summary.series_id for summary in page])
     rules = services.ingest.rulebook.current()
     listed = [SeriesAnswer.of(summary) for summary in page]
     for body in listed:
         if stream := live.get(body.series_id):
             body.stream = stream_answer(stream, rules, services.settings)
-    return answer(SeriesPage(listed, last.series_id if last else None))
+    return answer(SeriesPage(listed, last.series_id if last else None, counted))
 
 
 @router.get("/series/{series_id}", **operation(SeriesAnswer, scope=Scope.READ))

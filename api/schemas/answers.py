@@ -128,6 +128,7 @@ class SeriesPage(Struct):
 
     series: list[SeriesAnswer]
     next_cursor: str | None
+    total: int | UnsetType = UNSET
 
 
 class VersionAnswer(Struct):

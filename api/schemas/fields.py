@@ -152,6 +152,7 @@ FIELDS: dict[str, str] = {
     "loc": "Where the defect is: names and indices",
     "msg": "What is wrong there",
     "next_cursor": "Cursor of the next page; null on the last one",
+    "total": "Number of series on all pages; only if the request asks for it",
 }
 
 

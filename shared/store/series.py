@@ -23,14 +23,12 @@ SELECT s.series_id, v.version AS latest_version, s.pinned_version,
   FROM {latest_rows()}"""
 _ONE = text(_SUMMARY + " WHERE s.series_id = :series_id")
 # '~' is greater than every character of an id, so a prefix is a range of the primary key.
-_PAGE = text(
-    _SUMMARY
-    + """
- WHERE s.series_id > :after AND s.series_id >= :prefix AND s.series_id < :prefix || '~'
+_BOTH_PREFIXES = """
+       s.series_id >= :prefix AND s.series_id < :prefix || '~'
    AND s.series_id >= :visible_prefix AND s.series_id < :visible_prefix || '~'
- ORDER BY s.series_id LIMIT :limit
 """
-)
+_PAGE = text(f"{_SUMMARY} WHERE s.series_id > :after AND {_BOTH_PREFIXES} ORDER BY s.series_id LIMIT :limit")
+_COUNT_LISTED = text(f"SELECT count(*) FROM {latest_rows()} WHERE {_BOTH_PREFIXES}")
 _COUNT = text("""
 SELECT count(*) FROM series s
  WHERE s.series_id >= :visible_prefix AND s.series_id < :visible_prefix || '~'
@@ -102,6 +100,11 @@ def page(session: Session, prefix: str, after: str, limit: int, visible_prefix: 
 def without_version(series_id: str) -> SeriesSummary:
     """Return the summary of a series that no fit has succeeded for."""
     return SeriesSummary(series_id, None, None, 0, None, None, None, None, None, None, None)
+
+
+def count_listed(session: Session, prefix: str, visible_prefix: str) -> int:
+    """Count the series on all pages of these prefixes."""
+    return int(session.execute(_COUNT_LISTED, {"prefix": prefix, "visible_prefix": visible_prefix}).scalar_one())
 
 
 def count(session: Session, visible_prefix: str = "") -> int:

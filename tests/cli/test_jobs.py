@@ -78,6 +78,29 @@ def test_lists_continue_past_the_first_page(tsad: Tsad, api: httpx.Client, serie
     tsad("series", "delete", series_id, "--yes")
 
 
+def test_a_list_that_is_cut_says_how_many_there_are(
+    tsad: Tsad, api: httpx.Client, fitted: Callable[..., str], series_id: str
+) -> None:
+    for part in ("a", "b", "c"):
+        fitted(f"{series_id}.{part}")
+    fitted(f"{series_id}.a")
+    assert "2 of 3 shown, --limit for more." in tsad("series", "list", "--prefix", series_id, "--limit", "2").err
+    assert tsad("series", "list", "--prefix", series_id, "--limit", "3").err == ""
+    assert "1 shown, --limit for more." in tsad("series", "versions", f"{series_id}.a", "--limit", "1").err
+    assert "1 shown, --limit for more." in tsad("jobs", "list", "--series", f"{series_id}.a", "--limit", "1").err
+    assert "total" not in api.get("/series", params={"limit": 1}).json()
+
+
+def test_detectors_are_listed_with_their_parameters(tsad: Tsad) -> None:
+    listed = tsad("detectors")
+    assert "baseline (default of the API): " in listed.out
+    assert "auto (default of `tsad fit`): " in listed.out
+    (seasonal,) = tsad("detectors", "seasonal", "--json").answers
+    assert seasonal["parameters"]["properties"]["cycle"]["default"] == "auto"
+    unknown = tsad("detectors", "magic")
+    assert (unknown.code, "Detectors: ar, auto" in unknown.err) == (4, True)
+
+
 def test_latest_is_pinned_and_unpinned(tsad: Tsad, fitted: Callable[..., str], series_id: str) -> None:
     fitted(series_id)
     fitted(series_id)

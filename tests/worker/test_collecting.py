@@ -1,7 +1,9 @@
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,7 +13,7 @@ from shared.artifacts import Artifacts, data_key, scores_key, state_key
 from shared.settings import Settings
 from shared.store.engine import Sessions
 from tests.points import ramp
-from tests.processes import migrated_database, running, serving, sessions_of
+from tests.processes import Process, migrated_database, running, serving, sessions_of
 from tests.stores import names, root
 from worker.collecting import collect
 from worker.training import Training, run
@@ -125,6 +127,11 @@ def test_a_noted_artifact_that_is_referenced_now_is_kept(
     assert key in files(stores)
 
 
+def printed(process: Process) -> list[Any]:
+    """Return the results among the lines of the log."""
+    return [json.loads(line) for line in process.log.read_text().splitlines() if line.startswith("{")]
+
+
 def test_a_dry_run_lists_orphaned_artifacts_and_changes_nothing(
     collecting_settings: Settings, stores: Artifacts, job_ids: list[str], tmp_path: Path
 ) -> None:
@@ -133,7 +140,7 @@ def test_a_dry_run_lists_orphaned_artifacts_and_changes_nothing(
     files_before = files(stores)
     with running(collecting_settings, tmp_path / "run", "worker.collecting", "--dry-run") as process:
         process.popen.wait(20)
-    assert [line for line in process.log.read_text().splitlines() if " " not in line] == [orphan]
+    assert printed(process) == [{"key": orphan}]
     assert files(stores) == files_before
 
 
@@ -144,5 +151,5 @@ def test_manual_collection_respects_the_grace_period(
     files_before = files(stores)
     with running(collecting_settings, tmp_path / "run", "worker.collecting") as process:
         process.popen.wait(20)
-    assert "0 artifacts deleted" in process.log.read_text()
+    assert printed(process) == [{"deleted": 0}]
     assert files(stores) == files_before

@@ -1,5 +1,6 @@
 """`tsad gc`: run the garbage collector now."""
 
+import json
 import subprocess
 import sys
 from typing import Annotated
@@ -26,18 +27,18 @@ def gc(
     The reconciler does so every COLLECT_S.
     The first run that finds an orphan only records it; a run after the grace period deletes it.
     """
-    # A separate process, because only the collector deletes files, and it is part of the worker.
-    command = [sys.executable, "-m", "worker.collecting", *(["--dry-run"] if dry_run else [])]
+    # A separate process, because only the collector deletes files, and it is part of the worker. -P keeps Python from
+    # importing files of the current folder.
+    command = [sys.executable, "-P", "-m", "worker.collecting", *(["--dry-run"] if dry_run else [])]
     with installation(home) as settings:
         process = subprocess.run(command, env=environment(settings), capture_output=True, text=True, check=False)
     if process.returncode != 0:
         raise UnavailableError(Code.START_FAILED, process.stderr.strip() or "The collector could not be started.")
-    lines = process.stdout.splitlines()
+    results = [json.loads(line) for line in process.stdout.splitlines()]
+    for result in results:
+        if as_json:
+            show_json(result)
+        else:
+            print(result["key"] if dry_run else f"{counted(result['deleted'], 'artifact')} deleted")
     if dry_run:
-        for name in lines:
-            show_json({"key": name}) if as_json else print(name)
-        note(f"{counted(len(lines), 'orphaned artifact')}.")
-    elif as_json:
-        show_json({"deleted": int(lines[-1].split()[0].replace(",", ""))})  # the line is "12 artifacts deleted"
-    else:
-        print(lines[-1])
+        note(f"{counted(len(results), 'orphaned artifact')}.")

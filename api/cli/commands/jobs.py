@@ -11,7 +11,7 @@ from api.cli.client import Client, segment
 from api.cli.fits import finish
 from api.cli.jobs import print_job
 from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, Timeout, Url
-from api.cli.output import show_list, to_the_second
+from api.cli.output import show_page, to_the_second
 from api.cli.patience import PatientClient
 from shared.domain.jobs import Status
 
@@ -48,7 +48,7 @@ def list_jobs(
     """
     filters = {"series_id": series, "status": status, "created_after": after and after.isoformat()}
     with Client(url, key) as client:
-        show_list(client.entries("/jobs", "jobs", limit, **filters), COLUMNS, as_json=as_json)
+        show_page(client.entries("/jobs", "jobs", limit + 1, **filters), COLUMNS, limit, as_json=as_json)
 
 
 @jobs.command("show")

@@ -22,6 +22,10 @@ from shared.store.engine import Session
 keys = typer.Typer(help="Create, list, rotate and revoke API keys.", no_args_is_help=True)
 
 KEY_VARIABLE = "TSAD_API_KEY"
+FIRST_KEY = (
+    "This is the first key: from now on, every request needs one, from this machine too. "
+    f"The other commands take it from the environment variable {KEY_VARIABLE}, or from --key."
+)
 _DURATION = re.compile(r"(\d{1,5})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
@@ -79,10 +83,13 @@ def create(
     token = check_token(secret) if secret else new_token()
     key_id = secrets.token_hex(6)
     with transaction(home) as session:
-        exists = first and not secret and store.all_keys(session)
+        is_first = not store.all_keys(session)
+        exists = first and not secret and not is_first
         created = not exists and store.create(session, key_id, name, allowed, series_prefix, digest(token), expires_at)
     if created:
         show_token(key_id, "" if secret else token, as_json=as_json)
+        if is_first:
+            note(FIRST_KEY)
     else:
         note("A key already exists. Nothing was changed.")
 

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from shared.settings import Settings
+from api.cli.installation import installation
+from api.cli.options import HomeFolder
 from shared.store import rights, schema
 
 PASSWORD = "POSTGRES_APP_PASSWORD"  # noqa: S105 - the name of the variable
@@ -20,12 +21,13 @@ def migrate(
             f"If {PASSWORD} is set, create the role if needed and set its password."
         ),
     ] = "",
+    home: HomeFolder = None,
 ) -> None:
-    """Migrate the schema of DATABASE_URL to this release, as `tsad up` does when it starts.
+    """Migrate the schema of an installation to this release, as `tsad up` does when it starts.
 
     The API only checks the schema.
     """
-    database = Settings.load().database
-    schema.migrate(database)
-    if role:
-        rights.grant(database, role, os.environ.get(PASSWORD, ""))
+    with installation(home) as settings:
+        schema.migrate(settings.database)
+        if role:
+            rights.grant(settings.database, role, os.environ.get(PASSWORD, ""))

@@ -1,5 +1,6 @@
 """`tsad series`: list, show, pin, delete and plot series and their versions."""
 
+import sys
 import webbrowser
 from collections.abc import Callable
 from operator import itemgetter
@@ -10,8 +11,9 @@ import typer
 from api.cli.client import Client, segment
 from api.cli.drawing import draw, sparkline
 from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, Url, Version
-from api.cli.output import note, show, show_fields, show_json, show_list, to_the_second, utc_time
+from api.cli.output import note, show, show_fields, show_json, show_page, to_the_second, utc_time
 from shared.domain.series import check_series_id
+from shared.errors import Code, InputError
 
 series = typer.Typer(help="List, show, pin, delete and plot series and their versions.", no_args_is_help=True)
 
@@ -57,7 +59,6 @@ VERSION_COLUMNS: dict[str, Callable[[Row], object]] = {
     "anomalies": _anomaly_share,
     "fitted in ms": itemgetter("fit_ms"),
     "published": lambda row: to_the_second(row["created_at"]),
-    "learned": itemgetter("learnt"),
 }
 
 
@@ -75,7 +76,12 @@ def list_series(
     [bold]tsad series list --prefix boiler- --limit 1000 --json[/]
     """
     with Client(url, key) as client:
-        show_list(client.entries("/series", "series", limit, prefix=prefix), SERIES_COLUMNS, as_json=as_json)
+
+        def total() -> int | None:
+            return client.get("/series", prefix=prefix, limit=1, total=True).get("total")
+
+        rows = client.entries("/series", "series", limit + 1, prefix=prefix)
+        show_page(rows, SERIES_COLUMNS, limit, total, as_json=as_json)
 
 
 @series.command("show")
@@ -89,10 +95,13 @@ def show_series(series_id: SeriesId, *, url: Url = DEFAULT_URL, key: Key = "", a
 def list_versions(
     series_id: SeriesId, *, limit: Limit = 50, url: Url = DEFAULT_URL, key: Key = "", as_json: AsJson = False
 ) -> None:
-    """List the versions of a series, newest first."""
+    """List the versions of a series, newest first. What each learned is in the JSON.
+
+    [bold]tsad series versions boiler --json | jq .learnt[/]
+    """
     with Client(url, key) as client:
-        versions = client.entries(f"{_path(series_id)}/versions", "versions", limit)
-        show_list(versions, VERSION_COLUMNS, as_json=as_json)
+        versions = client.entries(f"{_path(series_id)}/versions", "versions", limit + 1)
+        show_page(versions, VERSION_COLUMNS, limit, as_json=as_json)
 
 
 @series.command("pin")
@@ -129,6 +138,8 @@ def delete(
     """Delete a series with all its versions, or one version. The next fit continues the version numbers."""
     target = f"version {version} of {series_id}" if version else f"{series_id} with all its versions"
     if not yes:
+        if sys.stdin is None:
+            raise InputError(Code.INVALID_REQUEST, "Standard input is closed, so nobody can confirm: add --yes.")
         typer.confirm(f"Delete {target}?", abort=True, err=True)
     with Client(url, key) as client:
         if version:
@@ -177,7 +188,7 @@ def _print_series(row: Row, *, as_json: bool) -> None:
         "from": _first(row),
         "until": _last(row),
         "anomalies": _anomaly_share(row),
-        "fitted": row["fitted_at"],
+        "fitted": row["fitted_at"] and to_the_second(row["fitted_at"]),
         "last job": job and f"{job['job_id']} {job['status']}",
     }
     show_fields(row, fields, as_json=as_json)
