@@ -1,22 +1,25 @@
 """Settings from the environment or `.env`. Only the composition roots (API, worker, reconciler, CLI) load them."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import Code, SetupError
 from shared.urls import (
+    DatabaseUrl,
+    HttpUrl,
     Location,
     Network,
+    Origins,
     Proxies,
+    RedisUrl,
     UrlPrefix,
-    checked,
     networks,
+    split,
     with_psycopg2,
     with_verified_certificate,
 )
@@ -25,7 +28,6 @@ MIB = 1024 * 1024
 # Each of these can also be read from a file whose path is in NAME_FILE.
 SECRETS = ("database_url", "database_password", "redis_url", "aws_secret_access_key")
 DEFAULT_PASSWORD = "tsad"  # noqa: S105 - from the compose file
-_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?")
 NO_SERVERS = (
     "{} is not set. Set DATABASE_URL and REDIS_URL, use docker compose, "
     "or run `tsad up` (in a checkout, `python3 run up`), which starts its own PostgreSQL and Redis-compatible server."
@@ -39,7 +41,9 @@ class Settings(BaseSettings):
         env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True, frozen=True
     )
 
-    database_url: str = Field("", repr=False, description="PostgreSQL URL: postgresql://user:password@host:port/name")
+    database_url: DatabaseUrl = Field(
+        "", repr=False, description="PostgreSQL URL: postgresql://user:password@host:port/name"
+    )
     database_host: str = Field(
         "", description="PostgreSQL host, used with the next four settings if DATABASE_URL is empty"
     )
@@ -59,7 +63,7 @@ class Settings(BaseSettings):
     database_statement_timeout_s: float = Field(
         15, gt=0, description="Seconds before PostgreSQL aborts a statement or an idle transaction"
     )
-    redis_url: str = Field(
+    redis_url: RedisUrl = Field(
         "", repr=False, description="URL of Redis 6.2 or newer, or Valkey: redis://:password@host:port/0"
     )
 
@@ -172,8 +176,10 @@ class Settings(BaseSettings):
         "127.0.0.0/8,::1",
         description="Addresses and networks of proxies whose X-Forwarded-Prefix is used, comma-separated",
     )
-    cors_origins: str = Field("", description="Other origins whose pages may call the API: https://name,https://name")
-    flower_url: str = Field("", description="Flower URL that the pages link to; if empty, they have no link")
+    cors_origins: Origins = Field(
+        "", description="Other origins whose pages may call the API: https://name,https://name"
+    )
+    flower_url: HttpUrl = Field("", description="Flower URL that the pages link to; if empty, they have no link")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Minimum level to log; DEBUG includes every request that a route answers"
     )
@@ -206,33 +212,6 @@ class Settings(BaseSettings):
         except SetupError as error:
             raise SystemExit(error.detail) from None
         return settings
-
-    @field_validator("database_url")
-    @classmethod
-    def check_database_url(cls, url: str) -> str:
-        """Raise `ValueError` unless this is a PostgreSQL URL."""
-        return checked(url, "postgresql", "postgres", "postgresql+psycopg2")
-
-    @field_validator("redis_url")
-    @classmethod
-    def check_redis_url(cls, url: str) -> str:
-        """Raise `ValueError` unless this is a Redis URL."""
-        return checked(url, "redis", "rediss")
-
-    @field_validator("cors_origins")
-    @classmethod
-    def check_cors_origins(cls, origins: str) -> str:
-        """Raise `ValueError` for anything a browser would not send as an origin, such as a wildcard."""
-        for origin in _split(origins):
-            if not _ORIGIN.fullmatch(origin):
-                raise ValueError("must list origins, such as https://grafana.example.com,http://localhost:3000")
-        return origins
-
-    @field_validator("flower_url")
-    @classmethod
-    def check_flower_url(cls, url: str) -> str:
-        """Raise `ValueError` unless this is an HTTP URL, since the pages link to it."""
-        return checked(url, "http", "https")
 
     @model_validator(mode="after")
     def check(self) -> Self:
@@ -279,12 +258,12 @@ class Settings(BaseSettings):
     @property
     def hosts(self) -> tuple[str, ...]:
         """The host names in ALLOWED_HOSTS, in lower case."""
-        return _split(self.allowed_hosts.lower())
+        return split(self.allowed_hosts.lower())
 
     @property
     def origins(self) -> tuple[str, ...]:
         """The origins in CORS_ORIGINS."""
-        return _split(self.cors_origins)
+        return split(self.cors_origins)
 
     @property
     def proxies(self) -> tuple[Network, ...]:
@@ -306,7 +285,3 @@ def _from_files() -> dict[str, Any]:
         return {name: Path(path).read_text(encoding="utf-8").strip() for name, path in files.items()}
     except (OSError, UnicodeDecodeError) as error:
         raise SetupError(Code.CONFIGURATION, f"A secret file cannot be read: {error}") from None
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())

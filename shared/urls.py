@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,100}){1,8}/?")
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?")
 _DOTS = re.compile(r"/\.{1,2}(/|$)")
 
 Network = IPv4Network | IPv6Network
@@ -42,11 +43,6 @@ def _checked_networks(addresses: str) -> str:
     return addresses
 
 
-Location = Annotated[Path | str, BeforeValidator(folder_or_bucket)]
-UrlPrefix = Annotated[str, AfterValidator(url_prefix)]
-Proxies = Annotated[str, AfterValidator(_checked_networks)]
-
-
 def checked(url: str, *schemes: str) -> str:
     """Return the URL; raise `ValueError`, without the URL's password, if it is invalid or has another scheme."""
     if url:
@@ -60,6 +56,40 @@ def checked(url: str, *schemes: str) -> str:
                 "has an invalid port or an unescaped password: write / : @ ? # as %2F %3A %40 %3F %23"
             ) from None
     return url
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Return the parts of a comma-separated list."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _checked_origins(origins: str) -> str:
+    """Raise `ValueError` for anything a browser would not send as an origin, such as a wildcard."""
+    for origin in split(origins):
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError("must list origins, such as https://grafana.example.com,http://localhost:3000")
+    return origins
+
+
+def _of_database(url: str) -> str:
+    return checked(url, "postgresql", "postgres", "postgresql+psycopg2")
+
+
+def _of_redis(url: str) -> str:
+    return checked(url, "redis", "rediss")
+
+
+def _of_page(url: str) -> str:
+    return checked(url, "http", "https")
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_of_database)]
+RedisUrl = Annotated[str, AfterValidator(_of_redis)]
+HttpUrl = Annotated[str, AfterValidator(_of_page)]
+Origins = Annotated[str, AfterValidator(_checked_origins)]
+Location = Annotated[Path | str, BeforeValidator(folder_or_bucket)]
+UrlPrefix = Annotated[str, AfterValidator(url_prefix)]
+Proxies = Annotated[str, AfterValidator(_checked_networks)]
 
 
 def with_psycopg2(url: str) -> str:
