@@ -22,6 +22,7 @@ from api.routes import (
     points,
     predictions,
     series,
+    simulations,
     spans,
     versions,
     watches,
@@ -35,7 +36,8 @@ from shared.tracing import start as start_tracing
 
 DESCRIPTION = "Learns what is normal for many time series and flags every point that deviates."
 _ROUTES = (
-    predictions, fits, points, watches, alerts, spans, jobs, series, versions, health, pages, login, plots, assets,
+    predictions, fits, points, watches, alerts, spans, simulations, jobs, series, versions, health, pages, login, plots,
+    assets,
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from shared.domain.watching.growing import next_fit_at
+from shared.domain.watching.growing import next_fit_at, postponed
 from shared.domain.watching.watches import Watch
 from shared.errors import BusyError, Code, TsadError, UnavailableError
 from shared.fitting.accepting import Acceptor, accept_one
@@ -19,8 +19,6 @@ logger = logging.getLogger(__name__)
 OWNER = "-scheduler"  # no API key has this id, so clients cannot use these idempotency keys
 FITS_AT_A_TIME = 50
 SHARE_OF_QUEUE = 0.5  # the rest is for the fits of people
-GROWN = 0.95  # of the window: the stream needs no more growing fits
-AGAIN_AFTER = 0.25  # more points, if a stream cannot be fitted yet
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,10 @@ class Scheduler:
         except TsadError as error:
             if error.code != Code.IDEMPOTENCY_KEY_REUSED:  # that one is the job of this slot
                 logger.info("%s cannot be fitted yet: %s", fit.series_id, error.detail)
-                self._settle(fit, int(fit.points * (1 + AGAIN_AFTER)) + 1)
+                self._settle(fit, postponed(fit.points))
                 return False
             points, span_s = fit.points, 0
-        grown = span_s >= GROWN * watch.window_s
-        self._settle(fit, None if grown else next_fit_at(fit.series_id, points))
+        self._settle(fit, next_fit_at(fit.series_id, points, span_s, watch.window_s))
         self.metrics.automatic_fits.inc(not is_requested)
         return not is_requested
 

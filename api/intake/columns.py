@@ -12,7 +12,7 @@ from api.schemas.requests import PushBody
 from api.schemas.times import RULE, timestamp_of
 from shared.domain.series import LAST_TIMESTAMP, Flags, Timestamps, Values
 from shared.domain.watching.sentences import time_of
-from shared.errors import MAX_FLAWS, Code, InputError
+from shared.errors import MAX_FLAWS, Code, Flaw, InputError
 from shared.settings import Settings
 from shared.watching.planning import Push
 from shared.wording import counted
@@ -54,6 +54,16 @@ def checked_body(series_id: str, body: PushBody, settings: Settings, now: float)
     """Check the columns of a body; raise `InputError` if they are not columns of equal length."""
     timestamps, values, flaws = _columns(body, settings.max_push_points)
     return checked(series_id, timestamps, values, settings, now, flaws)
+
+
+def read_all(series_id: str, body: PushBody, max_points: int) -> Push:
+    """Read columns of at most `max_points` points of any time; raise an `InputError` that names the invalid points."""
+    timestamps, values, flaws = _columns(body, max_points)
+    if flaws:
+        sentence = f"{counted(len(flaws), 'point is', 'points are')} invalid: {flaws[0].field}[{flaws[0].place}] "
+        named = [Flaw((flaw.field, flaw.place), flaw.msg) for flaw in flaws[:MAX_FLAWS]]
+        raise InputError(flaws[0].code, f"{sentence}{flaws[0].msg}.", flaws=named)
+    return _sorted(series_id, timestamps, values)[0]
 
 
 def checked(
@@ -148,5 +158,5 @@ def _check_lengths(times: Sequence[Any], numbers: Sequence[Any], max_points: int
     if not times:
         raise InputError(Code.TOO_FEW_POINTS, "The request has no points: send at least one.")
     if len(times) > max_points:
-        sentence = f"{len(times):,} points exceed the limit of {max_points:,} (MAX_PUSH_POINTS)."
-        raise InputError(Code.TOO_MANY_POINTS, f"{sentence} Send them in several requests.")
+        sentence = f"{len(times):,} points exceed the limit of {max_points:,}."
+        raise InputError(Code.TOO_MANY_POINTS, f"{sentence} Send fewer, or several requests.")

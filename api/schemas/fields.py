@@ -98,6 +98,9 @@ FIELDS: dict[str, str] = {
     "acknowledged_by": "Id of the key that acknowledged it",
     "changed_at": "When the alert changed last",
     "spans": "The marked spans",
+    "fits": "The automatic fits, oldest first",
+    "notices": "Changes of alerts, oldest first",
+    "notices_per_week": "Notices divided by the weeks between the first and the last point",
     "span_id": "Id of the span",
     "note": "A note for people",
     # jobs

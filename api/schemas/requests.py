@@ -77,6 +77,17 @@ class PointLine(Body):
     values: msgspec.Raw = field(default_factory=msgspec.Raw)
 
 
+class SimulateBody(Body, kw_only=True):
+    """What to simulate: points, or the stored points of a series, and a watch."""
+
+    series_id: str | UnsetType = UNSET
+    timestamps: msgspec.Raw = field(default_factory=msgspec.Raw)
+    values: msgspec.Raw = field(default_factory=msgspec.Raw)
+    from_: int | str | UnsetType = field(name="from", default=UNSET)
+    to: int | str | UnsetType = UNSET
+    watch: dict[str, Any] = {}
+
+
 class PredictBody(Body):
     """One point to score; the timestamp may be a string of digits. A null value or a null in `context` is missing."""
 

@@ -6,8 +6,9 @@ import msgspec
 from msgspec import Struct
 
 from api.schemas.jobs import Moment, one_of
+from api.schemas.points import StreamVerdicts
 from api.schemas.requests import Body
-from shared.domain.watching.alerts import AlertStatus, Anomaly, Kind
+from shared.domain.watching.alerts import Alert, AlertStatus, Anomaly, Kind, Notice
 from shared.domain.watching.sentences import of_alert
 from shared.domain.watching.watches import Watch
 from shared.store.alerts import StoredAlert
@@ -183,3 +184,62 @@ class AlertPage(Struct):
 
     alerts: list[AlertAnswer]
     next_cursor: str | None
+
+
+class SimulatedFitAnswer(Struct):
+    """An automatic fit, which judges from the next point on."""
+
+    model_version: str
+    timestamp: int
+    points: int
+
+
+class SimulatedNotice(Struct):
+    """A change of an alert that people would be notified of."""
+
+    alert_id: str
+    step: int
+    type: Annotated[str, one_of(*Notice)]
+
+
+class SimulatedAlert(Struct):
+    """An alert that would have opened, as it was in the end."""
+
+    alert_id: str
+    status: Annotated[str, one_of(*AlertStatus)]
+    sentence: str
+    began_at: int
+    opened_at: int
+    last_anomaly_at: int
+    ended_at: int | None
+    peak: PeakAnswer | None
+    points: int
+    version: str | None
+
+    @classmethod
+    def of(cls, alert: Alert, subject: str) -> "SimulatedAlert":
+        """Convert an alert of `subject`, the id of a series."""
+        return cls(
+            alert_id=alert.id,
+            status=alert.status,
+            sentence=of_alert(alert, subject),
+            began_at=alert.started_at,
+            opened_at=alert.opened_at,
+            last_anomaly_at=alert.last_anomaly_at,
+            ended_at=alert.ended_at,
+            peak=None if alert.peak is None else PeakAnswer.of(alert.peak),
+            points=alert.points,
+            version=None if alert.version is None else str(alert.version),
+        )
+
+
+class SimulationAnswer(Struct):
+    """What a watch would have done with points. Nothing is stored."""
+
+    points: int
+    fits: list[SimulatedFitAnswer]
+    alerts: list[SimulatedAlert]
+    notices: list[SimulatedNotice]
+    notices_per_week: float
+    values: list[float | None]
+    verdicts: StreamVerdicts

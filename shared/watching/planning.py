@@ -75,14 +75,17 @@ def plan_of(
 
 def _fit_is_due(stream: Stream, watch: Watch | None, new_points: int, settings: Settings) -> bool:
     """Whether new points make an automatic fit due, which the scheduler then asks for."""
-    if watch is None or watch.paused or stream.fit_is_due or stream.fit_at_points is None:
+    if watch is None or watch.paused or stream.fit_is_due:
         return False
-    at_points = stream.fit_at_points
-    if at_points == 0:  # never fitted automatically
-        if stream.latest is not None:
-            return False
-        at_points = first_fit_points(watch, stream.series_id, settings)
-    return stream.points + new_points >= at_points
+    at_points = fit_points(stream, watch, settings)
+    return at_points is not None and stream.points + new_points >= at_points
+
+
+def fit_points(stream: Stream, watch: Watch, settings: Settings) -> int | None:
+    """Return the number of points that makes the next automatic fit of a stream due; None: no fit becomes due."""
+    if stream.fit_at_points != 0:
+        return stream.fit_at_points
+    return first_fit_points(watch, stream.series_id, settings) if stream.latest is None else None  # never fitted so far
 
 
 def first_fit_points(watch: Watch, series_id: str, settings: Settings) -> int:

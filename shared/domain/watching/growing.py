@@ -4,6 +4,8 @@ import hashlib
 
 FIRST_POINTS = 32
 GROWTH = 4
+GROWN = 0.95  # of the window
+AGAIN_AFTER = 0.25  # more points
 JITTER = 0.25  # spreads the fits of streams that began together
 
 
@@ -12,9 +14,17 @@ def first_fit_at(series_id: str, min_points: int) -> int:
     return jittered(series_id, max(FIRST_POINTS, min_points))
 
 
-def next_fit_at(series_id: str, points: int) -> int:
-    """Return the number of points that makes the fit after one with `points` points due."""
-    return jittered(series_id, GROWTH * points)
+def next_fit_at(series_id: str, points: int, span_s: float, window_s: float) -> int | None:
+    """Return the number of points that makes the next fit due, after one with `points` points over `span_s` seconds.
+
+    None: they fill the window, so the stream has grown.
+    """
+    return None if span_s >= GROWN * window_s else jittered(series_id, GROWTH * points)
+
+
+def postponed(points: int) -> int:
+    """Return the number of points that makes a fit due again if a stream with `points` points cannot be fitted yet."""
+    return int(points * (1 + AGAIN_AFTER)) + 1
 
 
 def jittered(series_id: str, points: int) -> int:

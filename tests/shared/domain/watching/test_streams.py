@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.watching import durations
 from shared.domain.watching.alerts import Alert, AlertStatus, Anomaly, Kind
-from shared.domain.watching.growing import first_fit_at, next_fit_at
+from shared.domain.watching.growing import first_fit_at, next_fit_at, postponed
 from shared.domain.watching.sentences import StreamState, of_alert, status_of
 from shared.domain.watching.silence import folded, threshold_s
 from shared.domain.watching.watches import Watch
@@ -40,7 +40,11 @@ def test_automatic_fits_grow_fourfold_at_a_time_that_depends_on_the_id() -> None
     assert min(firsts) == 32
     assert 38 <= max(firsts) <= 40
     assert first_fit_at("s1", 500) >= 500
-    assert 4 * 32 <= next_fit_at("s1", 32) <= 5 * 32
+    grown = next_fit_at("s1", 32, span_s=100, window_s=1_000)
+    assert grown is not None
+    assert 4 * 32 <= grown <= 5 * 32
+    assert next_fit_at("s1", 32, span_s=960, window_s=1_000) is None
+    assert postponed(100) == 126
 
 
 @pytest.mark.parametrize("text", ["90s", "30m", "2h", "7d", "90m"])

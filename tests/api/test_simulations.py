@@ -1,0 +1,88 @@
+"""Simulations do what a stream does: the same fits, verdicts and alerts."""
+
+import time
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.api.test_pushes import push
+from worker import training as trainings
+
+NOW = int(time.time()) // 60 * 60
+
+
+def history(points: int = 400, seed: int = 3) -> tuple[list[int], list[float | None]]:
+    rng = np.random.default_rng(seed)
+    values: list[float | None] = (10 + np.sin(np.arange(points) / 8) + rng.normal(0, 0.1, points)).tolist()
+    for place in (*range(250, 256), 300, 301):
+        values[place] = 20.0
+    values[320] = None
+    return [NOW - 60 * ago for ago in range(points)][::-1], values
+
+
+WATCH: dict[str, Any] = {"detector": "ar", "window": "10d", "notify_within": "30d"}
+
+
+def simulate(api: httpx.Client, **body: Any) -> dict[str, Any]:
+    answer = api.post("/simulate", json=body)
+    assert answer.status_code == 200, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+def test_a_stream_does_what_the_simulation_says(
+    api: httpx.Client, series_id: str, training: trainings.Training
+) -> None:
+    timestamps, values = history()
+    simulated = simulate(api, series_id=series_id, timestamps=timestamps, values=values, watch=WATCH)
+    assert len(simulated["fits"]) == 2
+    assert len(simulated["alerts"]) >= 1
+    assert api.put(f"/watches/{series_id}", json={"prefix": series_id, **WATCH}).status_code == 200
+    ends = [timestamps.index(fit["timestamp"]) + 1 for fit in simulated["fits"]] + [len(timestamps)]
+    start = 0
+    for number, end in enumerate(ends):
+        for begin in range(start, end, 37):
+            part = slice(begin, min(begin + 37, end))
+            push(api, series_id, {"timestamps": timestamps[part], "values": values[part]})
+        start = end
+        if number < 2:
+            body = {"stored": "10d", "detector": "ar"}
+            trainings.run(training, api.post(f"/fit/{series_id}", json=body).json()["job_id"])
+    stored = api.get(f"/series/{series_id}/points").json()
+    for name in ("score", "expected"):
+        actual, expected = (np.array(column, dtype=float) for column in (stored[name], simulated["verdicts"][name]))
+        np.testing.assert_allclose(actual, expected, rtol=1e-9)
+    assert stored["model_version"] == simulated["verdicts"]["model_version"]
+    alerts = api.get("/alerts", params={"series_id": series_id}).json()["alerts"][::-1]
+    names = ("status", "began_at", "opened_at", "last_anomaly_at", "ended_at", "points", "sentence")
+    assert [[alert[name] for name in names] for alert in alerts] == [
+        [alert[name] for name in names] for alert in simulated["alerts"]
+    ]
+    assert simulate(api, series_id=series_id, watch=WATCH)["alerts"] == simulated["alerts"]
+
+
+def test_a_series_that_cannot_be_fitted_gets_no_verdicts(api: httpx.Client) -> None:
+    simulated = simulate(api, timestamps=list(range(0, 6_000, 60)), values=[1.0] * 100)
+    assert (simulated["fits"], simulated["alerts"], simulated["points"]) == ([], [], 100)
+    assert simulated["verdicts"]["score"] == [None] * 100
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "invalid_request"),
+        ({"timestamps": [1, 2], "values": [1]}, "lengths_differ"),
+        ({"timestamps": [1, "x"], "values": [1, 2]}, "invalid_timestamp"),
+        ({"timestamps": [1], "values": [1], "from": 2}, "too_few_points"),
+        ({"timestamps": [1], "values": [1], "from": "soon"}, "invalid_request"),
+        ({"timestamps": [1], "values": [1], "watch": {"open": 1}}, "invalid_watch"),
+        ({"timestamps": [1] * 20_001, "values": [1] * 20_001}, "too_many_points"),
+        ({"series_id": "a-series-without-points"}, "stream_not_found"),
+    ],
+)
+def test_what_cannot_be_simulated_gets_a_problem(api: httpx.Client, body: dict[str, Any], code: str) -> None:
+    answer = api.post("/simulate", json=body)
+    assert answer.status_code in (404, 422)
+    assert answer.json()["code"] == code
