@@ -1,4 +1,7 @@
-"""`python3 run fuzz`: send generated requests and mutated bodies to a live stack; exit with 1 on a wrong response."""
+"""`python3 run fuzz`: read changed files, and send generated requests and mutated bodies to a live stack.
+
+Exits with 1 if a file is misread, a response is wrong, or anything ends in a traceback.
+"""
 
 import argparse
 import shutil
@@ -14,7 +17,7 @@ import httpx
 from shared.embedded import Embedded
 from shared.store.engine import Sessions, make_engine
 from shared.store.schema import migrate
-from tests.fuzz import conformance, mutated
+from tests.fuzz import conformance, files, mutated
 from tests.fuzz.report import Row, show
 from tests.fuzz.streams import EndingStreams
 from tests.keys import key_maker
@@ -27,23 +30,32 @@ EXAMPLES = 25
 
 
 def main() -> int:
-    """Run both kinds of requests and print the table."""
+    """Run all parts and print the table."""
     parser = argparse.ArgumentParser(prog="python3 run fuzz", description=__doc__)
     parser.add_argument(
         "--seed", type=int, default=1, help="seed of the random bodies; the same seed sends the same ones"
     )
     parser.add_argument("--bodies", type=int, default=2000, help="mutated bodies per route")
     parser.add_argument("--examples", type=int, default=EXAMPLES, help="generated requests per operation")
+    parser.add_argument("--files", type=int, default=5000, help="changed files to read")
+    parser.add_argument("--only-files", action="store_true", help="start no servers and send no requests")
     arguments = parser.parse_args()
     began = time.monotonic()
-    with running_api() as (api, token):
-        rows: list[Row] = [*conformance.measure(str(api.base_url), token, arguments.seed, arguments.examples)]
-        prepare(api)
-        rows += mutated.measure(api, SERIES, arguments.seed, arguments.bodies)
+    rows: list[Row] = [*files.measure(arguments.seed, arguments.files)]
+    rows += [] if arguments.only_files else measure_requests(arguments)
     show(rows)
     wrong = sum(len(row.wrong) for row in rows)
     print(f"seed {arguments.seed}: {wrong} wrong, {time.monotonic() - began:.0f} s")  # noqa: T201
     return 1 if wrong else 0
+
+
+def measure_requests(arguments: argparse.Namespace) -> list[Row]:
+    """Send generated requests and mutated bodies."""
+    with running_api() as (api, token):
+        rows = [*conformance.measure(str(api.base_url), token, arguments.seed, arguments.examples)]
+        prepare(api)
+        rows += mutated.measure(api, SERIES, arguments.seed, arguments.bodies)
+    return rows
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Columns of written dates, and pairs of date and time columns, as seconds since 1970."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.cli.files.choices import Choices
+from api.cli.files.date_problems import ORDER_NAMES, ambiguous, unreadable
 from api.cli.files.layouts import MONTHS, Layout, clock_of, day_of, is_time_of_day, layout_of
 from api.cli.files.table import Column, Table, invalid, quoted
 from api.cli.files.zones import to_utc
 from shared.domain.series import Timestamps
-from shared.errors import InputError
 
 ABSENT = np.iinfo(np.int64).min  # the time of a row whose time cell is empty
-_ORDER_NAMES = {"YMD": "year, month, day", "DMY": "day, month, year", "MDY": "month, day, year"}
-_FORMATS = {"YMD": "%Y{0}%m{0}%d", "DMY": "%d{0}%m{0}%Y", "MDY": "%m{0}%d{0}%Y"}
 
 
 Layouts = dict[str, Layout]  # by shape
@@ -77,22 +75,48 @@ def parse_dates(table: Table, column: Column, choices: Choices) -> Times:
         for shape in column.first_of
         if shape not in column.missing and (layout := layout_of(shape)) is not None
     }
-    orders = set(_FORMATS).intersection(*(layout.orders for layout in layouts.values()))
+    _refuse_mixed(table, column, layouts)
+    orders = set(ORDER_NAMES).intersection(*(layout.orders for layout in layouts.values()))
     fitting: dict[str, tuple[NDArray[np.int64], Zones]] = {}
-    failure: tuple[int, str] = (-1, "")
+    unreadable_in: dict[str, list[int]] = {}
     for order in sorted(orders):
         zones = Zones()
         try:
             fitting[order] = _seconds(column, layouts, order, zones), zones
         except _UnreadableError:
-            failure = max(failure, (_first_unreadable(column, layouts, order), order))
+            unreadable_in[order] = _unreadable_in(column, layouts, order)
     if not fitting:
-        raise unreadable(table, column, max(failure[0], 0))
+        raise unreadable(table, column, max(places[0] for places in unreadable_in.values()))
     (order, (seconds, zones)), *others = fitting.items()
+    if lone := [places[0] for places in unreadable_in.values() if len(places) == 1]:
+        _refuse_lone_witness(table, column, lone[0], seconds)
     for other, (other_seconds, _) in others:
         if len(differing := np.flatnonzero(seconds != other_seconds)):
-            raise _ambiguous(table, column, int(differing[0]), order, other)
+            raise ambiguous(table, column, int(differing[0]), order, other)
     return zoned(table, column, seconds, zones, choices, _label(order, column))
+
+
+def _refuse_lone_witness(table: Table, column: Column, index: int, seconds: NDArray[np.int64]) -> None:
+    """Raise `InputError` if only one cell tells day and month apart, and times are uneven: it may be a typo."""
+    if len(np.unique(np.diff(seconds[seconds != ABSENT]))) > 1:
+        raise invalid(
+            f"{quoted(column.cells[index])} ({table.place(column, index)}) is the only cell that tells day and month "
+            "apart, and the times are uneven. State the format with --time-format."
+        )
+
+
+def _refuse_mixed(table: Table, column: Column, layouts: Layouts) -> None:
+    """Raise `InputError` if dates are written in different ways: each would decide how to read the others."""
+    firsts: dict[str, int] = {}
+    for shape, layout in layouts.items():
+        firsts.setdefault(layout.kind, column.first_of[shape])
+    if len(firsts) > 1:
+        first, second = list(firsts.values())[:2]
+        raise invalid(
+            f"Column {column} has dates in different formats: {quoted(column.cells[first])} (row "
+            f"{table.rows[first]:,}) and {quoted(column.cells[second])} (row {table.rows[second]:,}). "
+            "Write all dates in one format."
+        )
 
 
 def parse_pair(table: Table, day: Column, clock: Column, choices: Choices) -> Times:
@@ -162,34 +186,39 @@ class Zones:
         return clock[0]
 
 
-def _seconds(column: Column, layouts: Layouts, order: str, zones: Zones) -> NDArray[np.int64]:
-    days, clocks = _Memo(lambda text: day_of(text, order)), _Memo(zones.parse)
+def _parts(column: Column, layouts: Layouts) -> Iterator[tuple[str, str] | None]:
+    """Yield the texts of date and time of day of each cell; None for a missing one."""
     slices = {
         shape: (layout.day[0], layout.day[1] if len(layout.day) > 1 else None, layout.clock)
         for shape, layout in layouts.items()
     }
-
-    def parsed() -> Iterable[int]:
-        for cell, shape in zip(column.cells, column.shapes, strict=True):
-            if shape not in slices:
-                yield ABSENT
-                continue
-            day, year, clock = slices[shape]
-            text = cell[day] if year is None else f"{cell[day]} {cell[year]}"
-            yield 86_400 * days[text] + clocks[cell[clock]]
-
-    return np.fromiter(parsed(), dtype=np.int64, count=len(column.cells))
+    for cell, shape in zip(column.cells, column.shapes, strict=True):
+        if shape not in slices:
+            yield None
+            continue
+        day, year, clock = slices[shape]
+        yield cell[day] if year is None else f"{cell[day]} {cell[year]}", cell[clock]
 
 
-def _first_unreadable(column: Column, layouts: Layouts, order: str) -> int:
-    for index, (cell, shape) in enumerate(zip(column.cells, column.shapes, strict=True)):
-        if shape in layouts:
-            one = Column(column.name, [cell], column.number)
-            try:
-                _seconds(one, layouts, order, Zones())
-            except _UnreadableError:
-                return index
-    return 0
+def _seconds(column: Column, layouts: Layouts, order: str, zones: Zones) -> NDArray[np.int64]:
+    days, clocks = _Memo(lambda text: day_of(text, order)), _Memo(zones.parse)
+    seconds = (ABSENT if part is None else 86_400 * days[part[0]] + clocks[part[1]] for part in _parts(column, layouts))
+    return np.fromiter(seconds, dtype=np.int64, count=len(column.cells))
+
+
+def _unreadable_in(column: Column, layouts: Layouts, order: str) -> list[int]:
+    """Return the indices of the first two cells that cannot be read in this order."""
+    days, clocks = _Memo(lambda text: day_of(text, order)), _Memo(Zones().parse)
+    found = []
+    for index, part in enumerate(_parts(column, layouts)):
+        try:
+            if part is not None:
+                _ = days[part[0]] + clocks[part[1]]
+        except _UnreadableError:
+            found.append(index)
+            if len(found) == 2:
+                break
+    return found
 
 
 def zoned(
@@ -213,47 +242,7 @@ def zoned(
 def _label(order: str, column: Column) -> str:
     layout = layout_of(next(shape for shape in column.first_of if shape not in column.missing))
     is_plain = layout is not None and layout.orders == frozenset(("YMD",))
-    return "dates" if is_plain else f"dates ({_ORDER_NAMES[order]})"
-
-
-def _ambiguous(table: Table, column: Column, index: int, order: str, other: str) -> InputError:
-    cell = column.cells[index]
-    separator = re.search(r"\d([-/. ])", cell)
-    formats = [_FORMATS[name].format(separator[1] if separator else "-") for name in (order, other)]
-    if not re.search(r"\d{4}", cell):
-        formats = [text.replace("%Y", "%y") for text in formats]
-    return invalid(
-        f"{quoted(cell)} ({table.place(column, index)}) can be read as {_ORDER_NAMES[order]} or as "
-        f"{_ORDER_NAMES[other]}, and so can every other cell of the column. "
-        f"State the format: --time-format '{_with_clock(formats[0], cell)}' or '{_with_clock(formats[1], cell)}'."
-    )
-
-
-def _with_clock(date_format: str, cell: str) -> str:
-    clock = re.search(r"[T ,]+(\d\d?:\d\d)(:\d\d)?([.]\d+)?( ?[APap][Mm])?", cell)
-    if not clock:
-        return date_format
-    half = " %p" if clock[4] and clock[4].startswith(" ") else "%p" if clock[4] else ""
-    hour = "%I:%M" if clock[4] else "%H:%M"
-    joint = cell[clock.start() : clock.start(1)]
-    return f"{date_format}{joint}{hour}{':%S' if clock[2] else ''}{'.%f' if clock[3] else ''}{half}"
-
-
-def unreadable(table: Table, column: Column, index: int) -> InputError:
-    """Return the error for a cell that is not a time."""
-    cell = column.cells[index]
-    advice = "Write dates such as 2026-01-31T12:00:00Z, or state the format with --time-format."
-    if not column.cells[index]:
-        return invalid(f"There is no time in {table.place(column, index)}, although the row has other cells.")
-    if re.fullmatch(r"(?:\w+ )?\w{3,9}\.? +\d\d? \d\d?:\d\d(?::\d\d)?", cell) or re.fullmatch(
-        r"\d\d?[-/.]\d\d?\.? \d\d?:\d\d(:\d\d)?", cell
-    ):
-        advice = "It has no year: write complete dates."
-    elif is_time_of_day(re.sub("[1-9]", "0", cell)):
-        advice = "It is a time of day without a date: add a column with the date."
-    elif re.search(r"[ T]24:00", cell):
-        advice = "Hours are 00 to 23: write 00:00 of the next day."
-    return invalid(f"{quoted(cell)} ({table.place(column, index)}) is not a time that tsad can read. {advice}")
+    return "dates" if is_plain else f"dates ({ORDER_NAMES[order]})"
 
 
 def _in_english(cell: str, format_: str) -> str:

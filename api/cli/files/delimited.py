@@ -102,7 +102,7 @@ class _Sheet:
         )  # only a header is left
 
     def _is_data(self, record: Record) -> bool:
-        if len(record) != self.width:
+        if len(record) != self.width or _is_header_of_pandas(record):
             return False
         found = [kind_of(cell) for cell in record]
         if "date" in self.kinds:
@@ -163,7 +163,7 @@ class _Sheet:
             re.fullmatch(r"\s*\d{1,4}\s*", cell) for cell, kind in zip(record, found, strict=True) if kind == "number"
         )
         others = [cell for cell, kind in zip(record, found, strict=True) if kind != "number"]
-        return small and bool(others) and (any(map(names.is_time, others)) or not any(others))
+        return small and (any(map(names.is_time, others)) or _is_header_of_pandas(record))
 
     def _has_units(self, record: Record) -> bool:
         if len(record) != self.width:
@@ -242,6 +242,12 @@ class _Sheet:
 
 
 DECIMAL_COMMA = "If numbers have a decimal comma, separate the cells by semicolons or quote the numbers. "
+
+
+def _is_header_of_pandas(record: Record) -> bool:
+    """Check for an index without a name and columns that are numbered from 0."""
+    numbers = [cell for cell in record if cell.isdigit()]
+    return bool(numbers) and "" in record and numbers == [str(index) for index in range(len(numbers))]
 
 
 def _is_known(cell: str) -> bool:

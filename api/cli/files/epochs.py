@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.cli.files.choices import Choices, Unit
-from api.cli.files.dates import ABSENT, Times, Zones, zoned
-from api.cli.files.layouts import day_of
+from api.cli.files.compact import looks_compact, parse_compact
+from api.cli.files.dates import ABSENT, Times
 from api.cli.files.table import Column, Table, invalid, quoted
 
 PER_SECOND = {Unit.S: 1, Unit.MS: 1_000, Unit.US: 1_000_000, Unit.NS: 1_000_000_000}
@@ -21,6 +21,8 @@ PER_SECOND = {Unit.S: 1, Unit.MS: 1_000, Unit.US: 1_000_000, Unit.NS: 1_000_000_
 SMALLEST = {Unit.NS: 1e17, Unit.US: 1e14, Unit.MS: 1e11, Unit.S: 0.0}
 Y1990, Y2100 = 631_152_000, 4_102_444_800
 _NUMBER = re.compile(r"[-+]?0*(?:\.0*)?(?:[eE][-+]?0{1,3})?")
+_MMDD = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+_YYMMDD = rf"\d\d{_MMDD}(?:(?:[01]\d|2[0-3])[0-5]\d)?"
 EXCEL = "excel"  # value of --time-format
 _EXCEL_1970 = 25_569
 
@@ -49,23 +51,29 @@ IMPOSTORS = (
     Impostor(1.2e17, 1.5e17, "Windows file times", "Export dates, or use --unit ns for nanoseconds since 1970."),
     Impostor(6.2e17, 6.7e17, ".NET ticks", "Export dates, or use --unit ns for nanoseconds since 1970."),
 )
-_COMPACT = {8: "YYYYMMDD", 12: "YYYYMMDDhhmm", 14: "YYYYMMDDhhmmss"}
 
 
 def looks_like_epochs(column: Column) -> bool:
     """Check whether all cells are Unix times of the years 1990 to 2100 in one unit, or compact dates."""
     if not is_numeric(column):
         return False
-    if _compact(column) is not None:
+    if looks_compact(column):
         return True
-    if float(column.cells[0] or "nan") < Y1990:
+    present = _present(column)
+    if not Y1990 <= float(present[0]) <= Y2100 * PER_SECOND[Unit.NS]:
         return False
-    numbers = np.array([float(cell) for cell in _present(column)])
+    numbers = np.array([float(cell) for cell in present])
     units = {_unit_of(number) for number in (numbers.min(), numbers.max())}
     if len(units) > 1:
         return False
     factor = PER_SECOND[units.pop()]
     return bool(numbers.min() >= Y1990 * factor and numbers.max() <= Y2100 * factor)
+
+
+def is_increasing(column: Column) -> bool:
+    """Check whether the numbers of a column only grow or only shrink."""
+    steps = np.diff(np.array([float(cell) for cell in _present(column)]))
+    return bool((steps > 0).all() or (steps < 0).all())
 
 
 def is_numeric(column: Column) -> bool:
@@ -78,11 +86,8 @@ def is_numeric(column: Column) -> bool:
 def parse_epochs(table: Table, column: Column, choices: Choices) -> Times:
     """Parse numeric times; raise `InputError` if they are not clearly Unix time or compact dates."""
     if choices.unit is None:
-        if compact := _compact(column):
-            seconds, label = compact
-            zones = Zones()
-            zones.add(aware=False)
-            return zoned(table, column, seconds, zones, choices, f"dates ({label})")
+        if looks_compact(column):
+            return parse_compact(table, column, choices)
         _refuse_other_digits(column)
     _refuse_lost_digits(table, column, choices.unit)
     numbers = list(map(_whole, _present(column)))
@@ -93,6 +98,12 @@ def parse_epochs(table: Table, column: Column, choices: Choices) -> Times:
     present = _is_present(column)
     seconds = np.full(len(column.cells), ABSENT)
     seconds[present] = [number // factor for number in numbers]
+    if choices.unit is None and max(numbers) > Y2100 * factor:
+        index = int(seconds.argmax())
+        raise invalid(
+            f"{quoted(column.cells[index])} ({table.place(column, index)}) would be after 2100 as Unix time in {unit}. "
+            f"State the unit with --unit, or the format with --time-format."
+        )
     return Times(seconds, f"Unix time in {'µs' if unit is Unit.US else unit}")
 
 
@@ -128,27 +139,6 @@ def _is_present(column: Column) -> NDArray[np.bool_]:
     return np.array([shape not in column.missing for shape in column.shapes])
 
 
-def _compact(column: Column) -> tuple[NDArray[np.int64], str] | None:
-    """Parse dates without separators; None if any cell is not such a date of the years 1900 to 2100."""
-    shapes = {shape for shape in column.first_of if shape not in column.missing}
-    if len(shapes) != 1 or not (shape := shapes.pop()).isdigit() or len(shape) not in _COMPACT:
-        return None
-    days: dict[str, int | None] = {}
-    seconds = np.full(len(column.cells), ABSENT)
-    for index, cell in enumerate(column.cells):
-        if column.shapes[index] != shape:
-            continue
-        text = cell[:8]
-        if text not in days:
-            days[text] = day_of(text, "YMD") if "1900" <= text[:4] <= "2100" else None
-        clock = cell[8:].ljust(6, "0")
-        hour, minute, second = int(clock[:2]), int(clock[2:4]), int(clock[4:])
-        if (day := days[text]) is None or hour > 23 or minute > 59 or second > 59:
-            return None
-        seconds[index] = 86_400 * day + 3_600 * hour + 60 * minute + second
-    return seconds, _COMPACT[len(shape)]
-
-
 def _unit_of(number: float) -> Unit:
     return next((unit for unit, smallest in SMALLEST.items() if abs(number) >= smallest), Unit.S)
 
@@ -180,14 +170,14 @@ def _refuse_other_digits(column: Column) -> None:
             raise invalid(
                 f"{quoted(first)} (column {column}) looks like {impostor.name}, not like Unix time. {impostor.advice}"
             )
-    if _all_digits_are(column, r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])") and (
-        high > time.time()
-    ):
+    if _all_digits_are(column, rf"(?:19|20)\d\d{_MMDD}(?:[01]\d|2[0-3])") and (high > time.time()):
         raise invalid(
             f"{quoted(first)} (column {column}) can be a date written as YYYYMMDDhh, or Unix time in the future. "
             "Use --time-format %Y%m%d%H or --unit s."
         )
-    if len(numbers) > 1 and _all_digits_are(column, r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4})?"):
+    if len(numbers) > 1 and _all_digits_are(
+        column, r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:(?:[01]\d|2[0-3])[0-5]\d)?"
+    ):
         advice = "Use --time-format %y%m%d, or --unit s for seconds since 1970."
         raise invalid(f"{quoted(first)} (column {column}) can be a date written as YYMMDD. {advice}")
 
@@ -204,8 +194,8 @@ def _refuse_lost_digits(table: Table, column: Column, unit: Unit | None) -> None
             continue
         mantissa, exponent = re.split("[eE]", cell)
         decimals = len(mantissa.partition(".")[2])
-        resolution = 10.0 ** (int(exponent) - decimals)
-        if resolution > PER_SECOND[unit or _unit_of(float(cell))]:
+        digits_of_unit = len(str(PER_SECOND[unit or _unit_of(float(cell))])) - 1
+        if int(exponent) - decimals > digits_of_unit:
             raise invalid(
                 f"{quoted(cell)} ({table.place(column, index)}) has lost the digits of the seconds, as spreadsheets "
                 "round long numbers. Export the column as text or with all digits."

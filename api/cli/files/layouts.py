@@ -64,7 +64,7 @@ class Layout:
     clock: slice
     orders: frozenset[str]  # of YMD, DMY, MDY
     has_clock: bool
-    name: str = ""  # for a layout with one order
+    kind: str  # how the date is written; a column has one kind
 
 
 _ONE_ORDER = frozenset(("YMD",))
@@ -79,7 +79,7 @@ def layout_of(shape: str) -> Layout | None:
     if match := _UNIX_DATE.fullmatch(lower):
         end = match.end("zone") if match["zone"] else match.end("clock")
         day = (slice(*match.span("day")), slice(*match.span("year")))
-        return Layout(day, slice(match.start("clock"), end), _ONE_ORDER, has_clock=True)
+        return Layout(day, slice(match.start("clock"), end), _ONE_ORDER, has_clock=True, kind="unix")
     match = _CELL.fullmatch(lower)
     if not match or (match["lone"] and match["clock"]):
         return None
@@ -89,7 +89,9 @@ def layout_of(shape: str) -> Layout | None:
     if not match["clock"]:
         clock = slice(*match.span("lone")) if match["lone"] else slice(0, 0)
     orders = _orders(match["numbers"], match["s2"]) if kind == "numbers" else _ONE_ORDER
-    return Layout((slice(start, end),), clock, orders, has_clock=bool(match["clock"]))
+    separator = match["s1"] or match["s2"] or ""
+    year = "year of two digits" if re.search("0000", match[kind]) is None else ""
+    return Layout((slice(start, end),), clock, orders, bool(match["clock"]), f"{kind} {separator} {year}")
 
 
 def _orders(text: str, separator: str) -> frozenset[str]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from api.cli.files import names
 from api.cli.files.choices import NOTHING_STATED, Choices
 from api.cli.files.delimited import parse_delimited
+from api.cli.files.delimiters import delimiter_of
 from api.cli.files.epochs import looks_like_epochs
 from api.cli.files.forms import parse_json
 from api.cli.files.preparing import prepare
-from api.cli.files.reading import delimiter_of
 from api.cli.files.roles import assign
 from api.cli.files.table import Column, Table, invalid
 from api.cli.files.time_columns import parse_times

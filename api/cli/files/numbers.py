@@ -127,6 +127,7 @@ def _numbers_of(column: Column) -> Numbers:
     if None in decimals and len(decimals) > 1 and _has_leading_zero(column):
         decimals.remove(None)
     used = _separators(shapes.values())
+    decimals = [sign for sign in decimals if sign is None or _is_corroborated(list(shapes.values()), sign)]
     readings = tuple(Reading(sign, next(iter(used - {sign}), None), next(iter(units))) for sign in decimals)
     return Numbers(readings, bad, share, "" if readings else "mixes decimal and thousands separators")
 
@@ -149,6 +150,17 @@ def _fits(shape: Shape, decimal: str | None) -> bool:
         return False
     groups = re.sub(r"[.,' ]", "_", whole)
     return "_" not in groups or bool(_GROUPS.fullmatch(groups))
+
+
+def _is_corroborated(shapes: list[Shape], decimal: str) -> bool:
+    """Check that decimal signs and thousands separators do not come from different cells only.
+
+    In 50.658 and 26,0 the point may be the decimal sign of another program; 1.234,5 or 1.234.567 would settle it.
+    """
+    others = _separators(shapes) - {decimal}
+    if not others & {".", ","}:
+        return True
+    return any(sum(mark in ".,' " for mark in shape.body) > 1 for shape in shapes)
 
 
 def _has_leading_zero(column: Column) -> bool:

@@ -7,8 +7,8 @@ from api.cli.files.choices import Choices
 from api.cli.files.table import invalid
 from shared.wording import counted
 
-DELIMITERS = (",", ";", "\t", "|", " ")
-_COMMENT = re.compile(r"^[ \t]*(?:#|//).*$", re.MULTILINE)
+# Excel writes errors such as #N/A into cells.
+_COMMENT = re.compile(r"^[ \t]*(?:#(?!(?:REF|DIV/0|VALUE|NUM|NULL|N/A|NAME\?)[!;,\t|]?)|//).*$", re.MULTILINE)
 _LINE_PROTOCOL = re.compile(r'[^\s,=]+(?:,[^\s,=]+=[^\s,=]+)* [^\s=,]+=(?:[-\d.]+i?|"[^"]*"|\w+)[^\n]*(?: \d{10,19})?')
 _EXPOSITION = re.compile(r"[a-zA-Z_:][\w:]*\{[^}]*\} [-+\d.eEnaNif]+(?: \d+)?")
 

@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 from api.cli.files.choices import NOTHING_STATED, Choices
 from api.cli.files.content import PARQUET, decode, load, name_of
 from api.cli.files.delimited import parse_delimited
+from api.cli.files.delimiters import delimiter_of
 from api.cli.files.forms import parse_json
 from api.cli.files.parquet import parse_parquet
 from api.cli.files.points import Points, clean
-from api.cli.files.preparing import DELIMITERS, Text, prepare
+from api.cli.files.preparing import Text, prepare
 from api.cli.files.roles import Roles, assign
 from api.cli.files.table import Table, invalid
-from shared.errors import InputError
 
-SAMPLE_CHARACTERS = 100_000
 MAX_NAMED = 12
 
 
@@ -98,45 +97,3 @@ def _delimited(text: Text, choices: Choices) -> Table:
     table = parse_delimited(text, delimiter)
     table.notes[:0] = text.notes
     return table
-
-
-def delimiter_of(text: Text, choices: Choices) -> str | None:
-    """Return the only delimiter that gives points; the most likely one if none does, to report what is wrong."""
-    sample, ends = text.body, text.ends_with_newline
-    if len(sample) > SAMPLE_CHARACTERS:
-        end = sample.rfind("\n", 0, SAMPLE_CHARACTERS) + 1
-        sample, ends = sample[: end or None], True
-    found: dict[str, tuple[Table, Roles]] = {}
-    problems: set[str] = set()
-    may_separate = [mark for mark in DELIMITERS if mark in sample]
-    if choices.decimal == "," and '"' not in sample and "," in may_separate:
-        may_separate.remove(",")
-    for delimiter in may_separate:
-        if delimiter == " " and found:
-            continue  # dates contain spaces
-        part = Text(sample, text.name, delimiter, text.comments, ends_with_newline=ends, has_commas=delimiter == ",")
-        try:
-            table = parse_delimited(part, delimiter)
-            found[delimiter] = table, assign(table, choices)
-        except InputError:
-            problems.add(delimiter)
-    if len(found) > 1:
-        _refuse_different_readings(text, found)
-    if found:
-        return next(iter(found))
-    lines = [line for line in sample.split("\n") if line.strip()]
-    common = [mark for mark in ";\t|," if mark in may_separate and sum(mark in line for line in lines) > len(lines) / 2]
-    if " " in problems and not common and all(" " in line.strip() for line in lines):
-        return " "
-    return common[0] if common else None
-
-
-def _refuse_different_readings(text: Text, found: dict[str, tuple[Table, Roles]]) -> None:
-    (first, (_, roles)), *others = found.items()
-    for other, (_, other_roles) in others:
-        times = [None if one.times is None else one.times.seconds for one in (roles, other_roles)]
-        is_same = np.array_equal(roles.values, other_roles.values, equal_nan=True) and np.array_equal(*times)  # type: ignore[arg-type]
-        if not is_same:
-            raise invalid(
-                f"{text.name} can be read with {first!r} and with {other!r} between the cells. Choose with --delimiter."
-            )

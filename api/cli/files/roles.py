@@ -1,5 +1,6 @@
 """Which columns of a table are time, value and series: the only possible choice, or an error with the candidates."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -67,9 +68,10 @@ def _refuse_several_series(columns: Iterable[Column], times: Times | None) -> No
         may_tell_apart = not names.is_remark(column.name) and (names.is_series(column.name) or repeats)
         if may_tell_apart or _has_doubled(times):
             examples = ", ".join(map(quoted, distinct[:3])) + (", …" if len(distinct) > 3 else "")
+            name = shlex.quote(column.name or str(column.number))
             raise invalid(
                 f"Column {column} has {len(distinct):,} different values ({examples}), so the file may hold several "
-                f"series. Fit each with --series-column {column.name or column.number}, or name both --time and "
+                f"series. Fit each with --series-column {name}, or name both --time and "
                 "--value to ignore this column."
             )
 

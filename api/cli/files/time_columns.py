@@ -6,6 +6,7 @@ import numpy as np
 
 from api.cli.files import names
 from api.cli.files.choices import Choices
+from api.cli.files.date_problems import unreadable
 from api.cli.files.dates import (
     Times,
     has_clock,
@@ -14,10 +15,10 @@ from api.cli.files.dates import (
     parse_dates,
     parse_format,
     parse_pair,
-    unreadable,
 )
-from api.cli.files.epochs import EXCEL, is_numeric, looks_like_epochs, parse_epochs, parse_excel
+from api.cli.files.epochs import EXCEL, is_increasing, is_numeric, looks_like_epochs, parse_epochs, parse_excel
 from api.cli.files.layouts import layout_of
+from api.cli.files.numbers import numbers_of
 from api.cli.files.table import Column, Table, column_named, invalid, listed, quoted
 from shared.errors import InputError
 
@@ -38,17 +39,12 @@ def find_times(table: Table, columns: Sequence[Column], choices: Choices) -> tup
     named = [column for column in candidates if names.is_time(column.name) and column not in dates]
     numeric = [column for column in candidates if column not in dates and looks_like_epochs(column)]
     if not dates:
-        named = named or _hinted(numeric)
+        named = named or numeric
     if dates or named:
         return _chosen(table, dates, named, numeric, choices)
     if choices.time_format or choices.unit:
         raise invalid(f"Which column has the times? Name it with --time. Columns: {table.names()}.")
     return None, []
-
-
-def _hinted(numeric: list[Column]) -> list[Column]:
-    """Return the columns with a word for time in their name, else all columns of possible Unix times."""
-    return [column for column in numeric if names.hints_at_time(column.name)] or numeric
 
 
 def _pair(candidates: Iterable[Column]) -> tuple[Column, Column] | None:
@@ -69,6 +65,7 @@ def _chosen(
         rivals += [column for column in numeric if column not in rivals and names.hints_at_time(column.name)]
     else:
         rivals = named
+    rivals += _clocks_beside(table, rivals, numeric)
     if len(rivals) > 1 and (influx := [column for column in rivals if column.name == "_time"]):
         rivals = influx
     parsed = [parse_times(table, column, choices) for column in rivals]
@@ -76,6 +73,17 @@ def _chosen(
         if not np.array_equal(parsed[0].seconds, other.seconds):
             raise invalid(f"Several columns can be the time: {listed(rivals)}. Choose one with --time.")
     return parsed[0], rivals
+
+
+def _clocks_beside(table: Table, rivals: list[Column], numeric: list[Column]) -> list[Column]:
+    """Return other columns of increasing Unix times, if there is still a column of numbers for the value."""
+    others = [
+        column
+        for column in numeric
+        if column not in rivals and not names.is_value(column.name) and is_increasing(column)
+    ]
+    rest = [column for column in table.columns if column not in (*rivals, *others) and numbers_of(column).readings]
+    return others if rest else []
 
 
 def parse_times(table: Table, column: Column, choices: Choices) -> Times:
