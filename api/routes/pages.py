@@ -14,7 +14,7 @@ from api.dependencies import CallerOf, Cursor, SeriesId, ServicesOf, answer
 from api.openapi import page_route
 from api.pages import render
 from api.pages.timeline import timeline
-from api.routes.cursors import job_cursor, place_of, series_before, split_page, version_limit
+from api.routes.cursors import job_cursor, place_of, split_page, version_limit
 from api.routes.finding import JobId, check_exists, find_job
 from api.services import Services
 from shared.domain import detectors
@@ -26,16 +26,18 @@ from shared.errors import Code, NotFoundError
 from shared.store import admissions, jobs, streams, versions
 from shared.store import series as series_store
 from shared.store.jobs import JobFilter, Place
+from shared.store.series import Order
 from shared.telemetry import Kind, Latency
 
 router = APIRouter(tags=["pages"])
 
-SERIES_PER_PAGE, JOBS_PER_PAGE, VERSIONS_PER_PAGE = 30, 50, 10
+SERIES_PER_PAGE, JOBS_PER_PAGE, VERSIONS_PER_PAGE = 100, 100, 10
+MAX_PAGE = 1_000_000
+_PART_OF_ID = re.compile(r"[A-Za-z0-9._-]{0,128}")
 JOBS_OF_SERIES = 10  # on the pages of a job and of a series
 RUNNING_SHOWN, FAILED_SHOWN = 8, 5
-MAX_COUNTED = 10_000  # open jobs: an exact count beyond this is not worth the time
+MAX_COUNTED = 10_000  # jobs: an exact count beyond this is not worth the time
 
-_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
 _TITLES = {Kind.INFERENCE: "Prediction", Kind.TRAINING: "Fit"}
 
 
@@ -44,16 +46,23 @@ def start(
     request: Request,
     services: ServicesOf,
     caller: CallerOf,
-    prefix: Annotated[str, Query(max_length=200, description="Only series with this id prefix")] = "",
-    cursor: Cursor = None,
+    contains: Annotated[str, Query(max_length=200, description="Only series whose id contains this")] = "",
+    sort: Annotated[Order, Query(description="Order of the series")] = Order.ID,
+    page: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Number of the page")] = 1,
 ) -> Response:
     """Show the start page: series with their latest versions, running and failed jobs, latencies."""
-    prefix = prefix.strip()
-    after = series_before(cursor)
+    contains = contains.strip()
+    is_possible = bool(_PART_OF_ID.fullmatch(contains))
+    trained = services.series_trained.read(caller.series_prefix)
+    offset = SERIES_PER_PAGE * (page - 1)
     with services.sessions.begin() as session:
+        if contains and is_possible:
+            matching = series_store.count_matching(session, contains, caller.series_prefix)
+        else:
+            matching = trained if is_possible else 0
         summaries = (
-            series_store.page(session, prefix, after, SERIES_PER_PAGE + 1, caller.series_prefix)
-            if _PREFIX.fullmatch(prefix)
+            series_store.listing(session, contains, sort, offset, SERIES_PER_PAGE, caller.series_prefix)
+            if is_possible
             else []
         )
         open_jobs = admissions.admission(session, MAX_COUNTED).open_jobs
@@ -63,17 +72,21 @@ def start(
         failed = jobs.page(
             session, JobFilter(status=Status.FAILED, visible_prefix=caller.series_prefix), None, FAILED_SHOWN
         )
-    page, last = split_page(summaries, SERIES_PER_PAGE)
+    shown = offset + len(summaries)
     return render(
         request,
         "start.html",
         now=datetime.now(UTC),
         url=request.base_url,
-        prefix=prefix,
-        cursor=cursor,
-        series=page,
-        more=last.series_id if last else None,
-        trained=services.series_trained.read(caller.series_prefix),
+        contains=contains,
+        sort=sort,
+        page=page,
+        query=urlencode({"contains": contains, "sort": sort} if contains else {"sort": sort}),
+        series=summaries,
+        first=offset + 1,
+        last=shown,
+        matching=max(matching, shown),  # counted up to some seconds ago
+        trained=trained,
         open_jobs=open_jobs,
         max_counted=MAX_COUNTED,
         latencies=_latencies(services),
@@ -97,13 +110,15 @@ def jobs_page(
     )
     with services.sessions.begin() as session:
         rows = jobs.page(session, selection, place_of(cursor or None), JOBS_PER_PAGE + 1)
+        counts = jobs.counts(session, selection, MAX_COUNTED)
     page, last = split_page(rows, JOBS_PER_PAGE)
     filters = {"status": selection.status, "series_id": selection.series_id}
     return render(
         request,
         "jobs.html",
         now=datetime.now(UTC),
-        statuses=list(Status),
+        counts=counts,
+        max_counted=MAX_COUNTED,
         status=selection.status or "",
         series_id=selection.series_id or "",
         query=urlencode({name: value for name, value in filters.items() if value}),

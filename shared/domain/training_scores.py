@@ -7,7 +7,6 @@ largest score of each block of points, so that no event disappears.
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 from shared.domain.archives import unpacked
 from shared.domain.detectors.contract import Fitted, Scores
 from shared.domain.series import Series, Values
+from shared.domain.thinning import extremes
 from shared.errors import Code, DamagedError
 
 MAX_SCORES = 100_000
-SPARKLINE_POINTS = 60
+SPARKLINE_POINTS = 80
 BLOCK = 50_000  # points scored between two checks for a cancellation
 
 
@@ -115,11 +115,12 @@ def anomaly_share(score: Values) -> float:
 
 
 def sparkline(values: Values) -> list[float]:
-    """Return at most `SPARKLINE_POINTS` values: of each slice, the value farthest from the median of the series."""
-    edges = np.linspace(0, len(values), min(len(values), SPARKLINE_POINTS) + 1).astype(int)
-    median = np.median(values)
-    slices = [values[start:end] for start, end in pairwise(edges)]
-    return [float(part[np.abs(part - median).argmax()]) for part in slices]
+    """Return at most `SPARKLINE_POINTS` values in order: the smallest and the largest of each slice.
+
+    So the line is an envelope: a daily wave in months of data fills its range instead of becoming a flat line.
+    """
+    envelope: list[float] = values[extremes(values, SPARKLINE_POINTS)].tolist()
+    return envelope
 
 
 def _narrowed(score: Values) -> NDArray[np.float32]:

@@ -128,6 +128,19 @@ def page(session: Session, job_filter: JobFilter, older_than: Place | None, limi
     return [(_job(row), Place(row.created_at, row.seq)) for row in rows]
 
 
+def counts(session: Session, job_filter: JobFilter, at_most: int) -> dict[Status, int]:
+    """Count the jobs of each status, up to `at_most`; the status of the filter does not matter."""
+    parameters = {"series_id": job_filter.series_id, "visible_prefix": job_filter.visible_prefix or None}
+    conditions = [_CONDITIONS[name] for name, value in parameters.items() if value is not None]
+    statement = text(
+        "SELECT status, (SELECT count(*) FROM (SELECT 1 FROM fit_jobs j WHERE "
+        + " AND ".join(["j.status = s.status", *conditions])
+        + " LIMIT :at_most) AS counted) AS jobs FROM unnest(CAST(:statuses AS text[])) AS s (status)"
+    )
+    rows = session.execute(statement, parameters | {"at_most": at_most, "statuses": list(Status)})
+    return {Status(row.status): row.jobs for row in rows}
+
+
 def revisions(session: Session, job_ids: Collection[str]) -> dict[str, Revision]:
     """Return the revisions of the existing jobs, by id."""
     rows = session.execute(_REVISIONS, {"job_ids": list(job_ids)})

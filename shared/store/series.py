@@ -5,6 +5,7 @@ of them.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -14,6 +15,16 @@ from shared.store import alerts, streams
 from shared.store.engine import Session
 from shared.store.latest import latest_rows
 from shared.store.locks import lock_series
+
+
+class Order(StrEnum):
+    """Order of a list of series: by id, or with the newest, longest or most flagged first."""
+
+    ID = "id"
+    FITTED = "fitted"
+    POINTS = "points"
+    FLAGGED = "flagged"
+
 
 _SUMMARY = f"""
 SELECT s.series_id, v.version AS latest_version, s.pinned_version,
@@ -29,6 +40,28 @@ _BOTH_PREFIXES = """
 """
 _PAGE = text(f"{_SUMMARY} WHERE s.series_id > :after AND {_BOTH_PREFIXES} ORDER BY s.series_id LIMIT :limit")
 _COUNT_LISTED = text(f"SELECT count(*) FROM {latest_rows()} WHERE {_BOTH_PREFIXES}")
+_MATCHING = """
+ WHERE strpos(lower(s.series_id), :contains) > 0
+   AND s.series_id >= :visible_prefix AND s.series_id < :visible_prefix || '~'
+"""
+# By id, only the ids of a page need their latest versions; by anything else, all do.
+_LISTED_BY_ID = text(f"""{_SUMMARY}
+ WHERE s.series_id = ANY (ARRAY(
+   SELECT s.series_id FROM series s {_MATCHING}
+      AND EXISTS (SELECT 1 FROM versions v WHERE v.series_id = s.series_id)
+    ORDER BY s.series_id LIMIT :limit OFFSET :offset))
+ ORDER BY s.series_id
+""")
+_LISTED = {
+    Order.FITTED: text(f"{_SUMMARY} {_MATCHING} ORDER BY v.created_at DESC, s.series_id LIMIT :limit OFFSET :offset"),
+    Order.POINTS: text(f"{_SUMMARY} {_MATCHING} ORDER BY v.points DESC, s.series_id LIMIT :limit OFFSET :offset"),
+    Order.FLAGGED: text(
+        f"{_SUMMARY} {_MATCHING} ORDER BY v.anomaly_share DESC, s.series_id LIMIT :limit OFFSET :offset"
+    ),
+}
+_COUNT_MATCHING = text(f"""
+SELECT count(*) FROM series s {_MATCHING} AND EXISTS (SELECT 1 FROM versions v WHERE v.series_id = s.series_id)
+""")
 _COUNT = text("""
 SELECT count(*) FROM series s
  WHERE s.series_id >= :visible_prefix AND s.series_id < :visible_prefix || '~'
@@ -105,6 +138,21 @@ def without_version(series_id: str) -> SeriesSummary:
 def count_listed(session: Session, prefix: str, visible_prefix: str) -> int:
     """Count the series on all pages of these prefixes."""
     return int(session.execute(_COUNT_LISTED, {"prefix": prefix, "visible_prefix": visible_prefix}).scalar_one())
+
+
+def listing(
+    session: Session, contains: str, order: Order, offset: int, limit: int, visible_prefix: str = ""
+) -> list[SeriesSummary]:
+    """Return series that have versions and whose ids contain this text in any case, from the row `offset` on."""
+    parameters = {"contains": contains.lower(), "offset": offset, "limit": limit, "visible_prefix": visible_prefix}
+    rows = session.execute(_LISTED.get(order, _LISTED_BY_ID), parameters)
+    return [_summary(row) for row in rows]
+
+
+def count_matching(session: Session, contains: str, visible_prefix: str = "") -> int:
+    """Count the series that `listing` would return."""
+    parameters = {"contains": contains.lower(), "visible_prefix": visible_prefix}
+    return int(session.execute(_COUNT_MATCHING, parameters).scalar_one())
 
 
 def count(session: Session, visible_prefix: str = "") -> int:

@@ -17,6 +17,7 @@ from shared.settings import Settings
 from tests.docs import answers
 from tests.docs.markdown import ROOT, Block, blocks
 from tests.processes import running, separate_settings, serving, wait_for_worker
+from tests.waiting import until
 
 RECIPE = ROOT / "docs/how-to/generate-a-client.md"
 # In this order; the others change nothing, or need an open or a failed job.
@@ -36,6 +37,7 @@ def service(settings: Settings, server_url: str, tmp_path_factory: pytest.TempPa
         running(own, folder, "worker") as worker,
     ):
         wait_for_worker(worker)
+        until(lambda: client.get("/readyz").json()["status"] == "ready")
         yield client
 
 
@@ -91,7 +93,8 @@ def test_every_example_is_a_request_that_works_or_its_response(service: httpx.Cl
         if (example := described.get("example")) is not None:
             compared.append(operation_id)
             text = example if isinstance(example, str) else json.dumps(example)
-            compare(text, answer.text if isinstance(example, str) else json.dumps(answer.json()))
+            response = answer.text if isinstance(example, str) else json.dumps(answer.json())
+            compare(text, re.sub(r"(?m)^id: \d+$", "id: 3", response))  # the number of changes varies
         if operation_id in ("fit", "fit_many", "refit"):
             job_id = answer.json()["job_id"]
             service.get(f"/jobs/{job_id}", params={"wait": 30})

@@ -35,36 +35,48 @@ def test_a_series_is_shown_with_its_latest_version_sparkline_and_anomaly_share(
     api: httpx.Client, series_id: str, fitted: Callable[..., str]
 ) -> None:
     fitted(series_id, ramp(60, values=[*ramp(59)["values"], 90.0]))
-    page = api.get("/", params={"prefix": series_id}).text
+    page = api.get("/", params={"contains": series_id[3:].upper()}).text
     (row,) = re.findall(r"<tr>\s*<th scope=\"row\">.*?</tr>", page, re.DOTALL)
-    assert f">{series_id}</a>" in row
+    assert f'ui/series/{series_id}">{series_id.replace("-", "-<wbr>")}</a>' in row
     assert re.search(r'<polyline points="0,\d+ ', row)
     assert "1.7 %" in row
     assert ">60<" in row
     assert "baseline" in row
 
 
-def test_pages_of_series_are_ordered_by_id(
-    api: httpx.Client, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [("id", [0, 1, 2, 3, 4]), ("fitted", [4, 3, 2, 1, 0]), ("points", [4, 3, 2, 1, 0]), ("flagged", [2, 4, 0, 1, 3])],
+)
+def test_series_are_listed_in_each_order_page_by_page(
+    api: httpx.Client,
+    series_id: str,
+    fitted: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    sort: str,
+    order: list[int],
 ) -> None:
     monkeypatch.setattr(pages, "SERIES_PER_PAGE", 2)
     series_ids = [f"{series_id}-{place}" for place in range(5)]
-    for name in series_ids:
-        fitted(name)
-    listed, link = [], f"./?prefix={series_id}"
+    for place, name in enumerate(series_ids):
+        spikes = {2: 2, 4: 1}.get(place, 0)
+        fitted(name, ramp(100 + place, values=[*ramp(100 + place - spikes)["values"], *[90.0] * spikes]))
+    listed, counts, link = [], [], f"./?contains={series_id}&sort={sort}"
     while link:
         page = api.get(urljoin("/", link)).text
-        listed += re.findall(r'ui/series/([^"]+)">\1</a></th>', page)
-        next_page = re.search(r'href="([^"]+)">Next page', page)
+        listed += re.findall(r'<th scope="row"><a class="id" href="./ui/series/([^"]+)">', page)
+        counts += re.findall(r"(\d).(\d) of (\d)<", page)
+        next_page = re.search(r'rel="next" href="([^"]+)"', page)
         link = next_page[1].replace("&amp;", "&") if next_page else ""
-    assert listed == series_ids
+    assert listed == [series_ids[place] for place in order]
+    assert counts == [("1", "2", "5"), ("3", "4", "5"), ("5", "5", "5")]
 
 
-@pytest.mark.parametrize("prefix", [HOSTILE, "\x00", "nobody-has-this", "é"])
-def test_a_search_without_results_says_so_and_escapes_its_text(api: httpx.Client, prefix: str) -> None:
-    answer = api.get("/", params={"prefix": prefix})
+@pytest.mark.parametrize("text", [HOSTILE, "\x00", "nobody-has-this", "é"])
+def test_a_search_without_results_says_so_and_escapes_its_text(api: httpx.Client, text: str) -> None:
+    answer = api.get("/", params={"contains": text})
     assert answer.status_code == 200
-    assert "No series id begins with" in answer.text
+    assert "No series id contains" in answer.text
     assert "<script>alert" not in answer.text
 
 
@@ -199,7 +211,7 @@ def test_every_link_of_a_page_is_relative_and_works(
     job_id = failed(api, sessions, series_id)
     addresses = set()
     query = f"series_id={series_id}"
-    for path in (f"/?prefix={series_id}", f"/ui/jobs?{query}", f"/ui/jobs/{job_id}", f"/ui/series/{series_id}"):
+    for path in (f"/?contains={series_id}", f"/ui/jobs?{query}", f"/ui/jobs/{job_id}", f"/ui/series/{series_id}"):
         for address in re.findall(r'(?:src|href|action)="([^"]+)"', api.get(path).text):
             assert address.startswith(("./", "../", "#")), (path, address)
             addresses.add(urljoin(path, address.replace("&amp;", "&")))

@@ -13,7 +13,7 @@ from tests.points import ramp
 
 PAGES = {
     "start": "/",
-    "search without results": "/?prefix=nobody-",
+    "search without results": "/?contains=nobody-",
     "jobs": "/ui/jobs",
     "job": "/ui/jobs/{job_id}",
     "series": "/ui/series/{series_id}",

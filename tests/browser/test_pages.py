@@ -1,5 +1,6 @@
 """The pages, as a person uses them."""
 
+import re
 from collections.abc import Callable
 
 import httpx
@@ -55,7 +56,12 @@ def test_a_new_installation_offers_a_sample_to_fit(browser: Browser, settings: S
         page.goto("/")
         expect(page.get_by_text("Nothing has been fitted yet")).to_be_visible()
         expect(page.locator("pre")).to_contain_text(f"{client.base_url}/fit/boiler")
+        page.locator("#drop input").set_input_files(
+            {"name": "a b.csv", "mimeType": "text/csv", "buffer": b"1,2\n1,3\n"}
+        )
+        expect(page.get_by_role("alert")).to_have_text("Duplicate timestamp 1. Keep one value per timestamp.")
         page.get_by_role("button", name="Fit the sample").click()
+        page.wait_for_url("**/ui/jobs/*")  # no worker runs, so there is no chart yet
         expect(page.get_by_role("heading", level=1)).to_have_text("Fit of seattle-wind")
         assert client.get("/jobs?series_id=seattle-wind").json()["jobs"]
         context.close()
@@ -83,7 +89,7 @@ def test_a_finished_job_leaves_the_list_of_running_jobs_and_the_url_keeps_the_fi
     open_live(page, "/ui/jobs")
     page.get_by_role("searchbox").fill(series_id)
     page.get_by_role("button", name="Filter").click()
-    page.get_by_role("link", name="Running", exact=True).click()
+    page.get_by_role("link", name=re.compile("^Running")).click()
     expect(page.get_by_text(f"No running jobs of {series_id}")).to_be_visible()
     assert f"/ui/jobs?status=running&series_id={series_id}" in page.url
     job_id = api.post(f"/fit/{series_id}", json=long_fit()).json()["job_id"]
@@ -140,8 +146,8 @@ def test_a_page_reconnects_after_its_stream_is_refused(page: Page, watch: Watch,
 
 
 def test_a_new_series_appears_on_the_start_page_without_a_reload(page: Page, api: httpx.Client, series_id: str) -> None:
-    open_live(page, f"/?prefix={series_id}")
-    expect(page.get_by_text("No series id begins with")).to_be_visible()
+    open_live(page, f"/?contains={series_id}")
+    expect(page.get_by_text("No series id contains")).to_be_visible()
     api.post(f"/fit/{series_id}", json=ramp())
     expect(page.get_by_role("link", name=series_id, exact=True)).to_be_visible()
 
@@ -223,8 +229,8 @@ def test_markup_in_ids_and_errors_stays_text(
         open_live(page, path)
         expect(page.get_by_text(HOSTILE).first).to_be_visible()
         assert "taken" not in page.title()
-    page.goto("/?prefix=" + "%3Cscript%3Edocument.title%3D'taken'%3C/script%3E")
-    expect(page.get_by_text("No series id begins with <script>")).to_be_visible()
+    page.goto("/?contains=" + "%3Cscript%3Edocument.title%3D'taken'%3C/script%3E")
+    expect(page.get_by_text("No series id contains <script>")).to_be_visible()
     page.goto("/ui/series/%3Cscript%3Edocument.title='taken'%3C%2Fscript%3E")
     assert "taken" not in page.title()
 
@@ -258,3 +264,26 @@ def test_the_theme_follows_the_system_until_the_user_chooses_one(page: Page, the
     page.get_by_role("button", name="Dark theme").click()
     page.emulate_media(color_scheme="dark" if other == "dark" else "light")
     expect(root).to_have_attribute("data-theme", other)
+
+
+def test_every_series_whose_newest_job_failed_is_retried_at_once(
+    page: Page, api: httpx.Client, sessions: Sessions, series_id: str, fitted: Callable[..., str]
+) -> None:
+    names = [f"{series_id}-{place}" for place in range(3)]
+    for name in names:
+        failed(api, sessions, name)
+    fitted(names[2])
+    page.goto("/ui/jobs?status=failed")
+    page.get_by_role("button", name="Retry all failed").click()
+    expect(page.locator("#retried")).to_have_text(re.compile(r"Retried: \d+\. Skipped, with a newer job .*"))
+    newest = [api.get(f"/jobs?series_id={name}").json()["jobs"][0] for name in names]
+    assert [job["retry_of"] is not None for job in newest] == [True, True, False]
+
+
+def test_the_page_says_since_when_the_server_is_unreachable(page: Page, watch: Watch, settings: Settings) -> None:
+    watch.expected += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING"]
+    with serving(settings) as client:
+        watch.origin = str(client.base_url)
+        page.goto(f"{client.base_url}/ui/jobs")
+        expect(page.locator("#live")).to_have_text("Live")
+    expect(page.locator("#live")).to_have_text(re.compile(r"Server unreachable since \d\d:\d\d, retrying"))

@@ -3,7 +3,6 @@
 //   data-follow                       then open the page of the accepted job
 //   data-then                         then open this page; with neither, refresh the current page
 //   data-opens, data-version          the dialog that asks for confirmation, and the version it concerns
-//   data-sample                       the sample to fit
 import { ROOT, call } from "./api.js";
 import { refresh } from "./live.js";
 
@@ -35,12 +34,6 @@ async function callApi({ dataset }) {
   else await refresh();
 }
 
-async function fitSample({ dataset }) {
-  const body = await call("GET", `ui/samples/${dataset.sample}`);
-  const job = await call("POST", `fit/${dataset.sample}`, { ...body, detector: "auto" });
-  go(`ui/jobs/${job.job_id}`);
-}
-
 function open({ opens, version }) {
   const dialog = document.getElementById(opens);
   for (const text of dialog.querySelectorAll("[data-version-text]")) text.textContent = version;
@@ -57,7 +50,6 @@ document.addEventListener("click", ({ target }) => {
   const button = target.closest("button");
   if (!button) return;
   if (button.dataset.call) act(button, () => callApi(button));
-  else if (button.dataset.sample) act(button, () => fitSample(button));
   else if (button.dataset.opens) open(button.dataset);
   else if ("closes" in button.dataset) button.closest("dialog").close();
 });

@@ -4,12 +4,14 @@ import { ROOT } from "./api.js";
 
 const MIN_GAP_MS = 1000;
 const MAX_RETRY_MS = 30_000;
+const OFFLINE_AFTER_MS = 5000; // a restart of the server takes less
 const CLOCK_SKEW_MS = 5000; // tolerated between server and database
 
 const state = document.getElementById("live");
 const served = new WeakMap(); // HTML of each part, as the server rendered it
 let source = null;
 let retryMs = 1000;
+let offline = null; // timer that says so after a while
 let stale = false; // the stream may have missed changes
 let refreshing = false; // also during the pause after a refresh, which limits the load on a busy installation
 let refreshNeeded = false;
@@ -95,14 +97,20 @@ function connect() {
     retryMs = 1000;
     state.textContent = "Live";
     state.classList.add("on");
+    clearTimeout(offline);
+    offline = null;
     if (stale) refreshSoon();
     stale = false;
   });
   stream.addEventListener("job", (event) => show(JSON.parse(event.data)));
   stream.addEventListener("error", () => {
     stale = true;
-    state.textContent = "Reconnecting";
     state.classList.remove("on");
+    if (offline === null) {
+      state.textContent = "Reconnecting";
+      const since = new Date().toTimeString().slice(0, 5);
+      offline = setTimeout(() => (state.textContent = `Server unreachable since ${since}, retrying`), OFFLINE_AFTER_MS);
+    }
     if (stream.readyState !== EventSource.CLOSED) return; // the browser reconnects automatically
     setTimeout(() => stream === source && connect(), retryMs);
     retryMs = Math.min(2 * retryMs, MAX_RETRY_MS);
