@@ -76,8 +76,11 @@ def test_an_expected_error_prints_a_sentence_and_exits_with_code_2(
 ) -> None:
     monkeypatch.chdir(home)
     monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("TSAD_HOME", str(home / "none"))
     assert command(monkeypatch, "migrate") == 2
-    assert capsys.readouterr().err.startswith("DATABASE_URL is not set.")
+    advice = capsys.readouterr().err
+    assert advice.startswith("DATABASE_URL is not set, and ")
+    assert "choose a home with --home" in advice
 
 
 def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,5 +92,6 @@ def test_an_interrupted_command_exits_with_code_130(monkeypatch: pytest.MonkeyPa
     def interrupted(_self: object) -> str:
         raise KeyboardInterrupt
 
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1/none")
     monkeypatch.setattr(Settings, "database", property(interrupted))
     assert command(monkeypatch, "migrate") == 130
