@@ -259,9 +259,10 @@ def test_points_after_the_training_data_are_checked_with_the_points_before_them(
 def test_a_file_of_points_is_checked(page: Page, peaked: str, tmp_path: Path) -> None:
     opened(page, peaked)
     file = tmp_path / "points.csv"
-    file.write_text('"timestamp","value"\r\n"1700003600","1.5"\r\n')
+    file.write_text('"timestamp","value"\r\n"1700003600","1.5"\r\n"1700003660000","1.5"\r\n')
     page.locator("#file").set_input_files(file)
-    expect(page.locator("#verdict")).to_have_text("Anomalies: 0 of 1.")
+    expect(page.locator("#verdict")).to_have_text("Anomalies: 0 of 2.")
+    expect(page.locator("#verdicts tbody tr").last).to_contain_text("2023-11-14 23:14:20")
 
 
 @pytest.mark.parametrize(
@@ -272,6 +273,11 @@ def test_a_file_of_points_is_checked(page: Page, peaked: str, tmp_path: Path) ->
         ("1700003600,1\nyesterday,2", 'Line 2: "yesterday" is not a valid time.'),
         ("1700003600,1\n1700003660,NaN", 'Line 2: "NaN" is not a number.'),
         ("1700003600,1\n1700003600,2", "Duplicate timestamp 1700003600"),
+        ("21,5\n22,0", 'Line 1: "21,5" can be one number with a decimal comma.'),
+        ("20231114;1", 'Line 1: "20231114" is not a valid time.'),
+        ("202311140900;1", 'Line 1: "202311140900" is not a valid time.'),
+        ("1700003600,0x10", 'Line 1: "0x10" is not a number.'),
+        ("1700003600;21,5", "For other files, use tsad predict --file."),
         (f"{MARKUP},1", f'Line 1: "{MARKUP[:40]}…" is not a valid time.'),
     ],
 )

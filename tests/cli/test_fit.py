@@ -170,6 +170,10 @@ def test_points_of_a_file_are_scored_and_the_anomalies_listed(
     assert result.code == 5, result.err
     assert [line.split()[2] for line in result.out.splitlines()[1:]] == ["50"]
     assert "Version 1 (baseline): 1 anomaly in 3 points" in result.err
+    wide = "time,other,temp\n1800000000,1,2\n1800000060,2,50\n"
+    chosen = tsad("predict", series_id, "--file", "-", "--value", "temp", "--json", stdin=wide)
+    assert [point["value"] for point in chosen.answers] == [2, 50]
+    assert "'other', 'temp'. Choose one with --value" in tsad("predict", series_id, "--file", "-", stdin=wide).err
     everything = tsad("predict", series_id, "--file", "-", "--json", "--version", "v1", stdin=file.read_text())
     assert [(point["timestamp"], point["anomaly"]) for point in everything.answers] == [
         (1_800_000_000, False),
@@ -218,4 +222,4 @@ def test_an_unknown_series_exits_with_code_4(tsad: Tsad, series_id: str) -> None
 
 def test_predict_requires_either_a_value_or_a_file(tsad: Tsad, series_id: str) -> None:
     assert tsad("predict", series_id).code == 2
-    assert tsad("predict", series_id, "--value", "1", "--file", "-").code == 2
+    assert tsad("predict", series_id, "--value", "many").code == 2

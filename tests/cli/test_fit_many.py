@@ -75,6 +75,40 @@ def test_files_that_cannot_be_fitted_are_reported_and_skipped(installation_tsad:
     assert "3 of 7 files accepted, 4 rejected" in result.err
 
 
+def test_what_was_inferred_is_reported_per_file_and_a_damaged_file_is_skipped(
+    installation_tsad: Tsad, tmp_path: Path
+) -> None:
+    (tmp_path / "line-2").mkdir()
+    (tmp_path / "line-2/boiler.csv").write_text("Datum;Wert\n14.01.2026;21,5\n13.01.2026;20,25\n12.01.2026;19\n")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(POINTS.encode())[:-20])
+    (tmp_path / "folder.csv").mkdir()
+    result = installation_tsad("fit-many", str(tmp_path), "--recursive", "--json")
+    assert result.code == 1
+    (accepted_line,) = [line for line in result.answers if "file" in line]
+    assert accepted_line["series_id"] == "line-2-boiler"
+    assert (accepted_line["points"], accepted_line["unchanged"]) == (3, False)
+    notes = "; ".join(accepted_line["notes"])
+    assert "'Datum' (dates (day, month, year) without a time zone, read as UTC), values from 'Wert'" in notes
+    assert "decimal sign ','; sorted the rows by time: the newest was first" in notes
+    assert f"boiler.csv (line-2-boiler): 3 points; {notes}" in result.err
+    (rejected_line,) = [line for line in result.answers if "rejected" in line]
+    assert "damaged or incomplete" in rejected_line["reason"]
+    assert "1 of 2 files accepted, 1 rejected." in result.err
+    repeated = installation_tsad("fit-many", str(tmp_path), "--recursive")
+    assert "(line-2-boiler): unchanged; " in repeated.err
+    assert "1 of 2 files accepted (1 unchanged), 1 rejected." in repeated.err
+
+
+def test_a_series_column_makes_one_job_per_series(installation_tsad: Tsad, tmp_path: Path) -> None:
+    rows = (f"{1_800_000_000 + 60 * n},{host},{n % 7}\n" for n in range(12) for host in ("hall 1", "hall 2", "..."))
+    (tmp_path / "plant.csv").write_text("time,host,value\n" + "".join(rows))
+    result = installation_tsad(
+        "fit-many", f"{tmp_path}/plant.csv", "--series-column", "host", "--prefix", "p.", "--json"
+    )
+    assert accepted(result).keys() == {"p.hall-1", "p.hall-2"}
+    assert "2 of 3 series accepted, 1 rejected." in result.err
+
+
 def test_waiting_reports_the_result_of_each_file(
     installation_tsad: Tsad, folder: Path, installation_training: trainings.Training
 ) -> None:

@@ -228,4 +228,4 @@ def reject(file: str, reason: str, tally: Tally) -> None:
     tally.rejected += 1
     if tally.as_json:
         show_json({"rejected": file, "reason": reason})
-    notes_console().print(cell(f"{file}: {reason}"))
+    notes_console().print(cell(reason if reason.startswith(file) else f"{file}: {reason}"))

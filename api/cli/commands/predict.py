@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import repeat
 from typing import Annotated, Any
 
@@ -29,7 +30,9 @@ NO_VERDICT = (
 def predict(
     series: Annotated[str, typer.Argument(help="Id of the series.")],
     *,
-    value: Annotated[float | None, typer.Option(help="Value to score.", show_default=False)] = None,
+    value: Annotated[
+        str | None, typer.Option(help="Value to score; with --file, the value column.", show_default=False)
+    ] = None,
     at: Annotated[
         str, typer.Option(help="Time of the value: 2026-01-31T12:00:00Z, or Unix time.", show_default="now")
     ] = "",
@@ -56,17 +59,19 @@ def predict(
 
     [bold]tsad predict boiler --file new.csv --fail-on-anomaly[/]
     """
-    if (value is None) == (not file):
+    if value is None and not file:
         raise InputError(Code.INVALID_REQUEST, "Specify either --value or --file.")
+    if file and value is not None:
+        choices = replace(choices, value_column=value)
     series_id = check_series_id(series)
     with Client(url, key) as client:
-        if value is not None:
-            timestamp = time_of(at, choices)
-            body: dict[str, Any] = {"timestamp": timestamp, "value": finite(value)}
+        if value is not None and not file:
+            timestamp, number = time_of(at, choices), finite(value)
+            body: dict[str, Any] = {"timestamp": timestamp, "value": number}
             if context:
-                body["context"] = [finite(number) for number in context]
+                body["context"] = [finite(str(before)) for before in context]
             verdict = _verdict(client, series_id, body, version, explain=explain)
-            print_verdict(timestamp, value, verdict, as_json=as_json)
+            print_verdict(timestamp, number, verdict, as_json=as_json)
             verdicts = [verdict["anomaly"]]
         else:
             points = read(file, choices, series=series_id)
@@ -77,8 +82,12 @@ def predict(
     exit_with(anomaly=True in verdicts, unjudged=None in verdicts, fail_on_anomaly=fail_on_anomaly)
 
 
-def finite(number: float) -> float:
-    """Return the number; raise `InputError` for NaN or infinity, which cannot be judged."""
+def finite(text: str) -> float:
+    """Return the number; raise `InputError` for NaN, infinity and other text, which cannot be judged."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise InputError(Code.INVALID_REQUEST, f"--value is {text!r}, which is not a number.") from None
     if not math.isfinite(number):
         raise InputError(Code.NOT_FINITE, f"{number} is not a finite number, so it cannot be judged.")
     return number

@@ -56,5 +56,11 @@ def series_name(file: Path, source: str) -> str:
 
 
 def series_name_of_label(label: str) -> str:
-    """Return the name of a series from its label in a column, with dashes for everything that an id cannot have."""
-    return re.sub(r"\.\.+", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", label)).strip("-.")
+    """Return the name of a series from its label in a column, with dashes for everything that an id cannot have.
+
+    Raises `InputError` if nothing is left.
+    """
+    name = re.sub(r"\.\.+", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", label)).strip("-.")
+    if not name:
+        raise invalid(f"The series {label!r} has no letter or digit for an id.")
+    return name
