@@ -132,7 +132,11 @@ def fit_season(
     known = values[usable]
     clock = Clock.of(timestamps[usable], known, timezone)
     local = clock.local(timestamps)
-    level_error = _error(known - np.median(known))
+    deviations = values - np.median(known)
+    level_error, followed_error = (
+        _error(deviations[usable]),
+        _error(_following(deviations, usable, interval_s, DAY_S)[0][usable]),
+    )
     best: tuple[Season, Values, Values] | None = None
     for cycle_s, most_bins in CYCLES:
         bins = int(min(round(cycle_s / interval_s), most_bins))
@@ -141,7 +145,8 @@ def fit_season(
         start = max(int(np.searchsorted(timestamps, timestamps[-1] - MOST_TURNS * cycle_s)), len(values) - MOST_POINTS)
         part = slice(start, None)
         season, *held_out = _trial(local[part], values[part], usable[part], interval_s, share, (cycle_s, bins))
-        if season.error < GAIN * min(best[0].error if best else level_error, level_error):
+        simpler = followed_error if season.following else level_error
+        if season.error < GAIN * min(best[0].error if best else level_error, simpler):
             residuals, expected = (np.concatenate((np.full(start, np.nan), column)) for column in held_out)
             best = season.with_clock(clock), residuals, expected
     return best
