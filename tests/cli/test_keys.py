@@ -81,7 +81,7 @@ def test_a_guessable_secret_is_rejected(operate: Tsad, installation: Settings, s
 @pytest.mark.parametrize(
     "options",
     [
-        ("--scopes=write",),
+        ("--scopes=magic",),
         ("--scopes=",),
         ("--expires=soon",),
         ("--expires=2020-01-01",),
