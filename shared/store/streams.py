@@ -25,7 +25,7 @@ ON CONFLICT (series_id) WHERE deleted_at IS NULL DO NOTHING
 _COUNT = text("SELECT count(*) FROM (SELECT 1 FROM streams WHERE deleted_at IS NULL LIMIT :limit) AS counted")
 
 # One statement, so one snapshot: everything is as old as the revision. The latest version is the one that predictions
-# use.
+# use; LATERAL looks it up for each stream, because the planner would join with all series.
 _LATEST = latest_rows("o.version, o.last_timestamp, o.state_key, o.state_sha256, o.state_size")
 _COLUMNS = f"""
 SELECT t.no, t.series_id, t.revision, t.last_timestamp, t.points, t.late, t.version, t.carry, t.recent, t.normal,
@@ -33,14 +33,11 @@ SELECT t.no, t.series_id, t.revision, t.last_timestamp, t.points, t.late, t.vers
        t.arrived_at, t.usual_step_s, to_jsonb(d) AS alert, to_jsonb(q) AS own_silence,
        l.version AS latest, l.last_timestamp AS training_end, l.state_key, l.state_sha256, l.state_size
   FROM streams t
-  LEFT JOIN (SELECT s.series_id, v.* FROM {_LATEST}) AS l ON l.series_id = t.series_id
+  LEFT JOIN LATERAL (SELECT v.* FROM {_LATEST} WHERE s.series_id = t.series_id) AS l ON true
   LEFT JOIN alerts d ON d.id = t.alert AND d.status <> 'closed'
   LEFT JOIN alerts q ON q.id = t.silence AND q.status <> 'closed' AND q.series_no IS NOT NULL
 """
-_READ = text(
-    _COLUMNS.replace(_LATEST, _LATEST + " WHERE s.series_id = ANY (CAST(:series_ids AS text[]))")
-    + " WHERE t.series_id = ANY (CAST(:series_ids AS text[])) AND t.deleted_at IS NULL"
-)
+_READ = text(f"{_COLUMNS} WHERE t.series_id = ANY (CAST(:series_ids AS text[])) AND t.deleted_at IS NULL")
 _LOCK = text("""
 SELECT no FROM streams WHERE series_id = ANY (CAST(:series_ids AS text[])) AND deleted_at IS NULL
  ORDER BY no FOR NO KEY UPDATE
