@@ -5,6 +5,7 @@ stored verdict.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -83,8 +84,10 @@ class Ingest:
             taken = self._take({push.series_id: push for _, push in batch})
             for index, push in batch:
                 before, now = outcomes[index], taken[push.series_id]
-                both = isinstance(before, Taken) and isinstance(now, Taken)
-                outcomes[index] = before.joined(now) if both else before or now  # type: ignore[union-attr, arg-type]
+                if isinstance(before, Taken) and isinstance(now, Taken):
+                    outcomes[index] = before.joined(now)
+                elif not isinstance(before, TsadError):
+                    outcomes[index] = now
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _take(self, pushes: dict[str, Push]) -> dict[str, Taken | TsadError]:
@@ -101,6 +104,7 @@ class Ingest:
                 with self._sessions.begin() as session:
                     streams.lock(session, left)
                     settled = self._round(session, left, rules, are_new=are_new)
+            self._count([outcome for outcome in settled.values() if not isinstance(outcome, TsadError)])
             for series_id, outcome in settled.items():
                 taken[series_id] = outcome if isinstance(outcome, TsadError) else self._settle(*outcome)
             left = {series_id: push for series_id, push in left.items() if series_id not in settled}
@@ -144,20 +148,28 @@ class Ingest:
         streams.create(session, created)
         return set(created)
 
+    def _count(self, settled: Sequence[tuple[Plan, int]]) -> None:
+        """Count what a committed batch wrote."""
+        counts: Counter[tuple[str, ...]] = Counter()
+        for plan, late in settled:
+            fresh = len(plan.fresh.timestamps)
+            counts["points", "in_order"] += fresh
+            counts["points", "late"] += late
+            counts["points", "repeated"] += len(plan.push.timestamps) - fresh - late
+            for reason, number in (plan.verdicts.unknown or {}).items():
+                counts["unknown_points", reason] += number
+            for notice in plan.effects.notices:
+                counts["notices", notice.type, notice.quiet or ""] += 1
+        for (name, *labels), number in counts.items():
+            if number:
+                getattr(self._metrics, name).labels(*labels).inc(number)
+
     def _settle(self, plan: Plan, late: int) -> Taken:
-        """Count what was written, and keep the tail. The transaction is committed."""
+        """Keep the tail, now that the transaction is committed; return what became of the push."""
         fresh = len(plan.fresh.timestamps)
         if fresh and plan.length:
             self._tails.extend(plan.stream.no, plan.stream.revision + 1, plan.length, plan.tail, plan.fresh)
-        counts = self._metrics.points
         repeated = len(plan.push.timestamps) - fresh - late
-        for outcome, number in (("in_order", fresh), ("late", late), ("repeated", repeated)):
-            if number:
-                counts.labels(outcome).inc(number)
-        for reason, number in (plan.verdicts.unknown or {}).items():
-            self._metrics.unknown_points.labels(reason).inc(number)
-        for notice in plan.effects.notices:
-            self._metrics.notices.labels(notice.type, notice.quiet or "").inc()
         return Taken(plan.stream, plan.position, plan.watch, fresh + late, late, repeated, plan.verdicts, plan.fresh)
 
     def _no_room(self) -> TsadError:

@@ -106,7 +106,7 @@ class _Walk:
         self._settings = settings
         self._excluded = excluded
         self._fitted: Fitted | None = None
-        self._stream = _new_stream(series_id)
+        self._stream = new_stream(series_id)
 
     def advance(self, start: int) -> int:
         """Judge the points from index `start` up to the next fit, and fit; return the index of the next point."""
@@ -169,7 +169,8 @@ def _joined(plans: Sequence[Plan], name: str) -> Values:
     return np.concatenate(list(columns))
 
 
-def _new_stream(series_id: str) -> Stream:
+def new_stream(series_id: str) -> Stream:
+    """Return the stream of a series that no point has come for."""
     return Stream(
         no=0,
         series_id=series_id,
