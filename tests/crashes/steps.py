@@ -20,6 +20,8 @@ EXCLUDED = {  # functions with the reason
     "attempts.abandon": "only avoids waiting for the lease of a dead child to expire",
     "garbage.orphaned": "reads for a dry run",
     "queue.make_celery": "only creates an object",
+    "reconciliation.due": "reads between two writes of a round, while messages wait in Redis",
+    "reconciliation.retract": "only avoids waiting for a message that Redis did not take to count as lost",
 }
 FOLDERS = ("data", "states", "folder")  # names that the verbs use for a LocalFolder
 FOLDER_FUNCTIONS = ("put", "get", "delete", "keys", "sweep")
