@@ -15,7 +15,7 @@ from shared.errors import InputError, SetupError
 from shared.settings import Settings
 
 GRACE_S = 25  # for open requests at shutdown
-SWITCH_EVERY_S = 0.001  # how long a computing thread may keep the event loop from the interpreter; 0.005 by default
+SWITCH_EVERY_S = 0.0005  # how long a computing thread may keep the event loop from the interpreter; 0.005 by default
 
 
 def main() -> None:

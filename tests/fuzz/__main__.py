@@ -13,16 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from fastapi import FastAPI
 
 from shared.embedded import Embedded
 from shared.store.engine import Sessions, make_engine
 from shared.store.schema import migrate
-from tests.fuzz import conformance, files, mutated
+from tests.fuzz import conformance, files, mutated, slow
 from tests.fuzz.report import Row, show
 from tests.fuzz.streams import EndingStreams
 from tests.keys import key_maker
 from tests.points import ramp
 from tests.processes import make_settings, running, serving
+from tests.turns import Turns
 from tests.waiting import until
 
 SERIES = "fuzzed"
@@ -50,17 +52,24 @@ def main() -> int:
 
 
 def measure_requests(arguments: argparse.Namespace) -> list[Row]:
-    """Send generated requests and mutated bodies."""
-    with running_api() as (api, token):
+    """Send generated requests, mutated bodies and expensive requests."""
+    turns = Turns()
+    with running_api(turns) as (api, token):
         rows = [*conformance.measure(str(api.base_url), token, arguments.seed, arguments.examples)]
         prepare(api)
         rows += mutated.measure(api, SERIES, arguments.seed, arguments.bodies)
+        rows += slow.measure(api, turns)
     return rows
 
 
 @contextmanager
-def running_api() -> Iterator[tuple[httpx.Client, str]]:
+def running_api(turns: Turns) -> Iterator[tuple[httpx.Client, str]]:
     """An API that requires a key, a worker and the reconciler, on their own servers."""
+
+    def change(app: FastAPI) -> None:
+        app.add_middleware(EndingStreams)
+        turns.install(app)
+
     folder = Path(tempfile.mkdtemp(prefix="tsad-fuzz-"))
     folder.chmod(0o711)  # if we are root, the servers run as another user
     try:
@@ -77,7 +86,7 @@ def running_api() -> Iterator[tuple[httpx.Client, str]]:
             key = key_maker(sessions)()
             sessions.engine.dispose()
             with (
-                serving(settings, change=lambda app: app.add_middleware(EndingStreams)) as api,
+                serving(settings, change=change) as api,
                 running(settings, folder, "worker"),
                 running(settings, folder, "worker.reconciling"),
             ):
