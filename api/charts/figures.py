@@ -36,11 +36,11 @@ def training(excerpt: Excerpt, span: Span) -> "Figure":
     """Return the figure of a version's training data: values, normal band, expected values, anomalies and scores.
 
     It opens with the span, in seconds. The page's scripts find the traces by name. They color them by theme, load finer
-    points on zoom, and fill the traces "a week before" and "tried".
+    points on zoom, and fill the traces "a week before", "score" and "tried".
     """
     from plotly import graph_objects as go  # noqa: PLC0415 - slow to import: only charts pay for it
 
-    traces = [*_band(excerpt), _week_before(), _line(excerpt), _anomalies(excerpt), _tried_points(), _score(excerpt)]
+    traces = [*_band(excerpt), _week_before(), _line(excerpt), _anomalies(excerpt), _tried_points(), _score()]
     figure = go.Figure([go.Scatter(trace) for trace in traces])
     boundary = {
         "type": "line",
@@ -155,11 +155,11 @@ def _week_before() -> dict[str, Any]:
     return {"x": [], "y": [], "mode": "lines", "name": "a week before", "line": {"width": 1}, "hoverinfo": "skip"}
 
 
-def _score(excerpt: Excerpt) -> dict[str, Any]:
-    scored = np.flatnonzero(~np.isnan(excerpt.score))
+def _score() -> dict[str, Any]:
+    """Return the empty trace for the scores, which the scripts draw from those of the line."""
     return {
-        "x": _milliseconds(excerpt.timestamps[scored]),
-        "y": excerpt.score[scored].astype(object),
+        "x": [],
+        "y": [],
         "yaxis": "y2",
         "mode": "lines",
         "name": "score",

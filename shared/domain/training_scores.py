@@ -18,7 +18,7 @@ from shared.domain.thinning import extremes
 from shared.errors import Code, DamagedError
 
 MAX_SCORES = 100_000
-SPARKLINE_POINTS = 80
+SPARKLINE_POINTS = 60
 BLOCK = 50_000  # points scored between two checks for a cancellation
 
 

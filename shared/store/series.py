@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 
 from shared.domain.versions import LARGEST_VERSION, SeriesSummary
 from shared.store import alerts, streams
@@ -44,23 +44,30 @@ _MATCHING = """
  WHERE strpos(lower(s.series_id), :contains) > 0
    AND s.series_id >= :visible_prefix AND s.series_id < :visible_prefix || '~'
 """
-# By id, only the ids of a page need their latest versions; by anything else, all do.
-_LISTED_BY_ID = text(f"""{_SUMMARY}
- WHERE s.series_id = ANY (ARRAY(
-   SELECT s.series_id FROM series s {_MATCHING}
-      AND EXISTS (SELECT 1 FROM versions v WHERE v.series_id = s.series_id)
-    ORDER BY s.series_id LIMIT :limit OFFSET :offset))
- ORDER BY s.series_id
-""")
+
+
+def _listed(first_ids: str, order: str) -> TextClause:
+    """Return the query for a page of summaries. Sorting only ids and keys is ten times as fast as sorting summaries."""
+    page = f"{first_ids} ORDER BY {order} LIMIT :limit OFFSET :offset"
+    return text(f"{_SUMMARY} WHERE s.series_id = ANY (ARRAY({page})) ORDER BY {order}")
+
+
+_WITH_VERSIONS = "EXISTS (SELECT 1 FROM versions v WHERE v.series_id = s.series_id)"
 _LISTED = {
-    Order.FITTED: text(f"{_SUMMARY} {_MATCHING} ORDER BY v.created_at DESC, s.series_id LIMIT :limit OFFSET :offset"),
-    Order.POINTS: text(f"{_SUMMARY} {_MATCHING} ORDER BY v.points DESC, s.series_id LIMIT :limit OFFSET :offset"),
-    Order.FLAGGED: text(
-        f"{_SUMMARY} {_MATCHING} ORDER BY v.anomaly_share DESC, s.series_id LIMIT :limit OFFSET :offset"
-    ),
+    Order.ID: _listed(f"SELECT s.series_id FROM series s {_MATCHING} AND {_WITH_VERSIONS}", "s.series_id"),
+    **{
+        order: _listed(
+            f"SELECT s.series_id FROM {latest_rows(f'o.{column}')} {_MATCHING}", f"v.{column} DESC, s.series_id"
+        )
+        for order, column in (
+            (Order.FITTED, "created_at"),
+            (Order.POINTS, "points"),
+            (Order.FLAGGED, "anomaly_share"),
+        )
+    },
 }
 _COUNT_MATCHING = text(f"""
-SELECT count(*) FROM series s {_MATCHING} AND EXISTS (SELECT 1 FROM versions v WHERE v.series_id = s.series_id)
+SELECT count(*) FROM series s {_MATCHING} AND {_WITH_VERSIONS}
 """)
 _COUNT = text("""
 SELECT count(*) FROM series s
@@ -145,7 +152,7 @@ def listing(
 ) -> list[SeriesSummary]:
     """Return series that have versions and whose ids contain this text in any case, from the row `offset` on."""
     parameters = {"contains": contains.lower(), "offset": offset, "limit": limit, "visible_prefix": visible_prefix}
-    rows = session.execute(_LISTED.get(order, _LISTED_BY_ID), parameters)
+    rows = session.execute(_LISTED[order], parameters)
     return [_summary(row) for row in rows]
 
 

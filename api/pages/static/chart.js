@@ -15,6 +15,7 @@ const CONFIG = {
 export const columns = Object.fromEntries(
   figure.data.map(({ name, x, y, customdata, meta }) => [name, { x, y, customdata, isOpen: Boolean(meta?.is_open) }]),
 );
+columns.score = scoresOf(columns.value);
 export const isPhone = matchMedia("(max-width: 640px)").matches;
 export const has = (name) => name in columns;
 const traces = Object.fromEntries(figure.data.map((trace) => [trace.name, trace]));
@@ -44,6 +45,12 @@ export function markThreshold(scale) {
 
 export function set(name, changes) {
   Object.assign(traces[name], changes);
+}
+
+// Returns the track of scores of a line; a long series has no score for some of its points.
+export function scoresOf({ x, customdata }) {
+  const scored = customdata.flatMap(([, score], index) => (score === null ? [] : [index]));
+  return { x: scored.map((index) => x[index]), y: scored.map((index) => customdata[index][1]) };
 }
 
 export function draw() {
@@ -90,5 +97,6 @@ function paint() {
 }
 
 element.replaceChildren();
+set("score", columns.score);
 await draw();
 document.documentElement.addEventListener("themechange", draw);

@@ -62,7 +62,7 @@ function tracesOf(points, overview) {
   const x = points.timestamps.map((timestamp) => 1000 * timestamp);
   const traces = { value: { x, y: points.values, customdata: points.timestamps.map((time, i) => [time, points.score[i]]) } };
   const scored = x.flatMap((_, i) => (points.score[i] === null ? [] : [i]));
-  traces.score = { x: scored.map((i) => x[i]), y: scored.map((i) => points.score[i]) };
+  traces.score = chart.scoresOf(traces.value);
   for (const [name, column] of [["lower edge", "lower"], ["normal band", "upper"], ["expected", "expected"]]) {
     if (!(name in overview)) continue;
     const { isOpen, y } = overview[name];
