@@ -16,7 +16,7 @@ _FORMS = {8: "YYYYMMDD", 12: "YYYYMMDDhhmm", 14: "YYYYMMDDhhmmss"}
 def looks_compact(column: Column) -> bool:
     """Check whether at least half of the cells are dates of the years 1900 to 2100 in the same form."""
     shape = _usual_shape(column)
-    if len(shape) not in _FORMS or not shape.isdigit():
+    if len(shape) not in _FORMS or not shape.isdecimal():
         return False
     read = _seconds(column, shape)
     present = sum(shape not in column.missing for shape in column.shapes) if column.missing else len(column.cells)

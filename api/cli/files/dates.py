@@ -51,7 +51,7 @@ class _Memo(dict[str, int]):
 def looks_like_dates(column: Column) -> bool:
     """Check whether all cells with content have the shape of a date, and not of a plain number."""
     return not column.is_empty and all(
-        shape in column.missing or (layout_of(shape) is not None and not shape.isdigit()) for shape in column.first_of
+        shape in column.missing or (layout_of(shape) is not None and not shape.isdecimal()) for shape in column.first_of
     )
 
 
@@ -68,7 +68,7 @@ def has_clock(column: Column) -> bool:
 def parse_dates(table: Table, column: Column, choices: Choices) -> Times:
     """Parse dates; raise `InputError` if no order of day, month and year fits all of them, or more than one does."""
     for shape, first in column.first_of.items():
-        if shape not in column.missing and (layout_of(shape) is None or shape.isdigit()):
+        if shape not in column.missing and (layout_of(shape) is None or shape.isdecimal()):
             raise unreadable(table, column, first)
     layouts = {
         shape: layout
@@ -146,7 +146,7 @@ def parse_format(table: Table, column: Column, choices: Choices) -> Times:
     def parse(cell: str) -> int | None:
         try:
             moment = datetime.strptime(_in_english(cell, format_), format_)  # noqa: DTZ007 - the next lines handle zones
-        except ValueError:
+        except (ValueError, OverflowError, re.error):
             return None
         zones.add(aware=moment.tzinfo is not None)
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() // 1)

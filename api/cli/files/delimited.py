@@ -66,7 +66,7 @@ def kind_of(cell: str) -> str:
     shape = cell.strip().translate(_DIGITS)
     if shape.lower() in MISSING:
         return "nothing"
-    if (layout_of(shape) and not shape.isdigit()) or is_time_of_day(shape):
+    if (layout_of(shape) and not shape.isdecimal()) or is_time_of_day(shape):
         return "date"
     return "number" if shape_of(shape) else "text"
 
@@ -120,7 +120,9 @@ class _Sheet:
         known = [index for index in possible if any(map(_is_known, self.records[index]))]
         if not possible:
             return self._header_from_comment(start, before)
-        chosen = (known or possible)[-1]
+        *earlier, chosen = known or possible
+        while earlier and self._has_units(self.records[chosen]):
+            chosen = earlier.pop()
         after = [index for index in before if index > chosen]
         while after and self._has_units(self.records[after[0]]):
             after.pop(0)
@@ -246,7 +248,7 @@ DECIMAL_COMMA = "If numbers have a decimal comma, separate the cells by semicolo
 
 def _is_header_of_pandas(record: Record) -> bool:
     """Check for an index without a name and columns that are numbered from 0."""
-    numbers = [cell for cell in record if cell.isdigit()]
+    numbers = [cell for cell in record if cell.isdecimal()]
     return bool(numbers) and "" in record and numbers == [str(index) for index in range(len(numbers))]
 
 
@@ -275,7 +277,7 @@ def _column_names(header: Record | None, body: list[Record], width: int, text: T
 def _hint(columns: Sequence[Column]) -> str:
     """Return advice if two neighboring columns can be the two halves of a number with a decimal comma."""
     for left, right in pairwise(columns):
-        if all(re.fullmatch(r"[-+]?0+", shape) for shape in left.first_of) and all(map(str.isdigit, right.first_of)):
+        if all(re.fullmatch(r"[-+]?0+", shape) for shape in left.first_of) and all(map(str.isdecimal, right.first_of)):
             example = f"{left.cells[0]},{right.cells[0]}"
             return f"If {example} is one number with a decimal comma, separate the cells by semicolons or quote it. "
     return ""

@@ -14,6 +14,7 @@ from api.cli.files.choices import Choices, Unit
 from api.cli.files.compact import looks_compact, parse_compact
 from api.cli.files.dates import ABSENT, Times
 from api.cli.files.table import Column, Table, invalid, quoted
+from shared.errors import InputError
 
 PER_SECOND = {Unit.S: 1, Unit.MS: 1_000, Unit.US: 1_000_000, Unit.NS: 1_000_000_000}
 # Numbers from 1e11 on are milliseconds: as seconds they would be beyond the year 5138, and 1e11 ms is March 1973. The
@@ -23,6 +24,7 @@ Y1990, Y2100 = 631_152_000, 4_102_444_800
 _NUMBER = re.compile(r"[-+]?0*(?:\.0*)?(?:[eE][-+]?0{1,3})?")
 _MMDD = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 _YYMMDD = rf"\d\d{_MMDD}(?:(?:[01]\d|2[0-3])[0-5]\d)?"
+MAX_DIGITS = 40
 EXCEL = "excel"  # value of --time-format
 _EXCEL_1970 = 25_569
 
@@ -48,6 +50,7 @@ IMPOSTORS = (
     ),
     Impostor(700_000, 800_000, "days of MATLAB", "Export dates, or use --unit s for seconds since 1970."),
     Impostor(2_400_000, 2_500_000, "Julian days", "Export dates, or use --unit s for seconds since 1970."),
+    Impostor(1.2e7, 7e7, "minutes since 1970", "Export dates, or use --unit s for seconds since 1970."),
     Impostor(1.2e17, 1.5e17, "Windows file times", "Export dates, or use --unit ns for nanoseconds since 1970."),
     Impostor(6.2e17, 6.7e17, ".NET ticks", "Export dates, or use --unit ns for nanoseconds since 1970."),
 )
@@ -90,9 +93,11 @@ def parse_epochs(table: Table, column: Column, choices: Choices) -> Times:
             return parse_compact(table, column, choices)
         _refuse_other_digits(column)
     _refuse_lost_digits(table, column, choices.unit)
+    if any(len(shape) > MAX_DIGITS for shape in column.first_of):
+        raise _too_large(column)
     numbers = list(map(_whole, _present(column)))
     if max(numbers) >= 2**63 or min(numbers) < -(2**63):
-        raise invalid(f"{quoted(str(column.cells[0]))} in column {column} is too large for a timestamp.")
+        raise _too_large(column)
     unit = choices.unit or _common_unit(table, column, numbers)
     factor = PER_SECOND[unit]
     present = _is_present(column)
@@ -105,6 +110,11 @@ def parse_epochs(table: Table, column: Column, choices: Choices) -> Times:
             f"State the unit with --unit, or the format with --time-format."
         )
     return Times(seconds, f"Unix time in {'µs' if unit is Unit.US else unit}")
+
+
+def _too_large(column: Column) -> InputError:
+    longest = max(_present(column), key=lambda cell: abs(float(cell)))
+    return invalid(f"{quoted(longest)} in column {column} is too large for a timestamp.")
 
 
 def _whole(cell: str) -> int:

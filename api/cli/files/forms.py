@@ -16,6 +16,13 @@ _READABLE = (
 
 def parse_json(text: str, name: str) -> Table:
     """Parse JSON or one JSON value per line; raise `InputError` if its form is not known."""
+    try:
+        return _parsed(text, name)
+    except RecursionError:
+        raise invalid(f"The JSON of {name} is nested too deeply. {_READABLE}") from None
+
+
+def _parsed(text: str, name: str) -> Table:
     values, is_lines = _values(text, name)
     if is_lines and all(isinstance(value, dict) for value in values) and not has_lists(values[0]):
         return from_records(values)
@@ -160,4 +167,4 @@ _FORMS: tuple[Callable[[Json], Table | None], ...] = (
 
 def _is_time(name: str) -> bool:
     shape = name.translate(str.maketrans("123456789", "000000000"))
-    return shape.isdigit() or layout_of(shape) is not None
+    return shape.isdecimal() or layout_of(shape) is not None

@@ -30,7 +30,7 @@ class Point:
 def parse_point(line: str, choices: Choices = NOTHING_STATED) -> Point | None:
     """Parse a line as a point; None for an empty line, a comment or a header. Raise `InputError` if it is invalid."""
     text = line.strip().lstrip("\ufeff")
-    if not text or text.startswith(("#", "//")) or not any(character.isdigit() for character in text):
+    if not text or text.startswith(("#", "//")) or not any(character.isdecimal() for character in text):
         return None
     try:
         table = parse_json(text, _NAME) if text[:1] in "{[" else _delimited(text, choices)
@@ -67,7 +67,7 @@ def _by_position(table: Table, choices: Choices) -> Choices:
     if len(table.columns) == 1:
         return replace(choices, value_column="1")
     first, second = (column.cells[0] for column in table.columns)
-    may_be_one_number = table.hint and first.lstrip("+-").isdigit() and second.isdigit()
+    may_be_one_number = table.hint and first.lstrip("+-").isdecimal() and second.isdecimal()
     if may_be_one_number and not (choices.delimiter or choices.unit or looks_like_epochs(table.columns[0])):
         raise invalid("It can be one number with a decimal comma, or two. Use --decimal , or --delimiter , to choose.")
     return replace(choices, time_column="1", value_column="2")

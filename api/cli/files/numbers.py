@@ -146,10 +146,10 @@ def _decimals(shapes: list[Shape]) -> list[str | None]:
 
 def _fits(shape: Shape, decimal: str | None) -> bool:
     whole, *fractions = shape.body.split(decimal) if decimal else [shape.body]
-    if len(fractions) > 1 or (fractions and fractions[0].strip("0")) or (shape.exponent and " " in whole):
+    if len(fractions) > 1 or (fractions and fractions[0].strip("0")):
         return False
     groups = re.sub(r"[.,' ]", "_", whole)
-    return "_" not in groups or bool(_GROUPS.fullmatch(groups))
+    return "_" not in groups or (not shape.exponent and bool(_GROUPS.fullmatch(groups)))
 
 
 def _is_corroborated(shapes: list[Shape], decimal: str) -> bool:

@@ -83,7 +83,7 @@ def _has_doubled(times: Times | None) -> bool:
 def _refuse_doubled_names(table: Table, choices: Choices) -> None:
     lowered = [column.name.lower() for column in table.columns if column.name and not column.is_empty]
     doubled = next((name for name in lowered if lowered.count(name) > 1), None)
-    chosen = [text for text in (choices.time_column, choices.value_column) if text and text.isdigit()]
+    chosen = [text for text in (choices.time_column, choices.value_column) if text and text.isdecimal()]
     if doubled is not None and len(chosen) < 2:
         numbers = [str(column.number) for column in table.columns if column.name.lower() == doubled]
         raise invalid(

@@ -95,7 +95,7 @@ def column_named(table: Table, text: str, option: str) -> Column:
     """Return the column with a name, in any case, or with a number; raise `InputError` if there is none or several."""
     found = [column for column in table.columns if column.name == text]
     found = found or [column for column in table.columns if column.name.lower() == text.lower()]
-    if not found and text.isdigit() and 1 <= int(text) <= len(table.columns):
+    if not found and text.isdecimal() and 1 <= int(text) <= len(table.columns):
         found = [table.columns[int(text) - 1]]
     if len(found) > 1:
         raise invalid(f"Several columns have the name {text!r}. Use the column's number with {option}.")

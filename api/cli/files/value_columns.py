@@ -53,14 +53,14 @@ def _starts_like_numbers(column: Column) -> bool:
 
 def numbers_rows(column: Column) -> bool:
     """Check for a column that counts rows, such as the index of pandas."""
-    if not names.is_index(column.name) or not all(cell.isdigit() and len(cell) < 16 for cell in column.cells):
+    if not names.is_index(column.name) or not all(cell.isdecimal() and len(cell) < 16 for cell in column.cells):
         return False
     return bool((np.abs(np.diff(np.array([int(cell) for cell in column.cells]))) == 1).all())
 
 
 def identifies(column: Column) -> bool:
     """Check for a column of whole numbers that identify something."""
-    return names.is_id(column.name) and all(cell.isdigit() for cell in column.cells)
+    return names.is_id(column.name) and all(cell.isdecimal() for cell in column.cells)
 
 
 def reading_of(table: Table, column: Column, choices: Choices) -> Reading:

@@ -115,6 +115,8 @@ def test_one_file_can_hold_many_series(tmp_path: Path) -> None:
         ({"encoding": "klingon"}, "--encoding is 'klingon'"),
         ({"skip_rows": 9}, "--skip-rows is 9"),
         ({"time_format": "%Y"}, "does not have the format '%Y'"),
+        ({"time_format": "%Y%Y"}, "does not have the format '%Y%Y'"),
+        ({"time_column": "\u00b2"}, "No column '\u00b2'"),
     ],
 )
 def test_invalid_options_are_refused_in_a_sentence(tmp_path: Path, choices: dict[str, object], sentence: str) -> None:

@@ -82,6 +82,7 @@ DELIMITED = {
     "preamble": "Logger 4711\nStation: Süd\n\n" + written(ISO + ";{v}", "Zeit;Wert"),
     "preamble as wide as the data": "Station;Boiler 3\nSerial;4711\n" + written(ISO + ";{v}", "Zeit;Wert"),
     "units below the header": "Time;Value\n;[°C]\n" + written(ISO + ";{v}"),
+    "types below the header": "time,value\ndatetime,float\n" + written(ISO + ",{v}"),
     "comment lines": "# exported by logger\n" + written(ISO + ",{v}", "time,value"),
     "comments between rows": written(
         lambda t, v: f"{'# noon' + chr(10) if t.hour == 12 else ''}{t:%Y-%m-%d %H:%M},{v}"

@@ -76,6 +76,9 @@ def test_times_with_one_reading_are_read(tmp_path: Path, cells: list[str], times
         (["260112", "260113"], "YYMMDD"),
         (["2026011200", "2026011201"], "%Y%m%d%H"),
         (["9" * 30, "9" * 30], "too large for a timestamp"),
+        (["9" * 5000, "9" * 5000], "too large for a timestamp"),
+        (["29471160", "29471161"], "minutes since 1970"),
+        (["2026011\u00b2", "20260113"], "is not a time"),
     ],
 )
 def test_times_with_no_or_two_readings_are_refused(tmp_path: Path, cells: list[str], sentence: str) -> None:
