@@ -8,7 +8,7 @@ from api.cli.files.delimited import parse_delimited
 from api.cli.files.epochs import looks_like_epochs
 from api.cli.files.preparing import Text
 from api.cli.files.roles import Roles, assign
-from api.cli.files.table import Table, invalid
+from api.cli.files.table import Column, Table, invalid
 from shared.errors import InputError
 
 SAMPLE_CHARACTERS = 100_000
@@ -58,7 +58,15 @@ def _split(sample: Text, mark: str) -> Table | None:
 
 
 def _has_times(table: Table) -> bool:
-    return any(looks_like_dates(column) or looks_like_epochs(column) for column in table.columns)
+    """Check whether a column looks like times in one half of the file at least: a single cell may be wrong."""
+    middle = (len(table) + 1) // 2
+    halves = [
+        Column(column.name, cells, column.number)
+        for column in table.columns
+        for cells in (column.cells[:middle], column.cells[middle:])
+        if cells
+    ]
+    return any(looks_like_dates(half) or looks_like_epochs(half) for half in halves)
 
 
 def _assigned(table: Table, choices: Choices) -> Roles | None:

@@ -55,12 +55,15 @@ def influx(document: Json) -> Table | None:
     """Parse the results of InfluxQL."""
     if not isinstance(document, dict) or not is_list_of(document.get("results"), dict):
         return None
-    found = [series for result in document["results"] for series in result.get("series", [])]
-    if not found or not all(isinstance(series, dict) and is_list_of(series.get("values"), list) for series in found):
+    lists = [result.get("series") for result in document["results"] if result.get("series") is not None]
+    if not lists or not all(is_list_of(series, dict) for series in lists):
+        return None
+    found = [series for some in lists for series in some]
+    if not all(is_list_of(series.get("values"), list) and is_list_of(series.get("columns"), str) for series in found):
         return None
     tables = [(_label([series.get("name"), series.get("tags")]), series) for series in found]
-    names = [str(name) for name in found[0].get("columns", [])]
-    if any(series.get("columns") != found[0]["columns"] for series in found):
+    names = found[0]["columns"]
+    if any(series["columns"] != names for series in found):
         raise invalid("The series of this InfluxDB response have different columns. Query one series.")
     rows = [[*row, label] for label, series in tables for row in series["values"]]
     return from_rows(rows, [*names, SERIES])

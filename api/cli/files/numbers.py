@@ -21,6 +21,7 @@ _NUMBER = re.compile(
     \s*(?P<unit>(?:(?:{_LETTER})(?:{_LETTER}|[/²³·^.*-]|(?<=[a-zA-Z])0\b)*|[$€£¥₹])?)""",
     re.VERBOSE,
 )
+MIN_DOUBTFUL = 4
 _GROUPS = re.compile(r"0{1,3}(?:_000)*|0{1,2}(?:_00)+_000")  # in thousands, or in lakhs and crores
 # Words after a number that make it something else than a number with a unit.
 _NOT_UNITS = re.compile(
@@ -63,6 +64,7 @@ class Numbers:
     bad: int | None  # index of the first cell that is not a number
     good_share: float  # share of the cells with content that look like numbers
     problem: str = ""  # why the numbers have no reading
+    witness: int | None = None  # index of the only cell that tells decimal sign and thousands separator apart
 
 
 @lru_cache(maxsize=4096)
@@ -129,7 +131,8 @@ def _numbers_of(column: Column) -> Numbers:
     used = _separators(shapes.values())
     decimals = [sign for sign in decimals if sign is None or _is_corroborated(list(shapes.values()), sign)]
     readings = tuple(Reading(sign, next(iter(used - {sign}), None), next(iter(units))) for sign in decimals)
-    return Numbers(readings, bad, share, "" if readings else "mixes decimal and thousands separators")
+    problem = "" if readings else "mixes decimal and thousands separators"
+    return Numbers(readings, bad, share, problem, _lone_witness(column, shapes))
 
 
 def _separators(shapes: Iterable[Shape]) -> set[str]:
@@ -150,6 +153,19 @@ def _fits(shape: Shape, decimal: str | None) -> bool:
         return False
     groups = re.sub(r"[.,' ]", "_", whole)
     return "_" not in groups or (not shape.exponent and bool(_GROUPS.fullmatch(groups)))
+
+
+def _lone_witness(column: Column, shapes: dict[str, Shape]) -> int | None:
+    """Return the index of the only cell that has one reading, if at least `MIN_DOUBTFUL` others have two."""
+    certain = [text for text, shape in shapes.items() if _separators([shape]) and len(_decimals([shape])) == 1]
+    doubtful = sum(text in shapes and text not in certain and _has_separator(text) for text in column.shapes[:1000])
+    if len(certain) != 1 or doubtful < MIN_DOUBTFUL or column.shapes.count(certain[0]) > 1:
+        return None
+    return column.first_of[certain[0]]
+
+
+def _has_separator(text: str) -> bool:
+    return "." in text or "," in text
 
 
 def _is_corroborated(shapes: list[Shape], decimal: str) -> bool:

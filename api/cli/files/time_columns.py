@@ -27,12 +27,15 @@ def find_times(table: Table, columns: Sequence[Column], choices: Choices) -> tup
     """Return the times and the columns that they are in; None if there is no column of times."""
     if choices.time_column:
         column = column_named(table, choices.time_column, "--time")
+        if column.is_empty:
+            raise invalid(f"Column {column} has no times: all its cells are empty.")
         clocks = [other for other in columns if other is not column and looks_like_clocks(other)]
         if len(clocks) == 1 and looks_like_dates(column) and not has_clock(column) and not choices.time_format:
             return parse_pair(table, column, clocks[0], choices), [column, clocks[0]]
         return parse_times(table, column, choices), [column]
     candidates = [column for column in columns if not names.is_label(column.name)]
     if pair := _pair(candidates):
+        _refuse_halves_of_days(columns)
         return parse_pair(table, *pair, choices), list(pair)
     dates = [column for column in candidates if looks_like_dates(column) and not column.is_constant]
     dates = dates or [column for column in candidates if looks_like_dates(column)]
@@ -45,6 +48,12 @@ def find_times(table: Table, columns: Sequence[Column], choices: Choices) -> tup
     if choices.time_format or choices.unit:
         raise invalid(f"Which column has the times? Name it with --time. Columns: {table.names()}.")
     return None, []
+
+
+def _refuse_halves_of_days(columns: Iterable[Column]) -> None:
+    for column in columns:
+        if {cell.lower() for cell in column.cells} <= {"am", "pm", "a.m.", "p.m."}:
+            raise invalid(f"Column {column} has AM and PM apart from the time of day. Write both into one cell.")
 
 
 def _pair(candidates: Iterable[Column]) -> tuple[Column, Column] | None:
@@ -97,8 +106,7 @@ def parse_times(table: Table, column: Column, choices: Choices) -> Times:
     if choices.unit is not None:
         bad = next(index for shape, index in column.first_of.items() if not _is_plain_number(shape))
         raise invalid(
-            f"{quoted(column.cells[bad])} ({table.place(column, bad)}) is not a number, but --unit is "
-            f"{choices.unit.value}."
+            f"{quoted(column.cells[bad])} ({table.place(column, bad)}) is not a number, but --unit is {choices.unit}."
         )
     return parse_dates(table, column, choices)
 

@@ -75,6 +75,15 @@ def reading_of(table: Table, column: Column, choices: Choices) -> Reading:
         stated = f"--decimal {choices.decimal}" if choices.decimal else f"--thousands {choices.thousands!r}"
         first = next(index for shape, index in column.first_of.items() if shape not in column.missing)
         raise invalid(f"{quoted(column.cells[first])} ({table.place(column, first)}) does not fit {stated}.")
+    is_stated = bool(choices.decimal or choices.thousands) or (
+        table.decimal is not None and all(reading.thousands is None for reading in readings)
+    )
+    if found.witness is not None and not is_stated:
+        cell = quoted(column.cells[found.witness])
+        raise invalid(
+            f"{cell} ({table.place(column, found.witness)}) is the only cell that tells decimal sign and thousands "
+            "separator apart. State one with --decimal or --thousands."
+        )
     if len(readings) > 1 and (sign := table.decimal or _sign_of_others(table, column)):
         readings = [reading for reading in readings if reading.decimal == sign] or readings
     if len(readings) > 1:

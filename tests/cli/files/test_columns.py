@@ -46,6 +46,7 @@ def read_text(folder: Path, text: str, **choices: object) -> list[float]:
         ("time,value\n2026-01-13 00:00,21,4\n2026-01-13 01:00,22,2\n", "decimal comma"),
         ("time,value\n2026-01-13 00:00,21,4\n2026-01-13 01:00,22\n2026-01-13 02:00,23\n", "Row 2 has 3 cells"),
         ("21,5\n22,0\n20,9\n", "decimal comma"),
+        ("date,time,half,value\n2026-01-13,12:00,AM,1\n2026-01-14,12:00,AM,2\n", "AM and PM apart"),
         ("host,value\na,1\na,2\n", "No column has times"),
         ("id,value\n1,5\n2,6\n", "No column has times"),
         ("1,5\n2,6\n3,7\n", "Several columns can be the value"),
@@ -116,9 +117,10 @@ def test_one_file_can_hold_many_series(tmp_path: Path) -> None:
         ({"skip_rows": 9}, "--skip-rows is 9"),
         ({"time_format": "%Y"}, "does not have the format '%Y'"),
         ({"time_format": "%Y%Y"}, "does not have the format '%Y%Y'"),
+        ({"time_column": "3"}, "has no times: all its cells are empty"),
         ({"time_column": "\u00b2"}, "No column '\u00b2'"),
     ],
 )
 def test_invalid_options_are_refused_in_a_sentence(tmp_path: Path, choices: dict[str, object], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
-        read_text(tmp_path, "time,value\n2026-01-13,5\n2026-01-14,6\n", **choices)
+        read_text(tmp_path, "time,value,\n2026-01-13,5,\n2026-01-14,6,\n", **choices)

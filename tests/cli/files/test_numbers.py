@@ -55,6 +55,8 @@ def test_numbers_with_one_reading_are_read(tmp_path: Path, cells: list[str], val
         (["1.5 KiB", "2.5 MiB"], "more than one unit: 'KiB' in '1.5 KiB', 'MiB' in '2.5 MiB'"),
         (["950", "1.2 K"], "more than one unit"),
         (["1,5", "1.5"], "mixes decimal and thousands separators"),
+        (["1,234"] * 5 + ["1,234.5"], "is the only cell that tells decimal sign and thousands separator apart"),
+        (["50.658"] * 5 + ["26,0"], "mixes decimal and thousands separators"),
         (["21.4", "<0.5"], r"'<0.5' \(column 'value', row 3\) is not a number"),
         (["21.4", "1_000"], "'1_000'"),
         (["21.4", "0x1F"], "'0x1F'"),
@@ -93,6 +95,9 @@ def test_another_column_settles_a_separator(tmp_path: Path) -> None:
 
 def test_a_comma_between_cells_leaves_the_point_as_decimal_sign(tmp_path: Path) -> None:
     assert values_of(tmp_path, ["12.345", "67.890"], ",") == [12.345, 67.89]
+    assert values_of(tmp_path, ["12.345"] * 5 + ["5.5"], ",") == [12.345] * 5 + [5.5]
+    with pytest.raises(InputError, match="the only cell"):
+        values_of(tmp_path, ["50,652"] * 5 + ["4,217.3"], ",")
 
 
 def test_an_option_that_no_cell_fits_is_refused(tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ def test_a_repeated_row_is_skipped_and_reported(file: Path) -> None:
         (b'{"t": [1, 2], "v": [1]}', "differ in length"),
         (b'{"time": [1, 2], "value": 5}', "'value' must be a list"),
         (b'{"t": 1, "v": 2, "v": 3}', "the key 'v' occurs twice"),
+        (b'{"results": [{"series": [{"values": [[1, 2]]}]}]}', "no points in a form of JSON|No column"),
         (b"{}", "no points in a form of JSON that tsad knows"),
         (b"[" * 100_000, "neither JSON"),
     ],
