@@ -19,7 +19,6 @@ READ_SETTINGS = {  # the composition roots
     "api/__main__.py",
     "api/main.py",
     "api/cli/installation.py",
-    "api/cli/commands/migrate.py",
     "api/cli/stack.py",
     "migrations/env.py",
     "worker/__main__.py",
