@@ -29,6 +29,12 @@ UNION ALL SELECT 'function', proname, pg_get_functiondef(oid) FROM pg_proc WHERE
 ORDER BY 1, 2, 3
 """)
 
+OLD_ROWS = """
+INSERT INTO api_keys (id, name, scopes, sha256) VALUES ('k', 'key', '{read,fit,admin}', sha256('k'));
+INSERT INTO fit_jobs (id, series_id, detector, points, data_key, data_sha256, data_size)
+SELECT gen_random_uuid(), 's' || n, 'baseline', 3, 'key' || n, sha256('d'), 1 FROM generate_series(1, 1000) n
+"""
+
 
 @pytest.fixture
 def url(server_url: str) -> Iterator[str]:
@@ -115,3 +121,18 @@ def test_an_unreachable_database_raises_a_setup_error(url: str) -> None:
         schema.migrate(f"postgresql://x:hunter2@127.0.0.1:{free_port()}/x")
     assert raised.value.code == Code.DATABASE_UNAVAILABLE
     assert "hunter2" not in raised.value.detail
+
+
+def test_a_filled_database_of_the_release_before_keeps_its_rows_and_its_keys(url: str, engine: Engine) -> None:
+    schema.migrate(url, "0002")
+    with engine.begin() as connection:
+        connection.execute(text(OLD_ROWS))
+    schema.migrate(url)
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT scopes FROM api_keys")).scalars().all() == [["read", "fit", "admin"]]
+        assert connection.execute(text("SELECT count(*) FROM fit_jobs")).scalar() == 1000
+        connection.execute(text(OLD_ROWS.replace("'k'", "'w'").replace("{read,fit,admin}", "{write}").split(";")[0]))
+    command.downgrade(schema._configuration(url), "0002")  # noqa: SLF001
+    with engine.begin() as connection:
+        scopes = connection.execute(text("SELECT scopes FROM api_keys ORDER BY id")).scalars().all()
+    assert scopes == [["read", "fit", "admin"], ["read"]]
