@@ -32,7 +32,9 @@ def _selection(
     prefix: Annotated[
         str | None, Query(max_length=128, pattern=r"^[A-Za-z0-9._-]*$", description="Only series with this id prefix")
     ] = None,
-    watch: Annotated[str | None, Query(max_length=100, description="Only alerts of this watch")] = None,
+    watch: Annotated[
+        str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Only alerts of this watch")
+    ] = None,
     status: Annotated[AlertStatus | None, Query(description="Only alerts with this status")] = None,
     kind: Annotated[Kind | None, Query(description="Only alerts of this kind")] = None,
 ) -> AlertFilter:

@@ -175,3 +175,36 @@ def test_a_key_with_a_prefix_sees_and_changes_only_its_own(
     assert keyed.get("/spans", auth=outside).json()["spans"] == []
     assert keyed.delete(f"/spans/{created['span_id']}", auth=outside).status_code == 404
     assert keyed.delete(f"/spans/{created['span_id']}", auth=inside).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content"),
+    [
+        ("GET", "/alerts?watch=a%00", ""),
+        ("GET", "/alerts?status=opened", ""),
+        ("GET", "/alerts?from=99999999999999999999", ""),
+        ("GET", "/alerts?series_id=a%00", ""),
+        ("GET", "/spans?series_id=%00", ""),
+        ("PUT", "/watches/w", '{"\\ud800": 1}'),
+        ("PUT", "/watches/w", '{"prefix": "a", "open": {"of": 1e400}}'),
+        ("PUT", "/watches/w", '{"prefix": "a", "close": {"below": ' + "9" * 400 + "}}"),
+        ("PUT", "/watches/w", '{"prefix": "a", "parameters": {"exclude": [[1, "\\u0000"]]}}'),
+        ("PUT", "/watches/w", '{"prefix": "a", "gates": ' + "[" * 5_000),
+        ("POST", "/spans", '{"prefix": "a", "from": 1, "to": 2, "kind": "exclude", "note": "\\u0000"}'),
+        ("POST", "/spans", '{"prefix": null, "from": 1, "to": 2, "kind": "exclude"}'),
+        ("POST", "/points", "[" * 100_000),
+        ("POST", "/points", '{"series_id": "a", "timestamp": 1, "value": 1, "values": [1]}'),
+        ("POST", "/simulate", '{"timestamps": [1], "values": [1], "watch": {"silence": {}}}'),
+        ("POST", "/simulate", '{"timestamps": [1], "values": [1], "watch": {"parameters": {"alarm_rate": []}}}'),
+        ("DELETE", "/series/a/points?before=-1", ""),
+        ("DELETE", "/series/a/points?before=soon", ""),
+    ],
+)
+def test_hostile_requests_get_problems(api: httpx.Client, method: str, path: str, content: str) -> None:
+    answer = api.request(method, path, content=content)
+    if answer.status_code == 200:  # a push of lines reports each line
+        assert answer.json()["accepted"] == 0
+        assert answer.json()["problems"]
+    else:
+        assert answer.status_code in (404, 422), answer.text
+        assert answer.json()["code"] != "internal_error"
