@@ -64,7 +64,7 @@ def test_a_head_of_normal_size_passes_however_it_is_split(api: httpx.Client) -> 
 
 def test_a_large_body_does_not_count_toward_the_limit_on_heads(api: httpx.Client) -> None:
     body = b" " * 300_000
-    request = b"POST /predict/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    request = b"POST /fit/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     with wired(api) as wire:
         for _ in range(2):
             wire.send(request + request)
