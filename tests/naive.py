@@ -11,7 +11,7 @@ import numpy as np
 
 from shared.domain.detectors.ar import Autoregression
 from shared.domain.detectors.baseline import Baseline
-from shared.domain.detectors.contract import LARGEST
+from shared.domain.detectors.contract import MAX_SCORE
 from shared.domain.detectors.ensemble import BOUNDARY_SUM, Ensemble
 from shared.domain.detectors.msnn.state import Msnn
 from shared.domain.detectors.robust import Robust
@@ -157,7 +157,7 @@ def scores(fitted: Fitted, values: Sequence[float], timestamps: Sequence[int]) -
             ]
         case state:
             raw_scores = scores(state.chosen, values, timestamps)
-    return [min(score, LARGEST) for score in raw_scores]
+    return [min(score, MAX_SCORE) for score in raw_scores]
 
 
 def _distance(value: float, expected: float, half_width: float) -> float:

@@ -8,12 +8,12 @@ import numpy as np
 from shared.domain.detectors.alarms import IN_SAMPLE, Boundary, interval_of
 from shared.domain.detectors.contract import (
     LARGEST,
+    MAX_SCORE,
     Detector,
     Explanation,
     ParameterValues,
     Progress,
     Scores,
-    clipped,
 )
 from shared.domain.detectors.incidents import drop_incident_distances, drop_incidents
 from shared.domain.detectors.parameters import OFF, AlarmRate, Choice, Number, Windows
@@ -87,7 +87,7 @@ def score(state: Baseline, values: Values, _timestamps: Timestamps, _context: Va
         distance = -distance
     ones = np.ones(len(values))
     return Scores(
-        score=clipped(np.maximum(distance, 0.0)),
+        score=np.clip(distance, 0.0, MAX_SCORE),
         expected=ones * state.mean,
         lower=None if state.direction == "above" else ones * lower,
         upper=None if state.direction == "below" else ones * upper,

@@ -10,6 +10,7 @@ from shared.domain.detectors.parameters import Parameter
 from shared.domain.series import Flags, Series, Timestamps, Values
 
 LARGEST = float(np.finfo(np.float64).max)
+MAX_SCORE = 1_000.0  # a higher score would say nothing more to a person
 CAUSAL, CENTRED, RETROSPECTIVE = "causal", "centred", "retrospective"
 
 State = TypeVar("State")
@@ -22,7 +23,7 @@ Carry = Values  # at most 16 numbers: what a judgment remembers of previous poin
 class Scores:
     """Scores of n points. Every array is (n,) and finite, or None if the detector has no such column."""
 
-    score: Values  # 0 = as expected; 1.0 = the decision boundary; anomaly means score > 1
+    score: Values  # 0 = as expected; 1.0 = the decision boundary; anomaly means score > 1; at most MAX_SCORE
     expected: Values | None
     lower: Values | None  # edges of the normal band; None = open on that side, or no band at all
     upper: Values | None
@@ -165,7 +166,7 @@ def banded(values: Values, expected: Values, half_width: Values) -> Scores:
     with np.errstate(over="ignore"):
         distance = np.abs(values - expected) / half_width
         lower, upper = expected - half_width, expected + half_width
-    return Scores(clipped(distance), expected, clipped(lower), clipped(upper))
+    return Scores(np.minimum(distance, MAX_SCORE), expected, clipped(lower), clipped(upper))
 
 
 def clipped(array: Values) -> Values:

@@ -76,7 +76,7 @@ def learnt(state: Ensemble) -> dict[str, float | str]:
 
 DETECTOR = Detector(
     name="ensemble",
-    purpose="Values whose msnn and robust scores are jointly improbable. For alerting: few alarms, but reliable ones.",
+    purpose="Values whose msnn and robust scores are jointly improbable. For frequent refits; else use auto.",
     cost="About that of msnn, for fits and predictions.",
     false_alarms="At most the sum of the false-positive rates of msnn and robust.",
     min_points=msnn.DETECTOR.min_points,

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from shared.domain.detectors.alarms import IN_SAMPLE, Boundary, interval_of
-from shared.domain.detectors.contract import Detector, Explanation, Need, ParameterValues, Progress, Scores, TrainingEnd
+from shared.domain.detectors.contract import (
+    MAX_SCORE,
+    Detector,
+    Explanation,
+    Need,
+    ParameterValues,
+    Progress,
+    Scores,
+    TrainingEnd,
+)
 from shared.domain.detectors.incidents import drop_incident_distances
 from shared.domain.detectors.parameters import AlarmRate, Windows
 from shared.domain.detectors.standards import Standard, without_outliers
@@ -82,7 +91,8 @@ def score(state: SpectralResidual, values: Values, _timestamps: Timestamps, cont
     before = context[-(size - 1) :]
     known = state.standard.standardized(np.concatenate((before, values)))
     joined = np.concatenate((np.full(size - 1 - len(before), known[0]), known))
-    return Scores(saliency(sliding_window_view(joined, size), state.length) / state.boundary.value, None, None, None)
+    ratios = saliency(sliding_window_view(joined, size), state.length) / state.boundary.value
+    return Scores(np.minimum(ratios, MAX_SCORE), None, None, None)
 
 
 def explain(state: SpectralResidual, _values: Values, _timestamps: Timestamps, _context: Values) -> Explanation:

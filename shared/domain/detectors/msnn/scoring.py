@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from shared.domain.detectors import alarms
-from shared.domain.detectors.contract import Scores, ignore_progress
+from shared.domain.detectors.contract import MAX_SCORE, Scores, ignore_progress
 from shared.domain.detectors.msnn.fitting import fit
 from shared.domain.detectors.msnn.state import Msnn
 from shared.domain.detectors.msnn.weighing import (
@@ -37,7 +37,7 @@ def score(state: Msnn, values: Values, timestamps: Timestamps, context: Values) 
         known = np.concatenate([before, values[part]])
         scores[part] = _causal_sums(state, known, timestamps[part]) / state.boundary.value
         before = known[-state.needed_points :]
-    return Scores(scores, None, None, None)
+    return Scores(np.minimum(scores, MAX_SCORE), None, None, None)
 
 
 def _causal_sums(state: Msnn, known: Values, timestamps: Timestamps) -> Values:
@@ -98,7 +98,8 @@ def _smoothed(near: Values, count: int) -> Values:
 
 def centered(state: Msnn, values: Values, timestamps: Timestamps) -> Scores:
     """Score each value from all windows that contain it, before and after."""
-    return Scores(_centered_sums(state, values, timestamps) / state.boundary.value, None, None, None)
+    sums = _centered_sums(state, values, timestamps)
+    return Scores(np.minimum(sums / state.boundary.value, MAX_SCORE), None, None, None)
 
 
 def retrospective(state: Msnn, values: Values, timestamps: Timestamps) -> Scores:
@@ -107,7 +108,7 @@ def retrospective(state: Msnn, values: Values, timestamps: Timestamps) -> Scores
         return centered(state, values, timestamps)
     of_batch = fit(Series(timestamps, values), {"alarm_rate": "1 in 1000"}, ignore_progress)
     sums = _scaled(_centered_sums(state, values, timestamps)) + _scaled(_centered_sums(of_batch, values, timestamps))
-    return Scores(sums / alarms.boundary(sums, state.share), None, None, None)
+    return Scores(np.minimum(sums / alarms.boundary(sums, state.share), MAX_SCORE), None, None, None)
 
 
 def _scaled(sums: Values) -> Values:
