@@ -3,11 +3,14 @@
 PostgreSQL holds the jobs; a message only tells a worker which row to look at.
 """
 
+import base64
+import json
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, Full, Queue
 from threading import Thread
+from typing import Any
 
 import redis
 from celery import Celery
@@ -22,6 +25,7 @@ logger = logging.getLogger(__name__)
 TASK = "fit"
 QUEUE = "fit"
 _BATCH_SIZE = 500
+_MAX_BODY = 1000  # characters; a body with one job id has 150
 
 # Publishing must fail fast, not hang for seconds while Redis is down: the reconciler sends lost messages again.
 _PUBLISH_OPTIONS = {"max_retries": 0, "socket_connect_timeout": 0.25, "socket_timeout": 0.5}
@@ -35,7 +39,7 @@ def make_celery(redis_url: str, *, consumes: bool) -> Celery:
     It acknowledges early and has no result backend. The reconciler sends lost messages again, an expired lease reveals
     a lost worker, and the row holds the outcome of a job. Redelivery by Celery would be a second, slower mechanism.
     """
-    transport.install()
+    transport.install({QUEUE: is_announcement})
     app = Celery("tsad", broker=redis_url, amqp="shared.transport:Amqp")
     app.conf.update(
         accept_content=["json"],
@@ -63,6 +67,34 @@ def make_celery(redis_url: str, *, consumes: bool) -> Celery:
         timezone="UTC",
     )
     return app
+
+
+def is_announcement(message: Any) -> bool:
+    """Check whether a message is one that `announce` sends: only these are read.
+
+    Celery knows many others: other tasks, delays, callbacks, compression. Redis holds such a message only if somebody
+    forged it, and some would block a worker or exhaust its memory.
+    """
+    try:
+        headers, body = message["headers"], message["body"]
+        if len(body) > _MAX_BODY or message["content-type"] != "application/json" or headers.get("compression"):
+            return False
+        (job_id,), keywords, options = json.loads(base64.b64decode(body, validate=True))
+        return (
+            headers["task"] == TASK
+            and isinstance(job_id, str)
+            and headers["id"] == job_id
+            and (headers["eta"], headers["expires"], headers["retries"]) == (None, None, 0)
+            and headers["timelimit"] == [None, None]
+            and keywords == {}
+            and not any(options.values())
+            and message["content-encoding"] == "utf-8"
+            and message["properties"]["body_encoding"] == "base64"
+            and isinstance(message["properties"]["delivery_tag"], str)
+            and isinstance(message["properties"]["delivery_info"], dict)
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
 
 
 def announce(app: Celery, job_ids: Sequence[str]) -> bool:

@@ -1,6 +1,7 @@
 """Kombu's Redis transport, hardened against malformed queue entries and Redis outages."""
 
 import logging
+from collections.abc import Callable, Mapping
 from queue import Empty
 from typing import Any
 
@@ -55,7 +56,17 @@ class Transport(redis.Transport):
     """
 
     Channel = Channel
+    accepts: Mapping[str, Callable[[Any], bool]] = {}  # by queue; all messages of other queues are delivered
     connection_errors = (*redis.Transport.connection_errors, ResponseError)
+
+    def _deliver(self, message: Any, queue: str) -> None:
+        """Deliver a message, or raise `ValueError` before anything reads it.
+
+        An error after that leaves the message unacknowledged, and the worker then takes no others.
+        """
+        if queue in self.accepts and not self.accepts[queue](message):
+            raise ValueError("not a message of this service")
+        super()._deliver(message, queue)  # type: ignore[no-untyped-call]
 
 
 class Connection(KombuConnection):
@@ -73,7 +84,8 @@ class Amqp(AMQP):  # type: ignore[misc]
     Connection = Connection
 
 
-def install() -> None:
-    """Use this transport for redis:// and rediss:// URLs."""
+def install(accepts: Mapping[str, Callable[[Any], bool]]) -> None:
+    """Use this transport for redis:// and rediss:// URLs. accepts: checks of the messages in a queue."""
+    Transport.accepts = accepts
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
