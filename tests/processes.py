@@ -160,11 +160,13 @@ def wait_for_worker(process: Process, seconds: float = 30) -> None:
 
 
 @contextmanager
-def api_process(settings: Settings, folder: Path, *options: str) -> Iterator[tuple[Process, httpx.Client]]:
+def api_process(
+    settings: Settings, folder: Path, *options: str, **environment: Any
+) -> Iterator[tuple[Process, httpx.Client]]:
     """Run the API in its own process with these uvicorn options; yield the process and a client."""
     port = free_port()
     arguments = ("uvicorn", "api.main:create_app", "--factory", f"--port={port}", *options)
-    with running(settings, folder, *arguments) as process:
-        until(lambda: b"running on" in process.log.read_bytes(), 20)
+    with running(settings, folder, *arguments, **environment) as process:
+        until(lambda: b"running on" in process.log.read_bytes(), 60)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
             yield process, client

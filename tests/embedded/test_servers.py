@@ -154,6 +154,27 @@ def test_data_of_another_major_version_is_rejected(embed: Embed, home: Path) -> 
         embedded.start()
 
 
+def test_a_server_starts_with_all_that_a_truncated_log_still_holds(embed: Embed, home: Path) -> None:
+    """A power failure may cut the end of the log: what was committed before the cut is there, and nothing is half."""
+    embedded = embed(durable=True)
+    embedded.start()
+    query(embedded, "CREATE TABLE kept (n int)")
+    query(embedded, "CHECKPOINT")
+    query(embedded, "INSERT INTO kept SELECT * FROM generate_series(1, 1000)")
+    ((segment, offset),) = query(
+        embedded,
+        "SELECT file_name, file_offset FROM pg_walfile_name_offset(pg_current_wal_insert_lsn())",
+    )
+    query(embedded, "INSERT INTO kept SELECT * FROM generate_series(1001, 2000)")
+    os.kill(pid_of(embedded.postgres), signal.SIGKILL)
+    process_of(embedded.postgres).wait()
+    with (home / "postgres" / "pg_wal" / str(segment)).open("r+b") as log:
+        log.truncate((int(str(offset)) // 8192 + 1) * 8192)  # the server reads whole pages
+    embedded.postgres.start()
+    assert query(embedded, "SELECT count(*) FROM kept") == [(1000,)]
+    query(embedded, "INSERT INTO kept VALUES (1)")
+
+
 def test_a_failed_start_reports_why_and_leaves_no_process(embed: Embed, home: Path) -> None:
     embedded = embed()
     (home / "postgres" / "global" / "pg_control").unlink()
