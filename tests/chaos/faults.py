@@ -18,14 +18,19 @@ from shared.errors import UnavailableError
 from shared.queue import QUEUE, TASK, announce
 from tests.chaos.entry import FULL, TORN
 from tests.chaos.field import Field, Undo
-from tests.chaos.plan import POISON_POINTS, SLOW_POINTS
-from tests.chaos.recoveries import JobSnapshot
-from tests.chaos.stack import APIS, CHAOS, WORKERS, signal_all
+from tests.chaos.lasting import (
+    answer_errors,
+    fill_disk,
+    freeze_bucket,
+    freeze_postgres,
+    kill_ten_times,
+    send_workers_away,
+)
+from tests.chaos.stack import APIS, CHAOS, pids_of, signal_all
+from tests.chaos.stopping import stop_a_worker
 
 STOP_BEYOND_LEASE_S = 20.0
 STORE_FAILS_S = (2.0, 5.0)
-MAX_CRASHES = 2  # a third crash fails a job, and only poison jobs may fail this way
-BUSY_WITHIN_S = 6.0
 
 
 # Returns a description of the target; empty if none was suitable.
@@ -53,11 +58,11 @@ def term_worker(field: Field, rng: random.Random) -> str:
 
 def stop_worker(field: Field, rng: random.Random) -> str:
     """Stop a worker for longer than its lease; it resumes at the worst moment, while its job runs elsewhere."""
-    name = _stop_a_worker(field, rng, "stop_worker")
+    name = stop_a_worker(field, rng, "stop_worker")
     if name is None:
         return ""
     field.stopped.add(name)
-    pids = _pids_of(field, name)
+    pids = pids_of(field.stack, name)
 
     def resume() -> None:
         signal_all(pids, signal.SIGCONT)
@@ -184,6 +189,12 @@ FAULTS: dict[str, Fault] = {
         torn_store,
         flushall,
         strange_messages,
+        fill_disk,
+        answer_errors,
+        freeze_postgres,
+        freeze_bucket,
+        send_workers_away,
+        kill_ten_times,
     )
 }
 
@@ -198,11 +209,6 @@ def _signal(field: Field, name: str, number: int) -> str:
     return name
 
 
-def _pids_of(field: Field, name: str) -> list[int]:
-    pid = field.stack.pid(name)
-    return [] if pid is None else [pid, *field.stack.children(name)]
-
-
 def _hit_api(field: Field, rng: random.Random, number: int) -> str:
     api = rng.randrange(len(APIS))
     field.hit_apis.append(api)
@@ -210,52 +216,15 @@ def _hit_api(field: Field, rng: random.Random, number: int) -> str:
 
 
 def _hit_worker(field: Field, rng: random.Random, kind: str, number: int, *, child: bool = False) -> str:
-    name = _stop_a_worker(field, rng, kind)
+    name = stop_a_worker(field, rng, kind)
     if name is None:
         return ""
-    pids = _pids_of(field, name)
+    pids = pids_of(field.stack, name)
     children = field.stack.children(name)
     targets = [rng.choice(children)] if child and children else pids[:1]
     signal_all(targets, number)
     signal_all(pids, signal.SIGCONT)
     return f"{name} {targets[0]}"
-
-
-def _stop_a_worker(field: Field, rng: random.Random, kind: str) -> str | None:
-    """Stop a worker, preferably one with a running job, and record its jobs; return None if no worker is suitable.
-
-    A stopped worker claims nothing, so its rows show what the fault interrupts. A worker whose job crashed twice is
-    spared: a third crash would fail the job. Fits may progress slowly on a busy machine: after a while a job that has
-    just begun is enough, and later the worker needs no job.
-    """
-    began = time.monotonic()
-    while True:
-        waited_s = time.monotonic() - began
-        names = [name for name in WORKERS if field.stack.pid(name) is not None and name not in field.stopped]
-        rng.shuffle(names)
-        for name in names:
-            pids = _pids_of(field, name)
-            signal_all(pids, signal.SIGSTOP)
-            time.sleep(0.05)  # so that a claim in flight reaches the database
-            jobs = field.recoveries.running(field.stack.hostname(name))
-            unpoisoned = [job for job in jobs if job.points != POISON_POINTS]
-            well_started = (
-                unpoisoned if waited_s >= BUSY_WITHIN_S else [job for job in unpoisoned if _is_under_way(job)]
-            )
-            is_busy = bool(well_started) or waited_s >= 2 * BUSY_WITHIN_S
-            if is_busy and all(job.crashes < MAX_CRASHES for job in unpoisoned):
-                field.recoveries.workers_hit(kind, jobs)
-                return name
-            signal_all(pids, signal.SIGCONT)
-        if waited_s >= 2 * BUSY_WITHIN_S:
-            return None
-        field.tick()
-        time.sleep(0.1)
-
-
-def _is_under_way(job: JobSnapshot) -> bool:
-    """Check whether a fit has so much progress that a new attempt cannot overtake it."""
-    return job.points in SLOW_POINTS and job.progress > 0.1
 
 
 def _fail_store(field: Field, rng: random.Random, mode: str) -> str:

@@ -34,6 +34,8 @@ class Field:
     app: Celery = field(init=False)
     undos: list[Undo] = field(default_factory=list)
     stopped: set[str] = field(default_factory=set)  # services that are suspended now
+    storms: list[str] = field(default_factory=list)  # sentences about messages that were repeated too often
+    freed_at: float | None = None  # when the full disk got space again, until everything works
     hit_apis: list[int | None] = field(default_factory=list)  # since the last fault was reported; None = all
 
     def __post_init__(self) -> None:

@@ -12,11 +12,12 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.plan import seeded
 
 EVERY_S = 0.04
+MAX_WAIT_S = 1.0  # of a prediction while its process and PostgreSQL are there
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A prediction that failed: no answer, or a 5xx."""
+    """A prediction that failed: no answer, a 5xx, or a late answer."""
 
     sent_at: float  # monotonic
     answered_at: float
@@ -40,6 +41,7 @@ class Predictions:
         self._ledger = ledger
         self._rng = seeded(f"predictions {seed}")
         self.refusals: list[Refusal] = []
+        self.slow: list[Refusal] = []
 
     def run(self, client: Client) -> None:
         """Predict until the load ends."""
@@ -60,6 +62,9 @@ class Predictions:
             self._record_refusal(client, sent_at, type(error).__name__)
             return
         self._ledger.count(predictions=1)
+        answered_at = time.monotonic()
+        if answered_at - sent_at > MAX_WAIT_S:
+            self.slow.append(Refusal(sent_at, answered_at, client.last_address, f"after {MAX_WAIT_S:g} s or more"))
         if answer.status_code != 200:
             code = answer.json().get("code")
             if answer.status_code >= 500:
@@ -87,7 +92,7 @@ def unexcused(refusals: list[Refusal], outages: list[Outage]) -> list[str]:
         if not excused:
             by_reason[refusal.reason] += 1
     return [
-        f"{counted(count, 'prediction was', 'predictions were')} refused ({reason}) "
+        f"{counted(count, 'prediction was', 'predictions were')} refused or late ({reason}) "
         "while neither their API process nor PostgreSQL was hit"
         for reason, count in sorted(by_reason.items())
     ]

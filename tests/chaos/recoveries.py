@@ -25,6 +25,7 @@ SELECT CAST(id AS text) AS job_id, attempt, crashes, points, announcements, prog
    AND NOT EXISTS (SELECT 1 FROM fit_jobs o
                     WHERE o.series_id = q.series_id AND o.status IN ('queued', 'running') AND o.seq < q.seq)
 """)
+_QUEUED = text("SELECT count(*) FROM fit_jobs WHERE status = 'queued'")
 _LOOK = text("""
 SELECT CAST(id AS text) AS job_id, attempt, status, announcements FROM fit_jobs
  WHERE id = ANY (CAST(:job_ids AS uuid[]))
@@ -60,12 +61,17 @@ class _LostQueue:
 
 @dataclass
 class Recoveries:
-    """Seconds by kind of fault: until a job ran again, until it succeeded, until a job of a lost queue was claimed."""
+    """Seconds by kind of fault.
+
+    They count until a job ran again, until it succeeded, until a job of a lost queue was claimed, and until everything
+    worked after a full disk had space again.
+    """
 
     sessions: Sessions
     rerun: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     succeeded: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     queues: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    disks: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     _watches: list[_Watch] = field(default_factory=list)
     _lost: list[_LostQueue] = field(default_factory=list)
     _looked_at: float = 0.0
@@ -73,6 +79,14 @@ class Recoveries:
     def running(self, worker: str | None = None) -> list[JobSnapshot]:
         """Return the running jobs of one worker, or of all."""
         return self._rows(_RUNNING, worker=worker)
+
+    def queued(self) -> int | None:
+        """Return the number of queued jobs; None while the database is unavailable."""
+        try:
+            with self.sessions.begin() as session:
+                return int(session.execute(_QUEUED).scalar_one())
+        except UnavailableError:
+            return None
 
     def workers_hit(self, kind: str, jobs: list[JobSnapshot]) -> None:
         """Watch jobs that may have lost their worker; one that simply continues kept it.

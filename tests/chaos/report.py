@@ -26,6 +26,8 @@ class Report:
     evidence: Evidence
     violations: list[Violation]
     refused_predictions: int
+    slow_predictions: int  # that took longer than a second
+    paused_predictions: int  # of these, those during which the machine paused
     seconds: float
     logs: Path
 
@@ -52,8 +54,10 @@ class Report:
             f"additional jobs, from requests whose answers were lost: {unreported}",
             f"invalid requests rejected: {self.ledger.invalid_rejected}",
             f"predictions answered {self.ledger.predictions}, refused {self.refused_predictions}",
+            f"predictions later than 1 s {self.slow_predictions}, while the machine paused {self.paused_predictions}",
             f"unreferenced artifacts collected at the end: {self.evidence.collected}",
             f"faults {self.faults.total()}: {fault_counts} (skipped without a target: {self.skipped})",
+            *_times("full disks: seconds from the first free byte until everything worked", self.recoveries.disks),
             *_times("jobs that lost their worker: seconds until they ran again", self.recoveries.rerun),
             *_times("jobs that lost their worker: seconds until they succeeded", self.recoveries.succeeded),
             *_times("lost queues: seconds until a job was claimed", self.recoveries.queues),

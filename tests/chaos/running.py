@@ -3,6 +3,7 @@
 import math
 import random
 import shutil
+import subprocess
 import tempfile
 import time
 from collections import Counter
@@ -20,6 +21,7 @@ from tests.chaos.faults import FAULTS
 from tests.chaos.field import Field
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
+from tests.chaos.pauses import Pauses
 from tests.chaos.plan import Options, fault_kinds, orders
 from tests.chaos.predictions import Outage, unexcused
 from tests.chaos.recoveries import Recoveries
@@ -31,7 +33,9 @@ TICK_S = 0.1
 PROGRESS_EVERY_S = 5.0
 READY_S = 300.0
 SETTLED_S = 2.5  # after an API process is ready: longest backoff of its connection for latest versions
-MIN_FAULTS = 15
+MIN_FAULTS = len(FAULTS)  # each kind once
+WELL_WITHIN_S = 30.0  # after a full disk got space
+DISK_BYTES = 4 * 2**30
 
 
 class Run:
@@ -49,17 +53,20 @@ class Run:
         self.skipped = 0
         self.outages: list[Outage] = []
         self._hit_since: dict[int, float] = {}  # API processes that have not settled after a fault
+        self._pauses = Pauses()
         self._probes = httpx.Client(timeout=1, trust_env=False)
         self._reported_at = 0.0
 
     def close(self) -> None:
         self.field.close()
         self._probes.close()
+        self._pauses.close()
 
     def tick(self) -> None:
         """Restart dead processes, undo faults that are due, watch recoveries, and report progress."""
         self.stack.supervisor.check()
         self.field.undo_due()
+        self._note_hits(time.monotonic())
         self.recoveries.look()
         self._watch_outages()
         if time.monotonic() - self._reported_at > PROGRESS_EVERY_S:
@@ -123,7 +130,9 @@ class Run:
         refusals = load.predictions.refusals
         self.outages += [Outage(since, math.inf, place) for place, since in self._hit_since.items()]  # still going on
         broken_promises = violations(self.ledger, evidence)
-        broken_promises += [Violation("predict", sentence) for sentence in unexcused(refusals, self.outages)]
+        slow = [wait for wait in load.predictions.slow if not self._pauses.overlap(wait.sent_at, wait.answered_at)]
+        broken_promises += [Violation("predict", sentence) for sentence in unexcused(refusals + slow, self.outages)]
+        broken_promises += [Violation("storm", sentence) for sentence in self.field.storms]
         return Report(
             options=self.options,
             ledger=self.ledger,
@@ -133,6 +142,8 @@ class Run:
             evidence=evidence,
             violations=broken_promises,
             refused_predictions=len(refusals),
+            slow_predictions=len(load.predictions.slow),
+            paused_predictions=len(load.predictions.slow) - len(slow),
             seconds=time.monotonic() - self.began,
             logs=self.stack.home / "logs",
         )
@@ -150,28 +161,49 @@ class Run:
             return
         self.faults[kind] += 1
         self.say(f"{time.monotonic() - self.began:4.0f} s: {kind} {target}")
+        self._note_hits(began)
+
+    def _note_hits(self, since: float) -> None:
         for api in self.field.hit_apis:
             for place in range(len(APIS)) if api is None else [api]:
-                self._hit_since.setdefault(place, began)
+                self._hit_since.setdefault(place, since)
         self.field.hit_apis.clear()
 
     def _watch_outages(self) -> None:
         for place, since in list(self._hit_since.items()):
-            if time.monotonic() - since > 1.0 and self._is_ready(place):
+            if time.monotonic() - since > 1.0 and self._status(place) in ("ready", "degraded"):
                 self.outages.append(Outage(since, time.monotonic() + SETTLED_S, place))
                 del self._hit_since[place]
+        if self.field.freed_at is not None:
+            self._watch_freed_disk(time.monotonic() - self.field.freed_at)
 
-    def _is_ready(self, place: int) -> bool:
+    def _watch_freed_disk(self, seconds: float) -> None:
+        """Check that everything works within `WELL_WITHIN_S`, unless another fault or stopped workers prevent it."""
+        if all(self._status(place) == "ready" for place in range(len(APIS))):
+            self.say(
+                f"{time.monotonic() - self.began:4.0f} s: everything works {seconds:.1f} s after the disk got space"
+            )
+            self.recoveries.disks["fill_disk"].append(seconds)
+            self.field.freed_at = None
+        elif self.field.undos or self.field.stopped:
+            self.field.freed_at = time.monotonic()
+        elif seconds > WELL_WITHIN_S:
+            self.ledger.complain(f"not everything worked {WELL_WITHIN_S:g} s after the full disk got space")
+            self.field.freed_at = None
+
+    def _status(self, place: int) -> str:
         try:
-            return self._probes.get(f"{self.stack.addresses[place]}/readyz").status_code == 200
-        except httpx.HTTPError:
-            return False
+            return str(self._probes.get(f"{self.stack.addresses[place]}/readyz").json()["status"])
+        except (httpx.HTTPError, ValueError):
+            return "unavailable"
 
 
 def run(options: Options, say: Callable[[str], None], home: Path, ending: Callable[[], None]) -> Report:
     """Run in this folder, and call `ending` before the processes stop. Must be called in the main thread."""
     with ExitStack() as cleanup:
-        say(f"seed {options.seed}: starting PostgreSQL, Valkey, two API processes, two workers and the reconciler")
+        say(
+            f"seed {options.seed}: starting PostgreSQL, Valkey, two API processes, two workers, two reconcilers, Flower"
+        )
         stack = cleanup.enter_context(running_stack(home, options, say))
         chaos_run = cleanup.enter_context(closing(Run(stack, options, say)))
         cleanup.callback(ending)
@@ -188,11 +220,27 @@ def run(options: Options, say: Callable[[str], None], home: Path, ending: Callab
 def new_home() -> Iterator[Path]:
     """Create a temporary home, and remove it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="tsad-chaos-"))
-    folder.chmod(0o711)  # as root, the embedded servers run as another user
-    try:
+    with ExitStack() as cleanup:
+        cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+        cleanup.enter_context(_own_disk(folder))
+        folder.chmod(0o711)  # as root, the embedded servers run as another user
         yield folder / "home"
+
+
+@contextmanager
+def _own_disk(folder: Path) -> Iterator[None]:
+    """Mount a file system of `DISK_BYTES`, in a sparse file, if this user may; without it, no fault fills the disk."""
+    image = folder.with_name(f"{folder.name}.img")
+    with image.open("xb") as file:
+        file.truncate(DISK_BYTES)
+    mount = f"mkfs.ext4 -q -m 0 {image} && mount -o loop {image} {folder}"
+    mounted = subprocess.run(["/bin/sh", "-c", mount], check=False, capture_output=True).returncode == 0
+    try:
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if mounted:
+            subprocess.run(["umount", "--lazy", folder], check=False)
+        image.unlink()
 
 
 def keep_logs(report: Report) -> None:

@@ -1,4 +1,4 @@
-"""The product's processes under one supervisor: two API processes, two workers, reconciler, Valkey, PostgreSQL."""
+"""The product's processes under one supervisor: two of each process, PostgreSQL, Valkey and Flower."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from api.cli.stack import ONE_THREAD, Program
+from api.cli.stack import ONE_THREAD, Program, flower
 from api.cli.supervising import Supervisor
 from benchmark.access import require_key
 from shared.embedded import Embedded
@@ -25,7 +25,8 @@ from tests.processes import make_settings
 from tests.stores import BUCKET, s3_settings
 
 PROJECT = Path(__file__).resolve().parents[2]
-APIS, WORKERS = ("api-1", "api-2"), ("worker-1", "worker-2")
+APIS, WORKERS, RECONCILERS = ("api-1", "api-2"), ("worker-1", "worker-2"), ("reconciler", "reconciler-2")
+ANSWER_S = 3.0  # of PostgreSQL to this program, which has to undo faults meanwhile
 CHAOS = "chaos"  # the application name of this program's connections
 
 
@@ -40,6 +41,7 @@ class Stack:
     sessions: Sessions
     addresses: tuple[str, ...]  # of the API processes, in the order of APIS
     store_switch: Path
+    has_own_disk: bool  # the home is alone on its file system
 
     def pid(self, name: str) -> int | None:
         """Return the process id of a service, or None if it does not run."""
@@ -60,7 +62,7 @@ class Stack:
 
     def stop_programs(self) -> None:
         """Stop everything except PostgreSQL and Valkey, as a deployment does."""
-        for name in ("reconciler", *WORKERS, *APIS):
+        for name in (*RECONCILERS, "flower", *WORKERS, *APIS):
             if name in self.services:
                 self.services[name].stop()
 
@@ -81,7 +83,8 @@ def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> I
         if options.store == "s3":
             programs.insert(0, Program("s3", embedded.home, ("tests.stores", str(s3_port)), env))
         if sabotage.reconciler:
-            programs.append(Program("reconciler", embedded.home, _entry("worker.reconciling"), env))
+            programs += [Program(name, embedded.home, _entry("worker.reconciling"), env) for name in RECONCILERS]
+        programs.append(flower(embedded.home, free_port(), env))
         settings = make_settings(**{name.lower(): value for name, value in env.items() if name in _SETTINGS})
         with Supervisor(embedded.home, [*embedded.servers, *programs], say) as supervisor:
             embedded.start()
@@ -92,6 +95,7 @@ def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> I
                 session.execute(text("SET lock_timeout = '5s'"))
                 sabotage.apply(session)
             supervisor.start()
+            supervisor.ready = True
             try:
                 yield Stack(
                     home=embedded.home.path,
@@ -101,6 +105,7 @@ def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> I
                     sessions=sessions,
                     addresses=tuple(f"http://{LOCALHOST}:{port}" for port in api_ports),
                     store_switch=switch,
+                    has_own_disk=os.path.ismount(home.parent),
                 )
             finally:
                 sessions.engine.dispose()
@@ -139,6 +144,12 @@ def _entry(*arguments: str) -> tuple[str, ...]:
 def _api(port: int) -> tuple[str, ...]:
     listening = (f"--host={LOCALHOST}", f"--port={port}")
     return ("api", *listening)
+
+
+def pids_of(stack: Stack, name: str) -> list[int]:
+    """Return the process ids of a service and its children; empty if it does not run."""
+    pid = stack.pid(name)
+    return [] if pid is None else [pid, *stack.children(name)]
 
 
 def signal_all(pids: list[int], number: int) -> None:

@@ -157,4 +157,4 @@ def test_predictions_may_be_refused_only_during_outages_of_their_process() -> No
     assert unexcused([refusal], [Outage(5.0, 10.0, api=None)]) == []
     for other_outage in (Outage(11.5, 12.0, api=1), Outage(5.0, 9.0, api=None), Outage(9.0, 12.0, api=0)):
         (sentence,) = unexcused([refusal], [other_outage])
-        assert "1 prediction was refused (503 database_unavailable)" in sentence
+        assert "1 prediction was refused or late (503 database_unavailable)" in sentence
