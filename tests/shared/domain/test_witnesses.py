@@ -5,10 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from shared.domain.detectors.witnesses.adapting import START, adapted
+from shared.domain.detectors.msnn.bank import vectors
+from shared.domain.detectors.witnesses.adapting import ALERT_GAP, START, adapted
+from shared.domain.detectors.witnesses.bank import Bank
 from shared.domain.detectors.witnesses.calibration import Sides, boundary, student_t, tempered, untempered
 from shared.domain.detectors.witnesses.counters import increments, is_counter
 from shared.domain.detectors.witnesses.history import incidents, newest_regime
+from shared.domain.detectors.witnesses.judging import scores_of
 from shared.domain.detectors.witnesses.recent import trailing_mean
 from shared.domain.detectors.witnesses.season import fit_season, rolling_median
 from shared.domain.detectors.witnesses.stuck import Stuck, run_lengths
@@ -75,6 +78,36 @@ def test_the_boundary_rises_at_alarms_and_falls_while_it_is_quiet() -> None:
     assert (np.diff(boundaries[:4]) > 0).all()
     assert (np.diff(boundaries[3:]) <= 0).all()
     assert boundaries[-1] < boundaries[3]
+
+
+def test_alarms_in_quick_succession_slow_the_fall_of_the_boundary_only_once() -> None:
+    single, burst, separate = np.zeros((3, 200))
+    single[10], burst[10:14], separate[10:110:40] = 3.0, 3.0, 3.0
+    once, again, thrice = (adapted(scores, 0.001)[1][1] for scores in (single, burst, separate))
+    assert math.isclose(once, again, rel_tol=0.05)
+    assert thrice > 2.5 * once
+    assert START[2] == ALERT_GAP
+
+
+def test_an_unusual_shape_supports_the_alarms_of_other_witnesses_and_nothing_else() -> None:
+    ratios = {"level": np.array([3.0, 3.0, 0.5]), "shape": np.array([0.9, 0.0, 0.9])}
+    level, plain = scores_of(ratios, 1.0)["level"], scores_of({"level": ratios["level"]}, 1.0)["level"]
+    assert level[0] > plain[0] + 0.1
+    np.testing.assert_array_equal(level[1:], plain[1:])
+
+
+@pytest.mark.parametrize("length", [4, 8, 16, 100])
+def test_the_nearest_window_of_a_bank_is_the_one_of_a_slow_reference(length: int) -> None:
+    values = np.sin(np.arange(2_000) / 15) + np.random.default_rng(5).normal(0, 0.05, 2_000).cumsum()
+    sums = np.concatenate(([0.0], np.cumsum(values)))
+    known, ends = np.arange(length - 1, 1_500, 7), np.arange(1_500, 2_000, 13)
+    distances, places = Bank.of(sums, known, length).nearest(sums, ends)
+    every = np.linalg.norm(vectors(sums, ends, length)[:, None] - vectors(sums, known, length), axis=2)
+    np.testing.assert_allclose(distances, every.min(axis=1), atol=0.1)
+    np.testing.assert_allclose(every[np.arange(len(ends)), places], every.min(axis=1), atol=0.1)
+    near, _ = Bank.of(sums, known, length).nearest(sums, known, known, reach=100)
+    apart, _ = Bank.of(sums, known, length).nearest(sums, known, known, reach=0)
+    assert near.min() > apart.max() - 0.1
 
 
 def test_a_series_that_rises_and_resets_to_near_zero_is_a_counter() -> None:

@@ -34,14 +34,7 @@ def vectors(sums: Values, ends: Indices, length: int) -> Vectors:
 
     sums: (n + 1,) cumulative sums of the standardized values, starting at 0.
     """
-    return block_means(sums, ends, length, -(-length // BLOCKS))
-
-
-def block_means(sums: Values, ends: Indices, length: int, step: int) -> Vectors:
-    """Return the vectors (m, length // step + 1) of windows: means of blocks of `step` values, and their own mean.
-
-    sums: (n + 1,) as in `vectors`.
-    """
+    step = -(-length // BLOCKS)
     blocks = length // step
     edges = sums[ends[:, None] + 1 - step * np.arange(blocks, -1, -1)]
     mean = (sums[ends + 1] - sums[ends + 1 - length]) / length

@@ -23,6 +23,7 @@ from shared.domain.series import Series, Values
 SHAPE_SHARE, OTHER_SHARE = 0.4, 0.15  # of the alarm rate: for the shape, which finds most, and for each other one
 FEWEST_FOR_SEASON, FEWEST_FOR_SIGN = 12, 10
 FEWEST_FOR_COMMON, COMMON = 60, (0.6, 3.0)
+MARGIN = 1.05  # of the common factor, see SHAPE_WEIGHT
 INCIDENT_SCORE = 2.0  # minimum for a point of an incident
 LARGEST_RESIDUAL = 10.0  # residuals are clipped here when errors are compared
 
@@ -88,7 +89,7 @@ def learn(series: Series, parameters: ParameterValues, progress: Progress, newes
     known = np.where(usable, np.fmax.reduce(list(panel.ratios.values())), np.nan)[-NEWEST:]
     common = 1.0
     if len(history) >= FEWEST_FOR_COMMON:
-        common = min(max(boundary(known, rate), COMMON[0]), COMMON[1])
+        common = MARGIN * min(max(boundary(known, rate), COMMON[0]), COMMON[1])
     scores = scores_of(panel.ratios, common)
     expected_by, expected = _expectation(panel.level, panel.season, panel.forecast, values)
     state = Auto(

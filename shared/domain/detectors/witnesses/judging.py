@@ -13,6 +13,8 @@ from shared.domain.detectors.witnesses.state import MOST_FOLDED, Auto
 from shared.domain.series import Timestamps, Values
 
 MAX_WIDENING = 10.0  # of the band, while the boundary is high: a wider one would tell a person nothing
+SHAPE_WEIGHT = 1.18  # the boundary adapts, which makes alarms rarer than their rate: this makes up for it
+SUPPORT = 0.2  # added to scores above 1 of other witnesses where the shape reaches its boundary, less below it
 LARGEST_SCORE = 100.0  # higher scores would tell a person nothing more
 
 
@@ -109,17 +111,20 @@ def _look(state: Auto, known: Values, timestamps: Timestamps, start: int) -> _Lo
 
 
 def scores_of(ratios: dict[str, Values], common: float) -> dict[str, Values]:
-    """Return the scores of each witness, from its ratios."""
-    return {
-        name: eased(column / common) if name == "shape" else tempered(column / common)
-        for name, column in ratios.items()
-    }
+    """Return the scores of each witness, from its ratios. Those of the shape support alarms of the others."""
+    scores = {name: tempered(column / common) for name, column in ratios.items()}
+    if "shape" not in ratios:
+        return scores
+    shape = SHAPE_WEIGHT * ratios["shape"] / common
+    support = SUPPORT * np.minimum(np.fmax(shape, 0.0), 1.0) ** 2  # 0 where it is unknown
+    supported = {name: np.where(column > 1, column + support, column) for name, column in scores.items()}
+    return {**supported, "shape": eased(shape)}
 
 
 def largest(scores: dict[str, Values]) -> Values:
     """Return the largest scores (m,) of all witnesses; 0 where no witness has one."""
     every: Values = np.fmax.reduce(list(scores.values()))
-    return np.minimum(np.nan_to_num(every), LARGEST_SCORE)
+    return np.minimum(np.fmax(every, 0.0), LARGEST_SCORE)
 
 
 def band(
