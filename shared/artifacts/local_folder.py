@@ -86,11 +86,13 @@ class LocalFolder:
 
         Also delete the folders of series that have been empty since then.
         """
-        for folder in self._folders():
+        folders = list(self._folders())
+        for folder in (self.root, *folders):  # in the root: of probes and of the mark
             for file in folder.glob(f"{TEMPORARY}*"):
                 with suppress(FileNotFoundError):
                     if file.stat().st_mtime < older_than:
                         file.unlink()
+        for folder in folders:
             with suppress(OSError):  # it is not empty
                 if folder.stat().st_mtime < older_than:
                     folder.rmdir()
