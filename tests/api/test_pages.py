@@ -232,7 +232,8 @@ def test_page_assets_other_than_plotly_are_small(api: httpx.Client, series_id: s
         page = api.get(path).text
         files = {urljoin(path, file) for file in re.findall(r'(?:src|href)="([^"]*static/[^"]+)"', page)}
         sizes = [len(page.encode()), *(int(api.get(file).headers["Content-Length"]) for file in files)]
-        assert sum(sizes) < 100_000, (path, sizes)
+        assert sizes[0] < 1_500 * page.count("<tr") + 70_000, (path, sizes)
+        assert sum(sizes[1:]) < 30_000, (path, sizes)
 
 
 def test_the_pages_link_to_flower_if_it_is_configured(settings: Settings, api: httpx.Client) -> None:

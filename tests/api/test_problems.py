@@ -1,12 +1,14 @@
 """Every error a client can get, each provoked by a request."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -40,6 +42,9 @@ INTERNAL = {
     Code.RATE_LIMITED: "test_rates.py exceeds a rate",
     Code.UNAUTHENTICATED: "test_keys.py provokes it",
     Code.FORBIDDEN: "test_keys.py provokes it on every route",
+    Code.TOO_NEW: "only a point of a push has this flaw; test_pushes.py sends one",
+    Code.TOO_OLD: "only a point of a push has this flaw; test_pushes.py sends one",
+    Code.STREAM_BUSY: "needs a series that is deleted and begun again during each of three rounds",
     Code.INTERNAL_ERROR: "a defect; test_slots.py provokes it",
     Code.CONFIGURATION: "only commands exit with it",
     Code.START_FAILED: "only commands exit with it",
@@ -109,6 +114,12 @@ REQUESTS: dict[Code, Callable[[Scene], httpx.Response]] = {
     Code.JOB_FINISHED: request_to("POST", "/jobs/{succeeded}/cancel"),
     Code.JOB_NOT_RETRYABLE: request_to("POST", "/jobs/{succeeded}/retry"),
     Code.VERSION_PINNED: request_to("DELETE", "/series/{trained}/versions/1"),
+    Code.STREAM_NOT_FOUND: request_to("GET", "/series/never-pushed/points"),
+    Code.INVALID_WATCH: request_to("PUT", "/watches/plant7", json={"prefix": "plant7.", "mood": 1}),
+    Code.WATCH_NOT_FOUND: request_to("GET", "/watches/nothing"),
+    Code.INVALID_SPAN: request_to("POST", "/series/a/spans", json={"from": 2, "to": 1, "kind": "exclude"}),
+    Code.SPAN_NOT_FOUND: request_to("DELETE", f"/spans/{UUID(int=7)}"),
+    Code.ALERT_NOT_FOUND: request_to("GET", f"/alerts/{UUID(int=7)}"),
 }
 
 
@@ -200,6 +211,20 @@ def time_not_learned(scene: Scene) -> httpx.Response:
     job = scene.api.post("/fit/shop", json={**body, "detector": "seasonal"}).json()
     run(scene.training, job["job_id"])
     return scene.api.post("/predict/shop", json=POINT)
+
+
+@provoked_by(Code.PREFIX_TAKEN)
+def prefix_taken(scene: Scene) -> httpx.Response:
+    assert scene.api.put("/watches/first", json={"prefix": "taken."}).is_success
+    return scene.api.put("/watches/second", json={"prefix": "taken."})
+
+
+@provoked_by(Code.SERIES_LIMIT)
+def series_limit(scene: Scene) -> httpx.Response:
+    points = {"timestamps": [int(time.time())], "values": [1]}
+    with serving_with(scene, max_streams=1) as api:
+        answers = [api.post(f"/series/{series_id}/points", json=points) for series_id in ("limit-a", "limit-b")]
+    return answers[-1]
 
 
 @provoked_by(Code.TOO_MANY_STREAMS)

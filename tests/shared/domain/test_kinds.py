@@ -52,7 +52,7 @@ KINDS = {
     "counter with resets": Kind(10.0 * (PLACES[:1_600] % 500) + np.round(NOISE[:1_600]), [1_000.0], [3_000.0]),
     "step": Kind(np.where(PLACES[:2_000] < 1_000, 10.0, 20.0) + NOISE[:2_000], [20.0], [10.0, 30.0, 0.0]),
     "incident": Kind(INCIDENT[:1_000] + NOISE[:1_000], [100.0], [500.0, -100.0]),
-    "flat, then alive": Kind(np.where(PLACES[:200] < 150, 0.0, WAVE[:200] + NOISE[:200]), [36.0], [200.0]),
+    "flat, then alive": Kind(np.where(PLACES[:300] < 150, 0.0, WAVE[:300] + NOISE[:300]), [36.0], [200.0]),
     "missing event": Kind(EVENTS[:1_800], [500.0], [5.0]),
     "switch": Kind(np.where(PLACES[:1_000] % 37 < 5, 1.0, 0.0), [1.0], [0.5, 7.0]),
     "sparse": Kind(np.where(PLACES[:2_000] % 173 == 0, 6.0, 0.0), [0.0], [50.0, -3.0]),
