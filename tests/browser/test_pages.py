@@ -57,9 +57,9 @@ def test_a_new_installation_offers_a_sample_to_fit(browser: Browser, settings: S
         expect(page.get_by_text("Nothing has been fitted yet")).to_be_visible()
         expect(page.locator("pre")).to_contain_text(f"{client.base_url}/fit/boiler")
         page.locator("#drop input").set_input_files(
-            {"name": "a b.csv", "mimeType": "text/csv", "buffer": b"1,2\n1,3\n"}
+            {"name": "a b.csv", "mimeType": "text/csv", "buffer": b"1700000000,2\n1700000000,3\n"}
         )
-        expect(page.get_by_role("alert")).to_have_text("Duplicate timestamp 1. Keep one value per timestamp.")
+        expect(page.get_by_role("alert")).to_have_text("Duplicate timestamp 1700000000. Keep one value per timestamp.")
         page.get_by_role("button", name="Fit the sample").click()
         page.wait_for_url("**/ui/jobs/*")  # no worker runs, so there is no chart yet
         expect(page.get_by_role("heading", level=1)).to_have_text("Fit of seattle-wind")
