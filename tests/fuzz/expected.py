@@ -21,15 +21,16 @@ def one_object_a_line(_context: schemathesis.SerializationContext, value: object
 
 @schemathesis.hook
 def before_load_schema(_context: schemathesis.HookContext, raw_schema: dict[str, Any]) -> None:
-    """Add what the document leaves out: the pages, and the type of the lines of a bulk fit."""
+    """Add what the document leaves out: the pages, and the type of the lines of bodies that are NDJSON."""
     pages = [route for route in all_routes() if isinstance(route, APIRoute) and scope_of(route)]
     pages = [route for route in pages if not route.include_in_schema]
     for route in pages:
         route.include_in_schema = True
     raw_schema["paths"] |= get_openapi(title="pages", version="1", routes=pages)["paths"]
-    lines = raw_schema["paths"]["/fit"]["post"]["requestBody"]["content"]["application/x-ndjson"]
-    lines["schema"] = lines["x-item-schema"]
-    del lines["example"]
+    for path in ("/fit", "/points"):
+        lines = raw_schema["paths"][path]["post"]["requestBody"]["content"]["application/x-ndjson"]
+        lines["schema"] = lines["x-item-schema"]
+        lines.pop("example", None)
 
 
 @schemathesis.hook
@@ -42,7 +43,7 @@ def filter_failure(
     """Ignore a finding about a fact that the document cannot express: lines and points are answered one by one."""
     kind = type(failure).__name__
     return not (
-        case.operation.label in ("POST /fit", "POST /predict")
+        case.operation.label in ("POST /fit", "POST /points", "POST /predict")
         and kind == "AcceptedNegativeData"
         and response.status_code == 200
     )
