@@ -156,7 +156,7 @@ def test_a_reader_does_not_queue_behind_a_write_that_hangs(
     reader = latencies(empty_redis_url)
     with reader._writing:  # noqa: SLF001 - like a write that waits for Redis
         assert reader.read() is None
-    assert reader.read() is not None
+    until(lambda: reader.read() is not None)  # 10 ms are short for a busy machine
 
 
 def test_a_redis_that_rejects_writes_can_still_be_read(
