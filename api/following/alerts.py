@@ -8,6 +8,7 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from api.following.events import CHECK_EVERY_S, COMMENT_EVERY_S, HEADERS
+from api.following.unsent import Unsent
 from api.lanes import Lane
 from api.schemas.watching import AlertAnswer
 from shared.errors import BusyError, Code, UnavailableError
@@ -22,15 +23,13 @@ MAX_CHANGES = 1_000  # per poll
 MAX_REMEMBERED = 10_000  # revisions that a stream has sent
 
 
-class Feed:
+class Feed(Unsent[StoredAlert]):
     """The unsent changes of the alerts that match a filter."""
 
     def __init__(self, selection: AlertFilter) -> None:
+        super().__init__()
         self.selection = selection
-        self.ended = False
         self._sent: dict[str, int] = {}  # revisions by alert
-        self._unsent: dict[str, StoredAlert] = {}
-        self._wakeup = asyncio.Event()
 
     def offer(self, stored: StoredAlert) -> None:
         """Queue the alert if its revision is new."""
@@ -40,24 +39,7 @@ class Feed:
         self._sent[stored.alert.id] = stored.revision
         if len(self._sent) > MAX_REMEMBERED:
             del self._sent[next(iter(self._sent))]
-        self._unsent[stored.alert.id] = stored
-        self._wakeup.set()
-
-    def end(self) -> None:
-        """End the stream, and wake its reader."""
-        self.ended = True
-        self._wakeup.set()
-
-    async def next(self, seconds: float) -> list[StoredAlert]:
-        """Return the alerts queued since the last call; wait up to `seconds` for one. Empty on timeout."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wakeup.wait()
-        except TimeoutError:
-            return []
-        self._wakeup.clear()
-        unsent, self._unsent = self._unsent, {}
-        return list(unsent.values())
+        self.put(stored.alert.id, stored)
 
 
 class AlertFeed:

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from itertools import count, islice
 from weakref import WeakSet
 
+from api.following.unsent import Unsent
 from api.lanes import Lane
 from shared.domain.jobs import Job, Status
 from shared.errors import BusyError, Code, UnavailableError
@@ -26,17 +27,15 @@ MAX_STREAMS, MAX_STREAMS_PER_KEY = 200, 50
 MAX_SNAPSHOTS = 500  # per poll; the rest follows with the next one
 
 
-class Stream:
+class Stream(Unsent[Job]):
     """The newest unsent snapshot of each changed job: of one job, or of all that match a filter."""
 
     def __init__(self, job_filter: JobFilter, job_id: str | None, key_id: str) -> None:
+        super().__init__()
         self.job_id = job_id
         self.key_id = key_id
-        self.ended = False
         self._filter = job_filter
         self._sent_revisions: dict[str, int] = {}  # of open jobs, by job id
-        self._unsent: dict[str, Job] = {}
-        self._wakeup = asyncio.Event()
 
     def offer(self, job: Job) -> None:
         """Queue the snapshot if its revision is new, and the job matches the filter or matched it until now."""
@@ -44,28 +43,11 @@ class Stream:
             return
         matches = self._filter.includes(job) if self.job_id is None else job.job_id == self.job_id
         if matches or job.job_id in self._sent_revisions:
-            self._unsent[job.job_id] = job
-            self._wakeup.set()
+            self.put(job.job_id, job)
         if matches and not job.status.is_final:
             self._sent_revisions[job.job_id] = job.revision
         else:
             self._sent_revisions.pop(job.job_id, None)
-
-    def end(self) -> None:
-        """Mark the stream as ended, and wake its reader."""
-        self.ended = True
-        self._wakeup.set()
-
-    async def next(self, seconds: float) -> list[Job]:
-        """Return the snapshots queued since the last call; wait up to `seconds` for one. Empty on timeout."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wakeup.wait()
-        except TimeoutError:
-            return []
-        self._wakeup.clear()
-        snapshots, self._unsent = self._unsent, {}
-        return list(snapshots.values())
 
 
 class Poller:
