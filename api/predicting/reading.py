@@ -14,7 +14,7 @@ from shared.errors import Code, Flaw, InputError
 
 _MANY = msgspec.json.Decoder(ManyPointsBody)
 _DIGITS = re.compile(r"[0-9]{1,15}")
-# A string, to its end or that of the body, or a constant that Python's json module writes although JSON has none.
+# A string, which may be cut off with the body, or a constant that Python's json module writes although JSON has none.
 _STRING_OR_CONSTANT = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|-?Infinity|NaN', re.DOTALL)
 _CORRECTED_BYTES = 512 * 1024  # a larger body would take too long
 _AS_JSON = {b"NaN": b"null", b"Infinity": b"1e999", b"-Infinity": b"-1e999"}  # 1e999 is out of range
