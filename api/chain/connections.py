@@ -4,6 +4,7 @@ Uvicorn itself limits neither a head, which it buffers until it is complete, nor
 the rest of a body after its response, or to read a response.
 """
 
+import time
 from asyncio import TimerHandle, Transport
 from http import HTTPStatus
 
@@ -32,7 +33,7 @@ class Connection(HttpToolsProtocol):
     or for the rest of a body whose response is complete.
     """
 
-    idle_since: float | None = 0.0  # by the clock of the loop; None while a request is being answered
+    idle_since: float | None = 0.0  # by `time.monotonic`: the loop's clock counts only milliseconds; None while busy
     _delivery: Delivery
     _deadline: TimerHandle | None = None
     _reading_head = False  # whether a head has begun and is not complete
@@ -45,7 +46,7 @@ class Connection(HttpToolsProtocol):
         """Accept the connection. If too many are open, close the one that is idle longest, or else answer 503."""
         super().connection_made(transport)
         self._delivery = Delivery(transport, self.loop)
-        self.idle_since = self.loop.time()
+        self.idle_since = time.monotonic()
         max_connections, self.limit_concurrency = self.limit_concurrency, None  # Uvicorn would refuse with plain text
         if max_connections is None or len(self.connections) <= max_connections or self._make_room():
             self._close_after(HEAD_WITHIN_S)
@@ -122,7 +123,7 @@ class Connection(HttpToolsProtocol):
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
             return
-        self.idle_since = self.loop.time()
+        self.idle_since = time.monotonic()
         if self._rejected:
             self._refuse(self._rejected)
         elif self.cycle.more_body:
