@@ -8,6 +8,7 @@ from typing import Any
 from shared.domain import detectors
 from shared.domain.detectors.parameters import complete
 from shared.domain.watching import durations
+from shared.domain.watching.documents import Reader
 from shared.errors import Code, Flaw, InputError
 
 MAX_OF = 64  # bits of recent verdicts that a stream keeps
@@ -86,7 +87,7 @@ def parse(
 
     stored: the document was valid when it was stored, maybe by another release: ignore unknown fields.
     """
-    reader = _Reader({} if stored else NOT_YET)
+    reader = _WatchReader(Code.INVALID_WATCH, "The watch", {} if stored else NOT_YET)
     fields = reader.fields(document, (), FIELDS, ignore=stored)
     opened = reader.fields(fields.get("open", {}), ("open",), ("anomalies", "of", "at_once"), ignore=stored)
     closed = reader.fields(fields.get("close", {}), ("close",), ("normal", "below", "after"), ignore=stored)
@@ -131,77 +132,7 @@ def by_prefix(watches: Sequence[Watch]) -> list[Watch]:
     return sorted(watches, key=lambda watch: (-len(watch.prefix), watch.prefix))
 
 
-class _Reader:
-    """Reads the fields of a document and collects their flaws."""
-
-    def __init__(self, not_yet: Mapping[str, str]) -> None:
-        self._not_yet = not_yet
-        self._flaws: list[Flaw] = []
-
-    def flaw(self, loc: tuple[str, ...], reason: str) -> None:
-        self._flaws.append(Flaw(loc, reason))
-
-    def check(self) -> None:
-        """Raise an `InputError` if there are any flaws."""
-        if self._flaws:
-            listed = "; ".join(f"{'.'.join(map(str, flaw.loc)) or 'the document'} {flaw.msg}" for flaw in self._flaws)
-            raise InputError(Code.INVALID_WATCH, f"The watch is invalid: {listed}."[:2_000], flaws=self._flaws)
-
-    def fields(
-        self, value: object, loc: tuple[str, ...], known: Sequence[str], *, ignore: bool = False
-    ) -> Mapping[str, Any]:
-        """Return the fields of an object; unknown ones are flaws."""
-        if not isinstance(value, Mapping):
-            self.flaw(loc, "must be an object")
-            return {}
-        for name in value:
-            if name in self._not_yet and not loc:
-                self.flaw((name,), f"is not supported in this release: {self._not_yet[name]}")
-            elif name not in known and not ignore:
-                self.flaw((*loc, str(name)[:64]), "is unknown")
-        return value
-
-    def integer(self, fields: Mapping[str, Any], loc: tuple[str, ...], default: int, least: int, most: int) -> int:
-        value = fields.get(loc[-1], default)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            self.flaw(loc, f"must be a whole number from {least} to {most:,}")
-            return default
-        return value
-
-    def number(
-        self, fields: Mapping[str, Any], loc: tuple[str, ...], default: float | None, above: float, most: float = 1e300
-    ) -> float | None:
-        value = fields.get(loc[-1], default)
-        if value is None and loc[-1] != "below":
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= most:
-            limit = f" and at most {most:g}" if most < 1e300 else ""
-            self.flaw(loc, f"must be a number greater than {above:g}{limit}")
-            return default
-        return float(value)
-
-    def duration(self, fields: Mapping[str, Any], loc: tuple[str, ...], default: int, least: float, most: float) -> int:
-        value = fields.get(loc[-1])
-        if loc[-1] not in fields:
-            return default
-        seconds = durations.parse(value)
-        if seconds is None:
-            self.flaw(loc, durations.RULE)
-            return default
-        if not least <= seconds <= most:
-            bounds = f"{durations.written(int(least))} to {durations.written(int(most))}"
-            hint = " (KEEP_POINTS_DAYS)" if loc == ("window",) else ""
-            self.flaw(loc, f"must be from {bounds}{hint}")
-            return default
-        return seconds
-
-    def choice(self, fields: Mapping[str, Any], loc: tuple[str, ...], choices: Sequence[str]) -> str:
-        value = fields.get(loc[-1], choices[0])
-        if value not in choices:
-            self.flaw(loc, f"must be one of {', '.join(choices)}")
-            return choices[0]
-        return str(value)
-
+class _WatchReader(Reader):
     def prefix(self, fields: Mapping[str, Any]) -> str:
         value = fields.get("prefix")
         if not isinstance(value, str) or not _PREFIX.fullmatch(value):
