@@ -1,12 +1,12 @@
 """Static charts as SVG text, for chats, emails and wikis, drawn without a browser."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 
 from api.charts import ticks
 from api.charts.figures import band_edges, band_indices
+from api.charts.frames import Frame, path, value_range
 from api.charts.histories import Excerpt
 from api.pages import templates, writing
 from shared.domain.series import Timestamps, Values
@@ -36,36 +36,11 @@ DIAMOND = "m0-5l5 5l-5 5l-5-5z"
 CHARACTER_WIDTH = 7.2  # approximate width of a character, in pixels
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """The plot area in pixels, and the times and values at its edges."""
-
-    left: float
-    right: float
-    top: float
-    bottom: float
-    first: int
-    last: int
-    low: float
-    high: float
-
-    def x(self, timestamps: Timestamps) -> Values:
-        """Return pixels from the left (m,)."""
-        share = (timestamps - self.first) / max(self.last - self.first, 1)
-        return (self.left + share * (self.right - self.left)).round(1)
-
-    def y(self, values: Values) -> Values:
-        """Return pixels from the top (m,), clipped to the frame."""
-        # halved first, because the difference may overflow
-        share = (values / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
-        return (self.bottom - share.clip(0, 1) * (self.bottom - self.top)).round(1)
-
-
 def training(version: Version, excerpt: Excerpt, width: int, height: int, theme: str) -> str:
     """Return the chart of a version's training data as an SVG document of `width` by `height` pixels."""
     indices = band_indices(excerpt)
     edges = band_edges(excerpt, indices)
-    low, high = _range(excerpt.values, edges)
+    low, high = value_range(excerpt.values, edges)
     y_ticks = ticks.numbers(low, high, max((height - 84) // 36, 1))
     frame = _frame(excerpt, width, height, (low, high), [label for _, label in y_ticks])
     line_length = max(int((frame.right - frame.left) / CHARACTER_WIDTH), 1)  # characters between left and right
@@ -84,7 +59,7 @@ def training(version: Version, excerpt: Excerpt, width: int, height: int, theme:
         shown_summary=_shortened(summary, line_length * 8 // 7),
         y_ticks=[(frame.y(np.array(value)), label) for value, label in y_ticks],
         x_ticks=[(frame.x(np.array(moment)), label) for moment, label in x_ticks],
-        line=_path(frame, excerpt.timestamps, excerpt.values),
+        line=path(frame, excerpt.timestamps, excerpt.values),
         band=_area(frame, excerpt.timestamps[indices], edges),
         expected=_expected(frame, excerpt.timestamps[indices], excerpt.expected[indices]),
         marks="".join(
@@ -94,7 +69,7 @@ def training(version: Version, excerpt: Excerpt, width: int, height: int, theme:
     )
 
 
-def _frame(excerpt: Excerpt, width: int, height: int, value_range: tuple[float, float], y_labels: list[str]) -> Frame:
+def _frame(excerpt: Excerpt, width: int, height: int, limits: tuple[float, float], y_labels: list[str]) -> Frame:
     """Return the plot area, with margins for the title and the labels."""
     margin = 14 + CHARACTER_WIDTH * max(len(label) for label in y_labels)
     return Frame(
@@ -104,36 +79,22 @@ def _frame(excerpt: Excerpt, width: int, height: int, value_range: tuple[float, 
         bottom=height - 28,
         first=int(excerpt.timestamps[0]),
         last=int(excerpt.timestamps[-1]),
-        low=value_range[0],
-        high=value_range[1],
+        low=limits[0],
+        high=limits[1],
     )
-
-
-def _range(values: Values, edges: tuple[Values, Values] | None) -> tuple[float, float]:
-    """Return the range of the y axis: all values, and as much of the band as leaves them a third of the height."""
-    low, high = float(values.min()), float(values.max())
-    half_range = max(high / 2 - low / 2, 1e-9 * max(abs(low), abs(high)), ticks.SMALLEST)
-    if edges is not None:
-        low = min(low, max(float(edges[0].min()), low - 2 * half_range))
-        high = max(high, min(float(edges[1].max()), high + 2 * half_range))
-    return low - 0.1 * half_range, high + 0.1 * half_range
-
-
-def _path(frame: Frame, timestamps: Timestamps, values: Values) -> str:
-    return "M" + "L".join(f"{x} {y}" for x, y in zip(frame.x(timestamps), frame.y(values), strict=True))
 
 
 def _area(frame: Frame, timestamps: Timestamps, edges: tuple[Values, Values] | None) -> str:
     if edges is None:
         return ""
     lower, upper = edges
-    return f"{_path(frame, timestamps, upper)}L{_path(frame, timestamps[::-1], lower[::-1])[1:]}Z"
+    return f"{path(frame, timestamps, upper)}L{path(frame, timestamps[::-1], lower[::-1])[1:]}Z"
 
 
 def _expected(frame: Frame, timestamps: Timestamps, expected: Values) -> str:
     """Return the expected values as a path; a detector may have none for some points."""
     known = ~np.isnan(expected)
-    return _path(frame, timestamps[known], expected[known]) if known.any() else ""
+    return path(frame, timestamps[known], expected[known]) if known.any() else ""
 
 
 def _summary(version: Version) -> str:

@@ -4,13 +4,13 @@ import time
 from typing import Annotated
 
 import msgspec
-import numpy as np
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.chain.authentication import caller_of
 from api.chain.bodies import read
 from api.charts.histories import DEFAULT_SHOWN, MAX_SHOWN, MIN_SHOWN
+from api.charts.stored import thinned
 from api.dependencies import SeriesId, ServicesOf, answer, visible
 from api.intake.answering import lines_answer, push_answer
 from api.intake.columns import Checked, checked_body
@@ -25,7 +25,6 @@ from api.schemas.times import Moment
 from api.services import Services
 from shared.domain.access import Caller, Scope
 from shared.domain.series import LAST_TIMESTAMP, check_series_id
-from shared.domain.thinning import extremes, peaks
 from shared.domain.watching.stored import LATE
 from shared.errors import Code, Flaw, InputError, TsadError
 from shared.fitting.stored import stream_not_found
@@ -94,9 +93,7 @@ def stored_points(
         if not len(found) and series_id not in streams.read(session, [series_id]):
             raise stream_not_found()
     total = len(found)
-    if total > max_points:
-        by_value = extremes(np.nan_to_num(found.values), max(max_points * 3 // 4, 4))
-        found = found.chosen(np.union1d(by_value, peaks(np.nan_to_num(found.scores), max_points // 4)))
+    found = thinned(found, max_points)
     score = nullable(found.scores)
     return answer(
         StoredPointsAnswer(
