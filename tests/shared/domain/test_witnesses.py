@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from shared.domain.detectors.msnn.bank import vectors
+from shared.domain.detectors.msnn.bank import Layout, vectors
 from shared.domain.detectors.witnesses.adapting import ALERT_GAP, START, adapted
-from shared.domain.detectors.witnesses.bank import Bank
+from shared.domain.detectors.witnesses.bank import AXES, Banks
 from shared.domain.detectors.witnesses.calibration import Sides, boundary, student_t, tempered, untempered
 from shared.domain.detectors.witnesses.counters import increments, is_counter
 from shared.domain.detectors.witnesses.history import incidents, newest_regime
@@ -96,18 +96,55 @@ def test_an_unusual_shape_supports_the_alarms_of_other_witnesses_and_nothing_els
     np.testing.assert_array_equal(level[1:], plain[1:])
 
 
-@pytest.mark.parametrize("length", [4, 8, 16, 100])
-def test_the_nearest_window_of_a_bank_is_the_one_of_a_slow_reference(length: int) -> None:
-    values = np.sin(np.arange(2_000) / 15) + np.random.default_rng(5).normal(0, 0.05, 2_000).cumsum()
+LENGTHS = (4, 6, 8, 16, 100)
+
+
+def banks_of(points: int = 2_000) -> tuple[Values, np.ndarray[tuple[int, int], np.dtype[np.int64]], Banks]:
+    """Return the sums of a series, the ends of the training windows, and their banks."""
+    values = np.sin(np.arange(points) / 15) + np.random.default_rng(5).normal(0, 0.05, points).cumsum()
     sums = np.concatenate(([0.0], np.cumsum(values)))
-    known, ends = np.arange(length - 1, 1_500, 7), np.arange(1_500, 2_000, 13)
-    distances, places = Bank.of(sums, known, length).nearest(sums, ends)
-    every = np.linalg.norm(vectors(sums, ends, length)[:, None] - vectors(sums, known, length), axis=2)
-    np.testing.assert_allclose(distances, every.min(axis=1), atol=0.1)
-    np.testing.assert_allclose(every[np.arange(len(ends)), places], every.min(axis=1), atol=0.1)
-    near, _ = Bank.of(sums, known, length).nearest(sums, known, known, reach=100)
-    apart, _ = Bank.of(sums, known, length).nearest(sums, known, known, reach=0)
-    assert near.min() > apart.max() - 0.1
+    known = np.tile(np.arange(LENGTHS[-1] - 1, 1_500, 7), (len(LENGTHS), 1))
+    return sums, known, Banks.of(sums, known, LENGTHS)
+
+
+def test_the_nearest_windows_of_every_length_are_those_of_a_slow_reference() -> None:
+    sums, known, banks = banks_of()
+    ends = np.arange(1_500, 2_000, 13)
+    nearest, near = banks.nearest(sums, ends), banks.nearest(sums, known[0], known, np.full(len(LENGTHS), 100.0))
+    for number, length in enumerate(LENGTHS):
+        layout, distances = Layout.of((length,)), nearest.distances[:, number]
+        every = np.linalg.norm(vectors(sums, ends, layout)[:, None] - vectors(sums, known[number], layout), axis=2)
+        np.testing.assert_allclose(distances, every.min(axis=1), atol=0.1)
+        np.testing.assert_allclose(every[np.arange(len(ends)), nearest.places[:, number]], distances, atol=0.1)
+        apart = banks.nearest(sums, known[0], known, np.zeros(len(LENGTHS))).distances[:, number]
+        assert near.distances[:, number].min() > apart.max() - 0.1
+
+
+def test_a_window_that_begins_before_the_first_value_has_no_distance() -> None:
+    sums, _, banks = banks_of()
+    ends = np.array([2, 3, 50, 99])
+    is_full = ends[:, None] + 1 >= np.array(LENGTHS)
+    np.testing.assert_array_equal(~np.isnan(banks.nearest(sums, ends).distances), is_full)
+
+
+def test_banks_that_store_fewer_axes_for_short_windows_have_the_same_neighbors() -> None:
+    """Earlier releases stored as many axes as a vector has dimensions, without the padding."""
+    sums, _, banks = banks_of()
+    counts = np.minimum(AXES, banks.layout.widths - 1)
+    codes = [
+        np.concatenate((codes[:, :count], codes[:, -1:]), axis=1).ravel()
+        for codes, count in zip(banks.codes, counts, strict=True)
+    ]
+    axes = [
+        part[:, :count].ravel()
+        for part, count in zip(np.split(banks.axes, banks.layout.last[:-1] + 1), counts, strict=True)
+    ]
+    assert min(counts) < AXES
+    stored = Banks.stored(LENGTHS, np.concatenate(codes), banks.steps, banks.means, np.concatenate(axes))
+    for expected, found in zip(
+        banks.nearest(sums, np.arange(1_500, 2_000)), stored.nearest(sums, np.arange(1_500, 2_000)), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_a_series_that_rises_and_resets_to_near_zero_is_a_counter() -> None:

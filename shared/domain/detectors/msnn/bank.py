@@ -6,7 +6,7 @@ stays different from a quiet one.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,19 +29,55 @@ def vector_length(length: int) -> int:
     return length // -(-length // BLOCKS) + 1
 
 
-def vectors(sums: Values, ends: Indices, length: int) -> Vectors:
-    """Return the vectors (m, vector_length) of the windows of `length` values that end at `ends` (m,).
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Columns that hold the vectors of windows of s lengths, one length after another: d columns in all."""
 
-    sums: (n + 1,) cumulative sums of the standardized values, starting at 0.
+    lengths: Indices  # (s,) points
+    widths: Indices  # (s,) columns of each length
+    last: Indices  # (s,) last column of each length, which holds the level
+    number: Indices  # (d,) index of the length of each column
+    offsets: Indices  # (d,) points from the edges of the blocks to the end of the window
+    points: Values  # (d,) of a block
+    roots: Values  # (d,) of the number of blocks
+
+    @classmethod
+    @lru_cache(maxsize=512)
+    def of(cls, lengths: tuple[int, ...]) -> "Layout":
+        """Lay out the vectors of windows of these lengths."""
+        points = [-(-length // BLOCKS) for length in lengths]
+        widths = np.array([vector_length(length) for length in lengths])
+        return cls(
+            lengths=np.array(lengths),
+            widths=widths,
+            last=np.cumsum(widths) - 1,
+            number=np.repeat(np.arange(len(lengths)), widths),
+            offsets=np.concatenate(
+                [block * np.arange(width - 1, -1, -1) for block, width in zip(points, widths, strict=True)]
+            ),
+            points=np.repeat(np.array(points, dtype=np.float64), widths),
+            roots=np.repeat(np.sqrt(widths - 1), widths),
+        )
+
+
+def vectors(sums: Values, ends: Indices, layout: Layout) -> Vectors:
+    """Return the vectors (m, d) of the windows of each length that end at `ends` (m,).
+
+    sums: (n + 1,) cumulative sums of the standardized values, starting at 0. The vector of a window that begins before
+    the first value has no meaning.
     """
-    step = -(-length // BLOCKS)
-    blocks = length // step
-    edges = sums[ends[:, None] + 1 - step * np.arange(blocks, -1, -1)]
-    mean = (sums[ends + 1] - sums[ends + 1 - length]) / length
-    out = np.empty((len(ends), blocks + 1), dtype=np.float32)
-    out[:, :blocks] = (np.diff(edges, axis=1) / step - mean[:, None]) / np.sqrt(blocks)
-    out[:, blocks] = LEVEL * mean
-    return out
+    after = ends[:, None] + 1
+    edges = sums[np.maximum(after - layout.offsets, 0)]
+    means = (sums[after] - sums[np.maximum(after - layout.lengths, 0)]) / layout.lengths
+    blocks = np.empty_like(edges)
+    np.subtract(edges[:, 1:], edges[:, :-1], out=blocks[:, :-1])
+    blocks[:, -1] = 0.0
+    blocks /= layout.points
+    blocks -= means[:, layout.number]
+    blocks /= layout.roots
+    blocks[:, layout.last] = LEVEL * means  # there, the difference is one between two lengths
+    vectors: Vectors = blocks.astype(np.float32)
+    return vectors
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.domain.detectors.contract import CENTRED, RETROSPECTIVE, Detector, Explanation, Need
-from shared.domain.detectors.msnn.bank import vectors
+from shared.domain.detectors.msnn.bank import Layout, vectors
 from shared.domain.detectors.msnn.fitting import fit
 from shared.domain.detectors.msnn.scoring import MIN_POINTS, centered, retrospective, score
 from shared.domain.detectors.msnn.state import Msnn
@@ -52,7 +52,7 @@ def _matches(state: Msnn, joined: Values) -> Iterator[Match]:
     sums, last, first = cumulative(joined), np.array([len(joined) - 1]), 0
     for scale in state.windows.scales:
         if scale.length <= len(joined):
-            distances, indices = scale.bank.nearest(vectors(sums, last, scale.length))
+            distances, indices = scale.bank.nearest(vectors(sums, last, Layout.of((scale.length,))))
             yield Match(float(distances[0]) / scale.usual_distance, scale.length, first + int(indices[0]))
         first += len(scale.bank.times)
 

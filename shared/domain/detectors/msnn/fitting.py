@@ -6,7 +6,7 @@ from shared.domain.detectors import forecasts
 from shared.domain.detectors.alarms import Boundary, interval_of, share_of
 from shared.domain.detectors.contract import ParameterValues, Progress, TrainingEnd
 from shared.domain.detectors.msnn import rhythm
-from shared.domain.detectors.msnn.bank import Bank, TrainingWindows, bank_ends, vectors, window_lengths
+from shared.domain.detectors.msnn.bank import Bank, Layout, TrainingWindows, bank_ends, vectors, window_lengths
 from shared.domain.detectors.msnn.held_out import held_out_ends, held_out_sums
 from shared.domain.detectors.msnn.state import Msnn, TrustedForecast
 from shared.domain.detectors.msnn.weighing import BACK, WINDOW_FLOOR, compressed, cumulative, usual
@@ -56,9 +56,10 @@ def _windows(
     bank_indices, bank_vectors, usual_distances, near = [], [], [], np.zeros(len(ends))
     for done, length in enumerate(lengths, start=1):
         bank_indices.append(bank_ends(after_gap, length))
-        bank_vectors.append(vectors(sums, bank_indices[-1], length).astype(np.float16))
+        layout = Layout.of((length,))
+        bank_vectors.append(vectors(sums, bank_indices[-1], layout).astype(np.float16))
         bank = Bank.of(bank_vectors[-1].astype(np.float32), bank_indices[-1])
-        nearest, _ = bank.nearest(vectors(sums, ends, length), ends, max(length, apart))
+        nearest, _ = bank.nearest(vectors(sums, ends, layout), ends, max(length, apart))
         distances = nearest.astype(np.float64)
         usual_distances.append(usual(distances, WINDOW_FLOOR))
         near += compressed(distances / usual_distances[-1]) / len(lengths)

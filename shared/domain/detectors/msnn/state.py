@@ -7,7 +7,7 @@ import numpy as np
 from shared.domain.detectors.alarms import Boundary
 from shared.domain.detectors.contract import TrainingEnd
 from shared.domain.detectors.forecasts import Forecast, Trial
-from shared.domain.detectors.msnn.bank import Scale, TrainingWindows, vectors
+from shared.domain.detectors.msnn.bank import Layout, Scale, TrainingWindows, vectors
 from shared.domain.detectors.msnn.rhythm import Rhythm
 from shared.domain.detectors.msnn.weighing import BACK, ERROR_FLOOR, trust_in, usual
 from shared.domain.detectors.standards import Indices, Standard
@@ -64,7 +64,7 @@ class Msnn:
         A window of the training values is not compared with itself and its neighbors.
         sums: (n + 1,) cumulative, of the standardized values; times: (m,) of the ends.
         """
-        queries = vectors(sums, ends, scale.length)
+        queries = vectors(sums, ends, Layout.of((scale.length,)))
         trained = times[0] <= self.end.last_timestamp and times[-1] >= self.first_timestamp
         reach = max(scale.length // 2, 4) * self.end.interval_s
         nearest, _ = scale.bank.nearest(queries, times, reach) if trained else scale.bank.nearest(queries)

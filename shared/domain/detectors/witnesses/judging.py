@@ -15,6 +15,7 @@ from shared.domain.series import Timestamps, Values
 MAX_WIDENING = 10.0  # of the band, while the boundary is high: a wider one would tell a person nothing
 SHAPE_WEIGHT = 1.18  # the boundary adapts, which makes alarms rarer than their rate: this makes up for it
 SUPPORT = 0.2  # added to scores above 1 of other witnesses where the shape reaches its boundary, less below it
+BLOCK = 65_536  # points whose scores are computed at a time
 LARGEST_SCORE = 100.0  # higher scores would tell a person nothing more
 
 
@@ -112,13 +113,25 @@ def _look(state: Auto, known: Values, timestamps: Timestamps, start: int) -> _Lo
 
 def scores_of(ratios: dict[str, Values], common: float) -> dict[str, Values]:
     """Return the scores of each witness, from its ratios. Those of the shape support alarms of the others."""
-    scores = {name: tempered(column / common) for name, column in ratios.items()}
-    if "shape" not in ratios:
+    columns = list(ratios.values())
+    scores = np.empty((len(columns), len(columns[0])))
+    shape = list(ratios).index("shape") if "shape" in ratios else None
+    for start in range(0, scores.shape[1], BLOCK):
+        part = slice(start, start + BLOCK)
+        scores[:, part] = _scores(np.array([column[part] for column in columns]) / common, shape)
+    return dict(zip(ratios, scores, strict=True))
+
+
+def _scores(ratios: Values, shape: int | None) -> Values:
+    """Return the scores (w, m) of ratios (w, m); `shape` is the index of that witness."""
+    scores = tempered(ratios)
+    if shape is None:
         return scores
-    shape = SHAPE_WEIGHT * ratios["shape"] / common
-    support = SUPPORT * np.minimum(np.fmax(shape, 0.0), 1.0) ** 2  # 0 where it is unknown
-    supported = {name: np.where(column > 1, column + support, column) for name, column in scores.items()}
-    return {**supported, "shape": eased(shape)}
+    weighted = SHAPE_WEIGHT * ratios[shape]
+    support = SUPPORT * np.minimum(np.fmax(weighted, 0.0), 1.0) ** 2  # 0 where it is unknown
+    scores = np.where(scores > 1, scores + support, scores)
+    scores[shape] = eased(weighted)
+    return scores
 
 
 def largest(scores: dict[str, Values]) -> Values:

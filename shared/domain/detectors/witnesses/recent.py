@@ -54,9 +54,10 @@ def _sizes(errors: Values | None) -> Values | None:
 
 def trailing_mean(values: Values, window: int) -> Values:
     """Return the means (m,) of the last `window` of values (m,); of fewer at the start."""
-    sums = np.concatenate(([0.0], np.cumsum(values)))
-    ends = np.arange(1, len(values) + 1)
-    return np.asarray((sums[ends] - sums[np.maximum(ends - window, 0)]) / np.minimum(ends, window))
+    sums = np.cumsum(values)
+    means = sums / np.minimum(np.arange(1, len(values) + 1), window)
+    means[window:] = (sums[window:] - sums[:-window]) / window
+    return np.asarray(means)
 
 
 def fit_recent(

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.domain.detectors.msnn.bank import Vectors, vector_length
+from shared.domain.detectors.msnn.bank import Vectors
 from shared.domain.detectors.standards import Indices, period_of
-from shared.domain.detectors.witnesses.bank import Bank, axes_of
+from shared.domain.detectors.witnesses.bank import Banks
 from shared.domain.detectors.witnesses.calibration import NEWEST, boundary
 from shared.domain.detectors.witnesses.recent import trailing_mean
 from shared.domain.series import Flags, Timestamps, Values
@@ -43,17 +43,13 @@ class Shape:
     def ratios(self, values: Values, first: int, errors: Values | None) -> Values:
         """Return the ratios (m - first,) of standardized values (m,) from `first` on; errors (m,) of the forecast."""
         sums = np.concatenate(([0.0], np.cumsum(values)))
-        total, count = np.zeros(len(values) - first), np.zeros(len(values) - first)
-        for bank, usual in zip(self._banks(), self.usual_distances.tolist(), strict=True):
-            ends = np.arange(max(first, bank.length - 1), len(values))
-            if len(ends):
-                distances, _ = bank.nearest(sums, ends)
-                total[ends - first] += compressed(distances / usual)
-                count[ends - first] += 1
-        scores = total / np.maximum(count, 1)
+        distances = self._banks().nearest(sums, np.arange(first, len(values))).distances
+        is_full = ~np.isnan(distances)
+        ratios = np.where(is_full, compressed(distances / self.usual_distances), 0.0)
+        scores = ratios.sum(axis=1) / np.maximum(is_full.sum(axis=1), 1)
         if errors is not None:
             scores = scores + error_scores(errors, self.usual_error, self.trust)[first:]
-        return scores / self.boundary
+        return np.asarray(scores / self.boundary)
 
     def most_similar(self, values: Values) -> tuple[int, int, float] | None:
         """Find the training window most similar to the longest window at the end of standardized values (m,).
@@ -61,24 +57,16 @@ class Shape:
         Return its length, the time of its last point, and its distance, relative to the usual; None if there are too
         few values.
         """
-        longest = self._banks()[-1]
-        if len(values) < longest.length:
+        longest = int(self.lengths[-1])
+        if len(values) < longest:
             return None
         sums = np.concatenate(([0.0], np.cumsum(values)))
-        distances, places = longest.nearest(sums, np.array([len(values) - 1]))
-        return longest.length, int(self.times[places[0]]), float(distances[0] / self.usual_distances[-1])
+        nearest = self._banks().nearest(sums, np.array([len(values) - 1]))
+        distance = float(nearest.distances[0, -1] / self.usual_distances[-1])
+        return longest, int(self.times[nearest.places[0, -1]]), distance
 
-    def _banks(self) -> list[Bank]:
-        """Split the flat arrays."""
-        banks, at, mean_at, axes_at = [], 0, 0, 0
-        for length, step in zip(self.lengths.tolist(), self.steps.tolist(), strict=True):
-            width, axes = vector_length(length), axes_of(length)
-            size, axes_size = len(self.times) * (axes + 1), width * axes
-            codes = self.codes[at : at + size].reshape(-1, axes + 1)
-            mean = self.means[mean_at : mean_at + width]
-            banks.append(Bank(length, codes, step, mean, self.axes[axes_at : axes_at + axes_size].reshape(width, axes)))
-            at, mean_at, axes_at = at + size, mean_at + width, axes_at + axes_size
-        return banks
+    def _banks(self) -> Banks:
+        return Banks.stored(tuple(self.lengths.tolist()), self.codes, self.steps, self.means, self.axes)
 
 
 def compressed(ratios: Values) -> Values:
@@ -113,15 +101,12 @@ def fit_shape(
     sums, broken = np.concatenate(([0.0], np.cumsum(values))), np.concatenate(([0], np.cumsum(~usable)))
     lengths = _lengths(values)
     judged = np.arange(max(points - newest, lengths[-1] - 1), points)
-    total = np.zeros(len(judged))
     count = min(WINDOWS, points - lengths[-1] + 1)
-    banks, usual_distances = [], []
-    for length in lengths:
-        ends = _window_ends(broken, length, count)
-        banks.append(Bank.of(sums, ends, length))
-        distances, _ = banks[-1].nearest(sums, judged, ends, max(length, SELF_SHARE * points))
-        usual_distances.append(float(np.quantile(distances[-NEWEST:], 0.99)) + 0.02)
-        total += compressed(distances / usual_distances[-1]) / len(lengths)
+    ends = np.array([_window_ends(broken, length, count) for length in lengths])
+    banks = Banks.of(sums, ends, tuple(lengths))
+    distances = banks.nearest(sums, judged, ends, np.maximum(lengths, SELF_SHARE * points)).distances
+    usual_distances = np.quantile(distances[-NEWEST:], 0.99, axis=0) + 0.02
+    total = compressed(distances / usual_distances).mean(axis=1)
     usual_error, trust = 1.0, 0.0
     if errors is not None:
         usual_error = float(np.nanquantile(np.abs(errors[-NEWEST:]), 0.99)) + 1e-3
@@ -131,13 +116,13 @@ def fit_shape(
     scores[judged] = total
     scores[~usable] = np.nan
     shape = Shape(
-        times=timestamps[ends],
+        times=timestamps[ends[-1]],
         lengths=np.array(lengths, dtype=np.int64),
-        codes=np.concatenate([bank.codes.ravel() for bank in banks]),
-        steps=np.array([bank.step for bank in banks]),
-        means=np.concatenate([bank.mean for bank in banks]),
-        axes=np.concatenate([bank.axes.ravel() for bank in banks]),
-        usual_distances=np.array(usual_distances),
+        codes=banks.codes.ravel(),
+        steps=banks.steps,
+        means=banks.means,
+        axes=banks.axes.ravel(),
+        usual_distances=usual_distances,
         usual_error=usual_error,
         trust=trust,
         boundary=boundary(scores[-NEWEST:], share),
