@@ -135,11 +135,13 @@ def _coordinates(centered: Vectors, axes: Vectors, widths: Indices, out: Vectors
 
     The coordinates are those on the axes (d, AXES) of the length, and the norm of what these leave over.
     """
-    ends = np.cumsum(widths).tolist()
-    for number, (end, width) in enumerate(zip(ends, widths.tolist(), strict=True)):
+    ends = np.cumsum(widths)
+    remainder = np.empty_like(centered)
+    for number, (end, width) in enumerate(zip(ends.tolist(), widths.tolist(), strict=True)):
         columns = slice(end - width, end)
-        np.matmul(centered[:, columns], axes[columns], out=out[number, :, :AXES])
-    squares = np.add.reduceat(centered * centered, ends - widths, axis=1).T
-    rest = squares - np.einsum("smi,smi->sm", out[:, :, :AXES], out[:, :, :AXES])
-    np.sqrt(np.maximum(rest, 0.0), out=out[:, :, AXES])
+        on_axes = np.matmul(centered[:, columns], axes[columns], out=out[number, :, :AXES])
+        np.matmul(on_axes, axes[columns].T, out=remainder[:, columns])
+    # a difference of squared norms would be shorter, but loses half of the digits
+    np.subtract(centered, remainder, out=remainder)
+    np.sqrt(np.add.reduceat(remainder * remainder, ends - widths, axis=1).T, out=out[:, :, AXES])
     return out
