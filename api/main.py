@@ -25,6 +25,7 @@ from api.routes import (
     simulations,
     spans,
     versions,
+    watch_pages,
     watches,
 )
 from api.services import Services
@@ -36,8 +37,8 @@ from shared.tracing import start as start_tracing
 
 DESCRIPTION = "Learns what is normal for many time series and flags every point that deviates."
 _ROUTES = (
-    predictions, fits, points, watches, alerts, spans, simulations, jobs, series, versions, health, pages, login, plots,
-    assets,
+    predictions, fits, points, watches, alerts, spans, simulations, jobs, series, versions, health, pages, watch_pages,
+    login, plots, assets,
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from importlib.resources import files
 from secrets import token_urlsafe
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -53,6 +54,11 @@ def render(request: Request, template: str, *, status_code: int = 200, **content
     return HTMLResponse(
         page, status_code, {"Content-Security-Policy": policy(nonce), "Cache-Control": "private, no-cache"}
     )
+
+
+def inside_script(document: str | None) -> Markup:
+    """Escape JSON so that no `</script>` in a name or value can end the script element."""
+    return Markup((document or "").replace("<", "\\u003c"))  # noqa: S704 - JSON in a script is data, never markup
 
 
 def policy(nonce: str) -> str:

@@ -1,4 +1,4 @@
-"""Lookups of jobs and versions by the ids in a path."""
+"""Lookups of jobs, versions and watches by the ids and names in a path."""
 
 from typing import Annotated
 from uuid import UUID
@@ -11,8 +11,9 @@ from api.services import Services
 from shared.domain.access import Caller
 from shared.domain.jobs import Job
 from shared.domain.versions import SeriesSummary, Version, series_not_found
+from shared.domain.watching.watches import Watch, check_name
 from shared.errors import Code, NotFoundError
-from shared.store import jobs, versions
+from shared.store import jobs, versions, watches
 from shared.store.engine import Session
 from shared.store.streams import Stream
 
@@ -25,6 +26,13 @@ def _job_id(job_id: Annotated[str, Path(description="Id of the job"), WithJsonSc
 
 
 JobId = Annotated[str, Depends(_job_id)]
+
+
+def _watch_name(name: str) -> str:
+    return check_name(name)
+
+
+WatchName = Annotated[str, Depends(_watch_name)]
 
 
 def find_job(services: Services, caller: Caller, job_id: str) -> Job:
@@ -40,6 +48,14 @@ def find_version(services: Services, series_id: str, version: int | None) -> Ver
     """Return the version, the latest for None; `NotFoundError` says whether the series or the version is missing."""
     with services.sessions.begin() as session:
         return versions.get(session, series_id, version)
+
+
+def find_watch(session: Session, caller: Caller, name: str) -> Watch:
+    """Return the watch; raise `NotFoundError` if there is none, or if the caller's key does not see all its series."""
+    watch = watches.find(session, name)
+    if not caller.sees(watch.prefix):
+        raise watches.not_found()
+    return watch
 
 
 def check_exists(session: Session, series_id: str, summary: SeriesSummary | None, stream: Stream | None) -> None:

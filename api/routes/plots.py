@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 from fastapi import APIRouter, Depends, Query, Request
-from markupsafe import Markup
 from pydantic import WithJsonSchema
 from starlette.responses import Response
 
@@ -17,7 +16,7 @@ from api.charts.facts import facts
 from api.charts.histories import DEFAULT_SHOWN, SCALES, Excerpt, History
 from api.dependencies import CallerOf, ServicesOf, visible
 from api.openapi import operation, page_route
-from api.pages import render
+from api.pages import inside_script, render
 from api.routes.finding import find_version
 from api.schemas.parameters import ABOUT_VERSION, MOMENT_SCHEMA, SERIES_EXAMPLE, SERIES_ID_SCHEMA, VERSION_SCHEMA
 from api.services import Services
@@ -87,13 +86,13 @@ def plot(
         "plot.html",
         section="series",
         version=resolved,
-        figure=_inside_script(figures.training(excerpt, shown).to_json()),
+        figure=inside_script(figures.training(excerpt, shown).to_json()),
         span=shown,
         is_part=shown != (resolved.first_timestamp, resolved.last_timestamp),
         anomalies=found,
         all_anomalies=count(history),
         scale=int(np.abs(SCALES - threshold).argmin()),
-        about=_inside_script(msgspec.json.encode(script_data).decode()),
+        about=inside_script(msgspec.json.encode(script_data).decode()),
         scales=script_data["scales"],
         has_band=has_band,
         detail=_detail(excerpt, has_band=has_band),
@@ -186,8 +185,3 @@ def _inside(version: Version, span: tuple[int | None, int | None]) -> figures.Sp
 def _seconds(moment: datetime) -> int:
     """Return seconds since 1970. A time without offset is in UTC."""
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-
-
-def _inside_script(document: str | None) -> Markup:
-    """Escape JSON so that no `</script>` in a name or value can end the script element."""
-    return Markup((document or "").replace("<", "\\u003c"))  # noqa: S704 - JSON in a script is data, never markup

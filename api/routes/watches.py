@@ -1,21 +1,21 @@
 """Watches: configure, list, pause and delete them."""
 
-from typing import Annotated
-
 import msgspec
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.dependencies import CallerOf, Content, ServicesOf, answer
 from api.openapi import operation
+from api.routes.finding import WatchName, find_watch
 from api.schemas.decoding import decode
 from api.schemas.watching import WatchAnswer, WatchBody, WatchList
 from api.services import Services
 from shared.domain.access import Caller, Scope
-from shared.domain.watching.watches import Watch, check_name, parse
+from shared.domain.watching.watches import Watch, parse
 from shared.errors import Code, Flaw, InputError
-from shared.store import alerts, watches
+from shared.store import alerts, watched, watches
 from shared.store.engine import Session
+from shared.store.watched import Counts
 
 router = APIRouter(tags=["watches"])
 
@@ -23,31 +23,24 @@ DAY_S = 86_400
 _DOCUMENT = msgspec.json.Decoder()
 
 
-def _name(name: str) -> str:
-    return check_name(name)
-
-
-Name = Annotated[str, Depends(_name)]
-
-
 @router.get("/watches", **operation(WatchList, scope=Scope.READ))
 def list_watches(services: ServicesOf, caller: CallerOf) -> Response:
     """List the watches, ordered by name."""
     with services.sessions.begin() as session:
         visible = [watch for watch in watches.read(session) if caller.sees(watch.prefix)]
-        counts = watches.counts(session, visible)
-    return answer(WatchList([WatchAnswer.of(watch, counts[watch.name]) for watch in visible]))
+        counts = watched.counts(session, caller.series_prefix)
+    return answer(WatchList([WatchAnswer.of(watch, counts.get(watch.name, Counts())) for watch in visible]))
 
 
 @router.get("/watches/{name}", **operation(WatchAnswer, scope=Scope.READ))
-def get_watch(services: ServicesOf, caller: CallerOf, name: Name) -> Response:
+def get_watch(services: ServicesOf, caller: CallerOf, name: WatchName) -> Response:
     """Return one watch with all its fields."""
     with services.sessions.begin() as session:
-        return _answered(session, _find(session, caller, name))
+        return _answered(session, find_watch(session, caller, name))
 
 
 @router.put("/watches/{name}", **operation(WatchAnswer, scope=Scope.ADMIN, body=WatchBody))
-def put_watch(services: ServicesOf, caller: CallerOf, name: Name, content: Content) -> Response:
+def put_watch(services: ServicesOf, caller: CallerOf, name: WatchName, content: Content) -> Response:
     """Create or change a watch. It applies from the next points on; each series has the watch with the longest prefix.
 
     A field that is missing gets its default. Doing so again changes nothing.
@@ -67,10 +60,10 @@ def put_watch(services: ServicesOf, caller: CallerOf, name: Name, content: Conte
 
 
 @router.delete("/watches/{name}", **operation(None, scope=Scope.ADMIN, status=204))
-def delete_watch(services: ServicesOf, caller: CallerOf, name: Name) -> Response:
+def delete_watch(services: ServicesOf, caller: CallerOf, name: WatchName) -> Response:
     """Delete a watch and close its alerts. Points of its series are still stored and judged."""
     with services.sessions.begin() as session:
-        _find(session, caller, name)
+        find_watch(session, caller, name)
         alerts.close_of_watch(session, name)
         watches.delete(session, name)
     services.ingest.rulebook.again()
@@ -78,32 +71,25 @@ def delete_watch(services: ServicesOf, caller: CallerOf, name: Name) -> Response
 
 
 @router.post("/watches/{name}/pause", **operation(WatchAnswer, scope=Scope.ADMIN))
-def pause_watch(services: ServicesOf, caller: CallerOf, name: Name) -> Response:
+def pause_watch(services: ServicesOf, caller: CallerOf, name: WatchName) -> Response:
     """Pause a watch: points are stored and judged, but nothing opens, and no fit is requested."""
     return _paused(services, caller, name, paused=True)
 
 
 @router.post("/watches/{name}/resume", **operation(WatchAnswer, scope=Scope.ADMIN))
-def resume_watch(services: ServicesOf, caller: CallerOf, name: Name) -> Response:
+def resume_watch(services: ServicesOf, caller: CallerOf, name: WatchName) -> Response:
     """Resume a paused watch."""
     return _paused(services, caller, name, paused=False)
 
 
 def _paused(services: Services, caller: Caller, name: str, *, paused: bool) -> Response:
     with services.sessions.begin() as session:
-        _find(session, caller, name)
+        find_watch(session, caller, name)
         watches.pause(session, name, paused=paused)
     services.ingest.rulebook.again()
     with services.sessions.begin() as session:
         return _answered(session, watches.find(session, name))
 
 
-def _find(session: Session, caller: Caller, name: str) -> Watch:
-    watch = watches.find(session, name)
-    if not caller.sees(watch.prefix):
-        raise watches.not_found()
-    return watch
-
-
 def _answered(session: Session, watch: Watch) -> Response:
-    return answer(WatchAnswer.of(watch, watches.counts(session, [watch])[watch.name]))
+    return answer(WatchAnswer.of(watch, watched.counts(session, watch.prefix).get(watch.name, Counts())))

@@ -13,6 +13,7 @@ from shared.domain.watching.sentences import of_alert
 from shared.domain.watching.watches import Watch
 from shared.store.alerts import StoredAlert
 from shared.store.spans import Span
+from shared.store.watched import Counts
 
 KINDS_OF_SPANS = ("maintenance", "exclude")
 
@@ -48,21 +49,14 @@ class WatchAnswer(Struct):
     notify_within: str
     paused: bool
     streams: int
+    silent: int
     learning: int
     open_alerts: int
 
     @classmethod
-    def of(cls, watch: Watch, counts: tuple[int, int, int]) -> "WatchAnswer":
-        """Convert a watch. counts: its streams, those that learn, and its open alerts."""
-        streams, learning, open_alerts = counts
-        return cls(
-            name=watch.name,
-            **watch.document(),
-            paused=watch.paused,
-            streams=streams,
-            learning=learning,
-            open_alerts=open_alerts,
-        )
+    def of(cls, watch: Watch, counts: Counts) -> "WatchAnswer":
+        """Convert a watch."""
+        return cls(name=watch.name, **watch.document(), paused=watch.paused, **counts._asdict())
 
 
 class WatchList(Struct):

@@ -1,7 +1,6 @@
 """Watches: read all, put, pause and delete them."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -26,17 +25,6 @@ ON CONFLICT (name) DO UPDATE
 """)
 _PAUSE = text(f"UPDATE watches w SET paused = :paused, revision = {_REVISION} WHERE name = :name AND paused <> :paused")
 _DELETE = text("DELETE FROM watches WHERE name = :name RETURNING 1")
-# A series has the watch with the longest prefix, so those of longer prefixes do not count.
-_COUNTS = text("""
-SELECT w.name, count(t.no) AS streams,
-       count(t.no) FILTER (WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.series_id = t.series_id)) AS learning,
-       (SELECT count(*) FROM alerts a WHERE a.watch = w.name AND a.status = 'open') AS open_alerts
-  FROM watches w
-  LEFT JOIN streams t ON t.deleted_at IS NULL AND t.series_id >= w.prefix AND t.series_id < w.prefix || '~'
-   AND NOT EXISTS (SELECT 1 FROM watches o WHERE length(o.prefix) > length(w.prefix)
-                      AND starts_with(t.series_id, o.prefix))
- WHERE w.name = ANY (CAST(:names AS text[])) GROUP BY w.name
-""")
 _PREFIX = "watches_prefix_key"
 _ANY_WINDOW_S = 1e12
 
@@ -57,12 +45,6 @@ def find(session: Session, name: str) -> Watch:
 def not_found() -> NotFoundError:
     """Create the error for a watch that does not exist."""
     return NotFoundError(Code.WATCH_NOT_FOUND, "There is no watch with this name. GET /watches lists all.")
-
-
-def counts(session: Session, watches: Sequence[Watch]) -> dict[str, tuple[int, int, int]]:
-    """Return the streams of each watch, those without a version, and its open alerts, by name."""
-    rows = session.execute(_COUNTS, {"names": [watch.name for watch in watches]})
-    return {row.name: (row.streams, row.learning, row.open_alerts) for row in rows}
 
 
 def put(session: Session, watch: Watch) -> None:

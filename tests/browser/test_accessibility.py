@@ -1,5 +1,6 @@
 """Every page is accessible in both themes, fits a phone, and does not shift while loading."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ PAGES = {
     "jobs": "/ui/jobs",
     "job": "/ui/jobs/{job_id}",
     "series": "/ui/series/{series_id}",
+    "watches": "/ui/watches",
+    "watch": "/ui/watches/{series_id}",
     "plot": "/plot?series_id={series_id}",
     "problem": "/ui/series/nobody-knows",
 }
@@ -31,10 +34,13 @@ SHIFTS = """
 
 @pytest.fixture
 def path(request: pytest.FixtureRequest, fitted: Callable[..., str], api: httpx.Client, series_id: str) -> str:
-    """Path of the named page, for a series with two versions, one of them pinned."""
+    """Path of the named page, for a watched series with two versions, one of them pinned."""
     fitted(series_id)
     job_id = fitted(series_id, ramp(60, values=[*ramp(59)["values"], 90.0]))
     api.put(f"/series/{series_id}/pin", json={"version": 1})
+    api.put(f"/watches/{series_id}", json={"prefix": series_id})
+    now = int(time.time())
+    api.post(f"/series/{series_id}/points", json={"timestamps": [now - 60, now], "values": [90.0, 90.0]})
     return PAGES[request.param].format(series_id=series_id, job_id=job_id)
 
 
@@ -50,13 +56,13 @@ def test_a_page_has_no_serious_accessibility_violations(page: Page, watch: Watch
     assert serious_violations(page) == []
 
 
-@pytest.mark.parametrize("path", ["start", "jobs", "job", "series", "plot"], indirect=True)
+@pytest.mark.parametrize("path", ["start", "jobs", "job", "series", "watches", "watch", "plot"], indirect=True)
 def test_a_page_does_not_shift_while_loading(page: Page, path: str) -> None:
     page.goto(path)
     assert page.evaluate(SHIFTS) < 0.02
 
 
-@pytest.mark.parametrize("path", ["start", "jobs", "job", "series", "plot"], indirect=True)
+@pytest.mark.parametrize("path", ["start", "jobs", "job", "series", "watches", "watch", "plot"], indirect=True)
 def test_a_page_fits_a_phone_screen(page: Page, path: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(path)

@@ -103,6 +103,7 @@ function connect() {
     stale = false;
   });
   stream.addEventListener("job", (event) => show(JSON.parse(event.data)));
+  stream.addEventListener("alert", (event) => showAlert(JSON.parse(event.data)));
   stream.addEventListener("error", () => {
     stale = true;
     state.classList.remove("on");
@@ -126,6 +127,10 @@ function show(job) {
     part.querySelector("progress")?.setAttribute("value", job.progress);
     for (const text of part.querySelectorAll("[data-percent]")) text.textContent = `${Math.floor(100 * job.progress)} %`;
   }
+}
+
+function showAlert({ changed_at: changed }) {
+  if (Date.parse(changed) > Date.parse(state.dataset.now) - CLOCK_SKEW_MS) refreshSoon();
 }
 
 // A hidden page closes its stream, because all tabs of a browser share six connections per host.
@@ -162,4 +167,5 @@ function writeTimes() {
 
 writeTimes();
 setInterval(writeTimes, 1000);
+if (state.dataset.everyS) setInterval(() => document.hidden || refreshSoon(), 1000 * state.dataset.everyS);
 if (!document.hidden) connect();

@@ -68,8 +68,10 @@ def _why_learning(stream: StreamState, watch: Watch | None, min_points: int) -> 
     if stream.fit_is_due:
         return "the first fit is requested"
     needed = first_fit_at(stream.series_id, min_points)
+    if stream.points >= needed:  # requested meanwhile, or refused until it has more points
+        return f"{stream.points:,} points, waiting for the first fit"
     reason = f"{stream.points:,} of {needed:,} points"
-    if stream.usual_step_s and stream.last_timestamp is not None and stream.points < needed:
+    if stream.usual_step_s and stream.last_timestamp is not None:
         at = stream.last_timestamp + stream.usual_step_s * (needed - stream.points)
         reason += f", first fit at about {time_of(at)}"
     return reason

@@ -87,6 +87,7 @@ WATCH = Watch("w", "a.")
     [
         ({}, WATCH, "learning", r"20 of 3\d points, first fit at about 2023-11-14 22:(2|3)\d:20 UTC"),
         ({"fit_is_due": True}, WATCH, "learning", "the first fit is requested"),
+        ({"points": 60}, WATCH, "learning", "^60 points, waiting for the first fit$"),
         ({}, None, "learning", "no version and no watch"),
         ({"version": 2}, None, "watching", "no alert opens"),
         ({"version": 2}, WATCH, "watching", "judged by version 2 under the watch w"),

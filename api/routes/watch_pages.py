@@ -1,0 +1,134 @@
+"""The pages of watches: all of them, and one with its rule and the streams that need attention."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.dependencies import CallerOf, ServicesOf
+from api.intake.answering import status
+from api.openapi import page_route
+from api.pages import inside_script, render
+from api.pages.rules import rule
+from api.routes.finding import WatchName, find_watch
+from api.schemas.watching import AlertAnswer
+from api.services import Services
+from shared.domain.access import Scope
+from shared.domain.jobs import Job
+from shared.domain.watching.alerts import AlertStatus
+from shared.domain.watching.watches import Watch
+from shared.store import alerts, jobs, streams, watched, watches
+from shared.store.alerts import AlertFilter
+from shared.store.engine import Session
+from shared.store.watched import Attention, Counts
+
+router = APIRouter(tags=["pages"])
+
+WATCHES_PER_PAGE, MAX_PAGE = 100, 1_000_000
+RECENT_DAYS = 7
+ATTENTION_SHOWN = 20  # of each kind
+ALERTS_SHOWN = 10
+SERIES_OFFERED = 100  # for a simulation
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A stream that needs attention, and why."""
+
+    kind: str  # failed, silent or learning
+    series_id: str
+    reason: str
+    job: Job | None = None
+
+
+@router.get("/ui/watches", **page_route(scope=Scope.READ))
+def watches_page(
+    request: Request,
+    services: ServicesOf,
+    caller: CallerOf,
+    page: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Number of the page")] = 1,
+) -> Response:
+    """Show the watches: how many streams each has, by status, and its alerts."""
+    with services.sessions.begin() as session:
+        visible = [watch for watch in watches.read(session) if caller.sees(watch.prefix)]
+        counts = watched.counts(session, caller.series_prefix)
+        recent = watched.recent_alerts(session, RECENT_DAYS)
+    first = WATCHES_PER_PAGE * (page - 1)
+    shown = visible[first : first + WATCHES_PER_PAGE]
+    return render(
+        request,
+        "watches.html",
+        now=datetime.now(UTC),
+        url=request.base_url,
+        page=page,
+        first=first + 1,
+        last=first + len(shown),
+        number=len(visible),
+        days=RECENT_DAYS,
+        rows=[(watch, counts.get(watch.name, Counts()), recent.get(watch.name, 0)) for watch in shown],
+    )
+
+
+@router.get("/ui/watches/{name}", **page_route(scope=Scope.READ))
+def watch_page(request: Request, services: ServicesOf, caller: CallerOf, name: WatchName) -> Response:
+    """Show one watch: its rule, the streams that need attention, its alerts, and a simulation of the rule."""
+    with services.sessions.begin() as session:
+        watch = find_watch(session, caller, name)
+        counts = watched.counts(session, watch.prefix).get(name, Counts())
+        attention = watched.attention(session, watch.prefix, ATTENTION_SHOWN + 1)
+        looks = _looks(services, session, watch, attention)
+        offered = watched.series_of(session, watch.prefix, SERIES_OFFERED)
+        listed = [alert for each in AlertStatus for alert in _alerts(session, name, each)]
+    return render(
+        request,
+        "watch.html",
+        now=datetime.now(UTC),
+        watch=watch,
+        rule=rule(watch),
+        document=json.dumps(watch.document(), indent=1),
+        counts=counts,
+        looks=looks,
+        more=_more(counts, attention),
+        alerts=listed,
+        about=inside_script(json.dumps({"watch": watch.document()})),
+        offered=offered,
+        simulated=next((alert.series_id for alert in listed if alert.series_id), offered[0] if offered else ""),
+    )
+
+
+def _looks(services: Services, session: Session, watch: Watch, attention: Attention) -> list[Look]:
+    """Return at most `ATTENTION_SHOWN` streams of each kind, failed ones first."""
+    failed, quiet = attention.failed_jobs[:ATTENTION_SHOWN], attention.silent[:ATTENTION_SHOWN]
+    learning = attention.learning[:ATTENTION_SHOWN]
+    found = jobs.find(session, failed)
+    live = streams.read(session, [*quiet, *learning])
+    looks = [
+        Look("failed", job.series_id, job.error_detail or "", job) for job_id in failed if (job := found.get(job_id))
+    ]
+    for kind, series_ids in (("silent", quiet), ("learning", learning)):
+        looks += [
+            Look(kind, series_id, status(live[series_id], watch, services.settings)[1])
+            for series_id in series_ids
+            if series_id in live
+        ]
+    return looks
+
+
+def _more(counts: Counts, attention: Attention) -> list[str]:
+    """Say how many streams the list leaves out."""
+    left_out = []
+    if len(attention.failed_jobs) > ATTENTION_SHOWN:
+        left_out.append("more failed fits")
+    for kind, number in (("silent", counts.silent), ("learning", counts.learning)):
+        if number > ATTENTION_SHOWN:
+            left_out.append(f"{number - ATTENTION_SHOWN:,} more {kind}")
+    return left_out
+
+
+def _alerts(session: Session, name: str, alert_status: AlertStatus) -> list[AlertAnswer]:
+    """Return the newest alerts of a watch with this status."""
+    selection = AlertFilter(watch=name, status=alert_status)
+    return [AlertAnswer.of(stored) for stored, _ in alerts.page(session, selection, ALERTS_SHOWN)]
