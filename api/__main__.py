@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from api.chain.connections import Connection
 from api.main import create_app
-from shared.domain.detectors import named
+from shared.domain.detectors import offered
 from shared.errors import InputError, SetupError
 from shared.settings import Settings
 
@@ -27,7 +27,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = Settings.of_process("database", "redis")
     try:
-        named(settings.default_detector)
+        offered(settings.default_detector)
     except InputError as error:
         raise SystemExit(f"DEFAULT_DETECTOR is {settings.default_detector}: {error.detail}") from None
     allow_files(settings.max_connections + 256)

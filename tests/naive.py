@@ -12,7 +12,6 @@ import numpy as np
 from shared.domain.detectors.ar import Autoregression
 from shared.domain.detectors.baseline import Baseline
 from shared.domain.detectors.contract import MAX_SCORE
-from shared.domain.detectors.ensemble import BOUNDARY_SUM, Ensemble
 from shared.domain.detectors.msnn.state import Msnn
 from shared.domain.detectors.robust import Robust
 from shared.domain.detectors.seasonal import Seasonal
@@ -149,12 +148,6 @@ def scores(fitted: Fitted, values: Sequence[float], timestamps: Sequence[int]) -
             raw_scores = [_salience(state, values[: place + 1]) / state.boundary.value for place in places]
         case Msnn() as state:
             raw_scores = msnn_scores(state, values, timestamps)
-        case Ensemble() as state:
-            stretch, level = (scores(witness, values, timestamps) for witness in (state.stretch, state.level))
-            raw_scores = [
-                min((first + second) / BOUNDARY_SUM, max(first, second))
-                for first, second in zip(stretch, level, strict=True)
-            ]
         case state:
             raw_scores = scores(state.chosen, values, timestamps)
     return [min(score, MAX_SCORE) for score in raw_scores]

@@ -157,6 +157,7 @@ def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cur
         cursor=cursor,
         more=last.version.version if last else None,
         jobs=newest,
+        fit_detector=summary.detector if summary and summary.detector in detectors.registry() else "auto",
         detectors=[
             {
                 "name": detector.name,

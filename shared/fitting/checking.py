@@ -36,7 +36,7 @@ class Method:
     @classmethod
     def of(cls, detector: str, parameters: Mapping[str, Any]) -> "Method":
         """Add the defaults; raise `InputError` for an unknown detector or parameter, or a value out of range."""
-        definition = detectors.named(detector)
+        definition = detectors.offered(detector)
         return cls(definition, complete(definition.parameters, parameters))
 
 

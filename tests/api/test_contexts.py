@@ -43,7 +43,7 @@ def test_the_point_after_the_training_values_needs_no_context(api: httpx.Client,
     assert api.post(f"/predict/{windowed}", json=later_point).json()["code"] == "context_required"
 
 
-@pytest.mark.parametrize("detector", ["ar", "spectral_residual", "msnn", "ensemble"])
+@pytest.mark.parametrize("detector", ["ar", "spectral_residual", "msnn"])
 def test_a_point_two_intervals_after_the_training_values_is_judged(
     api: httpx.Client, series_id: str, fitted: Callable[..., str], detector: str
 ) -> None:

@@ -7,6 +7,7 @@ import httpx
 import jsonschema
 import pytest
 
+from shared.domain import detectors
 from shared.domain.detectors import registry
 from tests.points import ramp
 
@@ -208,3 +209,23 @@ def test_a_boundary_that_adapts_is_part_of_the_verdict(
     assert (verdict["score"], verdict["boundary"]) == (batch["score"][0], batch["boundary"][0])
     why = api.post(f"/predict/{series_id}?explain=true", json={"timestamp": after, "value": 450.0}).json()["why"]
     assert why["direction"] in ("high", "low", "shape")
+
+
+def test_a_version_of_a_retired_detector_predicts_and_is_shown_but_not_fitted_again(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier_release:
+        earlier_release.setattr(detectors, "offered", detectors.named)
+        job_id = fitted(series_id, ramp(300, detector="ensemble"))
+    point = {"timestamp": ramp(301)["timestamps"][-1], "value": 40.0}
+    assert api.post(f"/predict/{series_id}?explain=true", json=point).json()["anomaly"] is True
+    assert api.get(f"/jobs/{job_id}").json()["detector"] == "ensemble"
+    for page in (f"/plot?series_id={series_id}", f"/ui/series/{series_id}"):
+        answer = api.get(page, headers={"Accept": "text/html"})
+        assert (answer.status_code, "ensemble" in answer.text) == (200, True)
+    assert "<option selected>auto</option>" in answer.text
+    again = (f"/series/{series_id}/versions/1/fit", {"detector": "ensemble"})
+    for path, body in ((f"/fit/{series_id}", ramp(300, detector="ensemble")), again):
+        refused = api.post(path, json=body)
+        assert (refused.status_code, refused.json()["code"]) == (422, "unknown_detector")
+        assert "Use auto" in refused.json()["detail"]

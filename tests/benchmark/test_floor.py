@@ -14,7 +14,6 @@ FLOORS = {
     ("ar", "causal"): 0.33,
     ("auto", "causal"): 0.54,
     ("baseline", "causal"): 0.27,
-    ("ensemble", "causal"): 0.53,
     ("msnn", "causal"): 0.57,
     ("msnn", "centred"): 0.70,
     ("msnn", "retrospective"): 0.69,

@@ -1,4 +1,4 @@
-"""Registry of detectors: every module or package in this folder that defines `DETECTOR`."""
+"""Registry of detectors: every module or package in this folder that defines `DETECTOR`, or `RETIRED`."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -14,14 +14,34 @@ from shared.errors import Code, InputError
 
 @cache
 def registry() -> Mapping[str, Detector[Any]]:
-    """Return all detectors by name."""
+    """Return the detectors that new fits can use, by name."""
+    return _defined("DETECTOR")
+
+
+@cache
+def _retired() -> Mapping[str, Detector[Any]]:
+    """Return the detectors that only versions and jobs of earlier releases use, by name."""
+    return _defined("RETIRED")
+
+
+def _defined(name: str) -> Mapping[str, Detector[Any]]:
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
-    detectors = [module.DETECTOR for module in modules if hasattr(module, "DETECTOR")]
+    detectors = [getattr(module, name) for module in modules if hasattr(module, name)]
     return {detector.name: detector for detector in sorted(detectors, key=lambda detector: str(detector.name))}
 
 
 def named(name: str) -> Detector[Any]:
-    """Return the detector with this name; raise an `InputError` that lists the known names if there is none."""
+    """Return the detector with this name, of a version or an accepted job; it may be a retired one."""
+    return _retired().get(name) or offered(name)
+
+
+def offered(name: str) -> Detector[Any]:
+    """Return the detector with this name for a new fit; raise an `InputError` for a retired or unknown name."""
+    if name in _retired():
+        raise InputError(
+            Code.UNKNOWN_DETECTOR,
+            f"The detector {name} is retired: its versions still judge points, but it cannot be fitted. Use auto.",
+        )
     try:
         return registry()[name]
     except KeyError:

@@ -1,9 +1,12 @@
-"""Ensemble: adds up the scores of msnn (the shape of the recent values) and robust (the distance from the median).
+"""Ensemble, retired: adds up the scores of msnn (the shape of the recent values) and robust (distance from the median).
 
 A score s of either is treated as being as rare as s consecutive false alarms, -log10 p = -s * log10(rate). So a sum of
 scores is a joint log-probability. The boundary of the sum is fixed: estimates on held-out data varied too much between
 fits. At least one of the two must exceed its own boundary, so the false-positive rate is at most the sum of their
 rates.
+
+Its stored versions are judged as before, and jobs that an earlier release accepted are still fitted. Once no version of
+it is left, delete this module.
 """
 
 from dataclasses import dataclass
@@ -74,9 +77,9 @@ def learnt(state: Ensemble) -> dict[str, float | str]:
     return {**state.stretch.learnt(), "median": level["median"], "deviation": level["deviation"]}
 
 
-DETECTOR = Detector(
+RETIRED = Detector(
     name="ensemble",
-    purpose="Values whose msnn and robust scores are jointly improbable. For frequent refits; else use auto.",
+    purpose="Retired: values whose msnn and robust scores are jointly improbable. Use auto.",
     cost="About that of msnn, for fits and predictions.",
     false_alarms="At most the sum of the false-positive rates of msnn and robust.",
     min_points=msnn.DETECTOR.min_points,

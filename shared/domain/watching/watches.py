@@ -157,7 +157,7 @@ class _WatchReader(Reader):
             self.flaw(("parameters",), "must be an object")
             parameters = {}
         try:
-            detector = detectors.named(name if isinstance(name, str) else "")
+            detector = detectors.offered(name if isinstance(name, str) else "")
             complete(detector.parameters, parameters)
         except InputError as error:
             loc = error.flaws[0].loc if error.flaws else ("detector",)

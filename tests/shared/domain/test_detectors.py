@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.detectors import named, registry
+from shared.domain.detectors import named, offered, registry
 from shared.domain.detectors.states import Fitted, decode, encode
 from shared.domain.series import Series, Values
 from shared.errors import Code, InputError
@@ -227,6 +227,14 @@ def test_a_detector_describes_itself(detector: AnyDetector, parameters: dict[str
 
 def test_an_unknown_detector_is_rejected_with_the_known_names() -> None:
     with pytest.raises(InputError) as caught:
-        named("no such detector")
+        offered("no such detector")
     assert caught.value.code is Code.UNKNOWN_DETECTOR
     assert all(name in caught.value.detail for name in registry())
+
+
+def test_a_retired_detector_judges_its_versions_but_is_not_offered_for_new_fits() -> None:
+    assert "ensemble" not in registry()
+    assert named("ensemble").name == "ensemble"
+    with pytest.raises(InputError, match=r"ensemble is retired.* Use auto") as caught:
+        offered("ensemble")
+    assert caught.value.code is Code.UNKNOWN_DETECTOR

@@ -61,7 +61,7 @@ def test_points_are_stored_once_and_late_ones_are_marked(sessions: Sessions, ing
     assert rows(sessions, counts, series_id) == [(6, 2, 2, START + 300)]
 
 
-@pytest.mark.parametrize("detector", ["baseline", "ar", "auto", "ensemble"])
+@pytest.mark.parametrize("detector", ["baseline", "ar", "auto", "msnn"])
 def test_a_stream_gets_the_verdicts_of_a_batch_whatever_process_takes_its_points(
     sessions: Sessions,
     artifacts: Artifacts,
