@@ -49,7 +49,8 @@ def _sentence(timestamp: int, value: float | None, verdict: Mapping[str, Any]) -
     )
     if verdict["anomaly"] is None:
         return line.append_text(Text(": ")).append_text(cell(verdict["reason"]))
-    line.append(f", score {verdict['score']:.3g}, version {verdict['model_version']} ({verdict['detector']})")
+    detector = f" ({verdict['detector']})" if "detector" in verdict else ""
+    line.append(f", score {verdict['score']:.3g}, version {verdict['model_version']}{detector}")
     if verdict["lower"] is not None or verdict["upper"] is not None:
         line.append(f", normal band {_band(verdict['lower'], verdict['upper'])}")
     if explanation := verdict.get("explanation"):
