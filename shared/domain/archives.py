@@ -44,6 +44,15 @@ def unpacked(content: bytes) -> dict[str, NDArray[Any]]:
         raise ValueError(str(error)) from error
 
 
+def has_column(archive: IO[bytes], name: str) -> bool:
+    """Whether an npz archive has a column of this name; raise `ValueError` if it cannot be read."""
+    try:
+        with zipfile.ZipFile(archive) as members:
+            return f"{name}.npy" in members.namelist()
+    except _UNREADABLE as error:
+        raise ValueError(str(error)) from error
+
+
 def sliced(archive: IO[bytes], name: str, dtype: type[np.generic], length: int) -> Iterator[NDArray[Any]]:
     """Yield the column `name` (n,) of an npz archive in slices of `length` items, without reading all of it.
 

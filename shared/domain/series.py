@@ -4,12 +4,13 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.domain.archives import sliced, unpacked
+from shared.domain.archives import has_column, sliced, unpacked
+from shared.domain.compaction import compacted, expanded
 from shared.errors import MAX_FLAWS, Code, DamagedError, Flaw, InputError
 from shared.wording import counted
 
@@ -117,10 +118,17 @@ class Series:
                 "The values are too large: their mean or spread overflows a 64-bit float.",
             )
 
-    def encode(self) -> memoryview:
-        """Encode the training data artifact, an npz archive. Equal series give equal bytes."""
+    def encode(self, *, compact: bool = False) -> memoryview:
+        """Encode the training data artifact, an npz archive. Equal series give equal bytes.
+
+        compact: take a quarter of the space or less, and about ten times as long.
+        """
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, timestamps=self.timestamps, values=self.values)
+        if compact:
+            arrays: dict[str, Any] = compacted(self.timestamps, self.values)
+            np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        else:
+            np.savez(buffer, allow_pickle=False, timestamps=self.timestamps, values=self.values)
         return buffer.getbuffer()
 
     @classmethod
@@ -128,7 +136,7 @@ class Series:
         """Read what `encode` wrote; raise `DamagedError` for any other bytes."""
         try:
             arrays = unpacked(content)
-            timestamps, values = arrays["timestamps"], arrays["values"]
+            timestamps, values = expanded(arrays) if "planes" in arrays else (arrays["timestamps"], arrays["values"])
             columns_differ = timestamps.ndim != 1 or timestamps.shape != values.shape
             if columns_differ or timestamps.dtype != np.int64 or values.dtype != np.float64:
                 raise ValueError("it does not hold two columns of equal length")  # noqa: TRY301 - the same error for all damage
@@ -139,12 +147,21 @@ class Series:
 
 def timestamp_slices(content: IO[bytes], length: int) -> Iterator[Timestamps]:
     """Yield the timestamps in a file that holds what `Series.encode` wrote, in slices of `length`."""
-    return sliced(content, "timestamps", np.int64, length)
+    return _slices(content, "timestamps", np.int64, length)
 
 
 def value_slices(content: IO[bytes], length: int) -> Iterator[Values]:
     """Yield the values in a file that holds what `Series.encode` wrote, in slices of `length`."""
-    return sliced(content, "values", np.float64, length)
+    return _slices(content, "values", np.float64, length)
+
+
+def _slices(content: IO[bytes], name: str, dtype: type[np.generic], length: int) -> Iterator[NDArray[Any]]:
+    """Yield a column in slices; a compact series is read as a whole."""
+    if not has_column(content, "planes"):
+        return sliced(content, name, dtype, length)
+    content.seek(0)
+    column = getattr(Series.decode(content.read()), name)
+    return (column[start : start + length] for start in range(0, len(column), length))
 
 
 def check_timestamp(timestamp: int) -> int:

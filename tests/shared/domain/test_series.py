@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.series import LAST_TIMESTAMP, Series, check_series_id, check_timestamp
+from shared.domain.series import (
+    LAST_TIMESTAMP,
+    Series,
+    check_series_id,
+    check_timestamp,
+    timestamp_slices,
+    value_slices,
+)
 from shared.errors import MAX_FLAWS, Code, DamagedError, InputError
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -185,24 +192,42 @@ def test_values_of_any_other_magnitude_are_accepted(values: list[float]) -> None
     assert learnable(values).values.tolist() == values
 
 
-@given(TIMESTAMPS, st.data())
-def test_a_series_round_trips_bit_for_bit(timestamps: list[int], data: st.DataObject) -> None:
+@given(TIMESTAMPS, st.data(), st.booleans(), st.sampled_from([None, 0, 2, 6]))
+def test_a_series_round_trips_bit_for_bit(
+    timestamps: list[int],
+    data: st.DataObject,
+    compact: bool,  # noqa: FBT001
+    decimals: int | None,
+) -> None:
     values = data.draw(st.lists(FINITE, min_size=len(timestamps), max_size=len(timestamps)))
-    series = checked(timestamps, values)
-    content = bytes(series.encode())
+    series = checked(timestamps, values if decimals is None else [round(value, decimals) for value in values])
+    content = bytes(series.encode(compact=compact))
+    if compact:  # negative zeros lose their sign
+        series = Series(series.timestamps, series.values + 0.0)
     assert bits(Series.decode(content)) == bits(series)
-    assert bytes(Series.decode(content).encode()) == content
+    assert bytes(Series.decode(content).encode(compact=compact)) == content
+    for slices, column in ((timestamp_slices, series.timestamps), (value_slices, series.values)):
+        assert np.concatenate(list(slices(io.BytesIO(content), 3))).tobytes() == column.tobytes()
 
 
-def test_every_truncated_artifact_is_damaged() -> None:
-    content = bytes(sample().encode())
+def test_minutes_with_few_decimals_take_little_space() -> None:
+    timestamps = np.arange(10_000) * 60
+    values = np.round(np.sin(timestamps / 14_000) + np.sin(timestamps * timestamps) / 5, 2)
+    series = Series(timestamps, values)
+    assert len(series.encode(compact=True)) < len(series.encode()) / 10
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_every_truncated_artifact_is_damaged(compact: bool) -> None:  # noqa: FBT001
+    content = bytes(sample().encode(compact=compact))
     for length in range(len(content)):
         with pytest.raises(DamagedError):
             Series.decode(content[:length])
 
 
-def test_no_changed_byte_can_change_a_point() -> None:
-    content, expected = bytes(sample().encode()), bits(sample())
+@pytest.mark.parametrize("compact", [False, True])
+def test_no_changed_byte_can_change_a_point(compact: bool) -> None:  # noqa: FBT001
+    content, expected = bytes(sample().encode(compact=compact)), bits(sample())
     damaged = 0
     for index in range(len(content)):
         altered = bytearray(content)
@@ -211,7 +236,7 @@ def test_no_changed_byte_can_change_a_point() -> None:
             assert bits(Series.decode(bytes(altered))) == expected
         except DamagedError:
             damaged += 1
-    assert damaged > sample().timestamps.nbytes + sample().values.nbytes
+    assert compact or damaged > sample().timestamps.nbytes + sample().values.nbytes
 
 
 def array_file() -> bytes:
