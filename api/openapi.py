@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from api.chain.authentication import requires
 from api.problems import MEDIA_TYPE
-from api.schemas import answers, fields, jobs, points, problems, requests, watching
+from api.schemas import answers, fields, jobs, points, problems, requests, schedules, watching
 from api.schemas.examples import BODIES, TEXTS
 from shared.domain import detectors
 from shared.domain.access import Scope
@@ -146,7 +146,11 @@ def install(app: FastAPI) -> None:
 
 
 def _components() -> dict[str, Any]:
-    types = [kind for module in (answers, jobs, points, problems, requests, watching) for kind in _types_of(module)]
+    types = [
+        kind
+        for module in (answers, jobs, points, problems, requests, schedules, watching)
+        for kind in _types_of(module)
+    ]
     _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     del components[requests.Body.__name__]
     for name, columns in _COLUMNS.items():

@@ -71,7 +71,10 @@ class Metrics:
             registry=self.registry,
         )
         self.automatic_fits = Counter(
-            "tsad_automatic_fits", "Fits that the scheduler requested for watched series", registry=self.registry
+            "tsad_automatic_fits",
+            "Automatic fits of watched series: requested, skipped (pinned, or no new points) or refused",
+            ["outcome"],
+            registry=self.registry,
         )
         self.retries = Counter("tsad_retries", "Jobs that users retried", registry=self.registry)
         self.job_seconds = Histogram(

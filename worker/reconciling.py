@@ -37,6 +37,7 @@ ROWS_AT_A_TIME = 500
 SERIES_AT_A_TIME = 1000
 RESEND_AFTER_S, RESEND_DOUBLINGS = 10.0, 5  # backoff while a message may still wait in Redis
 RESEND_LOST_AFTER_S = 2.0  # interval while Redis holds no messages
+ROUNDS_PER_PLAN = 5  # planning scans all streams: 30 ms for 100,000
 NEVER_S = 1e9
 
 
@@ -104,18 +105,22 @@ class Reconciler:
         expiring.delete_requested(self.sessions)
 
     def prune_versions(self) -> int:
-        """Delete the versions that KEEP_VERSIONS and KEEP_VERSIONS_DAYS do not keep; return how many."""
+        """Delete versions that neither the settings nor `keep_versions` of their watch keep; return how many."""
         keep, days = self.settings.keep_versions, self.settings.keep_versions_days
+        rules = self.rulebook.current()
         pruned, after = 0, ""
-        while keep:
+        while keep or any(watch.keep_versions for watch in rules.watches):
             with self.sessions.begin() as session:
                 series_ids = series.series_slice(session, after, SERIES_AT_A_TIME)
                 if not series_ids:
                     break
-                pruned += versions.prune_versions(session, series_ids, keep, days)
+                if keep:
+                    pruned += versions.prune_versions(session, series_ids, keep, days)
+                if keeps := rules.kept_versions(series_ids):
+                    pruned += versions.prune_automatic(session, keeps)
             after = series_ids[-1]
         if pruned:
-            logger.info("versions deleted beyond the newest %d of their series: %d", keep, pruned)
+            logger.info("versions deleted beyond the newest of their series: %d", pruned)
         return pruned
 
 
@@ -147,6 +152,7 @@ def run(reconciler: Reconciler, stopping: Event) -> None:
         ("tidying", reconciler.tidy, settings.collect_s),
         ("watching", reconciler.watch, settings.reconcile_s),
         ("scheduling", reconciler.scheduler.round, settings.reconcile_s),
+        ("planning", reconciler.scheduler.plan, ROUNDS_PER_PLAN * settings.reconcile_s),
     ):
         Thread(target=_repeat, args=(work, every_s, stopping), name=name, daemon=True).start()
     _repeat(reconciler.round, settings.reconcile_s, stopping)

@@ -160,6 +160,7 @@ def _learn(training: Training, claim: Claim, series: Series, lease: Lease) -> Ne
     states = training.artifacts.states
     state_key = keys.state_key(claim.series_id, claim.job_id, claim.attempt, suffix)
     scores_key = keys.scores_key(claim.series_id, claim.job_id, claim.attempt)
+    most = training_scores.MOST_AUTOMATIC if claim.is_automatic else training_scores.MAX_SCORES
     return NewVersion(
         first_timestamp=int(series.timestamps[0]),
         last_timestamp=int(series.timestamps[-1]),
@@ -168,7 +169,7 @@ def _learn(training: Training, claim: Claim, series: Series, lease: Lease) -> Ne
         sparkline=training_scores.sparkline(series.values),
         fit_ms=round(fit_ms, 3),
         state=states.put(state_key, content),
-        scores=states.put(scores_key, TrainingScores.of(scores).encode()),
+        scores=states.put(scores_key, TrainingScores.of(scores, most).encode()),
         incidents=incidents.suspected(series.timestamps, scores),
     )
 

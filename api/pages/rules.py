@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from api.pages import writing
 from shared.domain.watching import durations
+from shared.domain.watching.schedules import Schedule
 from shared.domain.watching.watches import AUTO, OFF, Watch
 
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
@@ -30,8 +31,23 @@ def _fit(watch: Watch) -> Markup:
     prefix = Markup(" whose id begins with <strong><code>{}</code></strong>").format(watch.prefix)
     return Markup(
         "Every series{}, with <strong>{}</strong>{}, on its last <strong>{}</strong>. First on a few points, then each "
-        "time that it has four times as many."
-    ).format(prefix if watch.prefix else "", watch.detector, _parameters(watch.parameters), _time(watch.window_s))
+        "time that it has four times as many{}."
+    ).format(
+        prefix if watch.prefix else "",
+        watch.detector,
+        _parameters(watch.parameters),
+        _time(watch.window_s),
+        _refit(watch.refit),
+    )
+
+
+def _refit(refit: Schedule | None) -> Markup:
+    if refit is None:
+        return Markup("")
+    every = _time(refit.every_s).removeprefix("1 ")
+    at = refit.document()["at"]
+    clock = Markup(" at <strong>{} {}</strong>").format(at, refit.timezone) if at else Markup("")
+    return Markup(", and every <strong>{}</strong>{}").format(every, clock)
 
 
 def _parameters(parameters: Mapping[str, Any]) -> Markup:

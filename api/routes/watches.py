@@ -15,7 +15,7 @@ from shared.domain.watching.watches import Watch, parse
 from shared.errors import Code, Flaw, InputError
 from shared.store import alerts, watched, watches
 from shared.store.engine import Session
-from shared.store.watched import Counts
+from shared.store.watched import Counts, Fits
 
 router = APIRouter(tags=["watches"])
 
@@ -29,7 +29,11 @@ def list_watches(services: ServicesOf, caller: CallerOf) -> Response:
     with services.sessions.begin() as session:
         visible = [watch for watch in watches.read(session) if caller.sees(watch.prefix)]
         counts = watched.counts(session, caller.series_prefix)
-    return answer(WatchList([WatchAnswer.of(watch, counts.get(watch.name, Counts())) for watch in visible]))
+        fits = watched.fits(session, [watch.name for watch in visible])
+    listed = [
+        WatchAnswer.of(watch, counts.get(watch.name, Counts()), fits.get(watch.name, Fits())) for watch in visible
+    ]
+    return answer(WatchList(listed))
 
 
 @router.get("/watches/{name}", **operation(WatchAnswer, scope=Scope.READ))
@@ -92,4 +96,5 @@ def _paused(services: Services, caller: Caller, name: str, *, paused: bool) -> R
 
 
 def _answered(session: Session, watch: Watch) -> Response:
-    return answer(WatchAnswer.of(watch, watched.counts(session, watch.prefix).get(watch.name, Counts())))
+    counts = watched.counts(session, watch.prefix).get(watch.name, Counts())
+    return answer(WatchAnswer.of(watch, counts, watched.fits(session, [watch.name]).get(watch.name, Fits())))

@@ -13,7 +13,7 @@ from shared.domain.watching.sentences import of_alert
 from shared.domain.watching.watches import Watch
 from shared.store.alerts import StoredAlert
 from shared.store.spans import Span
-from shared.store.watched import Counts
+from shared.store.watched import Counts, Fits
 
 KINDS_OF_SPANS = ("maintenance", "exclude")
 
@@ -25,6 +25,9 @@ class WatchBody(Struct):
     detector: str = "auto"
     parameters: dict[str, Any] = {}
     window: str = "28d"
+    timezone: str = "UTC"
+    refit: dict[str, str | None] | str = {}
+    keep_versions: int | None = None
     open: dict[str, Any] = {}
     close: dict[str, Any] = {}
     merge_within: str = "30m"
@@ -41,6 +44,9 @@ class WatchAnswer(Struct):
     detector: str
     parameters: dict[str, Any]
     window: str
+    timezone: str
+    refit: dict[str, str | None] | str
+    keep_versions: int | None
     open: dict[str, Any]
     close: dict[str, Any]
     merge_within: str
@@ -51,12 +57,16 @@ class WatchAnswer(Struct):
     streams: int
     silent: int
     learning: int
+    failing: int
     open_alerts: int
+    last_fit_at: Moment | None
+    next_fit_at: Moment | None
 
     @classmethod
-    def of(cls, watch: Watch, counts: Counts) -> "WatchAnswer":
+    def of(cls, watch: Watch, counts: Counts, fits: Fits) -> "WatchAnswer":
         """Convert a watch."""
-        return cls(name=watch.name, **watch.document(), paused=watch.paused, **counts._asdict())
+        columns = counts._asdict() | fits._asdict()
+        return cls(name=watch.name, **watch.document(), paused=watch.paused, **columns)
 
 
 class WatchList(Struct):

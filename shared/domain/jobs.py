@@ -8,6 +8,8 @@ from typing import Any
 from shared.domain.versions import Artifact
 from shared.errors import Code
 
+SCHEDULER = "-scheduler"  # in the place of an API key: no key has this id, so clients cannot use its idempotency keys
+
 
 class Status(StrEnum):
     """Status of a fit job."""
@@ -97,3 +99,9 @@ class Claim:
     points: int
     data: Artifact
     request_id: str | None = None  # of the HTTP request that sent the fit; for log lines
+    api_key_id: str = "-"  # of the key that sent it
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether the scheduler requested the fit."""
+        return self.api_key_id == SCHEDULER

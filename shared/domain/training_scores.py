@@ -18,6 +18,7 @@ from shared.domain.thinning import extremes
 from shared.errors import Code, DamagedError
 
 MAX_SCORES = 100_000
+MOST_AUTOMATIC = 4_000  # of an automatic fit: thousands of series are refitted each night
 SPARKLINE_POINTS = 60
 BLOCK = 50_000  # points scored between two checks for a cancellation
 
@@ -36,10 +37,10 @@ class TrainingScores:
     upper: Values | None
 
     @classmethod
-    def of(cls, scores: Scores) -> "TrainingScores":
-        """Keep at most `MAX_SCORES` of n scores: the largest of each block of ceil(n / MAX_SCORES)."""
+    def of(cls, scores: Scores, most: int = MAX_SCORES) -> "TrainingScores":
+        """Keep at most `most` of n scores: the largest of each block of ceil(n / most)."""
         score = scores.score
-        block = -(-len(score) // MAX_SCORES)
+        block = -(-len(score) // most)
         starts = np.arange(0, len(score), block)
         padded = np.pad(score, (0, len(starts) * block - len(score)), constant_values=-1.0)
         index = starts + padded.reshape(len(starts), block).argmax(axis=1)

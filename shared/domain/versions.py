@@ -56,6 +56,7 @@ class Version:
     scores: Artifact
     created_at: datetime
     incidents: list[list[int]]
+    automatic: bool = False  # the scheduler requested the fit
 
 
 @dataclass(frozen=True, slots=True)

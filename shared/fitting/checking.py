@@ -9,6 +9,7 @@ from typing import Any
 from shared.domain import detectors
 from shared.domain.detectors.contract import Detector
 from shared.domain.detectors.parameters import complete
+from shared.domain.jobs import SCHEDULER
 from shared.domain.series import Series, Timestamps, Values
 from shared.domain.versions import Artifact
 from shared.errors import Code, Flaw, InputError
@@ -24,6 +25,11 @@ class Origin:
     request_id: str
     api_key_id: str
     idempotency_key: str | None = None
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether the scheduler requests the fit."""
+        return self.api_key_id == SCHEDULER
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def check(
         _check_remaining(len(learnable), len(series), detector.min_points)
         learnable.check_learnable(detector.min_points)
     detector.check(learnable, method.parameters)
-    data = stored or series.encode()
+    data = stored or series.encode(compact=origin.is_automatic)
     sha256 = hashlib.sha256(data).digest() if isinstance(data, memoryview) else data.artifact.sha256
     return Fit(
         series_id=series_id,

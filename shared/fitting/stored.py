@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from shared.domain.watching.watches import Watch
 from shared.errors import Code, NotFoundError
-from shared.fitting.checking import Columns
+from shared.fitting.checking import Columns, Fit, Method, Origin, check
+from shared.settings import Settings
 from shared.store import points, spans, streams
 from shared.store.engine import Sessions
 
@@ -48,6 +50,20 @@ def read_stored(sessions: Sessions, series_id: str, window: Window | int, max_po
         marked = spans.of_series(session, series_id, window.start, window.end)
     excluded = [[max(span.from_ts, window.start), min(span.to_ts, window.end)] for span in marked]
     return StoredData((timestamps, values), sorted(excluded))
+
+
+def check_stored(
+    sessions: Sessions, settings: Settings, series_id: str, watch: Watch, window: Window | int, origin: Origin
+) -> tuple[Fit, int]:
+    """Return the fit of stored points as a watch says, and the seconds that its points span.
+
+    Raise `NotFoundError` if no points of the series are stored, and `InputError` if they cannot be fitted.
+    """
+    stored = read_stored(sessions, series_id, window, settings.max_training_data_points)
+    timestamps, _ = stored.columns
+    method = Method.of(watch.detector, stored.parameters(watch.parameters))
+    fit = check(series_id, lambda: stored.columns, method, origin, settings)
+    return fit, int(timestamps[-1] - timestamps[0])
 
 
 def stream_not_found() -> NotFoundError:

@@ -27,7 +27,7 @@ UPDATE fit_jobs AS j
    AND NOT EXISTS (SELECT 1 FROM fit_jobs o
                     WHERE o.series_id = j.series_id AND o.status IN ('queued', 'running') AND o.seq < j.seq OFFSET 0)
 RETURNING j.attempt, j.series_id, j.detector, j.parameters, j.points, j.data_key, j.data_sha256, j.data_size,
-          j.request_id
+          j.request_id, j.api_key_id
 """)
 
 # No row: the job was canceled or lost, so stop. A canceled fit continues for at most one heartbeat interval.
@@ -80,6 +80,7 @@ def claim(session: Session, job_id: str, worker: str, lease_s: float) -> Claim |
         points=row.points,
         data=artifact(row, "data"),
         request_id=row.request_id,
+        api_key_id=row.api_key_id,
     )
 
 

@@ -74,7 +74,7 @@ WITH agreed AS MATERIALIZED (
                             ELSE a.usual_gap_s * CASE WHEN a.gap > a.usual_gap_s THEN 1.05 ELSE 0.95 END END,
          long_gap_s = CASE WHEN a.fresh = 0 OR a.was_silent THEN a.long_gap_s
                            ELSE greatest(a.gap, 0.999 * a.long_gap_s) END,
-         fit_due_at = CASE WHEN a.fit_due THEN coalesce(s.fit_due_at, a.moment) ELSE s.fit_due_at END
+         fit_due_at = CASE WHEN a.fit_due THEN least(s.fit_due_at, a.moment) ELSE s.fit_due_at END
     FROM (SELECT *, extract(epoch FROM moment - arrived_at)::real AS gap,
                  (last - last_timestamp)::real / nullif(fresh, 0) AS step
             FROM (SELECT *, clock_timestamp() AS moment, /* late */ 0 AS late FROM agreed) AS timed) AS a

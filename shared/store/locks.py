@@ -5,6 +5,7 @@
 | `SERIES` | `hashtext(series_id)` | accepting fits and deleting a series wait for it; the collector tries it |
 | `RECONCILER` | 0 | a round of a reconciler tries it, so that one works at a time |
 | `RECONCILER` | 1 | a watching round of a reconciler tries it, for the same reason |
+| `RECONCILER` | 2 | the scheduler of a reconciler tries it, for the same reason |
 | `FOLDERS` | 0 | a process that marks an artifact folder waits for it |
 | `MIGRATION` | none | a migration waits for it |
 """

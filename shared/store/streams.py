@@ -29,8 +29,9 @@ _COUNT = text("SELECT count(*) FROM (SELECT 1 FROM streams WHERE deleted_at IS N
 _LATEST = latest_rows("o.version, o.last_timestamp, o.state_key, o.state_sha256, o.state_size")
 _COLUMNS = f"""
 SELECT t.no, t.series_id, t.revision, t.last_timestamp, t.points, t.late, t.version, t.carry, t.recent, t.normal,
-       t.pending, t.watch, t.silence IS NOT NULL AS is_silent, t.fit_at_points, t.fit_due_at IS NOT NULL AS fit_is_due,
-       t.arrived_at, t.usual_step_s, to_jsonb(d) AS alert, to_jsonb(q) AS own_silence,
+       t.pending, t.watch, t.silence IS NOT NULL AS is_silent, t.fit_at_points,
+       t.fit_due_at <= clock_timestamp() AS fit_is_due, t.arrived_at, t.usual_step_s,
+       to_jsonb(d) AS alert, to_jsonb(q) AS own_silence,
        l.version AS latest, l.last_timestamp AS training_end, l.state_key, l.state_sha256, l.state_size
   FROM streams t
   LEFT JOIN LATERAL (SELECT v.* FROM {_LATEST} WHERE s.series_id = t.series_id) AS l ON true
@@ -58,7 +59,7 @@ SELECT t.series_id FROM streams t
 # With the series: its id is free at once, and an ingest in flight finds another revision. The reconciler deletes the
 # points, so that no statement of a request deletes millions of rows.
 _MARK_DELETED = text("""
-UPDATE streams SET deleted_at = clock_timestamp(), revision = revision + 1, fit_due_at = NULL
+UPDATE streams SET deleted_at = clock_timestamp(), revision = revision + 1, fit_due_at = NULL, fit_outcome = NULL
  WHERE series_id = :series_id AND deleted_at IS NULL RETURNING no
 """)
 _DELETE_BEFORE = text("""
@@ -202,7 +203,7 @@ def _stream(row: Row[Any]) -> Stream:
         watch=row.watch,
         is_silent=row.is_silent,
         fit_at_points=row.fit_at_points,
-        fit_is_due=row.fit_is_due,
+        fit_is_due=bool(row.fit_is_due),
         arrived_at=row.arrived_at,
         usual_step_s=row.usual_step_s,
         latest=row.latest,

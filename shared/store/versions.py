@@ -1,13 +1,13 @@
 """Publish, read and delete versions."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 
-from shared.domain.jobs import Claim
+from shared.domain.jobs import SCHEDULER, Claim
 from shared.domain.versions import (
     LARGEST_VERSION,
     Artifact,
@@ -40,12 +40,12 @@ WITH fenced AS MATERIALIZED (
   INSERT INTO versions (series_id, version, job_id, attempt, detector, parameters, points,
                         first_timestamp, last_timestamp, learnt, anomaly_share, sparkline, fit_ms,
                         data_key, data_sha256, data_size, state_key, state_sha256, state_size,
-                        scores_key, scores_sha256, scores_size)
+                        scores_key, scores_sha256, scores_size, automatic)
   SELECT series_id, last_version, id, attempt, detector, parameters, points,
          :first_timestamp, :last_timestamp, CAST(:learnt AS jsonb), :anomaly_share,
          CAST(:sparkline AS double precision[]), :fit_ms,
          data_key, data_sha256, data_size, :state_key, :state_sha256, :state_size,
-         :scores_key, :scores_sha256, :scores_size
+         :scores_key, :scores_sha256, :scores_size, api_key_id = :scheduler
     FROM fenced, numbered
   RETURNING version
 )
@@ -61,7 +61,8 @@ RETURNING published.version
 _COLUMNS = """
 SELECT v.series_id, v.version, CAST(v.job_id AS text) AS job_id, v.detector, v.parameters, v.points, v.first_timestamp,
        v.last_timestamp, v.learnt, v.anomaly_share, v.sparkline, v.fit_ms, v.data_key, v.data_sha256, v.data_size,
-       v.state_key, v.state_sha256, v.state_size, v.scores_key, v.scores_sha256, v.scores_size, v.created_at
+       v.state_key, v.state_sha256, v.state_size, v.scores_key, v.scores_sha256, v.scores_size, v.created_at,
+       v.automatic
 """
 _VERSIONS = _COLUMNS + "  FROM versions v"
 _ONE = text(_VERSIONS + " WHERE v.series_id = :series_id AND v.version = :version")
@@ -97,6 +98,21 @@ WITH old AS MATERIALIZED (
 )
 DELETE FROM versions v USING old WHERE v.series_id = old.series_id AND v.version = old.version
 """)
+# The same for the `keep_versions` of watches, which concerns automatic versions. The highest version stays in any case:
+# unless another one is pinned, it is the latest.
+_PRUNE_AUTOMATIC = text("""
+WITH old AS MATERIALIZED (
+  SELECT s.series_id, o.version
+    FROM unnest(CAST(:series_ids AS text[]), CAST(:keeps AS integer[])) AS rule (series_id, keep)
+    JOIN series s USING (series_id),
+         LATERAL (SELECT v.version FROM versions v WHERE v.series_id = s.series_id AND v.automatic
+                   ORDER BY v.version DESC OFFSET rule.keep) AS o
+   WHERE o.version IS DISTINCT FROM s.pinned_version
+     AND EXISTS (SELECT 1 FROM versions n WHERE n.series_id = s.series_id AND n.version > o.version)
+     FOR NO KEY UPDATE OF s SKIP LOCKED
+)
+DELETE FROM versions v USING old WHERE v.series_id = old.series_id AND v.version = old.version
+""")
 
 
 class PinnedError(TsadError):
@@ -120,6 +136,7 @@ def publish(session: Session, claimed: Claim, new: NewVersion) -> int | None:
         "anomaly_share": new.anomaly_share,
         "sparkline": new.sparkline,
         "fit_ms": new.fit_ms,
+        "scheduler": SCHEDULER,
         **columns_of(new.state, "state"),
         **columns_of(new.scores, "scores"),
     }
@@ -188,6 +205,12 @@ def prune_versions(session: Session, series_ids: Sequence[str], keep: int, days:
     """Delete versions older than `days`, except the newest `keep` of a series and the pinned one; return how many."""
     parameters = {"series_ids": list(series_ids), "keep": keep, "days": days}
     return session.execute(_PRUNE_VERSIONS, parameters).rowcount
+
+
+def prune_automatic(session: Session, keeps: Mapping[str, int]) -> int:
+    """Delete automatic versions beyond the newest ones that a series keeps, by series id; return how many."""
+    parameters = {"series_ids": list(keeps), "keeps": list(keeps.values())}
+    return session.execute(_PRUNE_AUTOMATIC, parameters).rowcount
 
 
 def _version(row: Row[Any]) -> Version:

@@ -4,11 +4,14 @@ A series has the watch with the longest prefix of its id, so a watch has the str
 longer prefixes.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import text
 
+from shared.domain.watching.schedules import FAILING
 from shared.store.engine import Session
 
 # The version of the newest point comes with the row, so that a look at the versions is needed only for the rest.
@@ -18,14 +21,20 @@ t.silence IS NULL AND t.version IS NULL AND NOT EXISTS (SELECT 1 FROM versions v
 # One range of the index for each watch; what longer prefixes have is subtracted afterwards, since comparing each
 # stream with each prefix is slower by the number of watches.
 _COUNTS = text(f"""
-SELECT w.name, w.prefix, c.streams, c.silent, c.learning,
+SELECT w.name, w.prefix, c.streams, c.silent, c.learning, c.failing,
        (SELECT count(*) FROM alerts a WHERE a.watch = w.name AND a.status = 'open') AS open_alerts
   FROM watches w CROSS JOIN LATERAL (
     SELECT count(*) AS streams, count(*) FILTER (WHERE t.silence IS NOT NULL) AS silent,
-           count(*) FILTER (WHERE {_IS_LEARNING}) AS learning
+           count(*) FILTER (WHERE {_IS_LEARNING}) AS learning,
+           count(*) FILTER (WHERE t.fit_failures >= {FAILING}) AS failing
       FROM streams t
      WHERE t.deleted_at IS NULL AND t.series_id >= w.prefix AND t.series_id < w.prefix || '~') AS c
  WHERE w.prefix >= :under AND w.prefix < :under || '~'
+""")
+_FITS = text("""
+SELECT t.watch, max(t.fit_settled_at) FILTER (WHERE t.fit_outcome IN ('requested', 'fitted')) AS last_fit_at,
+       min(t.fit_due_at) AS next_fit_at
+  FROM streams t WHERE t.deleted_at IS NULL AND t.watch = ANY (CAST(:names AS text[])) GROUP BY t.watch
 """)
 _IS_OWN = """
        t.series_id >= :prefix AND t.series_id < :prefix || '~'
@@ -50,17 +59,25 @@ SELECT CAST(t.id AS text) FROM fit_jobs t
 
 
 class Counts(NamedTuple):
-    """How many streams a watch has, how many of them are silent or still learn, and its open alerts."""
+    """How many streams a watch has, how many are silent, still learn or cannot be refitted, and its open alerts."""
 
     streams: int = 0
     silent: int = 0
     learning: int = 0  # not silent, without a version
+    failing: int = 0  # their last automatic fits failed, whatever else they are
     open_alerts: int = 0
 
     @property
     def watching(self) -> int:
         """The streams that are neither silent nor learning."""
         return self.streams - self.silent - self.learning
+
+
+class Fits(NamedTuple):
+    """Automatic fits of a watch."""
+
+    last_fit_at: datetime | None = None  # when the newest one was requested
+    next_fit_at: datetime | None = None  # when the next one is due
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +92,23 @@ class Attention:
 def counts(session: Session, under: str) -> dict[str, Counts]:
     """Return the counts of all watches whose prefix begins with `under`, by name."""
     rows = session.execute(_COUNTS, {"under": under}).all()
-    whole = {row.prefix: (row.streams, row.silent, row.learning) for row in rows}
+    whole = {row.prefix: (row.streams, row.silent, row.learning, row.failing) for row in rows}
     own = {prefix: list(numbers) for prefix, numbers in whole.items()}
     for prefix, numbers in whole.items():
         shorter = next((prefix[:end] for end in range(len(prefix) - 1, -1, -1) if prefix[:end] in own), None)
         if shorter is not None:
             own[shorter] = [number - less for number, less in zip(own[shorter], numbers, strict=True)]
     return {
-        row.name: Counts(streams, silent, learning, row.open_alerts)
+        row.name: Counts(streams, silent, learning, failing, row.open_alerts)
         for row in rows
-        for streams, silent, learning in [own[row.prefix]]
+        for streams, silent, learning, failing in [own[row.prefix]]
     }
+
+
+def fits(session: Session, names: Collection[str]) -> dict[str, Fits]:
+    """Return the last and the next automatic fit of watches with streams, by name; scans all streams."""
+    rows = session.execute(_FITS, {"names": list(names)})
+    return {row.watch: Fits(row.last_fit_at, row.next_fit_at) for row in rows}
 
 
 def recent_alerts(session: Session, days: int) -> dict[str, int]:

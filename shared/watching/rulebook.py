@@ -1,7 +1,7 @@
 """The watches and the maintenance in force, as this process read them last."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -23,6 +23,11 @@ class Rules:
     def watch_of(self, series_id: str) -> Watch | None:
         """Return the watch of a series."""
         return watch_of(series_id, self.watches)
+
+    def kept_versions(self, series_ids: Iterable[str]) -> dict[str, int]:
+        """Return how many automatic versions each of these series keeps, without those that keep all."""
+        watched = ((series_id, self.watch_of(series_id)) for series_id in series_ids)
+        return {series_id: watch.keep_versions for series_id, watch in watched if watch and watch.keep_versions}
 
     def knows(self, names: Collection[str | None]) -> bool:
         """Whether each name is None or that of a watch."""

@@ -156,7 +156,7 @@ class _Walk:
         version = len(self.fits) + 1
         span_s = int(series.timestamps[-1] - series.timestamps[0])
         self.fits.append(SimulatedFit(version, last, len(series)))
-        at_points = next_fit_at(self._stream.series_id, len(series), span_s, self._watch.window_s)
+        at_points = next_fit_at(self._stream.series_id, count, span_s, self._watch.window_s)
         training_end = int(series.timestamps[-1])
         self._stream = replace(self._stream, latest=version, training_end=training_end, fit_at_points=at_points)
 

@@ -64,7 +64,7 @@ def test_streams_are_counted_for_the_watch_with_the_longest_prefix(sessions: Ses
         counts = watched.counts(session, plant)
         found = watched.attention(session, f"{plant}.", 10)
         recent = watched.recent_alerts(session, 7)
-    assert counts == {plant: Counts(4, 1, 1, 1), f"{plant}-inner": Counts(2, 0, 1, 0)}
+    assert counts == {plant: Counts(4, 1, 1, 0, 1), f"{plant}-inner": Counts(2, 0, 1, 0, 0)}
     assert counts[plant].watching == 2
     assert (found.silent, found.learning, len(found.failed_jobs)) == ([f"{plant}.silent"], [f"{plant}.learning"], 1)
     assert (recent[plant], f"{plant}-inner" in recent) == (1, False)

@@ -208,3 +208,36 @@ def test_hostile_requests_get_problems(api: httpx.Client, method: str, path: str
     else:
         assert answer.status_code in (404, 422), answer.text
         assert answer.json()["code"] != "internal_error"
+
+
+def test_a_series_shows_its_schedule_and_can_be_refitted_at_once(
+    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    assert api.get(f"/series/{series_id}/schedule").json()["code"] == "stream_not_found"
+    assert api.post(f"/series/{series_id}/refit").json()["code"] == "watch_not_found"
+    document = {"refit": {"every": "1d", "at": "03:00"}, "timezone": "Europe/Berlin", "keep_versions": 2}
+    watch = put(api, series_id, detector="baseline", **document)
+    assert {name: watch[name] for name in document} == document
+    assert (watch["failing"], watch["last_fit_at"], watch["next_fit_at"]) == (0, None, None)
+    assert api.post(f"/series/{series_id}/refit").json()["code"] == "stream_not_found"
+    push(api, series_id, [1, 2, 3, 4])
+    key = {"Idempotency-Key": series_id}
+    accepted = api.post(f"/series/{series_id}/refit", headers=key)
+    assert (accepted.status_code, accepted.json()["points_used"]) == (202, 4)
+    job_id = accepted.json()["job_id"]
+    assert api.post(f"/series/{series_id}/refit", headers=key).json()["job_id"] == job_id
+    schedule = api.get(f"/series/{series_id}/schedule").json()
+    assert schedule == {
+        "series_id": series_id,
+        "watch": series_id,
+        "window": "28d",
+        "timezone": "Europe/Berlin",
+        "refit": document["refit"],
+        "next_fit_at": None,
+        "fit_at_points": None,
+        "points": 4,
+        "failures": 0,
+        "last": None,
+    }
+    push(api, f"{series_id}.constant", [1, 1, 1, 1])
+    assert api.post(f"/series/{series_id}.constant/refit").json()["code"] == "constant_series"

@@ -1,8 +1,7 @@
-"""The reconciler's side of watching: silence, alerts that close by the clock, automatic fits, retention."""
+"""The reconciler's side of watching: silence, alerts that close by the clock, retention."""
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from shared.artifacts import Artifacts
 from shared.domain.watching.silence import threshold_s
 from shared.domain.watching.watches import parse
 from shared.errors import TsadError
-from shared.fitting.accepting import Acceptor
 from shared.judging.states import States
 from shared.metrics import Metrics
 from shared.settings import Settings
@@ -27,7 +25,6 @@ from shared.watching.rulebook import Rulebook
 from tests.processes import migrated_database, sessions_of
 from tests.waiting import until
 from worker import expiring
-from worker.scheduling import Scheduler
 from worker.silences import Watching
 
 NOW = int(time.time())
@@ -58,13 +55,6 @@ def empty(database: Sessions) -> Iterator[Sessions]:
 @pytest.fixture
 def watching(empty: Sessions) -> Watching:
     return Watching(empty, Metrics(), Rulebook(empty), started_at=0, clock=lambda: FOREVER_S)
-
-
-@pytest.fixture
-def scheduler(empty: Sessions, installation: Settings, artifacts: Artifacts) -> Iterator[Scheduler]:
-    with ThreadPoolExecutor(1) as writers:
-        acceptor = Acceptor(empty, artifacts.data, writers, lambda _job_id: None, installation)
-        yield Scheduler(acceptor, Rulebook(empty), Metrics())
 
 
 def watch(database: Sessions, name: str = "w", **document: Any) -> None:
@@ -217,62 +207,6 @@ def test_an_alert_closes_when_no_point_comes_and_when_its_watch_is_gone(
     watching.round()
     assert rows(database, "SELECT alert, recent, revision FROM streams") == [(None, "", 2)] * 3
     assert rows(database, "SELECT count(*) FROM notices WHERE type = 'alert.closed'") == [(3,)]
-
-
-def test_streams_are_fitted_once_for_each_slot_and_grow(
-    scheduler: Scheduler, installation: Settings, artifacts: Artifacts
-) -> None:
-    database = scheduler.acceptor.sessions
-    watch(database, prefix="a", detector="baseline", window="2h")
-    push(database, installation, artifacts, "a", points=30)
-    assert scheduler.round() == 0
-    push(database, installation, artifacts, "a", points=45)
-    push(database, installation, artifacts, "a", "unwatched", points=46)
-    with database.begin() as session:
-        session.execute(text("UPDATE streams SET fit_due_at = now() WHERE series_id = 'a'"))
-    assert scheduler.round() == 1
-    assert scheduler.round() == 0
-    jobs = "SELECT series_id, detector, points, api_key_id, idempotency_key FROM fit_jobs"
-    (job,) = rows(database, jobs)
-    assert job[:4] == ("a", "baseline", 46, "-scheduler")
-    no, slot = rows(database, "SELECT no, fit_at_points FROM streams WHERE series_id = 'a'")[0]
-    assert job[4] == f"refit:{no}:0"
-    assert 4 * 46 <= slot <= 5 * 46
-    with database.begin() as session:  # the process stops after the job was accepted
-        session.execute(text("UPDATE streams SET fit_due_at = now(), fit_at_points = 0 WHERE series_id = 'a'"))
-    push(database, installation, artifacts, "a", points=50)
-    assert scheduler.round() == 0
-    assert len(rows(database, jobs)) == 1
-    push(database, installation, artifacts, "a", points=300)
-    with database.begin() as session:
-        session.execute(text("UPDATE streams SET fit_due_at = now() WHERE series_id = 'a'"))
-    assert scheduler.round() == 1
-    assert rows(database, "SELECT fit_at_points FROM streams WHERE series_id = 'a'") == [(None,)]  # the window is full
-
-
-def test_a_stream_that_cannot_be_fitted_waits_for_more_points_and_a_full_queue_delays_fits(
-    scheduler: Scheduler, installation: Settings, artifacts: Artifacts
-) -> None:
-    database = scheduler.acceptor.sessions
-    watch(database, detector="baseline")
-    ingest = Ingest(database, States(artifacts.states, 10**8), installation, Metrics())
-    timestamps = NOW - 60 * np.arange(50)[::-1]
-    ingest([Push("constant", timestamps, np.ones(50)), Push("a", timestamps, np.arange(50.0))])
-    full = Scheduler(
-        Acceptor(
-            database,
-            artifacts.data,
-            scheduler.acceptor.writers,
-            lambda _job_id: None,
-            installation.model_copy(update={"max_queued_jobs": 1}),
-        ),
-        scheduler.rulebook,
-        Metrics(),
-    )
-    assert full.round() == 0
-    assert rows(database, "SELECT count(*) FROM streams WHERE fit_due_at IS NOT NULL") == [(2,)]
-    assert scheduler.round() == 1
-    assert rows(database, "SELECT fit_at_points, fit_due_at FROM streams WHERE series_id = 'constant'") == [(63, None)]
 
 
 def test_retention_keeps_the_newest_point_and_deleted_series_disappear_in_batches(

@@ -11,6 +11,7 @@ class Kind(StrEnum):
 
     DEVIATION = "deviation"  # points that deviate
     SILENCE = "silence"  # no points
+    REFIT_FAILING = "refit_failing"  # automatic fits that failed three times in a row
 
 
 class AlertStatus(StrEnum):

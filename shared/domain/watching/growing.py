@@ -1,6 +1,6 @@
 """When the streams of a watch are first fitted, and fitted again while they grow."""
 
-import hashlib
+from shared.domain.watching.schedules import share_of
 
 FIRST_POINTS = 32
 GROWTH = 4
@@ -15,9 +15,10 @@ def first_fit_at(series_id: str, min_points: int) -> int:
 
 
 def next_fit_at(series_id: str, points: int, span_s: float, window_s: float) -> int | None:
-    """Return the number of points that makes the next fit due, after one with `points` points over `span_s` seconds.
+    """Return the number of points that makes the next fit due, after one at `points` points over `span_s` seconds.
 
-    None: they fill the window, so the stream has grown.
+    points: that the stream ever had, so that one with gaps is not due again at once. None: the fit fills the window, so
+    the stream has grown.
     """
     return None if span_s >= GROWN * window_s else jittered(series_id, GROWTH * points)
 
@@ -32,6 +33,4 @@ def jittered(series_id: str, points: int) -> int:
 
     The share is only added, since a detector may need at least `points`.
     """
-    digest = hashlib.sha256(series_id.encode()).digest()
-    share = int.from_bytes(digest[:4], "big") / 2**32
-    return points + int(JITTER * share * points)
+    return points + int(JITTER * share_of(series_id) * points)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from shared.domain.watching import durations
 from shared.domain.watching.alerts import Alert, AlertStatus, Kind
 from shared.domain.watching.growing import first_fit_at
+from shared.domain.watching.schedules import FAILING
 from shared.domain.watching.watches import Watch
 
 
@@ -21,6 +22,11 @@ def of_alert(alert: Alert, subject: str) -> str:
         if alert.status == AlertStatus.CLOSED and alert.ended_at is not None:
             return f"{start} The silence ended at {time_of(alert.ended_at)}."
         return start
+    if alert.kind == Kind.REFIT_FAILING:
+        start = f"The last {FAILING} automatic fits of {subject} failed, the newest one at {time_of(alert.opened_at)}."
+        if alert.status == AlertStatus.CLOSED and alert.ended_at is not None:
+            return f"{start} This ended at {time_of(alert.ended_at)}."
+        return f"{start} Its schedule has the reason."
     peak = alert.peak
     assert peak is not None  # noqa: S101 - a deviation has one
     band = ""

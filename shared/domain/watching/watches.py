@@ -7,22 +7,24 @@ from typing import Any
 
 from shared.domain import detectors
 from shared.domain.detectors.parameters import complete
+from shared.domain.timezones import UTC_NAME, checked
 from shared.domain.watching import durations
 from shared.domain.watching.documents import Reader
+from shared.domain.watching.schedules import DAY_S, Schedule
 from shared.errors import Code, Flaw, InputError
 
 MAX_OF = 64  # bits of recent verdicts that a stream keeps
 DIRECTIONS = ("both", "up", "down")
 AUTO, OFF = "auto", "off"
 FIELDS = (
-    "prefix", "detector", "parameters", "window", "open", "close", "merge_within", "gates", "silence", "notify_within",
+    "prefix", "detector", "parameters", "window", "timezone", "refit", "keep_versions", "open", "close", "merge_within",
+    "gates", "silence", "notify_within",
 )  # fmt: skip
 NOT_YET = {  # fields of the document that have no effect in this release
     "notify": "notices are recorded, but not sent yet",
-    "refit": "scheduled fits do not work yet: send fits yourself",
-    "keep_versions": "use the setting KEEP_VERSIONS",
-    "timezone": "it only concerns refit, which does not work yet",
 }
+EVERY_S = 600, 366 * DAY_S  # bounds of `refit.every`
+_AT = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
@@ -36,6 +38,9 @@ class Watch:
     detector: str = "auto"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     window_s: int = 28 * 86_400  # that automatic fits learn from
+    timezone: str = UTC_NAME  # of `refit.at`
+    refit: Schedule | None = field(default_factory=Schedule)  # None: only first fits, and fits of growing series
+    keep_versions: int | None = None  # newest automatic versions to keep; None keeps as many as KEEP_VERSIONS says
     anomalies: int = 2  # of the last `of` points open an alert,
     of: int = 3
     at_once: float | None = 3.0  # or one point with this score
@@ -58,6 +63,9 @@ class Watch:
             "detector": self.detector,
             "parameters": dict(self.parameters),
             "window": written(self.window_s),
+            "timezone": self.timezone,
+            "refit": OFF if self.refit is None else self.refit.document(),
+            "keep_versions": self.keep_versions,
             "open": {"anomalies": self.anomalies, "of": self.of, "at_once": self.at_once},
             "close": {"normal": self.normal, "below": self.below, "after": written(self.after_s)},
             "merge_within": written(self.merge_within_s),
@@ -98,12 +106,16 @@ def parse(
     if anomalies > of:
         reader.flaw(("open", "anomalies"), f"must not exceed open.of, which is {of}")
     detector, parameters = reader.method(fields)
+    timezone = reader.timezone(fields)
     watch = Watch(
         name=name,
         prefix=reader.prefix(fields),
         detector=detector,
         parameters=parameters,
         window_s=reader.duration(fields, ("window",), min(default.window_s, int(max_window_s)), 60, max_window_s),
+        timezone=timezone,
+        refit=reader.refit(fields, timezone, ignore=stored),
+        keep_versions=reader.keep_versions(fields),
         anomalies=anomalies,
         of=of,
         at_once=reader.number(opened, ("open", "at_once"), default.at_once, 1.0),
@@ -149,6 +161,38 @@ class _WatchReader(Reader):
             self.flaw(("silence",), "must be auto, off, or a duration from 1s to 366d, as in 10m")
             return AUTO
         return seconds
+
+    def timezone(self, fields: Mapping[str, Any]) -> str:
+        try:
+            return checked(fields.get("timezone", UTC_NAME))
+        except ValueError as error:
+            self.flaw(("timezone",), str(error))
+            return UTC_NAME
+
+    def keep_versions(self, fields: Mapping[str, Any]) -> int | None:
+        given = fields.get("keep_versions") is not None
+        return self.integer(fields, ("keep_versions",), 1, 1, 1_000) if given else None
+
+    def refit(self, fields: Mapping[str, Any], timezone: str, *, ignore: bool) -> Schedule | None:
+        value = fields.get("refit", {})
+        if value == OFF:
+            return None
+        if not isinstance(value, Mapping):
+            self.flaw(("refit",), 'must be off, or an object such as {"every": "1d", "at": "03:00"}')
+            return None
+        refit = self.fields(value, ("refit",), ("every", "at"), ignore=ignore)
+        every_s = self.duration(refit, ("refit", "every"), DAY_S, *EVERY_S)
+        at = refit.get("at")
+        if at is None:
+            return Schedule(every_s)
+        match = _AT.fullmatch(at) if isinstance(at, str) else None
+        if match is None:
+            self.flaw(("refit", "at"), "must be a time of day from 00:00 to 23:59, as in 03:00")
+            return None
+        if every_s % DAY_S:
+            self.flaw(("refit", "at"), f"needs refit.every in whole days, as in 1d; it is {durations.written(every_s)}")
+            return None
+        return Schedule(every_s, int(match[1]) * 3_600 + int(match[2]) * 60, timezone)
 
     def method(self, fields: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         """Return the detector and its parameters as given, after checking them."""

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     REAL,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Float,
@@ -150,6 +151,7 @@ versions = Table(  # immutable
     Column("scores_sha256", LargeBinary, nullable=False),
     Column("scores_size", BigInteger, nullable=False),
     Column("created_at", moment(), nullable=False, server_default=CLOCK),
+    Column("automatic", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("anomaly_share BETWEEN 0 AND 1", name="anomaly_share"),
     CheckConstraint("octet_length(data_sha256) = 32", name="data_sha256"),

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -58,6 +59,12 @@ streams = Table(
     Column("long_gap_s", REAL),
     Column("fit_at_points", BigInteger, server_default=text("0")),
     Column("fit_due_at", moment()),
+    Column("fit_slot", BigInteger),
+    Column("fit_outcome", Text),
+    Column("fit_detail", Text),
+    Column("fit_settled_at", moment()),
+    Column("fit_failures", SmallInteger, nullable=False, server_default=text("0")),
+    Column("refit_revision", BigInteger),
     Column("delete_before", BigInteger),
     Column("created_at", moment(), nullable=False, server_default=CLOCK),
     CheckConstraint(
@@ -68,10 +75,14 @@ streams = Table(
     CheckConstraint("cardinality(carry) <= 16", name="carry"),
     CheckConstraint("recent ~ '^[01]{0,64}$'", name="recent"),
     CheckConstraint("(last_timestamp IS NULL) = (arrived_at IS NULL)", name="arrived"),
+    CheckConstraint(
+        "fit_outcome IN ('requested', 'fitted', 'failed', 'refused', 'skipped', 'cancelled')", name="fit_outcome"
+    ),
     postgresql_with={"fillfactor": 50},  # room for the next update of a row within its page
 )
 Index("streams_series_id", streams.c.series_id, unique=True, postgresql_where=text("deleted_at IS NULL"))
 Index("streams_deleted", streams.c.no, postgresql_where=text("deleted_at IS NOT NULL OR delete_before IS NOT NULL"))
+Index("streams_fit_requested", streams.c.no, postgresql_where=text("fit_outcome = 'requested'"))
 Index("streams_fit_due", streams.c.fit_due_at, postgresql_where=text("fit_due_at IS NOT NULL"))
 
 points = Table(
@@ -113,11 +124,11 @@ alerts = Table(
     Column("revision", Integer, nullable=False, server_default=text("1")),
     Column("created_at", moment(), nullable=False, server_default=CLOCK),
     Column("changed_at", moment(), nullable=False, server_default=CLOCK, index=True),
-    CheckConstraint("kind IN ('deviation', 'silence')", name="kind"),
+    CheckConstraint("kind IN ('deviation', 'silence', 'refit_failing')", name="kind"),
     CheckConstraint("status IN ('open', 'ended', 'closed')", name="status"),
     CheckConstraint("(status = 'open') = (ended_at IS NULL)", name="ended"),
     CheckConstraint(
-        "kind = 'silence' OR (points >= 1 AND series_no IS NOT NULL AND peak IS NOT NULL)", name="deviation"
+        "kind <> 'deviation' OR (points >= 1 AND series_no IS NOT NULL AND peak IS NOT NULL)", name="deviation"
     ),
     CheckConstraint("(series_no IS NULL) = (series_id IS NULL)", name="series"),
     CheckConstraint("started_at <= opened_at AND started_at <= last_anomaly_at", name="order"),
