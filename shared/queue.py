@@ -29,6 +29,8 @@ _MAX_BODY = 1000  # characters; a body with one job id has 150
 
 # Publishing must fail fast, not hang for seconds while Redis is down: the reconciler sends lost messages again.
 _PUBLISH_OPTIONS = {"max_retries": 0, "socket_connect_timeout": 0.25, "socket_timeout": 0.5}
+# A worker would add its own time limit, and no worker reads such a message.
+_SEND_OPTIONS = {"queue": QUEUE, "ignore_result": True, "time_limit": None, "soft_time_limit": None, "expires": None}
 # A worker waits for messages indefinitely, but detects a dead connection.
 _CONSUME_OPTIONS = {"socket_keepalive": True, "health_check_interval": 10, "socket_connect_timeout": 5}
 
@@ -102,7 +104,7 @@ def announce(app: Celery, job_ids: Sequence[str]) -> bool:
     try:
         with app.producer_pool.acquire(block=True) as producer, producer.batch():
             for job_id in job_ids:
-                app.send_task(TASK, args=[job_id], task_id=job_id, queue=QUEUE, ignore_result=True, producer=producer)
+                app.send_task(TASK, args=[job_id], task_id=job_id, producer=producer, **_SEND_OPTIONS)
     except (KombuError, redis.RedisError, OSError) as error:
         logger.warning(
             "messages not published, the reconciler will send them again: %d (%s)", len(job_ids), type(error).__name__

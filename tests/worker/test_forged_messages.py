@@ -12,7 +12,7 @@ import httpx
 import pytest
 import redis
 
-from shared.queue import QUEUE, TASK, make_celery
+from shared.queue import QUEUE, TASK, announce, is_announcement, make_celery
 from shared.settings import Settings
 from tests.points import ramp
 from tests.processes import Process, running, separate_settings, serving, wait_for_worker
@@ -116,13 +116,22 @@ def broker(own_settings: Settings) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture(scope="module")
-def genuine(own_settings: Settings, broker: redis.Redis) -> dict[str, Any]:
-    """A message as tsad sends it."""
-    app = make_celery(own_settings.redis, consumes=False)
-    app.send_task(TASK, args=[UNKNOWN], task_id=UNKNOWN, queue="spare", ignore_result=True)
+def genuine(settings: Settings) -> dict[str, Any]:
+    """A message as a worker sends it."""
+    url = settings.redis.rsplit("/", 1)[0] + "/12"
+    app = make_celery(url, consumes=True)
+    app.conf.task_time_limit = 960
+    app.task(name=TASK)(encoded)
+    app.finalize()
+    assert announce(app, [UNKNOWN])
     app.close()
-    message: dict[str, Any] = json.loads(str(broker.rpop("spare"), "utf-8"))  # type: ignore[arg-type]
+    with redis.Redis.from_url(url) as spare:
+        message: dict[str, Any] = json.loads(str(spare.rpop(QUEUE), "utf-8"))
     return message
+
+
+def test_a_worker_reads_what_workers_send(genuine: dict[str, Any]) -> None:
+    assert is_announcement(genuine)
 
 
 @pytest.mark.parametrize("changes", FORGED.values(), ids=FORGED)
