@@ -82,7 +82,7 @@ def test_only_composition_roots_read_settings() -> None:
 
 
 def test_only_settings_and_startup_code_read_the_environment() -> None:
-    outside = ("api/cli/", "shared/embedded/", "shared/settings.py", "worker/__main__.py")
+    outside = ("api/cli/", "api/client/", "shared/embedded/", "shared/settings.py", "worker/__main__.py")
     assert [
         name
         for name, tree in product().items()

@@ -26,6 +26,7 @@ from tests.points import ramp
 from tests.processes import new_database, serving
 from tests.waiting import until
 from tests.wire import wired
+from tsad_client import codes, errors
 from worker.training import Training, run
 
 POINT = {"timestamp": 1, "value": 2}
@@ -370,3 +371,17 @@ def test_a_refused_method_is_answered_with_the_allowed_ones(api: httpx.Client) -
     for path, allowed in (("/series/a", "DELETE, GET"), ("/series/a/pin", "DELETE, PUT"), ("/predict/a", "POST")):
         refused = api.request("PATCH", path)
         assert (refused.status_code, refused.headers["Allow"]) == (405, allowed)
+
+
+def test_every_code_of_the_service_has_an_exception_of_the_group_of_its_status() -> None:
+    answered = {code for code in Code if "command" not in INTERNAL.get(code, "")}
+    assert codes._classes.keys() == answered  # noqa: SLF001
+    for code in answered:
+        problem = errors.Problem(detail="", code=code, status=STATUS[code][0])
+        error = codes.error_of(problem)
+        assert isinstance(error, errors.group_of(problem.status))
+        assert getattr(codes, type(error).__name__) is type(error)
+
+
+def test_a_code_of_a_newer_release_raises_the_class_of_its_status() -> None:
+    assert type(codes.error_of(errors.Problem("Too late.", "too_late", 409))) is errors.ConflictError

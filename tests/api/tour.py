@@ -1,18 +1,18 @@
-"""The README's tour with a generated client: `python tour.py ADDRESS`, next to the package `tsad_client`."""
+"""The README's tour with a generated client: `python tour.py ADDRESS`, next to the package `tsad_generated`."""
 
 import json
 import sys
 from io import BytesIO
 
-from tsad_client import AuthenticatedClient, models
-from tsad_client.api.fits import fit, fit_many
-from tsad_client.api.health import healthcheck, readyz
-from tsad_client.api.jobs import get_job, list_jobs, stream_job
-from tsad_client.api.plots import plot_svg
-from tsad_client.api.predictions import predict, predict_batch, predict_many
-from tsad_client.api.series import delete_series, get_series, list_detectors
-from tsad_client.api.versions import get_training_data, get_version
-from tsad_client.types import File
+from tsad_generated import AuthenticatedClient, models
+from tsad_generated.api.fits import fit, fit_many
+from tsad_generated.api.health import healthcheck, readyz
+from tsad_generated.api.jobs import get_job, list_jobs, stream_job
+from tsad_generated.api.plots import plot_svg
+from tsad_generated.api.predictions import predict, predict_batch, predict_many
+from tsad_generated.api.series import delete_series, get_series, list_detectors
+from tsad_generated.api.versions import get_training_data, get_version
+from tsad_generated.types import File
 
 SERIES, HOURS = "boiler", range(96)
 client = AuthenticatedClient(sys.argv[1], token="none exists")

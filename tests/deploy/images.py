@@ -8,7 +8,7 @@ import subprocess
 import sys
 import venv
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import distributions
 from pathlib import Path
@@ -117,9 +117,14 @@ def inherited(parts: dict[str, Instructions], target: str) -> Instructions:
 
 def make_environment(folder: Path, lock: str) -> None:
     """Create a virtual environment with exactly the packages of a lock, without this checkout."""
+    link_packages(folder, re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(), re.MULTILINE))
+
+
+def link_packages(folder: Path, packages: Iterable[str]) -> None:
+    """Create a virtual environment with exactly these of the packages that are installed here."""
     venv.EnvBuilder(symlinks=True).create(folder)
     site = folder / f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
-    names = {canonical(name) for name in re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(), re.MULTILINE)}
+    names = set(map(canonical, packages))
     for distribution in distributions():
         if canonical(distribution.name) in names:
             for top in {file.parts[0] for file in distribution.files or ()} - {".."}:
@@ -127,10 +132,10 @@ def make_environment(folder: Path, lock: str) -> None:
                     (site / top).symlink_to(str(distribution.locate_file(top)))
 
 
-def build_wheel(folder: Path) -> Path:
-    """Build the wheel that a release publishes."""
+def build_wheel(folder: Path, project: Path = ROOT) -> Path:
+    """Build the wheel of a project that a release publishes."""
     command = [sys.executable, "-m", "hatchling", "build", "--target=wheel", f"--directory={folder}"]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
     return next(folder.glob("*.whl"))
 
 

@@ -1,0 +1,49 @@
+"""Alerts."""
+
+from tsad_client.answers import Alert, AlertPage
+from tsad_client.operations.bodies import Moment, moment_of
+from tsad_client.running import operation
+from tsad_client.sending import Call, Patience, Steps, ask, ask_pages
+
+
+class Alerts:
+    """Operations on alerts."""
+
+    patience: Patience
+
+    @operation
+    def alerts(
+        self,
+        *,
+        series_id: str | None = None,
+        prefix: str | None = None,
+        watch: str | None = None,
+        status: str | None = None,
+        kind: str | None = None,
+        from_: Moment | None = None,
+        to: Moment | None = None,
+        limit: int = 1_000,
+    ) -> Steps[list[Alert]]:
+        """Return alerts, newest first. status: open, ended or closed; kind: deviation or silence."""
+        query = {
+            "series_id": series_id,
+            "prefix": prefix,
+            "watch": watch,
+            "status": status,
+            "kind": kind,
+            "from": moment_of(from_),
+            "to": moment_of(to),
+        }
+        call = Call("GET", "/alerts", query=query)
+        return (yield from ask_pages(call, AlertPage, lambda page: page.alerts, self.patience, limit))
+
+    @operation
+    def alert(self, alert_id: str) -> Steps[Alert]:
+        """Return one alert."""
+        return (yield from ask(Call("GET", "/alerts/{alert_id}", {"alert_id": alert_id}), Alert, self.patience))
+
+    @operation
+    def acknowledge(self, alert_id: str) -> Steps[Alert]:
+        """Record that somebody takes care of an alert. Acknowledging it again changes nothing."""
+        call = Call("POST", "/alerts/{alert_id}/acknowledge", {"alert_id": alert_id})
+        return (yield from ask(call, Alert, self.patience))
