@@ -21,6 +21,7 @@ from api.routes import (
     plots,
     points,
     predictions,
+    receivers,
     schedules,
     series,
     simulations,
@@ -38,8 +39,8 @@ from shared.tracing import start as start_tracing
 
 DESCRIPTION = "Learns what is normal for many time series and flags every point that deviates."
 _ROUTES = (
-    predictions, fits, points, watches, schedules, alerts, spans, simulations, jobs, series, versions, health, pages,
-    watch_pages, login, plots, assets,
+    predictions, fits, points, watches, schedules, alerts, receivers, spans, simulations, jobs, series, versions,
+    health, pages, watch_pages, login, plots, assets,
 )  # fmt: skip
 
 

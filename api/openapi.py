@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from api.chain.authentication import requires
 from api.problems import MEDIA_TYPE
-from api.schemas import answers, fields, jobs, points, problems, requests, schedules, watching
+from api.schemas import answers, fields, jobs, points, problems, receivers, requests, schedules, watching
 from api.schemas.examples import BODIES, TEXTS
 from shared.domain import detectors
 from shared.domain.access import Scope
@@ -24,7 +24,19 @@ from shared.domain.series import LAST_TIMESTAMP
 
 SCOPE = "x-scope"
 LINES = "application/x-ndjson"
-TAGS = ("fits", "predictions", "points", "watches", "alerts", "jobs", "series", "versions", "plots", "health")
+TAGS = (
+    "fits",
+    "predictions",
+    "points",
+    "watches",
+    "alerts",
+    "receivers",
+    "jobs",
+    "series",
+    "versions",
+    "plots",
+    "health",
+)
 
 TEXT = {"schema": {"type": "string"}}
 _TIMESTAMPS = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": LAST_TIMESTAMP}}
@@ -148,7 +160,7 @@ def install(app: FastAPI) -> None:
 def _components() -> dict[str, Any]:
     types = [
         kind
-        for module in (answers, jobs, points, problems, requests, schedules, watching)
+        for module in (answers, jobs, points, problems, receivers, requests, schedules, watching)
         for kind in _types_of(module)
     ]
     _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")

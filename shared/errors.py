@@ -58,6 +58,14 @@ class Code(StrEnum):
     INVALID_SPAN = "invalid_span"
     SPAN_NOT_FOUND = "span_not_found"
     ALERT_NOT_FOUND = "alert_not_found"
+    # messages
+    INVALID_RECEIVER = "invalid_receiver"
+    UNKNOWN_RECEIVER = "unknown_receiver"  # a watch names a receiver that does not exist
+    RECEIVER_NOT_FOUND = "receiver_not_found"
+    RECEIVER_IN_USE = "receiver_in_use"  # a watch names it
+    RECEIVER_DISABLED = "receiver_disabled"
+    NO_SECRET = "no_secret"  # noqa: S105 - only webhooks have one
+    DELIVERY_NOT_FOUND = "delivery_not_found"
     # the queue
     QUEUE_FULL = "queue_full"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"  # the key belongs to a different request

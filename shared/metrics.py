@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 _SUMS = "tsad:metrics"
 _FLUSH_EVERY_S = 2.0
 _REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
+_DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _JOB_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
 
@@ -74,6 +75,24 @@ class Metrics:
             "tsad_automatic_fits",
             "Automatic fits of watched series: requested, skipped (pinned, or no new points) or refused",
             ["outcome"],
+            registry=self.registry,
+        )
+        self.unreported_alerts = Counter(
+            "tsad_alerts_unreported", "Alerts that nobody was notified of, over budget", registry=self.registry
+        )
+        self.deliveries = Counter(
+            "tsad_delivery_attempts",
+            "Attempts to send a message, by kind of the receiver: delivered or failed",
+            ["kind", "outcome"],
+            registry=self.registry,
+        )
+        self.given_up = Counter(
+            "tsad_deliveries_given_up", "Messages that no attempt of two days delivered", registry=self.registry
+        )
+        self.delivery_seconds = Histogram(
+            "tsad_delivery_seconds",
+            "Seconds from a change of an alert to the receiver of its message, if the first attempt succeeds",
+            buckets=_DELIVERY_BUCKETS,
             registry=self.registry,
         )
         self.retries = Counter("tsad_retries", "Jobs that users retried", registry=self.registry)

@@ -14,6 +14,7 @@ from shared.urls import (
     HttpUrl,
     Location,
     Network,
+    Networks,
     Origins,
     Proxies,
     RedisUrl,
@@ -175,6 +176,14 @@ class Settings(BaseSettings):
     trusted_proxies: Proxies = Field(
         "127.0.0.0/8,::1",
         description="Addresses and networks of proxies whose X-Forwarded-Prefix is used, comma-separated",
+    )
+    public_url: HttpUrl = Field(
+        "", description="URL of this service as people open it, for the links in messages: https://tsad.example.com"
+    )
+    egress_allow: Networks = Field(
+        "",
+        description="Addresses and networks of receivers on this machine or in its network, comma-separated; "
+        "without this, messages only go to public addresses",
     )
     cors_origins: Origins = Field(
         "", description="Other origins whose pages may call the API: https://name,https://name"

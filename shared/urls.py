@@ -90,6 +90,7 @@ Origins = Annotated[str, AfterValidator(_checked_origins)]
 Location = Annotated[Path | str, BeforeValidator(folder_or_bucket)]
 UrlPrefix = Annotated[str, AfterValidator(url_prefix)]
 Proxies = Annotated[str, AfterValidator(_checked_networks)]
+Networks = Annotated[str, AfterValidator(_checked_networks)]
 
 
 def with_psycopg2(url: str) -> str:

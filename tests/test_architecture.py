@@ -22,6 +22,7 @@ READ_SETTINGS = {  # the composition roots
     "api/cli/stack.py",
     "migrations/env.py",
     "worker/__main__.py",
+    "worker/outbound/__main__.py",
     "worker/collecting.py",  # a separate command
     "worker/main.py",
     "worker/reconciling.py",
@@ -82,7 +83,14 @@ def test_only_composition_roots_read_settings() -> None:
 
 
 def test_only_settings_and_startup_code_read_the_environment() -> None:
-    outside = ("api/cli/", "api/client/", "shared/embedded/", "shared/settings.py", "worker/__main__.py")
+    outside = (
+        "api/cli/",
+        "api/client/",
+        "shared/embedded/",
+        "shared/settings.py",
+        "worker/__main__.py",
+        "worker/outbound/__main__.py",
+    )
     assert [
         name
         for name, tree in product().items()

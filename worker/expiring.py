@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from shared.settings import Settings
-from shared.store import alerts, points, streams
+from shared.store import alerts, deliveries, points, streams
 from shared.store.engine import Sessions
 from shared.store.streams import ToDelete
 
@@ -18,7 +18,10 @@ DAY_S = 86_400
 
 
 def expire(sessions: Sessions, settings: Settings, clock: Callable[[], float] = time.time) -> int:
-    """Delete points older than KEEP_POINTS_DAYS, except the newest of a series, and old alerts; return the points."""
+    """Delete points older than KEEP_POINTS_DAYS, except the newest of a series; return how many.
+
+    Alerts and deliveries go after KEEP_ALERTS_DAYS.
+    """
     before = int(clock() - settings.keep_points_days * DAY_S)
     deleted, after = 0, 0
     while True:
@@ -31,6 +34,10 @@ def expire(sessions: Sessions, settings: Settings, clock: Callable[[], float] = 
     while True:
         with sessions.statement() as session:
             if alerts.prune(session, settings.keep_alerts_days, ALERTS_AT_A_TIME) < ALERTS_AT_A_TIME:
+                break
+    while True:
+        with sessions.statement() as session:
+            if deliveries.prune(session, settings.keep_alerts_days, ALERTS_AT_A_TIME) < ALERTS_AT_A_TIME:
                 break
     if deleted:
         logger.info("points deleted after KEEP_POINTS_DAYS: %d", deleted)

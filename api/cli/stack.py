@@ -86,6 +86,7 @@ def running_stack(
             flower(embedded.home, ports.flower, env),
             Program("reconciler", embedded.home, ("worker.reconciling",), env),
             Program("worker", embedded.home, ("worker",), env),
+            Program("outbound", embedded.home, ("worker.outbound",), env),
             api(embedded.home, ports.api, api_processes, {"FLOWER_URL": f"http://{LOCALHOST}:{ports.flower}", **env}),
         ]
         with Supervisor(embedded.home, [*embedded.servers, *programs], say) as supervisor:

@@ -13,7 +13,7 @@ from api.services import Services
 from shared.domain.access import Caller, Scope
 from shared.domain.watching.watches import Watch, parse
 from shared.errors import Code, Flaw, InputError
-from shared.store import alerts, watched, watches
+from shared.store import alerts, receivers, watched, watches
 from shared.store.engine import Session
 from shared.store.watched import Counts, Fits
 
@@ -55,6 +55,7 @@ def put_watch(services: ServicesOf, caller: CallerOf, name: WatchName, content: 
         reason = f"must begin with {caller.series_prefix!r}, like every series that this key sees"
         raise InputError(Code.INVALID_WATCH, f"The prefix {reason}.", flaws=[Flaw(("prefix",), reason)])
     with services.sessions.begin() as session:
+        _check_receivers(session, watch)
         if name in {existing.name for existing in watches.read(session) if not caller.sees(existing.prefix)}:
             raise watches.not_found()
         watches.put(session, watch)
@@ -93,6 +94,16 @@ def _paused(services: Services, caller: Caller, name: str, *, paused: bool) -> R
     services.ingest.rulebook.again()
     with services.sessions.begin() as session:
         return _answered(session, watches.find(session, name))
+
+
+def _check_receivers(session: Session, watch: Watch) -> None:
+    if unknown := receivers.unknown(session, watch.notify.receivers):
+        reason = f"names unknown receivers: {', '.join(unknown)}"
+        raise InputError(
+            Code.UNKNOWN_RECEIVER,
+            f"The watch {reason}. Create them with PUT /receivers/NAME, or list them with GET /receivers."[:2_000],
+            flaws=[Flaw(("notify", "receivers"), reason[:500])],
+        )
 
 
 def _answered(session: Session, watch: Watch) -> Response:

@@ -9,7 +9,7 @@ from api.schemas.jobs import Moment, one_of
 from api.schemas.points import StreamVerdicts
 from api.schemas.requests import Body
 from shared.domain.watching.alerts import Alert, AlertStatus, Anomaly, Kind, Notice
-from shared.domain.watching.sentences import of_alert
+from shared.domain.watching.sentences import of_alert, subject_of
 from shared.domain.watching.watches import Watch
 from shared.store.alerts import StoredAlert
 from shared.store.spans import Span
@@ -34,6 +34,7 @@ class WatchBody(Struct):
     gates: dict[str, Any] = {}
     silence: str = "auto"
     notify_within: str = "1h"
+    notify: dict[str, Any] = {}
 
 
 class WatchAnswer(Struct):
@@ -53,6 +54,7 @@ class WatchAnswer(Struct):
     gates: dict[str, Any]
     silence: str
     notify_within: str
+    notify: dict[str, Any]
     paused: bool
     streams: int
     silent: int
@@ -149,6 +151,7 @@ class AlertAnswer(Struct):
     points: int
     version: str | None
     quiet: str | None
+    receivers: list[str]
     step: int
     acknowledged_at: Moment | None
     acknowledged_by: str | None
@@ -159,14 +162,13 @@ class AlertAnswer(Struct):
     def of(cls, stored: StoredAlert) -> "AlertAnswer":
         """Convert an alert."""
         alert = stored.alert
-        subject = stored.series_id or f"{alert.points:,} streams of the watch {alert.watch}"
         return cls(
             alert_id=alert.id,
             series_id=stored.series_id,
             watch=alert.watch,
             kind=alert.kind,
             status=alert.status,
-            sentence=of_alert(alert, subject),
+            sentence=of_alert(alert, subject_of(alert, stored.series_id)),
             began_at=alert.started_at,
             opened_at=alert.opened_at,
             last_anomaly_at=alert.last_anomaly_at,
@@ -174,7 +176,8 @@ class AlertAnswer(Struct):
             peak=None if alert.peak is None else PeakAnswer.of(alert.peak),
             points=alert.points,
             version=None if alert.version is None else str(alert.version),
-            quiet=alert.quiet,
+            quiet=stored.quiet,
+            receivers=stored.receivers,
             step=alert.step,
             acknowledged_at=stored.acknowledged_at,
             acknowledged_by=stored.acknowledged_by,

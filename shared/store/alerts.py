@@ -70,7 +70,13 @@ SELECT to_jsonb(a) AS alert FROM alerts a
 
 # --- people -----------------------------------------------------------------------------------------------------------
 
-_ALERTS = "SELECT to_jsonb(a) AS alert, a.* FROM alerts a"
+# Outbound decides later than the rules who is notified, and stores it with the notices.
+_ALERTS = """
+SELECT to_jsonb(a) AS alert, a.*, w.receivers, coalesce(a.quiet, w.why) AS shown_quiet FROM alerts a, LATERAL (
+  SELECT ARRAY(SELECT DISTINCT r FROM notices n, unnest(n.receivers) AS r WHERE n.alert = a.id ORDER BY r) AS receivers,
+         (SELECT max(n.quiet) FROM notices n WHERE n.alert = a.id) AS why
+) AS w
+"""
 _CONDITIONS = {
     "series_id": "a.series_id = :series_id",
     "prefix": "a.series_id >= :prefix AND a.series_id < :prefix || '~'",
@@ -112,6 +118,8 @@ class StoredAlert:
 
     alert: Alert
     series_id: str | None  # None: of a whole watch
+    quiet: str | None  # why nobody was notified of a change
+    receivers: list[str]  # that were notified
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     revision: int
@@ -232,6 +240,8 @@ def _stored(row: Row[Any]) -> StoredAlert:
     return StoredAlert(
         alert=alert,
         series_id=row.series_id,
+        quiet=row.shown_quiet,
+        receivers=row.receivers,
         acknowledged_at=row.acknowledged_at,
         acknowledged_by=row.acknowledged_by,
         revision=row.revision,

@@ -53,6 +53,15 @@ DELETE FROM points p USING (
   SELECT series_no, ts FROM points WHERE series_no = :no AND ts < :before ORDER BY ts LIMIT :limit) AS batch
  WHERE p.series_no = batch.series_no AND p.ts = batch.ts
 """)
+# The value nearest to a moment, within three quarters of the stream's usual step.
+_NEAR = text("""
+SELECT asked.no, (
+    SELECT p.value FROM points p
+     WHERE p.series_no = asked.no AND p.value IS NOT NULL AND p.ts BETWEEN asked.ts - slack AND asked.ts + slack
+     ORDER BY abs(p.ts - asked.ts) LIMIT 1) AS value
+  FROM unnest(CAST(:nos AS integer[]), CAST(:timestamps AS bigint[])) AS asked (no, ts)
+  JOIN streams t ON t.no = asked.no, LATERAL (SELECT CAST(0.75 * greatest(t.usual_step_s, 1) AS bigint) AS slack) AS s
+""")
 _FOREVER = 2**62
 
 
@@ -96,6 +105,12 @@ def window(session: Session, series_id: str, start: int, end: int, limit: int) -
     return Tail(
         np.array([row.ts for row in rows], dtype=np.int64), np.array([row.value for row in rows], dtype=np.float64)
     )
+
+
+def near(session: Session, timestamps: Mapping[int, int]) -> dict[int, float]:
+    """Return the value of each stream at about a timestamp, as far as there is one. timestamps: by stream number."""
+    rows = session.execute(_NEAR, {"nos": list(timestamps), "timestamps": list(timestamps.values())})
+    return {row.no: row.value for row in rows if row.value is not None}
 
 
 def expire(session: Session, after: int, before: int, max_streams: int) -> Expired:

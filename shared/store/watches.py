@@ -36,10 +36,16 @@ def read(session: Session) -> list[Watch]:
 
 def find(session: Session, name: str) -> Watch:
     """Return a watch; raise `NotFoundError` if it does not exist."""
-    row = session.execute(_ONE, {"name": name}).first()
-    if row is None:
+    watch = named(session, name)
+    if watch is None:
         raise not_found()
-    return _watch(row)
+    return watch
+
+
+def named(session: Session, name: str) -> Watch | None:
+    """Return a watch, or None if it does not exist."""
+    row = session.execute(_ONE, {"name": name}).first()
+    return None if row is None else _watch(row)
 
 
 def not_found() -> NotFoundError:

@@ -101,6 +101,7 @@ def test_no_pages_and_no_wrong_media_types_are_described(document: dict[str, Any
         "get /alerts/events": {"text/event-stream"},
         "delete /spans/{span_id}": set(),
         "delete /watches/{name}": set(),
+        "delete /receivers/{name}": set(),
         "get /jobs/{job_id}/events": {"text/event-stream"},
         "get /series/{series_id}/versions/{version}/data": {"application/json", "text/csv"},
         "delete /series/{series_id}/versions/{version}": set(),

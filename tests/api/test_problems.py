@@ -220,6 +220,47 @@ def prefix_taken(scene: Scene) -> httpx.Response:
     return scene.api.put("/watches/second", json={"prefix": "taken."})
 
 
+@provoked_by(Code.INVALID_RECEIVER)
+def invalid_receiver(scene: Scene) -> httpx.Response:
+    return scene.api.put("/receivers/a", json={"kind": "webhook", "url": "http://2130706433/", "types": ["x"]})
+
+
+@provoked_by(Code.UNKNOWN_RECEIVER)
+def unknown_receiver(scene: Scene) -> httpx.Response:
+    return scene.api.put("/watches/telling", json={"prefix": "telling.", "notify": {"receivers": ["nobody"]}})
+
+
+@provoked_by(Code.RECEIVER_NOT_FOUND)
+def receiver_not_found(scene: Scene) -> httpx.Response:
+    return scene.api.get("/receivers/nobody")
+
+
+@provoked_by(Code.RECEIVER_IN_USE)
+def receiver_in_use(scene: Scene) -> httpx.Response:
+    assert scene.api.put("/receivers/used", json={"kind": "slack", "url": "https://a.example/"}).is_success
+    assert scene.api.put("/watches/using", json={"prefix": "using.", "notify": {"receivers": ["used"]}}).is_success
+    return scene.api.delete("/receivers/used")
+
+
+@provoked_by(Code.RECEIVER_DISABLED)
+def receiver_disabled(scene: Scene) -> httpx.Response:
+    assert scene.api.put("/receivers/off", json={"kind": "slack", "url": "https://a.example/"}).is_success
+    with scene.sessions.begin() as session:
+        session.execute(text("UPDATE receivers SET disabled = 'so' WHERE name = 'off'"))
+    return scene.api.post("/receivers/off/test")
+
+
+@provoked_by(Code.NO_SECRET)
+def no_secret(scene: Scene) -> httpx.Response:
+    assert scene.api.put("/receivers/chat", json={"kind": "slack", "url": "https://a.example/"}).is_success
+    return scene.api.post("/receivers/chat/rotate")
+
+
+@provoked_by(Code.DELIVERY_NOT_FOUND)
+def delivery_not_found(scene: Scene) -> httpx.Response:
+    return scene.api.post(f"/deliveries/{2**63}/replay")
+
+
 @provoked_by(Code.SERIES_LIMIT)
 def series_limit(scene: Scene) -> httpx.Response:
     points = {"timestamps": [int(time.time())], "values": [1]}

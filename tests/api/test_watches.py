@@ -45,7 +45,7 @@ def test_a_watch_shows_its_defaults_and_putting_it_again_changes_nothing(api: ht
 
 
 def test_wrong_watches_are_refused_with_every_wrong_field(api: httpx.Client, series_id: str) -> None:
-    answer = api.put(f"/watches/{series_id}", json={"prefx": "a", "open": {"of": 0}, "notify": {}})
+    answer = api.put(f"/watches/{series_id}", json={"prefx": "a", "open": {"of": 0}, "notify": []})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_watch")
     assert sorted(".".join(error["loc"]) for error in answer.json()["errors"]) == [
         "notify", "open.of", "prefix", "prefx",

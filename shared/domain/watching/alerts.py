@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 BACKFILLED = "backfilled"  # quiet: the anomalies arrived long after they happened
+OVER_BUDGET = "over budget"  # quiet: the watch had sent as many messages as it may
 
 
 class Kind(StrEnum):

@@ -1,7 +1,6 @@
 """Documents that people send: read their fields, and report all flaws together."""
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from shared.domain.watching import durations
@@ -11,10 +10,9 @@ from shared.errors import Code, Flaw, InputError
 class Reader:
     """Reads the fields of a document and collects their flaws."""
 
-    def __init__(self, code: Code, subject: str, not_yet: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, code: Code, subject: str) -> None:
         self._code = code
         self._subject = subject
-        self._not_yet = not_yet
         self._flaws: list[Flaw] = []
 
     def flaw(self, loc: tuple[str, ...], reason: str) -> None:
@@ -35,9 +33,7 @@ class Reader:
             self.flaw(loc, "must be an object")
             return {}
         for name in value:
-            if name in self._not_yet and not loc:
-                self.flaw((name,), f"is not supported in this release: {self._not_yet[name]}")
-            elif name not in known and not ignore:
+            if name not in known and not ignore:
                 self.flaw((*loc, str(name)[:64]), "is unknown")
         return value
 

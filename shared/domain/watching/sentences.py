@@ -15,6 +15,11 @@ def time_of(timestamp: float) -> str:
     return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def subject_of(alert: Alert, series_id: str | None) -> str:
+    """Return what an alert is about: a series, or the streams of a watch."""
+    return series_id or f"{alert.points:,} streams of the watch {alert.watch}"
+
+
 def of_alert(alert: Alert, subject: str) -> str:
     """Say what happened, since when and how bad. subject: the id of the series, or the streams of a watch."""
     if alert.kind == Kind.SILENCE:

@@ -10,6 +10,7 @@ from shared.domain.detectors.parameters import complete
 from shared.domain.timezones import UTC_NAME, checked
 from shared.domain.watching import durations
 from shared.domain.watching.documents import Reader
+from shared.domain.watching.notify import Notify, parse_notify
 from shared.domain.watching.schedules import DAY_S, Schedule
 from shared.errors import Code, Flaw, InputError
 
@@ -18,11 +19,8 @@ DIRECTIONS = ("both", "up", "down")
 AUTO, OFF = "auto", "off"
 FIELDS = (
     "prefix", "detector", "parameters", "window", "timezone", "refit", "keep_versions", "open", "close", "merge_within",
-    "gates", "silence", "notify_within",
+    "gates", "silence", "notify_within", "notify",
 )  # fmt: skip
-NOT_YET = {  # fields of the document that have no effect in this release
-    "notify": "notices are recorded, but not sent yet",
-}
 EVERY_S = 600, 366 * DAY_S  # bounds of `refit.every`
 _AT = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
@@ -52,6 +50,7 @@ class Watch:
     min_abs: float | None = None  # smallest distance from the expected value that counts
     silence: str | int = AUTO  # auto, off, or seconds without points
     notify_within_s: int = 3_600  # an alert whose newest anomaly arrived later than this is quiet
+    notify: Notify = field(default_factory=Notify)
     paused: bool = False
     revision: int = 0
 
@@ -72,6 +71,7 @@ class Watch:
             "gates": {"direction": self.direction, "min_abs": self.min_abs},
             "silence": written(self.silence) if isinstance(self.silence, int) else self.silence,
             "notify_within": written(self.notify_within_s),
+            "notify": self.notify.document(),
         }
 
 
@@ -95,7 +95,7 @@ def parse(
 
     stored: the document was valid when it was stored, maybe by another release: ignore unknown fields.
     """
-    reader = _WatchReader(Code.INVALID_WATCH, "The watch", {} if stored else NOT_YET)
+    reader = _WatchReader(Code.INVALID_WATCH, "The watch")
     fields = reader.fields(document, (), FIELDS, ignore=stored)
     opened = reader.fields(fields.get("open", {}), ("open",), ("anomalies", "of", "at_once"), ignore=stored)
     closed = reader.fields(fields.get("close", {}), ("close",), ("normal", "below", "after"), ignore=stored)
@@ -127,6 +127,7 @@ def parse(
         min_abs=reader.number(gates, ("gates", "min_abs"), None, 0.0),
         silence=reader.silence(fields),
         notify_within_s=reader.duration(fields, ("notify_within",), default.notify_within_s, 1, 366 * 86_400),
+        notify=parse_notify(reader, fields.get("notify", {}), stored=stored),
         paused=paused,
         revision=revision,
     )

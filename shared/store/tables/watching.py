@@ -154,9 +154,12 @@ notices = Table(
     Column("type", Text, nullable=False),
     Column("quiet", Text),
     Column("created_at", moment(), nullable=False, server_default=CLOCK),
+    Column("handled_at", moment()),
+    Column("receivers", ARRAY(Text)),
     UniqueConstraint("alert", "step", name="notices_alert_key"),
     CheckConstraint("type IN ('alert.opened', 'alert.escalated', 'alert.closed')", name="type"),
 )
+Index("notices_unhandled", notices.c.id, postgresql_where=text("handled_at IS NULL"))
 
 spans = Table(
     "spans",

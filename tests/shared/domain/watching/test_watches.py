@@ -22,6 +22,7 @@ COMPLETE = {
     "gates": {"direction": "both", "min_abs": None},
     "silence": "auto",
     "notify_within": "1h",
+    "notify": {"receivers": [], "at_most": {"messages": 20, "per": "1d"}, "group_wait": "30s"},
 }
 
 
@@ -66,7 +67,11 @@ def test_a_prefix_alone_is_a_complete_watch_and_its_document_makes_the_same_watc
         ({"parameters": {"alarm_rate": "often"}}, "parameters.alarm_rate", "1 per day"),
         ({"parameters": {"alarm_rat": "off"}}, "parameters.alarm_rat", ""),
         ({"parameters": []}, "parameters", "object"),
-        ({"notify": {"receivers": ["oncall"]}}, "notify", "not sent yet"),
+        ({"notify": {"receivers": ["a"] * 21}}, "notify.receivers", "at most 20 names"),
+        ({"notify": {"receivers": "oncall"}}, "notify.receivers", "names"),
+        ({"notify": {"at_most": {"messages": 0}}}, "notify.at_most.messages", "from 1"),
+        ({"notify": {"at_most": {"every": "1d"}}}, "notify.at_most.every", "unknown"),
+        ({"notify": {"group_wait": "2d"}}, "notify.group_wait", "from 0s to 1d"),
         ({"refit": "daily"}, "refit", "must be off, or an object"),
         ({"refit": None}, "refit", "must be off, or an object"),
         ({"refit": {"every": "9m"}}, "refit.every", "10m to 366d"),

@@ -1,0 +1,110 @@
+"""Run outbound: `python -m worker.outbound`. It reports changes of alerts to receivers. Any number may run."""
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import Any
+
+from shared import logs
+from shared.errors import TsadError, UnavailableError
+from shared.metrics import Metrics, Publisher
+from shared.settings import Settings
+from shared.store import deliveries, inspection
+from shared.store.engine import Sessions, make_engine
+from shared.telemetry import connect
+from shared.urls import networks
+from worker.outbound.delivering import Delivering
+from worker.outbound.describing import Describer
+from worker.outbound.egress import Egress
+from worker.outbound.folding import Folding
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.25
+GIVE_UP_EVERY_S = 60.0
+SENDERS = 4  # receivers that get messages at a time
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a thread repeats until the process stops."""
+
+    name: str
+    work: Callable[[], object]  # a true result: there may be more to do now
+    every_s: float = POLL_S
+
+
+def tasks(sessions: Sessions, settings: Settings, metrics: Metrics) -> list[Task]:
+    """Return everything that this process does, one thread each."""
+    folding = Folding(sessions, metrics, Describer(settings.public_url.rstrip("/")))
+    delivering = Delivering(sessions, Egress(networks(settings.egress_allow)), metrics, os.environ)
+    return [
+        Task("folding", folding.round),
+        *(Task(f"sending-{number}", delivering.round) for number in range(SENDERS)),
+        Task("giving-up", lambda: give_up(sessions, metrics), GIVE_UP_EVERY_S),
+    ]
+
+
+def give_up(sessions: Sessions, metrics: Metrics) -> None:
+    """Give up messages that waited for two days."""
+    with sessions.begin() as session:
+        receivers = deliveries.give_up(session, inspection.clock(session))
+    for name in sorted(set(receivers)):
+        number = receivers.count(name)
+        logger.error("receiver %s: %d messages were given up after two days", name, number)
+    metrics.given_up.inc(len(receivers))
+
+
+def repeat(task: Task, stopping: Event) -> None:
+    """Repeat a task until `stopping` is set; retry a failed round."""
+    failed = False
+    while not stopping.is_set():
+        is_more = False
+        try:
+            is_more = bool(task.work())
+            failed = False
+        except UnavailableError as error:
+            if not failed:
+                logger.warning("%s: %s", task.name, error.detail)
+            failed = True
+        except Exception:
+            logger.exception("%s failed, will retry", task.name)
+            failed = True
+        if not is_more:
+            stopping.wait(max(task.every_s, 1.0) if failed else task.every_s)
+
+
+def main() -> None:
+    """Run outbound until SIGTERM or SIGINT."""
+    try:
+        settings = Settings.load()
+        logs.configure(settings)
+        sessions = Sessions(make_engine(settings, "tsad-outbound"))
+        metrics = Metrics()
+        publisher = Publisher(metrics, connect(settings.redis))
+    except TsadError as error:
+        raise SystemExit(error.detail) from None
+    stopping = Event()
+
+    def stop(*_: Any) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    threads = [
+        Thread(target=repeat, args=(task, stopping), name=task.name) for task in tasks(sessions, settings, metrics)
+    ]
+    for thread in threads:
+        thread.start()
+    logger.info("reporting alerts to receivers")
+    stopping.wait()
+    for thread in threads:
+        thread.join()
+    publisher.close()
+
+
+if __name__ == "__main__":
+    main()

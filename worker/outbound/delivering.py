@@ -1,0 +1,139 @@
+"""Send messages to receivers: in order, at least once, and one attempt at a time while a receiver fails."""
+
+import logging
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+from shared.domain.watching.receivers import Receiver, ReceiverKind
+from shared.metrics import Metrics
+from shared.store import deliveries, inspection
+from shared.store.deliveries import Lease, Message
+from shared.store.engine import Sessions
+from worker.outbound import slack, webhook
+from worker.outbound.egress import Answer, Egress, EgressError
+from worker.outbound.folding import Clock
+
+logger = logging.getLogger(__name__)
+
+MESSAGES_AT_A_TIME = 100  # then another receiver has its turn
+FIRST_WAIT_S = 5.0
+MAX_WAIT_S = 600.0
+MAX_RETRY_AFTER_S = 86_400.0
+GONE = 410
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an attempt."""
+
+    error: str | None = None  # None: the receiver has the message
+    retry_after_s: float | None = None  # as the receiver asked
+    is_gone: bool = False  # the receiver wants no more messages
+
+
+@dataclass
+class Delivering:
+    """The round that sends what is due to one receiver. Any number of threads and processes may run it."""
+
+    sessions: Sessions
+    egress: Egress
+    metrics: Metrics
+    variables: Mapping[str, str]  # environment variables with URLs
+    clock: Clock = inspection.clock
+
+    def round(self) -> bool:
+        """Send the messages of one receiver that is due; return False if none is."""
+        with self.sessions.begin() as session:
+            lease = deliveries.claim(session, self.clock(session))
+        if lease is None:
+            return False
+        self._drain(lease)
+        return True
+
+    def _drain(self, lease: Lease) -> None:
+        """Send messages, oldest first, until one fails."""
+        for _ in range(MESSAGES_AT_A_TIME):
+            with self.sessions.begin() as session:
+                now = self.clock(session)
+                if not deliveries.extend(session, lease, now):
+                    return
+                message = deliveries.next_message(session, lease, now)
+            if message is None:
+                break
+            outcome = self._send(lease, message, now)
+            with self.sessions.begin() as session:
+                now = self.clock(session)
+                if outcome.error is not None:
+                    self._note_failure(lease, outcome)
+                    deliveries.failed(session, message.delivery_id, outcome.error)
+                    wait_s = wait_after(lease.failures, outcome.retry_after_s)
+                    disabled = "The receiver answered 410 Gone." if outcome.is_gone else None
+                    deliveries.release(session, lease, now, wait_s=wait_s, error=outcome.error, disabled=disabled)
+                    return
+                deliveries.delivered(session, message.delivery_id, now)
+            self.metrics.deliveries.labels(lease.receiver.kind, "delivered").inc()
+            if message.attempts == 1:
+                self.metrics.delivery_seconds.observe((now - message.noted_at).total_seconds())
+        with self.sessions.begin() as session:
+            deliveries.release(session, lease, self.clock(session), wait_s=0, succeeded=True)
+
+    def _send(self, lease: Lease, message: Message, now: datetime) -> Outcome:
+        try:
+            url = url_of(lease.receiver, self.variables)
+            if lease.receiver.kind == ReceiverKind.SLACK:
+                headers, body = slack.request_of(message)
+            else:
+                headers, body = webhook.request_of(message, lease.secrets, now)
+            return outcome_of(self.egress.request("POST", url, headers, body), now)
+        except EgressError as error:
+            return Outcome(str(error))
+
+    def _note_failure(self, lease: Lease, outcome: Outcome) -> None:
+        """Log the first failure in a row, and the end of a receiver."""
+        self.metrics.deliveries.labels(lease.receiver.kind, "failed").inc()
+        if outcome.is_gone:
+            logger.error("receiver %s answered 410 Gone, and is disabled", lease.receiver.name)
+        elif lease.failures == 0:
+            logger.warning("receiver %s failed, will retry: %s", lease.receiver.name, outcome.error)
+
+
+def url_of(receiver: Receiver, variables: Mapping[str, str]) -> str:
+    """Return the URL of a receiver; raise `EgressError` if its variable is not set."""
+    if receiver.url_env is None:
+        return receiver.url or ""
+    url = variables.get(receiver.url_env, "").strip()
+    if not url:
+        raise EgressError(f"The environment variable {receiver.url_env} of the outbound process is not set.")
+    return url
+
+
+def outcome_of(answer: Answer, now: datetime) -> Outcome:
+    """Return what a response means: 2xx is success, everything else a failure, redirects too."""
+    if 200 <= answer.status < 300:
+        return Outcome()
+    return Outcome(
+        f"The receiver answered {answer.status}.", retry_after(answer.headers, now), is_gone=answer.status == GONE
+    )
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds that Retry-After asks for, as a number or a date; None without a valid one."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:9]), MAX_RETRY_AFTER_S)
+    try:
+        seconds = (parsedate_to_datetime(value) - now).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+
+
+def wait_after(failures: int, retry_after_s: float | None) -> float:
+    """Return the seconds until the next attempt, after as many failures in a row before this one."""
+    if retry_after_s is not None:
+        return max(retry_after_s, 1.0)
+    wait_s: float = min(FIRST_WAIT_S * 2 ** min(failures, 20), MAX_WAIT_S)
+    return wait_s * random.uniform(0.8, 1.2)  # noqa: S311 - spreads attempts
