@@ -66,7 +66,7 @@ def print_fit(client: Client, job: Job, *, as_json: bool) -> None:
         show_fields(job, _lines(job, version, fitted), as_json=False)
     _warn(version, fitted["anomalies"])
     if version["incidents"]:
-        note(_offer(version["incidents"]))
+        note(offer(version["incidents"]))
 
 
 def _lines(job: Job, version: Job, fitted: Job) -> dict[str, object]:
@@ -85,11 +85,11 @@ def _lines(job: Job, version: Job, fitted: Job) -> dict[str, object]:
     }
 
 
-def _offer(incidents: list[list[int]]) -> str:
+def offer(incidents: list[list[int]]) -> str:
     """Describe the stretches that look like incidents, and how to leave them out."""
     spans = [f"{utc_time(first)} to {utc_time(last)}" for first, last in incidents[:MOST_LISTED]]
     rest = f", and {len(incidents) - MOST_LISTED} more" if len(incidents) > MOST_LISTED else ""
-    windows = json.dumps(incidents, separators=(",", ":"))
+    windows = ",".join("/".join(utc_time(time).replace(" ", "T") for time in window) for window in incidents)
     return (
         f"Looks like {counted(len(incidents), 'incident')}: {'; '.join(spans)}{rest}. To leave them out, fit "
         f"again with -p exclude={windows}"
@@ -107,7 +107,7 @@ def _warn(version: Job, anomalies: int) -> None:
         note(
             f"Warning: {100 * version['anomaly_share']:.2g} % of the training points are anomalies, {times:,.0f} times "
             f"the alarm rate of {alarm_rate}. Look at the plot. If they are incidents, all is well; if not, leave out "
-            "what is not normal (-p exclude=[[FROM,TO]]), or try another detector: `tsad detectors`."
+            "what is not normal (-p exclude=FROM/TO), or try another detector: `tsad detectors`."
         )
 
 

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -10,10 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.files.choices import Choices, Doubled, Unit
+from api.cli.files.choices import NOTHING_STATED, Choices, Doubled, Unit
+from api.cli.files.lines import parse_time
 from shared.errors import Code, InputError
 
 FIT_DEFAULT = "auto"
+EXCLUDE = "exclude"  # the parameter of time ranges that a fit leaves out
+DAY_S = 86_400
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 Url = Annotated[str, typer.Option("--url", envvar="TSAD_URL", help="URL of the API.")]
@@ -37,7 +42,10 @@ Detector = Annotated[
 Parameters = Annotated[
     list[str] | None,
     typer.Option(
-        "--parameter", "-p", help="Detector parameter, such as threshold=2.5; repeatable.", metavar="NAME=VALUE"
+        "--parameter",
+        "-p",
+        help="Detector parameter, such as threshold=2.5, or exclude=2026-01-07/2026-01-09; repeatable.",
+        metavar="NAME=VALUE",
     ),
 ]
 Version = Annotated[str, typer.Option(help="Version such as 3 or v3, or latest.")]
@@ -118,8 +126,29 @@ def fit_fields(detector: str, parameters: list[str] | None) -> dict[str, Any]:
         name, equals, value = parameter.partition("=")
         if not equals:
             raise InputError(Code.INVALID_PARAMETER, f"{parameter} is not a valid parameter: write name=value.")
-        fields.setdefault("parameters", {})[name] = _decoded(value)
+        fields.setdefault("parameters", {})[name] = spans_of(value) if name == EXCLUDE else _decoded(value)
     return fields
+
+
+def spans_of(text: str) -> Any:
+    """Parse FROM/TO[,FROM/TO…] as the value of the parameter `exclude`; JSON is returned decoded.
+
+    Times are dates, or seconds since 1970; a date without a time of day includes that day. Raises `InputError`.
+    """
+    decoded = _decoded(text)
+    if not isinstance(decoded, str):
+        return decoded
+    spans = []
+    for span in filter(None, text.split(",")):
+        first, slash, last = span.partition("/")
+        if not slash:
+            raise InputError(
+                Code.INVALID_PARAMETER,
+                f"{span} is not a time range: write exclude=FROM/TO, such as exclude=2026-01-07/2026-01-08T06:00.",
+            )
+        whole_day = DAY_S - 1 if _DATE.fullmatch(last.strip()) else 0
+        spans.append([parse_time(first, NOTHING_STATED), parse_time(last, NOTHING_STATED) + whole_day])
+    return spans
 
 
 def _decoded(value: str) -> Any:

@@ -75,5 +75,7 @@ def _by_position(table: Table, choices: Choices) -> Choices:
 
 def parse_time(text: str, choices: Choices) -> int:
     """Parse a time as whole seconds since 1970; raise `InputError` if it is invalid or ambiguous."""
+    if not text.strip():
+        raise invalid("The time is empty: write a date such as 2026-01-31T12:00:00Z, or Unix time.")
     column = Column("time", [text.strip()], 1)
     return int(parse_times(Table([column], [1]), column, choices).seconds[0])

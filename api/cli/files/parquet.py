@@ -11,7 +11,7 @@ def parse_parquet(content: bytes, name: str) -> Table:
     try:
         import duckdb  # noqa: PLC0415 - an optional dependency
     except ImportError:
-        raise invalid("Reading Parquet requires DuckDB: install tsad with the extra `parquet`.") from None
+        raise invalid("Reading Parquet requires DuckDB: `pip install 'tsad-server[parquet]'` installs it.") from None
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
         Path(file.name).write_bytes(content)
         try:
