@@ -4,6 +4,7 @@ The page draws the paths into a box of `WIDTH` units that stretches to the width
 percentages of that width. Colors come from the style sheet, by the names of the paths.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -41,16 +42,24 @@ class FluidChart:
     span: Span
     paths: dict[str, str]  # by the name of their style, in the order of drawing
     region: tuple[float, float] | None  # left edge and width of the shaded time, in units
+    marked: list[tuple[str, float, float]]  # style, left edge and width of each span that people marked
     boundary: float  # pixels from the top to a score of 1
     y_ticks: list[tuple[float, str]]  # pixels from the top
     x_ticks: list[tuple[float, str]]  # percent of the width
     peak: Mark | None
 
 
-def chart(excerpt: Excerpt, week_before: StoredPoints, span: Span, region: Span | None) -> FluidChart:
+def chart(
+    excerpt: Excerpt,
+    week_before: StoredPoints,
+    span: Span,
+    region: Span | None,
+    marked: Sequence[tuple[str, Span]] = (),
+) -> FluidChart:
     """Return the chart of stored points in `span`, in seconds.
 
     week_before: points with timestamps a week earlier. region: the time to shade; the highest score in it is marked.
+    marked: style and time of spans that people marked and that overlap `span`.
     """
     limits = value_range(np.concatenate((excerpt.values, week_before.values)), (excerpt.lower, excerpt.upper))
     frame = Frame(0, WIDTH, 4, VALUE_HEIGHT, *span, *limits)
@@ -79,6 +88,7 @@ def chart(excerpt: Excerpt, week_before: StoredPoints, span: Span, region: Span 
             "score fired": _area(track, excerpt.timestamps, excerpt.score, anomalous),
         },
         region=None if region is None else _region(frame, region),
+        marked=[(style, *_region(frame, moments)) for style, moments in marked],
         boundary=float(track.y(np.array(1.0))),
         y_ticks=[(float(frame.y(np.array(value))), label) for value, label in ticks.numbers(*limits, MAX_Y_TICKS)],
         x_ticks=[(_percent(frame, moment), label) for moment, label in ticks.times(*span, MAX_X_TICKS)],

@@ -10,7 +10,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import samples
+from api.charts.live import live_chart
 from api.dependencies import CallerOf, Cursor, SeriesId, ServicesOf, answer
+from api.intake.answering import stream_answer
 from api.openapi import page_route
 from api.pages import render
 from api.pages.timeline import timeline
@@ -19,7 +21,6 @@ from api.routes.finding import JobId, check_exists, find_job
 from api.services import Services
 from shared.domain import detectors
 from shared.domain.access import Scope
-from shared.domain.detectors.parameters import schema
 from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
 from shared.errors import Code, NotFoundError
@@ -27,6 +28,7 @@ from shared.store import admissions, jobs, streams, versions
 from shared.store import series as series_store
 from shared.store.jobs import JobFilter, Place
 from shared.store.series import Order
+from shared.store.streams import Stream
 from shared.telemetry import Kind, Latency
 
 router = APIRouter(tags=["pages"])
@@ -36,6 +38,7 @@ MAX_PAGE = 1_000_000
 _PART_OF_ID = re.compile(r"[A-Za-z0-9._-]{0,128}")
 JOBS_OF_SERIES = 10  # on the pages of a job and of a series
 RUNNING_SHOWN, FAILED_SHOWN = 8, 5
+LEAST_REFRESH_S, MOST_REFRESH_S = 5, 60
 MAX_COUNTED = 10_000  # jobs: an exact count beyond this is not worth the time
 
 _TITLES = {Kind.INFERENCE: "Prediction", Kind.TRAINING: "Fit"}
@@ -138,34 +141,37 @@ def job_page(request: Request, services: ServicesOf, caller: CallerOf, job_id: J
 
 
 @router.get("/ui/series/{series_id}", **page_route(scope=Scope.READ))
-def series_page(request: Request, services: ServicesOf, series_id: SeriesId, cursor: Cursor = None) -> Response:
-    """Show one series: its versions, the changes between them, and its newest jobs."""
-    below = version_limit(cursor)
+def series_page(
+    request: Request,
+    services: ServicesOf,
+    series_id: SeriesId,
+    days: Annotated[int | None, Query(ge=1, le=366, description="Days of the chart of stored points")] = None,
+    cursor: Cursor = None,
+) -> Response:
+    """Show one series: its newest stored points, its versions, the changes between them, and its newest jobs."""
+    below, now = version_limit(cursor), datetime.now(UTC)
     with services.sessions.begin() as session:
         summary = series_store.find(session, series_id)
-        check_exists(session, series_id, summary, streams.read(session, [series_id]).get(series_id))
+        stream = streams.read(session, [series_id]).get(series_id)
+        check_exists(session, series_id, summary, stream)
+        chart = live_chart(session, stream, days, int(now.timestamp())) if stream else None
         rows = versions.page(session, series_id, below, VERSIONS_PER_PAGE + 1)
         newest = _jobs(jobs.page(session, JobFilter(series_id), None, JOBS_OF_SERIES))
     entries, last = split_page(timeline(rows, services.bands), VERSIONS_PER_PAGE)
     return render(
         request,
         "series.html",
-        now=datetime.now(UTC),
+        now=now,
         series_id=series_id,
+        stream=stream_answer(stream, services.ingest.rulebook.current(), services.settings) if stream else None,
+        refresh_s=_refresh_s(stream) if stream else None,
+        live_chart=chart,
         summary=summary,
         entries=entries,
         cursor=cursor,
         more=last.version.version if last else None,
         jobs=newest,
         fit_detector=summary.detector if summary and summary.detector in detectors.registry() else "auto",
-        detectors=[
-            {
-                "name": detector.name,
-                "purpose": detector.purpose,
-                "parameters": schema(detector.parameters)["properties"],
-            }
-            for detector in detectors.registry().values()
-        ],
     )
 
 
@@ -176,6 +182,11 @@ def sample(name: str) -> Response:
         raise NotFoundError(Code.ROUTE_NOT_FOUND, f"There is no such sample. Available: {', '.join(samples.NAMES)}.")
     loaded = samples.load(name)
     return answer({"timestamps": loaded.timestamps, "values": loaded.values})
+
+
+def _refresh_s(stream: Stream) -> int:
+    """Return after how many seconds the page of a series looks for new points."""
+    return round(min(max(stream.usual_step_s or 0, LEAST_REFRESH_S), MOST_REFRESH_S))
 
 
 def _latencies(services: Services) -> dict[str, Latency]:

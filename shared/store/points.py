@@ -30,6 +30,10 @@ _BETWEEN = text(f"""
 {_COLUMNS} JOIN streams t ON t.no = p.series_no
  WHERE t.series_id = :series_id AND t.deleted_at IS NULL AND p.ts >= :start AND p.ts <= :end ORDER BY p.ts LIMIT :limit
 """)
+_NEWEST_BETWEEN = text(f"""
+SELECT * FROM ({_COLUMNS} WHERE p.series_no = :no AND p.ts >= :start AND p.ts <= :end ORDER BY p.ts DESC LIMIT :limit) p
+ ORDER BY p.ts
+""")
 # Late points are known points: a fit learns from them. Known gaps have no value.
 _WINDOW = text("""
 SELECT p.ts, p.value FROM points p JOIN streams t ON t.no = p.series_no
@@ -97,6 +101,11 @@ def between(session: Session, series_id: str, start: int, end: int, limit: int) 
     """Return the stored points of a series from `start` to `end`, oldest first, at most `limit`."""
     parameters = {"series_id": series_id, "start": start, "end": end, "limit": limit}
     return _stored(session.execute(_BETWEEN, parameters))
+
+
+def newest_between(session: Session, no: int, start: int, end: int, limit: int) -> StoredPoints:
+    """Return the newest stored points of a stream from `start` to `end`, at most `limit`, oldest first."""
+    return _stored(session.execute(_NEWEST_BETWEEN, {"no": no, "start": start, "end": end, "limit": limit}))
 
 
 def window(session: Session, series_id: str, start: int, end: int, limit: int) -> Tail:

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 
 import httpx
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import Watch
 from tests.browser.test_pages import open_live
@@ -58,3 +59,62 @@ def test_a_rule_is_simulated_beside_a_proposed_one(page: Page, watch: Watch, api
     page.get_by_label("Anomalies to open").fill("2")
     page.get_by_role("button", name="Simulate").click()
     expect(outcome.locator("li")).to_contain_text(f"{series_id} deviated from")
+
+
+def test_the_page_of_a_stream_follows_new_points(page: Page, api: httpx.Client, series_id: str) -> None:
+    push(api, series_id, [2.0] * 3)
+    open_live(page, f"/ui/series/{series_id}").evaluate("window.stayed = true")
+    expect(page.locator("#stream")).to_contain_text("Stored points 3")
+    drawn = page.locator("#live-chart .unjudged")
+    before = drawn.get_attribute("d")
+    now = int(time.time()) + 30
+    api.post(f"/series/{series_id}/points", json={"timestamps": [now], "values": [9.0]})
+    expect(page.locator("#stream")).to_contain_text("Stored points 4")  # looked for within five seconds
+    assert drawn.get_attribute("d") != before
+    assert page.evaluate("window.stayed")
+
+
+@pytest.mark.parametrize("by", ["mouse", "touch"])
+def test_dragging_over_the_chart_marks_a_span(
+    browser: Browser, page: Page, api: httpx.Client, series_id: str, by: str
+) -> None:
+    push(api, series_id, [2.0] * 100)
+    if by == "touch":
+        context = browser.new_context(
+            base_url=str(api.base_url), has_touch=True, viewport={"width": 390, "height": 800}
+        )
+        page = context.new_page()
+    page.goto(f"/ui/series/{series_id}?days=1")
+    field = page.locator("#live-chart svg.field")
+    field.scroll_into_view_if_needed()
+    box = field.bounding_box()
+    assert box
+    places = [box["x"] + share * box["width"] for share in (0.25, 0.4, 0.75)]
+    drag(page, places, box["y"] + 100, by)
+    expect(page.locator("#selection rect")).to_be_visible()
+    page.get_by_label("Note").fill("pump replaced")
+    page.get_by_role("button", name="Mark", exact=True).click()
+    expect(page.locator("#marked")).to_contain_text("pump replaced")
+    (span,) = api.get("/spans", params={"series_id": series_id}).json()["spans"]
+    assert span["kind"] == "maintenance"
+    assert abs(span["to"] - span["from"] - 43_200) < 86_400 * 3 / box["width"]
+    expect(page.locator("#live-chart rect.marked")).to_have_count(1)
+    expect(page.locator("#selection rect")).to_be_hidden()
+    page.get_by_role("button", name="Remove the mark").click()
+    expect(page.locator("#live-chart rect.marked")).to_have_count(0)
+    if by == "touch":
+        context.close()
+
+
+def drag(page: Page, places: list[float], y: float, by: str) -> None:
+    """Drag from the first place through the others."""
+    if by == "mouse":
+        page.mouse.move(places[0], y)
+        page.mouse.down()
+        for x in places[1:]:
+            page.mouse.move(x, y, steps=3)
+        page.mouse.up()
+        return
+    device = page.context.new_cdp_session(page)
+    for kind, touched in (("touchStart", places[:1]), *(("touchMove", [x]) for x in places[1:]), ("touchEnd", [])):
+        device.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x in touched]})
