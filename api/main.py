@@ -13,6 +13,7 @@ from api.direct import Direct
 from api.routes import (
     alerts,
     assets,
+    configuration,
     fits,
     health,
     jobs,
@@ -39,7 +40,8 @@ from shared.tracing import start as start_tracing
 
 DESCRIPTION = "Learns what is normal for many time series and flags every point that deviates."
 _ROUTES = (
-    predictions, fits, points, watches, schedules, alerts, receivers, spans, simulations, jobs, series, versions,
+    predictions, fits, points, watches, configuration, schedules, alerts, receivers, spans, simulations, jobs, series,
+    versions,
     health, pages, watch_pages, login, plots, assets,
 )  # fmt: skip
 

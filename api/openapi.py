@@ -16,7 +16,19 @@ from starlette.responses import Response
 
 from api.chain.authentication import requires
 from api.problems import MEDIA_TYPE
-from api.schemas import answers, fields, jobs, points, problems, receivers, requests, schedules, watching
+from api.schemas import (
+    answers,
+    configuration,
+    fields,
+    jobs,
+    points,
+    problems,
+    receivers,
+    requests,
+    rules,
+    schedules,
+    watching,
+)
 from api.schemas.examples import BODIES, TEXTS
 from shared.domain import detectors
 from shared.domain.access import Scope
@@ -160,7 +172,7 @@ def install(app: FastAPI) -> None:
 def _components() -> dict[str, Any]:
     types = [
         kind
-        for module in (answers, jobs, points, problems, receivers, requests, schedules, watching)
+        for module in (answers, configuration, jobs, points, problems, receivers, requests, rules, schedules, watching)
         for kind in _types_of(module)
     ]
     _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")

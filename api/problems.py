@@ -66,6 +66,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.INVALID_WATCH: (422, "Invalid watch"),
     Code.WATCH_NOT_FOUND: (404, "Watch not found"),
     Code.PREFIX_TAKEN: (409, "Prefix taken"),
+    Code.INVALID_CONFIGURATION: (422, "Invalid configuration file"),
     Code.INVALID_SPAN: (422, "Invalid span"),
     Code.SPAN_NOT_FOUND: (404, "Span not found"),
     Code.ALERT_NOT_FOUND: (404, "Alert not found"),

@@ -55,6 +55,7 @@ class Code(StrEnum):
     INVALID_WATCH = "invalid_watch"
     WATCH_NOT_FOUND = "watch_not_found"
     PREFIX_TAKEN = "prefix_taken"  # another watch has this prefix
+    INVALID_CONFIGURATION = "invalid_configuration"  # documents of watches or other objects, applied together
     INVALID_SPAN = "invalid_span"
     SPAN_NOT_FOUND = "span_not_found"
     ALERT_NOT_FOUND = "alert_not_found"

@@ -10,24 +10,23 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
+from api.applying.receivers import check_caller, check_receiver, store_receiver
 from api.dependencies import CallerOf, Content, Limit, ServicesOf, answer
 from api.openapi import operation
 from api.schemas.decoding import decode
 from api.schemas.receivers import DeliveryAnswer, DeliveryPage, ReceiverAnswer, ReceiverBody, ReceiverList
 from shared.domain.access import Scope
 from shared.domain.watching.messages import TEST, test_document
-from shared.domain.watching.receivers import ReceiverKind, check_receiver_name, new_secret, parse_receiver
-from shared.errors import AccessError, Code, InputError, NotFoundError, TsadError
+from shared.domain.watching.receivers import check_receiver_name, new_secret
+from shared.errors import Code, InputError, NotFoundError, TsadError
 from shared.store import deliveries, inspection, receivers
-from shared.urls import networks
 
 _DOCUMENT = msgspec.json.Decoder()
 LARGEST_ID = 2**63 - 1
 
 
 def _unlimited(caller: CallerOf) -> None:
-    if caller.series_prefix:
-        raise AccessError(Code.FORBIDDEN, "Receivers need a key with the scope admin that sees all series.")
+    check_caller(caller)
 
 
 def _name(name: str) -> str:
@@ -78,11 +77,10 @@ def put_receiver(services: ServicesOf, name: Name, content: Content) -> Response
 
     Doing so again changes nothing.
     """
-    receiver = parse_receiver(name, decode(_DOCUMENT, content), allowed=networks(services.settings.egress_allow))
-    secret = new_secret() if receiver.kind == ReceiverKind.WEBHOOK else None
+    receiver = check_receiver(services.settings, name, decode(_DOCUMENT, content))
     with services.sessions.begin() as session:
-        is_new_secret = receivers.put(session, receiver, secret)
-        return answer(ReceiverAnswer.of(receivers.find(session, name), secret if is_new_secret else None))
+        secret = store_receiver(session, receiver)
+        return answer(ReceiverAnswer.of(receivers.find(session, name), secret))
 
 
 @router.delete("/receivers/{name}", **operation(None, scope=Scope.ADMIN, status=204))

@@ -4,6 +4,7 @@ import msgspec
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from api.applying import watches as applying
 from api.dependencies import CallerOf, Content, ServicesOf, answer
 from api.openapi import operation
 from api.routes.finding import WatchName, find_watch
@@ -11,15 +12,13 @@ from api.schemas.decoding import decode
 from api.schemas.watching import WatchAnswer, WatchBody, WatchList
 from api.services import Services
 from shared.domain.access import Caller, Scope
-from shared.domain.watching.watches import Watch, parse
-from shared.errors import Code, Flaw, InputError
-from shared.store import alerts, receivers, watched, watches
+from shared.domain.watching.watches import Watch
+from shared.store import watched, watches
 from shared.store.engine import Session
 from shared.store.watched import Counts, Fits
 
 router = APIRouter(tags=["watches"])
 
-DAY_S = 86_400
 _DOCUMENT = msgspec.json.Decoder()
 
 
@@ -49,16 +48,9 @@ def put_watch(services: ServicesOf, caller: CallerOf, name: WatchName, content: 
 
     A field that is missing gets its default. Doing so again changes nothing.
     """
-    document = decode(_DOCUMENT, content)
-    watch = parse(name, document, max_window_s=services.settings.keep_points_days * DAY_S)
-    if not caller.sees(watch.prefix):
-        reason = f"must begin with {caller.series_prefix!r}, like every series that this key sees"
-        raise InputError(Code.INVALID_WATCH, f"The prefix {reason}.", flaws=[Flaw(("prefix",), reason)])
+    watch = applying.check_watch(services.settings, caller, name, decode(_DOCUMENT, content))
     with services.sessions.begin() as session:
-        _check_receivers(session, watch)
-        if name in {existing.name for existing in watches.read(session) if not caller.sees(existing.prefix)}:
-            raise watches.not_found()
-        watches.put(session, watch)
+        applying.store_watch(session, caller, watch)
     services.ingest.rulebook.again()
     with services.sessions.begin() as session:
         return _answered(session, watches.find(session, name))
@@ -69,8 +61,7 @@ def delete_watch(services: ServicesOf, caller: CallerOf, name: WatchName) -> Res
     """Delete a watch and close its alerts. Points of its series are still stored and judged."""
     with services.sessions.begin() as session:
         find_watch(session, caller, name)
-        alerts.close_of_watch(session, name)
-        watches.delete(session, name)
+        applying.delete_watch(session, name)
     services.ingest.rulebook.again()
     return Response(status_code=204)
 
@@ -94,16 +85,6 @@ def _paused(services: Services, caller: Caller, name: str, *, paused: bool) -> R
     services.ingest.rulebook.again()
     with services.sessions.begin() as session:
         return _answered(session, watches.find(session, name))
-
-
-def _check_receivers(session: Session, watch: Watch) -> None:
-    if unknown := receivers.unknown(session, watch.notify.receivers):
-        reason = f"names unknown receivers: {', '.join(unknown)}"
-        raise InputError(
-            Code.UNKNOWN_RECEIVER,
-            f"The watch {reason}. Create them with PUT /receivers/NAME, or list them with GET /receivers."[:2_000],
-            flaws=[Flaw(("notify", "receivers"), reason[:500])],
-        )
 
 
 def _answered(session: Session, watch: Watch) -> Response:

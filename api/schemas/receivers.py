@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Struct
 
 from api.schemas.jobs import Moment, one_of
+from api.schemas.requests import Body
 from shared.domain.watching.alerts import Notice
 from shared.domain.watching.receivers import ReceiverKind
 from shared.store.deliveries import Delivery
@@ -13,7 +14,7 @@ from shared.store.receivers import StoredReceiver
 STATUSES = ("waiting", "delivered", "given_up")
 
 
-class ReceiverBody(Struct):
+class ReceiverBody(Body):
     """A receiver: kind, and either `url` or `url_env`. The other fields have defaults."""
 
     kind: Annotated[str, one_of(*ReceiverKind)]

@@ -3,11 +3,12 @@
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from api.schemas.jobs import Moment, one_of
 from api.schemas.points import StreamVerdicts
 from api.schemas.requests import Body
+from api.schemas.rules import Closing, Duration, Gates, Notify, Off, Opening, Prefix, Refit, Silence
 from shared.domain.watching.alerts import Alert, AlertStatus, Anomaly, Kind, Notice
 from shared.domain.watching.sentences import of_alert, subject_of
 from shared.domain.watching.watches import Watch
@@ -18,23 +19,23 @@ from shared.store.watched import Counts, Fits
 KINDS_OF_SPANS = ("maintenance", "exclude")
 
 
-class WatchBody(Struct):
+class WatchBody(Body):
     """A watch. Every field but the prefix has a default; the answer shows them all."""
 
-    prefix: str
+    prefix: Prefix
     detector: str = "auto"
-    parameters: dict[str, Any] = {}
-    window: str = "28d"
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
+    window: Duration = "28d"
     timezone: str = "UTC"
-    refit: dict[str, str | None] | str = {}
-    keep_versions: int | None = None
-    open: dict[str, Any] = {}
-    close: dict[str, Any] = {}
-    merge_within: str = "30m"
-    gates: dict[str, Any] = {}
-    silence: str = "auto"
-    notify_within: str = "1h"
-    notify: dict[str, Any] = {}
+    refit: Refit | Off = msgspec.field(default_factory=Refit)
+    keep_versions: Annotated[int, Meta(ge=1, le=1_000)] | None = None
+    open: Opening = msgspec.field(default_factory=Opening)
+    close: Closing = msgspec.field(default_factory=Closing)
+    merge_within: Duration = "30m"
+    gates: Gates = msgspec.field(default_factory=Gates)
+    silence: Silence = "auto"
+    notify_within: Duration = "1h"
+    notify: Notify = msgspec.field(default_factory=Notify)
 
 
 class WatchAnswer(Struct):

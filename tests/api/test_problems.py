@@ -118,6 +118,7 @@ REQUESTS: dict[Code, Callable[[Scene], httpx.Response]] = {
     Code.STREAM_NOT_FOUND: request_to("GET", "/series/never-pushed/points"),
     Code.INVALID_WATCH: request_to("PUT", "/watches/plant7", json={"prefix": "plant7.", "mood": 1}),
     Code.WATCH_NOT_FOUND: request_to("GET", "/watches/nothing"),
+    Code.INVALID_CONFIGURATION: request_to("POST", "/apply", json={"watches": {"plant7": {"mood": 1}}}),
     Code.INVALID_SPAN: request_to("POST", "/series/a/spans", json={"from": 2, "to": 1, "kind": "exclude"}),
     Code.SPAN_NOT_FOUND: request_to("DELETE", f"/spans/{UUID(int=7)}"),
     Code.ALERT_NOT_FOUND: request_to("GET", f"/alerts/{UUID(int=7)}"),

@@ -1,0 +1,1 @@
+"""Configuration: watches, each by itself or all together in one transaction."""
