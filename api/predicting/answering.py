@@ -38,7 +38,8 @@ def verdict(
     if verdicts.scores.unseen is not None:
         raise _time_not_learned(explain(fitted, point, verdicts))
     if verdicts.unknown is not None and verdicts.unknown[0]:
-        raise _context_required(fitted.detector.name, verdicts.need.points, recent)
+        need, known = verdicts.need, len(verdicts.context.values)
+        raise _context_required(fitted.detector.name, need.least if known < need.least else need.points, recent)
     scores = verdicts.scores
     score = float(scores.score[0])
     result = Verdict(
@@ -167,8 +168,14 @@ def _explanation_by_witness(value: float, verdict: Verdict, why: Explanation) ->
     return (
         f"{value:.6g} is {how}, judged by {why.component}{direction}. The expected value is "
         f"{verdict.expected:.6g}, and the normal band is {verdict.lower:.6g} to {verdict.upper:.6g}.{rarity}{similar} "
-        f"The score is {verdict.score:.3g}; above 1 is an anomaly.{_absorbed(verdict)}"
+        f"The score is {verdict.score:.3g}; above 1 is an anomaly.{_absorbed(verdict)}{_abstaining(why)}"
     )
+
+
+def _abstaining(why: Explanation) -> str:
+    if not why.abstaining:
+        return ""
+    return f" Not judged by {', '.join(why.abstaining)}: the point has too few values before it."
 
 
 def _absorbed(verdict: Verdict) -> str:

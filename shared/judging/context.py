@@ -34,6 +34,11 @@ class Context(NamedTuple):
             flags[end:] = self.absent
         return flags
 
+    def since(self, place: int) -> "Context":
+        """Return the values from index `place` on."""
+        missing = self.missing[place:]
+        return Context(self.values[place:], recent=len(missing), absent=missing if missing.any() else None)
+
     @property
     def is_complete(self) -> bool:
         """Whether no value is missing."""
@@ -106,6 +111,18 @@ def context_in_stream(need: Need, timestamp: int, timestamps: Timestamps, values
     )
 
 
+def lost(before: Flags, missing: Flags, needed: int) -> Flags:
+    """Flag the missing values that come after too many others in a row: all values before them are out of date.
+
+    before: (m,) flags of the missing values before the first point. missing: (n,) flags of the missing points. Returns
+    flags (m + n,): the first values of a long gap are bridged, as a shorter gap would be.
+    """
+    flags = np.concatenate((before, missing))
+    places = np.arange(len(flags))
+    last_known = np.maximum.accumulate(np.where(flags, -1, places))
+    return np.asarray(flags & (places - last_known > max_missing(needed)))
+
+
 def max_missing(needed: int) -> float:
     """Return how many of the `needed` values before a point may be missing if the point is to be judged."""
     return max(1.0, MISSING_SHARE * needed)
@@ -130,8 +147,10 @@ def interpolated(values: Values, missing: Flags) -> Values:
     return np.interp(indices, indices[~missing], values[~missing])
 
 
-def too_few_before(before: Flags, missing: Flags, needed: int) -> Flags:
-    """Flag the points (n,) that have fewer than `needed` values before them, or too many missing ones among these.
+def too_few_before(before: Flags, missing: Flags, needed: int, least: int | None = None) -> Flags:
+    """Flag the points (n,) that have too few values before them, or too many missing ones among the last `needed`.
+
+    Fewer than `least` are too few, or fewer than `needed` if it is None.
 
     before: (m,) flags of the missing values before the first point. missing: (n,) flags of the missing points.
     """
@@ -139,4 +158,4 @@ def too_few_before(before: Flags, missing: Flags, needed: int) -> Flags:
     indices = np.arange(len(before), len(flags))
     counts = np.concatenate(([0], np.cumsum(flags)))
     gaps = counts[indices] - counts[np.maximum(indices - needed, 0)]
-    return (indices < needed) | (gaps > max_missing(needed))
+    return (indices < (needed if least is None else least)) | (gaps > max_missing(needed))

@@ -1,5 +1,6 @@
 """Verdicts of a fitted detector, and the points that it cannot judge."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from shared.judging.context import (
     carried_forward,
     context_of,
     interpolated,
+    lost,
     too_few_before,
 )
 
@@ -52,11 +54,68 @@ def judge(
     if context is None:
         context = context_of(need, int(points.timestamps[0]), recent)
     values = points.values if missing is None else carried_forward(context.values, points.values, missing)
+    if need.can_abstain and not (missing is None and context.is_complete):
+        return _judge_stretches(fitted, Series(points.timestamps, values), missing, context, carry)
     scores, carry = fitted.fold(values, points.timestamps, context.values, carry)
     unknown = _unknown(len(points), missing, context, need)
     if scores.unseen is not None:
         unknown = scores.unseen if unknown is None else unknown | scores.unseen
     return Verdicts(scores, unknown, context, need, carry)
+
+
+def _judge_stretches(
+    fitted: Fitted, points: Series, missing: Flags | None, context: Context, carry: Carry | None
+) -> Verdicts:
+    """Judge the stretches of n points between long gaps, each without the values before its gap, and without a carry.
+
+    points: missing values are filled.
+    """
+    need, count = fitted.needs(), len(points)
+    missing = np.zeros(count, dtype=np.bool_) if missing is None else missing
+    is_lost = lost(context.missing, missing, need.points)
+    before = len(context.values)
+    known_from = _end_of_last(is_lost[:before])
+    context, is_lost = context.since(known_from), is_lost[before:]
+    edges = np.flatnonzero(np.diff(np.concatenate(([True], is_lost, [True])).astype(np.int8))).tolist()
+    parts, unknown = list[tuple[slice, Scores]](), is_lost | missing
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        part = slice(start, stop)
+        known = context if start == 0 else Context(NO_VALUES)
+        carry = carry if start == 0 and not 0 < known_from == before else None
+        scores, carry = fitted.fold(points.values[part], points.timestamps[part], known.values, carry)
+        parts.append((part, scores))
+        unknown[part] |= too_few_before(known.missing, missing[part], need.points, need.least)
+    if not parts:
+        parts.append((slice(0, count), fitted.score(points.values, points.timestamps, context.values)))
+    return Verdicts(_joined(parts, is_lost), unknown, context, need, carry)
+
+
+def _end_of_last(flags: Flags) -> int:
+    """Return the index after the last flag that is set; 0 without any."""
+    places = np.flatnonzero(flags)
+    return int(places[-1]) + 1 if len(places) else 0
+
+
+def _joined(parts: Sequence[tuple[slice, Scores]], is_lost: Flags) -> Scores:
+    """Return the scores of all points (n,); those outside of the parts repeat the ones before them."""
+
+    def column(name: str) -> Values | None:
+        joined = np.zeros(len(is_lost))
+        for part, scores in parts:
+            values = getattr(scores, name)
+            if values is None:
+                return None
+            joined[part] = values
+        return carried_forward(NO_VALUES, joined, is_lost)
+
+    score = column("score")
+    return Scores(
+        score=np.zeros(len(is_lost)) if score is None else np.where(is_lost, 0.0, score),
+        expected=column("expected"),
+        lower=column("lower"),
+        upper=column("upper"),
+        boundary=column("boundary"),
+    )
 
 
 def explain(fitted: Fitted, point: Series, verdicts: Verdicts) -> Explanation:
@@ -66,7 +125,7 @@ def explain(fitted: Fitted, point: Series, verdicts: Verdicts) -> Explanation:
 
 def _unknown(count: int, missing: Flags | None, context: Context, need: Need) -> Flags | None:
     if missing is None:
-        if context.is_complete and len(context.values) >= need.points:
+        if context.is_complete and len(context.values) >= need.least:
             return None
         missing = np.zeros(count, dtype=np.bool_)
-    return missing | too_few_before(context.missing, missing, need.points)
+    return missing | too_few_before(context.missing, missing, need.points, need.least)

@@ -50,7 +50,7 @@ def fold(
 
 def needs(state: Auto) -> Need:
     """Return the values that affect a point, and some more that its boundary adapts to."""
-    return state.end.needs(state.context_points)
+    return state.end.needs(state.context_points, state.least)
 
 
 def learnt(state: Auto) -> dict[str, float | str]:

@@ -45,10 +45,16 @@ def absorbed(score: Values, boundary: Values) -> Flags:
 class Need:
     """Number of values that a detector needs before a point, and the last training values, which can supply them."""
 
-    points: int = 0  # with fewer values before it, a point's score is unreliable
+    points: int = 0  # with fewer values before it, a point's score is unreliable, unless parts of the detector abstain
     tail: Values = field(default_factory=lambda: np.empty(0))  # the last `points` training values
     last_timestamp: int = 0
     interval_s: float = 0.0
+    least: int = 0  # with fewer values before it, a point is not judged
+
+    @property
+    def can_abstain(self) -> bool:
+        """Whether a point with fewer than `points` values before it is judged by a part of the detector."""
+        return self.least < self.points
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +70,14 @@ class TrainingEnd:
         """Keep the last `points` >= 1 values, or all if there are fewer."""
         return cls(series.values[-points:].copy(), int(series.timestamps[-1]), interval_s)
 
-    def needs(self, points: int) -> Need:
-        """Return the need of a detector that judges a value by the `points` values before it.
+    def needs(self, points: int, least: int | None = None) -> Need:
+        """Return the need of a detector that judges a value by the `points` values before it, but at least by `least`.
 
         A detector that learned from fewer values has never seen more of them before a point, so it needs no more.
         """
-        return Need(min(points, len(self.tail)), self.tail, self.last_timestamp, self.interval_s)
+        points = min(points, len(self.tail))
+        least = points if least is None else min(least, points)
+        return Need(points, self.tail, self.last_timestamp, self.interval_s, least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,7 @@ class Explanation:
     similar_distance: float | None = None  # from that window, relative to the 99th percentile of such distances
     direction: str | None = None  # high, low or shape
     once_in_s: float | None = None  # the usual time between two normal points with such a score
+    abstaining: tuple[str, ...] = ()  # parts of the detector that need more values before the point
 
 
 NO_CARRY: Carry = np.empty(0)

@@ -138,6 +138,14 @@ def test_only_the_newest_regime_is_learned_from_and_the_version_says_so() -> Non
     assert anomalies(state, back, 2_000)[0] == 2_000
 
 
+@pytest.mark.parametrize("active", [30, 50, 150])
+def test_after_a_start_from_flat_a_few_points_are_enough_to_find_five_times_the_usual(active: int) -> None:
+    """The boundary must not have adapted to the values before the step: they are unlike all that is learned."""
+    values = np.concatenate((np.zeros(500), 10 + NOISE[: active + 40]))
+    values[500 + active + 20] = 50
+    assert anomalies(learned(values, points=500 + active), values, 500 + active)[:1] == [500 + active + 20]
+
+
 def test_an_incident_in_the_history_is_left_out() -> None:
     values = 100 + 5 * NOISE[:1_500]
     values[700:820] *= 4

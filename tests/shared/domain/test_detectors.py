@@ -161,8 +161,10 @@ def test_scaling_a_series_and_its_points_scales_only_the_band(
 def test_a_single_point_scores_the_same_as_in_a_batch(
     detector: AnyDetector, parameters: dict[str, Any], values: Values
 ) -> None:
+    """A boundary that adapts must begin to do so at the same value: then, the batch has a context, too."""
     state = fit(detector, values, parameters)
-    batch = score(detector, state, values)
+    first = 0 if detector.fold is None else POINTS - 3
+    batch = detector.score(state, values[first:], INTERVAL_S * np.arange(first, POINTS), values[:first])
     context = values[:-1][max(POINTS - 1 - detector.context_points, 0) :]
     alone = detector.score(state, values[-1:], np.array([(POINTS - 1) * INTERVAL_S]), context)
     for column, single in zip(columns(batch), columns(alone), strict=True):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.detectors.contract import Need
-from shared.judging.context import Context, carried_forward, context_of, max_missing, too_few_before
+from shared.judging.context import Context, carried_forward, context_of, lost, max_missing, too_few_before
 
 LAST, MINUTE = 6_000, 60
 NEED = Need(points=20, tail=np.arange(100.0, 120.0), last_timestamp=LAST, interval_s=float(MINUTE))
@@ -116,3 +116,18 @@ def test_missing_values_before_the_first_point_count_like_those_between_points()
     assert joined.tolist() == too_few_before(np.zeros(20, bool), missing, 20).tolist()
     after_gap = too_few_before(np.array([False] * 18 + [True] * 2), missing, 20)
     assert after_gap.tolist() == [False, False, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("before", "missing", "expected"),
+    [
+        ("", "..xx..xx.", []),
+        ("", "..xxxx.x.", [4, 5]),
+        ("x.xx", "xx..x", [4, 5]),
+        ("xxx.", "....", [2]),
+        ("", "xxxxx", [2, 3, 4]),
+    ],
+)
+def test_missing_values_after_more_than_can_be_bridged_are_lost(before: str, missing: str, expected: list[int]) -> None:
+    flags = [np.array([letter == "x" for letter in text], dtype=np.bool_) for text in (before, missing)]
+    assert np.flatnonzero(lost(flags[0], flags[1], NEED.points)).tolist() == expected

@@ -11,14 +11,13 @@ import math
 
 import numpy as np
 
-from shared.domain.detectors.contract import Carry
+from shared.domain.detectors.contract import MAX_SCORE, Carry
 from shared.domain.series import Values
 
 RISE = 0.1  # at an alarm, the logarithm of the boundary rises by this,
 JUMP = 0.35  # and by this share of the way to the logarithm of the score
 DECAY = 0.004  # share of the logarithm that a quiet point takes away: short events are forgotten in some hundred points
 FALLS = 40.0  # rises that are undone in the time in which the alarm rate expects one alarm
-HIGHEST = 100.0  # the largest score: no score exceeds this boundary, so no series can alarm forever
 ALERT_GAP = 16  # points: an alarm closer to the previous one belongs to the same alert
 MEMORY = 4_000  # points over which alerts are counted
 PATIENCE = 4.0  # the fall is divided by 1 + this times the recent alerts, in units of the alarm rate
@@ -30,9 +29,10 @@ START: Carry = np.array([0.0, 0.0, ALERT_GAP])
 
 def adapted(scores: Values, alarm_rate: float, carry: Carry = START) -> tuple[Values, Carry]:
     """Return the boundary (m,) of each of the scores (m,), at least 1, and the carry (3,) after the last one."""
+    # no score exceeds the highest boundary, so no series can alarm forever
     rate = min(max(alarm_rate, RATES[0]), RATES[1])
     level, alerts, quiet = carry.tolist()
-    fall, highest, forgetting = FALLS * RISE * rate, math.log(HIGHEST), 1 / MEMORY
+    fall, highest, forgetting = FALLS * RISE * rate, math.log(MAX_SCORE), 1 / MEMORY
     levels = []
     for score in np.log(np.maximum(scores, 1e-9)).tolist():
         levels.append(level)

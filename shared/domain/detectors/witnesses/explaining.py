@@ -22,7 +22,8 @@ NAMES = {
 def explain(state: Auto, values: Values, timestamps: Timestamps, context: Values) -> Explanation:
     """Explain the score of the last of values (m,) at timestamps (m,), with the values (k,) before them."""
     judgment = judge(state, values, timestamps, context)
-    witness = max(judgment.scores, key=lambda name: judgment.scores[name][-1])
+    newest = {name: float(scores[-1]) for name, scores in judgment.scores.items()}
+    witness = max(newest, key=lambda name: np.nan_to_num(newest[name]))
     similar = _most_similar(state, np.concatenate((context, values)))
     return Explanation(
         component=NAMES[witness],
@@ -30,6 +31,7 @@ def explain(state: Auto, values: Values, timestamps: Timestamps, context: Values
         similar_distance=similar[1] if similar else None,
         direction=_direction(judgment, witness, float(values[-1])),
         once_in_s=_once_in_s(state, judgment),
+        abstaining=tuple(NAMES[name] for name, score in newest.items() if np.isnan(score)),
     )
 
 

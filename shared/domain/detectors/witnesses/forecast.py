@@ -87,10 +87,11 @@ class Forecast:
     def errors(self, values: Values) -> tuple[Values, Values]:
         """Return the errors (m,) of the forecasts of standardized values (m,), in spreads, and the forecasts (m,).
 
-        The first value also replaces the missing lags before it.
+        Both are NaN for the first values, which have too few others before them.
         """
-        padded = np.concatenate((np.full(self.rule.lags, values[0]), values))
-        forecasts = self.rule.forecasts(padded)
+        lags, forecasts = self.rule.lags, np.full(len(values), np.nan)
+        if len(values) > lags:
+            forecasts[lags:] = self.rule.forecasts(values)
         errors = (values - forecasts) / self.spread
         return np.minimum(np.maximum(errors, -LARGEST_RESIDUAL), LARGEST_RESIDUAL), forecasts
 

@@ -4,19 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.domain.detectors.contract import Carry, Scores, clipped
+from shared.domain.detectors.contract import MAX_SCORE, Carry, Scores, clipped
 from shared.domain.detectors.witnesses.adapting import START, adapted
 from shared.domain.detectors.witnesses.calibration import eased, tempered, untempered
 from shared.domain.detectors.witnesses.counters import increments
 from shared.domain.detectors.witnesses.recent import LONGEST_WINDOW
-from shared.domain.detectors.witnesses.state import MOST_FOLDED, Auto
+from shared.domain.detectors.witnesses.state import FOLDED, MOST_FOLDED, Auto
 from shared.domain.series import Timestamps, Values
 
 MAX_WIDENING = 10.0  # of the band, while the boundary is high: a wider one would tell a person nothing
 SHAPE_WEIGHT = 1.18  # the boundary adapts, which makes alarms rarer than their rate: this makes up for it
 SUPPORT = 0.2  # added to scores above 1 of other witnesses where the shape reaches its boundary, less below it
 BLOCK = 65_536  # points whose scores are computed at a time
-LARGEST_SCORE = 100.0  # higher scores would tell a person nothing more
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +38,15 @@ class Judgment:
 def judge(state: Auto, values: Values, timestamps: Timestamps, context: Values, carry: Carry | None = None) -> Judgment:
     """Judge values (m,) at timestamps (m,), with the values (k,) before them.
 
-    carry: from the judgment of the points right before, or None. Then, the boundary adapts to those values of the
-    context that have enough values before them.
+    carry: from the judgment of the points right before, or None. Then, the boundary adapts to the end of the context. A
+    witness abstains where it needs more values than are known.
     """
-    known = np.concatenate((context[-state.window - MOST_FOLDED :], values))
+    known = np.concatenate((_of_regime(state, context, int(timestamps[0]))[-state.window - MOST_FOLDED :], values))
     first = len(known) - len(values)
-    start = max(min(state.window, first), 0) if carry is None else first
+    start = max(min(state.window, first - FOLDED), 0) if carry is None else first
     before = timestamps[0] - (np.arange(first, 0, -1) * state.end.interval_s).astype(np.int64)
     look = _look(state, known, np.concatenate((before, timestamps)), start)
-    # the first points of a series lack values before them: they are scored, but the boundary does not adapt to them
-    lacking = min(max(state.window - start, 0), len(known) - start) if carry is None else 0
-    boundary = np.ones(len(known) - start)
-    boundary[lacking:], after = adapted(
-        largest(look.scores)[lacking:], state.alarm_rate, START if carry is None else carry
-    )
+    boundary, after = adapted(largest(look.scores), state.alarm_rate, START if carry is None else carry)
     expected, lower, upper = band(state, look.expected, look.above, look.below, boundary, known, start)
     newest = slice(first - start, None)
     return Judgment(
@@ -63,6 +57,12 @@ def judge(state: Auto, values: Values, timestamps: Timestamps, context: Values, 
         upper=upper[newest],
         carry=after,
     )
+
+
+def _of_regime(state: Auto, context: Values, timestamp: int) -> Values:
+    """Return those of the values (k,) before a point at `timestamp` that came after the newest step of the history."""
+    points = int((timestamp - state.first_timestamp) / state.end.interval_s)
+    return context[max(len(context) - points, 0) :] if points >= 0 else context
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +95,22 @@ def _look(state: Auto, known: Values, timestamps: Timestamps, start: int) -> _Lo
     errors = None
     if state.forecast is not None:
         # errors of earlier points affect nothing: forecasting them would take most of the time of a single verdict
-        early = max(start - LONGEST_WINDOW - state.forecast.rule.lags, 0)
+        early = max(start - LONGEST_WINDOW - state.forecast.rule.lags - 1, 0)
         late_errors, late_forecasts = state.forecast.errors(values[early:])
-        errors = np.concatenate((np.zeros(early), late_errors))
-        expected["forecast"] = np.concatenate((np.zeros(early), late_forecasts))
-        if start == 0:
-            errors[0] = 0.0  # nothing is known before it
+        nothing = np.full(early, np.nan)
+        errors, expected["forecast"] = np.concatenate((nothing, late_errors)), np.concatenate((nothing, late_forecasts))
         ratios["forecast"] = state.forecast.sides.ratios(errors)[start:]
     ratios["recent"] = state.recent.ratios(residuals, errors, len(known))[start:]
     if state.shape is not None:
         sizes = errors * state.forecast.spread if errors is not None and state.forecast is not None else None
         ratios["shape"] = state.shape.ratios(values, start, sizes)
-    return _Look(
-        scores_of(ratios, state.common), expected[state.expected_by][start:], *state.widths(timestamps[start:])
-    )
+    middle = expected[state.expected_by][start:]
+    above, below = state.widths(timestamps[start:])
+    if np.isnan(middle).any():  # the level is the only guide
+        unknown, (level_above, level_below) = np.isnan(middle), state.level_widths
+        middle = np.where(unknown, 0.0, middle)
+        above, below = np.where(unknown, level_above, above), np.where(unknown, level_below, below)
+    return _Look(scores_of(ratios, state.common), middle, above, below)
 
 
 def scores_of(ratios: dict[str, Values], common: float) -> dict[str, Values]:
@@ -137,7 +139,7 @@ def _scores(ratios: Values, shape: int | None) -> Values:
 def largest(scores: dict[str, Values]) -> Values:
     """Return the largest scores (m,) of all witnesses; 0 where no witness has one."""
     every: Values = np.fmax.reduce(list(scores.values()))
-    return np.minimum(np.fmax(every, 0.0), LARGEST_SCORE)
+    return np.minimum(np.fmax(every, 0.0), MAX_SCORE)
 
 
 def band(

@@ -29,18 +29,17 @@ class Recent:
     lower: Values  # (k,)
 
     def ratios(self, residuals: Values | None, errors: Values | None, points: int) -> Values:
-        """Return the largest ratio (m,) of all moving means of m = `points` points; 0 while a window is not full.
+        """Return the largest ratio (m,) of all moving means of m = `points` points; NaN while no window is full.
 
-        residuals, errors: (m,) of the level or the season, and of the forecast, in spreads.
+        residuals, errors: (m,) of the level or the season, and of the forecast, in spreads; the first may be NaN.
         """
-        largest = np.zeros(points)
+        largest = np.full(points, np.nan)
         columns = (self.windows, self.of_sizes, self.centers, self.upper, self.lower)
         for window, of_sizes, center, upper, lower in zip(*(column.tolist() for column in columns), strict=True):
             source = _sizes(errors) if of_sizes else _means(residuals)
             if source is not None and len(source) >= window:
-                distances = trailing_mean(source, window) - center
-                distances[: window - 1] = 0.0
-                largest = np.maximum(largest, Sides(upper, lower).ratios(distances))
+                distances = _full_means(source, window) - center
+                largest = np.fmax(largest, Sides(upper, lower).ratios(distances))
         return largest
 
 
@@ -92,6 +91,6 @@ def fit_recent(
 def _full_means(source: Values, window: int) -> Values:
     """Return the means (m,) of the last `window` of `source` (m,), NaN while fewer are known; gaps count as 0."""
     means = trailing_mean(np.nan_to_num(source), window)
-    first_known = int(np.argmax(~np.isnan(source)))
-    means[: first_known + window] = np.nan
+    known = np.flatnonzero(~np.isnan(source))
+    means[: known[0] + window - 1 if len(known) else None] = np.nan
     return means

@@ -53,16 +53,18 @@ class Season:
     def residuals(self, timestamps: Timestamps, values: Values) -> tuple[Values, Values]:
         """Return the residuals (m,) of standardized values (m,) in widths, and the expected values (m,).
 
-        The clocks may have changed: on a slope of the profile, the nearest level within an hour is expected.
+        The clocks may have changed: on a slope of the profile, the nearest level within an hour is expected. Both are
+        NaN for the first values of a season that follows the level, because they have too few others before them.
         """
         bins = self.bins_of(timestamps)
         expected = self.levels[bins]
         if self.following:
             phase = int(timestamps[0] / self.interval_s)
             expected = expected + rolling_median(values - expected, self.following, phase)
+            expected[: self.need] = np.nan  # the level of the last day is unknown
         below, above = self._clock_tolerance()
         low, high = expected - below[bins], expected + above[bins]
-        distances = np.where(values > high, values - high, np.minimum(values - low, 0.0))
+        distances = np.where(values > high, values - high, np.minimum(values - low, 0.0))  # NaN if unknown
         return distances / self.widths[bins], expected
 
     def _clock_tolerance(self) -> tuple[Values, Values]:

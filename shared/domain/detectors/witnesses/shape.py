@@ -41,12 +41,13 @@ class Shape:
     boundary: float
 
     def ratios(self, values: Values, first: int, errors: Values | None) -> Values:
-        """Return the ratios (m - first,) of standardized values (m,) from `first` on; errors (m,) of the forecast."""
+        """Return the ratios (m - first,) of standardized values (m,) from `first` on; errors (m,) of the forecast.
+
+        They are NaN where a window is longer than the values up to it.
+        """
         sums = np.concatenate(([0.0], np.cumsum(values)))
         distances = self._banks().nearest(sums, np.arange(first, len(values))).distances
-        is_full = ~np.isnan(distances)
-        ratios = np.where(is_full, compressed(distances / self.usual_distances), 0.0)
-        scores = ratios.sum(axis=1) / np.maximum(is_full.sum(axis=1), 1)
+        scores = compressed(distances / self.usual_distances).mean(axis=1)
         if errors is not None:
             scores = scores + error_scores(errors, self.usual_error, self.trust)[first:]
         return np.asarray(scores / self.boundary)

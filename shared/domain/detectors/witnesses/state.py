@@ -57,17 +57,26 @@ class Auto:
         lags = self.forecast.rule.lags if self.forecast else 0
         return max(longest, int(self.recent.windows.max(initial=0)) + lags, self.season.need if self.season else 0) + 32
 
+    @property
+    def least(self) -> int:
+        """Number of values before a point without which no calibrated witness can judge it."""
+        if self.level or (self.season and not self.season.need):
+            return 0
+        return self.forecast.rule.lags if self.forecast else self.window
+
+    @property
+    def level_widths(self) -> tuple[float, float]:
+        """The widths of the band above and below the level, standardized."""
+        return self.level.half_widths if self.level else (3 * self.spread, 3 * self.spread)  # a drifting level has none
+
     def widths(self, timestamps: Timestamps) -> tuple[Values, Values]:
         """Return the widths (m,) of the band above and below what is expected, at timestamps (m,), standardized."""
         if self.expected_by == "season" and self.season:
             return self.season.half_widths(timestamps)
-        above, below = 3 * self.spread, 3 * self.spread  # a drifting level has no boundary
-        if self.expected_by == "forecast" and self.forecast:
-            above, below = self.forecast.half_widths
-        elif self.level:
-            above, below = self.level.half_widths
+        by_forecast = self.expected_by == "forecast" and self.forecast
+        above, below = by_forecast.half_widths if by_forecast else self.level_widths
         return np.full(len(timestamps), above), np.full(len(timestamps), below)
 
     def ending_with(self, series: Series) -> "Auto":
-        """Return the state with the end of the training values, from which the points right after them are judged."""
-        return replace(self, end=TrainingEnd.of(series, self.context_points, self.end.interval_s))
+        """Return the state with the end of the newest regime, from which the points right after it are judged."""
+        return replace(self, end=TrainingEnd.of(series, min(self.context_points, self.points), self.end.interval_s))
