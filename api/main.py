@@ -11,6 +11,7 @@ from api.chain.prefixes import check_root_path
 from api.chain.slots import HttpOnly, chain
 from api.direct import Direct
 from api.routes import (
+    alert_pages,
     alerts,
     assets,
     configuration,
@@ -41,8 +42,7 @@ from shared.tracing import start as start_tracing
 DESCRIPTION = "Learns what is normal for many time series and flags every point that deviates."
 _ROUTES = (
     predictions, fits, points, watches, configuration, schedules, alerts, receivers, spans, simulations, jobs, series,
-    versions,
-    health, pages, watch_pages, login, plots, assets,
+    versions, health, pages, alert_pages, watch_pages, login, plots, assets,
 )  # fmt: skip
 
 

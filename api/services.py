@@ -28,7 +28,7 @@ from shared.judging.states import States
 from shared.metrics import Metrics, Publisher
 from shared.queue import Announcer, make_celery
 from shared.settings import Settings
-from shared.store import inspection, series
+from shared.store import inspection, overviews, series
 from shared.store.admissions import MAX_JOBS_PER_ACCEPT
 from shared.store.engine import Sessions, make_engine
 from shared.store.latest import LatestVersions
@@ -72,6 +72,7 @@ class Services:
     ingest: Ingest
     grouped_pushes: Grouped[Push, Taken]  # concurrent small pushes share a transaction
     series_trained: "Count[int]"
+    streams_now: "Count[overviews.Streams]"
     holdings: "Count[inspection.Holdings]"
     bands: Callable[[Artifact], Band | None]
 
@@ -117,6 +118,7 @@ class Services:
             ingest=ingest,
             grouped_pushes=Grouped(ingest, MAX_PUSHES_PER_GROUP, lanes.ingest),
             series_trained=Count(sessions, series.count, SERIES_COUNT_CACHE_S),
+            streams_now=Count(sessions, overviews.streams, SERIES_COUNT_CACHE_S),
             holdings=Count(sessions, inspection.holdings, HOLDINGS_CACHE_S),
             bands=lru_cache(MAX_CACHED_BANDS)(partial(read_band, artifacts.states)),
         )

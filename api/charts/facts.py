@@ -28,19 +28,8 @@ def _result(version: Version, history: History, *, has_band: bool) -> list[tuple
     return [
         ("anomalies", f"{count(history):,}"),
         ("flagged", f"{flagged} ({writing.share(version.anomaly_share)})"),
-        ("normal", "no band: this detector scores stretches of values" if bounds is None else _between(*bounds)),
+        ("normal", "no band: this detector scores stretches of values" if bounds is None else writing.between(*bounds)),
     ]
-
-
-def _plain(value: float | None) -> str:
-    """Format a number with four digits and thousands separators."""
-    return "" if value is None else f"{float(f'{value:.4g}'):,.10g}"
-
-
-def _between(lower: float | None, upper: float | None) -> str:
-    if lower is None:
-        return f"up to {_plain(upper)}"
-    return f"from {_plain(lower)}" if upper is None else f"{_plain(lower)} to {_plain(upper)}"
 
 
 def _detector(version: Version) -> list[tuple[str, str]]:

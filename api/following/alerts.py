@@ -13,7 +13,8 @@ from api.lanes import Lane
 from api.schemas.watching import AlertAnswer
 from shared.errors import BusyError, Code, UnavailableError
 from shared.store import alerts
-from shared.store.alerts import AlertFilter, StoredAlert
+from shared.store.alert_filters import AlertFilter
+from shared.store.alerts import StoredAlert
 from shared.store.engine import Sessions
 
 POLL_EVERY_S = 0.5

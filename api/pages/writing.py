@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 28
 
 
@@ -18,6 +19,11 @@ def moment(when: datetime) -> str:
 def minute(when: datetime) -> str:
     """Format a time without its year, to the minute. It is as wide as "59 min ago", the text that replaces it."""
     return f"{when.astimezone(UTC):%m-%d %H:%M}"
+
+
+def utc(timestamp: int) -> datetime:
+    """Return a timestamp in seconds since 1970 as a time."""
+    return datetime.fromtimestamp(timestamp, UTC)
 
 
 def date(timestamp: int) -> str:
@@ -60,6 +66,18 @@ def number(value: float) -> str:
     return f"{value:.6g}"
 
 
+def plain(value: float) -> str:
+    """Format a number with four digits and thousands separators."""
+    return f"{float(f'{value:.4g}'):,.10g}"
+
+
+def between(lower: float | None, upper: float | None) -> str:
+    """Format the edges of a normal band, of which one may be open."""
+    if lower is None:
+        return "" if upper is None else f"up to {plain(upper)}"
+    return f"from {plain(lower)}" if upper is None else f"{plain(lower)} to {plain(upper)}"
+
+
 def duration(seconds: float) -> str:
     """Format seconds in their two largest units."""
     if seconds < 1:
@@ -72,6 +90,12 @@ def duration(seconds: float) -> str:
             remainder = whole % size // smaller_size
             return f"{whole // size} {unit}" + (f" {remainder} {smaller}" if remainder else "")
     return f"{whole} s"
+
+
+def rough(seconds: float) -> str:
+    """Format seconds in their largest unit, as the scripts do for a time that passes."""
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), _UNITS[-1])
+    return f"{max(seconds, 0) // size:.0f} {unit}"
 
 
 def parameter(value: Any) -> str:
@@ -100,6 +124,9 @@ def sparkline(values: Sequence[float]) -> str:
 
 FILTERS = {
     "clock": clock,
+    "utc": utc,
+    "plain": plain,
+    "between": between,
     "field": field,
     "breakable": breakable,
     "score": score,
@@ -109,6 +136,7 @@ FILTERS = {
     "share": share,
     "number": number,
     "duration": duration,
+    "rough": rough,
     "parameter": parameter,
     "sparkline": sparkline,
 }

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import samples
+from api.alerting.rows import open_now
 from api.charts.live import live_chart
 from api.dependencies import CallerOf, Cursor, SeriesId, ServicesOf, answer
 from api.intake.answering import stream_answer
@@ -24,7 +25,7 @@ from shared.domain.access import Scope
 from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
 from shared.errors import Code, NotFoundError
-from shared.store import admissions, jobs, streams, versions
+from shared.store import admissions, jobs, overviews, streams, versions
 from shared.store import series as series_store
 from shared.store.jobs import JobFilter, Place
 from shared.store.series import Order
@@ -75,6 +76,8 @@ def start(
         failed = jobs.page(
             session, JobFilter(status=Status.FAILED, visible_prefix=caller.series_prefix), None, FAILED_SHOWN
         )
+        now_open = open_now(session, caller.series_prefix)
+        last_closed = None if now_open.groups else overviews.last_closed(session, caller.series_prefix)
     shown = offset + len(summaries)
     return render(
         request,
@@ -90,6 +93,9 @@ def start(
         last=shown,
         matching=max(matching, shown),  # counted up to some seconds ago
         trained=trained,
+        now_open=now_open,
+        last_closed=last_closed,
+        streams=services.streams_now.read(caller.series_prefix),
         open_jobs=open_jobs,
         max_counted=MAX_COUNTED,
         latencies=_latencies(services),

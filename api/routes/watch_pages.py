@@ -21,7 +21,7 @@ from shared.domain.jobs import Job
 from shared.domain.watching.alerts import AlertStatus
 from shared.domain.watching.watches import Watch
 from shared.store import alerts, jobs, streams, watched, watches
-from shared.store.alerts import AlertFilter
+from shared.store.alert_filters import AlertFilter
 from shared.store.engine import Session
 from shared.store.watched import Attention, Counts
 

@@ -135,6 +135,11 @@ class PeakAnswer(Struct):
         return cls(peak.timestamp, peak.value, peak.score, peak.expected, peak.lower, peak.upper)
 
 
+def sentence_of(stored: StoredAlert) -> str:
+    """Say what happened, since when and how bad."""
+    return of_alert(stored.alert, subject_of(stored.alert, stored.series_id))
+
+
 class AlertAnswer(Struct):
     """An alert. Its times are timestamps of points."""
 
@@ -169,7 +174,7 @@ class AlertAnswer(Struct):
             watch=alert.watch,
             kind=alert.kind,
             status=alert.status,
-            sentence=of_alert(alert, subject_of(alert, stored.series_id)),
+            sentence=sentence_of(stored),
             began_at=alert.started_at,
             opened_at=alert.opened_at,
             last_anomaly_at=alert.last_anomaly_at,

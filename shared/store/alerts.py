@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, text
 
-from shared.domain.watching.alerts import Alert, AlertStatus, Kind, Noted
+from shared.domain.watching.alerts import Alert, Noted
 from shared.domain.watching.rules import closed
 from shared.domain.watching.watches import Watch
+from shared.store.alert_filters import AlertFilter, where
 from shared.store.engine import Session
 from shared.store.streams import alert_of
 
@@ -71,28 +72,13 @@ SELECT to_jsonb(a) AS alert FROM alerts a
 # --- people -----------------------------------------------------------------------------------------------------------
 
 # Outbound decides later than the rules who is notified, and stores it with the notices.
-_ALERTS = """
+ALERTS = """
 SELECT to_jsonb(a) AS alert, a.*, w.receivers, coalesce(a.quiet, w.why) AS shown_quiet FROM alerts a, LATERAL (
   SELECT ARRAY(SELECT DISTINCT r FROM notices n, unnest(n.receivers) AS r WHERE n.alert = a.id ORDER BY r) AS receivers,
          (SELECT max(n.quiet) FROM notices n WHERE n.alert = a.id) AS why
 ) AS w
 """
-_CONDITIONS = {
-    "series_id": "a.series_id = :series_id",
-    "prefix": "a.series_id >= :prefix AND a.series_id < :prefix || '~'",
-    "watch": "a.watch = :watch",
-    "status": "a.status = :status",
-    "kind": "a.kind = :kind",
-    "start": "coalesce(a.ended_at, a.last_anomaly_at) >= :start",
-    "end": "a.started_at <= :end",
-    # an alert of a whole watch is visible to keys that see all its series
-    "visible_prefix": "CASE WHEN a.series_id IS NULL THEN EXISTS (SELECT 1 FROM watches w WHERE w.name = a.watch AND "
-    "starts_with(w.prefix, :visible_prefix)) ELSE starts_with(a.series_id, :visible_prefix) END",
-    "older_than": "(a.created_at, a.id) < (:moment, CAST(:id AS uuid))",
-    "ids": "a.id = ANY (CAST(:ids AS uuid[]))",
-    "changed_after": "a.changed_at > statement_timestamp() - make_interval(secs => :changed_after)",
-}
-_NEWEST_FIRST = " ORDER BY a.created_at DESC, a.id DESC LIMIT :limit"
+_NEWEST_FIRST = " ORDER BY a.created_at DESC, a.id DESC LIMIT :limit OFFSET :offset"
 _ACKNOWLEDGE = text("""
 UPDATE alerts SET acknowledged_at = clock_timestamp(), acknowledged_by = :by, revision = revision + 1,
        changed_at = clock_timestamp()
@@ -117,7 +103,8 @@ class StoredAlert:
     """An alert as people see it."""
 
     alert: Alert
-    series_id: str | None  # None: of a whole watch
+    series_no: int | None  # None: of a whole watch, like the next
+    series_id: str | None
     quiet: str | None  # why nobody was notified of a change
     receivers: list[str]  # that were notified
     acknowledged_at: datetime | None
@@ -125,20 +112,6 @@ class StoredAlert:
     revision: int
     created_at: datetime
     changed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class AlertFilter:
-    """Which alerts a page or a feed has; None matches every alert."""
-
-    series_id: str | None = None
-    prefix: str | None = None
-    watch: str | None = None
-    status: AlertStatus | None = None
-    kind: Kind | None = None
-    start: int | None = None
-    end: int | None = None
-    visible_prefix: str | None = None
 
 
 def lock_streams_of_watch(session: Session, watch: str) -> list[int]:
@@ -156,7 +129,7 @@ def close_of_watch(session: Session, watch: str) -> int:
     """Close all alerts of a watch, which is about to be deleted; return how many."""
     nos = lock_streams_of_watch(session, watch)
     count = close_of_streams(session, nos, watch)
-    whole = [stored for row in session.execute(_WHOLE_WATCH, {"watch": watch}) if (stored := alert_of(row.alert))]
+    whole = [alert for row in session.execute(_WHOLE_WATCH, {"watch": watch}) if (alert := alert_of(row.alert))]
     write(session, [closed(alert, alert.last_anomaly_at) for alert in whole])
     if whole:
         release_streams(session, nos, [alert.id for alert in whole])
@@ -189,26 +162,26 @@ def release_streams(session: Session, nos: Sequence[int], alert_ids: Sequence[st
 
 
 def page(
-    session: Session, selection: AlertFilter, limit: int, older_than: Place | None = None
+    session: Session, selection: AlertFilter, limit: int, older_than: Place | None = None, offset: int = 0
 ) -> list[tuple[StoredAlert, Place]]:
     """Return alerts, newest first, each with the place where the next page continues."""
     moment, alert_id = older_than or (None, None)
     parameters = asdict(selection) | {"older_than": older_than, "moment": moment, "id": alert_id}
-    rows = _select(session, parameters | {"limit": limit}, _NEWEST_FIRST)
-    return [(_stored(row), Place(row.created_at, str(row.id))) for row in rows]
+    rows = _select(session, parameters | {"limit": limit, "offset": offset}, _NEWEST_FIRST)
+    return [(stored(row), Place(row.created_at, str(row.id))) for row in rows]
 
 
 def find(session: Session, alert_ids: Sequence[str], selection: AlertFilter) -> dict[str, StoredAlert]:
     """Return the existing alerts of a selection by id."""
     rows = _select(session, asdict(selection) | {"ids": list(alert_ids)}, "")
-    return {str(row.id): _stored(row) for row in rows}
+    return {str(row.id): stored(row) for row in rows}
 
 
 def changed(session: Session, seconds: float, limit: int) -> list[StoredAlert]:
     """Return the alerts that changed within the last `seconds`, the newest change last."""
     order = " ORDER BY a.changed_at DESC LIMIT :limit"
     rows = _select(session, {"changed_after": seconds, "limit": limit}, order)
-    return [_stored(row) for row in rows][::-1]
+    return [stored(row) for row in rows][::-1]
 
 
 def acknowledge(session: Session, alert_id: str, by: str) -> None:
@@ -222,23 +195,23 @@ def prune(session: Session, days: float, limit: int) -> int:
 
 
 def _close(session: Session, rows: Sequence[Row[Any]]) -> int:
-    unclosed = [(row.series_no, stored, row.last_timestamp) for row in rows if (stored := alert_of(row.alert))]
+    unclosed = [(row.series_no, alert, row.last_timestamp) for row in rows if (alert := alert_of(row.alert))]
     write(session, [closed(alert, last or alert.last_anomaly_at) for _, alert, last in unclosed])
     release_streams(session, [no for no, *_ in unclosed], [alert.id for _, alert, _ in unclosed])
     return len(unclosed)
 
 
 def _select(session: Session, parameters: dict[str, Any], order: str) -> Sequence[Row[Any]]:
-    conditions = [_CONDITIONS[name] for name, value in parameters.items() if value is not None and name in _CONDITIONS]
-    statement = _ALERTS + (" WHERE " + " AND ".join(conditions) if conditions else "") + order
-    return session.execute(text(statement), parameters).all()
+    return session.execute(text(f"{ALERTS} WHERE {where(parameters)}{order}"), parameters).all()
 
 
-def _stored(row: Row[Any]) -> StoredAlert:
+def stored(row: Row[Any]) -> StoredAlert:
+    """Return the alert of a row with all columns, and itself as JSON in `alert`."""
     alert = alert_of(row.alert)
     assert alert is not None  # noqa: S101 - the row has one
     return StoredAlert(
         alert=alert,
+        series_no=row.series_no,
         series_id=row.series_id,
         quiet=row.shown_quiet,
         receivers=row.receivers,

@@ -25,6 +25,7 @@ _LIST = text(f"""
 SELECT id AS key_id, name, scopes, series_prefix, created_at, expires_at, revoked_at, {_IS_ACTIVE} AS active
   FROM api_keys ORDER BY created_at, id
 """)
+_NAME = text("SELECT name FROM api_keys WHERE id = :key_id")
 # The previous token stays valid for a while, so that clients can switch to the new one.
 _ROTATE = text(f"""
 UPDATE api_keys SET previous_sha256 = sha256, previous_until = clock_timestamp() + :overlap, sha256 = :sha256
@@ -98,6 +99,11 @@ def create(
 def all_keys(session: Session) -> list[ApiKey]:
     """Return all keys ever created, oldest first."""
     return [ApiKey(**row._asdict()) for row in session.execute(_LIST)]
+
+
+def name_of(session: Session, key_id: str | None) -> str | None:
+    """Return the name of a key; None if there is none with this id."""
+    return session.execute(_NAME, {"key_id": key_id}).scalar()
 
 
 def rotate(session: Session, key_id: str, sha256: bytes, overlap: timedelta) -> bool:

@@ -184,7 +184,7 @@ def test_deleting_asks_for_confirmation(
     assert [version["version"] for version in api.get(f"/series/{series_id}/versions").json()["versions"]] == ["2"]
     page.get_by_role("button", name="Delete …", exact=True).click()
     page.get_by_role("button", name="Delete the series").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Series")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
     assert api.get(f"/series/{series_id}").status_code == 404
 
 

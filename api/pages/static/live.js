@@ -1,5 +1,5 @@
-// Keeps a page up to date. One stream reports job changes. For a change that the page does not show yet, this script
-// fetches the page again and replaces its live parts, so that only the server renders them.
+// Keeps a page up to date. Streams report changes of jobs and of alerts. For a change that the page does not show yet,
+// this script fetches the page again and replaces its live parts, so that only the server renders them.
 import { ROOT } from "./api.js";
 
 const MIN_GAP_MS = 1000;
@@ -9,7 +9,7 @@ const CLOCK_SKEW_MS = 5000; // tolerated between server and database
 
 const state = document.getElementById("live");
 const served = new WeakMap(); // HTML of each part, as the server rendered it
-let source = null;
+let sources = []; // one stream for each URL of the page; the first one shows whether the server can be reached
 let retryMs = 1000;
 let offline = null; // timer that says so after a while
 let stale = false; // the stream may have missed changes
@@ -91,37 +91,58 @@ function replace(old, fresh, html) {
 // ------------------------------------------------------------------------------------------------------- the stream
 
 function connect() {
-  const stream = new EventSource(new URL(state.dataset.stream, ROOT));
-  source = stream;
-  stream.addEventListener("open", () => {
-    retryMs = 1000;
-    state.textContent = "Live";
-    state.classList.add("on");
-    clearTimeout(offline);
-    offline = null;
-    if (stale) refreshSoon();
-    stale = false;
-  });
+  sources = state.dataset.stream.split(" ").map((url, place) => follow(url, place === 0));
+}
+
+function follow(url, isFirst) {
+  const stream = new EventSource(new URL(url, ROOT));
   stream.addEventListener("job", (event) => show(JSON.parse(event.data)));
-  stream.addEventListener("alert", (event) => showAlert(JSON.parse(event.data)));
+  stream.addEventListener("alert", (event) => showAlert(JSON.parse(event.data), Number(event.lastEventId)));
+  stream.addEventListener("open", () => {
+    if (isFirst) connected();
+    if (stale) refreshSoon();
+    stale = sources.some(({ readyState }) => readyState !== EventSource.OPEN);
+  });
   stream.addEventListener("error", () => {
     stale = true;
-    state.classList.remove("on");
-    if (offline === null) {
-      state.textContent = "Reconnecting";
-      const since = new Date().toTimeString().slice(0, 5);
-      offline = setTimeout(() => (state.textContent = `Server unreachable since ${since}, retrying`), OFFLINE_AFTER_MS);
-    }
+    if (isFirst) disconnected();
     if (stream.readyState !== EventSource.CLOSED) return; // the browser reconnects automatically
-    setTimeout(() => stream === source && connect(), retryMs);
+    setTimeout(() => {
+      const place = sources.indexOf(stream);
+      if (place >= 0) sources[place] = follow(url, isFirst);
+    }, retryMs);
     retryMs = Math.min(2 * retryMs, MAX_RETRY_MS);
   });
+  return stream;
+}
+
+function connected() {
+  retryMs = 1000;
+  state.textContent = "Live";
+  state.classList.add("on");
+  clearTimeout(offline);
+  offline = null;
+}
+
+function disconnected() {
+  state.classList.remove("on");
+  if (offline !== null) return;
+  state.textContent = "Reconnecting";
+  const since = new Date().toTimeString().slice(0, 5);
+  offline = setTimeout(() => (state.textContent = `Server unreachable since ${since}, retrying`), OFFLINE_AFTER_MS);
+}
+
+const isRecent = (time) => Date.parse(time) > Date.parse(state.dataset.now) - CLOCK_SKEW_MS;
+
+function showAlert(alert, revision) {
+  const parts = [...document.querySelectorAll(`[data-alert="${CSS.escape(alert.alert_id)}"]`)];
+  const isShown = parts.length > 0 && parts.every((part) => Number(part.dataset.revision) >= revision);
+  if (!isShown && (parts.length > 0 || isRecent(alert.changed_at))) refreshSoon();
 }
 
 function show(job) {
   const parts = document.querySelectorAll(`[data-job="${CSS.escape(job.job_id)}"]`);
-  const changed = Date.parse(job.finished_at ?? job.started_at ?? job.created_at);
-  const isNew = changed > Date.parse(state.dataset.now) - CLOCK_SKEW_MS;
+  const isNew = isRecent(job.finished_at ?? job.started_at ?? job.created_at);
   if (parts.length ? [...parts].some((part) => part.dataset.status !== job.status) : isNew) refreshSoon();
   for (const part of parts) {
     part.querySelector("progress")?.setAttribute("value", job.progress);
@@ -136,10 +157,10 @@ function showAlert({ changed_at: changed }) {
 // A hidden page closes its stream, because all tabs of a browser share six connections per host.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
-    source?.close();
-    source = null;
+    for (const stream of sources) stream.close();
+    sources = [];
     stale = true;
-  } else if (source === null) {
+  } else if (sources.length === 0) {
     connect();
   }
 });
@@ -160,12 +181,14 @@ export function ago(seconds) {
 
 function writeTimes() {
   for (const time of document.querySelectorAll("time[data-ago]")) {
-    const text = ago((Date.now() - Date.parse(time.dateTime)) / 1000);
+    const passed = ago((Date.now() - Date.parse(time.dateTime)) / 1000);
+    const text = time.dataset.ago === "for" ? passed.replace(" ago", "") : passed;
     if (time.textContent !== text) time.textContent = text;
   }
 }
 
 writeTimes();
 setInterval(writeTimes, 1000);
+// Charts move on while nothing changes that a stream reports.
 if (state.dataset.everyS) setInterval(() => document.hidden || refreshSoon(), 1000 * state.dataset.everyS);
 if (!document.hidden) connect();
