@@ -6,7 +6,7 @@ scopes (`requires`); code that reads a series id checks that the caller sees the
 
 import re
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import quote, urlsplit
 
@@ -111,6 +111,7 @@ async def identify(scope: RequestScope, headers: Headers) -> Caller:
                 Code.FOREIGN_ORIGIN, f"A change that relies on the session cookie needs the header {CSRF_HEADER}."
             )
         caller = await keyring.find_browser(token)
+        scope["state"]["browser"] = token
     else:
         raise AccessError(
             Code.UNAUTHENTICATED,
@@ -124,6 +125,12 @@ async def identify(scope: RequestScope, headers: Headers) -> Caller:
 def caller_of(request: Request) -> Caller:
     """Return the caller that the authentication stored in the request's state."""
     return request.scope["state"]["caller"]  # type: ignore[no-any-return]
+
+
+def still_allowed(request: Request) -> Callable[[], bool]:
+    """Return a check for long-running requests: whether the key, or the browser session, is still valid."""
+    keyring, state = request.scope["app"].state.services.keyring, request.scope["state"]
+    return partial(keyring.is_valid, state["caller"], state.get("browser"))
 
 
 def requires(required: Scope) -> Callable[[Request], Awaitable[None]]:

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from api.chain import bodies
-from api.following import polling
+from api.following import streams
 from api.problems import MEDIA_TYPE, STATUS, problem
 from shared.embedded.ports import free_port
 from shared.errors import MAX_FLAWS, Code, Flaw, InputError
@@ -295,7 +295,7 @@ def series_limit(scene: Scene) -> httpx.Response:
 @provoked_by(Code.TOO_MANY_STREAMS)
 def too_many_streams(scene: Scene) -> httpx.Response:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(polling, "MAX_STREAMS", 0)
+        patch.setattr(streams, "MAX_STREAMS", 0)
         return scene.api.get("/jobs/events")
 
 
