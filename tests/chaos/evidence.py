@@ -24,7 +24,7 @@ PROGRESS_EVERY = 500  # versions
 
 _JOBS = text("""
 SELECT CAST(id AS text) AS job_id, seq, series_id, status, version, attempt, crashes, releases, points, request_id,
-       CAST(retry_of AS text) AS retry_of, worker, error_code, data_key, created_at, finished_at
+       CAST(retry_of AS text) AS retry_of, api_key_id AS owner, worker, error_code, data_key, created_at, finished_at
   FROM fit_jobs ORDER BY seq
 """)
 _VERSIONS = text("""
@@ -49,6 +49,7 @@ class JobRow:
     retry_of: str | None = None
     error_code: str | None = None
     data_key: str | None = None
+    owner: str | None = None
     summary: str = ""  # the whole row as text, for the report
 
 

@@ -1,4 +1,4 @@
-"""The load: threads that submit, follow, cancel and retry fits, delete versions, and predict meanwhile."""
+"""The load: threads that submit, follow, cancel and retry fits, delete versions, predict and push meanwhile."""
 
 import heapq
 import itertools
@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from tests.chaos.client import Client, StoppedError
 from tests.chaos.ledger import Ledger, Promise
 from tests.chaos.plan import LINES_OF_A_BULK, Afterwards, Order, Way
 from tests.chaos.predictions import Predictions
+from tests.chaos.pushes import CLIENTS, Pushes
 
 SUBMITTERS = 6
 POLL_EVERY_S = 0.03  # between two requests for jobs
@@ -35,6 +37,7 @@ class Load:
     def __init__(self, addresses: Sequence[str], orders: Sequence[Order], ledger: Ledger, seed: int) -> None:
         self.ledger = ledger
         self.predictions = Predictions(ledger, seed)
+        self.pushes = Pushes(ledger, seed)
         self._addresses = addresses
         self._orders = _grouped(orders)
         self._lock = threading.Lock()
@@ -44,6 +47,9 @@ class Load:
         self._began = time.monotonic()
         names = [*(f"submitter{place}" for place in range(SUBMITTERS)), "follower", "errands", "predictor"]
         work = {"follower": self._follow, "errands": self._run_errands, "predictor": self.predictions.run}
+        pushing = {f"pusher{place}": partial(self.pushes.run, place=place) for place in range(CLIENTS)}
+        work |= pushing
+        names += pushing
         self._threads = [
             threading.Thread(target=self._work, args=(work.get(name, self._submit), f"{seed}-{name}"), name=name)
             for name in names

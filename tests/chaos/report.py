@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.domain.jobs import SCHEDULER
 from tests.chaos.evidence import Evidence
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import Options
+from tests.chaos.pushes import Pushed
 from tests.chaos.recoveries import Recoveries
 from tests.chaos.verdicts import Violation
 
@@ -24,6 +26,7 @@ class Report:
     skipped: int
     recoveries: Recoveries
     evidence: Evidence
+    pushed: Pushed
     violations: list[Violation]
     refused_predictions: int
     slow_predictions: int  # that took longer than a second
@@ -40,7 +43,8 @@ class Report:
         """Return the report as text for people."""
         promised = self.ledger.promises
         by_status = Counter(self.evidence.jobs[job_id].status for job_id in promised if job_id in self.evidence.jobs)
-        unreported = len(self.evidence.jobs.keys() - promised.keys())
+        automatic = sum(row.owner == SCHEDULER for row in self.evidence.jobs.values())
+        unreported = len(self.evidence.jobs.keys() - promised.keys()) - automatic
         kinds = Counter(violation.kind for violation in self.violations)
         settings = ", ".join(f"{name}={value}" for name, value in self.options.settings.items())
         other_violations = len(self.violations) - kinds["lost"] - kinds["duplicated"]
@@ -51,10 +55,11 @@ class Report:
             f"seed {self.options.seed}, {self.seconds:.0f} s, settings other than defaults: {settings}",
             f"jobs accepted {len(promised)}: succeeded {succeeded}, cancelled {cancelled}, {failed}",
             f"lost {kinds['lost']}, duplicated {kinds['duplicated']}, other violations {other_violations}",
-            f"additional jobs, from requests whose answers were lost: {unreported}",
+            f"additional jobs, from requests whose answers were lost: {unreported}; automatic fits: {automatic}",
             f"invalid requests rejected: {self.ledger.invalid_rejected}",
             f"predictions answered {self.ledger.predictions}, refused {self.refused_predictions}",
             f"predictions later than 1 s {self.slow_predictions}, while the machine paused {self.paused_predictions}",
+            _pushed(self.pushed),
             f"unreferenced artifacts collected at the end: {self.evidence.collected}",
             f"faults {self.faults.total()}: {fault_counts} (skipped without a target: {self.skipped})",
             *_times("full disks: seconds from the first free byte until everything worked", self.recoveries.disks),
@@ -71,6 +76,16 @@ class Report:
         if self.violations:
             lines.append(f"The logs are in {', '.join(map(str, sorted(self.logs.glob('*.log'))))}")
         return "\n".join([*lines, "PASSED" if self.passed else "FAILED"])
+
+
+def _pushed(pushed: Pushed) -> str:
+    points = [point for stream in pushed.points.values() for point in stream.values()]
+    judged = sum(score is not None for _, score, _ in points)
+    versions = sum(
+        len({version for _, score, version in stream.values() if score is not None})
+        for stream in pushed.points.values()
+    )
+    return f"points pushed {len(points)}, judged {judged} by {versions} versions; alerts {len(pushed.alerts)}"
 
 
 def _times(title: str, by_kind: Mapping[str, list[float]]) -> list[str]:

@@ -16,6 +16,7 @@ import httpx
 from api.cli.stack import is_ready
 from shared.artifacts import Artifacts
 from shared.errors import Code, UnavailableError
+from tests.chaos import pushes
 from tests.chaos.evidence import gather
 from tests.chaos.faults import FAULTS
 from tests.chaos.field import Field
@@ -133,6 +134,8 @@ class Run:
         slow = [wait for wait in load.predictions.slow if not self._pauses.overlap(wait.sent_at, wait.answered_at)]
         broken_promises += [Violation("predict", sentence) for sentence in unexcused(refusals + slow, self.outages)]
         broken_promises += [Violation("storm", sentence) for sentence in self.field.storms]
+        pushed = pushes.gather(self.stack.sessions, load.pushes.prefix)
+        broken_promises += pushes.violations(load.pushes.sent, load.pushes.alerts, load.pushes.spikes, pushed)
         return Report(
             options=self.options,
             ledger=self.ledger,
@@ -140,6 +143,7 @@ class Run:
             skipped=self.skipped,
             recoveries=self.recoveries,
             evidence=evidence,
+            pushed=pushed,
             violations=broken_promises,
             refused_predictions=len(refusals),
             slow_predictions=len(load.predictions.slow),
