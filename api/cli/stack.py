@@ -70,8 +70,11 @@ def running_stack(
     concurrency: int | None = None,
     api_processes: int = 1,
     say: Callable[[str], None] = print,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Stack]:
     """Run all processes until the block ends; the API is ready when the block begins. Port 0 picks a free port.
+
+    `variables` are environment variables of the processes, in addition to those of this process.
 
     Starts PostgreSQL and Valkey unless the settings name other servers. Inside the block, the first Ctrl-C or SIGTERM
     raises `KeyboardInterrupt`. A long block must call `supervisor.check()` to restart services that die.
@@ -81,7 +84,7 @@ def running_stack(
     embedded = Embedded(home, postgres=starts_postgres, valkey=not settings.redis_url)
     with one_interrupt() as ignore_interrupts, closing(embedded.home):
         ports = chosen_ports(port, flower_port)
-        env = environment(embedded, settings, concurrency)
+        env = environment(embedded, settings, concurrency) | dict(variables or {})
         programs = [
             flower(embedded.home, ports.flower, env),
             Program("reconciler", embedded.home, ("worker.reconciling",), env),

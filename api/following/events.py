@@ -1,44 +1,40 @@
-"""Server-sent events: one snapshot per event. The event id is the revision of its row."""
+"""Server-sent events: one job snapshot per event. The event id is the revision of the job's row."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
 
+import msgspec
 from starlette.responses import StreamingResponse
 
-from api.following.streams import Item, Stream
+from api.following.polling import Stream
+from api.schemas.jobs import JobAnswer
+from shared.domain.jobs import Job
 
-CHECK_EVERY_S = 2.0  # whether the caller is still allowed to follow
+CHECK_EVERY_S = 2.0  # whether the key is still valid
 COMMENT_EVERY_S = 15.0  # proxies close idle connections
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def respond(
-    stream: Stream[Item], current: Iterable[Item], is_allowed: Callable[[], bool], event_of: Callable[[Item], bytes]
-) -> StreamingResponse:
+def respond(stream: Stream, current: Iterable[Job], is_allowed: Callable[[], bool], prefix: str) -> StreamingResponse:
     """Return a response that sends the current snapshots, then one for each change.
 
-    It ends with the stream, or when `is_allowed` returns False.
+    The stream of a single job ends with the job. Every stream ends when `is_allowed` returns False. Links are below a
+    proxy's prefix.
     """
-    for item in current:
-        stream.offer(item)
-    return StreamingResponse(_events(stream, is_allowed, event_of), media_type="text/event-stream", headers=HEADERS)
+    for job in current:
+        stream.offer(job)
+    return StreamingResponse(_events(stream, is_allowed, prefix), media_type="text/event-stream", headers=HEADERS)
 
 
-def event(kind: str, revision: int, body: bytes) -> bytes:
-    """Return one event. body: JSON without line ends."""
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (revision, kind.encode(), body)
-
-
-async def _events(
-    stream: Stream[Item], is_allowed: Callable[[], bool], event_of: Callable[[Item], bytes]
-) -> AsyncIterator[bytes]:
+async def _events(stream: Stream, is_allowed: Callable[[], bool], prefix: str) -> AsyncIterator[bytes]:
     quiet_s, wait_s = 0.0, min(CHECK_EVERY_S, COMMENT_EVERY_S)
     while is_allowed():
-        changed = await stream.next(wait_s)
-        for item in changed:
-            yield event_of(item)
-        if stream.ended:
+        jobs = await stream.next(wait_s)
+        for job in jobs:
+            snapshot = msgspec.json.encode(JobAnswer.of(job, prefix))
+            yield b"id: %d\nevent: job\ndata: %b\n\n" % (job.revision, snapshot)
+        if stream.ended or (stream.job_id and any(job.status.is_final for job in jobs)):
             return
-        quiet_s = 0.0 if changed else quiet_s + wait_s
+        quiet_s = 0.0 if jobs else quiet_s + wait_s
         if quiet_s >= COMMENT_EVERY_S:
             quiet_s = 0.0
             yield b": nothing new\n\n"

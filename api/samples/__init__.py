@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 NAMES = ("seattle-wind", "new-york-temperature")
+WATCHED = "new-york-taxi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Sample:
 
 
 def load(name: str) -> Sample:
-    """Read the sample with this name, one of `NAMES`."""
+    """Read the sample with this name, one of `NAMES` or `WATCHED`."""
     with (files(__name__) / f"{name}.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return Sample(name, [int(row["timestamp"]) for row in rows], [float(row["value"]) for row in rows])

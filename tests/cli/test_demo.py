@@ -34,19 +34,26 @@ def demo(folder: Path, *arguments: str, python: str | Path = sys.executable) -> 
     )
 
 
-def test_the_demo_of_an_installed_wheel_fits_scores_and_plots_real_series_and_leaves_only_the_page(
+def test_the_demo_of_an_installed_wheel_fits_scores_plots_and_watches_real_series_and_leaves_only_pages(
     folder: Path, tmp_path: Path
 ) -> None:
     result = demo(folder, "--output=page.html", python=install_wheel(tmp_path))
     assert result.returncode == 0, result.stdout + result.stderr
     for part in ("new-york-temperature", "seattle-wind", "anomaly", "normal", "2 series fitted", "page.html"):
         assert part in result.stdout
+    for incident in ("New York City Marathon", "Thanksgiving", "Christmas", "New Year", "blizzard"):
+        assert re.search(rf"alert 201\d-\d\d-\d\d \({incident}[^)]*\): [\d,]+ passengers", result.stdout), result.stdout
+    assert result.stdout.count("over: ") == 5, "an incident was no alert, an alert did not end, or another one opened"
+    alert = (folder / "page-alert.html").read_text()
+    assert "new-york-taxi" in alert
+    assert "Closed" in alert
     page = (folder / "page.html").read_text()
     assert samples.NAMES[0] in page
-    assert not re.findall(r'(?:src|srcset|href)="\.', page[: page.index("<script")]), "the page refers to other files"
+    for saved in (page, alert):
+        assert not re.findall(r'(?:src|srcset|href)="\.', saved[: saved.index("<script")]), "it refers to other files"
     assert page.count("<script>") == 2
     assert page.count('<script type="module">') == 1
-    assert [path.name for path in folder.iterdir()] == ["page.html"]
+    assert sorted(path.name for path in folder.iterdir()) == ["page-alert.html", "page.html"]
 
 
 @pytest.mark.parametrize("output", ["no/such/folder/page.html", "."])

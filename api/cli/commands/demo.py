@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from api import samples
+from api.cli import taxi
 from api.cli.client import Client
 from api.cli.jobs import follow, require_success
 from api.cli.stack import running_stack
@@ -20,10 +21,12 @@ from shared.errors import Code, SetupError, TsadError
 
 console = Console(highlight=False, soft_wrap=True)
 
-_STYLE = re.compile(r'<link rel="stylesheet" nonce="[^"]+" href="\./(static/[^"]+)">')
-_SCRIPT = re.compile(r'<script nonce="[^"]+" src="\./(static/[^"]+)"( type="module")?[^>]*></script>')
-_ADDRESS = re.compile(r' (?:href|src|srcset)="\./[^"]*"')
-_WITHOUT_SERVER = "<style>header.top nav, .title nav a, #under a, .columns, footer { display: none; }</style>"
+_STYLE = re.compile(r'<link rel="stylesheet" nonce="[^"]+" href="(?:\.{1,2}/)+(static/[^"]+)">')
+_SCRIPT = re.compile(r'<script\b[^>]* src="(?:\.{1,2}/)+(static/[^"]+)"[^>]*></script>')
+_ADDRESS = re.compile(r' (?:href|src|srcset)="\.{1,2}/[^"]*"')
+_WITHOUT_SERVER = "<style>header.top nav, .title nav a, #under a, .columns, .crumbs, footer { display: none; }</style>"
+MODULE = ' type="module"'
+NEED_THE_SERVER = ("plot.js", "live.js", "actions.js", "closer.js")  # no use in a saved page
 MAX_FIT_S = 120
 MAX_TELEMETRY_S = 5
 DAY_S = 86_400
@@ -33,22 +36,24 @@ def demo(
     *,
     output: Annotated[Path, typer.Option(help="File to write the plot page to.")] = Path("tsad-demo.html"),
 ) -> None:
-    """Start everything in a temporary home, fit real series, predict, plot, and stop.
+    """Start everything in a temporary home, fit real series, predict, plot, watch another one, and stop.
 
-    It can run next to `tsad up`.
+    The page of the worst alert is written next to the plot page. It can run next to `tsad up`.
     """
     check_writable(output)
     with tempfile.TemporaryDirectory(prefix="tsad-demo-") as folder:
         home = Path(folder)
         home.chmod(0o711)  # under root, the servers run as another user, who must traverse this folder
         console.print("Starting PostgreSQL, a Redis-compatible server, API, worker, reconciler and Flower …")
-        with running_stack(home, say=console.print) as stack:
+        with running_stack(home, say=console.print, variables=taxi.SETTINGS) as stack:
             console.print(f"API    [bold]{stack.api_url}[/]\nFlower [bold]{stack.flower_url}[/]")
             with Client(stack.api_url, os.environ.get("TSAD_API_KEY", "")) as client:
                 for name in samples.NAMES:
                     show(client, samples.load(name), stack.supervisor.check)
                 show_health(client)
-                write_plot(client, samples.NAMES[0], output)
+                alert_id = taxi.watch_rides(client, console, MAX_FIT_S, stack.supervisor.check)
+                write_page(client, f"/plot?series_id={samples.NAMES[0]}", output)
+                write_page(client, f"/ui/alerts/{alert_id}", output.with_stem(f"{output.stem}-alert"))
         console.print(
             "Everything has stopped. To start it and keep it running: [bold]tsad up[/] "
             "(in a checkout, [bold]python3 run up[/])"
@@ -109,17 +114,20 @@ def show_health(client: Client) -> None:
     )
 
 
-def write_plot(client: Client, series_id: str, output: Path) -> None:
-    """Save the plot page with inline styles and scripts, so that it opens without a server."""
-    page = client.text(f"/plot?series_id={series_id}")
-    scripts = [match for match in _SCRIPT.finditer(page) if not match[1].endswith("/plot.js")]
+def write_page(client: Client, path: str, output: Path) -> None:
+    """Save a page with inline styles and scripts, so that it opens without a server."""
+    page = client.text(path)
+    scripts = [match for match in _SCRIPT.finditer(page) if not match[1].endswith(NEED_THE_SERVER)]
     page = _SCRIPT.sub("", _STYLE.sub(lambda link: f"<style>{client.text('/' + link[1])}</style>", page))
     page = _ADDRESS.sub("", page.replace("</head>", f"{_WITHOUT_SERVER}</head>"))
-    inline = "".join(f"<script{match[2] or ''}>{client.text(f'/{match[1]}')}</script>\n" for match in scripts)
+    inline = "".join(
+        f"<script{MODULE if MODULE in script[0] else ''}>{client.text(f'/{script[1]}')}</script>\n"
+        for script in scripts
+    )
     try:
         output.write_text(page.replace("</body>", f"{inline}</body>"), encoding="utf-8")
     except OSError as error:
         raise TsadError(
-            Code.START_FAILED, f"The plot page cannot be written: {error}. Choose another file with --output."
+            Code.START_FAILED, f"The page cannot be written: {error}. Choose another file with --output."
         ) from error
-    console.print(f"Plot page: [bold]{output.resolve()}[/]\n")
+    console.print(f"Page: [bold]{output.resolve()}[/]")

@@ -3,7 +3,6 @@ import { ROOT, call } from "./api.js";
 
 const bar = document.getElementById("span");
 const hint = document.getElementById("span-hint");
-const begin = document.getElementById("span-begin"); // on phones, where dragging scrolls the page otherwise
 const excluded = document.getElementById("excluded");
 const notice = excluded.querySelector(".notice");
 const text = (time) => new Date(time).toISOString().slice(0, 16).replace("T", " ");
@@ -16,7 +15,6 @@ export function offerSpans(plot, chart) {
   const show = () => {
     bar.hidden = selected === null;
     hint.hidden = selected !== null;
-    begin.hidden = selected !== null || !chart.isPhone;
     if (selected) document.getElementById("span-range").textContent = label(...selected);
   };
 
@@ -26,15 +24,10 @@ export function offerSpans(plot, chart) {
     return chart.clearSelection();
   };
 
-  const offerBegin = () => {
-    begin.setAttribute("aria-pressed", "false");
-    return chart.selectByDragging(false);
-  };
-
   const list = () => {
     excluded.hidden = spans.length === 0;
     excluded.querySelector("ul").replaceChildren(...spans.map(chip));
-    return chart.shade("excluded", spans, "rule");
+    return chart.shade(spans.map((span) => ({ ...span, color: "rule" })));
   };
 
   const chip = (span) => {
@@ -56,11 +49,6 @@ export function offerSpans(plot, chart) {
   chart.whenSelected(([from, to]) => {
     selected = [Math.min(from, to), Math.max(from, to)];
     show();
-    if (chart.isPhone) offerBegin();
-  });
-  begin.addEventListener("click", () => {
-    begin.setAttribute("aria-pressed", "true");
-    chart.selectByDragging(true);
   });
   chart.whenDeselected(() => {
     if (selected) clear();
@@ -81,7 +69,6 @@ export function offerSpans(plot, chart) {
     document.getElementById("fit-without").focus();
   });
   document.getElementById("fit-without").addEventListener("click", () => fit(plot, spans));
-  show();
   if (spans.length) list();
 }
 
