@@ -1,1 +1,1 @@
-"""Charts of the training data of versions and of stored points: interactive figures and SVG."""
+"""Charts of the training data of versions and of stored points: interactive figures, and SVG."""

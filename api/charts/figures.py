@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.charts.histories import Excerpt
-from api.charts.stored import unjudged
 from api.schemas.answers import nullable
 from shared.domain.series import Timestamps, Values
 
@@ -28,7 +27,6 @@ TICK_FORMATS = [
     {"dtickrange": ["M1", "M12"], "value": "%b %Y"},
     {"dtickrange": ["M12", None], "value": "%Y"},
 ]
-_BOUNDARY = {"type": "line", "layer": "below", "line": {"width": 1, "dash": "dash"}}
 MAX_SCORE = 6.0  # at the top of the track of scores; higher scores reach beyond it
 
 Span = tuple[int, int]
@@ -40,35 +38,19 @@ def training(excerpt: Excerpt, span: Span) -> "Figure":
     It opens with the span, in seconds. The page's scripts find the traces by name. They color them by theme, load finer
     points on zoom, and fill the traces "a week before", "score" and "tried".
     """
-    ends = _milliseconds(excerpt.timestamps[[0, -1]])
-    traces = [*_band(excerpt), _week_before(), _line(excerpt), _anomalies(excerpt), _tried_points(), _score()]
-    figure = _figure(traces, excerpt, span)
-    for end in ends:
-        figure.add_shape(**_BOUNDARY, yref="paper", x0=end, x1=end, y0=0, y1=1)
-    figure.add_annotation(
-        x=ends[1],
-        y=1,
-        yref="paper",
-        xanchor="right",
-        yanchor="top",
-        text="end of training data",
-        showarrow=False,
-        font={"size": 11},
-    )
-    return figure
-
-
-def stored(excerpt: Excerpt, span: Span) -> "Figure":
-    """Return the figure of stored points, like that of training data, with a trace "not judged" and none to try."""
-    traces = [*_band(excerpt), _week_before(), _line(excerpt), _unjudged(excerpt), _anomalies(excerpt), _score()]
-    return _figure(traces, excerpt, span)
-
-
-def _figure(traces: list[dict[str, Any]], excerpt: Excerpt, span: Span) -> "Figure":
-    """Return values above a track of scores with the threshold."""
     from plotly import graph_objects as go  # noqa: PLC0415 - slow to import: only charts pay for it
 
+    traces = [*_band(excerpt), _week_before(), _line(excerpt), _anomalies(excerpt), _tried_points(), _score()]
     figure = go.Figure([go.Scatter(trace) for trace in traces])
+    boundary = {
+        "type": "line",
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "layer": "below",
+        "line": {"width": 1, "dash": "dash"},
+    }
+    ends = _milliseconds(excerpt.timestamps[[0, -1]])
     figure.update_layout(
         template="none",
         paper_bgcolor="rgba(0, 0, 0, 0)",
@@ -96,8 +78,23 @@ def _figure(traces: list[dict[str, Any]], excerpt: Excerpt, span: Span) -> "Figu
             "nticks": 3,
             "title": {"text": "score", "font": {"size": 11}},
         },
+        shapes=[
+            *({**boundary, "x0": end, "x1": end} for end in ends),
+            {**boundary, "xref": "paper", "x0": 0, "x1": 1, "yref": "y2", "y0": 1, "y1": 1, "name": "threshold"},
+        ],
+        annotations=[
+            {
+                "x": ends[1],
+                "y": 1,
+                "yref": "paper",
+                "xanchor": "right",
+                "yanchor": "top",
+                "text": "end of training data",
+                "showarrow": False,
+                "font": {"size": 11},
+            }
+        ],
     )
-    figure.add_shape(**_BOUNDARY, xref="paper", x0=0, x1=1, yref="y2", y0=1, y1=1, name="threshold")
     return figure
 
 
@@ -122,8 +119,8 @@ def band_edges(excerpt: Excerpt, indices: NDArray[np.intp]) -> tuple[Values, Val
     lower, upper = excerpt.lower[indices], excerpt.upper[indices]
     if np.isnan(lower).all() and np.isnan(upper).all():
         return None
-    return np.where(np.isnan(lower), np.nanmin(excerpt.values), lower), np.where(
-        np.isnan(upper), np.nanmax(excerpt.values), upper
+    return np.where(np.isnan(lower), excerpt.values.min(), lower), np.where(
+        np.isnan(upper), excerpt.values.max(), upper
     )
 
 
@@ -181,7 +178,7 @@ def _score_limit(excerpt: Excerpt) -> float:
 def _line(excerpt: Excerpt) -> dict[str, Any]:
     return {
         "x": _milliseconds(excerpt.timestamps),
-        "y": np.array(nullable(excerpt.values), dtype=object),
+        "y": excerpt.values.astype(object),
         "customdata": _with_scores(excerpt, np.arange(len(excerpt.timestamps))),
         "mode": "lines+markers" if len(excerpt.timestamps) <= MAX_POINTS_WITH_MARKERS else "lines",
         "name": "value",
@@ -203,20 +200,6 @@ def _anomalies(excerpt: Excerpt) -> dict[str, Any]:
         "marker": {"symbol": "diamond", "size": 9, "line": {"width": 1}},
         "unselected": {"marker": {"opacity": 1}},
         "hovertemplate": f"%{{y}}<br>score %{{customdata[1]:.3g}}<br>{TIME}<br>%{{customdata[0]:d}}<extra></extra>",
-    }
-
-
-def _unjudged(excerpt: Excerpt) -> dict[str, Any]:
-    places = np.flatnonzero(unjudged(excerpt))
-    return {
-        "x": _milliseconds(excerpt.timestamps[places]),
-        "y": excerpt.values[places].astype(object),
-        "customdata": _with_scores(excerpt, places),
-        "mode": "markers",
-        "name": "not judged",
-        "marker": {"symbol": "x-thin-open", "size": 7},
-        "unselected": {"marker": {"opacity": 1}},
-        "hovertemplate": f"%{{y}}<br>not judged<br>{TIME}<br>%{{customdata[0]:d}}<extra></extra>",
     }
 
 

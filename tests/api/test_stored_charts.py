@@ -1,12 +1,10 @@
 """Charts of stored points, as pure functions."""
 
-import json
 import re
 
 import numpy as np
 import pytest
 
-from api.charts import figures
 from api.charts.fluid import HEIGHT, WIDTH, FluidChart, chart
 from api.charts.stored import excerpt, thinned
 from shared.domain.watching.stored import StoredPoints
@@ -78,13 +76,6 @@ def test_a_chart_of_any_points_is_finite_and_inside_its_box(values: list[float],
     for name, path in shown.paths.items():
         assert not re.search("nan|inf", path), name
         assert all(0 <= number <= max(WIDTH, HEIGHT) for number in numbers(path)), name
-    json.loads(figures.stored(excerpt(stored(values, scores), 100), (WEEK, WEEK + 60)).to_json())
-
-
-def test_a_figure_of_stored_points_marks_those_without_a_verdict() -> None:
-    figure = figures.stored(excerpt(stored([1.0, 9.0, 2.0, NAN], [0.1, 4.0, NAN, NAN]), 100), (WEEK, WEEK + 60))
-    traces = {trace["name"]: trace for trace in json.loads(figure.to_json())["data"]}
-    assert [traces[name]["y"] for name in ("value", "anomaly", "not judged")] == [[1, 9, 2, None], [9], [2]]
 
 
 def test_thinned_points_keep_extremes_the_highest_score_and_known_gaps() -> None:

@@ -150,10 +150,6 @@ function show(job) {
   }
 }
 
-function showAlert({ changed_at: changed }) {
-  if (Date.parse(changed) > Date.parse(state.dataset.now) - CLOCK_SKEW_MS) refreshSoon();
-}
-
 // A hidden page closes its stream, because all tabs of a browser share six connections per host.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
