@@ -1,12 +1,12 @@
 """Deletion of stored points and alerts: by retention, and on request. All of it in batches, beside the load."""
 
 import logging
-import time
 from collections.abc import Callable
+from datetime import datetime
 
 from shared.settings import Settings
-from shared.store import alerts, deliveries, points, streams
-from shared.store.engine import Sessions
+from shared.store import alerts, deliveries, inspection, points, streams
+from shared.store.engine import Session, Sessions
 from shared.store.streams import ToDelete
 
 logger = logging.getLogger(__name__)
@@ -17,12 +17,13 @@ ALERTS_AT_A_TIME = 500
 DAY_S = 86_400
 
 
-def expire(sessions: Sessions, settings: Settings, clock: Callable[[], float] = time.time) -> int:
+def expire(sessions: Sessions, settings: Settings, clock: Callable[[Session], datetime] = inspection.clock) -> int:
     """Delete points older than KEEP_POINTS_DAYS, except the newest of a series; return how many.
 
     Alerts and deliveries go after KEEP_ALERTS_DAYS.
     """
-    before = int(clock() - settings.keep_points_days * DAY_S)
+    with sessions.statement() as session:
+        before = int(clock(session).timestamp() - settings.keep_points_days * DAY_S)
     deleted, after = 0, 0
     while True:
         with sessions.statement() as session:

@@ -25,7 +25,7 @@ from shared.domain.access import Scope
 from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
 from shared.errors import Code, NotFoundError
-from shared.store import admissions, jobs, overviews, streams, versions
+from shared.store import admissions, jobs, overviews, scheduled, streams, versions
 from shared.store import series as series_store
 from shared.store.jobs import JobFilter, Place
 from shared.store.series import Order
@@ -160,6 +160,7 @@ def series_page(
         summary = series_store.find(session, series_id)
         stream = streams.read(session, [series_id]).get(series_id)
         check_exists(session, series_id, summary, stream)
+        schedule = scheduled.find(session, series_id) if stream else None
         chart = live_chart(session, stream, days, int(now.timestamp())) if stream else None
         rows = versions.page(session, series_id, below, VERSIONS_PER_PAGE + 1)
         newest = _jobs(jobs.page(session, JobFilter(series_id), None, JOBS_OF_SERIES))
@@ -172,6 +173,7 @@ def series_page(
         stream=stream_answer(stream, services.ingest.rulebook.current(), services.settings) if stream else None,
         refresh_s=_refresh_s(stream) if stream else None,
         live_chart=chart,
+        schedule=schedule,
         summary=summary,
         entries=entries,
         cursor=cursor,

@@ -23,7 +23,7 @@ from shared.domain.watching.watches import Watch
 from shared.store import alerts, jobs, streams, watched, watches
 from shared.store.alert_filters import AlertFilter
 from shared.store.engine import Session
-from shared.store.watched import Attention, Counts
+from shared.store.watched import Attention, Counts, Fits
 
 router = APIRouter(tags=["pages"])
 
@@ -78,6 +78,7 @@ def watch_page(request: Request, services: ServicesOf, caller: CallerOf, name: W
     with services.sessions.begin() as session:
         watch = find_watch(session, caller, name)
         counts = watched.counts(session, watch.prefix).get(name, Counts())
+        fits = watched.fits(session, [name]).get(name, Fits())
         attention = watched.attention(session, watch.prefix, ATTENTION_SHOWN + 1)
         looks = _looks(services, session, watch, attention)
         offered = watched.series_of(session, watch.prefix, SERIES_OFFERED)
@@ -90,6 +91,7 @@ def watch_page(request: Request, services: ServicesOf, caller: CallerOf, name: W
         rule=rule(watch),
         document=json.dumps(watch.document(), indent=1),
         counts=counts,
+        fits=fits,
         looks=looks,
         more=_more(counts, attention),
         alerts=listed,

@@ -7,11 +7,17 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from shared.store.engine import Sessions
 from tests.keys import MakeKey
 from tests.points import ramp
 
 NOW = int(time.time()) // 60 * 60
+SKIPPED = text("""
+UPDATE streams SET fit_slot = 1000000000, fit_outcome = 'skipped', fit_detail = 'no new points',
+       fit_settled_at = to_timestamp(1000000000), fit_due_at = to_timestamp(2000000000) WHERE series_id = :series_id
+""")
 
 
 def push(api: httpx.Client, series_id: str, values: list[Any], ago: int = 0) -> dict[str, Any]:
@@ -211,7 +217,7 @@ def test_hostile_requests_get_problems(api: httpx.Client, method: str, path: str
 
 
 def test_a_series_shows_its_schedule_and_can_be_refitted_at_once(
-    api: httpx.Client, series_id: str, fitted: Callable[..., str]
+    api: httpx.Client, sessions: Sessions, series_id: str
 ) -> None:
     assert api.get(f"/series/{series_id}/schedule").json()["code"] == "stream_not_found"
     assert api.post(f"/series/{series_id}/refit").json()["code"] == "watch_not_found"
@@ -239,5 +245,16 @@ def test_a_series_shows_its_schedule_and_can_be_refitted_at_once(
         "failures": 0,
         "last": None,
     }
+    with sessions.begin() as session:
+        session.execute(SKIPPED, {"series_id": series_id})
+    schedule = api.get(f"/series/{series_id}/schedule").json()
+    assert schedule["next_fit_at"] == "2033-05-18T03:33:20Z"
+    last = {"slot": "2001-09-09T01:46:40Z", "at_points": None, "outcome": "skipped", "reason": "no new points"}
+    assert schedule["last"] == {**last, "settled_at": "2001-09-09T01:46:40Z", "job_id": None}
+    page = api.get(f"/ui/series/{series_id}").text
+    assert "last automatic fit skipped" in page
+    assert "next fit 2033-05-18 03:33:20 UTC" in page
+    assert "next fit 2033-05-18 03:33:20 UTC" in api.get(f"/ui/watches/{series_id}").text
+    assert api.get(f"/watches/{series_id}").json()["next_fit_at"] == "2033-05-18T03:33:20Z"
     push(api, f"{series_id}.constant", [1, 1, 1, 1])
     assert api.post(f"/series/{series_id}.constant/refit").json()["code"] == "constant_series"

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from shared.domain.watching.watches import parse
 from shared.settings import Settings
+from shared.store import watches
 from shared.store.engine import Sessions, make_engine
 from tests.crashes.stack import Stack
 from tests.processes import make_settings, migrated_database
@@ -41,6 +43,8 @@ def crash_settings(server_url: str, redis_url: str, tmp_path_factory: pytest.Tem
 @pytest.fixture(scope="module")
 def stack(crash_settings: Settings) -> Iterator[Stack]:
     sessions = Sessions(make_engine(crash_settings, "tsad-tests"))
+    with sessions.begin() as session:  # so that the reconciler looks for automatic versions, too
+        watches.put(session, parse("w", {"prefix": "", "keep_versions": 100}, max_window_s=1e9))
     stack = Stack(crash_settings, sessions, Path(crash_settings.training_data_folder).parents[1])
     yield stack
     stack.client.close()

@@ -285,6 +285,7 @@ STRUCTURE = {
     "an unclosed alert that its stream does not name": """
         SELECT a.id FROM alerts a LEFT JOIN streams t ON t.no = a.series_no
          WHERE a.status <> 'closed'
+           AND a.kind <> 'refit_failing'
            AND a.id IS DISTINCT FROM CASE a.kind WHEN 'silence' THEN t.silence ELSE t.alert END""",
     "a stream that names a closed silence": """
         SELECT t.no FROM streams t JOIN alerts a ON a.id = t.silence

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,10 @@ def age(database: Sessions, seconds: float, where: str = "true") -> None:
         session.execute(
             text(f"UPDATE streams SET arrived_at = clock_timestamp() - interval '{seconds} s' WHERE {where}")
         )
+
+
+def at(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 OPEN = text("""
@@ -216,8 +221,8 @@ def test_retention_keeps_the_newest_point_and_deleted_series_disappear_in_batche
     monkeypatch.setattr(expiring, "STREAMS_AT_A_TIME", 2)
     push(empty, installation, artifacts, "a", "b", "c", points=20)
     expire_all = installation.model_copy(update={"keep_points_days": 1})
-    assert expiring.expire(empty, expire_all, lambda: NOW + 86_400 - 600) == 3 * 9
-    assert expiring.expire(empty, expire_all, lambda: NOW + 10 * 86_400) == 3 * 10
+    assert expiring.expire(empty, expire_all, lambda _: at(NOW + 86_400 - 600)) == 3 * 9
+    assert expiring.expire(empty, expire_all, lambda _: at(NOW + 10 * 86_400)) == 3 * 10
     assert rows(empty, "SELECT count(*), min(ts) FROM points") == [(3, NOW)]
     push(empty, installation, artifacts, "d", "e", points=20)
     with empty.begin() as session:
