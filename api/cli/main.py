@@ -17,7 +17,7 @@ from shared.errors import BusyError, Code, InputError, NotFoundError, SetupError
 NAME = "tsad"
 # Each names a module of `api.cli.commands` and, in it, a function or an app with subcommands.
 COMMANDS = (
-    *("up", "demo", "fit", "fit-many", "predict", "watch", "push", "watches", "alerts", "simulate"),
+    *("up", "demo", "fit", "fit-many", "predict", "watch", "push", "watches", "apply", "alerts", "simulate"),
     *("jobs", "series", "detectors"),
     *("doctor", "gc", "backup", "restore", "keys", "migrate", "service"),
 )
