@@ -13,7 +13,7 @@ import pytest
 
 from api.main import create_app
 from tests.processes import make_settings
-from tsad_client import AsyncClient, Client, answers, errors
+from tsad_client import AsyncClient, Client, answers, errors, verdicts, watching
 from tsad_client.answers import JobState
 from tsad_client.jobs import Job, job_operation
 from tsad_client.operations import Operations
@@ -146,9 +146,12 @@ def test_the_document_has_each_request_with_its_parameters_and_body(document: di
 
 
 def structs() -> Iterator[type[msgspec.Struct]]:
-    for kind in vars(answers).values():
-        if isinstance(kind, type) and issubclass(kind, answers.Answer) and kind is not answers.Answer:
-            yield kind
+    kinds = [
+        kind for module in (answers, verdicts, watching) for kind in vars(module).values() if isinstance(kind, type)
+    ]
+    yield from (
+        kind for kind in dict.fromkeys(kinds) if issubclass(kind, answers.Answer) and kind is not answers.Answer
+    )
     yield from (errors.Problem, errors.Flaw)
 
 

@@ -1,7 +1,7 @@
 """Python client of tsad, a self-hosted service that detects anomalies in time series."""
 
 from tsad_client import codes
-from tsad_client.answers import Alert, Pushed, Series, Verdict, Version, Watch
+from tsad_client.answers import Series, Version
 from tsad_client.clients import AsyncClient, Client
 from tsad_client.errors import (
     AccessError,
@@ -21,6 +21,8 @@ from tsad_client.errors import (
 from tsad_client.jobs import AsyncJob, Job
 from tsad_client.pushing import Pusher
 from tsad_client.sending import Patience
+from tsad_client.verdicts import Pushed, Verdict
+from tsad_client.watching import Alert, Watch
 from tsad_client.webhooks import verify_webhook
 
 __version__ = "0.1.0"

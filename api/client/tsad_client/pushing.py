@@ -8,12 +8,12 @@ from math import inf
 from threading import Condition, Thread
 from typing import Self
 
-from tsad_client.answers import PushedMany, RefusedLine
 from tsad_client.errors import PointsLostError, PusherClosedError, PusherFullError, TsadError
 from tsad_client.operations.bodies import Moment
 from tsad_client.operations.points import Point, line_of, lines_call
 from tsad_client.running import Blocking
 from tsad_client.sending import Patience, ask
+from tsad_client.verdicts import PushedMany, RefusedLine
 
 _CALL = lines_call(b"")
 _ONCE, _FOREVER = Patience(0, 0), Patience(inf, inf)  # a pusher waits by itself, and `close` ends it

@@ -1,9 +1,9 @@
 """Alerts."""
 
-from tsad_client.answers import Alert, AlertPage
 from tsad_client.operations.bodies import Moment, moment_of
 from tsad_client.running import operation
 from tsad_client.sending import Call, Patience, Steps, ask, ask_pages
+from tsad_client.watching import Alert, AlertPage
 
 
 class Alerts:

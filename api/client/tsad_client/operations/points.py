@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from tsad_client.answers import Pushed, PushedMany, StoredPoints
 from tsad_client.columns import Data, number_of, points_of
 from tsad_client.operations.bodies import Moment, body_of, moment_of, point_of
 from tsad_client.running import operation
 from tsad_client.sending import Call, Patience, Steps, ask
+from tsad_client.verdicts import Pushed, PushedMany, StoredPoints
 
 Point: TypeAlias = tuple[str, Moment, float | None]  # series id, time and value; None is a known gap
 

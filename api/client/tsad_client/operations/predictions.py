@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tsad_client.answers import BatchVerdicts, ManyVerdicts, SeriesVerdict, Verdict
 from tsad_client.columns import Data, Time, number_of, points_of, seconds_of
 from tsad_client.operations.bodies import body_of, point_of
 from tsad_client.running import operation
 from tsad_client.sending import Call, Patience, Steps, ask
+from tsad_client.verdicts import BatchVerdicts, ManyVerdicts, SeriesVerdict, Verdict
 
 
 class Predictions:

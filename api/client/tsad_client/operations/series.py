@@ -1,14 +1,6 @@
 """Series, their versions, and detectors."""
 
-from tsad_client.answers import (
-    DeletedSeries,
-    Detector,
-    DetectorList,
-    Series,
-    SeriesPage,
-    Version,
-    VersionPage,
-)
+from tsad_client.answers import DeletedSeries, Detector, DetectorList, Series, SeriesPage, Version, VersionPage
 from tsad_client.operations.bodies import body_of
 from tsad_client.running import operation
 from tsad_client.sending import Call, Patience, Steps, ask, ask_pages, fetch

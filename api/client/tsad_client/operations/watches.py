@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tsad_client.answers import Simulation, Watch, WatchList
 from tsad_client.columns import Data, points_of
 from tsad_client.operations.bodies import Moment, body_of, moment_of
 from tsad_client.running import operation
 from tsad_client.sending import Call, Patience, Steps, ask, fetch
+from tsad_client.watching import Simulation, Watch, WatchList
 
 
 class Watches:
