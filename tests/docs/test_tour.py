@@ -1,4 +1,4 @@
-"""The README's tour, run as it is written."""
+"""The README's tour and the tutorial about watching, run as they are written."""
 
 import json
 import re
@@ -23,6 +23,7 @@ from tests.waiting import until
 API, FLOWER, HOME = "http://127.0.0.1:8000", "http://127.0.0.1:5555", "/tmp/tsad-tour"  # noqa: S108 - as the README says
 START = f"python3 run up --home {HOME}\n"
 END_OF_BLOCK = "--- end of block ---"
+TUTORIAL = blocks((ROOT / "docs/how-to/watch-in-five-minutes.md").read_text())
 TOUR = blocks(section(ROOT / "README.md", "Five-minute tour"))
 
 
@@ -80,22 +81,45 @@ def test_every_command_of_the_tour_gives_the_answer_that_the_readme_shows(stack:
     for shown, actual in ((API, stack.api), (FLOWER, stack.flower), (HOME, str(stack.home))):
         assert shown in script
         script = script.replace(shown, actual)
+    outputs = output_of(script, tmp_path).split(f"{END_OF_BLOCK}\n")[1:-1]
+    answers = shown_answers()
+    assert len(outputs) == len(commands) == len(answers) > 10
+    in_readme, in_run = Names(), Names()
+    for shown, output in zip(answers, outputs, strict=True):
+        check_output(in_readme.normalized(shown), in_run.normalized(with_blanks(output)))
+
+
+def test_every_command_of_the_tutorial_prints_what_it_shows(stack: Stack, tmp_path: Path) -> None:
+    commands = [block.content for block in TUTORIAL if block.language == "bash"]
+    script = "\n".join(["set -euo pipefail", *commands]).replace("python3 run ", "tsad ")
+    output = unnumbered(output_of(f"exec 2>&1\n{script}", tmp_path, TSAD_URL=stack.api, COLUMNS="200"))
+    for line in (line for block in TUTORIAL if block.language == "text" for line in block.content.splitlines()):
+        assert unnumbered(line) in output, output
+
+
+def output_of(script: str, folder: Path, **variables: str) -> str:
+    """What a script of Bash writes to standard output."""
     run = subprocess.run(
         ["bash", "-c", script],
-        cwd=tmp_path,
-        env={"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin", "no_proxy": "127.0.0.1"},
+        cwd=folder,
+        env={
+            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+            "no_proxy": "127.0.0.1",
+            **variables,
+        },
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
-    outputs = run.stdout.split(f"{END_OF_BLOCK}\n")[1:-1]
-    answers = shown_answers()
-    assert len(outputs) == len(commands) == len(answers) > 10
-    in_readme, in_run = Names(), Names()
-    for shown, output in zip(answers, outputs, strict=True):
-        check_output(in_readme.normalized(shown), in_run.normalized(with_blanks(output)))
+    return run.stdout
+
+
+def unnumbered(text: str) -> str:
+    """The text with its measured numbers, times and ids replaced; counts stay."""
+    text = re.sub(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "ID", text)
+    return re.sub(r" +", " ", re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ?|-?\d+\.\d+", "#", text))
 
 
 def shown_answers() -> list[str]:
