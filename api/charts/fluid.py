@@ -19,7 +19,7 @@ from shared.domain.watching.stored import StoredPoints
 
 WIDTH = 1000
 VALUE_HEIGHT, SCORE_TOP, HEIGHT = 250, 272, 330  # pixels: of the values, above the scores, and of both
-MAX_SCORE = 6.0  # at the top of the track of scores; higher ones are cut off there
+MAX_SCORE = 12.0  # at the top of the track of scores; higher ones are cut off there
 MAX_Y_TICKS, MAX_X_TICKS = 5, 7
 LONGEST_STEP = 10  # usual steps; a line breaks where points are further apart
 

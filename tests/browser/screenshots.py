@@ -3,6 +3,7 @@
 import math
 import random
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,11 +24,12 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs/reference/pages.md"
 IMAGES = DOCUMENT.parents[1] / "images"
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 800}
-PHONE_PAGES = ("start", "jobs")
+PHONE_PAGES = ("start", "jobs", "alert")
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SERIES = "boiler.north"
 OTHERS = ("cold-store.temperature", "edge-01.latency", "line-3.current", "pump-7.pressure", "solar.roof", "water.main")
 MAX_BYTES = 170_000
+DAYS = 18  # of the series with an incident
 LOADS = 5  # of each page; the fastest is the least disturbed
 MEASURES = """
 () => {
@@ -50,6 +52,24 @@ def wave(level: float, *, points: int = 480, incidents: tuple[int, ...] = (), **
     return {"timestamps": [1_767_225_600 + 3600 * hour for hour in range(points)], "values": values, **fields}
 
 
+def incident(api: httpx.Client, fitted: Callable[..., str], series_id: str, level: float, factor: float) -> str:
+    """Fit a series on its first days, push the rest with an incident now and two before, and return the open alert."""
+    now, step = int(time.time()) // 300 * 300, 300
+    noise = random.Random(level)  # noqa: S311 - a picture
+    times = [now - step * place for place in range(DAYS * 288)][::-1]
+    values = [
+        level * (1 + math.sin(moment / 13_750) / 6 + math.sin(moment / 600) / 40 + noise.gauss(0, 1 / 60))
+        for moment in times
+    ]
+    for end, length in ((0, 9), (3 * 288, 11), (5 * 288, 16)):
+        for place in range(length):
+            values[-1 - end - place] *= factor * (1 + math.sin(place / 3) / 12)
+    fit = {"timestamps": times[: 10 * 288], "values": values[: 10 * 288], "detector": "seasonal"}
+    fitted(series_id, fit)
+    pushed = {"timestamps": times[10 * 288 :], "values": values[10 * 288 :]}
+    return str(api.post(f"/series/{series_id}/points", json=pushed).json()["alert_id"])
+
+
 @pytest.fixture(scope="session")
 def api(settings: Settings) -> Iterator[httpx.Client]:
     with serving(settings.model_copy(update={"flower_url": "http://127.0.0.1:5555"})) as client:
@@ -67,6 +87,12 @@ def addresses(api: httpx.Client, sessions: Sessions, fitted: Callable[..., str])
     fitted(SERIES, wave(60, points=600, incidents=(100, 300), detector="robust"))
     fitted(SERIES, wave(62, points=720, incidents=(500,), detector="robust", parameters={"alarm_rate": "1 in 200"}))
     api.put(f"/series/{SERIES}/pin", json={"version": 2})
+    for name in ("cooling", "shop"):
+        api.put(f"/watches/{name}", json={"prefix": f"{name}.", "notify_within": "40d"})
+    open_alert = incident(api, fitted, "cooling.chiller-2.supply", 7.5, 1.6)
+    acknowledged = incident(api, fitted, "cooling.chiller-2.current", 48.0, 0.4)
+    incident(api, fitted, "shop.checkout.latency", 280.0, 2.2)
+    api.post(f"/alerts/{acknowledged}/acknowledge")
     for _ in range(20):  # the worker may claim the job first
         failed_job = str(api.post("/fit/pump-8.pressure", json=wave(9)).json()["job_id"])
         with sessions.begin() as session:
@@ -76,6 +102,8 @@ def addresses(api: httpx.Client, sessions: Sessions, fitted: Callable[..., str])
                 break
     return {
         "start": "/",
+        "alerts": "/ui/alerts",
+        "alert": f"/ui/alerts/{open_alert}",
         "jobs": "/ui/jobs",
         "job": f"/ui/jobs/{failed_job}",
         "series": f"/ui/series/{SERIES}",

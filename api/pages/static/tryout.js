@@ -101,17 +101,18 @@ function show(points, verdicts) {
   });
   chart.draw();
   const anomalies = words.filter((word) => word === "anomaly").length;
-  const unknown = words.filter((word) => word === "unknown").length;
+  const unjudged = words.filter((word) => word === NOT_JUDGED).length;
   const shortened = points.length > MAX_LISTED ? ` The list shows the first ${MAX_LISTED}.` : "";
-  const unknownNote = unknown ? ` Unknown: ${unknown}, with too few previous points or no training data at that time.` : "";
-  summary.textContent = points.length ? `Anomalies: ${anomalies} of ${points.length}.${unknownNote}${shortened}` : "";
+  const unjudgedNote = unjudged ? ` Not judged: ${unjudged}, with too few previous points or no training data at that time.` : "";
+  summary.textContent = points.length ? `Anomalies: ${anomalies} of ${points.length}.${unjudgedNote}${shortened}` : "";
   list.hidden = points.length === 0;
   list.querySelector("tbody").replaceChildren(
     ...points.slice(0, MAX_LISTED).map((point, index) => row(point, verdicts[index], words[index])),
   );
 }
 
-const wordOf = ({ anomaly }) => ({ true: "anomaly", false: "normal" })[anomaly] ?? "unknown";
+const NOT_JUDGED = "not judged";
+const wordOf = ({ anomaly }) => ({ true: "anomaly", false: "normal" })[anomaly] ?? NOT_JUDGED;
 const brief = (number) => String(Number(number.toPrecision(6)));
 const scoreOf = ({ score }, prefix = "") => (score === null ? "" : `${prefix}${Number(score.toPrecision(3))}`);
 
@@ -119,7 +120,7 @@ function row([time, value], verdict, word) {
   const cells = [
     [new Date(1000 * time).toISOString().slice(0, 19).replace("T", " "), "number-left"],
     [brief(value), "number"],
-    [word, `verdict ${word}`],
+    [word, `verdict ${word.replace(" ", "-")}`],
     [scoreOf(verdict), "number"],
     [rangeOf(verdict), "number"],
   ];
