@@ -124,7 +124,7 @@ def test_receiver(services: ServicesOf, name: Name) -> Response:
         delivery_id = deliveries.add(
             session, name, message_id, TEST, test_document(name), watch=None, noted_at=now, now=now
         )
-        deliveries.wake(session, [name], now)
+        deliveries.wake(session, [name], now, retry=True)
         if delivery_id is None:  # the receiver was deleted meanwhile
             raise receivers.not_found()
         return answer(DeliveryAnswer.of(deliveries.find(session, delivery_id)), 202)
@@ -146,5 +146,5 @@ def replay_delivery(services: ServicesOf, delivery_id: DeliveryId) -> Response:
     with services.sessions.begin() as session:
         found = deliveries.find(session, delivery_id)
         deliveries.replay(session, delivery_id)
-        deliveries.wake(session, [found.receiver], inspection.clock(session))
+        deliveries.wake(session, [found.receiver], inspection.clock(session), retry=True)
         return answer(DeliveryAnswer.of(deliveries.find(session, delivery_id)), 202)

@@ -66,7 +66,9 @@ UPDATE receivers
        succeeded_at = CASE WHEN :succeeded THEN :now ELSE succeeded_at END
  WHERE name = :name AND lease = :lease
 """)
-_WAKE = text("UPDATE receivers SET due_at = least(due_at, :now) WHERE name = ANY (CAST(:names AS text[]))")
+_WAKE = text("""
+UPDATE receivers SET due_at = least(due_at, :now) WHERE name = ANY (CAST(:names AS text[])) AND (failures = 0 OR :retry)
+""")
 _GIVE_UP = text("""
 UPDATE deliveries SET status = 'given_up', ended_at = :now
  WHERE status = 'waiting' AND queued_at < :now - make_interval(secs => :after_s) RETURNING receiver
@@ -193,9 +195,9 @@ def release(
     session.execute(_RELEASE, row | {"error": error, "succeeded": succeeded, "disabled": disabled})
 
 
-def wake(session: Session, receivers: Sequence[str], now: datetime) -> None:
-    """Make receivers due now."""
-    session.execute(_WAKE, {"names": list(receivers), "now": now})
+def wake(session: Session, receivers: Sequence[str], now: datetime, *, retry: bool = False) -> None:
+    """Make receivers due now. retry: also those that wait because an attempt failed."""
+    session.execute(_WAKE, {"names": list(receivers), "now": now, "retry": retry})
 
 
 def give_up(session: Session, now: datetime) -> list[str]:

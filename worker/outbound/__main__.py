@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.25
 GIVE_UP_EVERY_S = 60.0
-SENDERS = 4  # receivers that get messages at a time
+SENDERS = 8  # receivers that get messages at a time
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ class Task:
 
 def tasks(sessions: Sessions, settings: Settings, metrics: Metrics) -> list[Task]:
     """Return everything that this process does, one thread each."""
-    folding = Folding(sessions, metrics, Describer(settings.public_url.rstrip("/")))
-    delivering = Delivering(sessions, Egress(networks(settings.egress_allow)), metrics, os.environ)
+    public_url = settings.public_url.rstrip("/")
+    folding = Folding(sessions, metrics, Describer(public_url))
+    delivering = Delivering(sessions, Egress(networks(settings.egress_allow)), metrics, os.environ, public_url)
     return [
         Task("folding", folding.round),
         *(Task(f"sending-{number}", delivering.round) for number in range(SENDERS)),

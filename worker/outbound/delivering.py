@@ -9,10 +9,10 @@ from email.utils import parsedate_to_datetime
 
 from shared.domain.watching.receivers import Receiver, ReceiverKind
 from shared.metrics import Metrics
-from shared.store import deliveries, inspection
+from shared.store import deliveries, inspection, reported
 from shared.store.deliveries import Lease, Message
 from shared.store.engine import Sessions
-from worker.outbound import slack, webhook
+from worker.outbound import alertmanager, slack, webhook
 from worker.outbound.egress import Answer, Egress, EgressError
 from worker.outbound.folding import Clock
 
@@ -42,6 +42,7 @@ class Delivering:
     egress: Egress
     metrics: Metrics
     variables: Mapping[str, str]  # environment variables with URLs
+    public_url: str = ""  # of this service, without a slash at its end
     clock: Clock = inspection.clock
 
     def round(self) -> bool:
@@ -50,54 +51,64 @@ class Delivering:
             lease = deliveries.claim(session, self.clock(session))
         if lease is None:
             return False
-        self._drain(lease)
-        return True
-
-    def _drain(self, lease: Lease) -> None:
-        """Send messages, oldest first, until one fails."""
-        for _ in range(MESSAGES_AT_A_TIME):
+        is_stateful = lease.receiver.kind == ReceiverKind.ALERTMANAGER
+        for _ in range(1 if is_stateful else MESSAGES_AT_A_TIME):
             with self.sessions.begin() as session:
                 now = self.clock(session)
                 if not deliveries.extend(session, lease, now):
-                    return
+                    return True
                 message = deliveries.next_message(session, lease, now)
-            if message is None:
+            if message is None and not is_stateful:
                 break
-            outcome = self._send(lease, message, now)
-            with self.sessions.begin() as session:
-                now = self.clock(session)
-                if outcome.error is not None:
-                    self._note_failure(lease, outcome)
-                    deliveries.failed(session, message.delivery_id, outcome.error)
-                    wait_s = wait_after(lease.failures, outcome.retry_after_s)
-                    disabled = "The receiver answered 410 Gone." if outcome.is_gone else None
-                    deliveries.release(session, lease, now, wait_s=wait_s, error=outcome.error, disabled=disabled)
-                    return
-                deliveries.delivered(session, message.delivery_id, now)
-            self.metrics.deliveries.labels(lease.receiver.kind, "delivered").inc()
-            if message.attempts == 1:
-                self.metrics.delivery_seconds.observe((now - message.noted_at).total_seconds())
+            if not self._attempt(lease, message, now):
+                return True
         with self.sessions.begin() as session:
-            deliveries.release(session, lease, self.clock(session), wait_s=0, succeeded=True)
+            wait_s = alertmanager.EVERY_S if is_stateful else 0.0
+            deliveries.release(session, lease, self.clock(session), wait_s=wait_s, succeeded=True)
+        return True
 
-    def _send(self, lease: Lease, message: Message, now: datetime) -> Outcome:
+    def _attempt(self, lease: Lease, message: Message | None, now: datetime) -> bool:
+        """Send a message, or the state of alerts; return False if that failed, and the receiver has to wait."""
+        outcome = self._send(lease, message, now)
+        self.metrics.deliveries.labels(lease.receiver.kind, "failed" if outcome.error else "delivered").inc()
+        with self.sessions.begin() as session:
+            now = self.clock(session)
+            if outcome.error is None:
+                if message:
+                    deliveries.delivered(session, message.delivery_id, now)
+                    if message.attempts == 1:
+                        self.metrics.delivery_seconds.observe((now - message.noted_at).total_seconds())
+                return True
+            if message:
+                deliveries.failed(session, message.delivery_id, outcome.error)
+            wait_s = wait_after(lease, outcome.retry_after_s)
+            disabled = "The receiver answered 410 Gone." if outcome.is_gone else None
+            deliveries.release(session, lease, now, wait_s=wait_s, error=outcome.error, disabled=disabled)
+        if outcome.is_gone:
+            logger.error("receiver %s answered 410 Gone, and is disabled", lease.receiver.name)
+        elif lease.failures == 0:  # the first in a row
+            logger.warning("receiver %s failed, will retry: %s", lease.receiver.name, outcome.error)
+        return False
+
+    def _send(self, lease: Lease, message: Message | None, now: datetime) -> Outcome:
+        receiver = lease.receiver
         try:
-            url = url_of(lease.receiver, self.variables)
-            if lease.receiver.kind == ReceiverKind.SLACK:
+            url = url_of(receiver, self.variables)
+            if receiver.kind == ReceiverKind.ALERTMANAGER:
+                with self.sessions.begin() as session:
+                    state = reported.state(session, receiver, now)
+                url = alertmanager.url_of_alerts(url)
+                tests = [message] if message else []
+                headers, body = alertmanager.request_of(state, tests, receiver.name, self.public_url, now)
+            elif message is None:
+                return Outcome()
+            elif receiver.kind == ReceiverKind.SLACK:
                 headers, body = slack.request_of(message)
             else:
                 headers, body = webhook.request_of(message, lease.secrets, now)
             return outcome_of(self.egress.request("POST", url, headers, body), now)
         except EgressError as error:
             return Outcome(str(error))
-
-    def _note_failure(self, lease: Lease, outcome: Outcome) -> None:
-        """Log the first failure in a row, and the end of a receiver."""
-        self.metrics.deliveries.labels(lease.receiver.kind, "failed").inc()
-        if outcome.is_gone:
-            logger.error("receiver %s answered 410 Gone, and is disabled", lease.receiver.name)
-        elif lease.failures == 0:
-            logger.warning("receiver %s failed, will retry: %s", lease.receiver.name, outcome.error)
 
 
 def url_of(receiver: Receiver, variables: Mapping[str, str]) -> str:
@@ -131,9 +142,10 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
 
 
-def wait_after(failures: int, retry_after_s: float | None) -> float:
-    """Return the seconds until the next attempt, after as many failures in a row before this one."""
+def wait_after(lease: Lease, retry_after_s: float | None) -> float:
+    """Return the seconds until the next attempt. It grows with the failures in a row before this one."""
     if retry_after_s is not None:
         return max(retry_after_s, 1.0)
-    wait_s: float = min(FIRST_WAIT_S * 2 ** min(failures, 20), MAX_WAIT_S)
-    return wait_s * random.uniform(0.8, 1.2)  # noqa: S311 - spreads attempts
+    longest = alertmanager.EVERY_S if lease.receiver.kind == ReceiverKind.ALERTMANAGER else MAX_WAIT_S
+    wait_s: float = min(FIRST_WAIT_S * 2 ** min(lease.failures, 20), longest)
+    return wait_s * random.uniform(0.8, 1.0)  # noqa: S311 - spreads attempts

@@ -81,7 +81,10 @@ class Egress:
                         self._start_tls(connection, host)
                     connection.request(method, path, content, sent)
                     with connection.getresponse() as response:
-                        return _answer(response, max_bytes)
+                        answer = _answer(response, max_bytes)
+                if time.monotonic() >= deadline:  # its end is missing
+                    raise TimeoutError
+                return answer
         except (OSError, HTTPException, ValueError) as error:
             raise EgressError(_reason(error, host, self.timeout_s)) from None
 

@@ -1,7 +1,7 @@
 """Turn notices into messages: the first at once, later ones collected for `group_wait`, and only so many per period."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -47,7 +47,7 @@ class Folding:
             found = watches.named(session, watch)
             notify = found.notify if found else Notify()
             if is_new:
-                _wake_stateful(session, notify, known, now)
+                _wake_stateful(session, notify.receivers, known, now)
             budget = notices.lock_budget(session, watch, now)
             if budget is None or budget.waits(now, notify):
                 return 0
@@ -59,6 +59,7 @@ class Folding:
         changes, noted_at = notices.changes(session, watch, ALERTS_AT_A_TIME)
         folded = fold(changes, notify, known, has_budget=budget.messages < notify.messages)
         notices.decide(session, folded.decisions, now)
+        _wake_stateful(session, [name for decision in folded.decisions for name in decision.receivers], known, now)
         unreported = budget.unreported + folded.over_budget
         if folded.messages and noted_at:
             self._queue(session, watch, folded, unreported, noted_at, now)
@@ -86,8 +87,8 @@ class Folding:
             )
 
 
-def _wake_stateful(session: Session, notify: Notify, known: dict[str, Receiver], now: datetime) -> None:
-    """Send the state to Alertmanagers of a watch now, because it changed."""
-    stateful = [name for name in notify.receivers if name in known and known[name].kind == ReceiverKind.ALERTMANAGER]
+def _wake_stateful(session: Session, names: Iterable[str], known: Mapping[str, Receiver], now: datetime) -> None:
+    """Send the state to the Alertmanagers among receivers now, because it changed."""
+    stateful = {name for name in names if name in known and known[name].kind == ReceiverKind.ALERTMANAGER}
     if stateful:
-        deliveries.wake(session, stateful, now)
+        deliveries.wake(session, sorted(stateful), now)

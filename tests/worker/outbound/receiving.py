@@ -1,6 +1,7 @@
 """A receiver: a real HTTP server that keeps what arrives, and answers as a test says."""
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ class ReceivingServer:
 
 
 @contextmanager
-def receiving(port: int = 0) -> Iterator[ReceivingServer]:
+def receiving(tls: ssl.SSLContext | None = None) -> Iterator[ReceivingServer]:
     """Serve on loopback until the block ends."""
     state = ReceivingServer()
 
@@ -55,7 +56,10 @@ def receiving(port: int = 0) -> Iterator[ReceivingServer]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign] # a client may leave during the handshake
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     state.url = f"http://127.0.0.1:{server.server_port}/hook"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
