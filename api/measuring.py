@@ -14,7 +14,7 @@ from shared.artifacts import Artifacts
 from shared.errors import UnavailableError
 from shared.metrics import sums
 from shared.queue import messages_waiting
-from shared.store import inspection
+from shared.store import deliveries, inspection
 from shared.telemetry import workers_alive
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
@@ -72,6 +72,7 @@ def _of_database(services: Services) -> Iterator[Metric]:
     with services.sessions.begin() as session:
         queue = inspection.queue(session)
         watching = inspection.watching(session)
+        messages = deliveries.figures(session)
     jobs = GaugeMetricFamily("tsad_open_jobs", "Jobs that have not ended", labels=["status"])
     jobs.add_metric(["queued"], queue.queued)
     jobs.add_metric(["running"], queue.running)
@@ -83,6 +84,10 @@ def _of_database(services: Services) -> Iterator[Metric]:
     yield _gauge("tsad_silent_streams", "Streams from which nothing came for too long", {}, watching.silent)
     yield _gauge("tsad_open_alerts", "Alerts that are open", {}, watching.open_alerts)
     yield _gauge("tsad_late_automatic_fits", "Automatic fits due for more than 10 minutes", {}, watching.late_fits)
+    yield _gauge("tsad_deliveries_waiting", "Messages that wait to be delivered", {}, messages.waiting)
+    yield _gauge("tsad_oldest_delivery_seconds", "Age of the oldest of them", {}, messages.oldest_s)
+    yield _gauge("tsad_receivers_failing", "Receivers whose last attempt failed", {}, messages.failing)
+    yield _gauge("tsad_receivers_disabled", "Receivers that get no messages", {}, messages.disabled)
     holdings = services.holdings.read()
     yield _gauge("tsad_series", "Series that have versions", {}, services.series_trained.read())
     yield _gauge("tsad_versions", "Versions", {}, holdings.versions)

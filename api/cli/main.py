@@ -17,7 +17,8 @@ from shared.errors import BusyError, Code, InputError, NotFoundError, SetupError
 NAME = "tsad"
 # Each names a module of `api.cli.commands` and, in it, a function or an app with subcommands.
 COMMANDS = (
-    *("up", "demo", "fit", "fit-many", "predict", "watch", "push", "watches", "apply", "alerts", "simulate"),
+    *("up", "demo", "fit", "fit-many", "predict", "watch", "push", "watches", "apply", "alerts", "receivers"),
+    "simulate",
     *("jobs", "series", "detectors"),
     *("doctor", "gc", "backup", "restore", "keys", "migrate", "service"),
 )

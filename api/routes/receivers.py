@@ -113,7 +113,7 @@ def resume_receiver(services: ServicesOf, name: Name) -> Response:
 
 
 @router.post("/receivers/{name}/test", **operation(DeliveryAnswer, scope=Scope.ADMIN, status=202))
-def test_receiver(services: ServicesOf, name: Name) -> Response:
+def send_test(services: ServicesOf, name: Name) -> Response:
     """Send a test message. The list of deliveries shows what became of it."""
     with services.sessions.begin() as session:
         if receivers.find(session, name).disabled:

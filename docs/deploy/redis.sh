@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts Redis or Valkey with one user per part of the pipeline: `sh redis.sh valkey-server OPTIONS…`.
 # Each user has only the permissions that its part needs, on database 0; tests fail if a permission is missing.
-# The reconciler uses `api`: it needs fewer permissions. Passwords come from the environment; only hashes are written.
+# The reconciler and outbound use `api`: they need fewer permissions. Passwords come from the environment; only hashes are written.
 set -eu
 umask 077
 

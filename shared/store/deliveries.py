@@ -81,6 +81,12 @@ _LIST = text(f"""
  ORDER BY id DESC LIMIT :limit
 """)
 _ONE = text(f"{_COLUMNS} WHERE id = :id")
+_FIGURES = text("""
+SELECT count(*) AS waiting, coalesce(extract(epoch FROM clock_timestamp() - min(queued_at)), 0) AS oldest_s,
+       (SELECT count(*) FROM receivers WHERE disabled IS NULL AND failures > 0) AS failing,
+       (SELECT count(*) FROM receivers WHERE disabled IS NOT NULL) AS disabled
+  FROM deliveries WHERE status = 'waiting'
+""")
 _REPLAY = text("""
 UPDATE deliveries SET status = 'waiting', ended_at = NULL, attempts = 0, error = NULL, queued_at = clock_timestamp()
  WHERE id = :id AND status <> 'waiting'
@@ -131,6 +137,22 @@ class Delivery:
     queued_at: datetime
     attempted_at: datetime | None
     ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Figures of deliveries and receivers."""
+
+    waiting: int  # messages
+    oldest_s: float  # since when the oldest of them waits
+    failing: int  # receivers
+    disabled: int
+
+
+def figures(session: Session) -> Figures:
+    """Return the figures of deliveries and receivers."""
+    row = session.execute(_FIGURES).one()
+    return Figures(row.waiting, float(row.oldest_s), row.failing, row.disabled)
 
 
 def add(

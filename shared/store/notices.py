@@ -15,8 +15,11 @@ from sqlalchemy import Row, text
 from shared.domain.watching.alerts import Notice
 from shared.domain.watching.folding import Change, Decision, WrittenNotice
 from shared.domain.watching.notify import Notify
+from shared.domain.watching.watches import Watch
 from shared.store.engine import Session
 from shared.store.streams import alert_of
+
+OVERDUE_S = 60.0
 
 _WATCHES = text("""
 SELECT a.watch, max(n.id) AS newest FROM notices n JOIN alerts a ON a.id = n.alert
@@ -36,6 +39,13 @@ _DECIDE = text("""
 UPDATE notices n SET handled_at = :now, quiet = x.quiet, receivers = x.receivers
   FROM jsonb_to_recordset(CAST(:decisions AS jsonb)) AS x (notice_id bigint, quiet text, receivers text[])
  WHERE n.id = x.notice_id AND n.handled_at IS NULL
+""")
+_FORGET = text("UPDATE notices SET handled_at = clock_timestamp() WHERE handled_at IS NULL")
+# What ended may wait until the budget of its watch is renewed.
+_OLDEST = text("""
+SELECT a.watch, min(n.created_at) AS noted_at, b.last_at
+  FROM notices n JOIN alerts a ON a.id = n.alert LEFT JOIN budgets b ON b.watch = a.watch
+ WHERE n.handled_at IS NULL AND n.type <> 'alert.closed' GROUP BY a.watch, b.last_at
 """)
 _BUDGET = text("""
 INSERT INTO budgets (watch, began_at, messages, unreported) VALUES (:watch, :now, 0, 0) ON CONFLICT DO NOTHING
@@ -96,6 +106,23 @@ def decide(session: Session, decisions: Sequence[Decision], now: datetime) -> No
 def spend(session: Session, watch: str, budget: Budget) -> None:
     """Store the budget of a watch."""
     session.execute(_SPEND, {"watch": watch, **asdict(budget)})
+
+
+def forget(session: Session) -> None:
+    """Report nothing that was not reported yet, after a restore."""
+    session.execute(_FORGET)
+
+
+def overdue(session: Session, watches: Sequence[Watch], now: datetime) -> list[str]:
+    """Return the watches whose changes should have been reported for a minute: no outbound process runs."""
+    waits = {watch.name: watch.notify.group_wait_s for watch in watches}
+    late = []
+    for row in session.execute(_OLDEST):
+        wait = timedelta(seconds=waits.get(row.watch, Notify().group_wait_s))
+        due_at = max(row.noted_at, row.noted_at if row.last_at is None else row.last_at + wait)
+        if now - due_at > timedelta(seconds=OVERDUE_S):
+            late.append(str(row.watch))
+    return sorted(late)
 
 
 def _change(rows: Sequence[Row[Any]]) -> Change:

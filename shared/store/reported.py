@@ -13,7 +13,7 @@ from shared.store.streams import alert_of
 MAX_ALERTS = 10_000
 CLOSED_S = 900.0  # for which a closed alert is reported as over
 
-# Of watches that name the receiver. What it was told of is also over when its watch is gone.
+# Of watches that name the receiver. An alert that it knows of is also over when its watch is gone.
 _STATE = text("""
 WITH naming AS (SELECT name FROM watches WHERE document -> 'notify' -> 'receivers' ? :receiver)
 SELECT to_jsonb(a) AS columns, a.series_id

@@ -49,7 +49,7 @@ def test_a_healthy_installation_exits_with_code_0(installation: Settings, operat
     result = operate(installation, "doctor", "--json")
     assert result.code == 0, result.out
     assert set(states(result).values()) == {"ok"}
-    checks = {"settings", "schema", "redis", "workers", "queue", "streams", "clocks", "disk", "artifacts"}
+    checks = {"settings", "schema", "redis", "workers", "queue", "streams", "receivers", "clocks", "disk", "artifacts"}
     assert states(result).keys() == checks
     assert "4 of 4 intact" in result.out
     assert "1 queued, 0 running" in result.out

@@ -11,6 +11,7 @@ from shared.settings import Settings
 from tests.deploy.composition import PASSWORDS, Service, built, compose, seconds, services
 from tests.deploy.images import ROOT
 from tests.deploy.test_env_example import setting_names
+from worker.outbound.egress import TIMEOUT_S
 
 OURS = [name for name, service in services().items() if "build" in service]
 OPERATED = [name for name in services() if name != "tests"]
@@ -49,6 +50,7 @@ SERVICE = strict(
     healthcheck=HEALTHCHECK,
     image=TEXT,
     init={"type": "boolean"},
+    networks=WORDS,
     logging=strict("driver", driver=TEXT, options=mapping(TEXT)),
     ports={"type": "array", "items": {"type": "string", "pattern": r"^[\d.]+:\d+:\d+$"}},
     profiles=WORDS,
@@ -66,6 +68,7 @@ FILE = {
     "properties": {
         "name": TEXT,
         "services": mapping(SERVICE | {"oneOf": [{"required": ["build"]}, {"required": ["image"]}]}),
+        "networks": mapping({"type": "null"}),
         "volumes": mapping({"type": "null"}),
     },
     "patternProperties": {"^x-": {}},
@@ -110,7 +113,7 @@ def test_the_api_waits_for_the_first_key() -> None:
     assert "--first" in services()["keys"]["command"]
 
 
-@pytest.mark.parametrize("name", ["api", "worker", "reconciler", "keys"])
+@pytest.mark.parametrize("name", ["api", "worker", "reconciler", "outbound", "keys"])
 def test_services_that_use_tables_wait_for_the_migration(name: str) -> None:
     assert services()[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
@@ -130,8 +133,8 @@ def test_every_volume_is_declared_and_used() -> None:
     assert all((ROOT / path).is_file() for path in used if path.startswith("."))
 
 
-def test_api_worker_and_reconciler_keep_artifacts_in_one_volume() -> None:
-    for name in ("api", "worker", "reconciler"):
+def test_all_processes_keep_artifacts_in_one_volume() -> None:
+    for name in ("api", "worker", "reconciler", "outbound"):
         service = services()[name]
         (volume,) = service["volumes"]
         assert volume.startswith("artifacts:")
@@ -165,6 +168,12 @@ def test_published_ports_are_the_ports_listened_on(name: str) -> None:
         assert f"'127.0.0.1', {inside}" in " ".join(healthcheck)
 
 
+def test_outbound_shares_a_network_with_the_servers_only() -> None:
+    joined = {name: service.get("networks", ["default"]) for name, service in services().items()}
+    assert {name for name, networks in joined.items() if "outbound" in networks} == {"outbound", "db", "redis"}
+    assert joined["outbound"] == ["outbound"]
+
+
 def test_workers_can_be_scaled() -> None:
     assert {"ports", "container_name", "hostname"}.isdisjoint(services()["worker"])
 
@@ -189,7 +198,7 @@ def test_every_variable_is_one_that_the_process_reads(name: str) -> None:
     assert {variable for variable in environment if variable not in PASSWORDS or environment[variable]} <= read
 
 
-@pytest.mark.parametrize("name", ["api", "worker", "reconciler", "migrate"])
+@pytest.mark.parametrize("name", ["api", "worker", "reconciler", "outbound", "migrate"])
 def test_settings_in_the_env_file_cannot_override_what_compose_sets(name: str) -> None:
     servers = {name.upper() for name in Settings.model_fields if name.startswith("database_")} - {
         "DATABASE_POOL_SIZE",
@@ -219,6 +228,7 @@ def test_every_process_has_enough_time_to_stop() -> None:
     assert seconds(services()["worker"]["stop_grace_period"]) >= float(fits) + margin
     statement = Settings.model_fields["database_statement_timeout_s"].default
     assert seconds(services()["reconciler"]["stop_grace_period"]) >= statement + margin
+    assert seconds(services()["outbound"]["stop_grace_period"]) >= TIMEOUT_S + statement + margin
 
 
 def test_the_tests_are_opt_in_and_use_the_servers_of_this_file() -> None:

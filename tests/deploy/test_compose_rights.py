@@ -21,7 +21,14 @@ def test_servers_neither_run_as_root_nor_switch_users() -> None:
 
 
 def test_each_process_uses_its_redis_user_and_password() -> None:
-    users = {"api": "api", "reconciler": "api", "worker": "worker", "flower": "flower", "tests": "admin"}
+    users = {
+        "api": "api",
+        "reconciler": "api",
+        "outbound": "api",
+        "worker": "worker",
+        "flower": "flower",
+        "tests": "admin",
+    }
     environments = {name: service.get("environment", {}) for name, service in compose()["services"].items()}
     for name, user in users.items():
         password = f"REDIS_{user.upper()}_PASSWORD"
@@ -31,7 +38,7 @@ def test_each_process_uses_its_redis_user_and_password() -> None:
     assert "./docs/deploy/redis.sh:/etc/tsad/redis.sh:ro" in services()["redis"]["volumes"]
 
 
-@pytest.mark.parametrize("name", ["api", "worker", "reconciler", "migrate", "keys"])
+@pytest.mark.parametrize("name", ["api", "worker", "reconciler", "outbound", "migrate", "keys"])
 def test_a_process_gets_no_password_that_it_does_not_need(name: str) -> None:
     allowed = {"migrate": {migrate.PASSWORD}, "keys": {"TSAD_API_KEY"}}.get(name, set())
     environment = compose()["services"][name]["environment"]
@@ -51,5 +58,5 @@ def test_each_database_role_is_created_with_the_password_of_its_clients() -> Non
     assert (environments["migrate"]["DATABASE_USER"], environments["migrate"]["DATABASE_PASSWORD"]) == ("tsad", owner)
     assert environments["migrate"][migrate.PASSWORD] == app
     role = services()["migrate"]["command"][-1].removeprefix("--role=")
-    for name in ("api", "worker", "reconciler", "keys"):
+    for name in ("api", "worker", "reconciler", "outbound", "keys"):
         assert (environments[name]["DATABASE_USER"], environments[name]["DATABASE_PASSWORD"]) == (role, app)

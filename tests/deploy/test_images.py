@@ -23,6 +23,7 @@ PROCESSES = {  # long-running services, and the log line that shows their readin
     "api": "Application startup complete.",
     "worker": " ready.",
     "reconciler": "reconciling every",
+    "outbound": "reporting alerts to receivers",
     "flower": "Visit me at",
 }
 ENDED = (0, -15)  # after its cleanup, uvicorn dies of the signal that it got

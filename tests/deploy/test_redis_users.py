@@ -98,6 +98,7 @@ def test_the_pipeline_runs_with_the_least_redis_permissions(
         with (
             running(settings_of("worker"), tmp_path, "worker") as worker,
             running(settings_of("api"), tmp_path, "worker.reconciling"),
+            running(settings_of("api"), tmp_path, "worker.outbound"),
             running(settings_of("flower"), tmp_path, *flower, PYTHONPATH=str(ROOT), FLOWER_BASIC_AUTH="tsad:tsad"),
             serving(settings_of("api")) as api,
         ):

@@ -17,7 +17,7 @@ each_unit = pytest.mark.parametrize("unit", UNITS, ids=[unit.stem for unit in UN
 
 
 def test_there_is_a_unit_for_each_process() -> None:
-    assert [unit.stem for unit in UNITS] == ["tsad-api", "tsad-reconciler", "tsad-worker"]
+    assert [unit.stem for unit in UNITS] == ["tsad-api", "tsad-outbound", "tsad-reconciler", "tsad-worker"]
 
 
 @each_unit

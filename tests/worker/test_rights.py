@@ -13,6 +13,7 @@ from shared.store.rights import grant
 from shared.urls import with_psycopg2
 from tests.points import ramp
 from tests.processes import migrated_database, running, serving, wait_for_worker
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -27,15 +28,14 @@ def restricted(settings: Settings, server_url: str) -> Iterator[Settings]:
         try:
             restricted_url = f"postgresql://{role}:{password}@{url.rpartition('@')[2]}"
             redis_url = settings.redis.rsplit("/", 1)[0] + "/6"
-            yield settings.model_copy(update={"database_url": restricted_url, "redis_url": redis_url})
+            changes = {"database_url": restricted_url, "redis_url": redis_url, "egress_allow": "127.0.0.0/8"}
+            yield settings.model_copy(update=changes)
         finally:
             cursor.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
             connection.close()
 
 
-def test_api_worker_and_reconciler_need_no_privilege_to_change_tables(
-    restricted: Settings, tmp_path: Path, series_id: str
-) -> None:
+def test_no_process_needs_a_privilege_to_change_tables(restricted: Settings, tmp_path: Path, series_id: str) -> None:
     with psycopg2.connect(restricted.database_url) as connection, connection.cursor() as cursor:
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute("CREATE TABLE public.forbidden (a int)")
@@ -50,6 +50,7 @@ def test_api_worker_and_reconciler_need_no_privilege_to_change_tables(
         serving(restricted) as api,
         running(restricted, tmp_path, "worker") as worker,
         running(restricted, tmp_path, "worker.reconciling"),
+        running(restricted, tmp_path, "worker.outbound") as outbound,
     ):
         wait_for_worker(worker)
         job = api.post(f"/fit/{series_id}", json=ramp(), headers={"Prefer": "wait=20"}).json()
@@ -57,6 +58,11 @@ def test_api_worker_and_reconciler_need_no_privilege_to_change_tables(
         assert api.post(f"/predict/{series_id}", json={"timestamp": 1, "value": 1}).status_code == 200
         assert api.get("/readyz").json()["checks"]["database"] == "ok"
         assert api.delete(f"/series/{series_id}").is_success
+        assert api.put("/receivers/a", json={"kind": "slack", "url": "http://127.0.0.1/"}).is_success
+        delivery = api.post("/receivers/a/test").json()
+        until(lambda: api.get("/receivers/a").json()["failures"] == 1)
+        assert api.get("/receivers/a/deliveries").json()["deliveries"][0]["delivery_id"] == delivery["delivery_id"]
+        assert "denied" not in outbound.log.read_text()
 
 
 def test_granting_again_keeps_the_privileges_and_changes_the_password(restricted: Settings, server_url: str) -> None:

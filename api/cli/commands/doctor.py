@@ -22,7 +22,7 @@ from shared.artifacts import Artifacts
 from shared.errors import DamagedError, TsadError
 from shared.queue import announce, make_celery, messages_waiting
 from shared.settings import Settings
-from shared.store import inspection, reconciliation, schema
+from shared.store import inspection, notices, receivers, reconciliation, schema, watches
 from shared.store.engine import Sessions
 from shared.telemetry import connect, workers_alive
 from shared.wording import counted
@@ -73,7 +73,7 @@ def doctor(
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check settings, servers, schema, queue, streams, artifacts, workers, clocks and disk.
+    """Check settings, servers, schema, queue, streams, receivers, artifacts, workers, clocks and disk.
 
     The exit code is 1 if a check fails.
     Run it on the installation's machine, while the installation runs or while it is stopped.
@@ -101,6 +101,7 @@ def findings_of(examination: Examination, *, quick: bool) -> Iterator[Finding]:
     if schema_findings[0].state == State.OK:  # otherwise the rows cannot be read
         yield from _run(examination, "queue", _queue)
         yield from _run(examination, "streams", _streams)
+        yield from _run(examination, "receivers", _receivers)
         if not quick:
             yield from _run(examination, "artifacts", _artifacts)
 
@@ -167,6 +168,27 @@ def _streams(examination: Examination) -> Iterator[Finding]:
         yield Finding("streams", State.WARNING, f"{detail}: is the reconciler running, or the queue half full?")
     else:
         yield Finding("streams", State.OK, summary)
+
+
+def _receivers(examination: Examination) -> Iterator[Finding]:
+    """Report receivers that get no messages, and changes that nobody reports."""
+    with examination.sessions.begin() as session:
+        known = receivers.read(session)
+        overdue = notices.overdue(session, watches.read(session), inspection.clock(session))
+    for stored in known:
+        name = stored.receiver.name
+        if stored.disabled:
+            detail = f"{name} is disabled: {stored.disabled} Enable it with `tsad receivers resume {name}`"
+            yield Finding("receivers", State.WARNING, detail)
+        elif stored.failures:
+            failed = f"{name} failed {counted(stored.failures, 'time')} in a row"
+            yield Finding("receivers", State.WARNING, f"{failed}: {stored.error}")
+    if overdue:
+        detail = f"changes of {', '.join(overdue[:3])} are not reported: is `python -m worker.outbound` running?"
+        yield Finding("receivers", State.WARNING, detail)
+    else:
+        waiting = counted(sum(stored.waiting for stored in known), "message")
+        yield Finding("receivers", State.OK, f"{counted(len(known), 'receiver')}, {waiting} waiting")
 
 
 def _announce(examination: Examination) -> int:

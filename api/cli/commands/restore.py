@@ -10,7 +10,7 @@ from api.cli.installation import installation, open_sessions, with_long_transact
 from api.cli.options import AsJson, HomeFolder
 from shared.artifacts import Artifacts
 from shared.errors import Code, DamagedError, SetupError
-from shared.store import dump, inspection, schema, streams
+from shared.store import deliveries, dump, inspection, notices, receivers, schema, streams
 
 MAX_LISTED = 20
 
@@ -25,6 +25,7 @@ def restore(
 
     The SHA-256 of each file is verified.
     Streams count as arrived now, so that none is silent because of the restore.
+    Messages that waited are dropped, and receivers stay disabled until `tsad receivers resume`.
     Without DATABASE_URL, the target is the home of `tsad up`, which is created if needed.
 
     [bold]tsad restore /backups/2026-01-31 --home /srv/tsad[/]
@@ -45,6 +46,10 @@ def restore(
                 for name, table in manifest["tables"].items():
                     with source.open_table(name) as file:
                         dump.read(session, name, table["columns"], file)
+            if "receivers" in manifest["tables"]:  # an outbound process may run already
+                receivers.disable_all(session, "The installation was restored from a backup.")
+                deliveries.drop_waiting(session)
+                notices.forget(session)
             result = copy_artifacts(inspection.references(session), source.artifacts, Artifacts.of(settings))
             if newly_damaged := sorted(set(result.damaged) - set(manifest["damaged"])):
                 raise DamagedError(
