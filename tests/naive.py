@@ -139,7 +139,8 @@ def scores(fitted: Fitted, values: Sequence[float], timestamps: Sequence[int]) -
         case Baseline() as state:
             raw_scores = [_baseline_score(state, value) for value in values]
         case Robust() as state:
-            raw_scores = [_distance(value, state.median, state.deviation * state.boundary.value) for value in values]
+            above, below = state.band
+            raw_scores = [_distance(value, state.median, above if value > state.median else below) for value in values]
         case Seasonal() as state:
             raw_scores = [_seasonal_score(state, values[place], timestamps[place]) for place in places]
         case Autoregression() as state:

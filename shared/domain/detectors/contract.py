@@ -169,12 +169,16 @@ class Fitted:
         return self.detector.learnt(self.state)
 
 
-def banded(values: Values, expected: Values, half_width: Values) -> Scores:
-    """Score by distance from the expected values (n,), in units of the band's half width (n,)."""
-    half_width = np.maximum(half_width, np.spacing(0.0))  # tiny values may have rounded it to 0
+def banded(values: Values, expected: Values, above: Values, below: Values | None = None) -> Scores:
+    """Score by distance from the expected values (n,), in units of the band's width (n,) on that side.
+
+    below: None if the band is as wide below as above.
+    """
+    above = np.maximum(above, np.spacing(0.0))  # tiny values may have rounded it to 0
+    below = above if below is None else np.maximum(below, np.spacing(0.0))
     with np.errstate(over="ignore"):
-        distance = np.abs(values - expected) / half_width
-        lower, upper = expected - half_width, expected + half_width
+        distance = np.abs(values - expected) / (above if below is above else np.where(values > expected, above, below))
+        lower, upper = expected - below, expected + above
     return Scores(np.minimum(distance, MAX_SCORE), expected, clipped(lower), clipped(upper))
 
 
