@@ -12,9 +12,11 @@ from benchmark.accuracy.finding import widest_buffer
 from benchmark.accuracy.halves import DEVELOP, REPORT, half_of
 from benchmark.accuracy.judging import Judged, first, fitted_to, unrecognized
 from benchmark.accuracy.labeled import LabeledSeries
-from shared.domain.detectors import registry
+from shared.domain import held_out
+from shared.domain.detectors import learn_and_judge, registry
 from shared.domain.detectors.alarms import share_of
-from shared.domain.detectors.contract import Fitted
+from shared.domain.detectors.contract import Fitted, ignore_progress
+from shared.domain.series import Series
 
 RATE = "1 in 1000"
 FIGURES = (
@@ -23,6 +25,7 @@ FIGURES = (
     "false_alerts_per_10k",
     "useless",
     "vus_pr",
+    "promise_withdrawn",
     "promise_ratio_median",
     "promise_ratio_90_percent",
     "alone_false_alarms_per_10k",
@@ -46,7 +49,8 @@ class SeriesVerdicts:
     false_share: float  # of the normal points
     alerts: float  # false ones per 10,000 normal points
     volume: float
-    promise_ratio: float  # share of false alarms among the first normal points, relative to the promise
+    promise_ratio: float  # share of false alarms among the first normal points, relative to the alarm rate
+    is_withdrawn: bool  # whether the version promises nothing
     alone_hit: float
     alone_false_share: float
     seconds: float  # per 10,000 points, fit included
@@ -85,10 +89,21 @@ def measure(name: str, alone: int, file: Path) -> SeriesVerdicts | None:
         if sample.labels.any()
         else np.nan,
         promise_ratio=float(soon_false.mean()) / share_of(RATE, 60.0) if len(soon_false) else np.nan,
+        is_withdrawn=_promises_nothing(fitted, first(sample.series, sample.prefix)),
         alone_hit=alone_hit,
         alone_false_share=alone_false,
         seconds=seconds,
     )
+
+
+def _promises_nothing(fitted: Fitted, prefix: Series) -> bool:
+    """Return whether a version fitted to the prefix would promise nothing, because of its detector or its history."""
+    parameters = {"alarm_rate": RATE}
+    fitted, learned_from, scores = learn_and_judge(fitted.detector, prefix, parameters, ignore_progress)
+    if scores is None:
+        scores = held_out.by_folds(fitted, learned_from, parameters, lambda: None)
+    promise = str(fitted.learnt().get("promise", ""))
+    return held_out.checked_promise(promise, share_of(RATE, 60.0), scores.score).startswith(held_out.NOT_PROMISED)
 
 
 def _hit_and_false(labels: measures.Labels, anomalies: measures.Labels) -> tuple[float, float]:
@@ -132,7 +147,7 @@ def _alone(fitted: Fitted, sample: LabeledSeries, points: int) -> tuple[float, f
 
 def summary(measured: Sequence[SeriesVerdicts]) -> list[float | None]:
     """Return the `FIGURES` over series."""
-    ratios = np.array([series.promise_ratio for series in measured])
+    ratios = np.array([series.promise_ratio for series in measured if not series.is_withdrawn])
     ratios = ratios[np.isfinite(ratios)]
     alone = [series for series in measured if np.isfinite(series.alone_false_share)]
     figures = [
@@ -141,8 +156,9 @@ def summary(measured: Sequence[SeriesVerdicts]) -> list[float | None]:
         _mean([series.alerts for series in measured]),
         _mean([_is_useless(series.hit, series.false_share) for series in measured]),
         _mean([series.volume for series in measured]),
-        float(np.median(ratios)),
-        float(np.quantile(ratios, 0.9)),
+        _mean([float(series.is_withdrawn) for series in measured]),
+        float(np.median(ratios)) if len(ratios) else np.nan,
+        float(np.quantile(ratios, 0.9)) if len(ratios) else np.nan,
         1e4 * _mean([series.alone_false_share for series in alone]),
         _mean([_is_useless(series.alone_hit, series.alone_false_share) for series in alone]),
         _mean([series.seconds for series in measured]),

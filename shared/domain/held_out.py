@@ -17,7 +17,8 @@ from shared.domain.training_scores import joined, judged
 from shared.errors import InputError
 
 FOLDS = 3  # contiguous: more of them cost more fits, fewer leave too little to learn from
-BROKEN, MIN_BROKEN = 10.0, 5  # a promise is broken above this multiple of the alarm rate, from this many alarms on
+NOT_PROMISED = "Not promised"  # how a withdrawn promise begins
+BROKEN, MIN_BROKEN = 3.0, 5  # a promise is broken above this multiple of the alarm rate, from this many alarms on
 
 
 def by_folds(fitted: Fitted, series: Series, parameters: ParameterValues, check: Callable[[], object]) -> Scores:
@@ -84,7 +85,7 @@ def checked_promise(promise: str, alarm_rate: float, score: Values) -> str:
     if alarms < MIN_BROKEN or alarms <= BROKEN * alarm_rate * len(newest):
         return promise
     return (
-        f"Not promised: of the newest {len(newest):,} training points, {alarms / len(newest):.1%} are anomalies when "
+        f"{NOT_PROMISED}: of the newest {len(newest):,} training points, {alarms / len(newest):.1%} are anomalies when "
         f"judged by the others, {alarms / len(newest) / alarm_rate:,.0f} times the alarm rate. Expect the same of new "
         "points, unless there was an incident."
     )

@@ -76,9 +76,10 @@ def learnt(state: Msnn) -> dict[str, float | str]:
 
 DETECTOR = Detector(
     name="msnn",
-    purpose="Stretches of values, of several lengths, unlike any in the training data. The best for most series.",
+    purpose="Stretches of values unlike any in the training data. For batches whose future is known.",
     cost="Fit: a fraction of a second at any length. Prediction: about half a millisecond.",
-    false_alarms="Share of held-out training windows above the boundary, each compared only with windows far from it.",
+    false_alarms="Share of held-out training windows above the boundary, each compared only with windows far from it. "
+    "New points may exceed it far more often.",
     min_points=MIN_POINTS,
     context_points=2 * LONGEST_PERIOD - 1 + BACK,
     parameters=(AlarmRate(), Windows()),
