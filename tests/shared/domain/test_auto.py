@@ -176,6 +176,28 @@ def test_training_scores_mark_incidents_and_spikes_of_the_history() -> None:
     assert encode(Fitted(AUTO, state)) == encode(Fitted(AUTO, learned(values)))
 
 
+@pytest.mark.parametrize(
+    ("values", "place", "replacement"),
+    [
+        pytest.param(NOISE[:50], 25, 9.0, id="a spike of a short history"),
+        pytest.param(np.floor(np.abs(5 * NOISE[:1_500])), 700, np.full(16, 3.0), id="a count that repeats"),
+        pytest.param(NOISE[:1_500], 500, NOISE[500:560] + 3, id="a shift for an hour"),
+    ],
+)
+def test_training_scores_are_those_of_a_history_without_the_point(
+    values: Values, place: int, replacement: Values | float
+) -> None:
+    """Level, recent and repetition learn few numbers, but one event may move them so far that it seems normal."""
+    values = changed(values, place, replacement)
+    assert AUTO.train is not None
+    state, scores = AUTO.train(Series(MINUTES[: len(values)], values), RATE, lambda _share: None)
+    marked = np.flatnonzero(scores.score > 1)
+    event = (marked >= place) & (marked < place + np.size(replacement))
+    assert event.any()
+    assert np.count_nonzero(~event) <= 3
+    assert encode(Fitted(AUTO, state)) == encode(Fitted(AUTO, learned(values)))
+
+
 def test_the_step_between_two_regimes_is_marked_in_the_training_scores() -> None:
     values = NOISE[:2_000] + np.where(np.arange(2_000) < 1_200, 10, 30)
     values[600] = 40

@@ -93,7 +93,7 @@ class Banks:
             for number in numbers:
                 closeness = windows[number] @ known[number]
                 if bank_ends is not None and reaches is not None:
-                    closeness[np.abs(ends[part, None] - bank_ends[number]) < reaches[number]] = -np.inf
+                    _exclude(closeness, ends[part], bank_ends[number], float(reaches[number]))
                 closeness.argmax(axis=1, out=places[part, number])
             # the matrix has differences of large numbers, so the distances are computed again, exactly
             difference = windows[:, :, :-1] - self.codes[numbers[:, None], places[part].T]
@@ -118,6 +118,20 @@ class Banks:
         widths = self.layout.widths
         centered = (windows - self.means) * np.repeat((1 / self.steps).astype(np.float32), widths)
         return _coordinates(centered, self.axes, widths, np.ones((len(widths), len(windows), AXES + 2), np.float32))
+
+
+def _exclude(closeness: Vectors, ends: Indices, bank_ends: Indices, reach: float) -> None:
+    """Exclude the training windows that end at `bank_ends` (k,), increasing, closer than `reach` to `ends` (m,).
+
+    They are neighbors, and mostly the same for all of m consecutive ends, so few comparisons are needed.
+    """
+    first = np.searchsorted(bank_ends, ends - reach, "right")
+    stop = np.searchsorted(bank_ends, ends + reach, "left")
+    closeness[:, first.max() : stop.min()] = -np.inf
+    for low, high in ((first.min(), first.max()), (stop.min(), stop.max())):
+        places = np.arange(low, high)
+        is_near = (places >= first[:, None]) & (places < stop[:, None])
+        np.copyto(closeness[:, low:high], -np.inf, where=is_near)
 
 
 def _principal_axes(squares: Values) -> Vectors:

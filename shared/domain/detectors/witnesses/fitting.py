@@ -9,6 +9,7 @@ from shared.domain.detectors.contract import ParameterValues, Progress, Training
 from shared.domain.detectors.standards import robust_spread
 from shared.domain.detectors.witnesses.calibration import NEWEST, boundary
 from shared.domain.detectors.witnesses.forecast import Forecast, fit_forecast
+from shared.domain.detectors.witnesses.held_out import held_out_ratios
 from shared.domain.detectors.witnesses.history import History
 from shared.domain.detectors.witnesses.judging import largest, scores_of
 from shared.domain.detectors.witnesses.level import MIN_SPREAD, Level, drifts
@@ -47,7 +48,7 @@ class _Panel:
     forecast: tuple[Forecast, Values] | None  # with held-out errors (n,)
     recent: Recent
     shape: Shape | None
-    ratios: dict[str, Values]  # held out, (n,)
+    ratios: dict[str, Values]  # (n,); held out but for level and recent
 
     @classmethod
     def of(cls, history: History, rate: float, spread: float, progress: Progress, newest: int) -> "_Panel":
@@ -78,9 +79,18 @@ class _Panel:
         progress(0.9)
         return cls(level, season, forecast, recent, shape[0] if shape else None, ratios)
 
+    def held_out(self, history: History, rate: float, common: float) -> dict[str, Values]:
+        """Return the held-out ratios (n,) of the witnesses whose `ratios` are not, and of those without calibration."""
+        residuals = self.season[1] if self.season else None
+        errors = self.forecast[1] if self.forecast else None
+        has_level = self.level is not None
+        ratios = held_out_ratios(history, residuals, errors, OTHER_SHARE * rate, rate, has_level=has_level)
+        return ratios | {name: common * ratios[name] for name in ("stuck", "vocabulary")}
 
-def learn(series: Series, parameters: ParameterValues, progress: Progress, newest: int = NEWEST) -> Learned:
-    """Learn from the newest regime of the series; also compute held-out scores, at least of its `newest` points."""
+
+def learn(series: Series, parameters: ParameterValues, progress: Progress, scored: int = 0) -> Learned:
+    """Learn from the newest regime of the series; also compute held-out scores of its `scored` newest points."""
+    newest = max(scored, NEWEST)
     history = History.of(series, parameters["timezone"])
     values, usable = history.standardized, history.usable
     rate = share_of(parameters["alarm_rate"], history.interval_s)
@@ -91,6 +101,9 @@ def learn(series: Series, parameters: ParameterValues, progress: Progress, newes
     if len(history) >= FEWEST_FOR_COMMON:
         common = MARGIN * min(max(boundary(known, rate), COMMON[0]), COMMON[1])
     scores = scores_of(panel.ratios, common)
+    tail = Tail.of(largest(scores)[-NEWEST:])
+    if scored:
+        scores = scores_of(panel.ratios | panel.held_out(history, rate, common), common)
     expected_by, expected = _expectation(panel.level, panel.season, panel.forecast, values)
     state = Auto(
         alarm_rate=rate,
@@ -107,7 +120,7 @@ def learn(series: Series, parameters: ParameterValues, progress: Progress, newes
         vocabulary=Vocabulary.of(history.values[usable], rate),
         shape=panel.shape,
         common=common,
-        tail=Tail.of(largest(scores)[-NEWEST:]),
+        tail=tail,
         expected_by=expected_by,
         end=TrainingEnd(np.empty(0), int(series.timestamps[-1]), history.interval_s),
         points=len(history),

@@ -21,10 +21,10 @@ FIRST = 16  # points of a regime that are also judged by the one before
 
 def train(series: Series, parameters: ParameterValues, progress: Progress) -> tuple[Auto, Scores]:
     """Learn from the newest regime of n points; return the state and the scores (n,) of all of them."""
-    newest = learn(series, parameters, progress, newest=len(series))
+    newest = learn(series, parameters, progress, scored=len(series))
     regimes, end = [(newest, len(series))], newest.start
     while end >= FEWEST_POINTS:
-        older = learn(_part(series, 0, end), parameters, ignore_progress, newest=end)
+        older = learn(_part(series, 0, end), parameters, ignore_progress, scored=end)
         regimes.append((older, end))
         end = older.start
     regimes.reverse()
