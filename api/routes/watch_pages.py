@@ -8,13 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.alerting.rows import LISTED_LENGTHS, Row, rows_of
 from api.dependencies import CallerOf, ServicesOf
 from api.intake.answering import status
 from api.openapi import page_route
 from api.pages import inside_script, render
 from api.pages.rules import rule
 from api.routes.finding import WatchName, find_watch
-from api.schemas.watching import AlertAnswer
 from api.services import Services
 from shared.domain.access import Scope
 from shared.domain.jobs import Job
@@ -38,7 +38,7 @@ SERIES_OFFERED = 100  # for a simulation
 class Look:
     """A stream that needs attention, and why."""
 
-    kind: str  # failed, silent or learning
+    kind: str  # failed, refused, silent or learning
     series_id: str
     reason: str
     job: Job | None = None
@@ -79,10 +79,10 @@ def watch_page(request: Request, services: ServicesOf, caller: CallerOf, name: W
         watch = find_watch(session, caller, name)
         counts = watched.counts(session, watch.prefix).get(name, Counts())
         fits = watched.fits(session, [name]).get(name, Fits())
-        attention = watched.attention(session, watch.prefix, ATTENTION_SHOWN + 1)
+        attention = watched.attention(session, watch.prefix, ATTENTION_SHOWN)
         looks = _looks(services, session, watch, attention)
         offered = watched.series_of(session, watch.prefix, SERIES_OFFERED)
-        listed = [alert for each in AlertStatus for alert in _alerts(session, name, each)]
+        listed = _alerts(session, name)
     return render(
         request,
         "watch.html",
@@ -93,44 +93,47 @@ def watch_page(request: Request, services: ServicesOf, caller: CallerOf, name: W
         counts=counts,
         fits=fits,
         looks=looks,
-        more=_more(counts, attention),
-        alerts=listed,
+        more=_more(attention),
+        rows=listed,
         about=inside_script(json.dumps({"watch": watch.document()})),
         offered=offered,
-        simulated=next((alert.series_id for alert in listed if alert.series_id), offered[0] if offered else ""),
+        simulated=next((row.stored.series_id for row in listed if row.stored.series_id), offered[0] if offered else ""),
     )
 
 
 def _looks(services: Services, session: Session, watch: Watch, attention: Attention) -> list[Look]:
-    """Return at most `ATTENTION_SHOWN` streams of each kind, failed ones first."""
-    failed, quiet = attention.failed_jobs[:ATTENTION_SHOWN], attention.silent[:ATTENTION_SHOWN]
-    learning = attention.learning[:ATTENTION_SHOWN]
-    found = jobs.find(session, failed)
-    live = streams.read(session, [*quiet, *learning])
-    looks = [
-        Look("failed", job.series_id, job.error_detail or "", job) for job_id in failed if (job := found.get(job_id))
-    ]
-    for kind, series_ids in (("silent", quiet), ("learning", learning)):
+    """Return the streams with their reasons, failed and refused ones first."""
+    found = jobs.find(session, attention.failed_jobs[:ATTENTION_SHOWN])
+    live = streams.read(session, [*attention.silent.reasons, *attention.learning.reasons])
+    looks = [Look("failed", job.series_id, job.error_detail or "", job) for job in found.values()]
+    looks += [Look("refused", series_id, detail) for series_id, detail in attention.refused.reasons.items()]
+    for kind, listed in (("silent", attention.silent), ("learning", attention.learning)):
         looks += [
             Look(kind, series_id, status(live[series_id], watch, services.settings)[1])
-            for series_id in series_ids
+            for series_id in listed.reasons
             if series_id in live
         ]
     return looks
 
 
-def _more(counts: Counts, attention: Attention) -> list[str]:
+def _more(attention: Attention) -> list[str]:
     """Say how many streams the list leaves out."""
-    left_out = []
-    if len(attention.failed_jobs) > ATTENTION_SHOWN:
-        left_out.append("more failed fits")
-    for kind, number in (("silent", counts.silent), ("learning", counts.learning)):
-        if number > ATTENTION_SHOWN:
-            left_out.append(f"{number - ATTENTION_SHOWN:,} more {kind}")
+    left_out = ["more failed fits"] if len(attention.failed_jobs) > ATTENTION_SHOWN else []
+    for kind, listed in (
+        ("refused", attention.refused),
+        ("silent", attention.silent),
+        ("learning", attention.learning),
+    ):
+        if listed.total > ATTENTION_SHOWN:
+            left_out.append(f"{listed.total - ATTENTION_SHOWN:,} more {kind}")
     return left_out
 
 
-def _alerts(session: Session, name: str, alert_status: AlertStatus) -> list[AlertAnswer]:
-    """Return the newest alerts of a watch with this status."""
-    selection = AlertFilter(watch=name, status=alert_status)
-    return [AlertAnswer.of(stored) for stored, _ in alerts.page(session, selection, ALERTS_SHOWN)]
+def _alerts(session: Session, name: str) -> list[Row]:
+    """Return the newest alerts of a watch: `ALERTS_SHOWN` of each status, open ones first."""
+    found = [
+        stored
+        for each in AlertStatus
+        for stored, _ in alerts.page(session, AlertFilter(watch=name, status=each), ALERTS_SHOWN)
+    ]
+    return rows_of(session, found, LISTED_LENGTHS, with_week=False)

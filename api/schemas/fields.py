@@ -98,7 +98,7 @@ FIELDS: dict[str, str] = {
     "streams": "Number of series with stored points",
     "silent": "How many of these are silent",
     "learning": "How many of these still learn, without a version",
-    "open_alerts": "Number of open alerts",
+    "open_alerts": "Number of open alerts, without quiet ones",
     "kind": "Kind of the alert, the span or the receiver",
     "notify": "Whom to notify: `receivers`, `at_most` so many `messages` `per` time, and `group_wait` between them",
     "sentence": "What happened, since when and how bad, for people",

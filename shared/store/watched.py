@@ -22,7 +22,7 @@ t.silence IS NULL AND t.version IS NULL AND NOT EXISTS (SELECT 1 FROM versions v
 # stream with each prefix is slower by the number of watches.
 _COUNTS = text(f"""
 SELECT w.name, w.prefix, c.streams, c.silent, c.learning, c.failing,
-       (SELECT count(*) FROM alerts a WHERE a.watch = w.name AND a.status = 'open') AS open_alerts
+       (SELECT count(*) FROM alerts a WHERE a.watch = w.name AND a.status = 'open' AND a.quiet IS NULL) AS open_alerts
   FROM watches w CROSS JOIN LATERAL (
     SELECT count(*) AS streams, count(*) FILTER (WHERE t.silence IS NOT NULL) AS silent,
            count(*) FILTER (WHERE {_IS_LEARNING}) AS learning,
@@ -41,10 +41,19 @@ _IS_OWN = """
    AND NOT EXISTS (SELECT 1 FROM watches o
                     WHERE o.prefix > :prefix AND o.prefix < :prefix || '~' AND starts_with(t.series_id, o.prefix))
 """
-_STREAMS = f"SELECT t.series_id FROM streams t WHERE t.deleted_at IS NULL AND {_IS_OWN}"
+_IS_REFUSED = "t.fit_outcome IS NOT DISTINCT FROM 'refused'"
+_STREAMS = f"""
+SELECT t.series_id, t.fit_detail AS detail, count(*) OVER () AS total
+  FROM streams t WHERE t.deleted_at IS NULL AND {_IS_OWN}
+"""
+_REFUSED = text(f"{_STREAMS} AND {_IS_REFUSED} ORDER BY t.fit_settled_at DESC, t.series_id LIMIT :limit")
 _SILENT = text(f"{_STREAMS} AND t.silence IS NOT NULL ORDER BY t.arrived_at, t.series_id LIMIT :limit")
-_LEARNING = text(f"{_STREAMS} AND {_IS_LEARNING} ORDER BY t.points DESC, t.series_id LIMIT :limit")
-_ANY = text(f"{_STREAMS} ORDER BY t.series_id LIMIT :limit")
+_LEARNING = text(f"""
+{_STREAMS} AND {_IS_LEARNING} AND NOT {_IS_REFUSED} ORDER BY t.points DESC, t.series_id LIMIT :limit
+""")
+_ANY = text(f"""
+SELECT t.series_id FROM streams t WHERE t.deleted_at IS NULL AND {_IS_OWN} ORDER BY t.series_id LIMIT :limit
+""")
 _RECENT_ALERTS = text("""
 SELECT watch, count(*) AS alerts FROM alerts
  WHERE created_at > statement_timestamp() - interval '1 day' * :days GROUP BY watch
@@ -80,13 +89,21 @@ class Fits(NamedTuple):
     next_fit_at: datetime | None = None  # when the next one is due
 
 
+class Listed(NamedTuple):
+    """Some streams, by id of the series, with why their last automatic fit did not succeed; and how many there are."""
+
+    reasons: dict[str, str]
+    total: int
+
+
 @dataclass(frozen=True, slots=True)
 class Attention:
     """Streams of a watch that people should look at."""
 
     failed_jobs: list[str]  # ids of fits that failed and are the newest of their series, newest first
-    silent: list[str]  # ids of series, longest silent first
-    learning: list[str]  # ids of series, most points first
+    refused: Listed  # their points cannot be fitted, newest first
+    silent: Listed  # longest silent first
+    learning: Listed  # most points first
 
 
 def counts(session: Session, under: str) -> dict[str, Counts]:
@@ -119,10 +136,13 @@ def recent_alerts(session: Session, days: int) -> dict[str, int]:
 def attention(session: Session, prefix: str, limit: int) -> Attention:
     """Return the streams of the watch with this prefix that need attention, at most `limit` of each kind."""
     parameters = {"prefix": prefix, "limit": limit}
-    failed, silent, learning = (
-        list(session.execute(statement, parameters).scalars()) for statement in (_FAILED, _SILENT, _LEARNING)
-    )
-    return Attention(failed, silent, learning)
+    failed = list(session.execute(_FAILED, parameters).scalars())
+    listed = [
+        Listed({row.series_id: row.detail or "" for row in rows}, rows[0].total if rows else 0)
+        for statement in (_REFUSED, _SILENT, _LEARNING)
+        for rows in [session.execute(statement, parameters).all()]
+    ]
+    return Attention(failed, *listed)
 
 
 def series_of(session: Session, prefix: str, limit: int) -> list[str]:

@@ -15,7 +15,7 @@ from api.routes import watch_pages
 from shared.domain.watching.watches import Watch, parse
 from shared.store import attempts, watched
 from shared.store.engine import Sessions
-from shared.store.watched import Counts
+from shared.store.watched import Counts, Listed
 from tests.keys import MakeKey
 from tests.points import ramp
 
@@ -42,19 +42,26 @@ def fail(api: httpx.Client, sessions: Sessions, series_id: str, detail: str) -> 
 
 @pytest.fixture
 def plant(api: httpx.Client, sessions: Sessions, series_id: str, fitted: Callable[..., str]) -> str:
-    """Two nested watches. The outer one has a stream with an open alert, a silent, a learning and a failing one."""
+    """Two nested watches.
+
+    The streams of the outer one: alarmed, silent, learning, failing (its fit failed), refused (its points).
+    """
     for name in ("alarmed", "silent", "failing", "inner.a"):
         fitted(f"{series_id}.{name}", ramp())
     api.put(f"/watches/{series_id}", json={"prefix": f"{series_id}."})
     api.put(f"/watches/{series_id}-inner", json={"prefix": f"{series_id}.inner."})
     push(api, f"{series_id}.alarmed", [50.0, 50.0])
-    for name in ("silent", "failing", "inner.a", "inner.b"):
+    for name in ("silent", "failing", "refused", "inner.a", "inner.b"):
         push(api, f"{series_id}.{name}", [2.0])
     push(api, f"{series_id}.learning", [2.0] * 5)
     with sessions.begin() as session:
         session.execute(
             text("UPDATE streams SET silence = gen_random_uuid() WHERE series_id = :id"), {"id": f"{series_id}.silent"}
         )
+        refused = (
+            "UPDATE streams SET fit_outcome = 'refused', fit_detail = 'The values are constant.' WHERE series_id = :id"
+        )
+        session.execute(text(refused), {"id": f"{series_id}.refused"})
     fail(api, sessions, f"{series_id}.failing", "<b>constant</b>")
     return series_id
 
@@ -64,9 +71,11 @@ def test_streams_are_counted_for_the_watch_with_the_longest_prefix(sessions: Ses
         counts = watched.counts(session, plant)
         found = watched.attention(session, f"{plant}.", 10)
         recent = watched.recent_alerts(session, 7)
-    assert counts == {plant: Counts(4, 1, 1, 0, 1), f"{plant}-inner": Counts(2, 0, 1, 0, 0)}
+    assert counts == {plant: Counts(5, 1, 2, 0, 1), f"{plant}-inner": Counts(2, 0, 1, 0, 0)}
     assert counts[plant].watching == 2
-    assert (found.silent, found.learning, len(found.failed_jobs)) == ([f"{plant}.silent"], [f"{plant}.learning"], 1)
+    assert found.refused == Listed({f"{plant}.refused": "The values are constant."}, 1)
+    assert (list(found.silent.reasons), list(found.learning.reasons)) == ([f"{plant}.silent"], [f"{plant}.learning"])
+    assert len(found.failed_jobs) == 1
     assert (recent[plant], f"{plant}-inner" in recent) == (1, False)
 
 
@@ -74,7 +83,7 @@ def test_the_list_of_watches_has_a_line_for_each(api: httpx.Client, plant: str) 
     api.post(f"/watches/{plant}-inner/pause")
     page = api.get("/ui/watches").text
     outer, inner = (row_of(page, name) for name in (plant, f"{plant}-inner"))
-    assert [word for word in ("2 watching", "1 learning", "1 silent", "state open") if word not in outer] == []
+    assert [word for word in ("2 watching", "2 learning", "1 silent", "state open") if word not in outer] == []
     assert [word for word in ("1 paused", "1 learning") if word not in inner] == []
     assert "state open" not in inner
 
@@ -88,12 +97,17 @@ def row_of(page: str, name: str) -> str:
 def test_the_page_of_a_watch_shows_what_needs_attention_and_why(api: httpx.Client, plant: str) -> None:
     page = api.get(f"/ui/watches/{plant}").text
     rows = re.findall(r"<tr>.*?</tr>", page.split('id="looks"')[1].split("</table>")[0], re.DOTALL)[1:]
-    expected = (("failing", "&lt;b&gt;constant"), ("silent", "no points since"), ("learning", "5 of 3"))
+    expected = (
+        ("failing", "&lt;b&gt;constant"),
+        ("refused", "The values are constant"),
+        ("silent", "no points since"),
+        ("learning", "5 of 3"),
+    )
     for row, (name, reason) in zip(rows, expected, strict=True):
         assert f'ui/series/{plant}.{name}"' in row
         assert reason in row
     assert "/retry" in rows[0]
-    assert f"{plant}.alarmed deviates since" in page
+    assert "alarmed</a>" in page.split('id="alerts-table"')[1]
     assert f"watches/{plant}/pause" in page
     api.post(f"/watches/{plant}/pause")
     assert f"watches/{plant}/resume" in api.get(f"/ui/watches/{plant}").text
@@ -109,7 +123,7 @@ def test_pages_of_watches_are_bounded_and_name_what_they_leave_out(
     monkeypatch.setattr(watch_pages, "ATTENTION_SHOWN", 1)
     monkeypatch.setattr(watch_pages, "WATCHES_PER_PAGE", 1)
     page = api.get(f"/ui/watches/{plant}").text
-    assert page.count('class="state learning"') - page.count("4 learning") == 1
+    assert page.count('class="state learning"') - page.count("5 learning") == 1
     assert "And 3 more learning." in page
     first = api.get("/ui/watches").text
     assert re.search(r"1.1 of \d+<", first)
