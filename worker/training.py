@@ -171,6 +171,7 @@ def _learn(training: Training, claim: Claim, series: Series, lease: Lease) -> Ne
         state=states.put(state_key, content),
         scores=states.put(scores_key, TrainingScores.of(scores, most).encode()),
         incidents=incidents.suspected(series.timestamps, scores),
+        sparkline_anomalies=training_scores.sparkline_anomalies(series.values, scores.score),
     )
 
 

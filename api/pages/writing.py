@@ -111,15 +111,24 @@ def parameter(value: Any) -> str:
 
 def sparkline(values: Sequence[float]) -> str:
     """Return the points of an SVG polyline in a box of `SPARKLINE_WIDTH` by `SPARKLINE_HEIGHT`, as whole numbers."""
+    return " ".join(f"{x:.0f},{y:.0f}" for x, y in _drawn(values))
+
+
+def dots(values: Sequence[float], places: Sequence[int]) -> str:
+    """Return the path of dots on a sparkline at these places of its values."""
+    drawn = _drawn(values)
+    return "".join(f"M{drawn[place][0]:.0f} {drawn[place][1]:.0f}h0" for place in places if place < len(drawn))
+
+
+def _drawn(values: Sequence[float]) -> list[tuple[float, float]]:
     lowest, highest = min(values), max(values)
     # halved first, because the difference of two finite numbers may overflow
     spread = highest / 2 - lowest / 2 or 1.0
     step = SPARKLINE_WIDTH / max(len(values) - 1, 1)
     top, height = 2, SPARKLINE_HEIGHT - 4
-    return " ".join(
-        f"{index * step:.0f},{top + height * (1 - (value / 2 - lowest / 2) / spread):.0f}"
-        for index, value in enumerate(values)
-    )
+    return [
+        (index * step, top + height * (1 - (value / 2 - lowest / 2) / spread)) for index, value in enumerate(values)
+    ]
 
 
 FILTERS = {
@@ -139,4 +148,5 @@ FILTERS = {
     "rough": rough,
     "parameter": parameter,
     "sparkline": sparkline,
+    "dots": dots,
 }

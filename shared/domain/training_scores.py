@@ -124,6 +124,15 @@ def sparkline(values: Values) -> list[float]:
     return envelope
 
 
+def sparkline_anomalies(values: Values, score: Values) -> list[int]:
+    """Return the places in the sparkline of n values that are nearest to those with a score (n,) above 1, in order."""
+    shown, flagged = extremes(values, SPARKLINE_POINTS), np.flatnonzero(score > 1)
+    after = np.searchsorted(shown, flagged).clip(max=len(shown) - 1)
+    before = (after - 1).clip(min=0)
+    nearest: list[int] = np.unique(np.where(shown[after] - flagged <= flagged - shown[before], after, before)).tolist()
+    return nearest
+
+
 def _narrowed(score: Values) -> NDArray[np.float32]:
     """Convert to float32, so that a score above 1 stays above 1 and any other stays at most 1."""
     largest = np.finfo(np.float32).max

@@ -33,6 +33,7 @@ class NewVersion:
     state: Artifact
     scores: Artifact
     incidents: list[list[int]] = field(default_factory=list)  # first and last timestamp of each suspected one
+    sparkline_anomalies: list[int] = field(default_factory=list)  # places in the sparkline
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Version:
     scores: Artifact
     created_at: datetime
     incidents: list[list[int]]
+    sparkline_anomalies: list[int]
     automatic: bool = False  # the scheduler requested the fit
 
 
@@ -73,6 +75,7 @@ class SeriesSummary:
     last_timestamp: int | None
     anomaly_share: float | None
     sparkline: list[float] | None
+    sparkline_anomalies: list[int]
     fitted_at: datetime | None
 
 

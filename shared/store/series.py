@@ -30,7 +30,7 @@ _SUMMARY = f"""
 SELECT s.series_id, v.version AS latest_version, s.pinned_version,
        (SELECT count(*) FROM versions o WHERE o.series_id = s.series_id) AS versions,
        v.detector, v.points, v.first_timestamp, v.last_timestamp, v.anomaly_share, v.sparkline,
-       v.created_at AS fitted_at
+       coalesce(v.learnt -> 'sparkline_anomalies', '[]') AS sparkline_anomalies, v.created_at AS fitted_at
   FROM {latest_rows()}"""
 _ONE = text(_SUMMARY + " WHERE s.series_id = :series_id")
 # '~' is greater than every character of an id, so a prefix is a range of the primary key.
@@ -139,7 +139,7 @@ def page(session: Session, prefix: str, after: str, limit: int, visible_prefix: 
 
 def without_version(series_id: str) -> SeriesSummary:
     """Return the summary of a series that no fit has succeeded for."""
-    return SeriesSummary(series_id, None, None, 0, None, None, None, None, None, None, None)
+    return SeriesSummary(series_id, None, None, 0, None, None, None, None, None, None, [], None)
 
 
 def count_listed(session: Session, prefix: str, visible_prefix: str) -> int:

@@ -21,7 +21,8 @@ from shared.store.artifact_columns import artifact, columns_of, take_artifact
 from shared.store.engine import Session
 from shared.store.latest import latest_rows
 
-INCIDENTS = "incidents"  # stored among what was learned; earlier releases stored none
+# Stored among what was learned; earlier releases stored none.
+INCIDENTS, SPARKLINE_ANOMALIES = "incidents", "sparkline_anomalies"
 
 # --- publish: write the artifacts, then this ONE statement, which is one transaction --------------------------------
 
@@ -132,7 +133,7 @@ def publish(session: Session, claimed: Claim, new: NewVersion) -> int | None:
         "attempt": claimed.attempt,
         "first_timestamp": new.first_timestamp,
         "last_timestamp": new.last_timestamp,
-        "learnt": json.dumps({**new.learnt, INCIDENTS: new.incidents}),
+        "learnt": json.dumps({**new.learnt, INCIDENTS: new.incidents, SPARKLINE_ANOMALIES: new.sparkline_anomalies}),
         "anomaly_share": new.anomaly_share,
         "sparkline": new.sparkline,
         "fit_ms": new.fit_ms,
@@ -217,4 +218,5 @@ def _version(row: Row[Any]) -> Version:
     columns = row._asdict()
     for kind in ("data", "state", "scores"):
         columns[kind] = take_artifact(columns, kind)
-    return Version(**columns, incidents=columns["learnt"].pop(INCIDENTS, []))
+    stored = {name: columns["learnt"].pop(name, []) for name in (INCIDENTS, SPARKLINE_ANOMALIES)}
+    return Version(**columns, **stored)

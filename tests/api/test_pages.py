@@ -39,6 +39,7 @@ def test_a_series_is_shown_with_its_latest_version_sparkline_and_anomaly_share(
     (row,) = re.findall(r"<tr>\s*<th scope=\"row\">.*?</tr>", page, re.DOTALL)
     assert f'ui/series/{series_id}">{series_id.replace("-", "-<wbr>")}</a>' in row
     assert re.search(r'<polyline points="0,\d+ ', row)
+    assert '<path d="M120 2h0"/>' in row, "a dot marks the flagged point"
     assert "1.7 %" in row
     assert ">60<" in row
     assert "baseline" in row

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from shared.domain.detectors.contract import LARGEST, Scores
 from shared.domain.series import Values
-from shared.domain.training_scores import MAX_SCORES, SPARKLINE_POINTS, TrainingScores, anomaly_share, sparkline
+from shared.domain.training_scores import (
+    MAX_SCORES,
+    SPARKLINE_POINTS,
+    TrainingScores,
+    anomaly_share,
+    sparkline,
+    sparkline_anomalies,
+)
 from shared.errors import Code, DamagedError
 from tests import naive
 
@@ -151,3 +158,13 @@ def test_a_sparkline_shows_every_spike(points: int, data: st.DataObject) -> None
     line = sparkline(values)
     assert len(line) <= SPARKLINE_POINTS
     assert line.count(9.0) == 1
+
+
+@pytest.mark.parametrize(("points", "flagged"), [(1, []), (1, [0]), (40, [3, 39]), (5_000, [0, 1_234, 1_235, 4_999])])
+def test_the_marks_of_a_sparkline_are_where_flagged_points_are(points: int, flagged: list[int]) -> None:
+    values, score = np.zeros(points), np.zeros(points)
+    values[flagged], score[flagged] = 9.0, 1.5
+    line, marks = sparkline(values), sparkline_anomalies(values, score)
+    assert [line[place] for place in marks] == [9.0] * len(marks)
+    assert marks == sorted(set(marks))
+    assert len(marks) == len({min(place, points - 1) // 500 if points > 500 else place for place in flagged})
