@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from benchmark import report
 from benchmark.comparing import Figure
 from benchmark.stack import Stack, running_stack
-from benchmark.work import fitting, predicting, sharing, showing
+from benchmark.work import fitting, predicting, refitting, sharing, showing
 
 WORK: dict[str, Callable[[Stack, int, float], Iterator[Figure]]] = {
     "predicting": predicting.measure,
     "fitting": fitting.measure,
+    "refitting": refitting.measure,
     "sharing": sharing.measure,
     "showing": showing.measure,
 }
