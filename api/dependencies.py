@@ -1,6 +1,6 @@
 """Parameters that routes declare by type, and the JSON responses that they share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import msgspec
@@ -8,7 +8,7 @@ from fastapi import Depends, Path, Query, Request
 from pydantic import WithJsonSchema
 from starlette.responses import Response
 
-from api.chain.authentication import caller_of
+from api.chain.authentication import caller_of, still_allowed
 from api.chain.bodies import read
 from api.matching import prefix_of
 from api.problems import request_id_of
@@ -62,6 +62,7 @@ def visible(series_id: str, caller: Caller) -> str:
 
 ServicesOf = Annotated[Services, Depends(_services)]
 CallerOf = Annotated[Caller, Depends(caller_of)]
+StillAllowed = Annotated[Callable[[], bool], Depends(still_allowed)]
 SeriesId = Annotated[str, Depends(_series_id)]
 VersionNumber = Annotated[int | None, Depends(_version)]
 Content = Annotated[bytes, Depends(_content)]

@@ -27,10 +27,12 @@ from api.routes import (
     schedules,
     series,
     simulations,
+    sources,
     spans,
     versions,
     watch_pages,
     watches,
+    writes,
 )
 from api.services import Services
 from api.stopping import when_stopping
@@ -41,8 +43,8 @@ from shared.tracing import start as start_tracing
 
 DESCRIPTION = "Learns what is normal for many time series and flags every point that deviates."
 _ROUTES = (
-    predictions, fits, points, watches, configuration, schedules, alerts, receivers, spans, simulations, jobs, series,
-    versions, health, pages, alert_pages, watch_pages, login, plots, assets,
+    predictions, fits, points, watches, configuration, schedules, alerts, receivers, spans, sources, simulations, jobs,
+    series, versions, health, pages, alert_pages, watch_pages, login, plots, assets,
 )  # fmt: skip
 
 
@@ -51,7 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings.of_process("database", "redis")
     logs.configure(settings)
     metrics, tracing = Metrics(), start_tracing(settings, "tsad-api")
-    raw = [*predictions.router.routes, *fits.raw.routes, *points.raw.routes]
+    raw = [*predictions.router.routes, *fits.raw.routes, *points.raw.routes, *writes.raw.routes]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -84,5 +86,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in _ROUTES:
         app.include_router(routes.router)
     app.include_router(points.raw)
+    app.include_router(writes.raw)
     check_root_path(settings.root_path, app.routes)
     return app

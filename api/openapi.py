@@ -27,6 +27,7 @@ from api.schemas import (
     requests,
     rules,
     schedules,
+    sources,
     watching,
 )
 from api.schemas.examples import BODIES, TEXTS
@@ -43,6 +44,7 @@ TAGS = (
     "watches",
     "alerts",
     "receivers",
+    "sources",
     "jobs",
     "series",
     "versions",
@@ -93,6 +95,7 @@ def operation(
     body: type[msgspec.Struct] | None = None,
     lines: bool = False,
     lines_in: bool = False,
+    content: str = "",
     also: Mapping[int, tuple[str, type[msgspec.Struct]]] = MappingProxyType({}),
     alternatives: Sequence[str] = (),
     raw_parameters: Sequence[dict[str, Any]] = (),
@@ -101,10 +104,10 @@ def operation(
 
     `answer` is the type of a JSON response, the media type of another response, or None for a response without a body.
     `scope` is the scope that the caller's key must have; None if the route requires none.
-    With `lines`, request and response hold one JSON object per line; with `lines_in`, only the request does. `also`
-    describes JSON responses with another status. `alternatives` lists more media types of the response.
-    `raw_parameters` lists constants of `api.schemas.parameters` for parameters that the route reads from the request
-    itself for speed.
+    With `lines`, request and response hold one JSON object per line; with `lines_in`, only the request does. With
+    `content`, the request has a body of this media type. `also` describes JSON responses with another status.
+    `alternatives` lists more media types of the response. `raw_parameters` lists constants of `api.schemas.parameters`
+    for parameters that the route reads from the request itself for speed.
     """
     responses: dict[int | str, dict[str, Any]] = {
         status: _response("Success", answer, lines=lines),
@@ -116,6 +119,8 @@ def operation(
     extra: dict[str, Any] = {}
     if body:
         extra["requestBody"] = {"required": not lines, "content": _content(body, lines=lines or lines_in)}
+    if content:
+        extra["requestBody"] = {"required": True, "content": _content(content)}
     if raw_parameters:
         extra["parameters"] = list(raw_parameters)
     if scope:
@@ -172,7 +177,19 @@ def install(app: FastAPI) -> None:
 def _components() -> dict[str, Any]:
     types = [
         kind
-        for module in (answers, configuration, jobs, points, problems, receivers, requests, rules, schedules, watching)
+        for module in (
+            answers,
+            configuration,
+            jobs,
+            points,
+            problems,
+            receivers,
+            requests,
+            rules,
+            schedules,
+            sources,
+            watching,
+        )
         for kind in _types_of(module)
     ]
     _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")

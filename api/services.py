@@ -33,8 +33,10 @@ from shared.store.admissions import MAX_JOBS_PER_ACCEPT
 from shared.store.engine import Sessions, make_engine
 from shared.store.latest import LatestVersions
 from shared.telemetry import Latencies, connect
+from shared.watching.claiming import Claims
 from shared.watching.ingesting import Ingest, Taken
 from shared.watching.planning import Push
+from shared.watching.selecting import Selection
 
 SERIES_COUNT_CACHE_S = 5.0
 HOLDINGS_CACHE_S = 60.0
@@ -70,6 +72,8 @@ class Services:
     grouped_fits: Grouped[Fit, Accepted]  # concurrent fits share a transaction
     alert_feed: AlertFeed
     ingest: Ingest
+    claims: Claims
+    selection: Selection[tuple[bytes, ...]]
     grouped_pushes: Grouped[Push, Taken]  # concurrent small pushes share a transaction
     series_trained: "Count[int]"
     streams_now: "Count[overviews.Streams]"
@@ -116,6 +120,8 @@ class Services:
             grouped_fits=Grouped(partial(accept, acceptor), MAX_JOBS_PER_ACCEPT, lanes.requests),
             alert_feed=AlertFeed(sessions, lanes.upkeep),
             ingest=ingest,
+            claims=Claims(sessions),
+            selection=Selection(),
             grouped_pushes=Grouped(ingest, MAX_PUSHES_PER_GROUP, lanes.ingest),
             series_trained=Count(sessions, series.count, SERIES_COUNT_CACHE_S),
             streams_now=Count(sessions, overviews.streams, SERIES_COUNT_CACHE_S),

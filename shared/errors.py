@@ -59,6 +59,11 @@ class Code(StrEnum):
     INVALID_SPAN = "invalid_span"
     SPAN_NOT_FOUND = "span_not_found"
     ALERT_NOT_FOUND = "alert_not_found"
+    INVALID_SOURCE = "invalid_source"
+    SOURCE_NOT_FOUND = "source_not_found"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"  # of remote write: a version of the protocol other than 1
+    POINTS_REFUSED = "points_refused"  # by remote write or line protocol: some were, the others are stored
+    SERIES_ID_TAKEN = "series_id_taken"  # by a series with other labels
     # messages
     INVALID_RECEIVER = "invalid_receiver"
     UNKNOWN_RECEIVER = "unknown_receiver"  # a watch names a receiver that does not exist

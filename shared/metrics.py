@@ -59,6 +59,12 @@ class Metrics:
         self.refused_points = Counter(
             "tsad_points_refused", "Pushed points that were refused, by reason", ["code"], registry=self.registry
         )
+        self.ignored_samples = Counter(
+            "tsad_samples_ignored",
+            "Samples of Prometheus remote write that are not stored: not_selected, histogram, or collision",
+            ["reason"],
+            registry=self.registry,
+        )
         self.unknown_points = Counter(
             "tsad_points_unknown",
             "New points without a verdict, by reason: no_version, in_training, context, gap or state_unavailable",

@@ -6,7 +6,7 @@ scopes (`requires`); code that reads a series id checks that the caller sees the
 
 import re
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import quote, urlsplit
 
@@ -33,6 +33,7 @@ READS = ("GET", "HEAD", "OPTIONS")
 _LOCAL_NAMES = (b"localhost", b"127.0.0.1", b"[::1]")
 _PUBLIC = (*PROBES, SIGN_IN, "/ui/logout")
 _PUBLIC_FOLDER = "/static/"
+LINE_PROTOCOL = ("/api/v2/write", "/write")  # its clients send `Authorization: Token`
 
 
 class Authentication:
@@ -102,7 +103,7 @@ async def identify(scope: RequestScope, headers: Headers) -> Caller:
     keyring = scope["app"].state.services.keyring
     if await keyring.is_open() and is_local(scope):
         return ANYBODY
-    if token := _api_key(headers):
+    if token := _api_key(headers, path_of(scope)):
         caller: Caller | None = await keyring.find(token)
     elif token := session_token(headers):
         if scope["method"] not in READS and CSRF_HEADER.lower().encode() not in headers:
@@ -110,6 +111,7 @@ async def identify(scope: RequestScope, headers: Headers) -> Caller:
                 Code.FOREIGN_ORIGIN, f"A change that relies on the session cookie needs the header {CSRF_HEADER}."
             )
         caller = await keyring.find_browser(token)
+        scope["state"]["browser"] = token
     else:
         raise AccessError(
             Code.UNAUTHENTICATED,
@@ -123,6 +125,12 @@ async def identify(scope: RequestScope, headers: Headers) -> Caller:
 def caller_of(request: Request) -> Caller:
     """Return the caller that the authentication stored in the request's state."""
     return request.scope["state"]["caller"]  # type: ignore[no-any-return]
+
+
+def still_allowed(request: Request) -> Callable[[], bool]:
+    """Return a check for long-running requests: whether the key, or the browser session, is still valid."""
+    keyring, state = request.scope["app"].state.services.keyring, request.scope["state"]
+    return partial(keyring.is_valid, state["caller"], state.get("browser"))
 
 
 def requires(required: Scope) -> Callable[[Request], Awaitable[None]]:
@@ -175,9 +183,10 @@ def session_token(headers: Headers) -> str | None:
     return match[1].decode("latin-1").strip() or None if match else None
 
 
-def _api_key(headers: Headers) -> str | None:
+def _api_key(headers: Headers, path: str) -> str | None:
     scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-    key = token if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
+    is_key = scheme.lower() == b"bearer" or (scheme.lower() == b"token" and path in LINE_PROTOCOL)
+    key = token if is_key else headers.get(b"x-api-key", b"")
     return key.strip().decode("latin-1") or None
 
 

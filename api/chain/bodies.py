@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
+from api.chain import snappy
 from shared.errors import BusyError, Code, InputError
 
 WAIT_FOR_BUDGET_S = 5.0
@@ -130,11 +131,12 @@ def _join_and_free(parts: list[bytes]) -> bytes:
 class LimitedBody:
     """One request body: counts, expands and limits the bytes that `receive` returns."""
 
-    def __init__(self, receive: Receive, max_bytes: int, budget: Budget, *, gzipped: bool) -> None:
+    def __init__(self, receive: Receive, max_bytes: int, budget: Budget, encoding: bytes) -> None:
         self._receive = receive
         self._max_bytes = max_bytes
         self._budget = budget
-        self._gunzip = Gunzip() if gzipped else None
+        self._gunzip = Gunzip() if encoding == b"gzip" else None
+        self._is_snappy = encoding == b"snappy"
         self._arriving = True
         self._received_bytes = 0  # as sent
         self._waited_s = 0.0  # for these bytes
@@ -144,8 +146,11 @@ class LimitedBody:
     async def receive(self) -> Message:
         """Return the next part, expanded.
 
-        Raises `InputError` if the body is too large, too slow, or not valid gzip, and `BusyError` without budget.
+        Raises `InputError` if the body is too large, too slow, or not valid gzip or snappy, and `BusyError` without
+        budget.
         """
+        if self._is_snappy and self._arriving:
+            return await self._receive_block()
         part = b""
         if self._gunzip is None or not self._gunzip.pending:
             message = await self._receive_in_time()
@@ -170,6 +175,23 @@ class LimitedBody:
         if self._budgeted_bytes:
             self._budget.free(self)
 
+    async def _receive_block(self) -> Message:
+        """Return a whole body, expanded: a snappy block cannot be expanded in parts."""
+        parts = []
+        while self._arriving:
+            message = await self._receive_in_time()
+            if message["type"] != "http.request":
+                return message
+            parts.append(message.get("body", b""))
+            self._arriving = message.get("more_body", False)
+            await self._count(len(parts[-1]))
+        block = await join(parts)
+        size = snappy.size_of(block)
+        self._expanded_bytes = 0
+        await self._count(size, held=len(block))
+        expand = run_in_threadpool(snappy.expanded, block) if size > _JOINED_AT_ONCE_BYTES else None
+        return {"type": "http.request", "body": await expand if expand else snappy.expanded(block), "more_body": False}
+
     async def _receive_in_time(self) -> Message:
         if not self._arriving:  # only a disconnect can follow, and it has no deadline
             return await self._receive()
@@ -187,14 +209,15 @@ class LimitedBody:
         self._received_bytes += len(message.get("body", b""))
         return message
 
-    async def _count(self, size: int) -> None:
+    async def _count(self, size: int, held: int = 0) -> None:
+        """Add expanded bytes, and take them from the budget. held: compressed bytes that are in memory, too."""
         self._expanded_bytes += size
         if self._expanded_bytes > self._max_bytes:
             raise too_large(self._max_bytes)
         if self._gunzip and self._expanded_bytes > max(EXPANDS_FREELY_BYTES, MAX_EXPANSION * self._received_bytes):
             sentence = f"The gzip body expands to more than {MAX_EXPANSION} times its size. Send it uncompressed."
             raise InputError(Code.BODY_TOO_LARGE, sentence)
-        missing = self._expanded_bytes - self._budgeted_bytes - SMALL_BYTES
+        missing = self._expanded_bytes + held - self._budgeted_bytes - SMALL_BYTES
         if missing > 0:
             self._budgeted_bytes += missing
             await self._budget.take(self, missing)

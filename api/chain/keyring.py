@@ -89,13 +89,22 @@ class Keyring:
             self._check_trusted()
         return not self._snapshot.any_created
 
-    def is_valid(self, caller: Caller) -> bool:
-        """Whether an authenticated caller is still valid, for long-running requests."""
+    def is_valid(self, caller: Caller, browser: str | None = None) -> bool:
+        """Whether an authenticated caller is still valid, for long-running requests.
+
+        browser: token of the browser session that identified the caller; it must be valid too.
+        """
         if self._off:
             return True
         if caller == ANYBODY:
             return not self._snapshot.any_created
+        if browser is not None and not self._is_valid_browser(digest(browser)):
+            return False
         return caller.key_id in self._snapshot.key_ids
+
+    def _is_valid_browser(self, presented: bytes) -> bool:
+        self._presented[presented] = time.monotonic()  # so that the next read includes it
+        return self._look_up(self._snapshot.browsers, presented) is not None
 
     async def read_again(self) -> None:
         """Wait until a read that began after this call has finished."""

@@ -149,7 +149,7 @@ class Limits:
         if error := self._header_error(encoding, headers.get(b"content-length", b"0")):
             await refuse(error, scope, receive, send)
             return
-        body = LimitedBody(receive, self.max_bytes, self.budget, gzipped=encoding == b"gzip")
+        body = LimitedBody(receive, self.max_bytes, self.budget, encoding)
         try:
             await self.app(scope, body.receive, send)
         finally:
@@ -157,8 +157,10 @@ class Limits:
 
     def _header_error(self, encoding: bytes, length: bytes) -> InputError | None:
         """Return the reason to reject a body by its headers alone; None if there is none."""
-        if encoding not in (b"identity", b"gzip", b""):
-            sentence = "The Content-Encoding is not supported. Send the body as gzip or uncompressed."
+        if encoding not in (b"identity", b"gzip", b"snappy", b""):
+            sentence = (
+                "The Content-Encoding is not supported. Send the body as gzip, as a snappy block, or uncompressed."
+            )
             return InputError(Code.INVALID_ENCODING, sentence)
         if length.isdigit() and int(length[:20]) > self.max_bytes:
             return too_large(self.max_bytes)

@@ -1,40 +1,44 @@
-"""Server-sent events: one job snapshot per event. The event id is the revision of the job's row."""
+"""Server-sent events: one snapshot per event. The event id is the revision of its row."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
 
-import msgspec
 from starlette.responses import StreamingResponse
 
-from api.following.polling import Stream
-from api.schemas.jobs import JobAnswer
-from shared.domain.jobs import Job
+from api.following.streams import Item, Stream
 
-CHECK_EVERY_S = 2.0  # whether the key is still valid
+CHECK_EVERY_S = 2.0  # whether the caller is still allowed to follow
 COMMENT_EVERY_S = 15.0  # proxies close idle connections
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def respond(stream: Stream, current: Iterable[Job], is_allowed: Callable[[], bool], prefix: str) -> StreamingResponse:
+def respond(
+    stream: Stream[Item], current: Iterable[Item], is_allowed: Callable[[], bool], event_of: Callable[[Item], bytes]
+) -> StreamingResponse:
     """Return a response that sends the current snapshots, then one for each change.
 
-    The stream of a single job ends with the job. Every stream ends when `is_allowed` returns False. Links are below a
-    proxy's prefix.
+    It ends with the stream, or when `is_allowed` returns False.
     """
-    for job in current:
-        stream.offer(job)
-    return StreamingResponse(_events(stream, is_allowed, prefix), media_type="text/event-stream", headers=HEADERS)
+    for item in current:
+        stream.offer(item)
+    return StreamingResponse(_events(stream, is_allowed, event_of), media_type="text/event-stream", headers=HEADERS)
 
 
-async def _events(stream: Stream, is_allowed: Callable[[], bool], prefix: str) -> AsyncIterator[bytes]:
+def event(kind: str, revision: int, body: bytes) -> bytes:
+    """Return one event. body: JSON without line ends."""
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (revision, kind.encode(), body)
+
+
+async def _events(
+    stream: Stream[Item], is_allowed: Callable[[], bool], event_of: Callable[[Item], bytes]
+) -> AsyncIterator[bytes]:
     quiet_s, wait_s = 0.0, min(CHECK_EVERY_S, COMMENT_EVERY_S)
     while is_allowed():
-        jobs = await stream.next(wait_s)
-        for job in jobs:
-            snapshot = msgspec.json.encode(JobAnswer.of(job, prefix))
-            yield b"id: %d\nevent: job\ndata: %b\n\n" % (job.revision, snapshot)
-        if stream.ended or (stream.job_id and any(job.status.is_final for job in jobs)):
+        changed = await stream.next(wait_s)
+        for item in changed:
+            yield event_of(item)
+        if stream.ended:
             return
-        quiet_s = 0.0 if jobs else quiet_s + wait_s
+        quiet_s = 0.0 if changed else quiet_s + wait_s
         if quiet_s >= COMMENT_EVERY_S:
             quiet_s = 0.0
             yield b": nothing new\n\n"

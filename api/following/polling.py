@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import count, islice
-from weakref import WeakSet
 
-from api.following.unsent import Unsent
+from api.following.streams import Stream, Streams
 from api.lanes import Lane
 from shared.domain.jobs import Job, Status
-from shared.errors import BusyError, Code, UnavailableError
+from shared.errors import UnavailableError
 from shared.store import jobs
 from shared.store.engine import Sessions
 from shared.store.jobs import JobFilter, Revision
@@ -23,17 +22,15 @@ POLLS_PER_LIST = 5  # only every fifth poll serves streams of many jobs
 RECENT_S = 10.0  # longer than any of our transactions, so a change is still recent when it is committed
 MAX_WAITERS, MAX_WAITERS_PER_KEY = 1000, 250
 MAX_WAIT_S = 30  # that a client may request
-MAX_STREAMS, MAX_STREAMS_PER_KEY = 200, 50
 MAX_SNAPSHOTS = 500  # per poll; the rest follows with the next one
 
 
-class Stream(Unsent[Job]):
-    """The newest unsent snapshot of each changed job: of one job, or of all that match a filter."""
+class JobStream(Stream[Job]):
+    """Changes of one job, with which the stream ends, or of all jobs that match a filter."""
 
     def __init__(self, job_filter: JobFilter, job_id: str | None, key_id: str) -> None:
-        super().__init__()
+        super().__init__(key_id)
         self.job_id = job_id
-        self.key_id = key_id
         self._filter = job_filter
         self._sent_revisions: dict[str, int] = {}  # of open jobs, by job id
 
@@ -48,6 +45,8 @@ class Stream(Unsent[Job]):
             self._sent_revisions[job.job_id] = job.revision
         else:
             self._sent_revisions.pop(job.job_id, None)
+        if matches and self.job_id and job.status.is_final:
+            self.end()
 
 
 class Poller:
@@ -58,7 +57,7 @@ class Poller:
         self._lane = lane
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._waiters: Counter[str] = Counter()  # by key id
-        self._streams: WeakSet[Stream] = WeakSet()  # a stream disappears with its reader
+        self._streams: Streams[JobStream] = Streams()
         self._published: dict[str, Revision] = {}  # by job id
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -89,32 +88,16 @@ class Poller:
             if not waiting:
                 self._waiting.pop(job_id, None)
 
-    def stream(self, job_filter: JobFilter, job_id: str | None = None, key_id: str = "") -> Stream:
-        """Open a stream of one job, or of all that match the filter.
-
-        Raises `BusyError` beyond `MAX_STREAMS`, or `MAX_STREAMS_PER_KEY` of one key; `key_id` is as in `wait`.
-
-        The poller holds only a weak reference, so the reader must keep the stream.
-        """
-        of_key = sum(stream.key_id == key_id for stream in self._streams) if key_id else 0
-        if len(self._streams) >= MAX_STREAMS or of_key >= MAX_STREAMS_PER_KEY:
-            whose = f"{of_key} of them with this key" if of_key else "the most it serves"
-            sentence = (
-                f"{len(self._streams)} event streams are open on this process, {whose}. Follow many jobs with one."
-            )
-            raise BusyError(Code.TOO_MANY_STREAMS, sentence, retry_after_s=15)
-        stream = Stream(job_filter, job_id, key_id)
-        if self._closed:
-            stream.end()
-        self._streams.add(stream)
+    def stream(self, job_filter: JobFilter, job_id: str | None = None, key_id: str = "") -> JobStream:
+        """Open a stream of one job, or of all that match the filter; raise `BusyError` as `Streams.add` does."""
+        stream = self._streams.add(JobStream(job_filter, job_id, key_id))
         self._start_polling()
         return stream
 
     def close(self) -> None:
         """End every wait and stream now."""
         self._closed = True
-        for stream in self._streams:
-            stream.end()
+        self._streams.close()
         for waiting in self._waiting.values():
             for ended in waiting:
                 ended.set()
@@ -168,7 +151,7 @@ class Poller:
         self, followed: AbstractSet[str], revisions: Mapping[str, Revision], changed: Mapping[str, Job]
     ) -> None:
         """Offer changed jobs to the streams, and end waits and streams of jobs that ended or were deleted."""
-        for stream in list(self._streams):
+        for stream in self._streams:
             for job in changed.values():
                 stream.offer(job)
             if stream.job_id in followed and stream.job_id not in revisions:  # retention deleted the job

@@ -6,8 +6,8 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
+from api.intake.collecting import MAX_PROBLEMS, Lines
 from api.intake.columns import Checked
-from api.intake.lines import MAX_PROBLEMS, Lines
 from api.schemas.answers import StreamAnswer
 from api.schemas.points import LineProblem, LinesAnswer, PushAnswer, RefusedPoint, StreamVerdicts
 from api.services import Services
@@ -16,7 +16,7 @@ from shared.domain.watching.alerts import AlertStatus
 from shared.domain.watching.sentences import StreamState, status_of
 from shared.domain.watching.stored import StoredPoints
 from shared.domain.watching.watches import Watch
-from shared.errors import MAX_FLAWS, TsadError
+from shared.errors import MAX_FLAWS
 from shared.settings import Settings
 from shared.store import points
 from shared.store.intake import MAX_POINTS
@@ -50,13 +50,8 @@ def push_answer(services: Services, checked: Checked, taken: Taken | None) -> by
     return msgspec.json.encode(body)
 
 
-def lines_answer(lines: Lines, pushes: Sequence[Push], outcomes: Sequence[Taken | TsadError]) -> LinesAnswer:
-    """Return the answer to a push of lines."""
-    taken = [outcome for outcome in outcomes if isinstance(outcome, Taken)]
-    for push, outcome in zip(pushes, outcomes, strict=True):
-        if isinstance(outcome, TsadError):
-            line = min(lines.numbers.get(push.series_id, [0]))
-            lines.refuse(line, push.series_id, outcome.code, outcome.detail, len(push.timestamps))
+def lines_answer(lines: Lines, taken: Sequence[Taken]) -> LinesAnswer:
+    """Return the answer to a push of lines. taken: what became of the series that were not refused."""
     alerts = [alert for one in taken if (alert := open_alert_of(one))]
     return LinesAnswer(
         series=len(taken),
@@ -81,7 +76,7 @@ def status_after(taken: Taken, settings: Settings) -> tuple[str, str]:
     fresh = taken.fresh.timestamps
     last = int(fresh[-1]) if len(fresh) else stream.last_timestamp
     return status(
-        replace(stream, points=stream.points + taken.accepted, last_timestamp=last, is_silent=False),
+        replace(stream, points=stream.points + taken.accepted, last_timestamp=last, is_silent=False, ended_at=None),
         taken.watch,
         settings,
     )
@@ -113,6 +108,7 @@ def status(stream: Stream, watch: Watch | None, settings: Settings) -> tuple[str
         fit_is_due=stream.fit_is_due,
         usual_step_s=stream.usual_step_s,
         last_timestamp=stream.last_timestamp,
+        is_ended=stream.ended_at is not None,
     )
     return status_of(state, watch, least_points(watch, settings) if watch else 0)
 

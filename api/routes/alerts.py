@@ -1,14 +1,14 @@
 """Alerts: list, follow and acknowledge them."""
 
 from dataclasses import replace
-from functools import partial
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.dependencies import CallerOf, Cursor, Limit, ServicesOf, answer
-from api.following import alerts as feed
+from api.dependencies import CallerOf, Cursor, Limit, ServicesOf, StillAllowed, answer
+from api.following import events
 from api.openapi import operation
 from api.routes.cursors import alert_cursor, alert_place_of, split_page
 from api.routes.selecting import AlertId, Selection, find_alert
@@ -47,11 +47,13 @@ def list_alerts(
 
 
 @router.get("/alerts/events", **operation("text/event-stream", scope=Scope.READ))
-async def stream_alerts(services: ServicesOf, caller: CallerOf, selection: Selection) -> Response:
+async def stream_alerts(
+    services: ServicesOf, caller: CallerOf, is_allowed: StillAllowed, selection: Selection
+) -> Response:
     """Follow alerts as server-sent events: the newest ones, then each that changes."""
-    stream = services.alert_feed.stream(selection)
+    stream = services.alert_feed.stream(selection, caller.key_id)
     current = await services.lanes.requests(_newest, services, selection)
-    return feed.respond(stream, current, partial(services.keyring.is_valid, caller))
+    return events.respond(stream, current, is_allowed, _event)
 
 
 @router.get("/alerts/{alert_id}", **operation(AlertAnswer, scope=Scope.READ))
@@ -72,3 +74,7 @@ def acknowledge(services: ServicesOf, caller: CallerOf, alert_id: AlertId) -> Re
 def _newest(services: Services, selection: AlertFilter) -> list[StoredAlert]:
     with services.sessions.begin() as session:
         return [stored for stored, _ in reversed(alerts.page(session, selection, FIRST_OF_FEED))]
+
+
+def _event(stored: StoredAlert) -> bytes:
+    return events.event("alert", stored.revision, msgspec.json.encode(AlertAnswer.of(stored)))

@@ -5,11 +5,22 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Depends, Query
 from pydantic import WithJsonSchema
 from starlette.responses import Response
 
-from api.dependencies import CallerOf, Cursor, Limit, Prefix, RequestId, ServicesOf, answer, answer_accepted
+from api.dependencies import (
+    CallerOf,
+    Cursor,
+    Limit,
+    Prefix,
+    RequestId,
+    ServicesOf,
+    StillAllowed,
+    answer,
+    answer_accepted,
+)
 from api.following import events
 from api.following.polling import MAX_WAIT_S
 from api.openapi import operation
@@ -74,11 +85,13 @@ def list_jobs(
 
 
 @router.get("/jobs/events", **operation("text/event-stream", scope=Scope.READ))
-async def stream_jobs(services: ServicesOf, caller: CallerOf, prefix: Prefix, selection: Selection) -> Response:
+async def stream_jobs(
+    services: ServicesOf, caller: CallerOf, is_allowed: StillAllowed, prefix: Prefix, selection: Selection
+) -> Response:
     """Stream server-sent events: the newest jobs, then a snapshot of each job that changes."""
     stream = services.poller.stream(selection, key_id=caller.key_id)
     current = await services.lanes.requests(_newest, services, selection)
-    return events.respond(stream, current, partial(services.keyring.is_valid, caller), prefix)
+    return events.respond(stream, current, is_allowed, partial(_event, prefix))
 
 
 @router.get("/jobs/{job_id}", **operation(JobAnswer, scope=Scope.READ))
@@ -98,11 +111,13 @@ async def get_job(
 
 
 @router.get("/jobs/{job_id}/events", **operation("text/event-stream", scope=Scope.READ))
-async def stream_job(services: ServicesOf, caller: CallerOf, prefix: Prefix, job_id: JobId) -> Response:
+async def stream_job(
+    services: ServicesOf, caller: CallerOf, is_allowed: StillAllowed, prefix: Prefix, job_id: JobId
+) -> Response:
     """Stream server-sent events: a snapshot of the job now and at each change, until it has ended."""
     stream = services.poller.stream(JobFilter(), job_id, caller.key_id)
     current = await services.lanes.requests(find_job, services, caller, job_id)
-    return events.respond(stream, [current], partial(services.keyring.is_valid, caller), prefix)
+    return events.respond(stream, [current], is_allowed, partial(_event, prefix))
 
 
 @router.post("/jobs/{job_id}/cancel", **operation(JobAnswer, scope=Scope.FIT))
@@ -132,6 +147,10 @@ def _newest(services: Services, selection: JobFilter) -> list[Job]:
     """Return the newest jobs of the selection, oldest first."""
     with services.sessions.begin() as session:
         return [job for job, _ in reversed(jobs.page(session, selection, None, FIRST_OF_STREAM))]
+
+
+def _event(prefix: str, job: Job) -> bytes:
+    return events.event("job", job.revision, msgspec.json.encode(JobAnswer.of(job, prefix)))
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:

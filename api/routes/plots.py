@@ -26,6 +26,7 @@ from shared.domain.detectors import named
 from shared.domain.detectors.parameters import OFF
 from shared.domain.series import LAST_TIMESTAMP, Series, check_series_id
 from shared.domain.versions import Version, parse_version
+from shared.domain.watching.watches import Watch
 from shared.errors import Code, Flaw, InputError
 from shared.store import series as series_store
 from shared.store import versions
@@ -78,7 +79,9 @@ def plot(
     history = services.histories.of(resolved)
     excerpt = history.excerpt(0, LAST_TIMESTAMP, DEFAULT_SHOWN)
     shown = _inside(resolved, span)
+    watch = services.ingest.rulebook.current().watch_of(series_id)
     script_data = _script_data(resolved, history, len(excerpt.timestamps))
+    script_data["watch"] = (watch or Watch("", "")).document()
     has_band = not (np.isnan(excerpt.lower).all() and np.isnan(excerpt.upper).all())
     found = anomalies(history)
     return render(
@@ -86,6 +89,7 @@ def plot(
         "plot.html",
         section="series",
         version=resolved,
+        watch=watch,
         figure=inside_script(figures.training(excerpt, shown).to_json()),
         span=shown,
         is_part=shown != (resolved.first_timestamp, resolved.last_timestamp),

@@ -14,7 +14,8 @@ from api.charts.stored import thinned
 from api.dependencies import SeriesId, ServicesOf, answer, visible
 from api.intake.answering import lines_answer, push_answer
 from api.intake.columns import Checked, checked_body
-from api.intake.lines import Lines, read_lines
+from api.intake.lines import read_lines
+from api.intake.taking import take
 from api.openapi import operation
 from api.schemas.answers import nullable
 from api.schemas.decoding import decode
@@ -151,9 +152,5 @@ def _push_many(services: Services, series_id: str, content: bytes) -> bytes:
 
 
 def _push_lines(services: Services, caller: Caller, content: bytes) -> LinesAnswer:
-    lines: Lines = read_lines(content, caller, services.settings, time.time())
-    pushes = [checked.push for checked in lines.series.values() if len(checked.push.timestamps)]
-    outcomes = services.ingest(pushes)
-    for code, number in lines.refused_by_code.items():
-        services.metrics.refused_points.labels(code).inc(number)
-    return lines_answer(lines, pushes, outcomes)
+    lines = read_lines(content, caller, services.settings, time.time())
+    return lines_answer(lines, take(services, lines).taken)

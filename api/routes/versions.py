@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import partial
 from typing import IO, Annotated, Literal
 
 import msgspec
@@ -12,7 +11,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.charts.histories import DEFAULT_SHOWN, MAX_SHOWN, MIN_SHOWN
-from api.dependencies import CallerOf, Cursor, Limit, SeriesId, ServicesOf, VersionNumber, answer
+from api.dependencies import CallerOf, Cursor, Limit, SeriesId, ServicesOf, StillAllowed, VersionNumber, answer
 from api.following.downloads import Download
 from api.openapi import operation
 from api.routes.cursors import split_page, version_limit
@@ -56,6 +55,7 @@ def get_version(services: ServicesOf, series_id: SeriesId, version: VersionNumbe
 def get_training_data(
     services: ServicesOf,
     caller: CallerOf,
+    is_allowed: StillAllowed,
     series_id: SeriesId,
     version: VersionNumber,
     format_: Annotated[Literal["json", "csv"], Query(alias="format", description="Format of the response")] = "json",
@@ -67,7 +67,6 @@ def get_training_data(
         opened.callback(services.downloads.release, caller.key_id)
         content = opened.enter_context(services.artifacts.data.open(resolved.data))
         close = opened.pop_all().close  # from here on, the response releases both
-    is_allowed = partial(services.keyring.is_valid, caller)
     if format_ == "csv":
         name = f"{series_id}-v{resolved.version}.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}

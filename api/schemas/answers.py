@@ -79,7 +79,7 @@ class ManyVerdicts(Struct):
 class StreamAnswer(Struct):
     """The live side of a series: its stored points."""
 
-    status: str  # learning, watching, silent or paused
+    status: str  # learning, watching, ended, silent or paused
     reason: str
     points: int  # ever stored
     late: int  # of these: came after a newer one, so never judged

@@ -48,6 +48,21 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "description": "A repeated request with the same key returns the job of the first one",
     "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
 }
+BUCKET: dict[str, Any] = {
+    "name": "bucket",
+    "in": "query",
+    "required": False,
+    "description": "Beginning of the ids of all series",
+    "schema": {"type": "string"},
+}
+DATABASE: dict[str, Any] = {**BUCKET, "name": "db"}
+PRECISION: dict[str, Any] = {
+    "name": "precision",
+    "in": "query",
+    "required": False,
+    "description": "Unit of the timestamps",
+    "schema": {"type": "string", "enum": ["ns", "n", "us", "u", "ms", "s", "m", "h"], "default": "ns"},
+}
 PREFER: dict[str, Any] = {
     "name": "Prefer",
     "in": "header",

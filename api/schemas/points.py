@@ -60,7 +60,7 @@ class PushAnswer(Struct):
     repeated: int  # stored before, or several of one timestamp in this request
     refused: int
     errors: list[RefusedPoint]  # the first of the refused points
-    status: str  # of the stream: learning, watching, silent or paused
+    status: str  # of the stream: learning, watching, ended, silent or paused
     reason: str
     verdicts: StreamVerdicts | None  # null for more than 5,000 points, and while no version judges them
     alert_id: str | None  # of the alert that is open after these points

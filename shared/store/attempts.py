@@ -37,11 +37,12 @@ UPDATE fit_jobs SET lease_until = clock_timestamp() + make_interval(secs => :lea
  WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE RETURNING 1
 """)
 
-# Infrastructure failed: requeue with growing backoff. backoff_s = 0: the worker is shutting down.
+# Infrastructure failed: requeue with a backoff that grows to 15 s, so that all jobs run again soon after it recovers.
+# backoff_s = 0: the worker is shutting down.
 _RELEASE = text("""
 UPDATE fit_jobs SET status = 'queued', lease_until = NULL, worker = NULL, releases = releases + 1,
        available_at = clock_timestamp()
-                    + make_interval(secs => :backoff_s * least(60, power(2, least(releases, 6))) * (0.5 + random())),
+                    + make_interval(secs => :backoff_s * least(10, power(2, least(releases, 4))) * (0.5 + random())),
        announced_at = NULL, announcements = 0
  WHERE id = CAST(:job_id AS uuid) AND attempt = :attempt AND (status = 'running') IS TRUE RETURNING 1
 """)

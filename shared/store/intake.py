@@ -63,6 +63,7 @@ WITH agreed AS MATERIALIZED (
          carry = CAST(a.carry AS double precision[]), points = s.points + a.fresh + a.late, late = s.late + a.late,
          recent = a.recent, normal = a.normal, pending = CAST(a.pending AS jsonb), watch = a.watch, alert = a.alert,
          silence = CASE WHEN a.fresh > 0 THEN NULL ELSE s.silence END,
+         ended_at = CASE WHEN a.fresh > 0 THEN NULL ELSE s.ended_at END,
          arrived_at = CASE WHEN a.fresh > 0 THEN a.moment ELSE s.arrived_at END,
          -- medians that cost four bytes each: they follow the newest distance by 5 %
          usual_step_s = CASE WHEN a.fresh = 0 OR a.was_silent THEN a.usual_step_s

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from shared.domain.watching.alerts import Alert, Kind, Notice
-from shared.domain.watching.silence import FACTOR, LEAST_S, SHARE
+from shared.domain.watching.silence import ENDED_S, FACTOR, LEAST_S, SHARE
 from shared.domain.watching.watches import AUTO, OFF, Watch
 from shared.store.engine import Session
 from shared.store.locks import RECONCILER
@@ -18,20 +18,24 @@ from shared.store.streams import alert_of
 _LOCK = text(f"SELECT pg_try_advisory_xact_lock({RECONCILER}, 1)")
 
 # `threshold_s` of the domain, in SQL: all streams are scanned, since an index on arrived_at would cost more with every
-# point. Not within two thresholds of a start of the database or of this process: clients may not have been able to
-# push.
+# point. A stream that its sender ended may return within `ENDED_S`. Not within two thresholds of a start of the
+# database or of this process: clients may not have been able to push. Not while the source of a stream fails, or nobody
+# fetches it.
 _THRESHOLD = f"""
 coalesce(w.fixed_s, CASE WHEN t.usual_gap_s IS NOT NULL THEN greatest(
   {FACTOR} * coalesce(t.usual_step_s, 0), {FACTOR} * t.usual_gap_s, coalesce(t.long_gap_s, 0), {LEAST_S}) END)
 """
+_LIMIT = f"CASE WHEN t.ended_at IS NULL THEN {_THRESHOLD} ELSE coalesce(w.fixed_s, {ENDED_S}) END"
 _WATCHED = """
   FROM streams t
   JOIN unnest(CAST(:names AS text[]), CAST(:fixed AS double precision[])) AS w (name, fixed_s) ON w.name = t.watch
  WHERE t.deleted_at IS NULL AND t.arrived_at IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM source_series x JOIN sources o ON o.name = x.source WHERE x.series_id = t.series_id
+                      AND (o.failing_since IS NOT NULL OR o.due_at < statement_timestamp() - interval '1 minute'))
 """
 _IS_DUE = f"""
-t.silence IS NULL AND t.arrived_at < statement_timestamp() - make_interval(secs => {_THRESHOLD})
-  AND least(extract(epoch FROM statement_timestamp() - pg_postmaster_start_time()), :running_s) > 2 * {_THRESHOLD}
+t.silence IS NULL AND greatest(t.arrived_at, t.ended_at) < statement_timestamp() - make_interval(secs => {_LIMIT})
+  AND least(extract(epoch FROM statement_timestamp() - pg_postmaster_start_time()), :running_s) > 2 * {_LIMIT}
 """
 _COUNTS = text(f"""
 SELECT t.watch, count(*) AS streams, count(*) FILTER (WHERE {_IS_DUE}) AS due {_WATCHED} GROUP BY t.watch

@@ -30,7 +30,7 @@ _LATEST = latest_rows("o.version, o.last_timestamp, o.state_key, o.state_sha256,
 _COLUMNS = f"""
 SELECT t.no, t.series_id, t.revision, t.last_timestamp, t.points, t.late, t.version, t.carry, t.recent, t.normal,
        t.pending, t.watch, t.silence IS NOT NULL AS is_silent, t.fit_at_points,
-       t.fit_due_at <= clock_timestamp() AS fit_is_due, t.arrived_at, t.usual_step_s,
+       t.fit_due_at <= clock_timestamp() AS fit_is_due, t.arrived_at, t.usual_step_s, t.ended_at,
        to_jsonb(d) AS alert, to_jsonb(q) AS own_silence,
        l.version AS latest, l.last_timestamp AS training_end, l.state_key, l.state_sha256, l.state_size
   FROM streams t
@@ -42,6 +42,19 @@ _READ = text(f"{_COLUMNS} WHERE t.series_id = ANY (CAST(:series_ids AS text[])) 
 _LOCK = text("""
 SELECT no FROM streams WHERE series_id = ANY (CAST(:series_ids AS text[])) AND deleted_at IS NULL
  ORDER BY no FOR NO KEY UPDATE
+""")
+
+# --- ended ----------------------------------------------------------------------------------------------------------
+
+# A point that is later than the last one takes the mark away (`intake`).
+_END = text("""
+WITH locked AS MATERIALIZED (
+  SELECT t.no FROM streams t
+    JOIN unnest(CAST(:series_ids AS text[]), CAST(:timestamps AS bigint[])) AS ended (series_id, timestamp)
+      ON t.series_id = ended.series_id AND t.last_timestamp <= ended.timestamp
+   WHERE t.deleted_at IS NULL AND t.ended_at IS NULL ORDER BY t.no FOR NO KEY UPDATE OF t
+)
+UPDATE streams t SET ended_at = clock_timestamp() FROM locked WHERE t.no = locked.no
 """)
 
 # --- lists ------------------------------------------------------------------------------------------------------------
@@ -100,6 +113,7 @@ class Stream:
     latest: int | None
     training_end: int | None  # last timestamp of the latest version's training data
     state: Artifact | None
+    ended_at: datetime | None = None  # when its sender said that no more points come
 
 
 class ToDelete(NamedTuple):
@@ -124,6 +138,11 @@ def lock(session: Session, series_ids: Collection[str]) -> None:
 def create(session: Session, series_ids: Collection[str]) -> None:
     """Create streams that do not exist."""
     session.execute(_CREATE, {"series_ids": sorted(series_ids)})
+
+
+def end(session: Session, timestamps: Mapping[str, int]) -> None:
+    """Note that the senders of streams announced their end. timestamps: of the announcement, by series id."""
+    session.execute(_END, {"series_ids": list(timestamps), "timestamps": list(timestamps.values())})
 
 
 def count(session: Session, limit: int) -> int:
@@ -209,4 +228,5 @@ def _stream(row: Row[Any]) -> Stream:
         latest=row.latest,
         training_end=row.training_end,
         state=state,
+        ended_at=row.ended_at,
     )

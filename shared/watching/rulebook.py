@@ -1,12 +1,13 @@
-"""The watches and the maintenance in force, as this process read them last."""
+"""The watches, the maintenance and the sources in force, as this process read them last."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
+from shared.domain.watching.sources import Source
 from shared.domain.watching.watches import Watch, by_prefix, watch_of
-from shared.store import spans, watches
+from shared.store import sources, spans, watches
 from shared.store.engine import Sessions
 from shared.store.spans import Span
 
@@ -15,10 +16,11 @@ READ_EVERY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """All watches, the longest prefix first, and all maintenance."""
+    """All watches, the longest prefix first, all maintenance, and all sources by name."""
 
     watches: Sequence[Watch]
     maintenance: Sequence[Span]
+    sources: Sequence[Source] = ()
 
     def watch_of(self, series_id: str) -> Watch | None:
         """Return the watch of a series."""
@@ -64,5 +66,6 @@ class Rulebook:
     def _read(self) -> None:
         began = self._clock()
         with self._sessions.begin() as session:
-            self._rules = Rules(by_prefix(watches.read(session)), spans.maintenance(session))
+            by_name = [stored.source for stored in sources.read(session)]
+            self._rules = Rules(by_prefix(watches.read(session)), spans.maintenance(session), by_name)
         self._read_at = began

@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api.following import events, polling
+from api.following import events, polling, streams
 from shared.domain import detectors
 from shared.settings import Settings
 from shared.store import attempts
@@ -158,7 +158,7 @@ def test_an_idle_stream_sends_a_comment_periodically(
 def test_streams_are_limited_and_a_closed_stream_frees_its_slot(
     settings: Settings, series_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polling, "MAX_STREAMS", 2)
+    monkeypatch.setattr(streams, "MAX_STREAMS", 2)
     with serving(settings) as api:
         job_id = api.post(f"/fit/{series_id}", json=ramp()).json()["job_id"]
         path = f"/jobs/{job_id}/events"
@@ -171,18 +171,25 @@ def test_streams_are_limited_and_a_closed_stream_frees_its_slot(
         until(lambda: api.get(path).status_code == 200)
 
 
-def test_one_key_gets_a_share_of_the_streams_and_waits(
-    keyed: httpx.Client, make_key: MakeKey, series_id: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("path", ["/jobs/events", "/alerts/events"])
+def test_one_key_gets_a_share_of_the_streams(
+    path: str, keyed: httpx.Client, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polling, "MAX_STREAMS_PER_KEY", 1)
-    monkeypatch.setattr(polling, "MAX_WAITERS_PER_KEY", 0)
+    monkeypatch.setattr(streams, "MAX_STREAMS_PER_KEY", 1)
     greedy, other = make_key(), make_key()
-    with keyed.stream("GET", "/jobs/events", auth=greedy):
-        refused = keyed.get("/jobs/events", auth=greedy)
+    with keyed.stream("GET", path, auth=greedy):
+        refused = keyed.get(path, auth=greedy)
         assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
         assert "1 of them with this key" in refused.json()["detail"]
-        with keyed.stream("GET", "/jobs/events", auth=other) as answer:
+        with keyed.stream("GET", path, auth=other) as answer:
             assert answer.status_code == 200
+
+
+def test_one_key_gets_a_share_of_the_waits(
+    keyed: httpx.Client, make_key: MakeKey, series_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "MAX_WAITERS_PER_KEY", 0)
+    greedy = make_key()
     job_id = keyed.post(f"/fit/{series_id}", json=ramp(), auth=greedy).json()["job_id"]
     assert keyed.get(f"/jobs/{job_id}?wait=30", auth=greedy).json()["status"] == "queued"
 

@@ -93,7 +93,11 @@ def test_changes_with_a_cookie_require_the_header_of_our_pages(
 def test_signing_out_invalidates_copies_of_the_cookie(browser: httpx.Client, root: Key) -> None:
     sign_in(browser, root)
     old_cookie = {"Cookie": f"tsad_session={browser.cookies['tsad_session']}"}
-    assert browser.post("/ui/logout").status_code == 303
+    with browser.stream("GET", "/jobs/events") as jobs, browser.stream("GET", "/alerts/events") as alerts:
+        assert browser.post("/ui/logout").status_code == 303
+        for stream in (jobs, alerts):
+            for _ in stream.iter_lines():  # until the stream ends
+                pass
     assert "tsad_session" not in browser.cookies
     until(lambda: browser.get("/series", headers=old_cookie).status_code == 401, 5)
 

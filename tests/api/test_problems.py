@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from api.chain import bodies
-from api.following import polling
+from api.following import streams
 from api.problems import MEDIA_TYPE, STATUS, problem
 from shared.embedded.ports import free_port
 from shared.errors import MAX_FLAWS, Code, Flaw, InputError
@@ -24,6 +24,7 @@ from shared.settings import Settings
 from shared.store.engine import Sessions
 from tests.points import ramp
 from tests.processes import new_database, serving
+from tests.remote import encoded, send
 from tests.waiting import until
 from tests.wire import wired
 from tsad_client import codes, errors
@@ -45,6 +46,7 @@ INTERNAL = {
     Code.FORBIDDEN: "test_keys.py provokes it on every route",
     Code.TOO_NEW: "only a point of a push has this flaw; test_pushes.py sends one",
     Code.TOO_OLD: "only a point of a push has this flaw; test_pushes.py sends one",
+    Code.SERIES_ID_TAKEN: "only a flaw of points_refused; test_remote_write.py provokes it",
     Code.STREAM_BUSY: "needs a series that is deleted and begun again during each of three rounds",
     Code.INTERNAL_ERROR: "a defect; test_slots.py provokes it",
     Code.CONFIGURATION: "only commands exit with it",
@@ -262,6 +264,26 @@ def delivery_not_found(scene: Scene) -> httpx.Response:
     return scene.api.post(f"/deliveries/{2**63}/replay")
 
 
+@provoked_by(Code.INVALID_SOURCE)
+def invalid_source(scene: Scene) -> httpx.Response:
+    return scene.api.put("/sources/s", json={"kind": "carrier pigeon"})
+
+
+@provoked_by(Code.SOURCE_NOT_FOUND)
+def source_not_found(scene: Scene) -> httpx.Response:
+    return scene.api.get("/sources/nobody-knows")
+
+
+@provoked_by(Code.UNSUPPORTED_MEDIA_TYPE)
+def unsupported_media_type(scene: Scene) -> httpx.Response:
+    return scene.api.post("/api/v1/write", content=b"", headers={"Content-Type": "text/plain"})
+
+
+@provoked_by(Code.POINTS_REFUSED)
+def points_refused(scene: Scene) -> httpx.Response:
+    return send(scene.api, encoded(({"job": "has no name"}, [(1, 1.0)])))
+
+
 @provoked_by(Code.SERIES_LIMIT)
 def series_limit(scene: Scene) -> httpx.Response:
     points = {"timestamps": [int(time.time())], "values": [1]}
@@ -273,7 +295,7 @@ def series_limit(scene: Scene) -> httpx.Response:
 @provoked_by(Code.TOO_MANY_STREAMS)
 def too_many_streams(scene: Scene) -> httpx.Response:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(polling, "MAX_STREAMS", 0)
+        patch.setattr(streams, "MAX_STREAMS", 0)
         return scene.api.get("/jobs/events")
 
 

@@ -1,5 +1,6 @@
 """The plot page, as a person uses it."""
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser.chromium import Watch
+from tests.browser.gestures import drag
 from tests.points import ramp
 
 PEAKED = ramp(60, values=[*ramp(59)["values"], 90.0])  # one minute apart, the last an anomaly
@@ -182,6 +185,67 @@ def test_a_span_can_be_excluded_from_the_next_fit_by_dragging(page: Page, api: h
     page.goto(f"/plot?series_id={peaked}&version=2")
     page.get_by_role("button", name=re.compile("^Include ")).click()
     expect(page.locator("#excluded")).to_be_hidden()
+
+
+def test_a_span_is_selected_by_touch_after_a_button_was_tapped(browser: Browser, watch: Watch, peaked: str) -> None:
+    context = browser.new_context(base_url=watch.origin, has_touch=True, viewport={"width": 390, "height": 800})
+    watch.attach(context)
+    page = context.new_page()
+    chart = opened(page, peaked)
+    button = page.get_by_role("button", name="Select a span by dragging")
+    button.tap()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    box = chart.locator(".nsewdrag").first.bounding_box()
+    assert box
+    places = [box["x"] + share * box["width"] for share in (0.2, 0.4, 0.8)]
+    drag(page, places, box["y"] + box["height"] / 2, "touch")
+    expect(page.locator("#span-range")).to_contain_text("2023-11-14 22:2")
+    expect(button).to_be_hidden()
+    page.get_by_role("button", name="Zoom here").tap()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    context.close()
+
+
+def test_a_watch_is_simulated_on_the_range_of_the_chart(
+    page: Page, api: httpx.Client, series_id: str, fitted: Callable[..., str]
+) -> None:
+    values = ramp(200)["values"]
+    values[150:155] = [90.0] * 5
+    fitted(series_id, ramp(200, values=values))
+    chart = opened(page, series_id)
+    outcome = page.locator("#simulated-alerts")
+    page.get_by_role("button", name="Simulate").click()
+    expect(outcome).to_contain_text("200 points from")
+    expect(outcome.locator("li")).to_contain_text(f"{series_id} deviated from")
+    shaded = "element => element.layout.shapes.filter(({ name }) => name === 'alarm-wash').map(({ x0 }) => x0 / 1000)"
+    assert chart.evaluate(shaded) == [1_700_000_000 + 60 * 150]
+    api.put(f"/watches/{series_id}", json={"prefix": series_id, "open": {"anomalies": 9, "of": 9, "at_once": None}})
+    select(opened(page, series_id), page, 0.5, 0.99)
+    page.get_by_role("button", name="Zoom here").click()
+    page.get_by_role("button", name="Simulate").click()
+    expect(outcome).to_contain_text(re.compile(r"9\d points from"))
+    expect(outcome.locator("li")).to_have_count(0)
+
+
+def test_peaks_of_anomalies_are_marked_on_the_scale_of_the_threshold(
+    page: Page, series_id: str, fitted: Callable[..., str]
+) -> None:
+    values = ramp(2000)["values"]
+    for place, value in ((500, 12.0), (501, 11.0), (1200, 30.0)):
+        values[place] = value
+    fitted(series_id, ramp(2000, values=values))
+    opened(page, series_id)
+    peaks = page.locator("#peaks path")
+    expect(peaks).to_have_count(2)
+    expect(page.locator("#peaks .flagged")).to_have_count(2)
+    scores = sorted(float(item.get_attribute("data-score") or 0) for item in page.locator("#anomalies button").all())
+    places = [
+        float(mark.evaluate("element => parseFloat(element.parentNode.getAttribute('x'))")) for mark in peaks.all()
+    ]
+    expected = [100 * math.log(min(score, 5) / 0.2) / math.log(25) for score in scores]
+    assert places == pytest.approx(expected, abs=0.01)
+    page.get_by_label("Threshold, as a multiple").press("End")
+    expect(page.locator("#peaks .flagged")).to_have_count(sum(score > 5 for score in scores))
 
 
 def test_the_week_before_and_the_scores_are_drawn(page: Page, series_id: str, fitted: Callable[..., str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import Watch
+from tests.browser.gestures import drag
 from tests.browser.test_pages import open_live
 from tests.points import ramp
 
@@ -107,17 +108,3 @@ def test_dragging_over_the_chart_marks_a_span(
     expect(page.locator("#live-chart rect.marked")).to_have_count(0)
     if by == "touch":
         context.close()
-
-
-def drag(page: Page, places: list[float], y: float, by: str) -> None:
-    """Drag from the first place through the others."""
-    if by == "mouse":
-        page.mouse.move(places[0], y)
-        page.mouse.down()
-        for x in places[1:]:
-            page.mouse.move(x, y, steps=3)
-        page.mouse.up()
-        return
-    device = page.context.new_cdp_session(page)
-    for kind, touched in (("touchStart", places[:1]), *(("touchMove", [x]) for x in places[1:]), ("touchEnd", [])):
-        device.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x in touched]})

@@ -15,6 +15,7 @@ from shared.store import admissions, attempts, jobs, reconciliation, series, ver
 from tests.protocol import fitting, upkeep
 from tests.protocol.history import History
 from tests.protocol.world import EVERYTHING, LEASE_S, WINDOW_S, Worker, World
+from worker.training import RELEASE_BACKOFF_S
 
 ROUNDS = 25
 
@@ -165,6 +166,15 @@ def test_one_of_many_retries_creates_a_job_and_the_others_find_it(world: World, 
         with world.transaction() as session:
             assert admissions.open_retry(session, old) == (new[0], Status.QUEUED)
         history.observe()
+
+
+def test_a_job_is_due_soon_however_often_its_infrastructure_failed(world: World) -> None:
+    job_id = ready_to_publish(world, "s").claimed.job_id
+    for _ in range(30):
+        fitting.release(world, world.workers[-1], RELEASE_BACKOFF_S)
+        assert fitting.deliver(world, job_id) is None
+        world.pass_time(15)
+        assert fitting.deliver(world, job_id)
 
 
 def test_a_retry_during_the_release_of_its_data_is_never_without_data(world: World, history: History) -> None:

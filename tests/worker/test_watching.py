@@ -11,13 +11,14 @@ from sqlalchemy import text
 
 from shared.artifacts import Artifacts
 from shared.domain.watching.silence import threshold_s
+from shared.domain.watching.sources import parse as parse_source
 from shared.domain.watching.watches import parse
 from shared.errors import TsadError
 from shared.judging.states import States
 from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.store import series as series_store
-from shared.store import silences, spans, streams, watches
+from shared.store import silences, sources, spans, streams, watches
 from shared.store.engine import Sessions
 from shared.store.spans import Span
 from shared.watching.ingesting import Ingest
@@ -50,7 +51,9 @@ def empty(database: Sessions) -> Iterator[Sessions]:
     """The database without streams, watches and alerts."""
     yield database
     with database.begin() as session:
-        session.execute(text("TRUNCATE notices, alerts, points, streams, watches, spans, fit_jobs CASCADE"))
+        session.execute(
+            text("TRUNCATE notices, alerts, points, streams, watches, spans, sources, source_series, fit_jobs CASCADE")
+        )
 
 
 @pytest.fixture
@@ -138,6 +141,31 @@ def test_no_stream_is_silent_after_a_start_while_paused_in_maintenance_or_if_the
     running = Watching(empty, Metrics(), Rulebook(empty), started_at=0, clock=lambda: FOREVER_S)
     until(lambda: rows(empty, ALERTS), meanwhile=running.round)
     assert rows(empty, ALERTS) == [("w1", "silence", "open", 1)]
+
+
+def test_an_ended_stream_has_time_to_return_and_none_is_silent_while_its_source_fails(
+    watching: Watching, installation: Settings, artifacts: Artifacts
+) -> None:
+    database = watching.sessions
+    push(database, installation, artifacts, "ended", "fetched")
+    watch(database)
+    with database.begin() as session:
+        sources.put(session, parse_source("s", {"kind": "remote_write"}, max_history_s=0))
+        sources.claim(session, "s", {"fetched": {"__name__": "up"}})
+        streams.end(session, {"ended": NOW})
+        session.execute(text("UPDATE streams SET watch = 'w'"))
+        session.execute(text("UPDATE sources SET failing_since = clock_timestamp()"))
+    age(database, 600)
+    watching.round()
+    assert rows(database, ALERTS) == []  # the mark is fresh
+    with database.begin() as session:
+        session.execute(text("UPDATE streams SET ended_at = ended_at - interval '301 s' WHERE ended_at IS NOT NULL"))
+    watching.round()
+    assert rows(database, ALERTS) == [("ended", "silence", "open", 1)]
+    with database.begin() as session:
+        session.execute(text("UPDATE sources SET failing_since = NULL"))
+    watching.round()
+    assert len(rows(database, ALERTS)) == 2
 
 
 def test_streams_that_fall_silent_together_are_one_alert_of_their_watch(

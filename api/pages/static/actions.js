@@ -3,28 +3,12 @@
 //   data-follow                       then open the page of the accepted job
 //   data-then                         then open this page; with neither, refresh the current page
 //   data-opens, data-version          the dialog that asks for confirmation, and the version it concerns
+import { act } from "./act.js";
 import { ROOT, call } from "./api.js";
 import { refresh } from "./live.js";
 
 function go(path) {
   location.assign(new URL(path, ROOT));
-}
-
-// Runs the button's action, and shows an error in the notice.
-export async function act(button, action, notice = document.getElementById("problem")) {
-  if (button.ariaDisabled) return; // already running; the disabled attribute would drop the focus
-  button.ariaDisabled = "true";
-  notice.hidden = true;
-  try {
-    await action();
-  } catch (error) {
-    notice.textContent = error.message;
-    notice.hidden = false;
-    notice.scrollIntoView({ block: "nearest" });
-  } finally {
-    if (!button.closest("dialog")?.contains(notice)) button.closest("dialog")?.close();
-    button.ariaDisabled = null;
-  }
 }
 
 async function callApi({ dataset }) {

@@ -2,8 +2,10 @@
 const NO_SCORES = { rangemode: "fixed", range: [-2, -1] }; // the small chart below shows only the values
 const element = document.getElementById("chart");
 const figure = JSON.parse(document.getElementById("figure").textContent);
+export const isPhone = matchMedia("(max-width: 640px)").matches;
 const CONFIG = {
   responsive: true,
+  displayModeBar: isPhone ? false : "hover",
   doubleClick: "autosize",
   showTips: false, // toasts would cover the chart
   displaylogo: false,
@@ -16,7 +18,7 @@ export const columns = Object.fromEntries(
   figure.data.map(({ name, x, y, customdata, meta }) => [name, { x, y, customdata, isOpen: Boolean(meta?.is_open) }]),
 );
 columns.score = scoresOf(columns.value);
-export const isPhone = matchMedia("(max-width: 640px)").matches;
+let selects = !isPhone; // on a phone, dragging scrolls the page
 export const has = (name) => name in columns;
 const traces = Object.fromEntries(figure.data.map((trace) => [trace.name, trace]));
 
@@ -27,14 +29,20 @@ export const whenDeselected = (listener) => element.on("plotly_deselect", listen
 export const zoomTo = (from, to) => Plotly.relayout(element, { "xaxis.range": [from, to] });
 export const clearSelection = () => Plotly.relayout(element, { selections: [] });
 
-const shaded = figure.layout.shapes.length; // shapes from here on are spans
+const fixed = figure.layout.shapes;
+const shaded = new Map(); // shapes by what they show
 
-// Shades spans of milliseconds: { from, to, color } with the name of a color.
-export function shade(spans) {
-  figure.layout.shapes.length = shaded;
-  for (const { from, to, color } of spans) {
-    figure.layout.shapes.push({ type: "rect", xref: "x", x0: from, x1: to, yref: "paper", y0: 0, y1: 1, layer: "below", line: { width: 0 }, opacity: 0.5, name: color });
-  }
+// Shades spans of milliseconds, [{ from, to }], in the color of this name; `what` names those that they replace.
+export function shade(what, spans, color) {
+  const shapes = spans.map(({ from, to }) => ({ type: "rect", xref: "x", x0: from, x1: to, yref: "paper", y0: 0, y1: 1, layer: "below", line: { width: 0 }, opacity: 0.5, name: color }));
+  shaded.set(what, shapes);
+  figure.layout.shapes = [...fixed, ...[...shaded.values()].flat()];
+  return draw();
+}
+
+// Chooses whether dragging selects a span.
+export function selectByDragging(chosen) {
+  selects = chosen;
   return draw();
 }
 
@@ -89,7 +97,7 @@ function paint() {
     if (shape.type === "rect") shape.fillcolor = color(shape.name);
     else shape.line.color = color("faint");
   }
-  figure.layout.dragmode = isPhone ? false : "select"; // on a phone, dragging scrolls the page
+  figure.layout.dragmode = selects ? "select" : false;
   figure.layout.xaxis.rangeslider.visible = !isPhone;
   figure.layout.showlegend = !isPhone;
   Object.assign(figure.layout.margin, isPhone ? { l: 48, r: 8 } : { l: 64, r: 16 });

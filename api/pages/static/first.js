@@ -1,5 +1,5 @@
 // The first series of an empty installation: a sample, or a file that the user drops. Ends on its chart.
-import { act } from "./actions.js";
+import { act } from "./act.js";
 import { ROOT, call } from "./api.js";
 import { pointsOf } from "./lines.js";
 

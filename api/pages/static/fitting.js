@@ -1,5 +1,5 @@
 // Refit form: asks for the detectors when it opens, shows the fields of the chosen one, and sends their values as JSON.
-import { act } from "./actions.js";
+import { act } from "./act.js";
 import { ROOT, call } from "./api.js";
 
 const MANY_CHOICES = 20; // such as time zones: a field that suggests them instead of a list

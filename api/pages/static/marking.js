@@ -1,5 +1,5 @@
 // Marks spans of a live chart: dragging, with a mouse or a finger, fills the form, which sends the span.
-import { act } from "./actions.js";
+import { act } from "./act.js";
 import { call } from "./api.js";
 import { refresh } from "./live.js";
 

@@ -3,6 +3,7 @@ import { ROOT, call } from "./api.js";
 
 const bar = document.getElementById("span");
 const hint = document.getElementById("span-hint");
+const begin = document.getElementById("span-begin"); // on phones, where dragging scrolls the page otherwise
 const excluded = document.getElementById("excluded");
 const notice = excluded.querySelector(".notice");
 const text = (time) => new Date(time).toISOString().slice(0, 16).replace("T", " ");
@@ -15,6 +16,7 @@ export function offerSpans(plot, chart) {
   const show = () => {
     bar.hidden = selected === null;
     hint.hidden = selected !== null;
+    begin.hidden = selected !== null || !chart.isPhone;
     if (selected) document.getElementById("span-range").textContent = label(...selected);
   };
 
@@ -24,10 +26,15 @@ export function offerSpans(plot, chart) {
     return chart.clearSelection();
   };
 
+  const offerBegin = () => {
+    begin.setAttribute("aria-pressed", "false");
+    return chart.selectByDragging(false);
+  };
+
   const list = () => {
     excluded.hidden = spans.length === 0;
     excluded.querySelector("ul").replaceChildren(...spans.map(chip));
-    return chart.shade(spans.map((span) => ({ ...span, color: "rule" })));
+    return chart.shade("excluded", spans, "rule");
   };
 
   const chip = (span) => {
@@ -49,6 +56,11 @@ export function offerSpans(plot, chart) {
   chart.whenSelected(([from, to]) => {
     selected = [Math.min(from, to), Math.max(from, to)];
     show();
+    if (chart.isPhone) offerBegin();
+  });
+  begin.addEventListener("click", () => {
+    begin.setAttribute("aria-pressed", "true");
+    chart.selectByDragging(true);
   });
   chart.whenDeselected(() => {
     if (selected) clear();
@@ -69,6 +81,7 @@ export function offerSpans(plot, chart) {
     document.getElementById("fit-without").focus();
   });
   document.getElementById("fit-without").addEventListener("click", () => fit(plot, spans));
+  show();
   if (spans.length) list();
 }
 

@@ -3,6 +3,7 @@
 // each block of points, so the number of flagged points is a lower bound ("at least").
 import { remember } from "./address.js";
 import * as chart from "./chart.js";
+import { offerPeaks } from "./peaks.js";
 
 const WEEK_MS = 7 * 86_400_000;
 
@@ -14,11 +15,13 @@ const short = (number) => String(Number(number.toPrecision(4)));
 // Sets up the slider; returns a function that redraws the chart when its points have changed.
 export function offerThreshold(plot) {
   const middle = plot.scales.indexOf(1);
+  const showPeaks = offerPeaks(plot.scales);
 
   const show = () => {
     const index = Number(slider.value);
     const scale = plot.scales[index];
     mark(scale);
+    showPeaks(scale);
     document.getElementById("fires").textContent = sentence(plot, scale, plot.firing[index]);
     slider.setAttribute("aria-valuetext", `${short(scale)} times`);
     asFitted.disabled = index === middle;

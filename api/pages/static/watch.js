@@ -1,5 +1,5 @@
 // The form that simulates a watch on a series: as it is and, if the form changes the rule, as proposed.
-import { act } from "./actions.js";
+import { act } from "./act.js";
 import { call } from "./api.js";
 import { showOutcomes } from "./simulation.js";
 

@@ -58,12 +58,15 @@ class StreamState:
     fit_is_due: bool
     usual_step_s: float | None
     last_timestamp: int | None
+    is_ended: bool = False
 
 
 def status_of(stream: StreamState, watch: Watch | None, min_points: int) -> tuple[str, str]:
     """Return the status of a stream and its reason. min_points: the fewest that the watch's detector learns from."""
     if stream.silent_since is not None:
         return "silent", f"no points since {time_of(stream.silent_since)}"
+    if stream.is_ended:
+        return "ended", "its sender said that no more points come; it is silent unless one comes within 5 minutes"
     if watch is not None and watch.paused:
         return "paused", f"the watch {watch.name} is paused: points are stored and judged, but no alert opens"
     if stream.version is None:

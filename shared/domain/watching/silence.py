@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 FACTOR = 3.0
 LEAST_S = 60.0
+ENDED_S = 300.0  # after the sender of a stream said that no more points come
 TOGETHER = 5  # this many streams of a watch that fall silent together,
 SHARE = 0.5  # and this share of all its streams, are one alert
 

@@ -67,6 +67,7 @@ streams = Table(
     Column("refit_revision", BigInteger),
     Column("delete_before", BigInteger),
     Column("created_at", moment(), nullable=False, server_default=CLOCK),
+    Column("ended_at", moment()),
     CheckConstraint(
         "series_id ~ '^[A-Za-z0-9._-]{1,128}$' AND series_id <> '.' AND position('..' IN series_id) = 0",
         name="series_id",

@@ -1,0 +1,65 @@
+"""Bodies of requests and responses about sources."""
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+from api.schemas.jobs import Moment, one_of
+from shared.domain.watching.sources import SourceKind
+from shared.store.sources import Collision, StoredSource
+
+
+class SourceBody(Struct):
+    """A source. `select` belongs to the kind `remote_write`, the fields after `id_template` to `prometheus`."""
+
+    kind: Annotated[str, one_of(*SourceKind)]
+    select: dict[str, Any] | UnsetType = UNSET
+    id_template: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    url_env: str | UnsetType = UNSET
+    token_env: str | UnsetType = UNSET
+    queries: list[dict[str, str]] | UnsetType = UNSET
+    every: str | UnsetType = UNSET
+    offset: str | UnsetType = UNSET
+    history: str | UnsetType = UNSET
+
+
+class CollisionAnswer(Struct):
+    """Two sets of labels that have the same id; the points of the second are ignored."""
+
+    series_id: str
+    labels: dict[str, str]
+    rejected: dict[str, str]
+
+    @classmethod
+    def of(cls, collision: Collision) -> "CollisionAnswer":
+        """Convert a collision."""
+        return cls(collision.series_id, dict(collision.labels), dict(collision.rejected))
+
+
+class SourceAnswer(SourceBody, omit_defaults=True, kw_only=True):
+    """A source with all its fields, and what it has brought."""
+
+    name: str
+    series: int
+    collisions: list[CollisionAnswer]
+    failing_since: Moment | None = None
+    next_run_at: Moment | None = None
+
+    @classmethod
+    def of(cls, stored: StoredSource, series: int, collisions: list[Collision]) -> "SourceAnswer":
+        """Convert a source. series: how many it has."""
+        return cls(
+            name=stored.source.name,
+            **stored.source.document(),
+            series=series,
+            collisions=[CollisionAnswer.of(collision) for collision in collisions],
+            failing_since=stored.failing_since,
+            next_run_at=stored.due_at,
+        )
+
+
+class SourceList(Struct):
+    """All sources, ordered by name."""
+
+    sources: list[SourceAnswer]

@@ -1,0 +1,22 @@
+"""One real Prometheus for all tests in this folder: it scrapes itself and sends what it has to one API."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.embedded.ports import free_port
+from tests.remote import Sender, prometheus
+
+
+@pytest.fixture(scope="session")
+def sender(session_folder: Path) -> Iterator[Sender]:
+    port, own = free_port(), free_port()
+    queue = {"batch_send_deadline": "100ms", "min_backoff": "100ms", "max_backoff": "100ms"}
+    config = {
+        "global": {"scrape_interval": "300ms", "external_labels": {"monitor": "tests"}},
+        "scrape_configs": [{"job_name": "self", "static_configs": [{"targets": [f"127.0.0.1:{own}"]}]}],
+        "remote_write": [{"url": f"http://127.0.0.1:{port}/api/v1/write", "queue_config": queue}],
+    }
+    with prometheus(session_folder / "prometheus", config, own) as client:
+        yield Sender(client, f"127.0.0.1:{own}", port)

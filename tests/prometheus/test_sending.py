@@ -1,0 +1,43 @@
+"""Remote write of a real Prometheus, which needs some seconds before it sends anything."""
+
+import httpx
+
+from shared.settings import Settings
+from tests.processes import serving
+from tests.remote import Sender
+from tests.waiting import until
+
+
+def test_a_real_prometheus_sends_everything_across_restarts_of_the_api(settings: Settings, sender: Sender) -> None:
+    up = f"/series/sent.{sender.instance.replace(':', '_')}.up.self.tests/points"
+    document = {
+        "kind": "remote_write",
+        "select": {"monitor": "tests", "instance": sender.instance},
+        "id_template": "sent.{instance}.{__name__}.{*}",
+    }
+    with serving(settings, sender.port) as api:
+        assert api.put("/sources/sent", json=document).status_code == 200
+        until(lambda: len(seconds(api, up)) >= 2, 30)
+    retried = "prometheus_remote_storage_samples_retried_total"
+    before = total(sender.prometheus, retried)
+    until(lambda: total(sender.prometheus, retried) > before, 30)
+    with serving(settings, sender.port) as api:
+        arrived = len(seconds(api, up))
+        until(lambda: len(seconds(api, up)) > arrived + 1, 30)
+        answer = sender.prometheus.get("/api/v1/query", params={"query": "up[5m]"}).json()
+        kept = {int(when) for when, _ in answer["data"]["result"][0]["values"]}
+        until(lambda: kept <= seconds(api, up), 30)
+        assert total(sender.prometheus, "prometheus_remote_storage_samples_failed_total") == 0
+        described = api.get("/sources/sent").json()
+        assert described["series"] > 300
+        assert described["collisions"] == []
+        assert api.delete("/sources/sent").status_code == 204
+
+
+def seconds(api: httpx.Client, path: str) -> set[int]:
+    return set(api.get(path).json().get("timestamps", ()))
+
+
+def total(client: httpx.Client, name: str) -> float:
+    lines = [line for line in client.get("/metrics").text.splitlines() if line.startswith(name)]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)

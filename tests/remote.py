@@ -1,0 +1,98 @@
+"""Bodies of Prometheus remote write, and real Prometheus servers that send and store samples."""
+
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cramjam
+import httpx
+import pytest
+import yaml
+
+from api.intake import messages
+from shared.embedded.ports import free_port
+from tests.waiting import until
+
+STALE: float = struct.unpack("<d", struct.pack("<Q", 0x7FF0_0000_0000_0002))[0]
+HEADERS = {
+    "Content-Encoding": "snappy",
+    "Content-Type": "application/x-protobuf",
+    "X-Prometheus-Remote-Write-Version": "0.1.0",
+}
+Samples = Sequence[tuple[float, float]]  # seconds and values
+Series = tuple[Mapping[str, str] | Sequence[tuple[str, str]], Samples]  # labels and samples
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A Prometheus that sends to an address where an API may listen."""
+
+    prometheus: httpx.Client
+    instance: str  # host and port of it
+    port: int  # where it sends to
+
+
+def encoded(*series: Series) -> bytes:
+    """Return a `WriteRequest`, not compressed."""
+    request = messages.WriteRequest()
+    for labels, samples in series:
+        added = request.timeseries.add()
+        for name, value in labels.items() if isinstance(labels, Mapping) else labels:
+            added.labels.append(messages.Label(name=name.encode(), value=value.encode()).SerializeToString())
+        for seconds, number in samples:
+            added.samples.add(value=number, timestamp=int(seconds * 1000))
+    return bytes(request.SerializeToString())
+
+
+def send(api: httpx.Client, content: bytes, **headers: str) -> httpx.Response:
+    """Send a `WriteRequest` as Prometheus does."""
+    return api.post("/api/v1/write", content=bytes(cramjam.snappy.compress_raw(content)), headers=HEADERS | headers)
+
+
+def program(name: str) -> str:
+    """Return the path of a program of Debian's Prometheus packages; skip the test without it, except in CI."""
+    if path := shutil.which(name):
+        return path
+    assert not os.environ.get("CI"), f"{name} is not installed: .ci/run installs it"
+    pytest.skip(f"{name} is not installed")
+
+
+@contextmanager
+def prometheus(folder: Path, config: Mapping[str, Any], port: int = 0) -> Iterator[httpx.Client]:
+    """Run a Prometheus with its data in a folder, and yield a client for it."""
+    port = port or free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(dict(config)))
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [
+                program("prometheus"),
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+                "--storage.tsdb.retention.time=90d",
+                "--storage.remote.flush-deadline=1s",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            until(lambda: _is_ready(client), seconds=30)
+            yield client
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/-/ready").status_code == 200
+    except httpx.TransportError:
+        return False
