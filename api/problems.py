@@ -74,6 +74,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.SOURCE_NOT_FOUND: (404, "Source not found"),
     Code.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),
     Code.POINTS_REFUSED: (400, "Points refused"),
+    Code.OUTBOUND_SILENT: (503, "No outbound process"),
     Code.SERIES_ID_TAKEN: (422, "Series id taken"),
     Code.INVALID_RECEIVER: (422, "Invalid receiver"),
     Code.UNKNOWN_RECEIVER: (422, "Unknown receiver"),

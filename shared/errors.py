@@ -63,6 +63,7 @@ class Code(StrEnum):
     SOURCE_NOT_FOUND = "source_not_found"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"  # of remote write: a version of the protocol other than 1
     POINTS_REFUSED = "points_refused"  # by remote write or line protocol: some were, the others are stored
+    OUTBOUND_SILENT = "outbound_silent"  # no outbound process tried the source in time
     SERIES_ID_TAKEN = "series_id_taken"  # by a series with other labels
     # messages
     INVALID_RECEIVER = "invalid_receiver"

@@ -65,6 +65,9 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self.source_runs = Counter(
+            "tsad_source_runs", "Runs that fetched a source: succeeded or failed", ["outcome"], registry=self.registry
+        )
         self.unknown_points = Counter(
             "tsad_points_unknown",
             "New points without a verdict, by reason: no_version, in_training, context, gap or state_unavailable",

@@ -182,8 +182,8 @@ class Settings(BaseSettings):
     )
     egress_allow: Networks = Field(
         "",
-        description="Addresses and networks of receivers on this machine or in its network, comma-separated; "
-        "without this, messages only go to public addresses",
+        description="Addresses and networks of receivers and sources on this machine or in its network, "
+        "comma-separated; without this, only public addresses are reached",
     )
     cors_origins: Origins = Field(
         "", description="Other origins whose pages may call the API: https://name,https://name"

@@ -1,9 +1,11 @@
 """Bodies of Prometheus remote write, and real Prometheus servers that send and store samples."""
 
+import math
 import os
 import shutil
 import struct
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +39,11 @@ class Sender:
     instance: str  # host and port of it
     port: int  # where it sends to
 
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"http://{self.instance}"
+
 
 def encoded(*series: Series) -> bytes:
     """Return a `WriteRequest`, not compressed."""
@@ -61,6 +68,32 @@ def program(name: str) -> str:
         return path
     assert not os.environ.get("CI"), f"{name} is not installed: .ci/run installs it"
     pytest.skip(f"{name} is not installed")
+
+
+def backfilled(instance: str, second: int) -> float:
+    """Return the value that a backfilled metric has at a second."""
+    return round(50 + 20 * math.sin(second / 3_600) + (second // 60) % 7 + len(instance), 6)
+
+
+def backfill(
+    folder: Path, instances: Sequence[str] = ("a", "bb"), hours: int = 12, step_s: int = 60
+) -> tuple[int, int]:
+    """Put blocks with the metric `backfilled` into the data of a Prometheus; return the first and the last second.
+
+    The newest hours are in no block, as while Prometheus did not run.
+    """
+    end = int(time.time() - 3 * 3_600) // step_s * step_s
+    start = end - hours * 3_600
+    lines = [
+        f'backfilled{{instance="{instance}",job="history"}} {backfilled(instance, second)} {second}'
+        for instance in instances
+        for second in range(start, end + 1, step_s)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "history.txt").write_text("\n".join(["# TYPE backfilled gauge", *lines, "# EOF", ""]))
+    arguments = ["tsdb", "create-blocks-from", "openmetrics", str(folder / "history.txt"), str(folder / "data")]
+    subprocess.run([program("promtool"), *arguments], check=True, capture_output=True)
+    return start, end
 
 
 @contextmanager

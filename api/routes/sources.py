@@ -1,25 +1,32 @@
 """Sources: configure and list where points come from by themselves."""
 
-from typing import Annotated
+import asyncio
+import time
+import uuid
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from api.dependencies import CallerOf, Content, ServicesOf, answer
+from api.dependencies import CallerOf, Content, Limit, ServicesOf, answer
 from api.openapi import operation
 from api.schemas.decoding import decode
-from api.schemas.sources import SourceAnswer, SourceBody, SourceList
+from api.schemas.sources import RunAnswer, RunList, SourceAnswer, SourceBody, SourceList, TestAnswer
+from api.services import Services
 from shared.domain.access import Caller, Scope
-from shared.domain.watching.sources import DAY_S, check_source_name, parse
-from shared.errors import AccessError, Code
-from shared.store import sources
+from shared.domain.watching.receivers import url_flaw
+from shared.domain.watching.sources import DAY_S, Source, SourceKind, check_source_name, parse
+from shared.errors import AccessError, Code, Flaw, InputError, UnavailableError
+from shared.store import fetching, sources
 from shared.store.engine import Session
 from shared.store.sources import StoredSource
+from shared.urls import networks
 
 router = APIRouter(tags=["sources"])
 
 MAX_COLLISIONS = 20
+TEST_WITHIN_S, TEST_POLL_S = 20.0, 0.1
 _DOCUMENT = msgspec.json.Decoder()
 
 
@@ -59,10 +66,10 @@ def get_source(services: ServicesOf, name: Name) -> Response:
 def put_source(services: ServicesOf, name: Name, content: Content) -> Response:
     """Create or change a source. Doing so again changes nothing.
 
-    With the kind `remote_write`, it selects series that Prometheus sends to `POST /api/v1/write`.
+    With the kind `remote_write`, it selects series that Prometheus sends to `POST /api/v1/write`. With the kind
+    `prometheus`, its queries are fetched: the history first, then every `every`.
     """
-    document = decode(_DOCUMENT, content)
-    source = parse(name, document, max_history_s=int(services.settings.keep_points_days * DAY_S))
+    source = _parsed(services, name, content)
     with services.sessions.begin() as session:
         sources.put(session, source)
     services.ingest.rulebook.again()
@@ -78,6 +85,53 @@ def delete_source(services: ServicesOf, name: Name) -> Response:
         sources.delete(session, name)
     services.ingest.rulebook.again()
     return Response(status_code=204)
+
+
+@router.get("/sources/{name}/runs", **operation(RunList, scope=Scope.ADMIN))
+def source_runs(services: ServicesOf, name: Name, limit: Limit = 20) -> Response:
+    """List the newest runs of a source of the kind `prometheus`."""
+    with services.sessions.begin() as session:
+        sources.find(session, name)
+        return answer(RunList([RunAnswer.of(run) for run in fetching.runs(session, name, limit)]))
+
+
+@router.post("/sources/{name}/test", **operation(TestAnswer, scope=Scope.ADMIN))
+async def test_source(services: ServicesOf, name: Name, content: Content) -> Response:
+    """Show the first 20 series that a source of the kind `prometheus` has now, and store nothing.
+
+    The body may have the document of a source that does not exist yet.
+    """
+    test_id = str(uuid.uuid4())
+    await services.lanes.requests(_request_test, services, name, content, test_id)
+    deadline = time.monotonic() + TEST_WITHIN_S
+    while time.monotonic() < deadline:
+        if result := await services.lanes.requests(_result, services, test_id):
+            return answer(msgspec.convert(result, TestAnswer))
+        await asyncio.sleep(TEST_POLL_S)
+    sentence = f"No outbound process tried the source within {TEST_WITHIN_S:g} s. Check that one runs, and its log."
+    raise UnavailableError(Code.OUTBOUND_SILENT, sentence, retry_after_s=5)
+
+
+def _request_test(services: Services, name: str, content: bytes, test_id: str) -> None:
+    with services.sessions.begin() as session:
+        source = _parsed(services, name, content) if content.strip() else sources.find(session, name).source
+        if source.kind != SourceKind.PROMETHEUS:
+            sentence = "Only a source of the kind prometheus can be tried: the others send by themselves."
+            raise InputError(Code.INVALID_SOURCE, sentence)
+        fetching.request_test(session, test_id, source.document())
+
+
+def _result(services: Services, test_id: str) -> dict[str, Any] | None:
+    with services.sessions.begin() as session:
+        return fetching.test_result(session, test_id)
+
+
+def _parsed(services: Services, name: str, content: bytes) -> Source:
+    document = decode(_DOCUMENT, content)
+    source = parse(name, document, max_history_s=int(services.settings.keep_points_days * DAY_S))
+    if source.url and (flaw := url_flaw(source.url, networks(services.settings.egress_allow))):
+        raise InputError(Code.INVALID_SOURCE, f"The source is invalid: url {flaw}.", flaws=[Flaw(("url",), flaw)])
+    return source
 
 
 def _described(session: Session, stored: StoredSource) -> SourceAnswer:

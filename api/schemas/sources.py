@@ -6,6 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from api.schemas.jobs import Moment, one_of
 from shared.domain.watching.sources import SourceKind
+from shared.store.fetching import Run
 from shared.store.sources import Collision, StoredSource
 
 
@@ -57,6 +58,60 @@ class SourceAnswer(SourceBody, omit_defaults=True, kw_only=True):
             failing_since=stored.failing_since,
             next_run_at=stored.due_at,
         )
+
+
+class RunAnswer(Struct):
+    """One run of a fetched source."""
+
+    run_id: int
+    started_at: Moment
+    ended_at: Moment | None
+    status: Annotated[str, one_of("running", "succeeded", "failed", "lost")]
+    first: int | None
+    until: int | None
+    series: int
+    points: int
+    refused: int
+    detail: str
+
+    @classmethod
+    def of(cls, run: Run) -> "RunAnswer":
+        """Convert a run."""
+        return cls(
+            run.run_id,
+            run.started_at,
+            run.ended_at,
+            run.status,
+            run.from_ts,
+            run.to_ts,
+            run.series,
+            run.points,
+            run.refused,
+            run.detail,
+        )
+
+
+class RunList(Struct):
+    """Runs of a source, newest first."""
+
+    runs: list[RunAnswer]
+
+
+class TriedSeries(Struct):
+    """A series that a source has now, with its newest point."""
+
+    series_id: str
+    labels: dict[str, str]
+    timestamp: int
+    value: float | None
+
+
+class TestAnswer(Struct):
+    """What a source has now. Nothing is stored."""
+
+    series: int
+    first: list[TriedSeries]
+    error: str | None
 
 
 class SourceList(Struct):

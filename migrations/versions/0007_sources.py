@@ -16,6 +16,7 @@ CREATE TABLE sources (
   loaded JSONB DEFAULT '{}' NOT NULL,                  -- last timestamp that was fetched, by query
   due_at TIMESTAMP WITH TIME ZONE,                     -- of the next run; NULL: nothing is fetched
   lease_until TIMESTAMP WITH TIME ZONE,                -- of the process that runs it now
+  run BIGINT,                                          -- the newest one: an older one may write nothing more
   failing_since TIMESTAMP WITH TIME ZONE,              -- silences of its series do not open
   created_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
   CONSTRAINT sources_pkey PRIMARY KEY (name),
@@ -53,6 +54,15 @@ CREATE TABLE source_runs (
 );
 CREATE INDEX source_runs_newest ON source_runs (source, id);
 
+CREATE TABLE source_tests (                            -- requests to try a source; nothing is stored of what it has
+  id UUID NOT NULL,
+  document JSONB NOT NULL,
+  result JSONB,
+  created_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+  taken_at TIMESTAMP WITH TIME ZONE,
+  CONSTRAINT source_tests_pkey PRIMARY KEY (id)
+);
+
 ALTER TABLE streams ADD COLUMN ended_at TIMESTAMP WITH TIME ZONE; -- its sender said that no more points come
 """
 
@@ -65,5 +75,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the tables, so that fetching stops. Stored points stay."""
     op.execute("ALTER TABLE streams DROP COLUMN ended_at")
-    for table in ("source_runs", "source_series", "sources"):
+    for table in ("source_tests", "source_runs", "source_series", "sources"):
         op.execute(f"DROP TABLE {table}")

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from api.chain import bodies
 from api.following import streams
 from api.problems import MEDIA_TYPE, STATUS, problem
+from api.routes import sources
 from shared.embedded.ports import free_port
 from shared.errors import MAX_FLAWS, Code, Flaw, InputError
 from shared.fitting import accepting
@@ -272,6 +273,14 @@ def invalid_source(scene: Scene) -> httpx.Response:
 @provoked_by(Code.SOURCE_NOT_FOUND)
 def source_not_found(scene: Scene) -> httpx.Response:
     return scene.api.get("/sources/nobody-knows")
+
+
+@provoked_by(Code.OUTBOUND_SILENT)
+def outbound_silent(scene: Scene) -> httpx.Response:
+    document = {"kind": "prometheus", "url": "https://a.example", "queries": [{"query": "up", "id_template": "{job}"}]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "TEST_WITHIN_S", 0.2)
+        return scene.api.post("/sources/s/test", json=document)
 
 
 @provoked_by(Code.UNSUPPORTED_MEDIA_TYPE)

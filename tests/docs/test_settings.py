@@ -31,6 +31,7 @@ def test_every_variable_of_compose_is_listed_with_its_default() -> None:
 
 def test_every_limit_and_setting_that_the_documents_name_exists() -> None:
     known_names = setting_names() | variables().keys() | {"TSAD_HOME", "TSAD_URL", "TSAD_API_KEY"}
+    known_names |= {"TSAD_SOURCE_TOKEN", "TSAD_SOURCE_TOKEN_FILE"}  # chosen by users
     known_names |= {f"{name.upper()}_FILE" for name in SECRETS}
     for path in set(DOCUMENTS) - {ROOT / "CHANGELOG.md"}:
         named = {name for name in code(without_blocks(path.read_text())) if SETTING.fullmatch(name)}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.embedded.ports import free_port
-from tests.remote import Sender, prometheus
+from tests.remote import Sender, backfill, prometheus
 
 
 @pytest.fixture(scope="session")
@@ -18,5 +18,6 @@ def sender(session_folder: Path) -> Iterator[Sender]:
         "scrape_configs": [{"job_name": "self", "static_configs": [{"targets": [f"127.0.0.1:{own}"]}]}],
         "remote_write": [{"url": f"http://127.0.0.1:{port}/api/v1/write", "queue_config": queue}],
     }
+    backfill(session_folder / "prometheus")
     with prometheus(session_folder / "prometheus", config, own) as client:
         yield Sender(client, f"127.0.0.1:{own}", port)

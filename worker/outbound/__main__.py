@@ -1,4 +1,4 @@
-"""Run outbound: `python -m worker.outbound`. It reports changes of alerts to receivers. Any number may run."""
+"""Run outbound: `python -m worker.outbound`. It reports alerts to receivers and fetches sources. Any number may run."""
 
 import logging
 import os
@@ -9,23 +9,30 @@ from threading import Event, Thread
 from typing import Any
 
 from shared import logs
+from shared.artifacts import Artifacts
 from shared.errors import TsadError, UnavailableError
+from shared.judging.states import States
 from shared.metrics import Metrics, Publisher
 from shared.settings import Settings
 from shared.store import deliveries, inspection
 from shared.store.engine import Sessions, make_engine
 from shared.telemetry import connect
 from shared.urls import networks
+from shared.watching.claiming import Claims
+from shared.watching.ingesting import Ingest
 from worker.outbound.delivering import Delivering
 from worker.outbound.describing import Describer
 from worker.outbound.egress import Egress
 from worker.outbound.folding import Folding
+from worker.outbound.pulling import Pulling
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.25
 GIVE_UP_EVERY_S = 60.0
 SENDERS = 8  # receivers that get messages at a time
+FETCHERS = 2  # sources that are fetched at a time
+FETCH_TIMEOUT_S = 60.0  # of a query
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,13 @@ def tasks(sessions: Sessions, settings: Settings, metrics: Metrics) -> list[Task
     public_url = settings.public_url.rstrip("/")
     folding = Folding(sessions, metrics, Describer(public_url))
     delivering = Delivering(sessions, Egress(networks(settings.egress_allow)), metrics, os.environ, public_url)
+    states = States(Artifacts.of(settings).states, settings.judge_cache_bytes // 2)
+    ingest = Ingest(sessions, states, settings, metrics)
+    fetched = Egress(networks(settings.egress_allow), timeout_s=FETCH_TIMEOUT_S)
+    pulling = Pulling(sessions, fetched, ingest, Claims(sessions), metrics, os.environ, settings)
     return [
+        *(Task(f"fetching-{number}", pulling.round) for number in range(FETCHERS)),
+        Task("trying-sources", pulling.try_round),
         Task("folding", folding.round),
         *(Task(f"sending-{number}", delivering.round) for number in range(SENDERS)),
         Task("giving-up", lambda: give_up(sessions, metrics), GIVE_UP_EVERY_S),
@@ -100,7 +113,7 @@ def main() -> None:
     ]
     for thread in threads:
         thread.start()
-    logger.info("reporting alerts to receivers")
+    logger.info("reporting alerts to receivers, and fetching sources")
     stopping.wait()
     for thread in threads:
         thread.join()

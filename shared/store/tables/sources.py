@@ -1,6 +1,18 @@
 """Sources, the series that they claim, and the runs of those that are fetched."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Identity, Index, Integer, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.store.tables.columns import CLOCK, SERIES_ID, metadata, moment
@@ -15,6 +27,7 @@ sources = Table(
     Column("loaded", JSONB, nullable=False, server_default=text("'{}'")),
     Column("due_at", moment()),
     Column("lease_until", moment()),
+    Column("run", BigInteger),
     Column("failing_since", moment()),
     Column("created_at", moment(), nullable=False, server_default=CLOCK),
     CheckConstraint("name ~ '^[A-Za-z0-9._-]{1,100}$'", name="name"),
@@ -49,3 +62,13 @@ source_runs = Table(
     CheckConstraint("status IN ('running', 'succeeded', 'failed', 'lost')", name="status"),
 )
 Index("source_runs_newest", source_runs.c.source, source_runs.c.id)
+
+source_tests = Table(
+    "source_tests",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("document", JSONB, nullable=False),
+    Column("result", JSONB),
+    Column("created_at", moment(), nullable=False, server_default=CLOCK),
+    Column("taken_at", moment()),
+)
