@@ -57,6 +57,10 @@ DELETE FROM points p USING (
   SELECT series_no, ts FROM points WHERE series_no = :no AND ts < :before ORDER BY ts LIMIT :limit) AS batch
  WHERE p.series_no = batch.series_no AND p.ts = batch.ts
 """)
+_BEFORE = text(f"""
+SELECT ts, value FROM points
+ WHERE series_no = :no AND ts < :timestamp AND version IS DISTINCT FROM {LATE} ORDER BY ts DESC LIMIT :length
+""")
 # The value nearest to a moment, within three quarters of the stream's usual step.
 _NEAR = text("""
 SELECT asked.no, (
@@ -114,6 +118,12 @@ def window(session: Session, series_id: str, start: int, end: int, limit: int) -
     return Tail(
         np.array([row.ts for row in rows], dtype=np.int64), np.array([row.value for row in rows], dtype=np.float64)
     )
+
+
+def tail_before(session: Session, no: int, timestamp: int, length: int) -> Tail:
+    """Return the last `length` points of a stream before a timestamp, without late ones."""
+    rows = session.execute(_BEFORE, {"no": no, "timestamp": timestamp, "length": length}).all()[::-1]
+    return Tail(np.array([row.ts for row in rows], dtype=np.int64), _floats(tuple(row.value for row in rows)))
 
 
 def near(session: Session, timestamps: Mapping[int, int]) -> dict[int, float]:

@@ -47,7 +47,8 @@ class Task:
 def tasks(sessions: Sessions, settings: Settings, metrics: Metrics) -> list[Task]:
     """Return everything that this process does, one thread each."""
     public_url = settings.public_url.rstrip("/")
-    folding = Folding(sessions, metrics, Describer(public_url))
+    states = States(Artifacts.of(settings).states, settings.state_cache_bytes)
+    folding = Folding(sessions, metrics, Describer(public_url, states))
     delivering = Delivering(sessions, Egress(networks(settings.egress_allow)), metrics, os.environ, public_url)
     states = States(Artifacts.of(settings).states, settings.judge_cache_bytes // 2)
     ingest = Ingest(sessions, states, settings, metrics)

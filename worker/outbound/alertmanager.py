@@ -57,7 +57,7 @@ def _alert(entry: ReportedAlert, link: str, now: datetime) -> dict[str, Any]:
     annotations = {"summary": of_alert(alert, subject_of(alert, entry.series_id)), "alert_id": alert.id}
     annotations |= {name: f"{number:.6g}" for name, number in numbers.items() if number is not None}
     body = {"labels": labels, "annotations": annotations, "startsAt": began.isoformat(), "endsAt": ends.isoformat()}
-    return body | ({"generatorURL": f"{link}/ui/series/{entry.series_id}"} if link and entry.series_id else {})
+    return body | ({"generatorURL": f"{link}/ui/alerts/{alert.id}"} if link else {})
 
 
 def _test(receiver: str, now: datetime) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from shared.domain.watching.alerts import AlertStatus, Kind, Notice
 from shared.domain.watching.folding import Change
 from shared.domain.watching.sentences import of_alert, subject_of
 
+YEAR_S = 366 * 86_400
 MAX_WORST = 10  # alerts of a message that are described
 TEST = "test"  # type of a message that somebody requested to try a receiver
 
@@ -100,7 +101,7 @@ def details_of(alert: Mapping[str, Any]) -> list[str]:
     if alert["type"] == Notice.ESCALATED:
         lines.append("It is more than twice as bad as reported before.")
     if alert["once_in_s"]:
-        lines.append(f"How rare: a normal point has such a score about once in {durations.rough(alert['once_in_s'])}.")
+        lines.append(f"How rare: normal points reach such a score {_how_often(alert['once_in_s'])}.")
     if alert["component"]:
         lines.append(f"What contributed most: {alert['component']}.")
     if alert["week_before"] is not None:
@@ -108,6 +109,10 @@ def details_of(alert: Mapping[str, Any]) -> list[str]:
     if alert["link"]:
         lines.append(alert["link"])
     return lines
+
+
+def _how_often(once_in_s: float) -> str:
+    return "less than once a year" if once_in_s > YEAR_S else f"about once in {durations.rough(once_in_s)}"
 
 
 def _described(change: Change, facts: Facts, link: str | None) -> Document:

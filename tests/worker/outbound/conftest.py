@@ -13,6 +13,7 @@ from sqlalchemy import text
 from shared.domain.watching.alerts import Alert, AlertStatus, Anomaly, Kind, Noted, Notice
 from shared.domain.watching.receivers import new_secret, parse_receiver
 from shared.domain.watching.watches import parse
+from shared.judging.states import States
 from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.store import alerts, receivers, watches
@@ -54,10 +55,11 @@ class Scene:
     variables: dict[str, str] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
     public_url: str = "https://tsad.example"
+    states: States | None = None
 
     def __post_init__(self) -> None:
         metrics = Metrics()
-        self.folding = Folding(self.database, metrics, Describer(self.public_url), self.clock)
+        self.folding = Folding(self.database, metrics, Describer(self.public_url, self.states), self.clock)
         egress = Egress(LOOPBACK, timeout_s=5)
         self.delivering = Delivering(self.database, egress, metrics, self.variables, self.public_url, self.clock)
 
@@ -86,7 +88,8 @@ class Scene:
         return secret
 
     def put_watch(self, *names: str, watch: str = "w", **notify: Any) -> None:
-        document = {"prefix": watch, "notify": {"receivers": list(names), **notify}}
+        opening = notify.pop("open", {})
+        document = {"prefix": watch, "open": opening, "notify": {"receivers": list(names), **notify}}
         with self.database.begin() as session:
             watches.put(session, parse(watch, document, max_window_s=35 * 86_400))
 

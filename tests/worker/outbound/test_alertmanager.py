@@ -72,7 +72,7 @@ def test_alerts_open_stay_over_restarts_of_both_sides_and_resolve(
             "alertname": "TsadDeviation", "kind": "deviation", "watch": "w", "series_id": "w.a", "severity": "warning",
         }  # fmt: skip
         assert first["annotations"]["summary"].startswith("w.a deviates since ")
-        assert first["generatorURL"] == "https://tsad.example/ui/series/w.a"
+        assert first["generatorURL"] == f"https://tsad.example/ui/alerts/{scene.alerts['w.a'].id}"
         scene.escalate("w.a", 7.0)  # changes annotations only
         scene.run()
         scene.open("w.b")

@@ -1,9 +1,18 @@
 """From changes of alerts to what arrives at a receiver."""
 
+import math
+from dataclasses import replace
+from pathlib import Path
+
 from sqlalchemy import text
 
+from shared.artifacts import Artifacts, LocalFolder
+from shared.judging.states import States
+from shared.settings import Settings
+from tests.processes import serving
 from tests.worker.outbound.conftest import Scene
 from tests.worker.outbound.receiving import ReceivingServer
+from worker import training as trainings
 
 
 def test_a_receiver_learns_that_an_alert_opened_got_worse_and_closed(scene: Scene, server: ReceivingServer) -> None:
@@ -24,7 +33,7 @@ def test_a_receiver_learns_that_an_alert_opened_got_worse_and_closed(scene: Scen
     assert data["text"].splitlines()[0] == data["sentence"] == data["alerts"][0]["sentence"]
     assert data["sentence"].startswith("w.a deviates since ")
     assert "expected 5 (normal 4 to 6), score 2." in data["sentence"]
-    assert data["text"].splitlines()[-1] == "https://tsad.example/ui/series/w.a"
+    assert data["text"].splitlines()[-1] == f"https://tsad.example/ui/alerts/{alert.id}"
     assert scene.rows("SELECT receivers FROM notices ORDER BY id") == [(["oncall"],)] * 3
 
 
@@ -115,3 +124,42 @@ def test_nobody_is_notified_of_backfilled_alerts_and_receivers_get_only_what_the
         ("all", "closed"), ("all", "escalated"), ("all", "opened"), ("bad", "closed"), ("bad", "escalated"),
         ("new", "opened"),
     ]  # fmt: skip
+
+
+def test_a_message_says_how_rare_what_contributed_and_what_was_a_week_before_unless_the_store_is_away(
+    scene: Scene,
+    server: ReceivingServer,
+    installation: Settings,
+    artifacts: Artifacts,
+    training: trainings.Training,
+    tmp_path: Path,
+) -> None:
+    scene = Scene(scene.database, states=States(artifacts.states, 10**7))
+    scene.put_receiver("oncall", server.url)
+    scene.put_watch("oncall", group_wait="0s", open={"at_once": 3})
+    now = int(scene.now.timestamp()) // 3_600 * 3_600
+    timestamps = [now - 3_600 * ago for ago in range(24 * 10)][::-1]
+    values = [20 + 5 * math.sin(at / 86_400 * 2 * math.pi) for at in timestamps]
+    values[-1] = 90.0
+    with serving(installation) as api:
+        for points in (slice(0, -1), slice(-1, None)):
+            columns = {"timestamps": timestamps[points], "values": values[points]}
+            assert api.post("/series/w.a/points", json=columns).status_code == 200
+            if points.start:
+                break
+            job_id = api.post("/fit/w.a", json={"stored": "9d", "detector": "auto"}).json()["job_id"]
+            trainings.run(replace(training, sessions=scene.database, settings=installation), job_id)
+    scene.run()
+    sentence, rarity, contribution, week_before, link = server.received[0].json["data"]["text"].splitlines()
+    assert sentence.startswith("w.a deviates since ")
+    assert rarity == "How rare: normal points reach such a score less than once a year."
+    assert contribution.startswith("What contributed most: ")
+    assert week_before == f"Same time last week: {values[-1 - 7 * 24]:.6g}."
+    assert link.startswith("https://tsad.example/ui/alerts/")
+    away = Scene(scene.database, states=States(LocalFolder(tmp_path / "away"), 10**7))
+    with scene.database.begin() as session:
+        session.execute(text("UPDATE notices SET handled_at = NULL"))
+        session.execute(text("TRUNCATE deliveries"))
+    away.run(1)
+    lines = server.received[1].json["data"]["text"].splitlines()
+    assert [line.partition(":")[0] for line in lines[1:]] == ["Same time last week", "https"]
