@@ -87,10 +87,18 @@ def _silence(silence: str | int) -> Markup:
 
 
 def _notify(watch: Watch) -> Markup:
-    return Markup(
-        "Notices are recorded, but not sent yet. Anomalies that arrive more than <strong>{}</strong> late are recorded "
-        "as quiet."
-    ).format(_time(watch.notify_within_s))
+    notify = watch.notify
+    whom = Markup("<strong>Nobody</strong>.")
+    if notify.receivers:
+        whom = Markup("<strong>{}</strong>, with at most <strong>{:,} {}</strong> in <strong>{}</strong>.").format(
+            ", ".join(notify.receivers),
+            notify.messages,
+            "message" if notify.messages == 1 else "messages",
+            _time(notify.per_s),
+        )
+    return whom + Markup(" Anomalies that arrive more than <strong>{}</strong> late are recorded as quiet.").format(
+        _time(watch.notify_within_s)
+    )
 
 
 def _time(seconds: int) -> str:

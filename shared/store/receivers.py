@@ -33,6 +33,10 @@ ON CONFLICT (name) DO UPDATE
        previous_until = CASE WHEN excluded.kind = 'webhook' THEN r.previous_until END
 RETURNING secret = :secret AS is_new_secret
 """)
+_GIVE_UP_MESSAGES = text("""
+UPDATE deliveries SET status = 'given_up', ended_at = clock_timestamp(), error = 'The receiver became an Alertmanager.'
+ WHERE receiver = :name AND status = 'waiting' AND type <> 'test'
+""")
 _ROTATE = text("""
 UPDATE receivers SET previous_secret = secret, previous_until = clock_timestamp() + interval '1 day' * :days,
        secret = :secret
@@ -84,7 +88,12 @@ def not_found() -> NotFoundError:
 
 
 def put(session: Session, receiver: Receiver, secret: str | None) -> bool:
-    """Create or change a receiver; return whether it got this secret. An existing secret stays."""
+    """Create or change a receiver; return whether it got this secret. An existing secret stays.
+
+    An Alertmanager gets no messages, so those that wait for a receiver that becomes one are given up.
+    """
+    if receiver.kind == ReceiverKind.ALERTMANAGER:
+        session.execute(_GIVE_UP_MESSAGES, {"name": receiver.name})
     row = receiver.document() | {"name": receiver.name, "secret": secret}
     return bool(session.execute(_PUT, row).scalar_one())
 

@@ -152,4 +152,8 @@ def _types(reader: Reader, fields: Mapping[str, Any]) -> tuple[Notice, ...]:
     if not isinstance(values, list) or not values or not set(map(str, values)) <= set(Notice):
         reader.flaw(("types",), f"must list some of {', '.join(Notice)}")
         return tuple(Notice)
+    if set(values) == {Notice.CLOSED}:
+        reader.flaw(
+            ("types",), "must not be alert.closed alone: the end of an alert is reported to those who know of it"
+        )
     return tuple(notice for notice in Notice if notice in values)
