@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import uuid4
+from zlib import crc32
 
 import httpx
 import pytest
@@ -48,7 +49,7 @@ def made(sessions: Sessions, watch: str, number: int, score: float = 2.0, **colu
     peak = {"timestamp": NOW, "value": 9.0, "score": score, "expected": 2.0, "lower": 1.0, "upper": 3.0}
     row = {
         "kind": "'deviation'", "status": "'open'", "started_at": NOW, "opened_at": NOW, "last_anomaly_at": NOW,
-        "points": 1, "step": 1, "series_no": "-n", "peak": "CAST(:peak AS jsonb)",
+        "points": 1, "step": 1, "series_no": f"-n - {crc32(watch.encode()) // 4}", "peak": "CAST(:peak AS jsonb)",
         "series_id": "CAST(:watch AS text) || '.' || n",
     } | columns  # fmt: skip
     insert = text(
@@ -56,7 +57,7 @@ def made(sessions: Sessions, watch: str, number: int, score: float = 2.0, **colu
         "FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS x (id, n)"
     )
     with sessions.begin() as session:
-        session.execute(text("DELETE FROM alerts WHERE series_no < 0"))
+        session.execute(text("DELETE FROM alerts WHERE series_no < 0 AND watch = :watch"), {"watch": watch})
         session.execute(insert, {"ids": ids, "watch": watch, "peak": json.dumps(peak)})
     return ids
 
@@ -179,9 +180,32 @@ def test_alerts_are_listed_page_by_page_with_counts_of_all_filters_in_the_url(
     assert api.get("/ui/alerts/none").status_code == 404
 
 
+def test_a_key_with_a_prefix_sees_only_its_own_alerts_and_that_nothing_is_open(
+    keyed: httpx.Client, keyed_sessions: Sessions, make_key: MakeKey, series_id: str
+) -> None:
+    mine, theirs = (made(keyed_sessions, f"{series_id}{name}", 1) for name in (".mine", ".theirs"))
+    inside, calm = make_key(prefix=f"{series_id}.mine"), make_key(prefix=f"{series_id}.calm")
+    for path in ("/", "/ui/alerts", f"/ui/alerts/{mine[0]}"):
+        page = keyed.get(path, auth=inside).text
+        assert mine[0] in page
+        assert ".theirs" not in page
+    assert keyed.get(f"/ui/alerts/{theirs[0]}", auth=inside).status_code == 404
+    assert 'id="now"' in keyed.get("/", auth=calm).text
+    assert "Nothing is open" not in keyed.get("/", auth=calm).text, "nothing is stored, so nothing is said"
+    keyed.post(f"/series/{series_id}.calm/points", json={"timestamps": [NOW], "values": [1]}, auth=calm)
+    page = words(keyed.get("/", auth=make_key(prefix=f"{series_id}.cal")).text)
+    assert page[page.index("Nothing is open") :].startswith(
+        "Nothing is open. No alert has closed yet. 1 stream is stored, and none is known to be silent"
+    )
+    with keyed_sessions.begin() as session:
+        session.execute(text("UPDATE alerts SET status = 'closed', ended_at = :now"), {"now": NOW})
+    page = words(keyed.get("/", auth=inside).text)
+    assert "Nothing is open. The last alert closed" in page
+
+
 def test_the_longest_ids_and_names_fit_into_the_pages(api: httpx.Client, sessions: Sessions) -> None:
     watch = "w" * 100
-    (alert_id,) = made(sessions, watch, 1, series_id="repeat('m.', 63) || 'mm'", series_no=-1)
+    (alert_id,) = made(sessions, watch, 1, series_id="repeat('m.', 63) || 'mm'")
     for path in ("/", f"/ui/alerts/{alert_id}", "/ui/alerts"):
         assert api.get(path).status_code == 200
 

@@ -1,6 +1,7 @@
 """The pages behind nginx, under the prefix and with the configuration that the how-to guide shows."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.docs.markdown import ROOT, blocks
 from tests.keys import Key, key_maker
 from tests.points import ramp
 from tests.processes import running, separate_settings, serving, sessions_of, wait_for_worker
+from tests.waiting import until
 
 GUIDE = ROOT / "docs/how-to/serve-under-a-prefix.md"
 PREFIX = "/tsad"
@@ -104,6 +106,20 @@ def test_jobs_and_the_plot_work_below_the_prefix(signed_in: Page, proxied: httpx
     expect(signed_in.locator(".plotly .main-svg").first).to_be_visible()
 
 
+def test_alerts_are_followed_and_acknowledged_below_the_prefix(
+    signed_in: Page, proxied: httpx.Client, root: Key
+) -> None:
+    now = int(time.time())
+    proxied.post("/fit/pump", json=ramp(60), auth=root)
+    until(lambda: proxied.get("/series/pump", auth=root).status_code == 200)
+    proxied.put("/watches/pump", json={"prefix": "pump"}, auth=root)
+    expect(signed_in.locator("#live")).to_have_text("Live")
+    proxied.post("/series/pump/points", json={"timestamps": [now - 60, now], "values": [90, 90]}, auth=root)
+    signed_in.locator("#open-now tr[data-alert]").get_by_role("link", name="pump", exact=True).click()
+    signed_in.get_by_role("button", name="Acknowledge").click()
+    expect(signed_in.locator("#alert-now .state")).to_have_text("Acknowledged")
+
+
 def test_requests_can_be_tried_out_below_the_prefix(signed_in: Page, proxied: httpx.Client) -> None:
     signed_in.get_by_role("link", name="Docs").click()
     operation = signed_in.locator("#operations-fits-fit")
@@ -112,5 +128,5 @@ def test_requests_can_be_tried_out_below_the_prefix(signed_in: Page, proxied: ht
     answer = operation.locator(".live-responses-table")
     expect(answer.locator(".response-col_status").last).to_contain_text("202")
     expect(answer).to_contain_text(f'"self": "{PREFIX}/jobs/')
-    signed_in.get_by_role("navigation", name="Main").get_by_role("link", name="Series").click()  # the way back
+    signed_in.get_by_role("navigation", name="Main").get_by_role("link", name="Overview").click()  # the way back
     signed_in.wait_for_url(str(proxied.base_url))
