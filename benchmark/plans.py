@@ -8,7 +8,7 @@ from sqlalchemy import event
 
 from shared.domain.jobs import Claim
 from shared.domain.versions import Artifact, NewVersion
-from shared.store import admissions, attempts, jobs, latest, reconciliation, series, versions
+from shared.store import admissions, attempts, jobs, latest, reconciliation, scheduled, series, versions
 from shared.store.engine import Session
 from shared.store.jobs import JobFilter
 
@@ -30,6 +30,9 @@ HOT: dict[str, Callable[[Session], object]] = {
     "a heartbeat": lambda session: attempts.heartbeat(session, CLAIM, 0.5, 20),
     "a publication": lambda session: versions.publish(session, CLAIM, NEW),
     "the next of a series": lambda session: jobs.next_of_series(session, SERIES),
+    "due automatic fits": lambda session: scheduled.due(session, 50),
+    "ended automatic fits": lambda session: scheduled.note_ended(session, 1_000),
+    "automatic versions": lambda session: versions.prune_automatic(session, {SERIES: 3}),
     "lost messages": lambda session: reconciliation.to_announce(session, 10, 5, 500),
 }
 

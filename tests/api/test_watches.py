@@ -9,6 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from shared.store import scheduled
 from shared.store.engine import Sessions
 from tests.keys import MakeKey
 from tests.points import ramp
@@ -258,3 +259,23 @@ def test_a_series_shows_its_schedule_and_can_be_refitted_at_once(
     assert api.get(f"/watches/{series_id}").json()["next_fit_at"] == "2033-05-18T03:33:20Z"
     push(api, f"{series_id}.constant", [1, 1, 1, 1])
     assert api.post(f"/series/{series_id}.constant/refit").json()["code"] == "constant_series"
+
+
+def test_fits_that_keep_failing_are_an_alert_on_every_page(
+    api: httpx.Client, sessions: Sessions, series_id: str
+) -> None:
+    put(api, series_id)
+    push(api, series_id, [1, 2, 3])
+    with sessions.begin() as session:
+        stream = scheduled.find(session, series_id)
+        assert stream is not None
+        assert scheduled.open_failing(session, [(stream.no, series_id, series_id, NOW)]) == 1
+        assert scheduled.open_failing(session, [(stream.no, series_id, series_id, NOW)]) == 0
+    (alert,) = api.get("/alerts", params={"series_id": series_id, "kind": "refit_failing"}).json()["alerts"]
+    assert (alert["status"], alert["peak"], alert["points"]) == ("open", None, 3)
+    assert alert["sentence"].startswith(f"The last 3 automatic fits of {series_id} failed, the newest one at ")
+    for page in (f"/ui/alerts?series_id={series_id}", f"/ui/alerts/{alert['alert_id']}", f"/ui/watches/{series_id}"):
+        assert "automatic fits" in api.get(page).text, page
+    assert api.get("/").status_code == 200
+    api.delete(f"/watches/{series_id}")
+    assert api.get(f"/alerts/{alert['alert_id']}").json()["status"] == "closed"
