@@ -86,6 +86,8 @@ def test_an_alert_is_listed_and_acknowledged(url: str, name: str) -> None:
         client.fit(
             name, {"timestamps": range(now - 7200, now - 600, 60), "values": [1, 2] * 55}, detector="baseline"
         ).wait()
+        applied = client.apply({"watches": {name: {"prefix": name, "silence": "off"}}})
+        assert [change.action for change in applied.changes if change.name == name] == ["create"]
         assert client.put_watch(name, name, silence="off").prefix == name
         pushed = client.push_points((name, now - 60 * minute, 50) for minute in (3, 2, 1))
         assert (pushed.accepted, pushed.refused, len(pushed.alerts)) == (3, 0, 1)

@@ -46,6 +46,7 @@ CALLS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
     "delete_watch": ("delete_watch", ("plant",), {}),
     "pause_watch": ("pause_watch", ("plant",), {}),
     "resume_watch": ("resume_watch", ("plant",), {}),
+    "apply": ("apply_configuration", ({"watches": {}},), {"dry_run": True, "prune": True}),
     "simulate": ("simulate_watch", (POINTS,), {"series_id": "boiler", "from_": 1, "to": 2, "watch": {}}),
     "alerts": (
         "list_alerts",
@@ -66,6 +67,8 @@ CALLS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
 }
 SCHEMAS = {  # answers whose names differ from those of the document
     "Alert": "AlertAnswer",
+    "Applied": "AppliedAnswer",
+    "Change": "ChangeAnswer",
     "Detector": "DetectorAnswer",
     "JobState": "AcceptedJob",
     "Peak": "PeakAnswer",

@@ -98,3 +98,21 @@ class Simulation(Answer):
     notices_per_week: float
     values: Column
     verdicts: StreamVerdicts
+
+
+class Change(Answer):
+    """An object before and after `apply`; None where it does not exist."""
+
+    section: str
+    name: str
+    action: str  # create, change, delete or keep
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    secret: str | None = None  # that was created, and is not shown again
+
+
+class Applied(Answer):
+    """Every object of the sections that were applied."""
+
+    dry_run: bool
+    changes: list[Change]

@@ -7,7 +7,7 @@ from tsad_client.columns import Data, points_of
 from tsad_client.operations.bodies import Moment, body_of, moment_of
 from tsad_client.running import operation
 from tsad_client.sending import Call, Patience, Steps, ask, fetch
-from tsad_client.watching import Simulation, Watch, WatchList
+from tsad_client.watching import Applied, Simulation, Watch, WatchList
 
 
 class Watches:
@@ -49,6 +49,19 @@ class Watches:
     def resume_watch(self, name: str) -> Steps[Watch]:
         """Resume a paused watch."""
         return (yield from ask(Call("POST", "/watches/{name}/resume", {"name": name}), Watch, self.patience))
+
+    @operation
+    def apply(
+        self, configuration: Mapping[str, Mapping[str, Any]], *, dry_run: bool = False, prune: bool = False
+    ) -> Steps[Applied]:
+        """Make watches, receivers and sources what their documents say, all or nothing, and return what changed.
+
+        configuration: documents by section and name, as in `{"watches": {"plant7": {"prefix": "plant7."}}}`. prune:
+        delete what it does not name, in the sections that it has. dry_run: only return what would change.
+        """
+        query = {"dry_run": dry_run or None, "prune": prune or None}
+        call = Call("POST", "/apply", query=query, content=body_of(**configuration))
+        return (yield from ask(call, Applied, self.patience))
 
     @operation
     def simulate(
