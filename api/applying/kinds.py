@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.applying.receivers import check_caller, check_receiver, shown, store_receiver
+from api.applying.sources import check_caller as check_source_caller
+from api.applying.sources import check_source
 from api.applying.watches import check_watch, delete_watch, store_watch
 from shared.domain.access import Caller
 from shared.settings import Settings
-from shared.store import receivers, watches
+from shared.store import receivers, sources, watches
 from shared.store.engine import Session
 
 Document = Mapping[str, Any]
@@ -29,7 +31,10 @@ class Kind:
 
 def kinds_of(settings: Settings, caller: Caller) -> Mapping[str, Kind]:
     """Return the kinds by section, in the order in which their objects are stored."""
-    return {kind.section: kind for kind in (_receivers(settings, caller), _watches(settings, caller))}
+    return {
+        kind.section: kind
+        for kind in (_receivers(settings, caller), _watches(settings, caller), _sources(settings, caller))
+    }
 
 
 def _receivers(settings: Settings, caller: Caller) -> Kind:
@@ -59,4 +64,19 @@ def _watches(settings: Settings, caller: Caller) -> Kind:
         store=lambda session, watch: store_watch(session, caller, watch),
         delete=delete_watch,
         delete_row=watches.delete,
+    )
+
+
+def _sources(settings: Settings, caller: Caller) -> Kind:
+    def read(session: Session) -> Mapping[str, Document]:
+        check_source_caller(caller)
+        return {stored.source.name: stored.source.document() for stored in sources.read(session)}
+
+    return Kind(
+        section="sources",
+        check=lambda name, document: check_source(settings, name, document),
+        read=read,
+        store=sources.put,
+        delete=sources.delete,
+        delete_row=sources.delete,
     )

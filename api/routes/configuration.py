@@ -30,7 +30,7 @@ def apply_configuration(
     dry_run: Annotated[bool, Query(description="Change nothing, and return what would change")] = False,
     prune: Annotated[bool, Query(description="Delete other objects of the sections that the request has")] = False,
 ) -> Response:
-    """Create and change receivers and watches, all or nothing.
+    """Create and change receivers, watches and sources, all or nothing.
 
     Those of the request get exactly these fields, and defaults for the others. Those that it does not name stay, unless
     `prune` deletes them. Applying a configuration again changes nothing.

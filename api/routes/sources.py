@@ -9,19 +9,18 @@ import msgspec
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from api.applying.sources import check_caller, check_source
 from api.dependencies import CallerOf, Content, Limit, ServicesOf, answer
 from api.openapi import operation
 from api.schemas.decoding import decode
 from api.schemas.sources import RunAnswer, RunList, SourceAnswer, SourceBody, SourceList, TestAnswer
 from api.services import Services
 from shared.domain.access import Caller, Scope
-from shared.domain.watching.receivers import url_flaw
-from shared.domain.watching.sources import DAY_S, Source, SourceKind, check_source_name, parse
-from shared.errors import AccessError, Code, Flaw, InputError, UnavailableError
+from shared.domain.watching.sources import SourceKind, check_source_name
+from shared.errors import Code, InputError, UnavailableError
 from shared.store import fetching, sources
 from shared.store.engine import Session
 from shared.store.sources import StoredSource
-from shared.urls import networks
 
 router = APIRouter(tags=["sources"])
 
@@ -31,10 +30,7 @@ _DOCUMENT = msgspec.json.Decoder()
 
 
 def _everywhere(caller: CallerOf) -> Caller:
-    if caller.series_prefix:
-        raise AccessError(
-            Code.FORBIDDEN, f"Sources need a key without a prefix; this key sees only {caller.series_prefix!r}."
-        )
+    check_caller(caller)
     return caller
 
 
@@ -69,7 +65,7 @@ def put_source(services: ServicesOf, name: Name, content: Content) -> Response:
     With the kind `remote_write`, it selects series that Prometheus sends to `POST /api/v1/write`. With the kind
     `prometheus`, its queries are fetched: the history first, then every `every`.
     """
-    source = _parsed(services, name, content)
+    source = check_source(services.settings, name, decode(_DOCUMENT, content))
     with services.sessions.begin() as session:
         sources.put(session, source)
     services.ingest.rulebook.again()
@@ -114,7 +110,10 @@ async def test_source(services: ServicesOf, name: Name, content: Content) -> Res
 
 def _request_test(services: Services, name: str, content: bytes, test_id: str) -> None:
     with services.sessions.begin() as session:
-        source = _parsed(services, name, content) if content.strip() else sources.find(session, name).source
+        if content.strip():
+            source = check_source(services.settings, name, decode(_DOCUMENT, content))
+        else:
+            source = sources.find(session, name).source
         if source.kind != SourceKind.PROMETHEUS:
             sentence = "Only a source of the kind prometheus can be tried: the others send by themselves."
             raise InputError(Code.INVALID_SOURCE, sentence)
@@ -124,14 +123,6 @@ def _request_test(services: Services, name: str, content: bytes, test_id: str) -
 def _result(services: Services, test_id: str) -> dict[str, Any] | None:
     with services.sessions.begin() as session:
         return fetching.test_result(session, test_id)
-
-
-def _parsed(services: Services, name: str, content: bytes) -> Source:
-    document = decode(_DOCUMENT, content)
-    source = parse(name, document, max_history_s=int(services.settings.keep_points_days * DAY_S))
-    if source.url and (flaw := url_flaw(source.url, networks(services.settings.egress_allow))):
-        raise InputError(Code.INVALID_SOURCE, f"The source is invalid: url {flaw}.", flaws=[Flaw(("url",), flaw)])
-    return source
 
 
 def _described(session: Session, stored: StoredSource) -> SourceAnswer:

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from api.schemas.jobs import one_of
 from api.schemas.receivers import ReceiverBody
 from api.schemas.requests import Body
+from api.schemas.sources import SourceBody
 from api.schemas.watching import WatchBody
 
 
@@ -15,6 +16,7 @@ class ConfigurationBody(Body):
 
     receivers: dict[str, ReceiverBody] | UnsetType = UNSET
     watches: dict[str, WatchBody] | UnsetType = UNSET
+    sources: dict[str, SourceBody] | UnsetType = UNSET
 
 
 class ChangeAnswer(Struct):

@@ -1,28 +1,38 @@
 """Bodies of requests and responses about sources."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.schemas.jobs import Moment, one_of
+from api.schemas.requests import Body
+from api.schemas.rules import Duration
 from shared.domain.watching.sources import SourceKind
 from shared.store.fetching import Run
 from shared.store.sources import Collision, StoredSource
 
 
-class SourceBody(Struct):
+class SourceQuery(Body):
+    """A query, and which series each of its results becomes."""
+
+    query: Annotated[str, Meta(description="PromQL")]
+    id_template: Annotated[str, Meta(description="The id, with `{label}` for the value of a label")]
+    step: Annotated[Duration, Meta(description="Time between two points")] = "1m"
+
+
+class SourceBody(Body):
     """A source. `select` belongs to the kind `remote_write`, the fields after `id_template` to `prometheus`."""
 
     kind: Annotated[str, one_of(*SourceKind)]
-    select: dict[str, Any] | UnsetType = UNSET
+    select: dict[str, str | list[str]] | UnsetType = UNSET
     id_template: str | UnsetType = UNSET
     url: str | UnsetType = UNSET
     url_env: str | UnsetType = UNSET
     token_env: str | UnsetType = UNSET
-    queries: list[dict[str, str]] | UnsetType = UNSET
-    every: str | UnsetType = UNSET
-    offset: str | UnsetType = UNSET
-    history: str | UnsetType = UNSET
+    queries: list[SourceQuery] | UnsetType = UNSET
+    every: Duration | UnsetType = UNSET
+    offset: Duration | UnsetType = UNSET
+    history: Duration | UnsetType = UNSET
 
 
 class CollisionAnswer(Struct):

@@ -168,6 +168,23 @@ def test_receivers_are_stored_before_the_watches_that_name_them_and_deleted_afte
     assert limited.json()["code"] == "forbidden"
 
 
+def test_sources_are_applied_without_an_address_that_is_refused(
+    api: httpx.Client, keyed: httpx.Client, make_key: MakeKey, name: str
+) -> None:
+    query = {"query": "up", "id_template": "{job}"}
+    source = {"kind": "prometheus", "url_env": "TSAD_SOURCE_URL", "queries": [query]}
+    for action in ("create", "keep"):
+        answer = api.post("/apply", json={"sources": {name: source}})
+        assert actions(answer, name) == {name: action}
+    assert api.get(f"/sources/{name}").json()["every"] == "1m"
+    inside = {"kind": "prometheus", "url": "http://169.254.169.254", "queries": [query]}
+    refused = api.post("/apply", json={"sources": {name: inside}}).json()
+    assert refused["errors"][0]["loc"] == ["sources", name, "url"]
+    api.delete(f"/sources/{name}")
+    limited = keyed.post("/apply", json={"sources": {}}, auth=make_key(prefix="plant."))
+    assert limited.json()["code"] == "forbidden"
+
+
 @pytest.mark.parametrize(("fields", "valid"), FIELDS)
 def test_the_schema_and_the_service_agree_on_fields(
     api: httpx.Client,

@@ -126,7 +126,7 @@ def test_every_mistake_is_named_with_its_line(tsad: Tsad, file: Path, series_id:
         ("- a", "standard input has no section"),
         ("watches:", "standard input:1: watches must have names"),
         ("watches:\n  a:\n", "standard input:2: watches.a has no fields"),
-        ("watch: {a: {prefix: a}}", "standard input:1: watch is unknown; sections are receivers, watches"),
+        ("watch: {a: {prefix: a}}", "standard input:1: watch is unknown; sections are receivers, watches, sources"),
     ],
 )
 def test_a_file_without_meaning_is_refused(tsad: Tsad, content: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""`tsad apply`: make receivers and watches what a file says."""
+"""`tsad apply`: make receivers, watches and sources what a file says."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ def apply(
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make receivers and watches what a file says, all or nothing, and show what changed.
+    """Make receivers, watches and sources what a file says, all or nothing, and show what changed.
 
     The file has a section for each kind, with names and their fields. Fields that it leaves out get their defaults.
     Applying it again changes nothing. What the file does not name stays, unless --prune deletes it.
@@ -132,6 +132,8 @@ def _flat(fields: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in fields.items() if isinstance(fields, Mapping) else ():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            yield from _flat(dict(enumerate(value)), f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
