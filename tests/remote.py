@@ -84,16 +84,19 @@ def backfill(
     """
     end = int(time.time() - 3 * 3_600) // step_s * step_s
     start = end - hours * 3_600
-    lines = [
-        f'backfilled{{instance="{instance}",job="history"}} {backfilled(instance, second)} {second}'
-        for instance in instances
-        for second in range(start, end + 1, step_s)
-    ]
+    for instance in instances:
+        samples = {second: backfilled(instance, second) for second in range(start, end + 1, step_s)}
+        write_blocks(folder, f'backfilled{{instance="{instance}",job="history"}}', samples)
+    return start, end
+
+
+def write_blocks(folder: Path, series: str, samples: Mapping[int, float]) -> None:
+    """Put blocks with a series into the data of a Prometheus. samples: values by second."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "history.txt").write_text("\n".join(["# TYPE backfilled gauge", *lines, "# EOF", ""]))
+    lines = [f"{series} {value} {second}" for second, value in samples.items()]
+    (folder / "history.txt").write_text("\n".join([*lines, "# EOF", ""]))
     arguments = ["tsdb", "create-blocks-from", "openmetrics", str(folder / "history.txt"), str(folder / "data")]
     subprocess.run([program("promtool"), *arguments], check=True, capture_output=True)
-    return start, end
 
 
 @contextmanager

@@ -1,11 +1,15 @@
 """The README's tour and the tutorial about watching, run as they are written."""
 
 import json
+import random
 import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -14,15 +18,19 @@ import httpx
 import pytest
 import redis
 
+from shared.embedded.ports import free_port
 from shared.settings import Settings
+from tests.alertmanager import alertmanager
 from tests.docs.answers import Names, check, values
 from tests.docs.markdown import ROOT, blocks, section
 from tests.processes import new_database, running
+from tests.remote import prometheus, write_blocks
 from tests.waiting import until
 
 API, FLOWER, HOME = "http://127.0.0.1:8000", "http://127.0.0.1:5555", "/tmp/tsad-tour"  # noqa: S108 - as the README says
 START = f"python3 run up --home {HOME}\n"
 END_OF_BLOCK = "--- end of block ---"
+WATCHING = blocks(section(ROOT / "README.md", "Watch Prometheus"))
 TUTORIAL = blocks((ROOT / "docs/how-to/watch-in-five-minutes.md").read_text())
 TOUR = blocks(section(ROOT / "README.md", "Five-minute tour"))
 
@@ -45,7 +53,9 @@ def stack(
     client = redis.Redis.from_url(empty_redis)
     options = (f"--home={home}", "--port=0", "--flower-port=0")
     with new_database(server_url) as url:
-        stack_settings = settings.model_copy(update={"database_url": url, "redis_url": empty_redis})
+        stack_settings = settings.model_copy(
+            update={"database_url": url, "redis_url": empty_redis, "egress_allow": "127.0.0.1"}
+        )
         with running(stack_settings, folder, "api.cli.main", "up", *options, exit_codes=(0,)) as process:
             until(lambda: "ready: " in process.log.read_text() or process.popen.poll() is not None, 120)
             log = process.log.read_text()
@@ -87,6 +97,74 @@ def test_every_command_of_the_tour_gives_the_answer_that_the_readme_shows(stack:
     in_readme, in_run = Names(), Names()
     for shown, output in zip(answers, outputs, strict=True):
         check_output(in_readme.normalized(shown), in_run.normalized(with_blanks(output)))
+
+
+class _Exporter(BaseHTTPRequestHandler):
+    """Has one metric, whose value a test sets."""
+
+    load = 1.0
+
+    def do_GET(self) -> None:
+        body = f"node_load1 {self.load + random.gauss(0, 0.05)}\n".encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def exporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a program that Prometheus scrapes."""
+    monkeypatch.setattr(_Exporter, "load", 1.0)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Exporter)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_one_file_leads_from_prometheus_to_an_alert_in_alertmanager(
+    stack: Stack, exporter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the README says, but with a step of a second instead of a minute, and other ports."""
+    file, shown = (block.content for block in WATCHING if block.language in ("yaml", "text"))
+    (command,) = (block.content for block in WATCHING if block.language == "bash")
+    ports = {"9090": str(free_port()), "9093": str(free_port())}
+    faster = {"1m": "1s", "30s": "1s", "28d": "10m"}
+    for old, new in {**ports, **faster}.items():
+        file, shown = file.replace(old, new), shown.replace(old, new)
+    (tmp_path / "watch.yaml").write_text(file)
+    end = int(time.time()) - 2
+    samples = {second: 1 + random.gauss(0, 0.05) for second in range(end - 400, end)}
+    write_blocks(tmp_path, f'node_load1{{instance="{exporter}",job="node"}}', samples)
+    config = {
+        "global": {"scrape_interval": "1s"},
+        "scrape_configs": [{"job_name": "node", "static_configs": [{"targets": [exporter]}]}],
+    }
+    series_id = f"node.{exporter.replace(':', '_')}.load"
+    am = httpx.Client(base_url=f"http://127.0.0.1:{ports['9093']}", trust_env=False)
+    api = httpx.Client(base_url=stack.api, trust_env=False)
+    with (
+        am,
+        api,
+        prometheus(tmp_path, config, int(ports["9090"])),
+        alertmanager(tmp_path, int(ports["9093"]), "http://127.0.0.1:9"),
+    ):
+        script = f"exec 2>&1\n{command}".replace("python3 run ", "tsad ")
+        assert output_of(script, tmp_path, TSAD_URL=stack.api) == shown
+        until(lambda: api.get(f"/series/{series_id}").json().get("latest_version"), 60)
+        monkeypatch.setattr(_Exporter, "load", 9.0)
+        until(lambda: am.get("/api/v2/alerts").json(), 60)
+        (alert,) = am.get("/api/v2/alerts").json()
+        assert (alert["labels"]["alertname"], alert["labels"]["series_id"]) == ("TsadDeviation", series_id)
+        assert alert["annotations"]["summary"].startswith(f"{series_id} deviates since ")
+        for path in ("sources/prometheus", "watches/node", "receivers/alertmanager"):
+            assert api.delete(f"/{path}").status_code == 204
 
 
 def test_every_command_of_the_tutorial_prints_what_it_shows(stack: Stack, tmp_path: Path) -> None:
