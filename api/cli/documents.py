@@ -53,8 +53,9 @@ class Document:
 
     def line(self, loc: Sequence[str | int]) -> int:
         """Return the line of a place, or of the closest one around it."""
-        steps = tuple(loc)
-        return next(self.lines[steps[:end]] for end in range(len(steps), -1, -1) if steps[:end] in self.lines)
+        lines = {tuple(map(str, steps)): line for steps, line in self.lines.items()}  # the service may write "0" for 0
+        steps = tuple(map(str, loc))
+        return next(lines[steps[:end]] for end in range(len(steps), -1, -1) if steps[:end] in lines)
 
     def error(self, flaws: Sequence[Flaw], code: Code = Code.INVALID_CONFIGURATION) -> InputError:
         """Create the error that names each flaw with its line."""

@@ -119,6 +119,13 @@ def test_every_mistake_is_named_with_its_line(tsad: Tsad, file: Path, series_id:
     assert "cannot be read: No such file" in tsad("apply", "no.yaml").err
 
 
+def test_a_mistake_in_a_list_is_named_with_the_line_of_its_item(tsad: Tsad) -> None:
+    source = "sources:\n  a:\n    kind: prometheus\n    url_env: TSAD_SOURCE_A\n    queries:\n"
+    queries = "".join(f"      - query: up\n        id_template: '{template}'\n" for template in ("{job}", "{job"))
+    wrong = tsad("apply", "-", "--dry-run", stdin=source + queries)
+    assert "standard input:9: sources.a.queries.1.id_template" in wrong.err
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
