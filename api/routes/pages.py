@@ -53,19 +53,26 @@ def start(
     contains: Annotated[str, Query(max_length=200, description="Only series whose id contains this")] = "",
     sort: Annotated[Order, Query(description="Order of the series")] = Order.ID,
     page: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Number of the page")] = 1,
+    after: Annotated[str, Query(max_length=128, description="The page begins after this id, if sorted by id")] = "",
+    before: Annotated[str, Query(max_length=128, description="The page ends before this id, if sorted by id")] = "",
 ) -> Response:
     """Show the start page: series with their latest versions, running and failed jobs, latencies."""
     contains = contains.strip()
     is_possible = bool(_PART_OF_ID.fullmatch(contains))
     trained = services.series_trained.read(caller.series_prefix)
     offset = SERIES_PER_PAGE * (page - 1)
+    place = {"after": after, "before": before} if sort == Order.ID and page > 1 else {}
+    has_place = any(place.values()) and all(map(_PART_OF_ID.fullmatch, place.values()))
+    skipped = 0 if has_place else offset
     with services.sessions.begin() as session:
         if contains and is_possible:
             matching = series_store.count_matching(session, contains, caller.series_prefix)
         else:
             matching = trained if is_possible else 0
         summaries = (
-            series_store.listing(session, contains, sort, offset, SERIES_PER_PAGE, caller.series_prefix)
+            series_store.listing(
+                session, contains, sort, skipped, SERIES_PER_PAGE, caller.series_prefix, **(place if has_place else {})
+            )
             if is_possible
             else []
         )

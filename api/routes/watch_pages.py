@@ -79,7 +79,7 @@ def watch_page(request: Request, services: ServicesOf, caller: CallerOf, name: W
         watch = find_watch(session, caller, name)
         counts = watched.counts(session, watch.prefix).get(name, Counts())
         fits = watched.fits(session, [name]).get(name, Fits())
-        attention = watched.attention(session, watch.prefix, ATTENTION_SHOWN)
+        attention = watched.attention(session, watch.prefix, ATTENTION_SHOWN + 1)
         looks = _looks(services, session, watch, attention)
         offered = watched.series_of(session, watch.prefix, SERIES_OFFERED)
         listed = _alerts(session, name)
@@ -94,6 +94,7 @@ def watch_page(request: Request, services: ServicesOf, caller: CallerOf, name: W
         fits=fits,
         looks=looks,
         more=_more(attention),
+        most=ATTENTION_SHOWN,
         rows=listed,
         about=inside_script(json.dumps({"watch": watch.document()})),
         offered=offered,
@@ -102,31 +103,31 @@ def watch_page(request: Request, services: ServicesOf, caller: CallerOf, name: W
 
 
 def _looks(services: Services, session: Session, watch: Watch, attention: Attention) -> list[Look]:
-    """Return the streams with their reasons, failed and refused ones first."""
+    """Return at most `ATTENTION_SHOWN` streams of each kind with their reasons, failed and refused ones first."""
     found = jobs.find(session, attention.failed_jobs[:ATTENTION_SHOWN])
-    live = streams.read(session, [*attention.silent.reasons, *attention.learning.reasons])
+    shown = {"silent": attention.silent[:ATTENTION_SHOWN], "learning": attention.learning[:ATTENTION_SHOWN]}
+    live = streams.read(session, [series_id for series_ids in shown.values() for series_id in series_ids])
     looks = [Look("failed", job.series_id, job.error_detail or "", job) for job in found.values()]
-    looks += [Look("refused", series_id, detail) for series_id, detail in attention.refused.reasons.items()]
-    for kind, listed in (("silent", attention.silent), ("learning", attention.learning)):
+    refused = list(attention.refused.items())[:ATTENTION_SHOWN]
+    looks += [Look("refused", series_id, detail) for series_id, detail in refused]
+    for kind, series_ids in shown.items():
         looks += [
             Look(kind, series_id, status(live[series_id], watch, services.settings)[1])
-            for series_id in listed.reasons
+            for series_id in series_ids
             if series_id in live
         ]
     return looks
 
 
 def _more(attention: Attention) -> list[str]:
-    """Say how many streams the list leaves out."""
-    left_out = ["more failed fits"] if len(attention.failed_jobs) > ATTENTION_SHOWN else []
-    for kind, listed in (
-        ("refused", attention.refused),
-        ("silent", attention.silent),
-        ("learning", attention.learning),
-    ):
-        if listed.total > ATTENTION_SHOWN:
-            left_out.append(f"{listed.total - ATTENTION_SHOWN:,} more {kind}")
-    return left_out
+    """Return the kinds of streams of which the list has not all."""
+    listed = {
+        "with failed fits": attention.failed_jobs,
+        "that cannot be fitted": attention.refused,
+        "silent": attention.silent,
+        "learning": attention.learning,
+    }
+    return [kind for kind, found in listed.items() if len(found) > ATTENTION_SHOWN]
 
 
 def _alerts(session: Session, name: str) -> list[Row]:

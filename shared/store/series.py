@@ -54,7 +54,9 @@ def _listed(first_ids: str, order: str) -> TextClause:
 
 _WITH_VERSIONS = "EXISTS (SELECT 1 FROM versions v WHERE v.series_id = s.series_id)"
 _LISTED = {
-    Order.ID: _listed(f"SELECT s.series_id FROM series s {_MATCHING} AND {_WITH_VERSIONS}", "s.series_id"),
+    Order.ID: _listed(
+        f"SELECT s.series_id FROM series s {_MATCHING} AND {_WITH_VERSIONS} AND s.series_id > :after", "s.series_id"
+    ),
     **{
         order: _listed(
             f"SELECT s.series_id FROM {latest_rows(f'o.{column}')} {_MATCHING}", f"v.{column} DESC, s.series_id"
@@ -66,6 +68,11 @@ _LISTED = {
         )
     },
 }
+_LISTED_BEFORE = text(f"""
+{_SUMMARY} WHERE s.series_id = ANY (ARRAY(
+  SELECT s.series_id FROM series s {_MATCHING} AND {_WITH_VERSIONS} AND s.series_id < :before
+   ORDER BY s.series_id DESC LIMIT :limit)) ORDER BY s.series_id
+""")
 _COUNT_MATCHING = text(f"""
 SELECT count(*) FROM series s {_MATCHING} AND {_WITH_VERSIONS}
 """)
@@ -148,11 +155,30 @@ def count_listed(session: Session, prefix: str, visible_prefix: str) -> int:
 
 
 def listing(
-    session: Session, contains: str, order: Order, offset: int, limit: int, visible_prefix: str = ""
+    session: Session,
+    contains: str,
+    order: Order,
+    offset: int,
+    limit: int,
+    visible_prefix: str = "",
+    *,
+    after: str = "",
+    before: str = "",
 ) -> list[SeriesSummary]:
-    """Return series that have versions and whose ids contain this text in any case, from the row `offset` on."""
-    parameters = {"contains": contains.lower(), "offset": offset, "limit": limit, "visible_prefix": visible_prefix}
-    rows = session.execute(_LISTED[order], parameters)
+    """Return series that have versions and whose ids contain this text in any case, from the row `offset` on.
+
+    In the order of ids, rows can be counted from an id: `after` it, or the last ones `before` it. Then a page costs the
+    same wherever it is.
+    """
+    parameters = {
+        "contains": contains.lower(),
+        "offset": offset,
+        "limit": limit,
+        "visible_prefix": visible_prefix,
+        "after": after,
+        "before": before,
+    }
+    rows = session.execute(_LISTED_BEFORE if before else _LISTED[order], parameters)
     return [_summary(row) for row in rows]
 
 

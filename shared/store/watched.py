@@ -43,8 +43,7 @@ _IS_OWN = """
 """
 _IS_REFUSED = "t.fit_outcome IS NOT DISTINCT FROM 'refused'"
 _STREAMS = f"""
-SELECT t.series_id, t.fit_detail AS detail, count(*) OVER () AS total
-  FROM streams t WHERE t.deleted_at IS NULL AND {_IS_OWN}
+SELECT t.series_id, t.fit_detail AS detail FROM streams t WHERE t.deleted_at IS NULL AND {_IS_OWN}
 """
 _REFUSED = text(f"{_STREAMS} AND {_IS_REFUSED} ORDER BY t.fit_settled_at DESC, t.series_id LIMIT :limit")
 _SILENT = text(f"{_STREAMS} AND t.silence IS NOT NULL ORDER BY t.arrived_at, t.series_id LIMIT :limit")
@@ -89,21 +88,14 @@ class Fits(NamedTuple):
     next_fit_at: datetime | None = None  # when the next one is due
 
 
-class Listed(NamedTuple):
-    """Some streams, by id of the series, with why their last automatic fit did not succeed; and how many there are."""
-
-    reasons: dict[str, str]
-    total: int
-
-
 @dataclass(frozen=True, slots=True)
 class Attention:
     """Streams of a watch that people should look at."""
 
     failed_jobs: list[str]  # ids of fits that failed and are the newest of their series, newest first
-    refused: Listed  # their points cannot be fitted, newest first
-    silent: Listed  # longest silent first
-    learning: Listed  # most points first
+    refused: dict[str, str]  # why the points cannot be fitted, by id of the series, newest first
+    silent: list[str]  # ids of series, longest silent first
+    learning: list[str]  # ids of series, most points first
 
 
 def counts(session: Session, under: str) -> dict[str, Counts]:
@@ -136,13 +128,11 @@ def recent_alerts(session: Session, days: int) -> dict[str, int]:
 def attention(session: Session, prefix: str, limit: int) -> Attention:
     """Return the streams of the watch with this prefix that need attention, at most `limit` of each kind."""
     parameters = {"prefix": prefix, "limit": limit}
-    failed = list(session.execute(_FAILED, parameters).scalars())
-    listed = [
-        Listed({row.series_id: row.detail or "" for row in rows}, rows[0].total if rows else 0)
-        for statement in (_REFUSED, _SILENT, _LEARNING)
-        for rows in [session.execute(statement, parameters).all()]
-    ]
-    return Attention(failed, *listed)
+    failed, silent, learning = (
+        list(session.execute(statement, parameters).scalars()) for statement in (_FAILED, _SILENT, _LEARNING)
+    )
+    refused = {row.series_id: row.detail or "" for row in session.execute(_REFUSED, parameters)}
+    return Attention(failed, refused, silent, learning)
 
 
 def series_of(session: Session, prefix: str, limit: int) -> list[str]:

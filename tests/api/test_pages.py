@@ -71,6 +71,14 @@ def test_series_are_listed_in_each_order_page_by_page(
         link = next_page[1].replace("&amp;", "&") if next_page else ""
     assert listed == [series_ids[place] for place in order]
     assert counts == [("1", "2", "5"), ("3", "4", "5"), ("5", "5", "5")]
+    previous = re.search(r'rel="prev" href="([^"]+)"', page)
+    assert previous
+    page = api.get(urljoin("/", previous[1].replace("&amp;", "&"))).text
+    shown = re.findall(r'<th scope="row"><a class="id" href="./ui/series/([^"]+)">', page)
+    assert shown == [series_ids[place] for place in order[2:4]]
+    for wrong in ("after=%00", "before=a/b", "after=&before="):  # counts the rows instead
+        answer = api.get(f"/?contains={series_id}&sort={sort}&page=2&{wrong}")
+        assert f'ui/series/{shown[0]}"' in answer.text
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "\x00", "nobody-has-this", "é"])

@@ -15,7 +15,7 @@ from api.routes import watch_pages
 from shared.domain.watching.watches import Watch, parse
 from shared.store import attempts, watched
 from shared.store.engine import Sessions
-from shared.store.watched import Counts, Listed
+from shared.store.watched import Counts
 from tests.keys import MakeKey
 from tests.points import ramp
 
@@ -58,10 +58,8 @@ def plant(api: httpx.Client, sessions: Sessions, series_id: str, fitted: Callabl
         session.execute(
             text("UPDATE streams SET silence = gen_random_uuid() WHERE series_id = :id"), {"id": f"{series_id}.silent"}
         )
-        refused = (
-            "UPDATE streams SET fit_outcome = 'refused', fit_detail = 'The values are constant.' WHERE series_id = :id"
-        )
-        session.execute(text(refused), {"id": f"{series_id}.refused"})
+        refused = "SET fit_outcome = 'refused', fit_detail = 'The values are constant.', fit_settled_at = now()"
+        session.execute(text(f"UPDATE streams {refused} WHERE series_id = :id"), {"id": f"{series_id}.refused"})
     fail(api, sessions, f"{series_id}.failing", "<b>constant</b>")
     return series_id
 
@@ -73,8 +71,8 @@ def test_streams_are_counted_for_the_watch_with_the_longest_prefix(sessions: Ses
         recent = watched.recent_alerts(session, 7)
     assert counts == {plant: Counts(5, 1, 2, 0, 1), f"{plant}-inner": Counts(2, 0, 1, 0, 0)}
     assert counts[plant].watching == 2
-    assert found.refused == Listed({f"{plant}.refused": "The values are constant."}, 1)
-    assert (list(found.silent.reasons), list(found.learning.reasons)) == ([f"{plant}.silent"], [f"{plant}.learning"])
+    assert found.refused == {f"{plant}.refused": "The values are constant."}
+    assert (found.silent, found.learning) == ([f"{plant}.silent"], [f"{plant}.learning"])
     assert len(found.failed_jobs) == 1
     assert (recent[plant], f"{plant}-inner" in recent) == (1, False)
 
@@ -124,7 +122,7 @@ def test_pages_of_watches_are_bounded_and_name_what_they_leave_out(
     monkeypatch.setattr(watch_pages, "WATCHES_PER_PAGE", 1)
     page = api.get(f"/ui/watches/{plant}").text
     assert page.count('class="state learning"') - page.count("5 learning") == 1
-    assert "And 3 more learning." in page
+    assert "There are more: learning." in page
     first = api.get("/ui/watches").text
     assert re.search(r"1.1 of \d+<", first)
     assert 'rel="next" href="../ui/watches?page=2"' in first
