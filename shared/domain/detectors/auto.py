@@ -85,7 +85,7 @@ def _sentence(state: Auto) -> str:
 DETECTOR = Detector(
     name="auto",
     purpose="Values unusual in level, season, forecast, recent mean, repetition, vocabulary or shape. When in doubt.",
-    cost="Fit: up to a second at any length. Prediction: a comparison with 1,024 windows of each of eight lengths.",
+    cost="Fit: 0.5 s for 10,000 points, 10 s for 1,000,000, mostly for their held-out scores. Prediction: 0.5 ms.",
     false_alarms="Share of held-out points that any witness flags; after that, the boundary adapts to new points.",
     min_points=MIN_POINTS,
     context_points=MOST_WINDOW + MOST_FOLDED,

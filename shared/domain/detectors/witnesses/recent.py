@@ -35,12 +35,36 @@ class Recent:
         """
         largest = np.full(points, np.nan)
         columns = (self.windows, self.of_sizes, self.centers, self.upper, self.lower)
+        sums = [None if source is None else _Sums.of(source) for source in (_means(residuals), _sizes(errors))]
         for window, of_sizes, center, upper, lower in zip(*(column.tolist() for column in columns), strict=True):
-            source = _sizes(errors) if of_sizes else _means(residuals)
-            if source is not None and len(source) >= window:
-                distances = _full_means(source, window) - center
-                largest = np.fmax(largest, Sides(upper, lower).ratios(distances))
+            of_source = sums[of_sizes]
+            if of_source is not None:
+                largest = np.fmax(largest, Sides(upper, lower).ratios(of_source.means(window) - center))
         return largest
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Cumulative sums (m + 1,) of m values, in which unknown ones count as 0."""
+
+    sums: Values
+    first_known: int
+
+    @classmethod
+    def of(cls, source: Values) -> "_Sums":
+        """Add up values (m,), NaN for unknown ones."""
+        is_unknown = np.isnan(source)
+        sums = np.zeros(len(source) + 1)
+        np.cumsum(np.where(is_unknown, 0.0, source), out=sums[1:])
+        return cls(sums, len(source) if is_unknown.all() else int(is_unknown.argmin()))
+
+    def means(self, window: int) -> Values:
+        """Return the means (m,) of the last `window` values, NaN while fewer are known."""
+        means = np.full(len(self.sums) - 1, np.nan)
+        first = self.first_known + window - 1
+        if first < len(means):
+            means[first:] = (self.sums[first + 1 :] - self.sums[first + 1 - window : -window]) / window
+        return means
 
 
 def _means(residuals: Values | None) -> Values | None:
@@ -74,7 +98,7 @@ def fit_recent(
         for of_sizes, source in ((False, _means(residuals)), (True, _sizes(errors))):
             if source is None or points < FEWEST_WINDOWS * window:
                 continue
-            means = _full_means(source[-newest - window :], window)
+            means = _Sums.of(source[-newest - window :]).means(window)
             known = means[-NEWEST:][~np.isnan(means[-NEWEST:])]
             if len(known) == 0:
                 continue
@@ -86,11 +110,3 @@ def fit_recent(
     windows, kinds, *numbers = zip(*rows, strict=True) if rows else ((), (), (), (), ())
     columns = (np.array(column, dtype=np.float64) for column in numbers)
     return Recent(np.array(windows, dtype=np.int64), np.array(kinds, dtype=np.bool_), *columns), ratios
-
-
-def _full_means(source: Values, window: int) -> Values:
-    """Return the means (m,) of the last `window` of `source` (m,), NaN while fewer are known; gaps count as 0."""
-    means = trailing_mean(np.nan_to_num(source), window)
-    known = np.flatnonzero(~np.isnan(source))
-    means[: known[0] + window - 1 if len(known) else None] = np.nan
-    return means
