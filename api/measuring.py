@@ -1,6 +1,6 @@
 """Content of GET /metrics: sums over all processes, and the current state of queue, versions and artifacts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import redis
@@ -15,9 +15,19 @@ from shared.errors import UnavailableError
 from shared.metrics import sums
 from shared.queue import messages_waiting
 from shared.store import deliveries, inspection
+from shared.store.newest import Newest
 from shared.telemetry import workers_alive
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
+SERIES_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SERIES_METRICS = {
+    "value": "Newest value of a series",
+    "score": "Score of the newest point; above 1, it is an anomaly",
+    "expected": "Expected value of the newest point",
+    "lower": "Lower bound of the normal band of the newest point",
+    "upper": "Upper bound of the normal band of the newest point",
+    "alert_open": "Whether an alert of the series is open",
+}
 
 
 class _Scrape(Collector):
@@ -52,6 +62,19 @@ def exposition(services: Services) -> bytes:
     registry = CollectorRegistry()
     registry.register(_Scrape(services))
     return generate_latest(registry)
+
+
+def series_exposition(watch: str, points: Sequence[Newest]) -> str:
+    """Return the newest points of a watch's series, and whether an alert is open, in the text format of Prometheus."""
+    lines = []
+    for name, documentation in SERIES_METRICS.items():
+        lines += [f"# HELP tsad_{name} {documentation}", f"# TYPE tsad_{name} gauge"]
+        lines += [
+            f'tsad_{name}{{series_id="{point.series_id}",watch="{watch}"}} {value!r}'
+            for point in points
+            if (value := int(point.is_open) if name == "alert_open" else getattr(point, name)) is not None
+        ]
+    return "\n".join([*lines, ""])
 
 
 def _of_redis(client: redis.Redis, alive: int) -> Iterator[Metric]:

@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     max_streams: int = Field(
         200_000, ge=1, description="Maximum series with stored points; points of further series are refused"
     )
+    metrics_series: int = Field(10_000, ge=1, description="Maximum series of a watch that GET /metrics/series returns")
     future_slack_s: float = Field(
         60, ge=0, description="Seconds by which the timestamp of a pushed point may be later than the clock"
     )

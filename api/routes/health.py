@@ -1,6 +1,8 @@
 """Health of the service, for load balancers and operators."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from msgspec import UNSET
 from starlette.responses import Response
 
@@ -10,6 +12,9 @@ from api.openapi import operation
 from api.probing import OK
 from api.schemas.answers import Health, LatencyAnswer, Liveness, Readiness
 from shared.domain.access import Scope
+from shared.errors import Code, Flaw, InputError
+from shared.store import watches
+from shared.store.newest import newest
 from shared.telemetry import Kind, Latency
 
 router = APIRouter(tags=["health"])
@@ -35,6 +40,23 @@ def healthcheck(services: ServicesOf, caller: CallerOf) -> Response:
 def metrics(services: ServicesOf) -> Response:
     """Return the metrics of all processes together, for Prometheus. Scrape one address, not each process."""
     return Response(measuring.exposition(services), media_type=measuring.MEDIA_TYPE)
+
+
+@router.get("/metrics/series", **operation("text/plain", scope=Scope.READ))
+def series_metrics(
+    services: ServicesOf,
+    caller: CallerOf,
+    watch: Annotated[str, Query(max_length=100, description="Name of the watch")],
+) -> Response:
+    """Return value, score and band of the newest point of each series of a watch, for Prometheus and Grafana."""
+    most = services.settings.metrics_series
+    with services.sessions.begin() as session:
+        found = watches.find(session, watch)
+        points = newest(session, found.prefix, most + 1, caller.series_prefix)
+    if len(points) > most:
+        reason = f"has more than {most:,} series: name a watch with fewer, or raise METRICS_SERIES"
+        raise InputError(Code.INVALID_REQUEST, f"The watch {reason}.", flaws=[Flaw(("query", "watch"), reason)])
+    return Response(measuring.series_exposition(watch, points), media_type=measuring.SERIES_MEDIA_TYPE)
 
 
 @router.get("/livez", **operation(Liveness, scope=None))

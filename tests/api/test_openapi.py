@@ -110,6 +110,7 @@ def test_no_pages_and_no_wrong_media_types_are_described(document: dict[str, Any
         "get /series/{series_id}/versions/{version}/data": {"application/json", "text/csv"},
         "delete /series/{series_id}/versions/{version}": set(),
         "get /metrics": {"text/plain"},
+        "get /metrics/series": {"text/plain"},
         "get /plot.svg": {"image/svg+xml"},
     }
 

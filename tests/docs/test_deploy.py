@@ -13,7 +13,8 @@ from shared.metrics import Metrics
 from tests.docs.markdown import ROOT, code, rows
 
 DEPLOY = ROOT / "docs/deploy"
-ALERTS = yaml.safe_load((DEPLOY / "alerts.yaml").read_text())
+RULES = [yaml.safe_load((DEPLOY / name).read_text()) for name in ("alerts.yaml", "series-rules.yaml")]
+ALERTS = RULES[0]
 DASHBOARD = json.loads((DEPLOY / "grafana.json").read_text())
 SELECTOR = re.compile(r"\b(tsad_\w+)(?:\{((?:[^{}\"]|\"[^\"]*\")*)\})?")
 MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"")
