@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from benchmark import report
 from benchmark.comparing import Figure
 from benchmark.stack import Stack, running_stack
-from benchmark.work import fitting, predicting, refitting, sharing, showing
+from benchmark.work import fitting, predicting, refitting, sending, sharing, showing
 
 WORK: dict[str, Callable[[Stack, int, float], Iterator[Figure]]] = {
     "predicting": predicting.measure,
     "fitting": fitting.measure,
     "refitting": refitting.measure,
+    "sending": sending.measure,
     "sharing": sharing.measure,
     "showing": showing.measure,
 }

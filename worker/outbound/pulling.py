@@ -1,7 +1,8 @@
 """Fetch the points of sources: history first, then what is new, through the same ingest as pushed points."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,19 +89,28 @@ class Pulling:
         server = connected(lease.source, self.egress, self.variables)
         spans = windows(start, end, query.step_s)
         window = next(spans, None)
-        while window is not None:
-            results = server.query_range(query.query, *window, query.step_s)
-            self._take(lease.source, query, results, progress)
-            lease.loaded[key] = window[1]
-            progress.from_ts = min(window[0], progress.from_ts or window[0])
-            progress.to_ts = max(window[1], progress.to_ts or window[1])
-            with self.sessions.begin() as session:
-                if not fetching.step(session, lease, progress, self.clock(session)):
-                    raise _StoppedError
-            try:
-                window = spans.send(len(results))
-            except StopIteration:
-                window = None
+        with ThreadPoolExecutor(1) as ahead:  # the next window is on its way while this one is stored
+
+            def ask(span: tuple[int, int]) -> "Future[list[Result]]":
+                return ahead.submit(server.query_range, query.query, *span, query.step_s)
+
+            coming = ask(window) if window else None
+            while window and coming:
+                results = coming.result()
+                following = _next(spans, len(results))
+                coming = ask(following) if following else None
+                self._take(lease.source, query, results, progress)
+                self._step(lease, key, window, progress)
+                window = following
+
+    def _step(self, lease: Lease, key: str, window: tuple[int, int], progress: Progress) -> None:
+        """Note that a window is stored; raise `_StoppedError` if the run must stop."""
+        lease.loaded[key] = window[1]
+        progress.from_ts = min(window[0], progress.from_ts or window[0])
+        progress.to_ts = max(window[1], progress.to_ts or window[1])
+        with self.sessions.begin() as session:
+            if not fetching.step(session, lease, progress, self.clock(session)):
+                raise _StoppedError
 
     def _take(self, source: Source, query: Query, results: Sequence[Result], progress: Progress) -> None:
         """Store and judge the points of one window."""
@@ -161,6 +171,14 @@ class Pulling:
         _, end = span_of(source, query, None, now, MAX_POINTS_PER_SERIES)
         results = server.query_range(query.query, end - 4 * query.step_s, end, query.step_s)
         return [result for result in results if len(result.timestamps)]
+
+
+def _next(spans: Generator[tuple[int, int], int, None], series: int) -> tuple[int, int] | None:
+    """Return the next window; None after the last one. series: how many the last one had."""
+    try:
+        return spans.send(series)
+    except StopIteration:
+        return None
 
 
 def _shown(query: Query, result: Result) -> dict[str, Any]:
