@@ -29,6 +29,7 @@ from worker.outbound.pulling import Pulling
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.25
+BESIDE_S = 1.0  # how often the other senders look: while the first one waits for a receiver, they serve the rest
 GIVE_UP_EVERY_S = 60.0
 SENDERS = 8  # receivers that get messages at a time
 FETCHERS = 2  # sources that are fetched at a time
@@ -58,7 +59,8 @@ def tasks(sessions: Sessions, settings: Settings, metrics: Metrics) -> list[Task
         *(Task(f"fetching-{number}", pulling.round) for number in range(FETCHERS)),
         Task("trying-sources", pulling.try_round),
         Task("folding", folding.round),
-        *(Task(f"sending-{number}", delivering.round) for number in range(SENDERS)),
+        Task("sending", delivering.round),
+        *(Task(f"sending-{number}", delivering.round, BESIDE_S) for number in range(1, SENDERS)),
         Task("giving-up", lambda: give_up(sessions, metrics), GIVE_UP_EVERY_S),
     ]
 

@@ -21,6 +21,8 @@ def test_alerts_open_stay_over_restarts_of_both_sides_and_resolve(
         return [alert["status"] for alert in alerts if alert["labels"]["series_id"] == series_id]
 
     with alertmanager(tmp_path, port, server.url):
+        scene.run()
+        assert scene.rows("SELECT failures FROM receivers WHERE succeeded_at IS NOT NULL") == [(0,)]
         scene.open("w.a")
         scene.run()
         until(lambda: seen("w.a") == ["firing"])
