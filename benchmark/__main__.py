@@ -7,15 +7,23 @@ from collections.abc import Callable, Iterator
 from benchmark import report
 from benchmark.comparing import Figure
 from benchmark.stack import Stack, running_stack
-from benchmark.work import fitting, predicting, refitting, sending, sharing, showing
+from benchmark.work import fitting, predicting, pushing, refitting, sending, sharing, showing
 
-WORK: dict[str, Callable[[Stack, int, float], Iterator[Figure]]] = {
-    "predicting": predicting.measure,
-    "fitting": fitting.measure,
-    "refitting": refitting.measure,
-    "sending": sending.measure,
-    "sharing": sharing.measure,
-    "showing": showing.measure,
+
+def _plain(
+    measure: Callable[[Stack, int, float], Iterator[Figure]],
+) -> Callable[[Stack, argparse.Namespace], Iterator[Figure]]:
+    return lambda stack, options: measure(stack, options.pairs, options.seconds)
+
+
+WORK: dict[str, Callable[[Stack, argparse.Namespace], Iterator[Figure]]] = {
+    "predicting": _plain(predicting.measure),
+    "fitting": _plain(fitting.measure),
+    "refitting": _plain(refitting.measure),
+    "sending": _plain(sending.measure),
+    "sharing": _plain(sharing.measure),
+    "showing": _plain(showing.measure),
+    "pushing": lambda stack, options: pushing.measure(stack, options.pairs, options.seconds, options.stretch),
 }
 
 
@@ -27,12 +35,15 @@ def main() -> int:
         "--pairs", type=int, default=5, help="measurements of each figure, alternating with its ceiling"
     )
     parser.add_argument("--seconds", type=float, default=2, help="length of each measurement under load")
+    parser.add_argument(
+        "--stretch", type=float, default=60, help="length of the steady load of pushes (default 60; the documents: 600)"
+    )
     options = parser.parse_args()
     figures: list[Figure] = []
     with running_stack() as stack:
         for name in options.only:
             print(f"{name} …", file=sys.stderr, flush=True)
-            figures += WORK[name](stack, options.pairs, options.seconds)
+            figures += WORK[name](stack, options)
     report.show(figures)
     print(f"Report: {report.write(figures)}")
     return 1 if any(figure.verdict == "missed" for figure in figures) else 0

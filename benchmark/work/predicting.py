@@ -131,17 +131,19 @@ def under_fits(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
     )
 
 
-def copy_series(stack: Stack) -> None:
+def copy_series(stack: Stack, source: str = "warm", prefix: str = "copy-", number: int = MANY_SERIES) -> None:
     """Copy one series many times, with files and rows for each, because fitting them would take minutes."""
     folder = Path(stack.env["MODEL_STATE_FOLDER"])
-    content = next(folder.glob("warm/*.1.json")).read_bytes()
+    state = next(path for path in folder.glob(f"{source}/*.1.*") if "scores" not in path.name)
+    content, suffix = state.read_bytes(), state.name.partition(".1")[2]
     rows = []
-    for number in range(MANY_SERIES):
-        series_id, job_id = f"copy-{number}", str(uuid4())
-        key = state_key(series_id, job_id, 1, ".json")
+    for place in range(number):
+        series_id, job_id = f"{prefix}{place}", str(uuid4())
+        key = state_key(series_id, job_id, 1, suffix)
         (folder / series_id).mkdir()
         (folder / key).write_bytes(content)
-        rows.append({"series_id": series_id, "job_id": job_id, "key": key, "scores": scores_key(series_id, job_id, 1)})
+        names = {"series_id": series_id, "job_id": job_id, "source": source}
+        rows.append({**names, "key": key, "scores": scores_key(series_id, job_id, 1)})
     with stack.sessions().begin() as session:
         # Disable triggers, because these versions have no jobs.
         session.execute(text("SET LOCAL session_replication_role = replica"))
@@ -156,7 +158,7 @@ INSERT INTO versions (series_id, version, job_id, attempt, detector, parameters,
 SELECT :series_id, 1, CAST(:job_id AS uuid), 1, detector, parameters, points, first_timestamp, last_timestamp, learnt,
   anomaly_share, sparkline, fit_ms, data_key, data_sha256, data_size, :key, state_sha256, state_size, :scores,
   scores_sha256, scores_size
-FROM versions WHERE series_id = 'warm' AND version = 1
+FROM versions WHERE series_id = :source AND version = 1
 """)
 
 
