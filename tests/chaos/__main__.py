@@ -43,7 +43,9 @@ def _options() -> Options:
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of every random choice (default 1)")
     parser.add_argument("--jobs", type=int, default=300, help="number of fits to submit (default 300)")
-    parser.add_argument("--quick", action="store_true", help="short leases and gaps; recovery times mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="short leases and gaps, no pushes; recovery times mean nothing"
+    )
     parser.add_argument(
         "--fault", action="append", default=[], choices=sorted(FAULTS), help="only these, in order; may be repeated"
     )

@@ -16,7 +16,7 @@ from tests.chaos.client import Client, StoppedError
 from tests.chaos.ledger import Ledger, Promise
 from tests.chaos.plan import LINES_OF_A_BULK, Afterwards, Order, Way
 from tests.chaos.predictions import Predictions
-from tests.chaos.pushes import CLIENTS, Pushes
+from tests.chaos.pushes import Pushes
 
 SUBMITTERS = 6
 POLL_EVERY_S = 0.03  # between two requests for jobs
@@ -34,7 +34,9 @@ class Errand:
 class Load:
     """Clients that run inside the context; `finished` once every fit is submitted and every errand run."""
 
-    def __init__(self, addresses: Sequence[str], orders: Sequence[Order], ledger: Ledger, seed: int) -> None:
+    def __init__(
+        self, addresses: Sequence[str], orders: Sequence[Order], ledger: Ledger, seed: int, pushers: int
+    ) -> None:
         self.ledger = ledger
         self.predictions = Predictions(ledger, seed)
         self.pushes = Pushes(ledger, seed)
@@ -47,7 +49,7 @@ class Load:
         self._began = time.monotonic()
         names = [*(f"submitter{place}" for place in range(SUBMITTERS)), "follower", "errands", "predictor"]
         work = {"follower": self._follow, "errands": self._run_errands, "predictor": self.predictions.run}
-        pushing = {f"pusher{place}": partial(self.pushes.run, place=place) for place in range(CLIENTS)}
+        pushing = {f"pusher{place}": partial(self.pushes.run, place=place) for place in range(pushers)}
         work |= pushing
         names += pushing
         self._threads = [

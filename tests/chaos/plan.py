@@ -119,6 +119,11 @@ class Options:
         return max(5.0 if self.quick else 70.0, self.jobs / 6.5)
 
     @property
+    def pushers(self) -> int:
+        """Number of clients that push points. Their fits would take the time of a quick run."""
+        return 0 if self.quick else 3
+
+    @property
     def gap_s(self) -> tuple[float, float]:
         """Minimum and maximum seconds between two faults."""
         return (1.0, 2.0) if self.quick else (2.5, 5.0)

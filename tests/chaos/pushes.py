@@ -14,7 +14,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.plan import seeded
 from tests.chaos.verdicts import Violation
 
-CLIENTS, STREAMS = 3, 4  # streams of each client
+STREAMS = 4  # of each client
 EVERY_S = 0.08
 MAX_POINTS = 12  # of a push
 AGO_S, STEP_S = 20 * 86_400, 60

@@ -212,7 +212,7 @@ def run(options: Options, say: Callable[[str], None], home: Path, ending: Callab
         chaos_run = cleanup.enter_context(closing(Run(stack, options, say)))
         cleanup.callback(ending)
         chaos_run.start()
-        with Load(stack.addresses, orders(options), chaos_run.ledger, options.seed) as load:
+        with Load(stack.addresses, orders(options), chaos_run.ledger, options.seed, options.pushers) as load:
             chaos_run.break_things(load)
             say("no more faults; waiting until every job has ended")
             if not chaos_run.drain(load):

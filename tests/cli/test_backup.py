@@ -118,6 +118,10 @@ def test_a_restored_installation_equals_the_original_and_continues_from_there(
         "receivers": 1,
         "deliveries": 1,
         "budgets": 0,
+        "sources": 0,
+        "source_runs": 0,
+        "source_series": 0,
+        "source_tests": 0,
     }
     restored = operate(new_installation, "restore", str(backup))
     assert restored.code == 0, restored.err

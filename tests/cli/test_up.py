@@ -159,7 +159,7 @@ def test_a_port_in_use_is_reported() -> None:
 def test_up_exits_with_code_0_on_sigterm_and_leaves_no_process(up: Up) -> None:
     """Runs last, because it stops the stack that the other tests share."""
     children = [int(file.read_text()) for file in (up.home / "run").glob("*.pid")]
-    assert len(children) == 6  # each leads a process group
+    assert len(children) == 7  # each leads a process group
     up.process.send_signal(signal.SIGTERM)
     assert up.process.wait(60) == 0
     assert up.text().rstrip().endswith("Stopped.")
