@@ -99,6 +99,9 @@ def context_in_stream(need: Need, timestamp: int, timestamps: Timestamps, values
         context_of(need, int(timestamps[0]) if len(timestamps) else timestamp) if lacking > 0 else Context(NO_VALUES)
     )
     gaps = np.isnan(values)
+    if lacking > 0 and not len(before.values):  # the stream begins with its first known value
+        begun = int(np.argmin(gaps)) if not gaps.all() else len(gaps)
+        values, gaps = values[begun:], gaps[begun:]
     if gaps.any():
         values = np.nan_to_num(carried_forward(before.values, values, gaps))  # 0 if no value is known
     kept = min(len(before.values), max(lacking, 0))

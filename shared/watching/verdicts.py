@@ -92,9 +92,12 @@ def _judged(
     columns = {
         name: np.full(len(timestamps), np.nan) for name in ("scores", "expected", "lower", "upper", "boundaries")
     }
-    if missing.all() and not len(context.values):  # nothing is known yet
-        unknown[GAP] = len(points)
-        return StreamVerdicts(columns["scores"], carry=carry, version=stream.latest, unknown=unknown)
+    if missing[0] and not len(context.values):  # nothing is known until the first value
+        begun = first + (len(missing) if missing.all() else int(np.argmin(missing)))
+        unknown[GAP] = begun - first
+        if begun == len(timestamps):
+            return StreamVerdicts(columns["scores"], carry=carry, version=stream.latest, unknown=unknown)
+        return _judged(stream, fitted, tail, timestamps, values, begun, unknown)
     verdicts = judge(
         fitted,
         points,
@@ -110,7 +113,11 @@ def _judged(
     flags = missing if verdicts.unknown is None else verdicts.unknown
     columns["scores"][first:][flags] = np.nan
     unseen = np.zeros(len(points), dtype=np.bool_) if scores.unseen is None else scores.unseen & ~missing
-    counts = {GAP: int(missing.sum()), CONTEXT: int((flags & ~missing & ~unseen).sum()), UNSEEN: int(unseen.sum())}
+    counts = {
+        GAP: int(missing.sum()) + unknown.get(GAP, 0),
+        CONTEXT: int((flags & ~missing & ~unseen).sum()),
+        UNSEEN: int(unseen.sum()),
+    }
     unknown |= {reason: number for reason, number in counts.items() if number}
     after = verdicts.carry
     return StreamVerdicts(
