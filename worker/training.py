@@ -170,7 +170,7 @@ def _learn(training: Training, claim: Claim, series: Series, lease: Lease) -> Ne
         fit_ms=round(fit_ms, 3),
         state=states.put(state_key, content),
         scores=states.put(scores_key, TrainingScores.of(scores, most).encode()),
-        incidents=incidents.suspected(series.timestamps, scores),
+        incidents=incidents.suspected(series, scores),
         sparkline_anomalies=training_scores.sparkline_anomalies(series.values, scores.score),
     )
 

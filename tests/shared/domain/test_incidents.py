@@ -5,11 +5,12 @@ import pytest
 
 from shared.domain.detectors.contract import Scores
 from shared.domain.incidents import suspected
-from shared.domain.series import Values
+from shared.domain.series import Series, Values
 
 
 def stretches(score: Values, boundary: Values | None = None) -> list[list[int]]:
-    return suspected(60 * np.arange(len(score)), Scores(score, None, None, None, boundary))
+    series = Series(60 * np.arange(len(score)), np.zeros(len(score)))
+    return suspected(series, Scores(score, None, None, None, boundary))
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,11 @@ def test_absorbed_points_belong_to_the_incident_that_raised_the_boundary() -> No
     score, boundary = np.full(1_000, 0.2), np.ones(1_000)
     score[100], score[101:150], boundary[101:200] = 1.5, 0.9, 2.0
     assert stretches(score, boundary) == [[6_000, 8_940]]
+
+
+def test_absorbed_points_whose_values_are_usual_again_end_the_incident() -> None:
+    values, score, boundary = np.zeros(1_000), np.full(1_000, 0.2), np.ones(1_000)
+    values[100:110], score[100], score[101:300], boundary[101:300] = 9.0, 1.5, 0.9, 2.0
+    edge = np.where(boundary > 1, 10.0, 1.0)  # the band is wider while points are absorbed
+    scores = Scores(score, np.zeros(1_000), -edge, edge, boundary)
+    assert suspected(Series(60 * np.arange(1_000), values), scores) == [[6_000, 6_540]]
