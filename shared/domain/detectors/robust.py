@@ -18,9 +18,10 @@ from shared.domain.detectors.contract import (
     Scores,
     banded,
 )
+from shared.domain.detectors.incidents import drop_incidents
 from shared.domain.detectors.parameters import AlarmRate, Windows
 from shared.domain.detectors.standards import robust_spread
-from shared.domain.detectors.witnesses.calibration import NEWEST
+from shared.domain.detectors.witnesses.calibration import NEWEST, bounded
 from shared.domain.detectors.witnesses.level import Level
 from shared.domain.series import Series, Timestamps, Values
 
@@ -57,12 +58,21 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Robu
     median = float(np.median(series.values))
     deviation = max(robust_spread(series.values), float(np.spacing(0.0)))
     share = share_of(parameters["alarm_rate"], interval_of(series.timestamps))
-    level = Level.of((series.values - median) / deviation, np.ones(len(series), dtype=np.bool_), share)
+    ends = _band_ends((series.values - median) / deviation, share)
     progress(1.0)
     with np.errstate(over="ignore"):
-        widths = np.minimum(np.array(level.half_widths) * deviation, LARGEST)
+        widths = np.minimum(np.array(ends) * deviation, LARGEST)
     described = promise(share, min(len(series), NEWEST), IN_SAMPLE)
-    return Robust(median, deviation, Boundary(max(level.half_widths), described), HalfWidths(*widths.tolist()))
+    return Robust(median, deviation, Boundary(max(ends), described), HalfWidths(*widths.tolist()))
+
+
+def _band_ends(residuals: Values, share: float) -> tuple[float, float]:
+    """Return how far the band reaches above and below the median; residuals: (n,) in deviations."""
+    level = Level.of(residuals, np.ones(len(residuals), dtype=np.bool_), share)
+    known = drop_incidents(residuals)
+    sides = (np.maximum(known, 0.0) / level.upper_spread, np.maximum(-known, 0.0) / level.lower_spread)
+    above, below = (bounded(side[-NEWEST:], share / 2, 1.0) for side in sides)
+    return level.upper_spread * above, level.lower_spread * below
 
 
 def score(state: Robust, values: Values, _timestamps: Timestamps, _context: Values) -> Scores:
