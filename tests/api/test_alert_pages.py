@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from uuid import uuid4
 from zlib import crc32
@@ -25,6 +25,18 @@ from tests.keys import MakeKey
 from tests.points import ramp
 
 DAY = 86_400
+
+
+_made_in: list[Sessions] = []
+
+
+@pytest.fixture(autouse=True)
+def without_made_alerts() -> Iterator[None]:
+    """Delete the alerts that a test made: their watches do not exist, and other tests follow all links of a page."""
+    yield
+    while _made_in:
+        with _made_in.pop().begin() as session:
+            session.execute(text("DELETE FROM alerts WHERE series_no < 0"))
 
 
 @pytest.fixture
@@ -56,6 +68,7 @@ def made(sessions: Sessions, watch: str, number: int, score: float = 2.0, **colu
         f"INSERT INTO alerts (id, watch, {', '.join(row)}) SELECT id, :watch, {', '.join(map(str, row.values()))} "
         "FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS x (id, n)"
     )
+    _made_in.append(sessions)
     with sessions.begin() as session:
         session.execute(text("DELETE FROM alerts WHERE series_no < 0 AND watch = :watch"), {"watch": watch})
         session.execute(insert, {"ids": ids, "watch": watch, "peak": json.dumps(peak)})
@@ -134,7 +147,7 @@ def test_the_start_page_opens_with_what_is_open_by_watch_worst_first(
     made(sessions, f"{series_id}-w", rows.OF_EACH_WATCH + 3, score=1_000.0)
     page = api.get("/").text
     (worst, mine) = (page.index('id="open-now"'), page.index(f'data-alert="{alert_id}"'))
-    assert worst < page.index(f"{series_id}-w.1") < mine, "the watch with the highest score comes first"
+    assert worst < page.index(f"{series_id}-w.") < mine, "the watch with the highest score comes first"
     assert page.count(f'aria-label="Acknowledge the alert of {series_id}-w.') == rows.OF_EACH_WATCH
     assert f'ui/alerts?watch={series_id}-w">3 more</a>' in page
     assert 'data-stream="jobs/events alerts/events"' in page
