@@ -93,7 +93,7 @@ def parse(name: str, document: object, *, max_history_s: int, revision: int = 0,
     """
     reader = _SourceReader(Code.INVALID_SOURCE, "The source")
     kind = document.get("kind") if isinstance(document, Mapping) else None
-    if kind not in set(SourceKind):
+    if kind not in list(SourceKind):  # not a set: the document may hold anything
         reader.flaw(("kind",), f"must be one of {', '.join(SourceKind)}")
         reader.check()
     if kind == SourceKind.REMOTE_WRITE:

@@ -38,6 +38,8 @@ def test_a_document_stays_the_same(document: dict[str, Any]) -> None:
         ({}, "kind"),
         ([], "kind"),
         ({"kind": "graphite"}, "kind"),
+        ({"kind": {}}, "kind"),
+        ({"kind": ["prometheus"]}, "kind"),
         ({"kind": "remote_write", "url": "http://a"}, "url"),
         ({"kind": "remote_write", "select": {"a b": "c"}}, "select.a b"),
         ({"kind": "remote_write", "select": {"a": []}}, "select.a"),
