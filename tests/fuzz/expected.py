@@ -50,7 +50,7 @@ def filter_failure(
 ) -> bool:
     """Ignore a finding about a fact that the document cannot express.
 
-    Lines and points are answered one by one; the bodies of other systems' protocols are no JSON.
+    Lines and points are answered one by one; the bodies of other systems' protocols are not JSON.
     """
     kind = type(failure).__name__
     if case.operation.label in PROTOCOLS:
