@@ -56,6 +56,7 @@ def test_buttons_work_with_the_cookie(page: Page, keyed: httpx.Client, root: Key
     page.goto(f"/ui/login?next=/ui/jobs/{job_id}")
     page.get_by_label("API key").fill(root.token)
     page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#live")).to_have_text("Live")  # until the scripts run, the button does nothing
     page.get_by_role("button", name="Cancel").first.click()
     expect(page.get_by_text("cancelled").first).to_be_visible()
     assert keyed.get(f"/jobs/{job_id}", auth=root).json()["status"] == "cancelled"

@@ -110,8 +110,8 @@ def test_alerts_are_followed_and_acknowledged_below_the_prefix(
     signed_in: Page, proxied: httpx.Client, root: Key
 ) -> None:
     now = int(time.time())
-    proxied.post("/fit/pump", json=ramp(60), auth=root)
-    until(lambda: proxied.get("/series/pump", auth=root).status_code == 200)
+    job_id = proxied.post("/fit/pump", json=ramp(60), auth=root).json()["job_id"]
+    assert proxied.get(f"/jobs/{job_id}?wait=30", auth=root).json()["status"] == "succeeded"
     proxied.put("/watches/pump", json={"prefix": "pump"}, auth=root)
     expect(signed_in.locator("#live")).to_have_text("Live")
     proxied.post("/series/pump/points", json={"timestamps": [now - 60, now], "values": [90, 90]}, auth=root)
