@@ -18,7 +18,6 @@ from tests.docs.markdown import ROOT, blocks
 from tests.keys import Key, key_maker
 from tests.points import ramp
 from tests.processes import running, separate_settings, serving, sessions_of, wait_for_worker
-from tests.waiting import until
 
 GUIDE = ROOT / "docs/how-to/serve-under-a-prefix.md"
 PREFIX = "/tsad"
