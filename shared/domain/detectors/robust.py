@@ -22,7 +22,7 @@ from shared.domain.detectors.incidents import drop_incidents
 from shared.domain.detectors.parameters import AlarmRate, Windows
 from shared.domain.detectors.standards import robust_spread
 from shared.domain.detectors.witnesses.calibration import NEWEST, bounded
-from shared.domain.detectors.witnesses.level import Level
+from shared.domain.detectors.witnesses.level import spreads
 from shared.domain.series import Series, Timestamps, Values
 
 
@@ -68,11 +68,11 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Robu
 
 def _band_ends(residuals: Values, share: float) -> tuple[float, float]:
     """Return how far the band reaches above and below the median; residuals: (n,) in deviations."""
-    level = Level.of(residuals, np.ones(len(residuals), dtype=np.bool_), share)
+    upper, lower = spreads(residuals)
     known = drop_incidents(residuals)
-    sides = (np.maximum(known, 0.0) / level.upper_spread, np.maximum(-known, 0.0) / level.lower_spread)
+    sides = (np.maximum(known, 0.0) / upper, np.maximum(-known, 0.0) / lower)
     above, below = (bounded(side[-NEWEST:], share / 2, 1.0) for side in sides)
-    return level.upper_spread * above, level.lower_spread * below
+    return upper * above, lower * below
 
 
 def score(state: Robust, values: Values, _timestamps: Timestamps, _context: Values) -> Scores:

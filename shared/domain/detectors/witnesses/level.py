@@ -24,9 +24,7 @@ class Level:
     @classmethod
     def of(cls, values: Values, usable: Flags, share: float) -> "Level":
         """Learn from standardized values (n,)."""
-        known = values[usable]
-        usual = max(robust_spread(known), MIN_SPREAD)
-        upper, lower = (_one_sided_spread(side[side > 0], usual) for side in (known, -known))
+        upper, lower = spreads(values[usable])
         level = cls(upper, lower, Sides(1.0, 1.0))
         return cls(upper, lower, Sides.of(level.residuals(np.where(usable, values, np.nan)), share, 1.0))
 
@@ -42,6 +40,13 @@ class Level:
     def half_widths(self) -> tuple[float, float]:
         """The width of the band above and below the level."""
         return self.upper_spread * self.sides.upper, self.lower_spread * self.sides.lower
+
+
+def spreads(values: Values) -> tuple[float, float]:
+    """Return the spread of values (n,) above and below 0, the level."""
+    usual = max(robust_spread(values), MIN_SPREAD)
+    above, below = (_one_sided_spread(side[side > 0], usual) for side in (values, -values))
+    return above, below
 
 
 def _one_sided_spread(distances: Values, usual: float) -> float:
