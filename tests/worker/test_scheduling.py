@@ -27,7 +27,6 @@ from shared.store.engine import Sessions
 from shared.watching.ingesting import Ingest
 from shared.watching.planning import Push
 from shared.watching.rulebook import Rulebook
-from tests.processes import migrated_database, sessions_of
 from worker import training as trainings
 from worker.scheduling import Scheduler
 
@@ -37,19 +36,6 @@ UPDATE fit_jobs SET status = 'running', attempt = 1, lease_until = now() WHERE s
 UPDATE fit_jobs SET status = 'failed', lease_until = NULL, finished_at = now(), error_code = 'fit_failed',
        error_detail = 'It cannot be fitted.' WHERE status = 'running'
 """
-
-
-@pytest.fixture(scope="module")
-def installation(settings: Settings, server_url: str) -> Iterator[Settings]:
-    """A separate database, because the rounds concern all streams."""
-    with migrated_database(server_url) as url:
-        yield settings.model_copy(update={"database_url": url})
-
-
-@pytest.fixture(scope="module")
-def database(installation: Settings) -> Iterator[Sessions]:
-    with sessions_of(installation) as sessions:
-        yield sessions
 
 
 @pytest.fixture

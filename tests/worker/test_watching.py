@@ -24,26 +24,12 @@ from shared.store.spans import Span
 from shared.watching.ingesting import Ingest
 from shared.watching.planning import Push
 from shared.watching.rulebook import Rulebook
-from tests.processes import migrated_database, sessions_of
 from tests.waiting import until
 from worker import expiring
 from worker.silences import Watching
 
 NOW = int(time.time())
 FOREVER_S = 1e9
-
-
-@pytest.fixture(scope="module")
-def installation(settings: Settings, server_url: str) -> Iterator[Settings]:
-    """A separate database, because the rounds concern all streams."""
-    with migrated_database(server_url) as url:
-        yield settings.model_copy(update={"database_url": url})
-
-
-@pytest.fixture(scope="module")
-def database(installation: Settings) -> Iterator[Sessions]:
-    with sessions_of(installation) as sessions:
-        yield sessions
 
 
 @pytest.fixture

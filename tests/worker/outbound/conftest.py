@@ -18,7 +18,7 @@ from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.store import alerts, receivers, watches
 from shared.store.engine import Session, Sessions
-from tests.processes import migrated_database, sessions_of
+from tests.processes import migrated_database
 from tests.worker.outbound.receiving import ReceivingServer, receiving
 from worker.outbound.delivering import Delivering
 from worker.outbound.describing import Describer
@@ -32,12 +32,6 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 def installation(settings: Settings, server_url: str) -> Iterator[Settings]:
     with migrated_database(server_url) as url:
         yield settings.model_copy(update={"database_url": url, "egress_allow": "127.0.0.0/8"})
-
-
-@pytest.fixture(scope="module")
-def database(installation: Settings) -> Iterator[Sessions]:
-    with sessions_of(installation) as sessions:
-        yield sessions
 
 
 @pytest.fixture
