@@ -118,7 +118,7 @@ def _lanes(session: Session, others: Sequence[StoredAlert], span: tuple[int, int
 
 
 def _events(stored: StoredAlert, notices: Sequence[Notified], by: str | None) -> list[Event]:
-    """Return what happened, oldest first. Notices have the time when they were written, all else that of the points."""
+    """Return what happened, oldest first. Notices have the time of writing, and all else the time of points."""
     alert = stored.alert
     events = [Event(_moment(alert.started_at), "began", FIRST[alert.kind])]
     if alert.peak and alert.peak.timestamp > alert.started_at:

@@ -21,7 +21,7 @@ NAMES = {Kind.DEVIATION: "TsadDeviation", Kind.SILENCE: "TsadSilence", Kind.REFI
 
 
 def url_of_alerts(url: str) -> str:
-    """Return the address that takes alerts; `url` is that of the Alertmanager."""
+    """Return the address that takes alerts; `url` is the address of the Alertmanager."""
     return url if url.rstrip("/").endswith(PATH) else url.rstrip("/") + PATH
 
 

@@ -84,7 +84,7 @@ def summary(simulation: Mapping[str, Any]) -> list[str]:
 
 
 def _rule(client: Client, series_id: str, watch: str, *, is_stored: bool) -> dict[str, Any]:
-    """Return the document of a watch: the named one, or that of the stored series; empty, for the defaults, if none."""
+    """Return the document of the named watch, or of the watch of the stored series; empty (defaults) without one."""
     if not watch and is_stored:
         stream = client.get(f"/series/{series_id}").get("stream")
         watch = (stream or {}).get("watch") or ""

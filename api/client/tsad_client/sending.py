@@ -78,7 +78,7 @@ class Call:
 
     @property
     def all_headers(self) -> dict[str, str]:
-        """The headers, including that of the body's type."""
+        """The headers, including the type of the body."""
         given = {name: value for name, value in self.headers.items() if value is not None}
         return given if self.content is None else {"Content-Type": self.media_type, **given}
 
