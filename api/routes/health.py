@@ -10,6 +10,7 @@ from api import measuring
 from api.dependencies import CallerOf, ServicesOf, answer
 from api.openapi import operation
 from api.probing import OK
+from api.routes.selecting import WATCH_PATTERN
 from api.schemas.answers import Health, LatencyAnswer, Liveness, Readiness
 from shared.domain.access import Scope
 from shared.errors import Code, Flaw, InputError
@@ -46,7 +47,7 @@ def metrics(services: ServicesOf) -> Response:
 def series_metrics(
     services: ServicesOf,
     caller: CallerOf,
-    watch: Annotated[str, Query(max_length=100, description="Name of the watch")],
+    watch: Annotated[str, Query(pattern=WATCH_PATTERN, description="Name of the watch")],
 ) -> Response:
     """Return value, score and band of the newest point of each series of a watch, for Prometheus and Grafana."""
     most = services.settings.metrics_series

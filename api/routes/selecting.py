@@ -14,6 +14,8 @@ from shared.store import alerts
 from shared.store.alert_filters import AlertFilter, Handling
 from shared.store.alerts import StoredAlert
 
+WATCH_PATTERN = r"^[A-Za-z0-9._-]{1,100}$"
+
 
 def _selection(
     caller: CallerOf,
@@ -21,9 +23,7 @@ def _selection(
     prefix: Annotated[
         str | None, Query(max_length=128, pattern=r"^[A-Za-z0-9._-]*$", description="Only series with this id prefix")
     ] = None,
-    watch: Annotated[
-        str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Only alerts of this watch")
-    ] = None,
+    watch: Annotated[str | None, Query(pattern=WATCH_PATTERN, description="Only alerts of this watch")] = None,
     status: Annotated[AlertStatus | None, Query(description="Only alerts with this status")] = None,
     kind: Annotated[Kind | None, Query(description="Only alerts of this kind")] = None,
     handling: Annotated[
