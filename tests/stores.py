@@ -1,5 +1,6 @@
 """Artifact stores for tests, and an S3 service: `python -m tests.stores PORT`."""
 
+import os
 import signal
 import sys
 import urllib.request
@@ -28,7 +29,12 @@ def names(store: Store) -> set[str]:
     if isinstance(store, ObjectStore):
         return {entry["path"] for page in obstore.list(store.bucket) for entry in page}
     folder = root(store)
-    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file() and file.name != MARK}
+    return {str(file.relative_to(folder)) for file in files_below(folder) if file.name != MARK}
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Return the files below a folder whose files and folders another process may delete meanwhile."""
+    return (Path(parent, name) for parent, _, files in os.walk(folder) for name in files)
 
 
 def s3_settings(endpoint: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from tests.points import ramp
 from tests.processes import Process, running
 from tests.protocol.history import History
 from tests.protocol.world import World
+from tests.stores import files_below
 from tests.waiting import until
 
 PATIENCE_S = 120  # enough on a busy machine
@@ -93,7 +94,7 @@ class Stack:
 
     def orphans(self) -> set[str]:
         history = self.history()
-        unfinished_files = {str(file) for file in self.folder.rglob(".part-*")}
+        unfinished_files = {str(file) for file in files_below(self.folder) if file.name.startswith(".part-")}
         return (history.stored() - history.referenced()) | unfinished_files
 
     # --- work for the reconciler ------------------------------------------------------------------------------------
