@@ -15,6 +15,7 @@ from shared.store.alerts import StoredAlert
 from shared.store.engine import Session
 from shared.store.outlines import Newest, Window, newest, outlines
 from shared.store.overviews import Earlier, Notified, SilentPart
+from shared.wording import readable
 
 SHOWN_POINTS, SHOWN_BEFORE = 700, 350
 LANES, EARLIER_SHOWN, PARTS_SHOWN = 8, 5, 12
@@ -122,7 +123,9 @@ def _events(stored: StoredAlert, notices: Sequence[Notified], by: str | None) ->
     alert = stored.alert
     events = [Event(_moment(alert.started_at), "began", FIRST[alert.kind])]
     if alert.peak and alert.peak.timestamp > alert.started_at:
-        events.append(Event(_moment(alert.peak.timestamp), "peak", f"highest score, {alert.peak.score:.3g}"))
+        events.append(
+            Event(_moment(alert.peak.timestamp), "peak", f"highest score, {readable(alert.peak.score, digits=3)}")
+        )
     if alert.ended_at is not None:
         events.append(Event(_moment(alert.ended_at), "ended", "normal again"))
     if stored.acknowledged_at is not None:

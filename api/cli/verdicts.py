@@ -8,6 +8,7 @@ from rich.text import Text
 
 from api.cli.output import cell, show, show_json, utc_time
 from shared.errors import Code
+from shared.wording import band, readable
 
 ANOMALY_FOUND = 5  # exit code of --fail-on-anomaly
 NOT_JUDGED = 6  # exit code if a point got no verdict
@@ -43,22 +44,17 @@ def exit_with(*, anomaly: bool, unjudged: bool, fail_on_anomaly: bool) -> None:
 
 
 def _sentence(timestamp: int, value: float | None, verdict: Mapping[str, Any]) -> Text:
-    written = "no value" if value is None else f"{value:.6g}"
+    lower, upper = verdict.get("lower"), verdict.get("upper")
+    written = "no value" if value is None else readable(value, lower, upper)
     line = Text.assemble(
         f"{utc_time(timestamp)}  {written}  ", cell(label(verdict["anomaly"], verdict.get("absorbed")))
     )
     if verdict["anomaly"] is None:
         return line.append_text(Text(": ")).append_text(cell(verdict["reason"]))
     detector = f" ({verdict['detector']})" if "detector" in verdict else ""
-    line.append(f", score {verdict['score']:.3g}, version {verdict['model_version']}{detector}")
-    if verdict["lower"] is not None or verdict["upper"] is not None:
-        line.append(f", normal band {_band(verdict['lower'], verdict['upper'])}")
+    line.append(f", score {readable(verdict['score'], digits=3)}, version {verdict['model_version']}{detector}")
+    if lower is not None or upper is not None:
+        line.append(f", normal band {band(value, lower, upper)}")
     if explanation := verdict.get("explanation"):
         line.append_text(Text("\n")).append_text(cell(explanation))
     return line
-
-
-def _band(lower: float | None, upper: float | None) -> str:
-    if lower is None:
-        return f"at most {upper:.6g}"
-    return f"at least {lower:.6g}" if upper is None else f"{lower:.6g} to {upper:.6g}"

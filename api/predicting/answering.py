@@ -16,6 +16,7 @@ from shared.domain.series import Flags, Series, Values
 from shared.errors import Code, Flaw, InputError
 from shared.judging.context import NO_VALUES
 from shared.judging.verdicts import explain, judge
+from shared.wording import band, readable
 
 _POINTS = msgspec.json.Decoder(PointsBody)
 _INTEGERS = msgspec.json.Decoder(list[int])
@@ -136,22 +137,21 @@ def _points(body: PointsBody, max_points: int) -> tuple[Series, Flags | None]:
 
 
 def _explanation(value: float, verdict: Verdict, why: Explanation) -> str:
-    end = f"The score is {verdict.score:.3g}; above 1 is an anomaly."
+    end = f"The score is {readable(verdict.score, digits=3)}; above 1 is an anomaly."
+    written = readable(value, verdict.lower, verdict.upper)
     if verdict.lower is None and verdict.upper is None:
         unlike = "unlike" if verdict.anomaly else "like"
         basis = f", based mainly on {why.component}" if why.component else ""
-        return f"{value:.6g} ends a stretch {unlike} the training data{basis}.{_similar(why)} {end}"
+        return f"{written} ends a stretch {unlike} the training data{basis}.{_similar(why)} {end}"
     where = "outside" if verdict.anomaly else "inside"
     return (
-        f"{value:.6g} is {where} the normal band of {_band(verdict)} (expected {verdict.expected:.6g}), "
-        f"based on {why.component}. {end}"
+        f"{written} is {where} the normal band of {band(value, verdict.lower, verdict.upper)} "
+        f"(expected {_expected(value, verdict)}), based on {why.component}. {end}"
     )
 
 
-def _band(verdict: Verdict) -> str:
-    if verdict.lower is None:
-        return f"at most {verdict.upper:.6g}"
-    return f"at least {verdict.lower:.6g}" if verdict.upper is None else f"{verdict.lower:.6g} to {verdict.upper:.6g}"
+def _expected(value: float, verdict: Verdict) -> str:
+    return "unknown" if verdict.expected is None else readable(verdict.expected, value, verdict.lower, verdict.upper)
 
 
 def _explanation_by_witness(value: float, verdict: Verdict, why: Explanation) -> str:
@@ -166,9 +166,10 @@ def _explanation_by_witness(value: float, verdict: Verdict, why: Explanation) ->
         began = datetime.fromtimestamp(why.similar_from, UTC)
         similar = f" The most similar stretch of the training data began at {began:%Y-%m-%d %H:%M:%S} UTC."
     return (
-        f"{value:.6g} is {how}, judged by {why.component}{direction}. The expected value is "
-        f"{verdict.expected:.6g}, and the normal band is {verdict.lower:.6g} to {verdict.upper:.6g}.{rarity}{similar} "
-        f"The score is {verdict.score:.3g}; above 1 is an anomaly.{_absorbed(verdict)}{_abstaining(why)}"
+        f"{readable(value, verdict.lower, verdict.upper)} is {how}, judged by {why.component}{direction}. The expected "
+        f"value is {_expected(value, verdict)}, and the normal band is {band(value, verdict.lower, verdict.upper)}."
+        f"{rarity}{similar} The score is {readable(verdict.score, digits=3)}; above 1 is an anomaly."
+        f"{_absorbed(verdict)}{_abstaining(why)}"
     )
 
 

@@ -9,6 +9,7 @@ from shared.domain.watching import durations
 from shared.domain.watching.alerts import AlertStatus, Kind, Notice
 from shared.domain.watching.folding import Change
 from shared.domain.watching.sentences import of_alert, subject_of
+from shared.wording import readable
 
 YEAR_S = 366 * 86_400
 MAX_WORST = 10  # alerts of a message that are described
@@ -105,7 +106,9 @@ def details_of(alert: Mapping[str, Any]) -> list[str]:
     if alert["component"]:
         lines.append(f"What contributed most: {alert['component']}.")
     if alert["week_before"] is not None:
-        lines.append(f"Same time last week: {alert['week_before']:.6g}.")
+        peak = alert["peak"] or {}
+        week_before = readable(alert["week_before"], peak.get("value"), peak.get("lower"), peak.get("upper"))
+        lines.append(f"Same time last week: {week_before}.")
     if alert["link"]:
         lines.append(alert["link"])
     return lines

@@ -8,6 +8,7 @@ from shared.domain.watching.alerts import Alert, AlertStatus, Kind
 from shared.domain.watching.growing import first_fit_at
 from shared.domain.watching.schedules import FAILING
 from shared.domain.watching.watches import Watch
+from shared.wording import readable
 
 
 def time_of(timestamp: float) -> str:
@@ -34,12 +35,14 @@ def of_alert(alert: Alert, subject: str) -> str:
         return f"{start} Its schedule has the reason."
     peak = alert.peak
     assert peak is not None  # noqa: S101 - a deviation has one
+    beside = (peak.value, peak.lower, peak.upper)
     band = ""
     if peak.expected is not None:
-        band = f", expected {peak.expected:.6g}"
+        band = f", expected {readable(peak.expected, *beside)}"
         if peak.lower is not None and peak.upper is not None:
-            band += f" (normal {peak.lower:.6g} to {peak.upper:.6g})"
-    worst = f"the worst was {peak.value:.6g} at {time_of(peak.timestamp)}{band}, score {peak.score:.3g}"
+            band += f" (normal {readable(peak.lower, *beside)} to {readable(peak.upper, *beside)})"
+    value, score = readable(peak.value, peak.lower, peak.upper), readable(peak.score, digits=3)
+    worst = f"the worst was {value} at {time_of(peak.timestamp)}{band}, score {score}"
     count = "1 anomaly" if alert.points == 1 else f"{alert.points:,} anomalies"
     if alert.status == AlertStatus.OPEN:
         return f"{subject} deviates since {time_of(alert.started_at)}: {count}, {worst}."
