@@ -27,7 +27,9 @@ INSERT INTO receivers AS r (name, kind, url, url_env, types, min_score, secret)
 VALUES (:name, :kind, :url, :url_env, CAST(:types AS text[]), :min_score, :secret)
 ON CONFLICT (name) DO UPDATE
    SET kind = excluded.kind, url = excluded.url, url_env = excluded.url_env, types = excluded.types,
-       min_score = excluded.min_score, due_at = '-infinity',
+       min_score = excluded.min_score,
+       due_at = CASE WHEN (r.kind, r.url, r.url_env) IS DISTINCT FROM (excluded.kind, excluded.url, excluded.url_env)
+                     THEN '-infinity' ELSE r.due_at END,
        secret = CASE WHEN excluded.kind <> 'webhook' THEN NULL ELSE coalesce(r.secret, excluded.secret) END,
        previous_secret = CASE WHEN excluded.kind = 'webhook' THEN r.previous_secret END,
        previous_until = CASE WHEN excluded.kind = 'webhook' THEN r.previous_until END
@@ -90,6 +92,7 @@ def not_found() -> NotFoundError:
 def put(session: Session, receiver: Receiver, secret: str | None) -> bool:
     """Create or change a receiver; return whether it got this secret. An existing secret stays.
 
+    A receiver with another address is tried at once; one with the same address still waits for its next attempt.
     An Alertmanager gets no messages, so those that wait for a receiver that becomes one are given up.
     """
     if receiver.kind == ReceiverKind.ALERTMANAGER:

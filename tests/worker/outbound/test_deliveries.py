@@ -95,6 +95,20 @@ def test_everything_but_2xx_is_a_failure_and_retry_after_is_kept(
     assert [request.path for request in server.received] == ["/hook"] * (2 if wait_s else 1)
 
 
+def test_a_receiver_that_is_put_again_waits_on_and_one_with_another_address_is_tried_at_once(
+    watched: Scene, server: ReceivingServer
+) -> None:
+    server.answers = [(500, {})]
+    watched.open("w.a")
+    watched.run()
+    watched.put_receiver("oncall", server.url, types=["alert.opened"])
+    watched.run()
+    assert [request.path for request in server.received] == ["/hook"]
+    watched.put_receiver("oncall", server.url + "/new")
+    watched.run()
+    assert [request.path for request in server.received] == ["/hook", "/hook/new"]
+
+
 def test_a_receiver_that_answers_410_is_disabled_until_somebody_resumes_it(
     watched: Scene, server: ReceivingServer
 ) -> None:
