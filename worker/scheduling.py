@@ -166,13 +166,10 @@ def _slot(stream: Scheduled, watch: Watch, now: float) -> int | None:
     """Return the newest slot of the watch's schedule, which makes up for all missed ones; None: it is settled."""
     if watch.refit is None or (stream.version is None and stream.fit_at_points == 0):
         return None
-    slot = watch.refit.slot_before(stream.series_id, now - watch.refit.delay_s(stream.series_id))
+    slot = watch.refit.newest_due(stream.series_id, now)
     return None if stream.fit_slot is not None and slot <= stream.fit_slot else slot
 
 
 def _due_at(watch: Watch, series_id: str, now: float, failures: int = 0) -> int | None:
     """Return when the next slot of a series is requested; None if its watch has no schedule."""
-    if watch.refit is None:
-        return None
-    delay_s = watch.refit.delay_s(series_id)
-    return watch.refit.slot_after(series_id, now - delay_s + watch.refit.pause_s(failures)) + delay_s
+    return None if watch.refit is None else watch.refit.due_after(series_id, now, failures)

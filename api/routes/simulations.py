@@ -37,7 +37,7 @@ async def simulate_watch(request: Request, services: ServicesOf, caller: CallerO
     """Return what a watch would have done with up to 20,000 points: its fits, verdicts, alerts and notices.
 
     Send points, or the id of a series whose stored points to use, from and to a time. Nothing is stored. Fits take no
-    time here, and every point arrives in time.
+    time here, and every point arrives in time. At most 20 fits are simulated, including those of the watch's schedule.
     """
     body = decode(_BODY, await request.body())
     push, excluded = await services.lanes.requests(_points, services, caller, body)
@@ -103,7 +103,8 @@ def _encoded(computed: "partial[Simulation]", push: Push) -> bytes:
     return msgspec.json.encode(
         SimulationAnswer(
             points=len(push.timestamps),
-            fits=[SimulatedFitAnswer(str(fit.version), fit.timestamp, fit.points) for fit in simulation.fits],
+            fits=[SimulatedFitAnswer(str(fit.version), fit.timestamp, fit.points, fit.slot) for fit in simulation.fits],
+            refits_left_out=simulation.refits_left_out,
             alerts=alerts,
             notices=[SimulatedNotice(numbers[notice.alert], notice.step, notice.type) for notice in simulation.notices],
             notices_per_week=round(len(simulation.notices) / max(span_s / WEEK_S, 1e-9), 3) if span_s else 0.0,

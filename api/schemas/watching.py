@@ -205,6 +205,7 @@ class SimulatedFitAnswer(Struct):
     model_version: str
     timestamp: int
     points: int
+    slot: Annotated[int | None, Meta(description="moment of the watch's schedule; null: the series had grown")]
 
 
 class SimulatedNotice(Struct):
@@ -251,6 +252,9 @@ class SimulationAnswer(Struct):
 
     points: int
     fits: list[SimulatedFitAnswer]
+    refits_left_out: Annotated[
+        int, Meta(description="later fits of the schedule, which are left out: a simulation has at most 20")
+    ]
     alerts: list[SimulatedAlert]
     notices: list[SimulatedNotice]
     notices_per_week: float

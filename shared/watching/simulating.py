@@ -30,8 +30,9 @@ class SimulatedFit:
     """An automatic fit, right after the point that made it due; from the next point on, its version judges."""
 
     version: int
-    timestamp: int  # of that point
+    timestamp: int  # of that point, or of the last one before the moment of the schedule
     points: int  # that it learned from
+    slot: int | None  # moment of the schedule, at which its window ends; None: the stream had grown
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class Simulation:
     fits: list[SimulatedFit] = field(default_factory=list)
     alerts: dict[str, Alert] = field(default_factory=dict)  # as they are in the end, by id, in the order of opening
     notices: list[Noted] = field(default_factory=list)
+    refits_left_out: int = 0  # fits of the schedule after MAX_FITS others
 
 
 def simulate(
@@ -53,6 +55,8 @@ def simulate(
     excluded: Sequence[Sequence[int]] = (),
 ) -> Simulation:
     """Walk through points as if they had arrived one by one, on time, with automatic fits that take no time.
+
+    Fits are those of a growing stream and those on the schedule of the watch, at most MAX_FITS in all.
 
     timestamps: (n,) strictly increasing, n <= MAX_POINTS. values: (n,), NaN for known gaps. excluded: inclusive
     intervals that fits must not learn from.
@@ -80,6 +84,7 @@ def simulate(
         walk.fits,
         walk.alerts,
         walk.notices,
+        walk.refits_left_out(),
     )
 
 
@@ -106,13 +111,20 @@ class _Walk:
         self._settings = settings
         self._excluded = excluded
         self._fitted: Fitted | None = None
+        self._due_at: int | None = None  # when the next slot of the schedule is settled
+        self._attempts = 0
+        self._failures = 0
         self._stream = new_stream(series_id)
 
     def advance(self, start: int) -> int:
         """Judge the points from index `start` up to the next fit, and fit; return the index of the next point."""
+        self._settle_slots(int(self._timestamps[start]))
         count = len(self._timestamps)
-        due = fit_points(self._stream, self._watch, self._settings) if len(self.fits) < MAX_FITS else None
+        has_fits = self._attempts < MAX_FITS
+        due = fit_points(self._stream, self._watch, self._settings) if has_fits else None
         end = count if due is None else min(max(due, start + 1), count)
+        if has_fits and self._due_at is not None:
+            end = min(end, self._arrived_by(self._due_at))
         new = Tail(self._timestamps[start:end], self._values[start:end])
         need = self._fitted.needs().points if self._fitted else 0
         tail = Tail(self._timestamps[max(start - need, 0) : start], self._values[max(start - need, 0) : start])
@@ -131,17 +143,57 @@ class _Walk:
             position=plan.position,
         )
         if due is not None and end >= due:
-            self._fit(end)
+            self._settle(int(new.timestamps[-1]), None)
         return end
 
-    def _fit(self, count: int) -> None:
-        """Fit the first `count` points within the window; the next points are judged by the new version."""
+    def refits_left_out(self) -> int:
+        """Return the number of fits on the schedule that there would have been after MAX_FITS others."""
+        left_out, refit, due_at = 0, self._watch.refit, self._due_at
+        while refit is not None and due_at is not None and due_at < self._timestamps[-1]:
+            left_out += 1
+            next_point = int(self._timestamps[self._arrived_by(due_at)])
+            due_at = refit.due_after(self._stream.series_id, max(due_at, next_point - 1))
+        return left_out
+
+    def _settle_slots(self, before: int) -> None:
+        """Settle the slots of the schedule that are due before a time."""
+        refit, series_id = self._watch.refit, self._stream.series_id
+        while refit is not None and self._due_at is not None and self._due_at < before and self._attempts < MAX_FITS:
+            if (self._stream.last_timestamp or 0) > (self._stream.training_end or -1):
+                self._settle(self._due_at, refit.newest_due(series_id, self._due_at))
+            else:  # without a new point, a slot is skipped
+                self._due_at = refit.due_after(series_id, before - 1)
+
+    def _settle(self, now: int, slot: int | None) -> None:
+        """Fit the window that ends at a slot of the schedule, or at the newest point (None), as the scheduler does."""
+        self._attempts += 1
+        count = self._stream.points
         last = int(self._timestamps[count - 1])
-        within = slice(int(np.searchsorted(self._timestamps, last - self._watch.window_s, "left")), count)
+        series = self._learn(last if slot is None else slot)
+        if series is None:
+            self._failures += self._stream.latest is not None
+            at_points: int | None = postponed(count)
+        else:
+            self._failures = 0
+            span_s = int(series.timestamps[-1] - series.timestamps[0])
+            at_points = next_fit_at(self._stream.series_id, count, span_s, self._watch.window_s)
+            version = len(self.fits) + 1
+            self.fits.append(SimulatedFit(version, last, len(series), slot))
+            self._stream = replace(self._stream, latest=version, training_end=int(series.timestamps[-1]))
+        self._stream = replace(self._stream, fit_at_points=at_points)
+        refit = self._watch.refit
+        if refit is not None:
+            rest_s = refit.every_s / 2 if slot is None else 0.0
+            self._due_at = refit.due_after(self._stream.series_id, now + rest_s, self._failures)
+
+    def _learn(self, end: int) -> Series | None:
+        """Fit the window that ends at a time; return what it learned from, or None if that cannot be fitted."""
+        first = np.searchsorted(self._timestamps, end - self._watch.window_s, "left")
+        within = slice(int(first), self._arrived_by(end))
         known = ~np.isnan(self._values[within])
         series = Series(self._timestamps[within][known], self._values[within][known])
         parameters = dict(self._watch.parameters)
-        exclude = [list(pair) for pair in self._excluded if pair[0] <= last]
+        exclude = [list(pair) for pair in self._excluded if pair[0] <= end]
         if exclude:
             parameters["exclude"] = [*parameters.get("exclude", []), *exclude]
         method = Method.of(self._watch.detector, parameters)
@@ -151,14 +203,12 @@ class _Walk:
             method.detector.check(learnable, method.parameters)
             self._fitted = learn(method.detector, series, method.parameters, ignore_progress)
         except (InputError, FitError):
-            self._stream = replace(self._stream, fit_at_points=postponed(count))
-            return
-        version = len(self.fits) + 1
-        span_s = int(series.timestamps[-1] - series.timestamps[0])
-        self.fits.append(SimulatedFit(version, last, len(series)))
-        at_points = next_fit_at(self._stream.series_id, count, span_s, self._watch.window_s)
-        training_end = int(series.timestamps[-1])
-        self._stream = replace(self._stream, latest=version, training_end=training_end, fit_at_points=at_points)
+            return None
+        return series
+
+    def _arrived_by(self, time: int) -> int:
+        """Return the number of points up to a time."""
+        return int(np.searchsorted(self._timestamps, time, "right"))
 
 
 def _joined(plans: Sequence[Plan], name: str) -> Values:

@@ -32,14 +32,16 @@ def simulate(api: httpx.Client, **body: Any) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.parametrize(("refit", "fits"), [("off", 2), ({"every": "1h"}, 5)])
 def test_a_stream_does_what_the_simulation_says(
-    api: httpx.Client, series_id: str, training: trainings.Training
+    api: httpx.Client, series_id: str, training: trainings.Training, refit: Any, fits: int
 ) -> None:
     timestamps, values = history()
-    simulated = simulate(api, series_id=series_id, timestamps=timestamps, values=values, watch=WATCH)
-    assert len(simulated["fits"]) == 2
+    watch = WATCH | {"refit": refit}
+    simulated = simulate(api, series_id=series_id, timestamps=timestamps, values=values, watch=watch)
+    assert len(simulated["fits"]) >= fits
     assert len(simulated["alerts"]) >= 1
-    assert api.put(f"/watches/{series_id}", json={"prefix": series_id, **WATCH}).status_code == 200
+    assert api.put(f"/watches/{series_id}", json={"prefix": series_id, **watch}).status_code == 200
     ends = [timestamps.index(fit["timestamp"]) + 1 for fit in simulated["fits"]] + [len(timestamps)]
     start = 0
     for number, end in enumerate(ends):
@@ -47,8 +49,10 @@ def test_a_stream_does_what_the_simulation_says(
             part = slice(begin, min(begin + 37, end))
             push(api, series_id, {"timestamps": timestamps[part], "values": values[part]})
         start = end
-        if number < 2:
-            body = {"stored": "10d", "detector": "ar"}
+        if number < len(simulated["fits"]):
+            slot = simulated["fits"][number]["slot"]
+            window: Any = "10d" if slot is None else {"from": slot - 10 * 86_400, "to": slot}
+            body = {"stored": window, "detector": "ar"}
             trainings.run(training, api.post(f"/fit/{series_id}", json=body).json()["job_id"])
     stored = api.get(f"/series/{series_id}/points").json()
     for name in ("score", "expected"):
@@ -60,7 +64,23 @@ def test_a_stream_does_what_the_simulation_says(
     assert [[alert[name] for name in names] for alert in alerts] == [
         [alert[name] for name in names] for alert in simulated["alerts"]
     ]
-    assert simulate(api, series_id=series_id, watch=WATCH)["alerts"] == simulated["alerts"]
+    assert simulate(api, series_id=series_id, watch=watch)["alerts"] == simulated["alerts"]
+
+
+def test_fits_are_on_the_schedule_of_the_watch_and_those_beyond_the_most_are_counted(api: httpx.Client) -> None:
+    begin = NOW // 86_400 * 86_400 - 30 * 86_400
+    days = [begin + 3_600 * hour for hour in range(30 * 24)]
+    timestamps = [*days[:240], *days[480:]]  # ten days without points have one slot, after their beginning
+    rule = {"detector": "baseline", "refit": {"every": "1d", "at": "05:30"}, "timezone": "UTC", "window": "3d"}
+    values = [float(place % 7) for place in range(len(timestamps))]
+    simulated = simulate(api, series_id="daily", timestamps=timestamps, values=values, watch=rule)
+    slots = [fit["slot"] for fit in simulated["fits"] if fit["slot"]]
+    assert all(slot % 86_400 == 5.5 * 3_600 for slot in slots)
+    passed = {(slot - begin) // 86_400 for slot in slots}
+    assert passed <= {*range(1, 11), *range(20, 30)}
+    assert len(simulated["fits"]) == 20
+    assert simulated["refits_left_out"] == 29 - max(passed)
+    assert len(passed) + simulated["refits_left_out"] >= 18
 
 
 def test_a_series_that_cannot_be_fitted_gets_no_verdicts(api: httpx.Client) -> None:

@@ -77,6 +77,7 @@ SCHEMAS = {  # answers whose names differ from those of the document
     "RefusedLine": "LineProblem",
     "Series": "SeriesAnswer",
     "SeriesVerdict": "PointVerdict",
+    "SimulatedFit": "SimulatedFitAnswer",
     "Simulation": "SimulationAnswer",
     "StoredPoints": "StoredPointsAnswer",
     "Stream": "StreamAnswer",

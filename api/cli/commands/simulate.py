@@ -78,9 +78,12 @@ def summary(simulation: Mapping[str, Any]) -> list[str]:
         f"{counted(len(anomalies) - unjudged, 'judged point')}, {counted(len(simulation['alerts']), 'alert')}, "
         f"{counted(len(notices), 'message')}, {simulation['notices_per_week']:.3g} per week."
     )
-    if not unjudged:
-        return [sentence]
-    return [sentence, f"Not judged: {counted(unjudged, 'point')}, most of them before the first fit."]
+    lines = [sentence]
+    if unjudged:
+        lines.append(f"Not judged: {counted(unjudged, 'point')}, most of them before the first fit.")
+    if left_out := simulation["refits_left_out"]:
+        lines.append(f"A simulation has at most 20 fits: {counted(left_out, 'later one')} of the schedule left out.")
+    return lines
 
 
 def _rule(client: Client, series_id: str, watch: str, *, is_stored: bool) -> dict[str, Any]:

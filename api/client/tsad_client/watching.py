@@ -76,6 +76,15 @@ class AlertPage(Answer):
     next_cursor: str | None
 
 
+class SimulatedFit(Answer):
+    """An automatic fit, which judges from the next point on."""
+
+    model_version: str
+    timestamp: int
+    points: int
+    slot: int | None  # moment of the watch's schedule; None: the series had grown
+
+
 class SimulatedAlert(Answer):
     """An alert that would have opened, as it was in the end."""
 
@@ -94,6 +103,8 @@ class Simulation(Answer):
     """What a watch would have done with points of the past."""
 
     points: int
+    fits: list[SimulatedFit]
+    refits_left_out: int
     alerts: list[SimulatedAlert]
     notices_per_week: float
     values: Column

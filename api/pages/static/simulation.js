@@ -21,10 +21,11 @@ export function showOutcomes(element, outcomes) {
   }
 }
 
-function summary({ points, fits }, first, last) {
+function summary({ points, fits, refits_left_out: leftOut }, first, last) {
   const span = `${count(points, "point")} from ${clock(first)} to ${clock(last)} UTC`;
   if (!fits.length) return `${span}: too few for the first fit, so none was judged.`;
-  return `${span}, ${count(fits.length, "fit")}, judged from ${clock(fits[0].timestamp)} on.`;
+  const judged = `${span}, ${count(fits.length, "fit")}, judged from ${clock(fits[0].timestamp)} on.`;
+  return leftOut ? `${judged} A simulation has at most 20 fits: ${count(leftOut, "later one")} of the schedule left out.` : judged;
 }
 
 function row({ name, answer }, first, last) {

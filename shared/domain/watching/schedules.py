@@ -61,6 +61,15 @@ class Schedule:
         """Return how long after a slot its fit is requested."""
         return 0 if self.at_s is None else int(share_of(series_id) * SPREAD_S)
 
+    def newest_due(self, series_id: str, now: float) -> int:
+        """Return the newest slot whose fit is requested at or before `now`."""
+        return self.slot_before(series_id, now - self.delay_s(series_id))
+
+    def due_after(self, series_id: str, now: float, failures: int = 0) -> int:
+        """Return when the fit of the next slot is requested: after `now`, and later after failures in a row."""
+        delay_s = self.delay_s(series_id)
+        return self.slot_after(series_id, now - delay_s + self.pause_s(failures)) + delay_s
+
     def _slot_of(self, day: int) -> int:
         """Return the slot of a local day. A time that clocks skip is later, and one that comes twice is the first."""
         assert self.at_s is not None  # noqa: S101
