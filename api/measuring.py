@@ -14,7 +14,8 @@ from shared.artifacts import Artifacts
 from shared.errors import UnavailableError
 from shared.metrics import sums
 from shared.queue import messages_waiting
-from shared.store import deliveries, inspection
+from shared.store import deliveries, inspection, notices, watches
+from shared.store.deliveries import Figures
 from shared.store.newest import Newest
 from shared.telemetry import workers_alive
 
@@ -95,7 +96,8 @@ def _of_database(services: Services) -> Iterator[Metric]:
     with services.sessions.begin() as session:
         queue = inspection.queue(session)
         watching = inspection.watching(session)
-        messages = deliveries.figures(session)
+        receivers = deliveries.figures(session)
+        overdue = notices.overdue(session, watches.read(session), inspection.clock(session))
     jobs = GaugeMetricFamily("tsad_open_jobs", "Jobs that have not ended", labels=["status"])
     jobs.add_metric(["queued"], queue.queued)
     jobs.add_metric(["running"], queue.running)
@@ -107,10 +109,8 @@ def _of_database(services: Services) -> Iterator[Metric]:
     yield _gauge("tsad_silent_streams", "Streams from which nothing came for too long", {}, watching.silent)
     yield _gauge("tsad_open_alerts", "Alerts that are open", {}, watching.open_alerts)
     yield _gauge("tsad_late_automatic_fits", "Automatic fits due for more than 10 minutes", {}, watching.late_fits)
-    yield _gauge("tsad_deliveries_waiting", "Messages that wait to be delivered", {}, messages.waiting)
-    yield _gauge("tsad_oldest_delivery_seconds", "Age of the oldest of them", {}, messages.oldest_s)
-    yield _gauge("tsad_receivers_failing", "Receivers whose last attempt failed", {}, messages.failing)
-    yield _gauge("tsad_receivers_disabled", "Receivers that get no messages", {}, messages.disabled)
+    yield _gauge("tsad_watches_overdue", "Watches whose changes no outbound process handles", {}, len(overdue))
+    yield from _of_receivers(receivers)
     holdings = services.holdings.read()
     yield _gauge("tsad_series", "Series that have versions", {}, services.series_trained.read())
     yield _gauge("tsad_versions", "Versions", {}, holdings.versions)
@@ -122,6 +122,24 @@ def _of_database(services: Services) -> Iterator[Metric]:
     ):
         stored.add_metric([kind], size)
     yield stored
+
+
+def _of_receivers(receivers: Sequence[Figures]) -> Iterator[Metric]:
+    disabled = [figures for figures in receivers if figures.is_disabled]
+    failing = [figures for figures in receivers if figures.failures and not figures.is_disabled]
+    waiting = sum(figures.waiting for figures in receivers)
+    oldest_s = max((figures.oldest_s for figures in receivers), default=0.0)
+    yield _gauge("tsad_deliveries_waiting", "Messages that wait to be delivered", {}, waiting)
+    yield _gauge("tsad_oldest_delivery_seconds", "Age of the oldest of them", {}, oldest_s)
+    yield _gauge("tsad_receivers_failing", "Receivers whose last attempt failed", {}, len(failing))
+    yield _gauge("tsad_receivers_disabled", "Receivers that get no messages", {}, len(disabled))
+    ages = GaugeMetricFamily("tsad_receiver_waiting_seconds", "Age of a receiver's oldest message", labels=["receiver"])
+    failures = GaugeMetricFamily("tsad_receiver_failures", "Failed attempts in a row", labels=["receiver"])
+    for figures in receivers:
+        ages.add_metric([figures.receiver], figures.oldest_s)
+        failures.add_metric([figures.receiver], figures.failures)
+    yield ages
+    yield failures
 
 
 def _gauge(name: str, documentation: str, labels: dict[str, str], value: float) -> Metric:

@@ -82,10 +82,9 @@ _LIST = text(f"""
 """)
 _ONE = text(f"{_COLUMNS} WHERE id = :id")
 _FIGURES = text("""
-SELECT count(*) AS waiting, coalesce(extract(epoch FROM clock_timestamp() - min(queued_at)), 0) AS oldest_s,
-       (SELECT count(*) FROM receivers WHERE disabled IS NULL AND failures > 0) AS failing,
-       (SELECT count(*) FROM receivers WHERE disabled IS NOT NULL) AS disabled
-  FROM deliveries WHERE status = 'waiting'
+SELECT r.name, r.failures, r.disabled IS NOT NULL AS is_disabled, count(d.id) AS waiting,
+       CAST(coalesce(extract(epoch FROM clock_timestamp() - min(d.queued_at)), 0) AS float8) AS oldest_s
+  FROM receivers r LEFT JOIN deliveries d ON d.receiver = r.name AND d.status = 'waiting' GROUP BY r.name
 """)
 _REPLAY = text("""
 UPDATE deliveries SET status = 'waiting', ended_at = NULL, attempts = 0, error = NULL, queued_at = clock_timestamp()
@@ -141,18 +140,18 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Figures of deliveries and receivers."""
+    """Figures of one receiver."""
 
+    receiver: str
+    failures: int  # failed attempts in a row
+    is_disabled: bool
     waiting: int  # messages
     oldest_s: float  # since when the oldest of them waits
-    failing: int  # receivers
-    disabled: int
 
 
-def figures(session: Session) -> Figures:
-    """Return the figures of deliveries and receivers."""
-    row = session.execute(_FIGURES).one()
-    return Figures(row.waiting, float(row.oldest_s), row.failing, row.disabled)
+def figures(session: Session) -> list[Figures]:
+    """Return the figures of all receivers."""
+    return [Figures(*row) for row in session.execute(_FIGURES)]
 
 
 def add(

@@ -33,8 +33,11 @@ def test_every_rule_and_every_expression_is_evaluated(settings: Settings, sender
         values = [float(place % 4) for place in range(40)]
         body = {"timestamps": [NOW - 60 * place for place in range(40)][::-1], "values": values}
         assert api.post("/series/graphs.a/points", json=body).is_success
+        receiver = {"kind": "webhook", "url": "https://alerts.example.com"}
+        assert api.put("/receivers/graphs", json=receiver).is_success
         assert api.put("/watches/graphs.b", json={"prefix": "graphs.b"}).is_success
-        until(lambda: query(sender, "tsad_alert_open") and query(sender, "tsad_open_jobs"), 30)
+        names = ("tsad_alert_open", "tsad_open_jobs", "tsad_receiver_failures", "tsad_watches_overdue")
+        until(lambda: all(query(sender, name) for name in names), 30)
         until(lambda: all(rule["lastEvaluation"][:4] != "0001" for rule in rules(sender)), 30)
         assert {rule["health"] for rule in rules(sender)} == {"ok"}
         assert len(rules(sender)) > 15
@@ -43,6 +46,7 @@ def test_every_rule_and_every_expression_is_evaluated(settings: Settings, sender
                 query(sender, expression)
         for expression in list(expressions("grafana-series.json"))[:1]:
             assert query(sender, expression)
+        assert api.delete("/receivers/graphs").is_success
 
 
 def query(sender: Sender, expression: str) -> list[Any]:
