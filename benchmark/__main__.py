@@ -45,7 +45,7 @@ def main() -> int:
             print(f"{name} …", file=sys.stderr, flush=True)
             figures += WORK[name](stack, options)
     report.show(figures)
-    print(f"Report: {report.write(figures)}")
+    print(f"Report: {report.write(figures, is_whole=set(options.only) == set(WORK))}")
     return 1 if any(figure.verdict == "missed" for figure in figures) else 0
 
 

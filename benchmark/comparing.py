@@ -2,7 +2,7 @@
 
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -53,6 +53,12 @@ class Figure:
     def as_json(self) -> dict[str, Any]:
         """Return all fields, with median and verdict, for JSON."""
         return asdict(self) | {"median": self.median, "verdict": self.verdict}
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Figure":
+        """Return the figure of a JSON document."""
+        names = {name: document[name] for name in ("work", "unit", "ours", "theirs", "values", "facts")}
+        return cls(**names, target=Target(**document["target"]))
 
 
 def paired(

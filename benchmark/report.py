@@ -54,13 +54,23 @@ def readable(number: float) -> str:
     return f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"
 
 
-def write(figures: Sequence[Figure]) -> Path:
-    """Write `results/bench.json` and `results/bench.html`; return the path of the page."""
-    RESULTS.mkdir(exist_ok=True)
-    facts = machine()
-    document = {"machine": facts, "figures": [figure.as_json() for figure in figures]}
-    (RESULTS / "bench.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-    page = RESULTS / "bench.html"
+def write(figures: Sequence[Figure], folder: Path = RESULTS, *, is_whole: bool = True) -> Path:
+    """Write `bench.json` and `bench.html` into the folder; return the path of the page.
+
+    If the run is not the whole benchmark, its figures replace those with the same names, and all others stay.
+    """
+    folder.mkdir(exist_ok=True)
+    file, page = folder / "bench.json", folder / "bench.html"
+    facts, documents = machine(), [figure.as_json() for figure in figures]
+    if not is_whole and file.exists():
+        earlier = json.loads(file.read_text())
+        run = {name: facts[name] for name in ("at", "commit")}
+        measured = {document["work"]: document | {"run": run} for document in documents}
+        kept = [measured.pop(document["work"], document) for document in earlier["figures"]]
+        facts, documents = earlier["machine"], [*kept, *measured.values()]
+        figures = [Figure.of(document) for document in documents]
+    document = {"machine": facts, "figures": documents}
+    file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     margins, spread = (chart.to_html(full_html=False, include_plotlyjs=False) for chart in charts(figures, facts))
     script = get_plotlyjs()
     page.write_text(

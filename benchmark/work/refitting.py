@@ -1,4 +1,4 @@
-"""A night of refits: how fast the scheduler and one worker drain them, beside pushes, and what they leave behind."""
+"""A night of refits: how fast the scheduler and one worker drain them beside pushes, and what they leave behind."""
 
 import json
 import os
@@ -6,139 +6,234 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from time import perf_counter as clock
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
-from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, paired, single
-from benchmark.load import Tally, open_loop, request
+from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, single
+from benchmark.load import Request, open_loop, request
 from benchmark.stack import Stack, running, wait_until
-from benchmark.work.predicting import checked
+from benchmark.work.predicting import POINT, checked
 from shared.store.engine import Sessions
 
-SERIES, POINTS = 6, 28 * 1_440  # 28 days of minutes
 PUSHED, PUSHES_PER_S = 100, 1_667 / 100
-KIB = 1024
+PREDICTIONS_PER_S = 50
+REST_S = 20.0
+DRAINED_S = 600.0
+EXTRAPOLATED = (10_000, 100_000)  # streams
+KIB, HOUR_S = 1024, 3_600
 
 _STREAMS = text("""
 INSERT INTO streams (series_id, revision, last_timestamp, arrived_at, points, watch)
-SELECT 'refitted-' || n, 1, :start + 60 * (:points - 1), now(), :points, 'refitted' FROM generate_series(1, :series) n
+SELECT :prefix || n, 1, :start + :step * (:points - 1), now(), :points, :watch FROM generate_series(1, :series) n
 """)
 _POINTS = text("""
 INSERT INTO points (series_no, ts, value)
-SELECT no, :start + 60 * i,
-       round(CAST(20 + 5 * sin(2 * pi() * i / 1440.0) + random() - random() AS numeric), 2)
-  FROM streams, generate_series(0, :points - 1) i WHERE watch = 'refitted'
+SELECT no, :start + :step * i,
+       round(CAST(20 + 5 * sin(2 * pi() * i * :step / 86400.0) + random() - random() AS numeric), 2)
+  FROM streams, generate_series(0, :points - 1) i WHERE watch = :watch
 """)
-_NEW_POINTS = text("INSERT INTO points (series_no, ts, value) SELECT no, last_timestamp + 60, 20 FROM streams"
-                   " WHERE watch = 'refitted'")  # fmt: skip
+_NEW_POINTS = text("""
+INSERT INTO points (series_no, ts, value) SELECT no, last_timestamp + :step, 20 FROM streams WHERE watch = :watch
+""")
 _DUE = text("""
-UPDATE streams SET last_timestamp = last_timestamp + 60, points = points + 1, fit_at_points = points + 1,
-       fit_due_at = clock_timestamp() WHERE watch = 'refitted'
+UPDATE streams SET last_timestamp = last_timestamp + :step, points = points + 1, fit_at_points = points + 1,
+       fit_due_at = clock_timestamp() WHERE watch = :watch
 """)
-_FITTED = text("SELECT count(*) FROM versions WHERE automatic")
+# Numbers are never reused, so they count fits even if the reconciler has deleted old versions.
+_FITTED = text("SELECT coalesce(sum(last_version), 0) FROM series WHERE starts_with(series_id, :prefix)")
 _LEFT_BEHIND = text("""
 SELECT avg(data_size) AS data, avg(state_size) AS state, avg(scores_size) AS scores, avg(fit_ms) AS fit_ms
-  FROM versions WHERE automatic
+  FROM versions WHERE starts_with(series_id, :prefix)
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Streams that are refitted at once, each with 28 days of points."""
+
+    name: str
+    series: int
+    step_s: int
+
+    @property
+    def points(self) -> int:
+        return 28 * 86_400 // self.step_s
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.name}-"
+
+
+NIGHT, LARGE = Size("hours", 1_000, 3_600), Size("minutes", 4, 60)
 
 
 @dataclass
-class Night:
-    """Streams with a window of points, and series that are pushed to meanwhile."""
+class Refits:
+    """Streams of one size under a watch, and the measurement of their refits."""
 
     stack: Stack
     sessions: Sessions
-    places: "count[int]"
+    size: Size
 
-    def refits_per_minute(self) -> float:
-        """Let every stream be due, and measure refits from then to the last version."""
+    def create(self) -> None:
+        """Create the watch, and streams with points but without a version."""
+        watch = {"prefix": self.size.prefix, "refit": "off", "keep_versions": 3, "silence": "off"}
+        self.stack.client.put(f"/watches/{self.size.name}", json=watch).raise_for_status()
+        start = int(time.time()) // HOUR_S * HOUR_S - 29 * 86_400
+        parameters = {"start": start, "points": self.size.points, "series": self.size.series, **self._streams()}
         with self.sessions.begin() as session:
-            before: int = session.execute(_FITTED).scalar_one()
-            session.execute(_NEW_POINTS)
-            session.execute(_DUE)
+            session.execute(text("SET LOCAL statement_timeout = 0"))
+            session.execute(_STREAMS, parameters | {"prefix": self.size.prefix})
+            session.execute(_POINTS, parameters)
+
+    def drain(self) -> float:
+        """Let every stream be due, and return the seconds until each has a new version."""
+        before = self._fitted()
+        with self.sessions.begin() as session:
+            session.execute(_NEW_POINTS, self._streams())
+            session.execute(_DUE, self._streams())
         began = clock()
-        wait_until(lambda: self._fitted() >= before + SERIES, 600, 0.05)
-        return 60 * SERIES / (clock() - began)
+        wait_until(lambda: self._fitted() >= before + self.size.series, DRAINED_S, 0.1)
+        return clock() - began
+
+    def left_behind(self) -> Row[tuple[float, float, float, float]]:
+        """Return the mean sizes of the artifacts of a version, and the mean time of a fit."""
+        with self.sessions.statement() as session:
+            return session.execute(_LEFT_BEHIND, {"prefix": self.size.prefix}).one()
 
     def _fitted(self) -> int:
         with self.sessions.statement() as session:
-            return int(session.execute(_FITTED).scalar_one())
+            return int(session.execute(_FITTED, {"prefix": self.size.prefix}).scalar_one())
 
-    def pushes(self, seconds: float) -> Tally:
-        """Push 1,667 points per second in batches of 100 series."""
-        start = int(time.time()) - 2_000_000
-        requests = (
-            request("POST", "/points", b"\n".join(_line(number, start + place) for number in range(PUSHED)))
-            for place in self.places
-        )
-        return checked(open_loop(self.stack.api, requests, 4, PUSHES_PER_S, seconds))
+    def _streams(self) -> dict[str, object]:
+        return {"watch": self.size.name, "step": self.size.step_s}
 
-    @contextmanager
-    def pushing(self) -> Iterator[None]:
-        """Push during the block."""
-        stopping = threading.Event()
 
-        def push() -> None:
-            while not stopping.is_set():
-                self.pushes(1)
+class Clients:
+    """Clients that push 1,667 points per second in batches of 100 series, and that predict."""
 
-        thread = threading.Thread(target=push)
-        thread.start()
-        try:
-            yield
-        finally:
-            stopping.set()
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._places = count()
+        self._start = int(time.time()) - 2_000_000
+        self._stopping = threading.Event()
+        self._latencies: dict[str, list[float]] = {}
+
+    def create(self) -> None:
+        """Fit the series that are pushed to."""
+        body = json.dumps({"timestamps": list(range(60)), "values": [place % 7 for place in range(60)]}).encode()
+        with self._stack.worker():
+            for job_id in [self._stack.send(f"pushed-{number}", body) for number in range(PUSHED)]:
+                self._stack.succeeded(job_id)
+
+    def start(self) -> list[threading.Thread]:
+        self._stopping.clear()
+        self._latencies = {"pushes": [], "predictions": []}
+        threads = [
+            threading.Thread(target=self._repeat, args=("pushes", self._pushes(), 4, PUSHES_PER_S)),
+            threading.Thread(
+                target=self._repeat,
+                args=("predictions", [request("POST", "/predict/pushed-0", POINT)], 8, PREDICTIONS_PER_S),
+            ),
+        ]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def stop(self, threads: list[threading.Thread]) -> dict[str, float]:
+        """Stop, and return the 99th percentile of the latencies in milliseconds."""
+        self._stopping.set()
+        for thread in threads:
             thread.join()
+        return {name: 1000 * statistics.quantiles(seconds, n=100)[98] for name, seconds in self._latencies.items()}
 
-    def beside_pushes(self) -> float:
-        with self.pushing():
-            return self.refits_per_minute()
+    def _repeat(self, name: str, requests: Iterator[Request] | list[Request], connections: int, rate: float) -> None:
+        while not self._stopping.is_set():
+            self._latencies[name] += checked(open_loop(self._stack.api, requests, connections, rate, 2)).latencies
+
+    def _pushes(self) -> Iterator[Request]:
+        for place in self._places:
+            lines = (_line(number, self._start + place) for number in range(PUSHED))
+            yield request("POST", "/points", b"\n".join(lines))
 
 
-def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
-    """Measure refits of 28 days of minutes by `auto`, and pushes beside them."""
-    night = _night(stack)
-    reconciler_log = stack.folder / "reconciler.log"
-    with stack.worker() as worker, running(reconciler_log, stack.env, "worker.reconciling") as reconciler:
-        night.refits_per_minute()  # the first fits begin with cold caches
-        before = cpu_s(worker.pid), cpu_s(reconciler.pid)
-        night.refits_per_minute()
-        costs = [(cpu_s(pid) - used) / SERIES for pid, used in zip((worker.pid, reconciler.pid), before, strict=True)]
-        yield single("CPU of a refit, worker", "s", [costs[0]], Target(AT_MOST, 10))
-        yield single("CPU of a refit, scheduler", "s", [costs[1]], Target(AT_MOST, 0.5))
-        yield paired(
-            "refits beside 1,667 pushed points/s",
-            "refits/min",
-            night.beside_pushes,
-            night.refits_per_minute,
-            Target(AT_LEAST, 0.5),
-            pairs,
-        )
-        yield paired(
-            "p99 of pushes of 100 points beside refits",
-            "ms",
-            lambda: _beside_refits(night, seconds),
-            lambda: _p99(night.pushes(seconds)),
-            Target(AT_MOST, 5),
-            pairs,
-        )
-    with night.sessions.begin() as session:
-        row = session.execute(_LEFT_BEHIND).one()
-    yield single(
-        "stored by a refit of 40,320 points",
-        "KiB",
-        [float(row.data + row.state + row.scores) / KIB],
-        Target(AT_MOST, 400),
-        data_bytes=int(row.data),
-        state_bytes=int(row.state),
-        scores_bytes=int(row.scores),
-        fit_ms=round(row.fit_ms),
+def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:  # noqa: ARG001 - a night is long enough
+    """Measure a night of refits by `auto` beside pushes, and the cost of refits with 28 days of minutes."""
+    clients, sessions = Clients(stack), stack.sessions()
+    clients.create()
+    night, large = Refits(stack, sessions, NIGHT), Refits(stack, sessions, LARGE)
+    night.create()
+    large.create()
+    with (
+        stack.worker() as worker,
+        running(stack.folder / "reconciler.log", stack.env, "worker.reconciling") as scheduler,
+    ):
+        pids = worker.pid, scheduler.pid
+        alone_s = night.drain()  # the first fits
+        threads = clients.start()
+        time.sleep(REST_S)
+        at_rest = clients.stop(threads)
+        threads, before = clients.start(), [cpu_s(pid) for pid in pids]
+        beside_s = night.drain()
+        costs = [(cpu_s(pid) - used) / NIGHT.series for pid, used in zip(pids, before, strict=True)]
+        beside = clients.stop(threads)
+        yield from _of_night(night, alone_s, beside_s, costs)
+        for name, p99 in beside.items():
+            work = f"p99 of {name} beside {NIGHT.series:,} refits"
+            yield Figure(work, "ms", p99, at_rest[name], [p99 / at_rest[name]], Target(AT_MOST, 5))
+        large.drain()
+        before = [cpu_s(pid) for pid in pids]
+        large.drain()
+        costs = [(cpu_s(pid) - used) / LARGE.series for pid, used in zip(pids, before, strict=True)]
+        yield from _of_large(large, costs)
+
+
+def _of_night(night: Refits, alone_s: float, beside_s: float, costs: list[float]) -> Iterator[Figure]:
+    """Return the figures of many streams that are due at once."""
+    size, per_minute = night.size, 60 * night.size.series / beside_s
+    facts = _facts(night) | {"worker_cpu_s": round(costs[0], 4), "scheduler_cpu_s": round(costs[1], 4)}
+    work = f"{size.series:,} refits of {size.points:,} points beside 1,667 pushed points/s"
+    yield Figure(
+        work, "refits/min", per_minute, 60 * size.series / alone_s, [alone_s / beside_s], Target(AT_LEAST, 0.5), facts
     )
+    yield single(f"{work}: for each core", "refits/min", [60 / sum(costs)], Target(AT_LEAST, 60))
+    yield _stored(night)
+    for streams, limit_h in zip(EXTRAPOLATED, (1, 8), strict=True):
+        hours = streams * beside_s / size.series / HOUR_S
+        yield single(f"extrapolated: {streams:,} such refits", "h", [hours], Target(AT_MOST, limit_h))
+
+
+def _of_large(large: Refits, costs: list[float]) -> Iterator[Figure]:
+    """Return the figures of streams with many points."""
+    size = large.size
+    yield single(f"CPU of a refit of {size.points:,} points, worker", "s", [costs[0]], Target(AT_MOST, 10))
+    yield single(f"CPU of a refit of {size.points:,} points, scheduler", "s", [costs[1]], Target(AT_MOST, 0.5))
+    yield _stored(large)
+    for streams in EXTRAPOLATED:
+        hours = streams * sum(costs) / HOUR_S
+        work = f"extrapolated: {streams:,} refits of {size.points:,} points on one core"
+        yield single(work, "h", [hours], Target(AT_MOST, 8 * streams / EXTRAPOLATED[0]))
+
+
+def _stored(refits: Refits) -> Figure:
+    facts = _facts(refits)
+    kib = (facts["data_bytes"] + facts["state_bytes"] + facts["scores_bytes"]) / KIB
+    return single(f"stored by a refit of {refits.size.points:,} points", "KiB", [kib], Target(AT_MOST, 400), **facts)
+
+
+def _facts(refits: Refits) -> dict[str, int]:
+    row = refits.left_behind()
+    return {
+        "data_bytes": int(row.data),
+        "state_bytes": int(row.state),
+        "scores_bytes": int(row.scores),
+        "fit_ms": round(row.fit_ms),
+    }
 
 
 def cpu_s(pid: int) -> float:
@@ -152,41 +247,5 @@ def cpu_s(pid: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _night(stack: Stack) -> Night:
-    sessions = stack.sessions()
-    watch = {"prefix": "refitted-", "refit": "off", "keep_versions": 3, "silence": "off"}
-    assert stack.client.put("/watches/refitted", json=watch).status_code == 200  # noqa: S101
-    parameters = {"start": int(time.time()) // 60 * 60 - 60 * (POINTS + 1_000), "points": POINTS, "series": SERIES}
-    with sessions.begin() as session:
-        session.execute(text("SET LOCAL statement_timeout = 0"))
-        session.execute(_STREAMS, parameters)
-        session.execute(_POINTS, parameters)
-    body = json.dumps({"timestamps": list(range(60)), "values": [place % 7 for place in range(60)]}).encode()
-    with stack.worker():
-        for job_id in [stack.send(f"pushed-{number}", body) for number in range(PUSHED)]:
-            stack.succeeded(job_id)
-    return Night(stack, sessions, count())
-
-
 def _line(number: int, timestamp: int) -> bytes:
     return json.dumps({"series_id": f"pushed-{number}", "timestamp": timestamp, "value": timestamp % 7}).encode()
-
-
-def _p99(tally: Tally) -> float:
-    return 1000 * statistics.quantiles(tally.latencies, n=100)[98]
-
-
-def _beside_refits(night: Night, seconds: float) -> float:
-    stopping = threading.Event()
-
-    def refit() -> None:
-        while not stopping.is_set():
-            night.refits_per_minute()
-
-    thread = threading.Thread(target=refit)
-    thread.start()
-    try:
-        return _p99(night.pushes(seconds))
-    finally:
-        stopping.set()
-        thread.join()
