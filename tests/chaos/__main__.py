@@ -43,8 +43,9 @@ def _options() -> Options:
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of every random choice (default 1)")
     parser.add_argument("--jobs", type=int, default=300, help="number of fits to submit (default 300)")
+    parser.add_argument("--quick", action="store_true", help="short leases and gaps; recovery times mean nothing")
     parser.add_argument(
-        "--quick", action="store_true", help="short leases and gaps, no pushes; recovery times mean nothing"
+        "--pushers", type=int, help="number of clients that push points (default 3; with --quick none: fits take time)"
     )
     parser.add_argument(
         "--fault", action="append", default=[], choices=sorted(FAULTS), help="only these, in order; may be repeated"
@@ -52,7 +53,13 @@ def _options() -> Options:
     parser.add_argument(
         "--store", default="folder", choices=["folder", "s3"], help="where to keep artifacts (default folder)"
     )
-    parser.add_argument("--sabotage", default="", choices=sorted(BY_NAME), help="remove a safeguard; the run must fail")
+    parser.add_argument(
+        "--sabotage",
+        action="append",
+        default=[],
+        choices=sorted(BY_NAME),
+        help="remove a safeguard, so that the run must fail; may be repeated",
+    )
     parser.add_argument("--logs", help="folder for the logs (default: a new folder, only after a failed run)")
     arguments = parser.parse_args()
     if arguments.jobs < 10:
@@ -62,9 +69,10 @@ def _options() -> Options:
         arguments.jobs,
         arguments.quick,
         tuple(arguments.fault),
-        arguments.sabotage,
+        tuple(arguments.sabotage),
         arguments.logs,
         arguments.store,
+        (0 if arguments.quick else 3) if arguments.pushers is None else arguments.pushers,
     )
 
 

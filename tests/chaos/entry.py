@@ -1,7 +1,8 @@
 """Run a process of the product in a failing environment: `python -m tests.chaos.entry MODULE [ARGUMENT …]`.
 
-Fits of certain sizes are slow, fail or kill their worker, and the artifact store fails while a switch file exists. All
-of this wraps the product from the outside.
+Fits of certain sizes are slow, fail or kill their worker, and the artifact store fails while a switch file exists.
+Leases of receivers are shorter, so that a stopped process loses them within the run. All of this wraps the product from
+the outside.
 """
 
 import errno
@@ -21,8 +22,9 @@ from shared.artifacts import LocalFolder
 from shared.domain.detectors import baseline
 from shared.domain.detectors.contract import ParameterValues, Progress
 from shared.domain.series import Series
+from shared.store import deliveries
 from tests.chaos import sabotage
-from tests.chaos.plan import HOPELESS_POINTS, POISON_POINTS, SLOW_POINTS
+from tests.chaos.plan import HOPELESS_POINTS, OUTBOUND_LEASE_S, POISON_POINTS, SLOW_POINTS
 
 STORE_SWITCH = "CHAOS_STORE_SWITCH"  # path of a file; while it exists, the store fails as it says
 SABOTAGE = "CHAOS_SABOTAGE"
@@ -91,7 +93,8 @@ def main(module: str, *arguments: str) -> None:
 
     LocalFolder._write = write  # type: ignore[method-assign]  # noqa: SLF001
     obstore.put = FailingBucket(switch)
-    if kind := os.environ.get(SABOTAGE):
+    deliveries.LEASE_S = OUTBOUND_LEASE_S
+    for kind in os.environ[SABOTAGE].split():
         sabotage.BY_NAME[kind].patch()
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

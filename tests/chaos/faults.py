@@ -26,10 +26,12 @@ from tests.chaos.lasting import (
     kill_ten_times,
     send_workers_away,
 )
-from tests.chaos.stack import APIS, CHAOS, pids_of, signal_all
+from tests.chaos.plan import OUTBOUND_LEASE_S
+from tests.chaos.stack import APIS, CHAOS, OUTBOUNDS, pids_of, signal_all
 from tests.chaos.stopping import stop_a_worker
 
 STOP_BEYOND_LEASE_S = 20.0
+STOP_BEYOND_OUTBOUND_LEASE_S = 5.0
 STORE_FAILS_S = (2.0, 5.0)
 
 
@@ -90,6 +92,25 @@ def kill_reconciler(field: Field, _rng: random.Random) -> str:
 
 def term_reconciler(field: Field, _rng: random.Random) -> str:
     return _signal(field, "reconciler", signal.SIGTERM)
+
+
+def kill_outbound(field: Field, rng: random.Random) -> str:
+    return _signal(field, rng.choice(OUTBOUNDS), signal.SIGKILL)
+
+
+def term_outbound(field: Field, rng: random.Random) -> str:
+    return _signal(field, rng.choice(OUTBOUNDS), signal.SIGTERM)
+
+
+def stop_outbound(field: Field, rng: random.Random) -> str:
+    """Stop a process for longer than its leases of receivers; it resumes while the other one sends."""
+    name = rng.choice(OUTBOUNDS)
+    if name not in field.stack.services or (pid := field.stack.pid(name)) is None:
+        return ""
+    signal_all([pid], signal.SIGSTOP)
+    end = time.monotonic() + OUTBOUND_LEASE_S + STOP_BEYOND_OUTBOUND_LEASE_S
+    field.undos.append(Undo(end, lambda: signal_all([pid], signal.SIGCONT)))
+    return name
 
 
 def kill_valkey(field: Field, _rng: random.Random) -> str:
@@ -176,13 +197,16 @@ FAULTS: dict[str, Fault] = {
         kill_worker,
         kill_api,
         kill_reconciler,
+        kill_outbound,
         kill_valkey,
         term_worker_child,
         term_worker,
         term_api,
         term_reconciler,
+        term_outbound,
         term_valkey,
         stop_worker,
+        stop_outbound,
         restart_postgres,
         cut_connections,
         full_store,

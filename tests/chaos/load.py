@@ -32,7 +32,10 @@ class Errand:
 
 
 class Load:
-    """Clients that run inside the context; `finished` once every fit is submitted and every errand run."""
+    """Clients that run inside the context.
+
+    `finished` once every fit is submitted, every errand run and, if points are pushed, an alert has opened.
+    """
 
     def __init__(
         self, addresses: Sequence[str], orders: Sequence[Order], ledger: Ledger, seed: int, pushers: int
@@ -46,6 +49,7 @@ class Load:
         self._stopping = threading.Event()
         self._errands: list[Errand] = []
         self._numbers = itertools.count()
+        self._pushers = pushers
         self._began = time.monotonic()
         names = [*(f"submitter{place}" for place in range(SUBMITTERS)), "follower", "errands", "predictor"]
         work = {"follower": self._follow, "errands": self._run_errands, "predictor": self.predictions.run}
@@ -71,9 +75,9 @@ class Load:
 
     @property
     def finished(self) -> bool:
-        """Whether every fit was submitted and every errand run."""
+        """Whether the clients have done everything that a run needs."""
         submitting = any(thread.is_alive() for thread in self._threads[:SUBMITTERS])
-        return not submitting and not self._errands
+        return not submitting and not self._errands and (not self._pushers or bool(self.pushes.alerts))
 
     def _work(self, work: Callable[[Client], None], name: str) -> None:
         client = Client(self._addresses, name, self.ledger, self._stopping)

@@ -16,6 +16,7 @@ HOPELESS_POINTS = 667  # fits of this many points raise
 SLOW_POINTS = range(1_000, 6_000)  # fits of this many points take a second per thousand points
 FIRST_TIMESTAMP = 1_700_000_000
 LINES_OF_A_BULK = 6
+OUTBOUND_LEASE_S = 20.0  # of a receiver; longer than a request takes
 
 
 class Ending(StrEnum):
@@ -98,9 +99,10 @@ class Options:
     jobs: int = 300
     quick: bool = False
     faults: tuple[str, ...] = ()  # only these, in order; empty: shuffled decks of all kinds
-    sabotage: str = ""
+    sabotage: tuple[str, ...] = ()
     logs: str | None = None
     store: str = "folder"  # or s3
+    pushers: int = 3  # clients that push points
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -117,11 +119,6 @@ class Options:
     def load_s(self) -> float:
         """Seconds during which clients submit fits."""
         return max(5.0 if self.quick else 70.0, self.jobs / 6.5)
-
-    @property
-    def pushers(self) -> int:
-        """Number of clients that push points. Their fits would take the time of a quick run."""
-        return 0 if self.quick else 3
 
     @property
     def gap_s(self) -> tuple[float, float]:

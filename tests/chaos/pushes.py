@@ -12,6 +12,7 @@ from shared.store.engine import Sessions
 from tests.chaos.client import Client
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import seeded
+from tests.chaos.receivers import NAMES
 from tests.chaos.verdicts import Violation
 
 STREAMS = 4  # of each client
@@ -87,6 +88,7 @@ class Pushes:
             "close": {"after": "366d"},
             "notify_within": "366d",
             "keep_versions": 1_000,
+            "notify": {"receivers": list(NAMES), "group_wait": "1s", "at_most": {"messages": 100_000, "per": "1d"}},
         }
         client.call("PUT", "/watches/pushed", json=watch)
         while not client.stopping.wait(EVERY_S):

@@ -8,12 +8,13 @@ from pathlib import Path
 from shared.domain.jobs import SCHEDULER
 from tests.chaos.evidence import Evidence
 from tests.chaos.ledger import Ledger
+from tests.chaos.messages import Reported
 from tests.chaos.plan import Options
 from tests.chaos.pushes import Pushed
 from tests.chaos.recoveries import Recoveries
 from tests.chaos.verdicts import Violation
 
-MAX_SHOWN = 20
+MAX_SHOWN = 10  # violations of each kind
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Report:
     recoveries: Recoveries
     evidence: Evidence
     pushed: Pushed
+    reported: Reported
     violations: list[Violation]
     refused_predictions: int
     slow_predictions: int  # that took longer than a second
@@ -60,6 +62,7 @@ class Report:
             f"predictions answered {self.ledger.predictions}, refused {self.refused_predictions}",
             f"predictions later than 1 s {self.slow_predictions}, while the machine paused {self.paused_predictions}",
             _pushed(self.pushed),
+            self.reported.summary,
             f"unreferenced artifacts collected at the end: {self.evidence.collected}",
             f"faults {self.faults.total()}: {fault_counts} (skipped without a target: {self.skipped})",
             *_times("full disks: seconds from the first free byte until everything worked", self.recoveries.disks),
@@ -67,12 +70,17 @@ class Report:
             *_times("jobs that lost their worker: seconds until they succeeded", self.recoveries.succeeded),
             *_times("lost queues: seconds until a job was claimed", self.recoveries.queues),
         ]
-        for violation in self.violations[:MAX_SHOWN]:
+        shown = Counter[str]()
+        for violation in self.violations:
+            shown[violation.kind] += 1
+            if shown[violation.kind] > MAX_SHOWN:
+                continue
             lines.append(f"VIOLATION ({violation.kind}): {violation.sentence}")
             if violation.job_id in self.evidence.jobs:
                 lines.append(f"    {self.evidence.jobs[violation.job_id].summary}")
-        if len(self.violations) > MAX_SHOWN:
-            lines.append(f"… and {len(self.violations) - MAX_SHOWN} more violations")
+        for kind, count in shown.items():
+            if count > MAX_SHOWN:
+                lines.append(f"… and {count - MAX_SHOWN} more violations ({kind})")
         if self.violations:
             lines.append(f"The logs are in {', '.join(map(str, sorted(self.logs.glob('*.log'))))}")
         return "\n".join([*lines, "PASSED" if self.passed else "FAILED"])

@@ -16,7 +16,7 @@ import httpx
 from api.cli.stack import is_ready
 from shared.artifacts import Artifacts
 from shared.errors import Code, UnavailableError
-from tests.chaos import pushes
+from tests.chaos import messages, pushes
 from tests.chaos.evidence import gather
 from tests.chaos.faults import FAULTS
 from tests.chaos.field import Field
@@ -25,14 +25,16 @@ from tests.chaos.load import Load
 from tests.chaos.pauses import Pauses
 from tests.chaos.plan import Options, fault_kinds, orders
 from tests.chaos.predictions import Outage, unexcused
+from tests.chaos.receivers import NAMES, Receivers, listening
 from tests.chaos.recoveries import Recoveries
 from tests.chaos.report import Report
-from tests.chaos.stack import APIS, WORKERS, Stack, running_stack
+from tests.chaos.stack import APIS, OUTBOUNDS, RECONCILERS, WORKERS, Stack, running_stack
 from tests.chaos.verdicts import Violation, violations
 
 TICK_S = 0.1
 PROGRESS_EVERY_S = 5.0
 READY_S = 300.0
+DELIVERED_S = 90.0
 SETTLED_S = 2.5  # after an API process is ready: longest backoff of its connection for latest versions
 MIN_FAULTS = len(FAULTS)  # each kind once
 WELL_WITHIN_S = 30.0  # after a full disk got space
@@ -42,12 +44,15 @@ DISK_BYTES = 4 * 2**30
 class Run:
     """The part of a run in the main thread, the only thread that may start processes."""
 
-    def __init__(self, stack: Stack, options: Options, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, stack: Stack, options: Options, say: Callable[[str], None], ledger: Ledger, receivers: Receivers
+    ) -> None:
         self.stack = stack
         self.options = options
         self.say = say
+        self.ledger = ledger
+        self.receivers = receivers
         self.began = time.monotonic()
-        self.ledger = Ledger()
         self.recoveries = Recoveries(stack.sessions)
         self.field = Field(stack, self.recoveries, self.tick)
         self.faults: Counter[str] = Counter()
@@ -97,6 +102,7 @@ class Run:
         logs = [self.stack.services[name].log for name in WORKERS]
         if not self.until(lambda: all(b" ready." in log.read_bytes() for log in logs), READY_S):
             raise UnavailableError(Code.START_FAILED, f"A worker is not ready. {logs[0].read_text()[-2000:]}")
+        self.receivers.register(self.stack.addresses[0])
 
     def break_things(self, load: Load) -> None:
         """Cause a fault after every gap, until the load is finished and enough faults have happened."""
@@ -120,10 +126,26 @@ class Run:
                 return True
         return False
 
+    def deliver(self) -> None:
+        """Wait until the receivers have everything, and stop the product; outbound last, so that it sends the rest."""
+        self.until(lambda: all(map(is_ready, self.stack.addresses)), READY_S)
+        self.receivers.wake(self.stack.addresses[0])
+        self.until(self._is_delivered, DELIVERED_S)
+        self.stack.stop(*RECONCILERS, "flower", *WORKERS, *APIS)
+        deadline = time.monotonic() + DELIVERED_S
+        while not self._is_delivered() and time.monotonic() < deadline:
+            time.sleep(TICK_S)
+        self.stack.stop(*OUTBOUNDS)
+
+    def _is_delivered(self) -> bool:
+        try:
+            return not self.receivers.all or not messages.waiting(self.stack.sessions)
+        except UnavailableError:
+            return False
+
     def judge(self, load: Load) -> Report:
-        """Stop the product, and compare its rows and artifacts with its promises."""
-        self.say("stopping the programs, collecting garbage, verifying")
-        self.stack.stop_programs()
+        """Compare the rows and artifacts of the stopped product with its promises."""
+        self.say("collecting garbage, verifying")
         orders_by_job = {
             job_id: promise.order for job_id, promise in self.ledger.promises.items()
         } | self.ledger.unsettled
@@ -136,6 +158,8 @@ class Run:
         broken_promises += [Violation("storm", sentence) for sentence in self.field.storms]
         pushed = pushes.gather(self.stack.sessions, load.pushes.prefix)
         broken_promises += pushes.violations(load.pushes.sent, load.pushes.alerts, load.pushes.spikes, pushed)
+        reported = messages.gather(self.stack.sessions, self.receivers.all, self.stack.home / "logs")
+        broken_promises += messages.violations(reported, self.receivers.secrets)
         return Report(
             options=self.options,
             ledger=self.ledger,
@@ -144,6 +168,7 @@ class Run:
             recoveries=self.recoveries,
             evidence=evidence,
             pushed=pushed,
+            reported=reported,
             violations=broken_promises,
             refused_predictions=len(refusals),
             slow_predictions=len(load.predictions.slow),
@@ -205,18 +230,20 @@ class Run:
 def run(options: Options, say: Callable[[str], None], home: Path, ending: Callable[[], None]) -> Report:
     """Run in this folder, and call `ending` before the processes stop. Must be called in the main thread."""
     with ExitStack() as cleanup:
-        say(
-            f"seed {options.seed}: starting PostgreSQL, Valkey, two API processes, two workers, two reconcilers, Flower"
-        )
+        say(f"seed {options.seed}: starting PostgreSQL, Valkey, and two each of API, worker, reconciler and outbound")
+        ledger = Ledger()
+        receivers = cleanup.enter_context(listening(ledger, len(NAMES) if options.pushers else 0))
         stack = cleanup.enter_context(running_stack(home, options, say))
-        chaos_run = cleanup.enter_context(closing(Run(stack, options, say)))
+        chaos_run = cleanup.enter_context(closing(Run(stack, options, say, ledger, receivers)))
         cleanup.callback(ending)
         chaos_run.start()
-        with Load(stack.addresses, orders(options), chaos_run.ledger, options.seed, options.pushers) as load:
+        with Load(stack.addresses, orders(options), ledger, options.seed, options.pushers) as load:
             chaos_run.break_things(load)
             say("no more faults; waiting until every job has ended")
             if not chaos_run.drain(load):
                 say("some jobs have not ended in time")
+        say("delivering messages, stopping the programs")
+        chaos_run.deliver()
         return chaos_run.judge(load)
 
 

@@ -3,13 +3,15 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 
 from shared.domain.jobs import Claim
 from shared.domain.versions import NewVersion
-from shared.store import attempts, versions
+from shared.store import attempts, deliveries, versions
+from shared.store.deliveries import Lease, Message
 from shared.store.engine import Session
 
 _FENCED = " AND attempt = :attempt AND (status = 'running') IS TRUE"
@@ -66,6 +68,19 @@ def _delay_later_attempts() -> None:
     versions.publish = publish_late
 
 
+def deliver_early() -> None:
+    """Record a message as delivered before it is sent."""
+    next_message = deliveries.next_message
+
+    def next_delivered_message(session: Session, lease: Lease, now: datetime) -> Message | None:
+        message = next_message(session, lease, now)
+        if message is not None:
+            deliveries.delivered(session, message.delivery_id, now)
+        return message
+
+    deliveries.next_message = next_delivered_message
+
+
 NO_GUARD = "ALTER TABLE fit_jobs DISABLE TRIGGER fit_jobs_guard_update"
 NOT_UNIQUE = "ALTER TABLE versions DROP CONSTRAINT versions_job_id_key"
 
@@ -73,4 +88,5 @@ BY_NAME = {
     "fencing": Sabotage(unfence, (NO_GUARD,)),
     "unique": Sabotage(unfence, (NO_GUARD, NOT_UNIQUE)),  # without the last safeguard against a second version too
     "reconciler": Sabotage(reconciler=False),
+    "delivered": Sabotage(deliver_early),
 }

@@ -1,4 +1,7 @@
-"""The product's processes under one supervisor: two of each process, PostgreSQL, Valkey and Flower."""
+"""The product's processes under one supervisor: two of each process, PostgreSQL, Valkey and Flower.
+
+A quick run has no Flower, and outbound only runs if points are pushed.
+"""
 
 import os
 import socket
@@ -20,12 +23,13 @@ from shared.store.engine import Sessions, make_engine
 from shared.store.schema import migrate
 from tests.chaos.entry import SABOTAGE, STORE_SWITCH
 from tests.chaos.plan import Options
-from tests.chaos.sabotage import BY_NAME, Sabotage
+from tests.chaos.sabotage import BY_NAME
 from tests.processes import make_settings
 from tests.stores import BUCKET, s3_settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 APIS, WORKERS, RECONCILERS = ("api-1", "api-2"), ("worker-1", "worker-2"), ("reconciler", "reconciler-2")
+OUTBOUNDS = ("outbound-1", "outbound-2")
 ANSWER_S = 3.0  # of PostgreSQL to this program, which has to undo faults meanwhile
 CHAOS = "chaos"  # the application name of this program's connections
 
@@ -60,9 +64,9 @@ class Stack:
         """Return the name of a worker as its jobs show it."""
         return f"fit-{self.pid(name)}@{socket.gethostname()}"
 
-    def stop_programs(self) -> None:
-        """Stop everything except PostgreSQL and Valkey, as a deployment does."""
-        for name in (*RECONCILERS, "flower", *WORKERS, *APIS):
+    def stop(self, *names: str) -> None:
+        """Stop those of the services that exist, as a deployment does."""
+        for name in names:
             if name in self.services:
                 self.services[name].stop()
 
@@ -70,7 +74,7 @@ class Stack:
 @contextmanager
 def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> Iterator[Stack]:
     """Migrate and start everything, and stop it afterwards."""
-    sabotage = BY_NAME.get(options.sabotage, Sabotage())
+    sabotages = [BY_NAME[name] for name in options.sabotage]
     embedded = Embedded(home, durable=True)
     with closing(embedded.home):
         api_ports, s3_port = [free_port() for _ in APIS], free_port()
@@ -82,9 +86,12 @@ def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> I
         programs += [Program(name, embedded.home, _entry("worker"), env) for name in WORKERS]
         if options.store == "s3":
             programs.insert(0, Program("s3", embedded.home, ("tests.stores", str(s3_port)), env))
-        if sabotage.reconciler:
+        if options.pushers:
+            programs += [Program(name, embedded.home, _entry("worker.outbound"), env) for name in OUTBOUNDS]
+        if all(sabotage.reconciler for sabotage in sabotages):
             programs += [Program(name, embedded.home, _entry("worker.reconciling"), env) for name in RECONCILERS]
-        programs.append(flower(embedded.home, free_port(), env))
+        if not options.quick:
+            programs.append(flower(embedded.home, free_port(), env))
         settings = make_settings(**{name.lower(): value for name, value in env.items() if name in _SETTINGS})
         with Supervisor(embedded.home, [*embedded.servers, *programs], say) as supervisor:
             embedded.start()
@@ -93,7 +100,8 @@ def running_stack(home: Path, options: Options, say: Callable[[str], None]) -> I
             require_key(sessions)
             with sessions.begin() as session:
                 session.execute(text("SET lock_timeout = '5s'"))
-                sabotage.apply(session)
+                for sabotage in sabotages:
+                    sabotage.apply(session)
             supervisor.start()
             supervisor.ready = True
             try:
@@ -129,7 +137,8 @@ def _environment(embedded: Embedded, options: Options, s3_port: int) -> tuple[di
         "TMPDIR": str(home),  # killed processes leave their temporary files here
         "PYTHONPATH": str(PROJECT),
         STORE_SWITCH: str(switch),
-        SABOTAGE: options.sabotage,
+        SABOTAGE: " ".join(options.sabotage),
+        "EGRESS_ALLOW": "127.0.0.0/8",
         **ONE_THREAD,
         **{name.upper(): value for name, value in access.items()},
         **options.settings,

@@ -3,7 +3,7 @@
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +30,7 @@ class ReceivingServer:
     url: str = ""
     received: list[Received] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)  # of the next requests; then 204
+    respond: Callable[[Received], int] | None = None  # returns the status instead, and may take its time
 
     @property
     def types(self) -> list[str]:
@@ -45,8 +46,11 @@ def receiving(tls: ssl.SSLContext | None = None) -> Iterator[ReceivingServer]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            state.received.append(Received(self.path, headers, body))
+            request = Received(self.path, headers, body)
+            state.received.append(request)
             status, extra = state.answers.pop(0) if state.answers else (204, {})
+            if state.respond:
+                status = state.respond(request)
             self.send_response(status)
             for name, value in extra.items():
                 self.send_header(name, value)
