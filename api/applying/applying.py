@@ -69,6 +69,8 @@ def apply(
             delete_others(kind)
     for kind in concerned:
         for name in requested[kind.section]:
+            _placing_errors(kind, name, kind.prepare, session, checked[kind.section, name])
+        for name in requested[kind.section]:
             secrets[kind.section, name] = _placing_errors(kind, name, kind.store, session, checked[kind.section, name])
     for kind in concerned:
         if prune and kind.is_referred_to:

@@ -7,7 +7,7 @@ from typing import Any
 from api.applying.receivers import check_caller, check_receiver, shown, store_receiver
 from api.applying.sources import check_caller as check_source_caller
 from api.applying.sources import check_source
-from api.applying.watches import check_watch, delete_watch, store_watch
+from api.applying.watches import check_watch, delete_watch, make_room, store_watch
 from shared.domain.access import Caller
 from shared.settings import Settings
 from shared.store import receivers, sources, watches
@@ -26,6 +26,7 @@ class Kind:
     store: Callable[[Session, Any], str | None]  # what `check` returned; returns a secret that this created
     delete: Callable[[Session, str], object]
     delete_row: Callable[[Session, str], object]  # as `delete`, but leaves alone what depends on the object
+    prepare: Callable[[Session, Any], None] = lambda _session, _object: None  # before any object of the kind is stored
     is_referred_to: bool = False  # by objects of other kinds, so it is stored before them and deleted after them
 
 
@@ -61,7 +62,8 @@ def _watches(settings: Settings, caller: Caller) -> Kind:
         section="watches",
         check=lambda name, document: check_watch(settings, caller, name, document),
         read=read,
-        store=lambda session, watch: store_watch(session, caller, watch),
+        prepare=lambda session, watch: make_room(session, caller, watch),
+        store=store_watch,
         delete=delete_watch,
         delete_row=watches.delete,
     )

@@ -21,11 +21,20 @@ def check_watch(settings: Settings, caller: Caller, name: str, document: Any) ->
     return watch
 
 
-def store_watch(session: Session, caller: Caller, watch: Watch) -> None:
-    """Create or change a watch.
+def make_room(session: Session, caller: Caller, watch: Watch) -> None:
+    """Free the prefix of an existing watch if `store_watch` will give it another one: so watches can swap theirs.
 
-    Raise `TsadError` if its prefix is taken, a receiver does not exist, or one of this name is not visible.
+    Raise `NotFoundError` if the caller does not see the watch of this name.
     """
+    existing = watches.named(session, watch.name)
+    if existing and not caller.sees(existing.prefix):
+        raise watches.not_found()
+    if existing and existing.prefix != watch.prefix:
+        watches.free_prefix(session, watch.name)
+
+
+def store_watch(session: Session, watch: Watch) -> None:
+    """Create or change a watch after `make_room`; raise `TsadError` if its prefix is taken or a receiver is unknown."""
     if unknown := receivers.unknown(session, watch.notify.receivers):
         reason = f"names unknown receivers: {', '.join(unknown)}"
         raise InputError(
@@ -33,8 +42,6 @@ def store_watch(session: Session, caller: Caller, watch: Watch) -> None:
             f"The watch {reason}. Create them with PUT /receivers/NAME, or list them with GET /receivers."[:2_000],
             flaws=[Flaw(("notify", "receivers"), reason[:500])],
         )
-    if watch.name in {existing.name for existing in watches.read(session) if not caller.sees(existing.prefix)}:
-        raise watches.not_found()
     watches.put(session, watch)
 
 

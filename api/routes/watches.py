@@ -50,7 +50,8 @@ def put_watch(services: ServicesOf, caller: CallerOf, name: WatchName, content: 
     """
     watch = applying.check_watch(services.settings, caller, name, decode(_DOCUMENT, content))
     with services.sessions.begin() as session:
-        applying.store_watch(session, caller, watch)
+        applying.make_room(session, caller, watch)
+        applying.store_watch(session, watch)
     services.ingest.rulebook.again()
     with services.sessions.begin() as session:
         return _answered(session, watches.find(session, name))

@@ -24,6 +24,7 @@ ON CONFLICT (name) DO UPDATE
  WHERE (w.prefix, w.document) IS DISTINCT FROM (excluded.prefix, excluded.document)
 """)
 _PAUSE = text(f"UPDATE watches w SET paused = :paused, revision = {_REVISION} WHERE name = :name AND paused <> :paused")
+_FREE_PREFIX = text("UPDATE watches SET prefix = '..' || gen_random_uuid() WHERE name = :name")  # no id has two dots
 _DELETE = text("DELETE FROM watches WHERE name = :name RETURNING 1")
 _PREFIX = "watches_prefix_key"
 _ANY_WINDOW_S = 1e12
@@ -64,6 +65,11 @@ def put(session: Session, watch: Watch) -> None:
             sentence = f"Another watch has the prefix {watch.prefix!r}. Change that one, or choose a longer prefix."
             raise TsadError(Code.PREFIX_TAKEN, sentence) from None
         raise
+
+
+def free_prefix(session: Session, name: str) -> None:
+    """Let a watch give up its prefix until `put` gives it another one, in the same transaction."""
+    session.execute(_FREE_PREFIX, {"name": name})
 
 
 def pause(session: Session, name: str, *, paused: bool) -> None:

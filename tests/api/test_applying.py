@@ -107,6 +107,27 @@ def test_other_watches_are_deleted_only_if_asked_and_free_their_prefixes(
     assert outside.json()["errors"][0]["loc"] == ["watches", f"{name}-3", "prefix"]
 
 
+def test_watches_swap_their_prefixes_at_once(keyed: httpx.Client, make_key: MakeKey, name: str) -> None:
+    auth = make_key("admin", "read", prefix=name)
+    names = [f"{name}-{number}" for number in range(3)]
+
+    def send(shift: int, **query: Any) -> httpx.Response:
+        watches = {one: {"prefix": f"{names[(place + shift) % 3]}."} for place, one in enumerate(names)}
+        return keyed.post("/apply", json={"watches": watches}, params=query, auth=auth)
+
+    assert set(actions(send(0), name).values()) == {"create"}
+    for shift in (1, 2):
+        for dry_run in (True, False):
+            assert actions(send(shift, dry_run=dry_run), name) == dict.fromkeys(names, "change")
+    assert keyed.get(f"/watches/{names[0]}", auth=auth).json()["prefix"] == f"{names[2]}."
+    hidden = {names[0]: {"prefix": f"{name}x."}}
+    stranger = make_key("admin", prefix=f"{name}x")
+    assert keyed.post("/apply", json={"watches": hidden}, auth=stranger).json()["code"] == "watch_not_found"
+    taken = {names[0]: {"prefix": f"{names[1]}."}}
+    assert keyed.post("/apply", json={"watches": taken}, auth=auth).json()["code"] == "prefix_taken"
+    assert keyed.get(f"/watches/{names[0]}", auth=auth).json()["prefix"] == f"{names[2]}."
+
+
 def test_all_flaws_of_all_documents_are_reported_and_nothing_is_applied(
     api: httpx.Client, apply: Apply, name: str
 ) -> None:
