@@ -7,6 +7,8 @@ from starlette.types import Scope
 
 NONE = "none"
 PROBES = ("/livez", "/readyz")
+LINE_PROTOCOL = ("/api/v2/write", "/write")
+SENDERS = ("/api/v1/write", *LINE_PROTOCOL)  # whose clients repeat or drop a request by the status alone
 
 
 def path_of(scope: Scope) -> str:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.matching import methods_at
+from api.matching import SENDERS, methods_at, path_of
 from api.pages import render
 from api.schemas import problems as schemas
 from api.schemas.problems import Problem
@@ -108,14 +108,18 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.INVALID_FILE: (422, "Invalid file"),
 }
 
+# Prometheus sends a request again only after 5xx, and drops its samples after any other error. Telegraf sends again
+# after 5xx and 429, and in parts after 413. So what may succeed later gets 503, and what may succeed in parts 413.
+FOR_SENDERS: Mapping[Code, int] = {Code.BODY_TOO_SLOW: 503, Code.RATE_LIMITED: 503, Code.TOO_MANY_POINTS: 413}
 
-def problem(error: TsadError, request_id: str) -> Problem:
-    """Return the problem's body, with at most `MAX_FLAWS` flaws."""
-    status, title = STATUS[error.code]
+
+def problem(error: TsadError, request_id: str, status: int | None = None) -> Problem:
+    """Return the problem's body, with at most `MAX_FLAWS` flaws. status: another one than that of the code."""
+    usual, title = STATUS[error.code]
     return Problem(
         type=f"urn:tsad:problem:{error.code}",
         title=title,
-        status=status,
+        status=status or usual,
         detail=error.detail,
         code=error.code,
         request_id=request_id,
@@ -123,9 +127,9 @@ def problem(error: TsadError, request_id: str) -> Problem:
     )
 
 
-def response(error: TsadError, request_id: str) -> Response:
+def response(error: TsadError, request_id: str, status: int | None = None) -> Response:
     """Return the problem as a JSON response."""
-    body = problem(error, request_id)
+    body = problem(error, request_id, status)
     headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else {}
     if body.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -138,7 +142,7 @@ def refusal(error: TsadError, request: Request) -> Response:
     Server errors are logged; refusals that may be part of an attack are counted as security events.
     """
     answer = _answer(request, error)
-    if answer.status_code in REFUSED:
+    if STATUS[error.code][0] in REFUSED:
         security_event(request, error.code)
     elif answer.status_code >= 500:
         path = shortened(request.scope["path"])
@@ -223,4 +227,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, error: TsadError) -> Response:
-    return page(request, error) if wants_page(request) else response(error, request_id_of(request))
+    if wants_page(request):
+        return page(request, error)
+    status = FOR_SENDERS.get(error.code) if path_of(request.scope) in SENDERS else None
+    return response(error, request_id_of(request), status)

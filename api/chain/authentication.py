@@ -4,6 +4,8 @@ A key identifies its caller. Until the first key is created, every request from 
 scopes (`requires`); code that reads a series id checks that the caller sees the series (`Caller.sees`).
 """
 
+import base64
+import binascii
 import re
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
@@ -15,7 +17,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as RequestScope
 
-from api.matching import PROBES, path_of, prefix_of
+from api.matching import LINE_PROTOCOL, PROBES, path_of, prefix_of
 from api.problems import refuse, wants_page
 from shared.domain.access import ANYBODY, Caller, Scope
 from shared.errors import AccessError, Code, TsadError
@@ -33,7 +35,6 @@ READS = ("GET", "HEAD", "OPTIONS")
 _LOCAL_NAMES = (b"localhost", b"127.0.0.1", b"[::1]")
 _PUBLIC = (*PROBES, SIGN_IN, "/ui/logout")
 _PUBLIC_FOLDER = "/static/"
-LINE_PROTOCOL = ("/api/v2/write", "/write")  # its clients send `Authorization: Token`
 
 
 class Authentication:
@@ -185,9 +186,20 @@ def session_token(headers: Headers) -> str | None:
 
 def _api_key(headers: Headers, path: str) -> str | None:
     scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-    is_key = scheme.lower() == b"bearer" or (scheme.lower() == b"token" and path in LINE_PROTOCOL)
-    key = token if is_key else headers.get(b"x-api-key", b"")
+    key = headers.get(b"x-api-key", b"")
+    if scheme.lower() == b"bearer" or (path in LINE_PROTOCOL and scheme.lower() == b"token"):
+        key = token
+    elif path in LINE_PROTOCOL and scheme.lower() == b"basic":  # clients of InfluxDB 1 know only names and passwords
+        key = _password(token)
     return key.strip().decode("latin-1") or None
+
+
+def _password(login: bytes) -> bytes:
+    """Return the password of a Basic login; empty if it is not one."""
+    try:
+        return base64.b64decode(login.strip(), validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""
 
 
 def _redirect_to_sign_in(scope: RequestScope) -> RedirectResponse:
