@@ -6,9 +6,10 @@ import shutil
 import struct
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,33 @@ Series = tuple[Mapping[str, str] | Sequence[tuple[str, str]], Samples]  # labels
 
 
 @dataclass(frozen=True)
+class Server:
+    """A Prometheus, which tests may stop for a while."""
+
+    client: httpx.Client
+    start: Callable[[], AbstractContextManager[None]]
+    running: ExitStack
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop it, and start it again at the end."""
+        self.running.close()
+        yield
+        self.running.enter_context(self.start())
+
+
+@dataclass(frozen=True)
 class Sender:
     """A Prometheus that sends to an address where an API may listen."""
 
-    prometheus: httpx.Client
+    server: Server
     instance: str  # host and port of it
     port: int  # where it sends to
+
+    @property
+    def prometheus(self) -> httpx.Client:
+        """A client for it."""
+        return self.server.client
 
     @property
     def url(self) -> str:
@@ -100,18 +122,27 @@ def write_blocks(folder: Path, series: str, samples: Mapping[int, float]) -> Non
 
 
 @contextmanager
-def prometheus(folder: Path, config: Mapping[str, Any], port: int = 0) -> Iterator[httpx.Client]:
-    """Run a Prometheus with its data in a folder, and yield a client for it."""
+def prometheus(folder: Path, config: Mapping[str, Any], port: int = 0) -> Iterator[Server]:
+    """Run a Prometheus with its data in a folder."""
     port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "prometheus.yml").write_text(yaml.safe_dump(dict(config)))
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client, ExitStack() as running:
+        server = Server(client, partial(_running, folder, client), running)
+        running.enter_context(server.start())
+        yield server
+
+
+@contextmanager
+def _running(folder: Path, client: httpx.Client) -> Iterator[None]:
+    """Run the program."""
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [
                 program("prometheus"),
                 f"--config.file={folder / 'prometheus.yml'}",
                 f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
+                f"--web.listen-address=127.0.0.1:{client.base_url.port}",
                 "--storage.tsdb.retention.time=90d",
                 "--storage.remote.flush-deadline=1s",
             ],
@@ -119,9 +150,8 @@ def prometheus(folder: Path, config: Mapping[str, Any], port: int = 0) -> Iterat
             stderr=log,
         )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-            until(lambda: _is_ready(client), seconds=30)
-            yield client
+        until(lambda: _is_ready(client), seconds=30)
+        yield
     finally:
         process.terminate()
         process.wait(timeout=30)

@@ -31,5 +31,5 @@ def sender(session_folder: Path) -> Iterator[Sender]:
         "remote_write": [{"url": f"http://127.0.0.1:{port}/api/v1/write", "queue_config": queue}],
     }
     backfill(session_folder / "prometheus")
-    with prometheus(session_folder / "prometheus", config, own) as client:
-        yield Sender(client, f"127.0.0.1:{own}", port)
+    with prometheus(session_folder / "prometheus", config, own) as server:
+        yield Sender(server, f"127.0.0.1:{own}", port)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,9 @@ from shared.watching.claiming import Claims
 from shared.watching.ingesting import Ingest
 from tests.processes import migrated_database, serving, sessions_of
 from tests.remote import Sender, backfilled
-from worker.outbound.egress import Egress
+from worker.outbound import prometheus
+from worker.outbound.egress import Answer, Egress
+from worker.outbound.prometheus import FetchError, Prometheus, TooMuchError
 from worker.outbound.pulling import Pulling
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -130,15 +133,17 @@ def test_a_failure_is_reported_and_the_next_run_continues_where_the_last_one_end
     scene.variables["TSAD_SOURCE_TOKEN"] = "secret"
     done = scene.run(series_id, minutes=2)
     assert (done.status, done.points) == ("succeeded", 2 * 10 * 60)
-    scene.variables["TSAD_SOURCE_URL"] = "http://127.0.0.1:1"
-    broken = scene.run(series_id, minutes=10)
-    assert "refused the connection" in broken.detail
-    with scene.database.begin() as session:
-        assert sources.find(session, series_id).failing_since == scene.now
-    scene.variables["TSAD_SOURCE_URL"] = sender.url
+    with sender.server.stopped():
+        broken = scene.run(series_id, minutes=10)
+        assert "refused the connection" in broken.detail
+        with scene.database.begin() as session:
+            (condition,) = fetching.conditions(session, scene.now, is_deep=True)
+            assert (condition.failing_since, condition.detail) == (scene.now, broken.detail)
     assert scene.run(series_id, minutes=10).points == 2 * 20
     with scene.database.begin() as session:
-        assert sources.find(session, series_id).failing_since is None
+        (condition,) = fetching.conditions(session, scene.now)
+        assert condition.failing_since is None
+        assert 0 <= (condition.lag_s(scene.now) or -1) < MINUTE
 
 
 @pytest.mark.parametrize(
@@ -157,6 +162,35 @@ def test_each_cause_of_a_failure_has_its_sentence(
     run = scene.run(series_id)
     assert run.status == "failed"
     assert detail in run.detail
+
+
+@pytest.mark.parametrize(("most", "points"), [(2_000, 2 * 120), (100, 0)])
+def test_a_window_that_cannot_be_answered_is_halved_until_it_can_be(
+    scene: Scene, sender: Sender, series_id: str, monkeypatch: pytest.MonkeyPatch, most: int, points: int
+) -> None:
+    monkeypatch.setattr(prometheus, "MAX_BYTES", most)
+    scene.now -= timedelta(hours=1)
+    scene.put(series_id, url=sender.url, **history(series_id) | {"history": "2h"})
+    run = scene.run(series_id)
+    assert run.points == points
+    assert ("is larger than 100 bytes" in run.detail) == (run.status == "failed") == (points == 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "error"),
+    [
+        (422, "execution", TooMuchError),
+        (503, "timeout", TooMuchError),
+        (400, "bad_data", FetchError),
+        (500, "internal", FetchError),
+    ],
+)
+def test_only_errors_of_size_and_time_ask_for_a_shorter_span(status: int, kind: str, error: type[FetchError]) -> None:
+    body = f'{{"status":"error","errorType":"{kind}","error":"too many samples"}}'.encode()
+    egress: Any = SimpleNamespace(request=lambda *_, **__: Answer(status, {}, body))
+    with pytest.raises(error, match=f"answered {status}: too many samples") as raised:
+        Prometheus("http://prometheus:9090", {}, egress).query_range("up", 0, 60, 60)
+    assert type(raised.value) is error
 
 
 def test_two_series_with_one_id_are_refused_once_and_one_is_stored(

@@ -8,7 +8,7 @@ from tests.remote import Sender
 from tests.waiting import until
 
 
-def test_a_real_prometheus_sends_everything_across_restarts_of_the_api(settings: Settings, sender: Sender) -> None:
+def test_a_real_prometheus_sends_everything_across_restarts_of_either_side(settings: Settings, sender: Sender) -> None:
     up = f"/series/sent.{sender.instance.replace(':', '_')}.up.self.tests/points"
     document = {
         "kind": "remote_write",
@@ -27,6 +27,10 @@ def test_a_real_prometheus_sends_everything_across_restarts_of_the_api(settings:
         answer = sender.prometheus.get("/api/v1/query", params={"query": 'up{job="self"}[5m]'}).json()
         kept = {int(when) for when, _ in answer["data"]["result"][0]["values"] if when >= min(arrived)}
         until(lambda: kept <= seconds(api, up), 30)
+        assert total(sender.prometheus, "prometheus_remote_storage_samples_failed_total") == 0
+        with sender.server.stopped():
+            arrived = seconds(api, up)
+        until(lambda: len(seconds(api, up)) > len(arrived) + 1, 30)
         assert total(sender.prometheus, "prometheus_remote_storage_samples_failed_total") == 0
         described = api.get("/sources/sent").json()
         assert described["series"] > 300

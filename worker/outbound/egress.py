@@ -29,6 +29,10 @@ class EgressError(Exception):
     """A request failed. The message is for people, and never contains the path of the URL."""
 
 
+class EgressTimeoutError(EgressError):
+    """A connected server did not respond in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A response."""
@@ -72,10 +76,10 @@ class Egress:
         connection.default_port = _PORTS[parts.scheme]  # which Host does not name
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         sent = {"User-Agent": f"tsad/{__version__}", "Connection": "close", **_login(parts), **headers}
-        deadline = time.monotonic() + self.timeout_s
+        deadline, connected = time.monotonic() + self.timeout_s, None
         try:
             with closing(connection):
-                connection.sock = self._connect(host, port)
+                connection.sock = connected = self._connect(host, port)
                 with _ended_by(connection, deadline):
                     if is_tls:
                         self._start_tls(connection, host)
@@ -86,7 +90,9 @@ class Egress:
                     raise TimeoutError
                 return answer
         except (OSError, HTTPException, ValueError) as error:
-            raise EgressError(_reason(error, host, self.timeout_s)) from None
+            is_late = connected is not None and time.monotonic() >= deadline
+            kind = EgressTimeoutError if is_late else EgressError
+            raise kind(_reason(error, host, self.timeout_s)) from None
 
     def addresses(self, host: str, port: int) -> list[Address]:
         """Return the addresses of a host; raise `EgressError` if there is none, or if one is refused."""

@@ -11,7 +11,7 @@ import numpy as np
 from shared.domain.series import Timestamps, Values
 from shared.domain.watching.labels import Labels
 from shared.domain.watching.sources import Source
-from worker.outbound.egress import Egress, EgressError
+from worker.outbound.egress import Egress, EgressError, EgressTimeoutError
 
 MAX_BYTES = 128 * 1024 * 1024
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
@@ -19,6 +19,10 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "applica
 
 class FetchError(Exception):
     """A query failed. The message is for people."""
+
+
+class TooMuchError(FetchError):
+    """The response is too large, or takes too long. For a shorter span, the server may answer."""
 
 
 class _Series(msgspec.Struct):
@@ -35,8 +39,11 @@ class _Answer(msgspec.Struct):
     status: str
     data: _Data | None = None
     error: str = ""
+    errorType: str = ""  # noqa: N815
 
 
+# Errors of Prometheus for queries that take too long or too much memory; Mimir and Thanos have these types, too.
+_TOO_MUCH = ("timeout", "execution", "too_many_samples")
 _ANSWER = msgspec.json.Decoder(_Answer)
 
 
@@ -58,22 +65,28 @@ class Prometheus:
     egress: Egress
 
     def query_range(self, query: str, start: int, end: int, step_s: int) -> list[Result]:
-        """Return all points of a query from `start` to `end`; raise `FetchError` if it fails."""
+        """Return all points of a query from `start` to `end`; raise `FetchError` if it fails.
+
+        Raise `TooMuchError` if it may succeed for a shorter span.
+        """
         form = urlencode({"query": query, "start": start, "end": end, "step": step_s}).encode()
         url = f"{self.url.rstrip('/')}/api/v1/query_range"
         try:
             answer = self.egress.request("POST", url, {**_FORM, **self.headers}, form, max_bytes=MAX_BYTES)
+        except EgressTimeoutError as error:
+            raise TooMuchError(str(error)) from None
         except EgressError as error:
             raise FetchError(str(error)) from None
         if len(answer.body) >= MAX_BYTES:
-            raise FetchError(f"The response is larger than {MAX_BYTES:,} bytes: select fewer series.")
+            raise TooMuchError(f"The response is larger than {MAX_BYTES:,} bytes: select fewer series.")
         try:
             decoded = _ANSWER.decode(answer.body)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             hint = " Is this the base URL of Prometheus?" if answer.status in (200, 404, 405) else ""
             raise FetchError(f"The response ({answer.status}) is not one of a Prometheus.{hint}") from None
         if answer.status != 200 or decoded.status != "success" or decoded.data is None:
-            raise FetchError(f"Prometheus answered {answer.status}: {decoded.error[:300] or 'no reason given'}")
+            kind = TooMuchError if decoded.errorType in _TOO_MUCH else FetchError
+            raise kind(f"Prometheus answered {answer.status}: {decoded.error[:300] or 'no reason given'}")
         if decoded.data.resultType != "matrix":
             raise FetchError(f"The query returns {decoded.data.resultType}, not series of numbers.")
         return [_result(series) for series in decoded.data.result]

@@ -21,7 +21,7 @@ from shared.watching.ingesting import Ingest, Taken
 from shared.watching.planning import Push
 from worker.outbound.egress import Egress
 from worker.outbound.folding import Clock
-from worker.outbound.prometheus import FetchError, Prometheus, Result, connected
+from worker.outbound.prometheus import FetchError, Prometheus, Result, TooMuchError, connected
 
 logger = logging.getLogger(__name__)
 
@@ -96,18 +96,19 @@ class Pulling:
 
             coming = ask(window) if window else None
             while window and coming:
-                results = coming.result()
-                following = _next(spans, len(results))
+                results = _arrived(coming, window)
+                following = _next(spans, None if results is None else len(results))
                 coming = ask(following) if following else None
-                self._take(lease.source, query, results, progress)
-                self._step(lease, key, window, progress)
+                if results is not None:
+                    self._take(lease.source, query, results, progress)
+                    lease.loaded[key] = window[1]
+                    progress.from_ts = min(window[0], progress.from_ts or window[0])
+                    progress.to_ts = max(window[1], progress.to_ts or window[1])
+                self._step(lease, progress)
                 window = following
 
-    def _step(self, lease: Lease, key: str, window: tuple[int, int], progress: Progress) -> None:
-        """Note that a window is stored; raise `_StoppedError` if the run must stop."""
-        lease.loaded[key] = window[1]
-        progress.from_ts = min(window[0], progress.from_ts or window[0])
-        progress.to_ts = max(window[1], progress.to_ts or window[1])
+    def _step(self, lease: Lease, progress: Progress) -> None:
+        """Store how far the run is, and keep the source; raise `_StoppedError` if the run must stop."""
         with self.sessions.begin() as session:
             if not fetching.step(session, lease, progress, self.clock(session)):
                 raise _StoppedError
@@ -173,8 +174,18 @@ class Pulling:
         return [result for result in results if len(result.timestamps)]
 
 
-def _next(spans: Generator[tuple[int, int], int, None], series: int) -> tuple[int, int] | None:
-    """Return the next window; None after the last one. series: how many the last one had."""
+def _arrived(coming: "Future[list[Result]]", window: tuple[int, int]) -> list[Result] | None:
+    """Return the points of a window; None if the server cannot answer for so many."""
+    try:
+        return coming.result()
+    except TooMuchError:
+        if window[0] == window[1]:
+            raise
+        return None
+
+
+def _next(spans: Generator[tuple[int, int], int | None, None], series: int | None) -> tuple[int, int] | None:
+    """Return the next window; None after the last one. series: how many the last one had; None: too many."""
     try:
         return spans.send(series)
     except StopIteration:

@@ -31,11 +31,18 @@ def span_of(source: Source, query: Query, loaded: int | None, now: float, keep_s
     return max(loaded // step_s * step_s - OVERLAP * step_s, oldest), end
 
 
-def windows(start: int, end: int, step_s: int) -> Generator[tuple[int, int], int, None]:
-    """Yield inclusive windows from `start` to `end`; send the number of series that the last one had."""
-    points = FIRST_POINTS
+def windows(start: int, end: int, step_s: int) -> Generator[tuple[int, int], int | None, None]:
+    """Yield inclusive windows from `start` to `end`.
+
+    Send the number of series that the last one had, or None if it was too large: its first half follows, and no later
+    window is larger than that.
+    """
+    points, most = FIRST_POINTS, MAX_POINTS_PER_SERIES
     while start <= end:
         last = min(start + (points - 1) * step_s, end)
         series = yield start, last
-        start = last + step_s
-        points = min(MAX_POINTS // max(series, 1), MAX_POINTS_PER_SERIES) or 1
+        if series is None:
+            points = most = max((last - start) // step_s + 1, 2) // 2
+        else:
+            start = last + step_s
+            points = min(MAX_POINTS // max(series, 1), most) or 1

@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from tests.worker.outbound.receiving import ReceivingServer, receiving
-from worker.outbound.egress import Egress, EgressError, Resolve
+from worker.outbound.egress import Egress, EgressError, EgressTimeoutError, Resolve
 
 LOOPBACK = [ip_network("127.0.0.1/32")]  # the only address that these tests connect to
 
@@ -111,7 +111,7 @@ def test_an_answer_that_trickles_in_ends_with_the_deadline(content: bytes) -> No
         thread = threading.Thread(target=trickle)
         thread.start()
         try:
-            with pytest.raises(EgressError, match="did not answer within"):
+            with pytest.raises(EgressTimeoutError, match="did not answer within"):
                 Egress(LOOPBACK, timeout_s=0.3).request("POST", f"http://127.0.0.1:{port}/", {}, b"{}")
         finally:
             stop.set()
