@@ -16,11 +16,12 @@ from api.pages import inside_script, render
 from api.pages.rules import rule
 from api.routes.finding import WatchName, find_watch
 from api.services import Services
-from shared.domain.access import Scope
+from shared.domain.access import Caller, Scope
 from shared.domain.jobs import Job
 from shared.domain.watching.alerts import AlertStatus
+from shared.domain.watching.condition import complaint
 from shared.domain.watching.watches import Watch
-from shared.store import alerts, jobs, streams, watched, watches
+from shared.store import alerts, fetching, jobs, streams, watched, watches
 from shared.store.alert_filters import AlertFilter
 from shared.store.engine import Session
 from shared.store.watched import Attention, Counts, Fits
@@ -56,6 +57,7 @@ def watches_page(
         visible = [watch for watch in watches.read(session) if caller.sees(watch.prefix)]
         counts = watched.counts(session, caller.series_prefix)
         recent = watched.recent_alerts(session, RECENT_DAYS)
+        complaints = _complaints(session, caller)
     first = WATCHES_PER_PAGE * (page - 1)
     shown = visible[first : first + WATCHES_PER_PAGE]
     return render(
@@ -68,6 +70,7 @@ def watches_page(
         last=first + len(shown),
         number=len(visible),
         days=RECENT_DAYS,
+        complaints=complaints,
         rows=[(watch, counts.get(watch.name, Counts()), recent.get(watch.name, 0)) for watch in shown],
     )
 
@@ -100,6 +103,15 @@ def watch_page(request: Request, services: ServicesOf, caller: CallerOf, name: W
         offered=offered,
         simulated=next((row.stored.series_id for row in listed if row.stored.series_id), offered[0] if offered else ""),
     )
+
+
+def _complaints(session: Session, caller: Caller) -> list[str]:
+    """Return what is wrong with sources, for callers who may configure them."""
+    if Scope.ADMIN not in caller.scopes or caller.series_prefix:
+        return []
+    now = datetime.now(UTC)
+    found = (complaint(condition, now) for condition in fetching.conditions(session, now))
+    return [sentence for sentence in found if sentence]
 
 
 def _looks(services: Services, session: Session, watch: Watch, attention: Attention) -> list[Look]:

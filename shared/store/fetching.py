@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import text
 
+from shared.domain.watching.condition import Condition
+from shared.domain.watching.fetching import key_of
 from shared.domain.watching.sources import DAY_S, Source, parse
 from shared.store.engine import Session
 
@@ -56,6 +58,19 @@ DELETE FROM source_runs WHERE source = :name AND id <= (
 _RUNS = text("""
 SELECT id, started_at, ended_at, status, from_ts, to_ts, series, points, refused, detail FROM source_runs
  WHERE source = :name ORDER BY id DESC LIMIT :limit
+""")
+# is_deep: look for the newest point of sources that send, too, which takes a look at each of their streams.
+_CONDITIONS = text("""
+SELECT s.name, s.document, s.revision, s.failing_since, s.loaded,
+       CASE WHEN s.lease_until IS NULL OR s.lease_until < :now THEN s.due_at END AS due_at,
+       EXISTS (SELECT 1 FROM source_series c WHERE c.source = s.name) AS has_series,
+       CASE WHEN s.failing_since IS NOT NULL THEN (
+         SELECT r.detail FROM source_runs r WHERE r.source = s.name AND r.status = 'failed' ORDER BY r.id DESC LIMIT 1
+       ) END AS detail,
+       CASE WHEN :is_deep AND s.kind = 'remote_write' THEN (
+         SELECT max(t.arrived_at) FROM source_series c JOIN streams t USING (series_id)
+          WHERE c.source = s.name AND t.deleted_at IS NULL) END AS arrived_at
+  FROM sources s ORDER BY s.name
 """)
 
 # --- trying a source --------------------------------------------------------------------------------------------------
@@ -133,6 +148,22 @@ def finish(session: Session, lease: Lease, progress: Progress, now: datetime, wa
 def runs(session: Session, source: str, limit: int) -> list[Run]:
     """Return the newest runs of a source."""
     return [Run(*row) for row in session.execute(_RUNS, {"name": source, "limit": limit})]
+
+
+def conditions(session: Session, now: datetime, *, is_deep: bool = False) -> list[Condition]:
+    """Return how all sources are doing. is_deep: with the newest point of those that send."""
+    return [
+        Condition(
+            source := parse(row.name, row.document, max_history_s=10_000 * DAY_S, revision=row.revision, stored=True),
+            row.has_series,
+            row.failing_since,
+            row.detail or "",
+            row.due_at,
+            min((row.loaded.get(key_of(query), 0) for query in source.queries), default=0) or None,
+            row.arrived_at,
+        )
+        for row in session.execute(_CONDITIONS, {"now": now, "is_deep": is_deep})
+    ]
 
 
 def request_test(session: Session, test_id: str, document: Mapping[str, Any]) -> None:

@@ -86,6 +86,17 @@ def test_the_list_of_watches_has_a_line_for_each(api: httpx.Client, plant: str) 
     assert "state open" not in inner
 
 
+def test_the_list_of_watches_says_what_is_wrong_with_sources_to_those_who_may_change_them(
+    keyed: httpx.Client, make_key: MakeKey, series_id: str
+) -> None:
+    name, root = series_id[:60], make_key()
+    assert keyed.put(f"/sources/{name}", json={"kind": "remote_write", "select": {"a": "b"}}, auth=root).is_success
+    sentence = f"The source {name} has no series: compare its `select` with the labels that Prometheus sends."
+    keys = (root, make_key("read"), make_key(prefix=series_id))
+    assert [sentence in keyed.get("/ui/watches", auth=key).text for key in keys] == [True, False, False]
+    assert keyed.delete(f"/sources/{name}", auth=root).is_success
+
+
 def row_of(page: str, name: str) -> str:
     rows: list[str] = re.findall(r"<tr>.*?</tr>", page, re.DOTALL)
     (row,) = (row for row in rows if f'ui/watches/{name}">' in row)

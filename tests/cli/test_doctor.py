@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from shared.artifacts import Artifacts, data_key
+from shared.domain.watching.sources import parse
 from shared.embedded.ports import free_port
 from shared.queue import messages_waiting
 from shared.settings import Settings
-from shared.store import schema
+from shared.store import fetching, inspection, schema, sources
 from shared.store.engine import Sessions
 from shared.telemetry import connect, report_alive
 from tests.cli.commands import Result, Tsad
@@ -49,7 +50,18 @@ def test_a_healthy_installation_exits_with_code_0(installation: Settings, operat
     result = operate(installation, "doctor", "--json")
     assert result.code == 0, result.out
     assert set(states(result).values()) == {"ok"}
-    checks = {"settings", "schema", "redis", "workers", "queue", "streams", "receivers", "clocks", "disk", "artifacts"}
+    checks = {
+        "settings",
+        "schema",
+        "redis",
+        "workers",
+        "queue",
+        "streams",
+        "receivers",
+        "clocks",
+        "disk",
+        "artifacts",
+    } | {"sources"}
     assert states(result).keys() == checks
     assert "4 of 4 intact" in result.out
     assert "1 queued, 0 running" in result.out
@@ -115,6 +127,31 @@ def test_a_running_job_with_an_expired_lease_is_reported(
     result = operate(installation, "doctor", "--json")
     assert states(result)["queue"] == "warning"
     assert "is the reconciler running?" in result.out
+
+
+def test_a_source_that_fails_is_reported_with_its_reason(
+    settings: Settings, operate: Tsad, sessions: Sessions, series_id: str
+) -> None:
+    document = {
+        "kind": "prometheus",
+        "url": "http://prometheus:9090",
+        "queries": [{"query": "up", "id_template": "{job}"}],
+    }
+    name = series_id[:60]
+    with sessions.begin() as session:
+        sources.put(session, parse(name, document, max_history_s=10**9))
+        now = inspection.clock(session)
+        lease = fetching.claim(session, now)
+        assert lease
+        assert lease.source.name == name
+        progress = fetching.Progress(detail="up: prometheus refused the connection.")
+        fetching.finish(session, lease, progress, now, 10**6, failed=True)
+    found = [one for one in operate(settings, "doctor", "--quick", "--json").answers if one["check"] == "sources"]
+    with sessions.begin() as session:
+        sources.delete(session, name)
+    since = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    expected = {"check": "sources", "state": "warning", "detail": f"{name} fails since {since}: {progress.detail}"}
+    assert expected in found
 
 
 def test_an_unreachable_server_is_reported_and_the_other_checks_still_run(

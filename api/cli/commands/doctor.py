@@ -19,10 +19,12 @@ from api.cli.installation import installation, open_sessions, store_of, with_lon
 from api.cli.options import AsJson, HomeFolder
 from api.cli.output import notes_console, show_list
 from shared.artifacts import Artifacts
+from shared.domain.watching.condition import complaint
+from shared.domain.watching.durations import rough
 from shared.errors import DamagedError, TsadError
 from shared.queue import announce, make_celery, messages_waiting
 from shared.settings import Settings
-from shared.store import inspection, notices, receivers, reconciliation, schema, watches
+from shared.store import fetching, inspection, notices, receivers, reconciliation, schema, watches
 from shared.store.engine import Sessions
 from shared.telemetry import connect, workers_alive
 from shared.wording import counted
@@ -73,7 +75,7 @@ def doctor(
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check settings, servers, schema, queue, streams, receivers, artifacts, workers, clocks and disk.
+    """Check settings, servers, schema, queue, streams, receivers, sources, artifacts, workers, clocks and disk.
 
     The exit code is 1 if a check fails.
     Run it on the installation's machine, while the installation runs or while it is stopped.
@@ -102,6 +104,7 @@ def findings_of(examination: Examination, *, quick: bool) -> Iterator[Finding]:
         yield from _run(examination, "queue", _queue)
         yield from _run(examination, "streams", _streams)
         yield from _run(examination, "receivers", _receivers)
+        yield from _run(examination, "sources", _sources)
         if not quick:
             yield from _run(examination, "artifacts", _artifacts)
 
@@ -189,6 +192,20 @@ def _receivers(examination: Examination) -> Iterator[Finding]:
     else:
         waiting = counted(sum(stored.waiting for stored in known), "message")
         yield Finding("receivers", State.OK, f"{counted(len(known), 'receiver')}, {waiting} waiting")
+
+
+def _sources(examination: Examination) -> Iterator[Finding]:
+    """Report sources that fail, that nothing fetches, or that bring nothing."""
+    with examination.sessions.begin() as session:
+        now = inspection.clock(session)
+        found = fetching.conditions(session, now, is_deep=True)
+    complaints = [sentence for condition in found if (sentence := complaint(condition, now))]
+    for sentence in complaints:
+        yield Finding("sources", State.WARNING, sentence)
+    lags = [lag for condition in found if (lag := condition.lag_s(now)) is not None]
+    newest = f"; the newest points of the slowest are {rough(max(lags))} old" if lags else ""
+    if not complaints:
+        yield Finding("sources", State.OK, f"{counted(len(found), 'source')}{newest}")
 
 
 def _announce(examination: Examination) -> int:
