@@ -1,6 +1,7 @@
 """The feed of alerts: one query every half second serves all its streams in a process."""
 
 import asyncio
+import time
 
 from api.following.streams import Stream, Streams
 from api.lanes import Lane
@@ -43,11 +44,13 @@ class AlertFeed:
         self._lane = lane
         self._streams: Streams[AlertStream] = Streams()
         self._task: asyncio.Task[None] | None = None
+        self._read_at = 0.0  # by `time.monotonic`, when the last query that succeeded began
 
     def stream(self, selection: AlertFilter, key_id: str) -> AlertStream:
         """Open a stream of alerts; raise `BusyError` as `Streams.add` does."""
         stream = self._streams.add(AlertStream(selection, key_id))
         if self._task is None:
+            self._read_at = time.monotonic()
             self._task = asyncio.create_task(self._poll(), name="alerts")
         return stream
 
@@ -73,8 +76,12 @@ class AlertFeed:
                 stream.offer(stored)
 
     def _read(self) -> list[StoredAlert]:
+        """Return what changed since the last query that succeeded, however long the database was away."""
+        began = time.monotonic()
         with self._sessions.begin() as session:
-            return alerts.changed(session, RECENT_S, MAX_CHANGES)
+            found = alerts.changed(session, RECENT_S + began - self._read_at, MAX_CHANGES)
+        self._read_at = began
+        return found
 
     def _matching(self, selection: AlertFilter, changed: list[StoredAlert]) -> list[StoredAlert]:
         """Return the changed alerts of a filter; the database decides which, as for a page."""

@@ -1,4 +1,4 @@
-"""Server-sent events: one snapshot per event. The event id is the revision of its row."""
+"""Server-sent events: one snapshot per event. Its id says how new the snapshot is."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
 
@@ -23,9 +23,9 @@ def respond(
     return StreamingResponse(_events(stream, is_allowed, event_of), media_type="text/event-stream", headers=HEADERS)
 
 
-def event(kind: str, revision: int, body: bytes) -> bytes:
+def event(kind: str, id_: int, body: bytes) -> bytes:
     """Return one event. body: JSON without line ends."""
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (revision, kind.encode(), body)
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (id_, kind.encode(), body)
 
 
 async def _events(

@@ -4,11 +4,12 @@ from dataclasses import replace
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from api.dependencies import CallerOf, Cursor, Limit, ServicesOf, StillAllowed, answer
 from api.following import events
+from api.following.alerts import RECENT_S
 from api.openapi import operation
 from api.routes.cursors import alert_cursor, alert_place_of, split_page
 from api.routes.selecting import AlertId, Selection, find_alert
@@ -22,7 +23,9 @@ from shared.store.alerts import StoredAlert
 
 router = APIRouter(tags=["alerts"])
 
-FIRST_OF_FEED = 50
+FIRST_OF_FEED, MISSED_OF_FEED = 50, 10_000
+PER_SECOND = 1_000_000  # an id of an event is the time of the change in microseconds
+_FIRST_ID = 10**15  # smaller numbers were revisions in earlier releases
 
 
 @router.get("/alerts", **operation(AlertPage, scope=Scope.READ))
@@ -48,11 +51,21 @@ def list_alerts(
 
 @router.get("/alerts/events", **operation("text/event-stream", scope=Scope.READ))
 async def stream_alerts(
-    services: ServicesOf, caller: CallerOf, is_allowed: StillAllowed, selection: Selection
+    services: ServicesOf,
+    caller: CallerOf,
+    is_allowed: StillAllowed,
+    selection: Selection,
+    last_event_id: Annotated[
+        str, Header(alias="Last-Event-ID", description="Id of the last event that the client has received")
+    ] = "",
 ) -> Response:
-    """Follow alerts as server-sent events: the newest ones, then each that changes."""
+    """Follow alerts as server-sent events: the newest 50, then each that changes.
+
+    With `Last-Event-ID`, the feed begins with everything that changed since that event, at most 10,000 alerts. Changes
+    of the seconds before it are sent again.
+    """
     stream = services.alert_feed.stream(selection, caller.key_id)
-    current = await services.lanes.requests(_newest, services, selection)
+    current = await services.lanes.requests(_current, services, selection, last_event_id)
     return events.respond(stream, current, is_allowed, _event)
 
 
@@ -71,10 +84,18 @@ def acknowledge(services: ServicesOf, caller: CallerOf, alert_id: AlertId) -> Re
     return answer(AlertAnswer.of(find_alert(services, caller.series_prefix, alert_id)))
 
 
-def _newest(services: Services, selection: AlertFilter) -> list[StoredAlert]:
+def _current(services: Services, selection: AlertFilter, last_event_id: str) -> list[StoredAlert]:
+    """Return the alerts with which a feed begins, in the order of their changes."""
+    is_id = len(last_event_id) < 20 and last_event_id.isascii() and last_event_id.isdecimal()
+    last = int(last_event_id) if is_id else 0
     with services.sessions.begin() as session:
-        return [stored for stored, _ in reversed(alerts.page(session, selection, FIRST_OF_FEED))]
+        if _FIRST_ID <= last < 100 * _FIRST_ID:
+            since = last / PER_SECOND - RECENT_S  # an earlier change may have been committed later
+            return alerts.changed_since(session, since, selection, MISSED_OF_FEED)
+        newest = [stored for stored, _ in alerts.page(session, selection, FIRST_OF_FEED)]
+    return sorted(newest, key=lambda stored: stored.changed_at)
 
 
 def _event(stored: StoredAlert) -> bytes:
-    return events.event("alert", stored.revision, msgspec.json.encode(AlertAnswer.of(stored)))
+    changed_us = round(stored.changed_at.timestamp() * PER_SECOND)
+    return events.event("alert", changed_us, msgspec.json.encode(AlertAnswer.of(stored)))

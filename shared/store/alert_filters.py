@@ -24,6 +24,7 @@ _CONDITIONS = {
     "starts_with(w.prefix, :visible_prefix)) ELSE starts_with(a.series_id, :visible_prefix) END",
     "older_than": "(a.created_at, a.id) < (:moment, CAST(:id AS uuid))",
     "ids": "a.id = ANY (CAST(:ids AS uuid[]))",
+    "changed_since": "a.changed_at > to_timestamp(:changed_since)",
     "changed_after": "a.changed_at > statement_timestamp() - make_interval(secs => :changed_after)",
 }
 

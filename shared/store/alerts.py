@@ -184,6 +184,13 @@ def changed(session: Session, seconds: float, limit: int) -> list[StoredAlert]:
     return [stored(row) for row in rows][::-1]
 
 
+def changed_since(session: Session, moment: float, selection: AlertFilter, limit: int) -> list[StoredAlert]:
+    """Return the alerts of a selection that changed after a moment, the newest change last: the newest `limit`."""
+    parameters = asdict(selection) | {"changed_since": moment, "limit": limit}
+    rows = _select(session, parameters, " ORDER BY a.changed_at DESC LIMIT :limit")
+    return [stored(row) for row in rows][::-1]
+
+
 def acknowledge(session: Session, alert_id: str, by: str) -> None:
     """Record who takes care of an alert. Acknowledging it again changes nothing."""
     session.execute(_ACKNOWLEDGE, {"id": alert_id, "by": by})

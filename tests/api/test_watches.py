@@ -87,12 +87,18 @@ def test_an_alert_is_opened_listed_followed_and_acknowledged(
     assert api.post(f"/alerts/{alert_id}/acknowledge").json() == acknowledged
     with api.stream("GET", "/alerts/events", params={"series_id": series_id}) as events:
         lines = events.iter_lines()
-        assert next(lines) == "id: 2"
+        last_id = next(lines).removeprefix("id: ")
         assert next(lines) == "event: alert"
         assert json.loads(next(lines).removeprefix("data: ")) == acknowledged
         push(api, series_id, [50.0], ago=2)
         changed = next(json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: "))
         assert changed["points"] == 3
+    resumed = api.stream("GET", "/alerts/events", params={"series_id": series_id}, headers={"Last-Event-ID": last_id})
+    with resumed as events:
+        lines = events.iter_lines()
+        assert int(next(lines).removeprefix("id: ")) > int(last_id)
+        assert next(lines) == "event: alert"
+        assert json.loads(next(lines).removeprefix("data: ")) == changed
     api.delete(f"/watches/{series_id}")
     closed = api.get(f"/alerts/{alert_id}").json()
     assert (closed["status"], closed["step"], closed["ended_at"]) == ("closed", 2, NOW - 120)

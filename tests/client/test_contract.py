@@ -53,6 +53,11 @@ CALLS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
         (),
         dict.fromkeys(("series_id", "prefix", "watch", "status", "kind"), "a") | {"from_": 1, "to": 2},
     ),
+    "follow_alerts": (
+        "stream_alerts",
+        (),
+        dict.fromkeys(("series_id", "prefix", "watch", "status", "kind", "last_id"), "a"),
+    ),
     "alert": ("get_alert", (JOB_ID,), {}),
     "acknowledge": ("acknowledge", (JOB_ID,), {}),
     "series": ("get_series", ("boiler",), {}),
@@ -106,6 +111,8 @@ def described(document: dict[str, Any], operation_id: str) -> tuple[str, str, di
 def first_call(name: str, client: Client) -> Call:
     """The first call of an operation."""
     _, args, kwargs = CALLS[name]
+    if name == "follow_alerts":
+        return client.follow_alerts(**kwargs)._progress.call  # noqa: SLF001
     owner, _, method = name.rpartition(".")
     bound: Callable[..., Any] = getattr(Job(client, STATE) if owner else client, method)
     step = next(inspect.unwrap(bound)(*args, **kwargs))
@@ -124,7 +131,7 @@ def operations_of(kind: type, prefix: str = "") -> set[str]:
 
 
 def test_the_table_of_calls_has_every_operation() -> None:
-    assert operations_of(Operations) | operations_of(Job, "Job.") == CALLS.keys()
+    assert operations_of(Operations) | operations_of(Job, "Job.") | {"follow_alerts"} == CALLS.keys()
 
 
 @pytest.mark.parametrize("name", list(CALLS))

@@ -21,6 +21,6 @@ def test_the_programs_run_one_after_another(url: str, capsys: pytest.CaptureFixt
         client.delete_watch("client-plant")
         for name in ("client-boiler", "client-plant.pump3"):
             client.delete_series(name)
-    assert len(programs) == 5
+    assert len(programs) == 6
     output = capsys.readouterr().out
     assert [text for text in PRINTED if text not in output] == []

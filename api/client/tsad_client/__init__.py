@@ -18,6 +18,7 @@ from tsad_client.errors import (
     UnreachableError,
     WaitTimeoutError,
 )
+from tsad_client.following import AlertFeed, AsyncAlertFeed
 from tsad_client.jobs import AsyncJob, Job
 from tsad_client.pushing import Pusher
 from tsad_client.sending import Patience
@@ -30,6 +31,8 @@ __version__ = "0.1.0"
 __all__ = [
     "AccessError",
     "Alert",
+    "AlertFeed",
+    "AsyncAlertFeed",
     "AsyncClient",
     "AsyncJob",
     "BusyError",

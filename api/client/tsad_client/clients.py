@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from tsad_client.errors import TsadError
+from tsad_client.following import AlertFeed, AsyncAlertFeed, Progress
 from tsad_client.operations import Operations
 from tsad_client.pushing import Pusher
 from tsad_client.running import arun, run
@@ -37,6 +38,15 @@ class Client(Operations):
         """Return a buffer that pushes points in batches from a thread; `options` are those of `Pusher`."""
         return Pusher(self, **options)
 
+    def follow_alerts(self, *, last_id: str | None = None, **selection: str) -> AlertFeed:
+        """Return alerts as they change, as a feed to iterate over: the newest 50, then each that opens or changes.
+
+        last_id: of another feed, which this one continues: it begins with everything that has changed since then.
+        selection: series_id, prefix, watch, status or kind, as for `alerts`.
+        The feed connects again after interruptions, within the patience of the client for each.
+        """
+        return AlertFeed(self._http, Progress(selection, last_id, self.patience))
+
     def run(self, steps: Steps[T]) -> T:
         """Carry out an operation."""
         return run(self._http, steps)
@@ -60,6 +70,10 @@ class AsyncClient(Operations):
     ) -> None:
         self.patience = patience or Patience()
         self._http = httpx.AsyncClient(**_options(url, key, options))
+
+    def follow_alerts(self, *, last_id: str | None = None, **selection: str) -> AsyncAlertFeed:
+        """Return alerts as they change, as `Client.follow_alerts` does, as a feed for `async for`."""
+        return AsyncAlertFeed(self._http, Progress(selection, last_id, self.patience))
 
     async def arun(self, steps: Steps[T]) -> T:
         """Carry out an operation."""

@@ -165,7 +165,7 @@ def fetch(call: Call, patience: Patience) -> Steps[bytes]:
         outcome = yield call
         if isinstance(outcome, httpx.Response) and outcome.is_success:
             return outcome.content
-        error = _error(call, outcome)
+        error = error_of(call, outcome)
         pause_s = patience.pause_s(call, error, attempt, waited_s)
         if pause_s is None:
             raise error
@@ -182,7 +182,8 @@ def _decoded(call: Call, decode: Callable[[bytes], T], content: bytes) -> T:
         raise UnexpectedResponseError(text) from None
 
 
-def _error(call: Call, outcome: Outcome) -> TsadError:
+def error_of(call: Call, outcome: Outcome) -> TsadError:
+    """Return the error for a call that did not succeed."""
     if not isinstance(outcome, httpx.Response):
         reason = str(outcome).rstrip(".") or type(outcome).__name__
         text = f"{call.method} {call.url} got no response: {reason}. Does the service run at this URL?"

@@ -1,4 +1,4 @@
-"""What people are told about a source."""
+"""The sentences about sources that need attention."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
