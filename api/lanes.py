@@ -7,6 +7,7 @@
 | `upkeep` | 2 | reads for the process itself: API keys, and the jobs that waits and streams follow |
 | `probes` | 3 | checks of database, artifact store and Redis for `GET /readyz`, which must not wait for what they check |
 | `computing` | 2 | decoding large bodies, scoring batches and points that take long; fair between keys, see `api/fairness.py` |
+| `files` | 1 | waiting for processes that read files, one at a time; fair between keys |
 | `ingest` | 4 | storing and judging pushed points; one thread of them works for all small pushes together |
 | `writers` | 8 | writing training data to the store, concurrently because each file waits for the disk |
 """  # noqa: E501 - a table
@@ -52,6 +53,7 @@ class Lanes:
     probes: Lane
     ingest: Lane
     computing: FairLane
+    files: FairLane
     writers: ThreadPoolExecutor
     _pools: list[ThreadPoolExecutor]
 
@@ -71,6 +73,7 @@ class Lanes:
             probes=partial(_run, probes),
             ingest=partial(_run, ingest),
             computing=FairLane("computing"),
+            files=FairLane("files"),
             writers=writers,
             _pools=[states, upkeep, probes, ingest, writers],
         )
@@ -78,6 +81,7 @@ class Lanes:
     def close(self) -> None:
         """Wait for running calls, and cancel queued ones except those of `writers`."""
         self.computing.close()
+        self.files.close()
         for pool in self._pools:
             pool.shutdown(wait=True, cancel_futures=pool is not self.writers)
 

@@ -15,6 +15,7 @@ from api.routes import (
     alerts,
     assets,
     configuration,
+    files,
     fits,
     health,
     jobs,
@@ -44,7 +45,8 @@ from shared.tracing import start as start_tracing
 DESCRIPTION = "Learns what is normal for many time series and flags every point that deviates."
 _ROUTES = (
     predictions, fits, points, watches, configuration, schedules, alerts, receivers, spans, sources, simulations, jobs,
-    series, versions, health, pages, alert_pages, watch_pages, login, plots, assets,
+    series, versions, health, pages, alert_pages, watch_pages, login, files, plots,
+    assets,
 )  # fmt: skip
 
 

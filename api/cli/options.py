@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.files.choices import NOTHING_STATED, Choices, Doubled, Unit
-from api.cli.files.lines import parse_time
+from api.files.choices import NOTHING_STATED, Choices, Doubled, Unit
+from api.files.lines import parse_time
 from shared.errors import Code, InputError
 
 FIT_DEFAULT = "auto"
@@ -163,7 +163,7 @@ def reads_files(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., Non
 
     The value column has no short option in a command with a value of its own.
     """
-    defaults = {field.name: field.default for field in fields(Choices) if field.init and field.name not in without}
+    defaults = {field.name: field.default for field in fields(Choices) if field.name not in without}
 
     def add_options(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command)

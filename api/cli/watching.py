@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.files.choices import NOTHING_STATED
-from api.cli.files.lines import parse_time
+from api.files.choices import NOTHING_STATED
+from api.files.lines import parse_time
 from shared.domain.watching.watches import FIELDS
 from shared.errors import Code, InputError
 

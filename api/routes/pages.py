@@ -105,6 +105,7 @@ def start(
         streams=services.streams_now.read(caller.series_prefix),
         open_jobs=open_jobs,
         max_counted=MAX_COUNTED,
+        max_bytes=services.settings.max_body_bytes,
         latencies=_latencies(services),
         running=_jobs(running),
         failed=_jobs(failed),

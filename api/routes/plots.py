@@ -101,6 +101,7 @@ def plot(
         has_band=has_band,
         detail=_detail(excerpt, has_band=has_band),
         flagged=excerpt.anomalies,
+        max_bytes=services.settings.max_body_bytes,
         example=_example(history.series),
         facts=facts(resolved, history, has_band=has_band),
         **_neighbors(services, resolved),
@@ -176,7 +177,7 @@ def _example(series: Series) -> str:
     outlier = 2 * float(series.values.max()) - float(series.values.min())
     interval = max(round((last - int(series.timestamps[0])) / max(len(series) - 1, 1)), 1)
     times = [datetime.fromtimestamp(min(last + interval * step, LAST_TIMESTAMP), UTC) for step in (1, 2)]
-    return f"{times[0]:%Y-%m-%dT%H:%M:%SZ},{value:.6g}\n{int(times[1].timestamp())},{outlier:.6g}"
+    return "\n".join(f"{at:%Y-%m-%dT%H:%M:%SZ},{shown:.6g}" for at, shown in zip(times, (value, outlier), strict=True))
 
 
 def _inside(version: Version, span: tuple[int | None, int | None]) -> figures.Span:

@@ -53,7 +53,7 @@ INTERNAL = {
     Code.CONFIGURATION: "only commands exit with it",
     Code.START_FAILED: "only commands exit with it",
     Code.API_UNREACHABLE: "only commands exit with it",
-    Code.INVALID_FILE: "only commands exit with it",
+    Code.INVALID_FILE: "only commands and pages read files; test_reading_files.py sends some",
 }
 
 

@@ -15,6 +15,7 @@ from tests.points import ramp
 PAGES = {
     "start": "/",
     "search without results": "/?contains=nobody-",
+    "fit": "/ui/fit",
     "jobs": "/ui/jobs",
     "job": "/ui/jobs/{job_id}",
     "series": "/ui/series/{series_id}",

@@ -1,5 +1,6 @@
 """The plot page, as a person uses it."""
 
+import gzip
 import math
 import re
 from collections.abc import Callable
@@ -294,7 +295,7 @@ def test_the_slider_flags_as_many_points_as_a_fit_with_that_threshold(
 
 def test_typed_points_are_checked_listed_and_drawn(page: Page, peaked: str) -> None:
     chart = opened(page, peaked)
-    check(page, "timestamp,value\n2023-11-14T23:13:20Z,2\n\n1700003660; 95.5\n2023-11-14 23:15:20,-1e3")
+    check(page, "timestamp,value\n2023-11-14T23:13:20Z,2\n\n2023-11-14T23:14:20Z, 95.5\n2023-11-14 23:15:20Z,-1e3")
     expect(page.locator("#verdict")).to_have_text("Anomalies: 2 of 3.")
     rows = page.locator("#verdicts tbody tr")
     expect(rows).to_have_count(3)
@@ -322,30 +323,27 @@ def test_points_after_the_training_data_are_checked_with_the_points_before_them(
 
 def test_a_file_of_points_is_checked(page: Page, peaked: str, tmp_path: Path) -> None:
     opened(page, peaked)
-    file = tmp_path / "points.csv"
-    file.write_text('"timestamp","value"\r\n"1700003600","1.5"\r\n"1700003660000","1.5"\r\n')
+    file = tmp_path / "points.csv.gz"
+    file.write_bytes(
+        gzip.compress('Datum;Wert\r\n14.11.2023 23:13:20;"1,5"\r\n14.11.2023 23:14:20;"1,5"\r\n'.encode("utf-16"))
+    )
     page.locator("#file").set_input_files(file)
     expect(page.locator("#verdict")).to_have_text("Anomalies: 0 of 2.")
     expect(page.locator("#verdicts tbody tr").last).to_contain_text("2023-11-14 23:14:20")
+    expect(page.locator("#tryout-notes li").first).to_have_text("points.csv.gz")
 
 
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
-        ("", "Enter a point first"),
-        ("1700003600", "Line 1 needs a time and a value"),
-        ("1700003600,1\nyesterday,2", 'Line 2: "yesterday" is not a valid time.'),
-        ("1700003600,1\n1700003660,NaN", 'Line 2: "NaN" is not a number.'),
-        ("1700003600,1\n1700003600,2", "Duplicate timestamp 1700003600"),
-        ("21,5\n22,0", 'Line 1: "21,5" can be one number with a decimal comma.'),
-        ("20231114;1", 'Line 1: "20231114" is not a valid time.'),
-        ("202311140900;1", 'Line 1: "202311140900" is not a valid time.'),
-        ("1700003600,0x10", 'Line 1: "0x10" is not a number.'),
-        ("1700003600;21,5", "For other files, use tsad predict --file."),
-        (f"{MARKUP},1", f'Line 1: "{MARKUP[:40]}…" is not a valid time.'),
+        ("", "The text contains no points."),
+        ("time,value\n1700003600,1\n1700003660,2\nyesterday,2", "(column 'time', row 2) is not a time"),
+        ("21,5\n22,0", "decimal comma"),
+        (f"1700003600,1\n1700003660,{MARKUP}", f"'{MARKUP[:40]}' (column 'column 2', row 2) is not a number."),
     ],
 )
-def test_invalid_lines_are_explained(page: Page, peaked: str, lines: str, sentence: str) -> None:
+def test_invalid_lines_are_explained(page: Page, watch: Watch, peaked: str, lines: str, sentence: str) -> None:
+    watch.expected.append("422")
     opened(page, peaked)
     check(page, lines)
     expect(page.get_by_role("alert")).to_contain_text(sentence)
@@ -353,11 +351,12 @@ def test_invalid_lines_are_explained(page: Page, peaked: str, lines: str, senten
     expect(page.locator("main img, main script[src]")).to_have_count(0)
 
 
-def test_the_page_shows_the_errors_of_the_server(page: Page, watch: Any, peaked: str) -> None:
-    watch.expected.append("422")
+def test_the_page_shows_the_errors_of_the_server(page: Page, watch: Watch, api: httpx.Client, peaked: str) -> None:
+    watch.expected.append("404")
     opened(page, peaked)
-    check(page, "253402300800,1\n253402300801,1")
-    expect(page.get_by_role("alert")).to_contain_text("Timestamps are whole seconds since 1970")
+    api.delete(f"/series/{peaked}")
+    check(page, "1700003600,1\n1700003660,2")
+    expect(page.get_by_role("alert")).to_contain_text("This series has no version")
 
 
 def test_links_lead_to_the_neighboring_and_the_latest_version(

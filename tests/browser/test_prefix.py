@@ -117,6 +117,31 @@ def test_alerts_are_followed_and_acknowledged_below_the_prefix(
     signed_in.locator("#open-now tr[data-alert]").get_by_role("link", name="pump", exact=True).click()
     signed_in.get_by_role("button", name="Acknowledge").click()
     expect(signed_in.locator("#alert-now .state")).to_have_text("Acknowledged")
+    signed_in.locator("#alert-now").get_by_role("link", name="pump", exact=True).click()
+    signed_in.wait_for_url(f"{proxied.base_url}ui/watches/pump")
+    expect(signed_in.locator("#live")).to_have_text("Live")
+    signed_in.get_by_role("button", name="Pause").click()
+    expect(signed_in.locator("#state .badge")).to_have_text("paused")
+    signed_in.get_by_role("button", name="Resume").click()
+    expect(signed_in.get_by_role("button", name="Pause")).to_be_visible()
+    signed_in.get_by_role("button", name="Simulate").click()
+    expect(signed_in.locator("#simulated-alerts")).to_contain_text("2 points from")
+    signed_in.locator("#alerts-title + a").click()
+    signed_in.wait_for_url(f"{proxied.base_url}ui/alerts?watch=pump")
+    signed_in.get_by_role("navigation", name="Filters").get_by_role("link", name="acknowledged 1").click()
+    expect(signed_in.locator("tr[data-alert]")).to_have_count(1)
+    signed_in.get_by_role("link", name="Watches").click()
+    expect(signed_in.get_by_role("link", name="pump").first).to_be_visible()
+
+
+def test_a_file_is_read_and_fitted_below_the_prefix(signed_in: Page, proxied: httpx.Client) -> None:
+    rows = "".join(f"{1_700_000_000 + 60 * minute};{minute % 5},5\n" for minute in range(60))
+    signed_in.goto(f"{proxied.base_url}ui/fit")
+    signed_in.locator("#drop input").set_input_files(
+        {"name": "valve.csv", "mimeType": "text/csv", "buffer": f"time;value\n{rows}".encode()}
+    )
+    signed_in.get_by_role("button", name="Fit", exact=True).click()
+    signed_in.wait_for_url(f"{proxied.base_url}plot?series_id=valve")
 
 
 def test_requests_can_be_tried_out_below_the_prefix(signed_in: Page, proxied: httpx.Client) -> None:

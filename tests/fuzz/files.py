@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from api.cli.files.reading import read
+from api.files.reading import read
 from shared.errors import InputError
 from tests.fuzz.mutated import mutated
 from tests.fuzz.report import Row

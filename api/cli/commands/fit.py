@@ -4,8 +4,6 @@ from typing import Annotated
 
 import typer
 
-from api.cli.files.choices import Choices
-from api.cli.files.reading import read
 from api.cli.fits import accept, finish
 from api.cli.jobs import print_job
 from api.cli.options import (
@@ -21,6 +19,8 @@ from api.cli.options import (
 )
 from api.cli.output import note
 from api.cli.patience import PatientClient
+from api.files.choices import Choices
+from api.files.reading import read
 from shared.domain.series import check_series_id
 
 Source = Annotated[str, typer.Argument(help="CSV, NDJSON, JSON or Parquet file; - reads standard input.")]

@@ -12,14 +12,14 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from api.cli.client import Client
-from api.cli.files.choices import Choices
-from api.cli.files.folders import point_files, series_name, series_name_of_label
-from api.cli.files.points import Points
-from api.cli.files.reading import read_series
 from api.cli.jobs import Job, polled
 from api.cli.options import DEFAULT_URL, AsJson, Detector, Key, Parameters, Timeout, Url, fit_fields, reads_files
 from api.cli.output import cell, note, notes_console, show_json
 from api.cli.patience import PatientClient
+from api.files.choices import Choices
+from api.files.folders import point_files, series_name, series_name_of_label
+from api.files.points import Points
+from api.files.reading import read_series
 from shared.domain.series import check_series_id
 from shared.errors import BusyError, Code, InputError
 from shared.wording import counted

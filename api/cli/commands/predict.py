@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.client import Client
-from api.cli.files.choices import NOTHING_STATED, Choices
-from api.cli.files.lines import parse_time
-from api.cli.files.reading import read
 from api.cli.options import DEFAULT_URL, AsJson, Key, Url, Version, reads_files
 from api.cli.output import note, show, show_json, table, utc_time
 from api.cli.verdicts import ANOMALY_FOUND, UNJUDGED, exit_with, label, not_judged, print_verdict
+from api.files.choices import NOTHING_STATED, Choices
+from api.files.lines import parse_time
+from api.files.reading import read
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
 from shared.wording import counted

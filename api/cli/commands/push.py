@@ -5,16 +5,16 @@ from typing import Annotated
 
 import typer
 
-from api.cli.files.choices import NOTHING_STATED, Choices
-from api.cli.files.content import STDIN
-from api.cli.files.lines import parse_point
-from api.cli.files.reading import read
 from api.cli.incoming import Incoming, Line
 from api.cli.options import DEFAULT_URL, AsJson, Key, Patience, Url, reads_files
 from api.cli.output import flush, note, show_json
 from api.cli.patience import PatientClient
 from api.cli.pushing import Pushed, Pusher
 from api.cli.verdicts import ANOMALY_FOUND, exit_with
+from api.files.choices import NOTHING_STATED, Choices
+from api.files.content import STDIN
+from api.files.lines import parse_point
+from api.files.reading import read
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
 

@@ -7,11 +7,11 @@ import numpy as np
 import typer
 
 from api.cli.client import Client, segment
-from api.cli.files.choices import Choices
-from api.cli.files.reading import read
 from api.cli.options import DEFAULT_URL, AsJson, Key, Url, reads_files
 from api.cli.output import note, show_json, show_list, utc_time
 from api.cli.watching import Fields, changed, document_of, seconds
+from api.files.choices import Choices
+from api.files.reading import read
 from shared.domain.series import check_series_id
 from shared.wording import counted
 

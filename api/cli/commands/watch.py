@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.client import Client, segment
-from api.cli.files.choices import Choices
-from api.cli.files.lines import parse_point
 from api.cli.options import DEFAULT_URL, AsJson, Key, Patience, Url, Version, reads_files
 from api.cli.output import flush, note, utc_time
 from api.cli.patience import PatientClient
 from api.cli.verdicts import ANOMALY_FOUND, UNJUDGED, exit_with, not_judged, print_verdict
+from api.files.choices import Choices
+from api.files.lines import parse_point
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError
 

@@ -9,14 +9,16 @@ export class Problem extends Error {
   }
 }
 
+// body: becomes JSON, unless it is a Blob, which is sent as it is.
 export async function call(method, path, body) {
+  const type = body instanceof Blob ? "application/octet-stream" : "application/json";
   let response;
   try {
     response = await fetch(new URL(path.replace(/^\//, ""), ROOT), {
       method,
       // forms on other sites cannot send this header
-      headers: { "X-Requested-With": "tsad", ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: { "X-Requested-With": "tsad", ...(body === undefined ? {} : { "Content-Type": type }) },
+      body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
     });
   } catch {
     throw new Problem({ detail: "The server cannot be reached.", code: "unreachable" });

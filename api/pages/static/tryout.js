@@ -1,49 +1,53 @@
 // Scores the points that the user types, pastes or drops with this version, draws them and lists the verdicts.
 import { call } from "./api.js";
 import * as chart from "./chart.js";
-import { pointsOf } from "./lines.js";
+import { onStated, readSeries } from "./files.js";
 
 const MAX_LISTED = 200;
-const MAX_FILE_BYTES = 8 * 1024 * 1024;
 const lines = document.getElementById("lines");
 const problem = document.getElementById("tryout-problem");
 const list = document.getElementById("verdicts");
 const summary = document.getElementById("verdict");
+const notes = document.getElementById("tryout-notes");
 
 export function offerTryout(plot) {
   const form = document.getElementById("points");
-  const file = document.getElementById("file");
+  const input = document.getElementById("file");
+  let file = null; // null: the text
 
   const check = async () => {
     showProblem("");
     try {
-      const points = pointsOf(lines.value);
-      show(points, await verdictsOf(plot, points));
+      const { points, notes } = await pointsOf(plot, file ?? new Blob([lines.value]), file?.name);
+      show(points, await verdictsOf(plot, points), [...(file ? [file.name] : []), ...notes]);
     } catch (error) {
-      show([], []);
+      show([], [], []);
       showProblem(error.message);
     }
   };
 
   const open = async (chosenFile) => {
     if (!chosenFile) return;
-    if (chosenFile.size > MAX_FILE_BYTES) return showProblem("The file is larger than 8 MiB. Use the API instead.");
-    lines.value = await chosenFile.text();
+    file = chosenFile;
+    lines.value = "";
     await check();
   };
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    if (lines.value !== "") file = null;
     check();
   });
-  file.addEventListener("change", async () => {
-    await open(file.files[0]);
-    file.value = "";
+  onStated(check);
+  input.addEventListener("change", async () => {
+    await open(input.files[0]);
+    input.value = "";
   });
   document.getElementById("clear").addEventListener("click", () => {
     lines.value = "";
+    file = null;
     showProblem("");
-    show([], []);
+    show([], [], []);
   });
   form.addEventListener("dragover", (event) => event.preventDefault());
   form.addEventListener("drop", (event) => {
@@ -51,6 +55,12 @@ export function offerTryout(plot) {
     event.preventDefault();
     open(event.dataTransfer.files[0]);
   });
+}
+
+// Returns the points as [[seconds, value], …], and what the server inferred and skipped.
+async function pointsOf(plot, content, name) {
+  const [{ timestamps, values, notes }] = await readSeries(content, name, plot.series_id);
+  return { points: timestamps.map((time, index) => [time, values[index]]), notes };
 }
 
 // The server knows the context of points after the training data. For points within the training data, a detector that
@@ -86,7 +96,8 @@ function showProblem(sentence) {
   problem.hidden = sentence === "";
 }
 
-function show(points, verdicts) {
+function show(points, verdicts, remarks) {
+  notes.replaceChildren(...remarks.map(item));
   const words = verdicts.map(wordOf);
   chart.set("tried", {
     x: points.map(([time]) => 1000 * time),
@@ -109,6 +120,12 @@ function show(points, verdicts) {
   list.querySelector("tbody").replaceChildren(
     ...points.slice(0, MAX_LISTED).map((point, index) => row(point, verdicts[index], words[index])),
   );
+}
+
+function item(text) {
+  const element = document.createElement("li");
+  element.textContent = text;
+  return element;
 }
 
 const NOT_JUDGED = "not judged";
