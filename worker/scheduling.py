@@ -132,7 +132,11 @@ class Scheduler:
         try:
             if not is_requested and stream.pinned_version is not None:
                 outcome, detail = Outcome.SKIPPED, f"version {stream.pinned_version} is pinned"
-            elif not is_requested and (stream.last_timestamp or 0) <= (stream.training_end or -1):
+            elif (
+                not is_requested
+                and slot != stream.grown
+                and (stream.last_timestamp or 0) <= (stream.training_end or -1)
+            ):
                 outcome, detail = Outcome.SKIPPED, "no new points"
             elif not is_requested:
                 span_s = self._accept(stream, watch, slot, key[1])

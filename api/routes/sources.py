@@ -63,7 +63,7 @@ def put_source(services: ServicesOf, name: Name, content: Content) -> Response:
     """Create or change a source. Doing so again changes nothing.
 
     With the kind `remote_write`, it selects series that Prometheus sends to `POST /api/v1/write`. With the kind
-    `prometheus`, its queries are fetched: the history first, then every `every`.
+    `prometheus`, its queries are fetched every `every`, and once the history.
     """
     source = check_source(services.settings, name, decode(_DOCUMENT, content))
     with services.sessions.begin() as session:

@@ -144,7 +144,7 @@ FIELDS: dict[str, str] = {
     "queries": "Each with `query` (PromQL), `id_template`, and `step` between points",
     "every": "Time between two runs, as in 1m",
     "offset": "How far the newest point lies in the past, because Prometheus may not have all points yet",
-    "history": "How much is fetched at first, as in 28d",
+    "history": "How much of the past is fetched, as in 28d",
     "collisions": "Ids that two sets of labels want, at most 20",
     "labels": "The labels that have the id",
     "rejected": "Other labels that would have the id; their points are ignored",

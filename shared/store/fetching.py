@@ -5,7 +5,7 @@ A run owns its source until its lease ends. Each step extends the lease, and wri
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from shared.store.engine import Session
 
 LEASE_S = 120.0  # a step is one request and its points
 KEPT_RUNS = 200  # of each source
+FIRST = "-first"
 
 _CLAIM = text("""
 WITH due AS MATERIALIZED (
@@ -92,7 +93,7 @@ class Lease:
 
     source: Source
     run: int
-    loaded: dict[str, int]  # last timestamp that was fetched, by key of the query
+    loaded: dict[str, int]  # last timestamp that was fetched, by key of the query; the first one, by key and FIRST
 
 
 @dataclass(slots=True)
@@ -101,7 +102,7 @@ class Progress:
 
     from_ts: int | None = None
     to_ts: int | None = None
-    series: int = 0
+    series: dict[str, int] = field(default_factory=dict)  # by query
     points: int = 0
     refused: int = 0
     detail: str = ""
@@ -196,7 +197,7 @@ def _parameters(lease: Lease, progress: Progress, now: datetime) -> dict[str, An
         "now": now,
         "from_ts": progress.from_ts,
         "to_ts": progress.to_ts,
-        "series": progress.series,
+        "series": sum(progress.series.values()),
         "points": progress.points,
         "refused": progress.refused,
     }

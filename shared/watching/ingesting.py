@@ -7,7 +7,7 @@ stored verdict.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.watching.rules import Position
 from shared.domain.watching.watches import Watch
@@ -192,7 +192,7 @@ def _batches(pushes: Sequence[Push]) -> Iterator[list[tuple[int, Push]]]:
             part = push
             if len(push.timestamps) > intake.MAX_POINTS:
                 chosen = slice(start, start + intake.MAX_POINTS)
-                part = Push(push.series_id, push.timestamps[chosen], push.values[chosen])
+                part = replace(push, timestamps=push.timestamps[chosen], values=push.values[chosen])
             is_full = len(batch) >= intake.MAX_STREAMS or size + len(part.timestamps) > intake.MAX_POINTS
             if batch and (is_full or part.series_id in batch):
                 yield list(batch.values())

@@ -27,6 +27,7 @@ class Push:
     series_id: str
     timestamps: Timestamps  # (n,) strictly increasing
     values: Values  # (n,), NaN for known gaps
+    more: bool = False  # whether more history follows, so that only the first fit is worth it now
 
 
 @dataclass(slots=True)
@@ -69,16 +70,16 @@ def plan_of(
     )
     position, effects = advance(stream.position, watch, judged, now, _new_id)
     length = fitted.needs().points if fitted else 0
-    fit_due = _fit_is_due(stream, watch, len(push.timestamps), settings)
+    fit_due = _fit_is_due(stream, watch, push, settings)
     return Plan(stream, push, fresh, tail, length, verdicts, watch, position, effects, fit_due)
 
 
-def _fit_is_due(stream: Stream, watch: Watch | None, new_points: int, settings: Settings) -> bool:
+def _fit_is_due(stream: Stream, watch: Watch | None, push: Push, settings: Settings) -> bool:
     """Whether new points make an automatic fit due, which the scheduler then asks for."""
-    if watch is None or watch.paused or stream.fit_is_due:
+    if watch is None or watch.paused or stream.fit_is_due or (push.more and stream.latest is not None):
         return False
     at_points = fit_points(stream, watch, settings)
-    return at_points is not None and stream.points + new_points >= at_points
+    return at_points is not None and stream.points + len(push.timestamps) >= at_points
 
 
 def fit_points(stream: Stream, watch: Watch, settings: Settings) -> int | None:

@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from shared.artifacts import Artifacts
+from shared.domain.watching import fetching as windowing
 from shared.domain.watching.sources import parse
 from shared.judging.states import States
 from shared.metrics import Metrics
 from shared.settings import Settings
-from shared.store import fetching, points, sources
+from shared.store import fetching, points, sources, streams
 from shared.store.engine import Session, Sessions
 from shared.watching.claiming import Claims
 from shared.watching.ingesting import Ingest
@@ -162,6 +163,36 @@ def test_each_cause_of_a_failure_has_its_sentence(
     run = scene.run(series_id)
     assert run.status == "failed"
     assert detail in run.detail
+
+
+def test_the_newest_points_come_first_and_new_ones_while_older_ones_are_fetched(
+    scene: Scene, sender: Sender, series_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windowing, "RECENT_POINTS", 60)
+    monkeypatch.setattr(windowing, "MAX_POINTS", 2 * 60)
+    scene.now -= timedelta(hours=2)
+    began, newest = scene.now, list[int]()
+
+    def ticking(_session: Session) -> datetime:
+        scene.now += timedelta(seconds=20)
+        newest.append(max(scene.stored(f"history.a.{series_id}"), default=0))
+        return scene.now
+
+    scene.pulling.clock = ticking
+    scene.put(series_id, url=sender.url, **history(series_id) | {"every": "1m"})
+    run = scene.run(series_id)
+    first, last = int(began.timestamp()) - 10 * HOUR, int(scene.now.timestamp())
+    assert (run.status, run.series, run.detail) == ("succeeded", 2, "")
+    assert run.from_ts is not None
+    assert abs(run.from_ts - first) <= 5 * MINUTE
+    stored = scene.stored(f"history.a.{series_id}")
+    assert sorted(stored) == list(range(run.from_ts, max(stored) + 1, MINUTE))
+    assert len({*newest} - {0}) > 3  # new points came meanwhile
+    assert last - max(stored) < 6 * MINUTE
+    assert stored == {second: backfilled("a", second) for second in stored}
+    with scene.database.begin() as session:
+        assert streams.read(session, [f"history.a.{series_id}"])[f"history.a.{series_id}"].late > 400
+    assert scene.run(series_id, minutes=5).from_ts == max(stored) - MINUTE
 
 
 @pytest.mark.parametrize(("most", "points"), [(2_000, 2 * 120), (100, 0)])

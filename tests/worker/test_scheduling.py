@@ -83,11 +83,13 @@ class Day:
         self.scheduler.rulebook.again()
         self.ingest.rulebook.again()
 
-    def push(self, series_id: str, points: int, *, until: int = 0, value: float | None = None) -> None:
-        """Push points of each minute, the newest `until` seconds after the start of the test."""
+    def push(
+        self, series_id: str, points: int, *, until: int = 0, value: float | None = None, more: bool = False
+    ) -> None:
+        """Push points of each minute, the newest `until` seconds after the start of the test. more: history follows."""
         timestamps = self.now + until - 60 * np.arange(points)[::-1]
         values = np.array(timestamps // 60 % 7 + 1 if value is None else [value] * points, dtype=np.float64)
-        outcomes = self.ingest([Push(series_id, timestamps, values)])
+        outcomes = self.ingest([Push(series_id, timestamps, values, more)])
         assert not [outcome for outcome in outcomes if isinstance(outcome, TsadError)]
 
     def grow(self, series_id: str) -> None:
@@ -141,6 +143,19 @@ def test_streams_are_fitted_once_for_each_slot_and_grow(day: Day) -> None:
     day.grow("a")
     assert day.scheduler.round() == 1
     assert day.rows("SELECT fit_at_points, fit_due_at FROM streams WHERE series_id = 'a'") == [(None, None)]  # grown
+
+
+def test_a_stream_is_fitted_with_its_newest_points_and_again_only_when_its_history_is_complete(day: Day) -> None:
+    day.watch(refit="off")
+    day.push("a", 50, more=True)
+    assert day.scheduler.round() == 1
+    day.fit()
+    for place in range(1, 6):
+        day.push("a", 100, until=-3_000 - 6_000 * (place - 1), more=True)
+        assert day.scheduler.round() == 0
+    day.push("a", 10, until=-33_000)
+    assert day.scheduler.round() == 1
+    assert [points for _, _, points, _ in day.jobs()] == [50, 560]
 
 
 def test_a_stream_that_cannot_be_fitted_waits_for_more_points_and_a_full_queue_delays_fits(day: Day) -> None:

@@ -1,13 +1,13 @@
 """Fetch the points of sources: history first, then what is new, through the same ingest as pushed points."""
 
 import logging
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.series import check_series_id
-from shared.domain.watching.fetching import MAX_POINTS_PER_SERIES, key_of, span_of, windows
+from shared.domain.watching.fetching import MAX_POINTS_PER_SERIES, key_of, older_than, span_of, windows
 from shared.domain.watching.labels import id_of
 from shared.domain.watching.sources import DAY_S, Query, Source, parse
 from shared.errors import TsadError, UnavailableError
@@ -15,7 +15,7 @@ from shared.metrics import Metrics
 from shared.settings import Settings
 from shared.store import fetching, inspection
 from shared.store.engine import Sessions
-from shared.store.fetching import Lease, Progress
+from shared.store.fetching import FIRST, Lease, Progress
 from shared.watching.claiming import Claims, LabelSet
 from shared.watching.ingesting import Ingest, Taken
 from shared.watching.planning import Push
@@ -54,17 +54,26 @@ class Pulling:
             lease = fetching.claim(session, self.clock(session))
         if lease is None:
             return False
-        progress, errors = Progress(), []
-        for query in lease.source.queries:
-            try:
-                self._fetch(lease, query, progress)
-            except _StoppedError:
-                errors.append("The source was changed or deleted.")
-                break
-            except (FetchError, UnavailableError) as error:
-                errors.append(f"{query.query[:200]}: {error}")
+        progress = Progress()
+        errors = self._for_each_query(lease, progress, self._fetch) or self._for_each_query(
+            lease, progress, self._fetch_history
+        )
         self._finish(lease, progress, errors)
         return True
+
+    def _for_each_query(
+        self, lease: Lease, progress: Progress, fetch: Callable[[Lease, Query, Progress], None]
+    ) -> list[str]:
+        """Fetch something of each query; return the errors."""
+        errors = []
+        for query in lease.source.queries:
+            try:
+                fetch(lease, query, progress)
+            except _StoppedError:
+                return ["The source was changed or deleted."]
+            except (FetchError, UnavailableError) as error:
+                errors.append(f"{query.query[:200]}: {error}")
+        return errors
 
     def try_round(self) -> bool:
         """Try one source that somebody asks about, and store nothing; return False if nobody does."""
@@ -80,14 +89,42 @@ class Pulling:
         return True
 
     def _fetch(self, lease: Lease, query: Query, progress: Progress) -> None:
-        """Fetch everything of a query that is new, window by window."""
-        with self.sessions.begin() as session:
-            now = self.clock(session)
-        keep_s = self.settings.keep_points_days * DAY_S - MARGIN_S
-        key = key_of(query)
-        start, end = span_of(lease.source, query, lease.loaded.get(key), now.timestamp(), keep_s)
-        server = connected(lease.source, self.egress, self.variables)
+        """Fetch everything of a query that is new; at first, the newest points."""
+        key, now = key_of(query), self._now()
+        start, end = span_of(lease.source, query, lease.loaded.get(key), now, self._keep_s)
+        begun = lease.loaded.get(key + FIRST, None if key in lease.loaded else start)
+        oldest, missing_to = older_than(lease.source, query, begun, now, self._keep_s)
         spans = windows(start, end, query.step_s)
+        for first, last in self._stored(lease, query, spans, progress, more=oldest <= missing_to):
+            if key not in lease.loaded:
+                lease.loaded[key + FIRST] = first
+            lease.loaded[key] = last
+            self._step(lease, progress)
+
+    def _fetch_history(self, lease: Lease, query: Query, progress: Progress) -> None:
+        """Fetch everything of a query that is older, the newest of it first, and meanwhile what is new."""
+        key, fetched_at = key_of(query), self._now()
+        missing = older_than(lease.source, query, lease.loaded.get(key + FIRST), fetched_at, self._keep_s)
+        spans = windows(*missing, query.step_s, newest_first=True)
+        for first, _ in self._stored(lease, query, spans, progress, more=False):
+            lease.loaded[key + FIRST] = first
+            self._step(lease, progress)
+            if self._now() - fetched_at >= lease.source.every_s:
+                fetched_at = self._now()
+                for each in lease.source.queries:
+                    self._fetch(lease, each, progress)
+
+    def _stored(
+        self,
+        lease: Lease,
+        query: Query,
+        spans: Generator[tuple[int, int], int | None, None],
+        progress: Progress,
+        *,
+        more: bool,
+    ) -> Iterator[tuple[int, int]]:
+        """Store one window after another, and yield each. more: whether more of the history follows after them."""
+        server = connected(lease.source, self.egress, self.variables)
         window = next(spans, None)
         with ThreadPoolExecutor(1) as ahead:  # the next window is on its way while this one is stored
 
@@ -99,13 +136,23 @@ class Pulling:
                 results = _arrived(coming, window)
                 following = _next(spans, None if results is None else len(results))
                 coming = ask(following) if following else None
-                if results is not None:
-                    self._take(lease.source, query, results, progress)
-                    lease.loaded[key] = window[1]
+                if results is None:
+                    self._step(lease, progress)
+                else:
+                    self._take(lease, query, results, progress, more=more or following is not None)
                     progress.from_ts = min(window[0], progress.from_ts or window[0])
                     progress.to_ts = max(window[1], progress.to_ts or window[1])
-                self._step(lease, progress)
+                    yield window
                 window = following
+
+    @property
+    def _keep_s(self) -> float:
+        """How old points may be."""
+        return self.settings.keep_points_days * DAY_S - MARGIN_S
+
+    def _now(self) -> float:
+        with self.sessions.begin() as session:
+            return self.clock(session).timestamp()
 
     def _step(self, lease: Lease, progress: Progress) -> None:
         """Store how far the run is, and keep the source; raise `_StoppedError` if the run must stop."""
@@ -113,8 +160,8 @@ class Pulling:
             if not fetching.step(session, lease, progress, self.clock(session)):
                 raise _StoppedError
 
-    def _take(self, source: Source, query: Query, results: Sequence[Result], progress: Progress) -> None:
-        """Store and judge the points of one window."""
+    def _take(self, lease: Lease, query: Query, results: Sequence[Result], progress: Progress, *, more: bool) -> None:
+        """Store the points of one window, and judge those that are new."""
         wanted: dict[LabelSet, str] = {}
         pushes: dict[LabelSet, Push] = {}
         for result in results:
@@ -123,14 +170,14 @@ class Pulling:
             labels = tuple(sorted({**result.labels, QUERY: query.query}.items()))
             series_id = check_series_id(id_of(query.id_template, result.labels))
             wanted[labels] = series_id
-            pushes[labels] = Push(series_id, result.timestamps, result.values)
-        claimed = self.claims(source.name, wanted)
+            pushes[labels] = Push(series_id, result.timestamps, result.values, more)
+        claimed = self.claims(lease.source.name, wanted)
         for reason in claimed.reported.values():
             progress.detail = progress.detail or reason
         refused = [push for labels, push in pushes.items() if labels not in claimed.granted]
         progress.refused += sum(len(push.timestamps) for push in refused)
         granted = [push for labels, push in pushes.items() if labels in claimed.granted]
-        progress.series = max(progress.series, len(granted))
+        progress.series[query.query] = max(progress.series.get(query.query, 0), len(granted))
         for push, outcome in zip(granted, self.ingest(granted), strict=True):
             if isinstance(outcome, Taken):
                 progress.points += outcome.accepted
@@ -147,7 +194,7 @@ class Pulling:
             wait_s = min(wait_s, RETRY_S)
             logger.warning("source %s: %s", source.name, progress.detail)
         keys = {key_of(query) for query in source.queries}
-        lease.loaded = {key: loaded for key, loaded in lease.loaded.items() if key in keys}
+        lease.loaded = {key: loaded for key, loaded in lease.loaded.items() if key.removesuffix(FIRST) in keys}
         self.metrics.source_runs.labels("failed" if errors else "succeeded").inc()
         with self.sessions.begin() as session:
             fetching.finish(session, lease, progress, self.clock(session), wait_s, failed=bool(errors))
