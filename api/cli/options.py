@@ -27,6 +27,7 @@ Key = Annotated[
     typer.Option("--key", envvar="TSAD_API_KEY", help="API key; prefer the environment variable.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one per line for a list.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Limit = Annotated[int, typer.Option(min=1, help="Maximum number of entries.")]
 Patience = Annotated[
     float, typer.Option("--timeout", min=0, help="How long to retry while the API is away, in seconds.")

@@ -9,9 +9,12 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
+import typer
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from shared.errors import Code, InputError
 
 Row = TypeVar("Row")
 
@@ -38,6 +41,13 @@ def note(*sentences: str) -> None:
     """Print sentences that are not part of the result, one per line."""
     for sentence in sentences:
         notes_console().print(Text(escaped(sentence)))
+
+
+def confirm(question: str) -> None:
+    """Ask a question, and end the command unless the answer is yes; raise `InputError` if nobody can answer."""
+    if sys.stdin is None:
+        raise InputError(Code.INVALID_REQUEST, "Standard input is closed, so nobody can confirm: add --yes.")
+    typer.confirm(question, abort=True, err=True)
 
 
 def flush() -> None:

@@ -10,7 +10,7 @@ import typer
 from api.cli.client import Answer, Client
 from api.cli.documents import Document, read_document
 from api.cli.options import DEFAULT_URL, AsJson, Key, Url
-from api.cli.output import note, show, show_json
+from api.cli.output import confirm, note, show, show_json
 from shared.errors import Code, Flaw, InputError, TsadError
 
 SIGNS = {"create": "+", "change": "~", "delete": "-"}
@@ -85,11 +85,8 @@ def _applied(client: Client, document: Document, *, dry_run: bool, prune: bool) 
 def _confirm(planned: Answer) -> None:
     """Ask before objects are deleted."""
     names = [_subject(change) for change in planned["changes"] if change["action"] == "delete"]
-    if not names:
-        return
-    if sys.stdin is None:
-        raise InputError(Code.INVALID_REQUEST, "Standard input is closed, so nobody can confirm: add --yes.")
-    typer.confirm(f"Delete {', '.join(names)}? Their alerts are closed.", abort=True, err=True)
+    if names:
+        confirm(f"Delete {', '.join(names)}? Their alerts are closed.")
 
 
 def _show(document: Document, answer: Answer) -> None:

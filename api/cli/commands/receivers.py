@@ -1,6 +1,5 @@
 """`tsad receivers`: list, show, set, test, rotate, resume and delete receivers, and list their deliveries."""
 
-import sys
 import time
 from collections.abc import Callable
 from operator import itemgetter
@@ -9,9 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.client import Client, segment
-from api.cli.options import DEFAULT_URL, AsJson, Key, Url
-from api.cli.output import note, show_fields, show_json, show_list
-from shared.errors import Code, InputError
+from api.cli.options import DEFAULT_URL, AsJson, Key, Url, Yes
+from api.cli.output import confirm, note, show_fields, show_json, show_list
 
 receivers = typer.Typer(
     help="List, show, set, test, rotate, resume and delete receivers of messages.", no_args_is_help=True
@@ -156,16 +154,14 @@ def list_deliveries(
 def delete_receiver(
     name: Name,
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
     """Delete a receiver that no watch names, and its deliveries."""
     if not yes:
-        if sys.stdin is None:
-            raise InputError(Code.INVALID_REQUEST, "Standard input is closed, so nobody can confirm: add --yes.")
-        typer.confirm(f"Delete the receiver {name} and its deliveries?", abort=True, err=True)
+        confirm(f"Delete the receiver {name} and its deliveries?")
     with Client(url, key) as client:
         client.delete(_path(name))
     show_json({"name": name, "deleted": True}) if as_json else note(f"Deleted the receiver {name}.")

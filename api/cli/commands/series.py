@@ -1,6 +1,5 @@
 """`tsad series`: list, show, pin, delete and plot series and their versions."""
 
-import sys
 import webbrowser
 from collections.abc import Callable
 from operator import itemgetter
@@ -10,10 +9,9 @@ import typer
 
 from api.cli.client import Client, segment
 from api.cli.drawing import draw, sparkline
-from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, Url, Version
-from api.cli.output import note, show, show_fields, show_json, show_page, to_the_second, utc_time
+from api.cli.options import DEFAULT_URL, AsJson, Key, Limit, Url, Version, Yes
+from api.cli.output import confirm, note, show, show_fields, show_json, show_page, to_the_second, utc_time
 from shared.domain.series import check_series_id
-from shared.errors import Code, InputError
 
 series = typer.Typer(help="List, show, pin, delete and plot series and their versions.", no_args_is_help=True)
 
@@ -130,7 +128,7 @@ def delete(
     series_id: SeriesId,
     *,
     version: Annotated[str, typer.Option(help="Delete only this version.", show_default="all versions")] = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
@@ -138,9 +136,7 @@ def delete(
     """Delete a series with all its versions, or one version. The next fit continues the version numbers."""
     target = f"version {version} of {series_id}" if version else f"{series_id} with all its versions"
     if not yes:
-        if sys.stdin is None:
-            raise InputError(Code.INVALID_REQUEST, "Standard input is closed, so nobody can confirm: add --yes.")
-        typer.confirm(f"Delete {target}?", abort=True, err=True)
+        confirm(f"Delete {target}?")
     with Client(url, key) as client:
         if version:
             client.delete(f"{_path(series_id)}/versions/{segment(version)}")

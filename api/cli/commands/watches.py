@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.client import Client, segment
-from api.cli.options import DEFAULT_URL, AsJson, Key, Url
-from api.cli.output import note, show_fields, show_json, show_list
+from api.cli.options import DEFAULT_URL, AsJson, Key, Url, Yes
+from api.cli.output import confirm, note, show_fields, show_json, show_list
 from api.cli.watching import Fields, changed, document_of
 from shared.errors import Code, InputError, NotFoundError
 
@@ -71,16 +71,14 @@ def set_watch(
 def delete_watch(
     name: Name,
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
     """Delete a watch and close its alerts. Points of its series are still stored and judged."""
     if not yes:
-        if sys.stdin is None:
-            raise InputError(Code.INVALID_REQUEST, "Standard input is closed, so nobody can confirm: add --yes.")
-        typer.confirm(f"Delete the watch {name} and close its alerts?", abort=True, err=True)
+        confirm(f"Delete the watch {name} and close its alerts?")
     with Client(url, key) as client:
         client.delete(_path(name))
     show_json({"name": name, "deleted": True}) if as_json else note(f"Deleted the watch {name}.")
