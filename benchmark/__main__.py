@@ -23,7 +23,9 @@ WORK: dict[str, Callable[[Stack, argparse.Namespace], Iterator[Figure]]] = {
     "sending": _plain(sending.measure),
     "sharing": _plain(sharing.measure),
     "showing": _plain(showing.measure),
-    "pushing": lambda stack, options: pushing.measure(stack, options.pairs, options.seconds, options.stretch),
+    "pushing": lambda stack, options: pushing.measure(
+        stack, options.pairs, options.seconds, options.stretch, options.grown
+    ),
 }
 
 
@@ -37,6 +39,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=2, help="length of each measurement under load")
     parser.add_argument(
         "--stretch", type=float, default=60, help="length of the steady load of pushes (default 60; the documents: 600)"
+    )
+    parser.add_argument(
+        "--grown",
+        type=int,
+        default=5_000_000,
+        help="stored points beside pushes (default 5 million; the documents: 100)",
     )
     options = parser.parse_args()
     figures: list[Figure] = []

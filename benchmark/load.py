@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -15,6 +16,7 @@ import uvloop
 from benchmark.access import HEADERS
 
 Request = bytes
+PATIENCE_S = 60  # after the last request is due
 
 
 @dataclass
@@ -142,7 +144,7 @@ async def _closed_loop(address: str, requests: Iterable[Request], connections: i
 async def _open_loop(address: str, requests: Iterable[Request], connections: int, rate: float, seconds: float) -> Tally:
     tally, queue = Tally(), cycle(requests)
     waiting: deque[float] = deque()  # due times of requests without a free connection
-    free: list[_Connection] = []
+    free: deque[_Connection] = deque()  # used in turn, or the server closes those that are idle
     all_free = asyncio.Event()
 
     def idle(connection: _Connection) -> None:
@@ -162,10 +164,14 @@ async def _open_loop(address: str, requests: Iterable[Request], connections: int
             await asyncio.sleep(pause)
         if free:
             all_free.clear()
-            free.pop().send(next(queue), due)
+            free.popleft().send(next(queue), due)
         else:
             waiting.append(due)
-    await asyncio.wait_for(all_free.wait(), 60)
+    try:
+        await asyncio.wait_for(all_free.wait(), PATIENCE_S)
+    except TimeoutError:
+        unsent, sent = len(waiting), connections - len(free)
+        sys.exit(f"{PATIENCE_S} s after the last was due, {unsent} requests wait to be sent, and {sent} for an answer.")
     tally.seconds = time.perf_counter() - began
     for connection in pool:
         connection.close()

@@ -5,7 +5,7 @@ import multiprocessing
 import random
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, product
 
@@ -24,7 +24,8 @@ STEADY = "ar"  # the detector of the steady load
 PUSHES_AT_ONCE = {1: 32, 100: 8, 1_000: 2}  # connections
 RATE, BATCH = 1_667, 100  # 100,000 streams a minute, in pushes of 100 points
 OTHERS_RATE = 100  # predictions per second
-GROWN_STREAMS, POINTS_OF_EACH = 100_000, 50
+GROWN_STREAMS = 100_000
+STREAMS_AT_ONCE = 1_000  # in one transaction, while points are generated
 STEP_S = 60
 
 
@@ -49,8 +50,8 @@ class Feed:
         return f'{{"series_id":"{self.names[place]}","timestamp":{timestamp},"value":{value:.4f}}}'
 
 
-def measure(stack: Stack, pairs: int, seconds: float, stretch_s: float) -> Iterator[Figure]:
-    """Measure rates, latencies of pushes and of others, memory, size of the table, and growth."""
+def measure(stack: Stack, pairs: int, seconds: float, stretch_s: float, grown: int) -> Iterator[Figure]:
+    """Measure rates, then growth by many points, and beside these latencies of pushes and of others, and memory."""
     begin = int(time.time()) // STEP_S * STEP_S - 30 * 86_400
     feeds = {}
     with stack.worker():
@@ -65,10 +66,10 @@ def measure(stack: Stack, pairs: int, seconds: float, stretch_s: float) -> Itera
         feeds[detector, streams] = feed
     for (detector, streams), feed in feeds.items():
         yield from rates(stack, f"{detector}, {streams:,} streams", feed, pairs, seconds)
+    yield growth(stack, feeds["baseline", max(STREAMS)], pairs, seconds, grown // GROWN_STREAMS)
     steady = feeds[STEADY, max(STREAMS)]
     yield from beside_others(stack, steady, pairs, max(5 * seconds, 10))
     yield from stretch(stack, steady, stretch_s)
-    yield growth(stack, feeds["baseline", max(STREAMS)], pairs, seconds)
 
 
 def fit(stack: Stack, detector: str, end: int) -> None:
@@ -138,23 +139,29 @@ def stretch(stack: Stack, feed: Feed, seconds: float) -> Iterator[Figure]:
     yield single("a stored point with its index", "bytes", [size / points], Target(AT_MOST, 250), points=points)
 
 
-def growth(stack: Stack, feed: Feed, pairs: int, seconds: float) -> Figure:
-    """Compare the time of a push before and after many more streams and points are stored."""
+def growth(stack: Stack, feed: Feed, pairs: int, seconds: float, points: int) -> Figure:
+    """Compare the time of a push before and after many more streams with this many points each are stored."""
 
     def p50() -> float:
         tally = checked(closed_loop(stack.api, prepared(feed, 60), 1, seconds))
         return percentiles(tally)[0]
 
     before = [p50() for _ in range(pairs)]
+    grow(stack, {"streams": GROWN_STREAMS, "points": points, "step": STEP_S, "first": feed.start})
+    values = [p50() / statistics.median(before) for _ in range(pairs)]
+    stored = f"{GROWN_STREAMS:,} streams and {GROWN_STREAMS * points:,} points"
+    return single(f"a push of {BATCH} points beside {stored} more", "times", values, Target(AT_MOST, 1.3))
+
+
+def grow(stack: Stack, shape: Mapping[str, int]) -> None:
+    """Store more streams with points."""
     with stack.sessions().begin() as session:
         session.execute(text("SET LOCAL statement_timeout = 0"))
-        session.execute(
-            _STREAMS, {"streams": GROWN_STREAMS, "points": POINTS_OF_EACH, "step": STEP_S, "first": feed.start}
-        )
-        session.execute(_POINTS, {"points": POINTS_OF_EACH, "step": STEP_S, "first": feed.start})
-    values = [p50() / statistics.median(before) for _ in range(pairs)]
-    stored = f"{GROWN_STREAMS:,} streams and {GROWN_STREAMS * POINTS_OF_EACH:,} points"
-    return single(f"a push of {BATCH} points beside {stored} more", "times", values, Target(AT_MOST, 1.3))
+        first = session.execute(_STREAMS, shape).scalar_one()
+    for no in range(first, first + GROWN_STREAMS, STREAMS_AT_ONCE):
+        with stack.sessions().begin() as session:
+            session.execute(text("SET LOCAL statement_timeout = 0"))
+            session.execute(_POINTS, {**shape, "from": no, "to": no + STREAMS_AT_ONCE - 1})
 
 
 def percentiles(tally: Tally) -> tuple[float, float]:
@@ -166,17 +173,22 @@ def percentiles(tally: Tally) -> tuple[float, float]:
 def table_size(stack: Stack) -> tuple[int, int]:
     """Return the bytes of the stored points with their index, and their number."""
     with stack.sessions().begin() as session:
+        session.execute(text("SET LOCAL statement_timeout = 0"))
         row = session.execute(text("SELECT pg_total_relation_size('points'), count(*) FROM points")).one()
     return int(row[0]), int(row[1])
 
 
 _STREAMS = text("""
-INSERT INTO streams (series_id, points, last_timestamp, arrived_at)
-SELECT 'grown-' || number, :points, :first + :step * (:points - 1), clock_timestamp()
-  FROM generate_series(1, :streams) AS number
+WITH made AS (
+    INSERT INTO streams (series_id, points, last_timestamp, arrived_at)
+    SELECT 'grown-' || number, :points, :first + :step * (:points - 1), clock_timestamp()
+      FROM generate_series(1, :streams) AS number
+    RETURNING no
+)
+SELECT min(no) FROM made
 """)
 _POINTS = text("""
 INSERT INTO points (series_no, ts, value, score, expected, lower, upper, boundary, version)
 SELECT no, :first + :step * place, random(), random(), random(), 0, 1, 1, 1
-  FROM streams CROSS JOIN generate_series(0, :points - 1) AS place WHERE series_id LIKE 'grown-%'
+  FROM generate_series(:from, :to) AS no CROSS JOIN generate_series(0, :points - 1) AS place
 """)
