@@ -164,6 +164,9 @@ class Settings(BaseSettings):
     predict_rate_per_minute: int = Field(
         0, ge=0, description="Maximum predict requests per key and minute; 0 disables the limit"
     )
+    push_rate_per_minute: int = Field(
+        0, ge=0, description="Maximum push requests per key and minute; 0 disables the limit"
+    )
     max_queued_jobs_per_key: int = Field(
         0, ge=0, description="Maximum queued and running jobs per key; 0 disables the limit"
     )
@@ -263,7 +266,7 @@ class Settings(BaseSettings):
     @property
     def has_rates(self) -> bool:
         """Whether a request rate is limited, so that each key's requests must be counted."""
-        return bool(self.fit_rate_per_minute or self.predict_rate_per_minute)
+        return bool(self.fit_rate_per_minute or self.predict_rate_per_minute or self.push_rate_per_minute)
 
     @property
     def hosts(self) -> tuple[str, ...]:

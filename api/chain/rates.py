@@ -1,4 +1,6 @@
-"""Rate limits: fits and predictions per key and minute. Each key has a token bucket in Redis, shared by all processes.
+"""Rate limits: fits, predictions and pushes per key and minute.
+
+Each key has a token bucket in Redis, shared by all processes.
 
 While Redis is unavailable, each process counts alone, so a key has the full rate in each process.
 """
@@ -27,7 +29,15 @@ _MAX_KEYS = 10_000
 
 _ROUTES = {
     "predict": ("/predict/{series_id}", "/predict/{series_id}/batch", "/predict"),
-    "fit": ("/fit/{series_id}", "/fit", "/series/{series_id}/versions/{version}/fit", "/jobs/{job_id}/retry"),
+    "fit": (
+        "/fit/{series_id}",
+        "/fit",
+        "/series/{series_id}/versions/{version}/fit",
+        "/series/{series_id}/refit",
+        "/jobs/{job_id}/retry",
+        "/simulate",  # which fits, too
+    ),
+    "push": ("/series/{series_id}/points", "/points", "/api/v1/write", "/api/v2/write", "/write"),
 }
 _PATTERNS = [(compile_path(route)[0], kind) for kind, routes in _ROUTES.items() for route in routes]
 
@@ -87,7 +97,11 @@ class Rate:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self.per_minute = {"fit": settings.fit_rate_per_minute, "predict": settings.predict_rate_per_minute}
+        self.per_minute = {
+            "fit": settings.fit_rate_per_minute,
+            "predict": settings.predict_rate_per_minute,
+            "push": settings.push_rate_per_minute,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or reject it before its body is read."""

@@ -20,7 +20,8 @@ POINT = {"timestamp": 1, "value": 1}
 @pytest.fixture(scope="module")
 def limited(keyed_settings: Settings, root: Key) -> Iterator[tuple[httpx.Client, httpx.Client]]:
     """Two processes that share the rate limits of keys."""
-    limits = {"fit_rate_per_minute": 3, "predict_rate_per_minute": 5, "max_queued_jobs_per_key": 2}
+    limits = {"fit_rate_per_minute": 3, "predict_rate_per_minute": 5, "push_rate_per_minute": 1}
+    limits["max_queued_jobs_per_key"] = 2
     limited_settings = keyed_settings.model_copy(update=limits)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rates, "ANSWER_WITHIN_S", 5.0)  # so that no process counts alone, even on a busy machine
@@ -42,7 +43,7 @@ def test_a_key_over_its_rate_limit_learns_when_to_retry(
             assert api.post(path, json={}, auth=key).status_code == 429
 
 
-def test_fits_predictions_and_keys_are_counted_separately(
+def test_fits_predictions_pushes_and_keys_are_counted_separately(
     limited: tuple[httpx.Client, httpx.Client], make_key: MakeKey
 ) -> None:
     api, key = limited[0], make_key()
@@ -52,6 +53,8 @@ def test_fits_predictions_and_keys_are_counted_separately(
         assert api.post(path, content=b"{", auth=key).status_code == 429
     assert api.get("/series", auth=key).status_code == 200
     assert api.post("/predict/never-fitted", json=POINT, auth=key).status_code == 404
+    assert api.post("/points", content=b"{", auth=key).status_code == 200
+    assert api.post("/api/v2/write", content=b"m v=1", auth=key).status_code == 429
     assert api.post("/fit/a", content=b"{", auth=make_key()).status_code == 422
 
 
@@ -84,15 +87,18 @@ def test_a_key_has_a_limit_on_open_jobs(
     assert limited[1].post("/fit", content=lines, auth=make_key()).status_code == 200
 
 
-def test_every_route_that_creates_jobs_counts_as_a_fit_and_every_prediction_as_one() -> None:
+def test_every_route_that_fits_predicts_or_pushes_counts_as_that() -> None:
     app = create_app(make_settings(database_url="postgresql://localhost/tsad", redis_url="redis://localhost"))
     kinds = {
         path: rates._kind({"type": "http", "method": "POST", "path": re.sub(r"{\w+}", "x", path)})  # noqa: SLF001
         for path, methods in app.openapi()["paths"].items()
         if "post" in methods
     }
-    creating = {"/fit", "/fit/{series_id}", "/jobs/{job_id}/retry", "/series/{series_id}/versions/{version}/fit"}
-    assert {path for path, kind in kinds.items() if kind == "fit"} == creating
+    fitting = {"/fit", "/fit/{series_id}", "/jobs/{job_id}/retry", "/series/{series_id}/versions/{version}/fit"}
+    fitting |= {"/series/{series_id}/refit", "/simulate"}
+    assert {path for path, kind in kinds.items() if kind == "fit"} == fitting
+    pushing = {"/series/{series_id}/points", "/points", "/api/v1/write", "/api/v2/write", "/write"}
+    assert {path for path, kind in kinds.items() if kind == "push"} == pushing
     assert {path for path, kind in kinds.items() if kind == "predict"} == {path for path in kinds if "predict" in path}
     for path in ("/predictions", "/fit/a/b/c", "/fitting", "/series/a/b/c/d/fit", "/jobs/a/b/retry"):
         assert rates._kind({"type": "http", "method": "POST", "path": path}) is None  # noqa: SLF001
