@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from api import openapi, problems
+from api.chain.connections import METRICS
 from api.chain.prefixes import check_root_path
 from api.chain.slots import HttpOnly, chain
 from api.direct import Direct
@@ -58,12 +60,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     raw = [*predictions.router.routes, *fits.raw.routes, *points.raw.routes, *writes.raw.routes]
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         services = Services.start(settings, metrics)
         app.state.services = services
         when_stopping(services.end_streams)
         try:
-            yield
+            yield {METRICS: metrics}  # for connections, whose refusals no request counts
         finally:
             await services.close()
             if tracing:

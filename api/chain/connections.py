@@ -17,6 +17,8 @@ from api.problems import STATUS, response
 from shared.errors import BusyError, Code, InputError, TsadError
 
 WHOLE_BODY = "tsad.whole_body"  # ASGI extension of a request whose body has arrived completely; `bytes` is its size
+METRICS = "metrics"  # in the state that the application gives to its connections
+INCOMPLETE_HEAD, REPLACED = "incomplete_head", "connection_replaced"  # counted like the codes of refusals
 MAX_HEAD_BYTES = 64 * 1024  # of the request line and headers, and of the trailers of a body
 MAX_TARGET_BYTES = 16 * 1024  # of path and query string
 MAX_HEADERS = 100
@@ -190,6 +192,7 @@ class Connection(HttpToolsProtocol):
         if not idle:
             return False
         min(idle, key=lambda other: other.idle_since or 0.0).transport.abort()
+        self._count(REPLACED)
         return True
 
     def _close_after(self, seconds: float) -> None:
@@ -202,10 +205,18 @@ class Connection(HttpToolsProtocol):
             self._deadline = None
 
     def _close(self) -> None:
+        if self._reading_head and not self._rejected:
+            self._count(INCOMPLETE_HEAD)
         self.transport.close()
         self._delivery.watch()
 
+    def _count(self, reason: str) -> None:
+        if metrics := self.app_state.get(METRICS):
+            metrics.refusals.labels(reason).inc()
+
     def _refuse(self, error: TsadError) -> None:
+        self._rejected = error
+        self._count(error.code)
         answer = response(error, "")
         status = STATUS[error.code][0]
         headers = {**DEFAULTS, **answer.headers, "Connection": "close"}
