@@ -2,6 +2,7 @@
 
 import logging
 import random
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,7 @@ from worker.outbound.folding import Clock
 
 logger = logging.getLogger(__name__)
 
-MESSAGES_AT_A_TIME = 100  # then another receiver has its turn
+MESSAGES_AT_A_TIME, TURN_S = 100, 10.0  # then another receiver has its turn: this one, or its name server, may be slow
 FIRST_WAIT_S = 5.0
 MAX_WAIT_S = 600.0
 MAX_RETRY_AFTER_S = 86_400.0
@@ -51,8 +52,10 @@ class Delivering:
             lease = deliveries.claim(session, self.clock(session))
         if lease is None:
             return False
-        is_stateful = lease.receiver.kind == ReceiverKind.ALERTMANAGER
-        for _ in range(1 if is_stateful else MESSAGES_AT_A_TIME):
+        is_stateful, ends_at = lease.receiver.kind == ReceiverKind.ALERTMANAGER, time.monotonic() + TURN_S
+        for number in range(1 if is_stateful else MESSAGES_AT_A_TIME):
+            if number and time.monotonic() >= ends_at:
+                break
             with self.sessions.begin() as session:
                 now = self.clock(session)
                 if not deliveries.extend(session, lease, now):

@@ -12,6 +12,7 @@ from shared.metrics import Metrics
 from shared.store import deliveries, receivers
 from tests.worker.outbound.conftest import Scene
 from tests.worker.outbound.receiving import ReceivingServer
+from worker.outbound import delivering
 from worker.outbound.__main__ import give_up
 from worker.outbound.delivering import retry_after
 
@@ -182,6 +183,25 @@ def test_a_receiver_without_its_variable_waits_and_one_that_hangs_does_not_delay
     assert "text" in server.received[1].json
     with scene.database.begin() as session, pytest.raises(TsadError):
         receivers.delete(session, "fine")
+
+
+def test_a_slow_receiver_gives_way_to_others(
+    scene: Scene, server: ReceivingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "TURN_S", 0.0)
+    for name in ("one", "two"):
+        scene.put_receiver(name, server.url)
+    scene.put_watch("one", "two", group_wait="0s", at_most={"messages": 1000, "per": "1d"})
+    for series_id in ("w.a", "w.b"):
+        scene.open(series_id)
+        scene.folding.round()
+    for _ in range(2):
+        assert scene.delivering.round()
+        scene.now += timedelta(seconds=1)
+    sent = "SELECT receiver FROM deliveries WHERE status = 'delivered' ORDER BY receiver"
+    assert scene.rows(sent) == [("one",), ("two",)]
+    scene.run()
+    assert len(scene.rows(sent)) == len(server.received) == 4
 
 
 @pytest.mark.parametrize(
