@@ -2,13 +2,18 @@
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import cramjam
 import httpx
 import numpy as np
 
+from tests import remote
+
 CHEAP, SLOW, LONG = "worst-baseline", "worst-auto", "worst-msnn"  # series; LONG has many points and modes
+STORED = "worst-stored"  # a series with points that were pushed
 START = 1_700_000_000
 CONTEXT = 4096
 
@@ -47,6 +52,8 @@ def requests(points: int) -> Iterator[Worst]:
     """Every kind of request; `points` scales batches and fits, 100,000 being the largest batch."""
     yield from _predictions(points)
     yield from _fits(points)
+    yield from _pushes(points)
+    yield from _configurations(points)
     yield from _reads()
     yield from _heads()
 
@@ -87,10 +94,42 @@ def _fits(points: int) -> Iterator[Worst]:
     line = _json(season(10 * points, series_id="worst-refused", detector="no such detector"))
     yield Worst("one long line", "POST", "/fit", line)
     yield Worst("many lines", "POST", "/fit", b"{}\n" * 10_000)
+    yield _zipped("gzip of blanks", "/fit/worst-refused", b" " * 1_000_000)
+
+
+def _pushes(points: int) -> Iterator[Worst]:
     pushed = {"timestamps": list(range(1, points)), "values": ["no number"] * points}
     yield Worst("push", "POST", "/series/worst-refused/points", _json(pushed))
     yield Worst("push of many lines", "POST", "/points", b'{"series_id":"worst-refused"}\n' * points)
-    yield _zipped("gzip of blanks", "/fit/worst-refused", b" " * 1_000_000)
+    now = int(time.time())
+    kept = {"timestamps": list(range(now - 20 * points, now, 20)), "values": [1.5] * points}
+    yield Worst("push of new points", "POST", f"/series/{STORED}/points", _json(kept))
+    lines = b"".join(b"worst,host=%d value=1.5 1\n" % (number % 100) for number in range(points))
+    yield Worst("line protocol", "POST", "/api/v2/write?bucket=worst", lines)
+    yield Worst("line protocol, unreadable", "POST", "/api/v2/write?bucket=worst", b'worst v="\n' * points)
+    series = [({"__name__": "worst", "host": str(number)}, [(now, 1.5)] * 10) for number in range(points // 10)]
+    content = bytes(cramjam.snappy.compress_raw(remote.encoded(*series)))
+    yield Worst("remote write", "POST", "/api/v1/write", content, remote.HEADERS)
+
+
+def _configurations(points: int) -> Iterator[Worst]:
+    simulated = {**season(min(points // 5, 20_000)), "watch": {}}
+    yield Worst("simulation", "POST", "/simulate", _json(simulated))
+    yield Worst("simulation with too many points", "POST", "/simulate", _json({**season(10 * points), "watch": {}}))
+    fields = {f"field-{number}": 1 for number in range(100_000)}
+    yield Worst("simulation with many fields", "POST", "/simulate", _json({**season(100), "watch": fields}))
+    hook = {"kind": "webhook", "url": "https://example.com/"}
+    receivers = {f"worst-{number}": hook for number in range(min(points // 25, 3_000))}
+    yield Worst("apply", "POST", "/apply?dry_run=true", _json({"receivers": receivers}))
+    yield Worst("apply with unknown sections", "POST", "/apply", _json({str(number): {} for number in range(20_000)}))
+    unknown = {"watches": {f"worst-{number}": {"a": 1} for number in range(8_000)}}
+    yield Worst("apply with unknown fields", "POST", "/apply", _json(unknown))
+    nested = b'{"a":' * 40_000
+    for path in ("/watches/worst", "/receivers/worst", "/sources/worst"):
+        yield Worst(f"nested {path}", "PUT", path, nested)
+        yield Worst(f"many fields, {path}", "PUT", path, _json({f"f{number}": 1 for number in range(15_000)}))
+    span = {"from": 1, "to": 2, "kind": "maintenance", "note": "a" * 250_000, "prefix": ""}
+    yield Worst("span", "POST", "/spans", _json(span))
 
 
 def _reads() -> Iterator[Worst]:
@@ -103,6 +142,15 @@ def _reads() -> Iterator[Worst]:
         f"/series/{LONG}/versions/1/points?max_points=20000",
         f"/plot?series_id={LONG}",
         f"/plot.svg?series_id={LONG}&width=4000&height=2000",
+        f"/series/{STORED}/points?max_points=20000",
+        f"/ui/series/{STORED}",
+        "/alerts?limit=200",
+        "/ui/alerts",
+        "/watches",
+        "/ui/watches",
+        "/receivers",
+        "/sources",
+        "/spans",
         "/detectors",
         "/metrics",
         "/healthcheck",
