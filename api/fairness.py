@@ -1,5 +1,7 @@
 """A lane for computations, which shares its threads fairly between keys and answers small requests before large ones.
 
+Each thread may hand its calls to a process of its own, see `api/offloading.py`.
+
 Among requests of one size, the one with the earliest virtual finish time runs next (self-clocked fair queueing,
 Golestani 1994). So a key that sends many requests delays mainly its own, and a key's first request waits for little.
 """
@@ -7,16 +9,15 @@ Golestani 1994). So a key that sends many requests delays mainly its own, and a 
 import asyncio
 import heapq
 import math
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
-from shared.errors import BusyError, Code, TsadError
+from api.offloading import Children, Outcome, carried_out
+from shared.errors import BusyError, Code
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -39,8 +40,9 @@ class _Waiting:
 class FairLane:
     """Runs calls in `THREADS` threads, in a fair order. Belongs to one event loop."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, children: Children | None = None) -> None:
         self._pool = ThreadPoolExecutor(THREADS, name)
+        self._children = children
         self._small: list[_Waiting] = []
         self._large: list[_Waiting] = []
         self._numbers = count()
@@ -59,7 +61,7 @@ class FairLane:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """Return the result of the call, or raise its error.
+        """Return the result of the call, or raise its error. With children, all of it must be picklable.
 
         owner: id of the key that sent the request. cost_s: expected seconds of the call; the actual ones count later.
         Raises `BusyError` if the owner's waiting calls would exceed `MAX_WAITING_S`. The first one may always wait.
@@ -74,9 +76,8 @@ class FairLane:
             )
         finish = max(self._now, self._finish.get(owner, 0.0)) + cost_s
         self._finish[owner], self._waiting_s[owner] = finish, waiting_s + cost_s
-        in_context = partial(copy_context().run, call, *args, **kwargs)
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        item = _Waiting(finish, next(self._numbers), owner, cost_s, in_context, answer)
+        item = _Waiting(finish, next(self._numbers), owner, cost_s, partial(call, *args, **kwargs), answer)
         heapq.heappush(self._small if cost_s < SMALL_S else self._large, item)
         self._start()
         return await answer
@@ -84,6 +85,8 @@ class FairLane:
     def close(self) -> None:
         """Wait for running calls, and cancel queued ones."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._children:
+            self._children.close()
 
     def _start(self) -> None:
         """Start calls while threads are free."""
@@ -101,7 +104,8 @@ class FairLane:
             self._now = max(self._now, item.finish)
             self._running += 1
             self._running_large += queue is self._large
-            running = asyncio.get_running_loop().run_in_executor(self._pool, _timed, item.call)
+            carry_out = self._children.run if self._children else carried_out
+            running = asyncio.get_running_loop().run_in_executor(self._pool, carry_out, item.call)
             running.add_done_callback(partial(self._end, item, is_large=queue is self._large))
 
     def _forget(self, item: _Waiting) -> None:
@@ -111,34 +115,22 @@ class FairLane:
         else:
             del self._waiting_s[item.owner]
 
-    def _end(self, item: _Waiting, running: "asyncio.Future[tuple[Any, float]]", *, is_large: bool) -> None:
+    def _end(self, item: _Waiting, running: "asyncio.Future[Outcome[Any]]", *, is_large: bool) -> None:
         """Pass on the outcome, charge the owner for the actual seconds, and start the next call."""
         self._running -= 1
         self._running_large -= is_large
         if running.cancelled():
             item.answer.cancel()
-        elif error := running.exception():
-            if not item.answer.done():
-                item.answer.set_exception(error)
         else:
-            result, actual_s = running.result()
-            self._finish[item.owner] += max(actual_s - item.cost_s, 0.0)
-            if not item.answer.done():
-                item.answer.set_result(result)
+            outcome = running.result()
+            self._finish[item.owner] += max(outcome.seconds - item.cost_s, 0.0)
+            if item.answer.done():
+                pass  # its request was canceled
+            elif outcome.error:
+                item.answer.set_exception(outcome.error)
+            else:
+                item.answer.set_result(outcome.result)
         if not (self._small or self._large or self._running):
             self._finish.clear()
             self._now = 0.0
         self._start()
-
-
-def _timed(call: Callable[[], Result]) -> tuple[Result, float]:
-    """Return the result of the call and its seconds of processor time.
-
-    An expected error loses its traceback, whose frames hold the decoded body: freeing that can take long, so it must
-    not happen in the event loop.
-    """
-    began = time.thread_time()
-    try:
-        return call(), time.thread_time() - began
-    except TsadError as error:
-        raise error.with_traceback(None) from None

@@ -6,7 +6,8 @@
 | `states` | 2 | for predictions: finding the states of versions, and loading those that are not in memory, both in groups. Neither queues behind the other or behind requests that wait for the database |
 | `upkeep` | 2 | reads for the process itself: API keys, and the jobs that waits and streams follow |
 | `probes` | 3 | checks of database, artifact store and Redis for `GET /readyz`, which must not wait for what they check |
-| `computing` | 2 | decoding large bodies, scoring batches and points that take long; fair between keys, see `api/fairness.py` |
+| `telemetry` | 2 | reads of latencies and metrics, which must not hold the threads of other requests if Redis, or its name server, is slow |
+| `computing` | 2 | decoding large bodies, simulating, scoring batches and points that take long; fair between keys, see `api/fairness.py`; each thread hands its calls to a process of its own, see `api/offloading.py` |
 | `files` | 1 | waiting for processes that read files, one at a time; fair between keys |
 | `ingest` | 4 | storing and judging pushed points; one thread of them works for all small pushes together |
 | `writers` | 8 | writing training data to the store, concurrently because each file waits for the disk |
@@ -23,12 +24,13 @@ from typing import ParamSpec, Protocol, Self, TypeVar
 from anyio.to_thread import current_default_thread_limiter
 from starlette.concurrency import run_in_threadpool
 
-from api.fairness import FairLane
+from api.fairness import THREADS, FairLane
+from api.offloading import Children
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-STATES, UPKEEP, PROBES, INGEST, WRITERS = 2, 2, 3, 4, 8
+STATES, UPKEEP, PROBES, TELEMETRY, INGEST, WRITERS = 2, 2, 3, 2, 4, 8
 
 
 class Lane(Protocol):
@@ -51,6 +53,7 @@ class Lanes:
     states: Lane
     upkeep: Lane
     probes: Lane
+    telemetry: Lane
     ingest: Lane
     computing: FairLane
     files: FairLane
@@ -58,12 +61,16 @@ class Lanes:
     _pools: list[ThreadPoolExecutor]
 
     @classmethod
-    def open(cls, request_threads: int) -> Self:
-        """Create the pools. Needs a running event loop, whose default thread limit is set to `request_threads`."""
+    def open(cls, request_threads: int, state_bytes: int) -> Self:
+        """Create the pools. Needs a running event loop, whose default thread limit is set to `request_threads`.
+
+        state_bytes: of detector states, in all processes that compute.
+        """
         current_default_thread_limiter().total_tokens = request_threads
         states = ThreadPoolExecutor(STATES, "states")
         upkeep = ThreadPoolExecutor(UPKEEP, "upkeep")
         probes = ThreadPoolExecutor(PROBES, "probe")
+        telemetry = ThreadPoolExecutor(TELEMETRY, "telemetry")
         ingest = ThreadPoolExecutor(INGEST, "ingest")
         writers = ThreadPoolExecutor(WRITERS, "writer")
         return cls(
@@ -71,11 +78,12 @@ class Lanes:
             states=partial(_run, states),
             upkeep=partial(_run, upkeep),
             probes=partial(_run, probes),
+            telemetry=partial(_run, telemetry),
             ingest=partial(_run, ingest),
-            computing=FairLane("computing"),
             files=FairLane("files"),
+            computing=FairLane("computing", Children(THREADS, state_bytes // THREADS)),
             writers=writers,
-            _pools=[states, upkeep, probes, ingest, writers],
+            _pools=[states, upkeep, probes, telemetry, ingest, writers],
         )
 
     def close(self) -> None:

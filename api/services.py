@@ -1,7 +1,7 @@
 """Connections, threads and caches of one API process, created at its start and closed at its stop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Generic, Self, TypeVar
@@ -32,7 +32,7 @@ from shared.store import inspection, overviews, series
 from shared.store.admissions import MAX_JOBS_PER_ACCEPT
 from shared.store.engine import Sessions, make_engine
 from shared.store.latest import LatestVersions
-from shared.telemetry import Latencies, connect
+from shared.telemetry import Kind, Latencies, Latency, connect
 from shared.watching.claiming import Claims
 from shared.watching.ingesting import Ingest, Taken
 from shared.watching.planning import Push
@@ -43,6 +43,9 @@ HOLDINGS_CACHE_S = 60.0
 MAX_CACHED_BANDS = 10_000
 MAX_DOWNLOADS, MAX_DOWNLOADS_PER_KEY = 100, 25  # each holds an open file
 MAX_PUSHES_PER_GROUP = 500
+MAX_READERS = 1_000  # of one read of telemetry
+
+LatenciesRead = dict[Kind, Latency] | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Services:
     keyring: Keyring
     rates: Rates | None
     latencies: Latencies
+    latency_reads: Grouped[Callable[[], LatenciesRead], LatenciesRead]  # concurrent ones share one read
+    scrapes: Grouped[Callable[[], bytes], bytes]  # concurrent ones share one scrape
     metrics: Metrics
     publisher: Publisher
     announcer: Announcer
@@ -83,7 +88,7 @@ class Services:
     @classmethod
     def start(cls, settings: Settings, metrics: Metrics) -> Self:
         """Create all services, without waiting for any server. Needs a running event loop."""
-        lanes = Lanes.open(settings.database_pool_size)
+        lanes = Lanes.open(settings.database_pool_size, settings.state_cache_bytes // 2)
         sessions = Sessions(make_engine(settings, "tsad-api"))
         artifacts = Artifacts.of(settings)
         client = connect(settings.redis)
@@ -105,6 +110,8 @@ class Services:
             keyring=keyring,
             rates=Rates(settings.redis) if settings.has_rates else None,
             latencies=Latencies(client, settings.latency_history_limit),
+            latency_reads=Grouped(_once, MAX_READERS, lanes.telemetry),
+            scrapes=Grouped(_once, MAX_READERS, lanes.telemetry),
             metrics=metrics,
             publisher=Publisher(metrics, client),
             announcer=announcer,
@@ -149,6 +156,12 @@ class Services:
 
 
 Counted = TypeVar("Counted")
+Read = TypeVar("Read")
+
+
+def _once(reads: Sequence[Callable[[], Read]]) -> list[Read]:
+    """Carry out the first of several equal reads, for all of them."""
+    return [reads[0]()] * len(reads)
 
 
 @dataclass

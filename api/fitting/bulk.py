@@ -25,6 +25,8 @@ from shared.domain.series import check_series_id
 from shared.errors import AccessError, Code, InputError, TsadError
 from shared.fitting.accepting import Accepted, Outcome, accept
 from shared.fitting.checking import Fit, Origin
+from shared.settings import Settings
+from shared.store.engine import Sessions
 from shared.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -71,36 +73,19 @@ class BulkAnswer(Response):
         except ClientDisconnect:
             logger.info("%s: the client of a bulk fit disconnected; lines before: %d", self._request_id, number)
         except TsadError as error:  # concerns the request as a whole; the fits before it stay accepted
-            results.put_nowait(self._result(number + 1, None, error))
+            results.put_nowait(_result(self._request_id, number + 1, None, error))
         except Exception:
             logger.exception("%s: a bulk fit failed; lines before: %d", self._request_id, number)
-            results.put_nowait(self._result(number + 1, None, unexpected()))
+            results.put_nowait(_result(self._request_id, number + 1, None, unexpected()))
         finally:
             results.put_nowait(None)
 
     async def _decode_in_lane(self, lines: list[Line]) -> tuple[dict[int, Fit], dict[int, bytes]]:
-        lanes = self._services.lanes
-        if any(b'"stored"' in line for _, line in lines):  # reads the database
-            return await lanes.requests(self._decode, lines)
+        lanes, arguments = self._services.lanes, (self._request_id, self._caller, self._services.settings)
+        if any(b'"stored"' in line or b"\\u" in line for _, line in lines):  # reads the database
+            return await lanes.requests(_decode, lines, *arguments, self._services.sessions)
         cost_s = sum(len(line) for _, line in lines) * READ_S_PER_BYTE
-        return await lanes.computing(self._caller.key_id, cost_s, self._decode, lines)
-
-    def _decode(self, lines: list[Line]) -> tuple[dict[int, Fit], dict[int, bytes]]:
-        """Return the valid fits and the encoded results of invalid lines, by line number; blank lines have neither."""
-        fits: dict[int, Fit] = {}
-        rejected: dict[int, bytes] = {}
-        for number, line in lines:
-            if not line.strip():
-                continue
-            body = None
-            try:
-                body = decode(_LINE, line)
-                series_id = visible(check_series_id(body.series_id), self._caller)
-                origin = Origin(f"{self._request_id}.{number}", self._caller.key_id, body.idempotency_key)
-                fits[number] = read_body(series_id, body, self._services.settings, origin, self._services.sessions)
-            except TsadError as error:
-                rejected[number] = self._result(number, None if body is None else body.series_id[:128], error)
-        return fits, rejected
+        return await lanes.computing(self._caller.key_id, cost_s, _decode, lines, *arguments)
 
     def _accept(self, fits: dict[int, Fit], rejected: dict[int, bytes]) -> bytes:
         """Accept the fits in one transaction; return the encoded results of all lines, in order."""
@@ -110,16 +95,8 @@ class BulkAnswer(Response):
         except TsadError as error:
             accepted = [error] * len(fits)
         for (number, fit), outcome in zip(fits.items(), accepted, strict=True):
-            results[number] = self._result(number, fit.series_id, outcome)
+            results[number] = _result(self._request_id, number, fit.series_id, outcome)
         return b"".join(results[number] for number in sorted(results))
-
-    def _result(self, number: int, series_id: str | None, outcome: Outcome) -> bytes:
-        result = BulkResult(number, series_id)
-        if isinstance(outcome, Accepted):
-            result.job_id, result.status, result.unchanged = outcome.job_id, outcome.status, not outcome.is_new
-        else:
-            result.problem = problem(outcome, f"{self._request_id}.{number}")
-        return msgspec.json.encode(result) + b"\n"
 
     def _check_caller(self) -> None:
         """Raise `AccessError` if the key became invalid since the request began, which may be hours ago."""
@@ -135,6 +112,38 @@ class BulkAnswer(Response):
                 "Send the rest in another request."
             )
             raise InputError(Code.TOO_MANY_LINES, sentence)
+
+
+def _decode(
+    lines: list[Line], request_id: str, caller: Caller, settings: Settings, sessions: Sessions | None = None
+) -> tuple[dict[int, Fit], dict[int, bytes]]:
+    """Return the valid fits and the encoded results of invalid lines, by line number; blank lines have neither.
+
+    Lines that name a window of stored points need `sessions`.
+    """
+    fits: dict[int, Fit] = {}
+    rejected: dict[int, bytes] = {}
+    for number, line in lines:
+        if not line.strip():
+            continue
+        body = None
+        try:
+            body = decode(_LINE, line)
+            series_id = visible(check_series_id(body.series_id), caller)
+            origin = Origin(f"{request_id}.{number}", caller.key_id, body.idempotency_key)
+            fits[number] = read_body(series_id, body, settings, origin, sessions)
+        except TsadError as error:
+            rejected[number] = _result(request_id, number, None if body is None else body.series_id[:128], error)
+    return fits, rejected
+
+
+def _result(request_id: str, number: int, series_id: str | None, outcome: Outcome) -> bytes:
+    result = BulkResult(number, series_id)
+    if isinstance(outcome, Accepted):
+        result.job_id, result.status, result.unchanged = outcome.job_id, outcome.status, not outcome.is_new
+    else:
+        result.problem = problem(outcome, f"{request_id}.{number}")
+    return msgspec.json.encode(result) + b"\n"
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:

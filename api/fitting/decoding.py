@@ -31,14 +31,22 @@ def decode_body(content: bytes) -> FitBody:
     return decode(_BODY, content)
 
 
-def read_body(series_id: str, body: FitBody, settings: Settings, origin: Origin, sessions: Sessions) -> Fit:
+def read_fit(series_id: str, content: bytes, settings: Settings, origin: Origin) -> Fit | FitBody:
+    """Decode a body and check the fit like `read_body`, or return the body if it names a window of stored points."""
+    body = decode_body(content)
+    return read_body(series_id, body, settings, origin) if body.stored is UNSET else body
+
+
+def read_body(
+    series_id: str, body: FitBody, settings: Settings, origin: Origin, sessions: Sessions | None = None
+) -> Fit:
     """Decode the columns of a body or bulk line, and check the fit; raise `InputError` if it is invalid.
 
-    If the body names a window of stored points, this reads them from the database.
+    If the body names a window of stored points, this needs `sessions`, and reads the points from the database.
     """
     _check_key(origin.idempotency_key)
     _check_source(body)
-    if body.stored is UNSET:
+    if body.stored is UNSET or sessions is None:
         return check(series_id, partial(_columns, body), method_of(body, settings), origin, settings)
     stored = read_stored(sessions, series_id, _window_of(body.stored), settings.max_training_data_points)
     body.parameters = stored.parameters(body.parameters)

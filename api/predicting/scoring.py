@@ -57,36 +57,36 @@ class Scorer:
         """
         cost_s = self._expected_s(question)
         if cost_s <= QUICK_S:
-            return self._score(question)
-        return await self._lane(owner, cost_s, self._score, question)
+            outcome = self._noted(question, *_scored(question))
+        else:
+            outcome = self._noted(question, *await self._lane(owner, cost_s, _scored, question))
+        if isinstance(outcome, InputError):
+            raise outcome
+        return outcome
 
     async def verdicts(self, owner: str, questions: Sequence[Question]) -> list[Verdict | InputError]:
         """Score many points; return a verdict or an error for each, in order. Raises `BusyError` like `verdict`."""
+        if sum(map(self._expected_s, questions)) <= QUICK_S:
+            return [self._noted(question, *_scored(question)) for question in questions]
         outcomes: list[Verdict | InputError] = []
-        is_quick = sum(map(self._expected_s, questions)) <= QUICK_S
-        if is_quick:
-            return self._score_all(questions)
         while len(outcomes) < len(questions):
             cost_s, end = 0.0, len(outcomes)
             while end < len(questions) and cost_s < SLICE_S:
                 cost_s += self._expected_s(questions[end])
                 end += 1
-            outcomes += await self._lane(owner, cost_s, self._score_all, questions[len(outcomes) : end])
+            part = questions[len(outcomes) : end]
+            scored = await self._lane(owner, cost_s, _scored_all, part)
+            outcomes += [self._noted(question, *one) for question, one in zip(part, scored, strict=True)]
         return outcomes
 
     async def batch(self, owner: str, number: int, fitted: Fitted, content: bytes, max_points: int, mode: str) -> bytes:
         """Score the points of a body and return the response; raises `InputError`, and `BusyError` like `verdict`."""
         kind = ("batch", fitted.detector.name, mode)
         cost_s = len(content) * self._average_s.get(kind, _UNKNOWN_S_PER_BYTE)
-
-        def score() -> bytes:
-            began = time.thread_time()
-            encoded = answering.batch(number, fitted, content, max_points, mode)
-            if len(content) >= _MEASURED_BYTES:
-                self._measure(kind, (time.thread_time() - began) / len(content))
-            return encoded
-
-        return await self._lane(owner, cost_s, score)
+        encoded, seconds = await self._lane(owner, cost_s, _scored_batch, number, fitted, content, max_points, mode)
+        if len(content) >= _MEASURED_BYTES:
+            self._measure(kind, seconds / len(content))
+        return encoded
 
     async def read(self, owner: str, read: Callable[[bytes], Result], content: bytes) -> Result:
         """Decode a body; raises `InputError`, and `BusyError` like `verdict`."""
@@ -95,22 +95,35 @@ class Scorer:
     def _expected_s(self, question: Question) -> float:
         return self._average_s.get(question.kind, _UNKNOWN_S)
 
-    def _score_all(self, questions: Sequence[Question]) -> list[Verdict | InputError]:
-        outcomes: list[Verdict | InputError] = []
-        for question in questions:
-            try:
-                outcomes.append(self._score(question))
-            except InputError as error:
-                outcomes.append(error)
-        return outcomes
-
-    def _score(self, question: Question) -> Verdict:
-        began = time.thread_time()
-        number, fitted, timestamp, value, context, with_explanation = question
-        verdict = answering.verdict(number, fitted, timestamp, value, context, with_explanation=with_explanation)
-        self._measure(question.kind, time.thread_time() - began)
-        return verdict
+    def _noted(self, question: Question, outcome: Verdict | InputError, seconds: float) -> Verdict | InputError:
+        """Note how long a verdict took, and return it."""
+        if not isinstance(outcome, InputError):
+            self._measure(question.kind, seconds)
+        return outcome
 
     def _measure(self, kind: _Kind, seconds: float) -> None:
         average_s = self._average_s.get(kind, seconds)
         self._average_s[kind] = seconds if seconds > _SURPRISE_S else average_s + _WEIGHT * (seconds - average_s)
+
+
+def _scored(question: Question) -> tuple[Verdict | InputError, float]:
+    """Return a verdict or an error, and the seconds of processor time that it took."""
+    began = time.thread_time()
+    number, fitted, timestamp, value, context, with_explanation = question
+    try:
+        outcome: Verdict | InputError = answering.verdict(
+            number, fitted, timestamp, value, context, with_explanation=with_explanation
+        )
+    except InputError as error:
+        outcome = error.with_traceback(None)
+    return outcome, time.thread_time() - began
+
+
+def _scored_all(questions: Sequence[Question]) -> list[tuple[Verdict | InputError, float]]:
+    return [_scored(question) for question in questions]
+
+
+def _scored_batch(number: int, fitted: Fitted, content: bytes, max_points: int, mode: str) -> tuple[bytes, float]:
+    """Return the response to a batch, and the seconds of processor time that it took."""
+    began = time.thread_time()
+    return answering.batch(number, fitted, content, max_points, mode), time.thread_time() - began

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from fastapi import APIRouter, Request
-from msgspec import UNSET
 from starlette.responses import Response
 
 from api.chain.authentication import caller_of
@@ -24,7 +23,7 @@ from api.dependencies import (
     visible,
 )
 from api.fitting.bulk import BulkAnswer
-from api.fitting.decoding import READ_S_PER_BYTE, decode_body, method_of, read_body
+from api.fitting.decoding import READ_S_PER_BYTE, method_of, read_body, read_fit
 from api.following.polling import MAX_WAIT_S
 from api.matching import prefix_of
 from api.openapi import operation
@@ -34,10 +33,10 @@ from api.schemas.decoding import decode
 from api.schemas.jobs import AcceptedJob, BulkResult, JobAnswer
 from api.schemas.parameters import IDEMPOTENCY_KEY, PREFER, SERIES_ID
 from api.schemas.requests import BulkLine, FitBody, RefitBody
-from shared.domain.access import Scope
+from shared.domain.access import Caller, Scope
 from shared.domain.series import check_series_id
 from shared.fitting.accepting import accept_one
-from shared.fitting.checking import Origin
+from shared.fitting.checking import Fit, Origin
 from shared.fitting.repeating import fit_again as accept_again
 
 if TYPE_CHECKING:
@@ -70,16 +69,14 @@ async def fit(request: Request) -> Response:
     series_id = visible(check_series_id(request.path_params["series_id"]), caller)
     content = await read_content(request, services.settings.max_body_bytes)
     origin = Origin(request_id_of(request), caller.key_id, request.headers.get("idempotency-key"))
-    is_small, cost_s = len(content) <= SMALL_BODY_BYTES, len(content) * READ_S_PER_BYTE
-    computing, requests = services.lanes.computing, services.lanes.requests
-    fit_body = decode_body(content) if is_small else await computing(caller.key_id, cost_s, decode_body, content)
-    checked = partial(read_body, series_id, fit_body, services.settings, origin, services.sessions)
-    if fit_body.stored is not UNSET:  # reads the database
-        accepted = await requests(accept_one, services.acceptor, await requests(checked))
-    elif is_small:
-        accepted = await services.grouped_fits(checked())
-    else:  # decoding is slow, so it must block neither the event loop nor a group of other fits
-        accepted = await requests(accept_one, services.acceptor, await computing(caller.key_id, cost_s, checked))
+    read = await _read(services, caller, series_id, content, origin)
+    if isinstance(read, FitBody):  # its points are in the database
+        checked = partial(read_body, series_id, read, services.settings, origin, services.sessions)
+        accepted = await services.lanes.requests(accept_one, services.acceptor, await services.lanes.requests(checked))
+    elif len(content) <= SMALL_BODY_BYTES:
+        accepted = await services.grouped_fits(read)
+    else:  # writing its data is slow, so other fits do not wait for it
+        accepted = await services.lanes.requests(accept_one, services.acceptor, read)
     if wait_s := _preferred_wait(request.headers.get("prefer")):
         await services.poller.wait(accepted.job_id, wait_s, caller.key_id)
         job = await services.lanes.requests(find_job, services, caller, accepted.job_id)
@@ -114,6 +111,16 @@ def refit(
 async def fit_many(services: ServicesOf, caller: CallerOf, request_id: RequestId) -> Response:
     """Fit many series: one JSON object with a series_id per line, answered by one result per line, in order."""
     return BulkAnswer(services, request_id, caller)
+
+
+async def _read(services: "Services", caller: Caller, series_id: str, content: bytes, origin: Origin) -> Fit | FitBody:
+    """Decode and check a fit, outside the event loop if it is large."""
+    if len(content) <= SMALL_BODY_BYTES:
+        return read_fit(series_id, content, services.settings, origin)
+    cost_s = len(content) * READ_S_PER_BYTE
+    return await services.lanes.computing(
+        caller.key_id, cost_s, read_fit, series_id, content, services.settings, origin
+    )
 
 
 def _preferred_wait(prefer: str | None) -> int:

@@ -1,12 +1,13 @@
 """Simulations: what a watch would have done with points of the past."""
 
-from functools import partial
+from typing import NamedTuple
 
 import msgspec
 from fastapi import APIRouter, Request
 from msgspec import UNSET
 from starlette.responses import Response
 
+from api.chain.bodies import read
 from api.dependencies import CallerOf, ServicesOf, visible
 from api.intake.columns import read_all
 from api.openapi import operation
@@ -18,18 +19,28 @@ from api.schemas.watching import SimulatedAlert, SimulatedFitAnswer, SimulatedNo
 from api.services import Services
 from shared.domain.access import Caller, Scope
 from shared.domain.series import LAST_TIMESTAMP, check_series_id
-from shared.domain.watching.watches import parse
+from shared.domain.watching.watches import Watch, parse
 from shared.errors import Code, Flaw, InputError
 from shared.fitting.stored import stream_not_found
+from shared.settings import Settings
 from shared.store import points, spans, streams
 from shared.watching.planning import Push
-from shared.watching.simulating import MAX_POINTS, Simulation, simulate
+from shared.watching.simulating import MAX_POINTS, simulate
 
 router = APIRouter(tags=["watches"])
 
 WEEK_S = 7 * 86_400
+MAX_BYTES = 2 * MAX_POINTS * 64 + 256 * 1024  # points and a watch, with generous whitespace
 S_PER_POINT = 5e-4
 _BODY = msgspec.json.Decoder(SimulateBody)
+
+
+class _Given(NamedTuple):
+    """What to simulate: a watch, points, and the spans that people excluded."""
+
+    watch: Watch
+    push: Push
+    excluded: list[list[int]]
 
 
 @router.post("/simulate", **operation(SimulationAnswer, scope=Scope.READ, body=SimulateBody))
@@ -39,16 +50,19 @@ async def simulate_watch(request: Request, services: ServicesOf, caller: CallerO
     Send points, or the id of a series whose stored points to use, from and to a time. Nothing is stored. Fits take no
     time here, and every point arrives in time. At most 20 fits are simulated, including those of the watch's schedule.
     """
-    body = decode(_BODY, await request.body())
-    push, excluded = await services.lanes.requests(_points, services, caller, body)
-    document = {"prefix": "", **body.watch}
-    watch = parse("simulation", document, max_window_s=LAST_TIMESTAMP)
-    computed = partial(
-        simulate, watch, push.series_id, push.timestamps, push.values, services.settings, excluded=excluded
-    )
-    cost_s = S_PER_POINT * len(push.timestamps)
-    content = await services.lanes.computing(caller.key_id, cost_s, _encoded, computed, push)
-    return Response(content, media_type="application/json")
+    content = await read(request, MAX_BYTES)
+    given = await services.lanes.requests(_given, services, caller, content)
+    cost_s = S_PER_POINT * len(given.push.timestamps)
+    encoded = await services.lanes.computing(caller.key_id, cost_s, _simulated, given, services.settings)
+    return Response(encoded, media_type="application/json")
+
+
+def _given(services: Services, caller: Caller, content: bytes) -> _Given:
+    """Decode the body, and read the stored points that it names."""
+    body = decode(_BODY, content)
+    push, excluded = _points(services, caller, body)
+    watch = parse("simulation", {"prefix": "", **body.watch}, max_window_s=LAST_TIMESTAMP)
+    return _Given(watch, push, excluded)
 
 
 def _points(services: Services, caller: Caller, body: SimulateBody) -> tuple[Push, list[list[int]]]:
@@ -92,8 +106,10 @@ def _end(name: str, written: int | str | msgspec.UnsetType, default: int) -> int
         raise InputError(Code.INVALID_REQUEST, f"{name} {error}.", flaws=[Flaw((name,), str(error))]) from None
 
 
-def _encoded(computed: "partial[Simulation]", push: Push) -> bytes:
-    simulation = computed()
+def _simulated(given: _Given, settings: Settings) -> bytes:
+    """Simulate, and return the encoded response. Takes seconds."""
+    watch, push, excluded = given
+    simulation = simulate(watch, push.series_id, push.timestamps, push.values, settings, excluded=excluded)
     numbers = {alert_id: str(number) for number, alert_id in enumerate(simulation.alerts, 1)}
     alerts = [SimulatedAlert.of(alert, push.series_id) for alert in simulation.alerts.values()]
     for alert in alerts:

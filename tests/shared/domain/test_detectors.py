@@ -1,6 +1,8 @@
 """The contract of every detector; each test runs over the registry."""
 
 import math
+from functools import partial
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api import offloading
+from shared.caching import Cache
 from shared.domain.detectors import named, offered, registry
 from shared.domain.detectors.states import Fitted, decode, encode
 from shared.domain.series import Series, Values
@@ -54,8 +58,15 @@ def test_fitting_and_scoring_do_not_change_the_points(detector: AnyDetector, par
 
 
 @each_fit()
-def test_a_state_round_trips_bit_for_bit(detector: AnyDetector, parameters: dict[str, Any], values: Values) -> None:
+def test_a_state_round_trips_bit_for_bit(
+    detector: AnyDetector, parameters: dict[str, Any], values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state = fit(detector, values, parameters)
+    monkeypatch.setattr(offloading, "_kept", Cache(10_000_000))  # as in a process for computations
+    call = partial(tuple, [Fitted(detector, state)])
+    (sent,) = ForkingPickler.loads(offloading.pickled(call, Cache(10_000_000)))()
+    assert sent.detector is detector
+    assert bits(sent.state) == bits(state)
     content, suffix = encode(Fitted(detector, state))
     back = decode(content)
     assert back.detector is detector

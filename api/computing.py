@@ -1,0 +1,24 @@
+"""`python -m api.computing`: a child of an API process, which carries out the calls that it sends."""
+
+import gc
+import os
+import signal
+import sys
+from multiprocessing.connection import Connection
+
+import api.fitting.decoding
+import api.predicting.scoring  # noqa: F401 - so that only simulations and bulk fits wait for their modules, once
+from api.offloading import NICENESS, serve
+
+
+def main() -> None:
+    """Serve until the parent ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to the parent, too, which finishes its requests
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(NICENESS)
+    gc.freeze()
+    serve(Connection(int(sys.argv[1])), int(sys.argv[2]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""Child processes for computations, which share neither Python's global lock nor their priority with the event loop.
+
+A call and its outcome are pickled. They travel through a pair of sockets that only a process and its child hold, so
+nobody else can send such bytes.
+"""
+
+import io
+import logging
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from shared.caching import Cache
+from shared.domain.detectors import named
+from shared.domain.detectors.choice import FORMER_AUTO
+from shared.domain.detectors.contract import Detector, Fitted
+from shared.errors import TsadError
+from shared.settings import MIB
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+WORTH_S = 1.0  # of computation in the threads of this process, before it starts a child
+AGAIN_AFTER_S = 10.0  # if a child could not start, or died
+NICENESS = 5  # between the event loop and fits (WORKER_NICENESS)
+_SOCKET_BYTES = MIB
+
+
+class Outcome(NamedTuple, Generic[Result]):
+    """What became of a call."""
+
+    seconds: float  # of processor time
+    result: Result | None = None
+    error: Exception | None = None
+
+
+def carried_out(call: Callable[[], Result]) -> Outcome[Result]:
+    """Carry out a call.
+
+    An expected error loses its traceback, whose frames hold the decoded body: freeing that can take long, so it must
+    not happen in the event loop.
+    """
+    began = time.thread_time()
+    try:
+        result = call()
+    except TsadError as error:
+        return Outcome(time.thread_time() - began, error=error.with_traceback(None))
+    except Exception as error:  # noqa: BLE001 - the request raises it
+        return Outcome(time.thread_time() - began, error=error)
+    return Outcome(time.thread_time() - began, result)
+
+
+class Children:
+    """Up to `most` processes that carry out calls. Thread-safe.
+
+    They start once computing has taken `WORTH_S`. Until one is ready, and when one dies, the thread that needs it
+    carries out the call itself.
+    """
+
+    def __init__(self, most: int, kept_bytes: int) -> None:
+        self._most = most
+        self._kept_bytes = kept_bytes  # of states, in each child
+        self._lock = threading.Lock()
+        self._all: set[_Child] = set()
+        self._idle: deque[_Child] = deque()
+        self._computed_s = 0.0
+        self._none_before = 0.0  # monotonic
+
+    def run(self, call: Callable[[], Result]) -> Outcome[Result]:
+        """Return the outcome of a call. The call and its result must be picklable."""
+        if child := self._take():
+            try:
+                outcome: Outcome[Result] | None = child.run(call)
+            except Exception as error:  # noqa: BLE001 - it died, or a part of the call cannot be pickled
+                self._lose(child, error)
+            else:
+                self._idle.append(child)
+                if outcome:
+                    return outcome
+        outcome = carried_out(call)
+        self._computed_s += outcome.seconds
+        return outcome
+
+    def close(self) -> None:
+        """End all children. No call may be running."""
+        for child in self._all:
+            child.end()
+
+    def _take(self) -> "_Child | None":
+        """Return an idle child, or a new one; None if there may be no more, or it is not yet worth it."""
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()  # the last one that was busy: it has the states of the last calls
+            is_wanted = self._computed_s >= WORTH_S and len(self._all) < self._most
+            if not is_wanted or time.monotonic() < self._none_before:
+                return None
+            try:
+                child = _Child(self._kept_bytes)
+            except OSError as error:
+                self._none_before = time.monotonic() + AGAIN_AFTER_S
+                logger.warning("No process for computations could start: %s", error)
+                return None
+            self._all.add(child)
+            return child
+
+    def _lose(self, child: "_Child", error: Exception) -> None:
+        with self._lock:
+            self._all.discard(child)
+            self._none_before = time.monotonic() + AGAIN_AFTER_S
+        logger.warning(
+            "A process for computations ended with exit code %d (%r). Threads compute until another is ready.",
+            child.end(),
+            error,
+        )
+
+
+class _Child:
+    """A process that carries out one call at a time."""
+
+    def __init__(self, kept_bytes: int) -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            for end in (ours, theirs):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
+            command = [sys.executable, "-m", "api.computing", str(theirs.fileno()), str(kept_bytes)]
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+            self._connection = Connection(ours.detach())
+        self._is_ready = False
+        self._kept: Cache[int, Fitted] = Cache(kept_bytes)  # by id; the child keeps the same
+
+    def run(self, call: Callable[[], Result]) -> Outcome[Result] | None:
+        """Return the outcome of a call, or None while the process starts; raise `OSError` or `EOFError` if it died."""
+        if not self._is_ready:
+            if not self._connection.poll():
+                return None
+            self._is_ready = bool(self._connection.recv_bytes())
+        self._connection.send_bytes(pickled(call, self._kept))
+        outcome: Outcome[Result] = self._connection.recv()
+        return outcome
+
+    def end(self) -> int:
+        """End the process, and return its exit code."""
+        self._connection.close()  # which ends the process
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(1)
+        self._process.kill()
+        return self._process.wait()
+
+
+def serve(connection: Connection, kept_bytes: int) -> None:
+    """Carry out the calls that the parent process sends, until it ends or closes the connection."""
+    global _kept  # noqa: PLW0603 - of this process, which does nothing else
+    _kept = Cache(kept_bytes)
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        connection.send_bytes(b"ready")
+        while True:
+            outcome = carried_out(connection.recv())
+            if outcome.error and not isinstance(outcome.error, TsadError):
+                outcome.error.add_note("".join(traceback.format_exception(outcome.error)))
+            connection.send(outcome)
+
+
+_kept: Cache[int, Fitted] = Cache(0)  # in a child: the states that its parent expects it to keep
+
+
+def pickled(call: Callable[[], object], kept: Cache[int, Fitted]) -> memoryview:
+    """Return a call for a child that keeps the states in `kept`, and add those that it will keep.
+
+    Parent and child use their caches in the same order and with the same sizes, so both drop the same states.
+    """
+    buffer = io.BytesIO()
+    _Pickler(buffer, kept).dump(call)
+    return buffer.getbuffer()
+
+
+class _Pickler(ForkingPickler):
+    """Pickles a state as its number if the child keeps it, otherwise as a whole."""
+
+    def __init__(self, buffer: io.BytesIO, kept: Cache[int, Fitted]) -> None:
+        super().__init__(buffer)
+        self._kept = kept
+        self.dispatch_table[Fitted] = self._fitted
+
+    def _fitted(self, fitted: Fitted) -> tuple[Callable[..., Fitted], tuple[Any, ...]]:
+        if self._kept.get(id(fitted)) is fitted:
+            return _kept_state, (id(fitted),)
+        content = ForkingPickler.dumps((fitted.detector, fitted.state))
+        self._kept.put(id(fitted), fitted, len(content))
+        return _keep_state, (id(fitted), bytes(content))
+
+
+def _keep_state(number: int, content: bytes) -> Fitted:
+    fitted = Fitted(*ForkingPickler.loads(content))
+    _kept.put(number, fitted, len(content))
+    return fitted
+
+
+def _kept_state(number: int) -> Fitted:
+    fitted = _kept.get(number)
+    assert fitted  # noqa: S101
+    return fitted
+
+
+def _reduced_detector(detector: Detector[Any]) -> tuple[Callable[..., Detector[Any]], tuple[Any, ...]]:
+    return _detector, (detector.name, detector is FORMER_AUTO)
+
+
+def _detector(name: str, is_former: bool) -> Detector[Any]:  # noqa: FBT001 - unpickled by position
+    return FORMER_AUTO if is_former else named(name)
+
+
+def _reduced_view(view: memoryview) -> tuple[type[memoryview], tuple[bytes]]:
+    return memoryview, (view.tobytes(),)
+
+
+ForkingPickler.register(Detector, _reduced_detector)
+ForkingPickler.register(memoryview, _reduced_view)
