@@ -1,5 +1,6 @@
 """Health of the service, for load balancers and operators."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -22,14 +23,15 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/healthcheck", **operation(Health, scope=Scope.READ))
-def healthcheck(services: ServicesOf, caller: CallerOf) -> Response:
+async def healthcheck(services: ServicesOf, caller: CallerOf) -> Response:
     """Return the number of series with versions, and the latencies of recent predictions and fits."""
-    latencies = services.latencies.read()
+    latencies = await services.latency_reads(services.latencies.read)
+    trained = await services.lanes.requests(services.series_trained.read, caller.series_prefix)
     empty = Latency.of([])
     inference, training = (latencies[kind] if latencies else empty for kind in Kind)
     return answer(
         Health(
-            series_trained=services.series_trained.read(caller.series_prefix),
+            series_trained=trained,
             inference_latency_ms=LatencyAnswer(inference.avg, inference.p95),
             training_latency_ms=LatencyAnswer(training.avg, training.p95),
             telemetry="unavailable" if latencies is None else None,
@@ -38,9 +40,10 @@ def healthcheck(services: ServicesOf, caller: CallerOf) -> Response:
 
 
 @router.get("/metrics", **operation("text/plain", scope=Scope.READ))
-def metrics(services: ServicesOf) -> Response:
+async def metrics(services: ServicesOf) -> Response:
     """Return the metrics of all processes together, for Prometheus. Scrape one address, not each process."""
-    return Response(measuring.exposition(services), media_type=measuring.MEDIA_TYPE)
+    content = await services.scrapes(partial(measuring.exposition, services))
+    return Response(content, media_type=measuring.MEDIA_TYPE)
 
 
 @router.get("/metrics/series", **operation("text/plain", scope=Scope.READ))

@@ -1,4 +1,4 @@
-"""A PostgreSQL that is stopped while its TCP connections live on. Without deadlines, each call would hang."""
+"""Servers that hang: a PostgreSQL that is stopped while its TCP connections live on, and slow name servers."""
 
 import asyncio
 import socket
@@ -90,3 +90,26 @@ def test_a_slow_name_server_does_not_hold_the_event_loop(settings: Settings, mon
             await latest.close()
 
     asyncio.run(scenario())
+
+
+def test_a_slow_name_server_of_redis_holds_no_thread_that_others_need(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, lookup = Event(), socket.getaddrinfo
+
+    def slow_lookup(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host == "redis.invalid":
+            answer.wait()
+        return lookup("127.0.0.1" if host == "redis.invalid" else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow_lookup)
+    changes = {"redis_url": settings.redis.replace("127.0.0.1", "redis.invalid"), "database_pool_size": 2}
+    with ThreadPoolExecutor(16) as clients, serving(settings.model_copy(update=changes)) as api:
+        try:
+            waiting = [clients.submit(api.get, path) for path in ("/healthcheck", "/metrics") * 8]
+            for _ in range(20):
+                assert api.get("/series").status_code == 200
+            assert api.get("/readyz").json()["status"] == "degraded"
+        finally:
+            answer.set()
+        assert {call.result().status_code for call in waiting} == {200}
