@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from secrets import token_hex
 from tempfile import TemporaryFile
 from typing import IO
 from urllib.parse import urlsplit
@@ -17,8 +16,8 @@ from shared.artifacts.keys import Key, checked
 from shared.domain.versions import Artifact
 from shared.settings import Settings
 
+PROBE, PROBE_BYTES = f"{TEMPORARY}probe", 4096
 # Even a request that is retried twice ends after 40 s, within the default ACCEPT_WINDOW_S.
-PROBE_BYTES = 4096
 _CONNECT_TIMEOUT = timedelta(seconds=2)
 _REQUEST_TIMEOUT = timedelta(seconds=15)
 _RETRY_TIMEOUT = timedelta(seconds=20)
@@ -95,11 +94,14 @@ class ObjectStore:
         """Return None: the service has no limit that we can read."""
 
     def check(self) -> None:
-        """Write and delete an object, to verify that the access key may do both."""
-        probe = f"{TEMPORARY}{token_hex(8)}"
+        """Write and delete an object, to verify that the access key may do both.
+
+        It always has the same name: a service that hung may write it after this process gave up, and the next check
+        deletes it.
+        """
         with _translate_outages("stored"):
-            obstore.put(self.bucket, probe, bytes(PROBE_BYTES), use_multipart=False)
-            obstore.delete(self.bucket, probe)
+            obstore.put(self.bucket, PROBE, bytes(PROBE_BYTES), use_multipart=False)
+            obstore.delete(self.bucket, PROBE)
 
 
 @contextmanager

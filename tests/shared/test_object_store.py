@@ -9,13 +9,14 @@ from datetime import timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import obstore
 import pytest
 
 from shared.artifacts import ObjectStore, data_key, object_store
 from shared.domain.versions import Artifact
 from shared.errors import Code, UnavailableError
 from tests.processes import make_settings
-from tests.stores import ACCESS, BUCKET
+from tests.stores import ACCESS, BUCKET, names
 
 KEY = data_key("a", "2e6e0eab-0694-448b-8eea-79b35f7a58c1")
 STORED = Artifact(KEY, hashlib.sha256(b"").digest(), 0)
@@ -67,6 +68,13 @@ def test_a_missing_bucket_is_not_reported_as_a_missing_artifact(s3: dict[str, st
     store = ObjectStore("s3://elsewhere/a", make_settings(**s3))
     put, get, *_ = failures(store)
     assert all("no such bucket" in sentence for sentence in (put, get))
+
+
+def test_a_check_deletes_what_an_earlier_one_wrote_too_late(s3: dict[str, str]) -> None:
+    store = ObjectStore(f"s3://{BUCKET}/late", make_settings(**s3))
+    obstore.put(store.bucket, object_store.PROBE, b"")
+    store.check()
+    assert names(store) == set()
 
 
 def test_an_artifact_is_sent_in_one_request_with_its_checksum() -> None:
