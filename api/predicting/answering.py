@@ -1,6 +1,5 @@
 """Conversion of request bodies to points, and of verdicts to responses."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +9,7 @@ from msgspec import UNSET
 
 from api.schemas.answers import BatchVerdicts, Verdict, Why
 from api.schemas.decoding import decode
-from api.schemas.requests import PointsBody
+from api.schemas.requests import Context, PointsBody
 from shared.domain.detectors.contract import CAUSAL, Explanation, Fitted
 from shared.domain.series import Flags, Series, Values
 from shared.errors import Code, Flaw, InputError
@@ -28,13 +27,13 @@ def verdict(
     fitted: Fitted,
     timestamp: int,
     value: float,
-    context: Sequence[float | None] | None,
+    context: Context | None,
     *,
     with_explanation: bool = False,
 ) -> Verdict:
     """Score one point with the state of version `number`; raise `InputError` if the detector cannot judge it."""
     point = Series(np.array([timestamp]), np.array([value]))
-    recent = np.array(context, dtype=np.float64) if context else NO_VALUES  # NaN for null
+    recent = NO_VALUES if context is None else np.array(context, dtype=np.float64)  # NaN for null
     verdicts = judge(fitted, point, recent=recent)
     if verdicts.scores.unseen is not None:
         raise _time_not_learned(explain(fitted, point, verdicts))

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from api.fairness import FairLane
 from api.predicting import answering
 from api.schemas.answers import Verdict
+from api.schemas.requests import Context
 from shared.domain.detectors.contract import Fitted
 from shared.errors import InputError
 
@@ -34,13 +35,13 @@ class Question(NamedTuple):
     fitted: Fitted
     timestamp: int
     value: float
-    context: Sequence[float | None] | None = None
+    context: Context | None = None
     with_explanation: bool = False
 
     @property
     def kind(self) -> _Kind:
         """What the time of the verdict depends on."""
-        return self.fitted.detector.name, bool(self.context), self.with_explanation
+        return self.fitted.detector.name, self.context is not None and len(self.context) > 0, self.with_explanation
 
 
 class Scorer:

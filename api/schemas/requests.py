@@ -1,14 +1,17 @@
 """Bodies of requests. The OpenAPI document includes them."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from api.schemas.parameters import SERIES_ID_SCHEMA
+from shared.domain.series import Values
 from shared.domain.versions import LARGEST_VERSION
 
 MAX_POINTS = 1_000  # of many series, in one request
+Context = Sequence[float | None] | Values  # values before a point; NaN or None for a missing one
 
 
 class Body(Struct, forbid_unknown_fields=True):
