@@ -95,9 +95,11 @@ _OLD = """
       AS p (series_no, ts, value) JOIN agreed ON agreed.no = p.series_no
   ON CONFLICT DO NOTHING
   RETURNING series_no
+), late_numbers AS MATERIALIZED (  -- otherwise each stream counts its points among those of all streams
+  SELECT series_no, count(*) AS late FROM late_ones GROUP BY series_no
 )
 """
-_LATE = "(SELECT count(*) FROM late_ones WHERE series_no = no)"
+_LATE = "coalesce((SELECT late FROM late_numbers WHERE series_no = no), 0)"
 
 # Only when points change an alert: planned with every batch, it would cost 0.4 ms. One row per alert, as it is in the
 # end. Closed ones come first, because a unique index cannot be deferred: they make room for one that opens.

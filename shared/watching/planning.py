@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 import numpy as np
 
@@ -20,6 +21,14 @@ from shared.watching.rulebook import Rules
 from shared.watching.verdicts import StreamVerdicts, verdicts_of
 
 
+class Coming(Enum):
+    """Which points of a series follow at once, so that a fit is not yet worth it."""
+
+    NOTHING = auto()
+    OLDER = auto()  # the first fit may be made of the newest ones
+    NEWER = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Push:
     """Points of one series, sorted, with the last value of each timestamp."""
@@ -27,7 +36,7 @@ class Push:
     series_id: str
     timestamps: Timestamps  # (n,) strictly increasing
     values: Values  # (n,), NaN for known gaps
-    more: bool = False  # whether more history follows, so that only the first fit is worth it now
+    coming: Coming = Coming.NOTHING
 
 
 @dataclass(slots=True)
@@ -76,7 +85,9 @@ def plan_of(
 
 def _fit_is_due(stream: Stream, watch: Watch | None, push: Push, settings: Settings) -> bool:
     """Whether new points make an automatic fit due, which the scheduler then asks for."""
-    if watch is None or watch.paused or stream.fit_is_due or (push.more and stream.latest is not None):
+    if watch is None or watch.paused or stream.fit_is_due or push.coming is Coming.NEWER:
+        return False
+    if push.coming is Coming.OLDER and stream.latest is not None:
         return False
     at_points = fit_points(stream, watch, settings)
     return at_points is not None and stream.points + len(push.timestamps) >= at_points

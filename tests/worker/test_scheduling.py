@@ -25,7 +25,7 @@ from shared.store import inspection, scheduled, versions, watches
 from shared.store import series as series_store
 from shared.store.engine import Sessions
 from shared.watching.ingesting import Ingest
-from shared.watching.planning import Push
+from shared.watching.planning import Coming, Push
 from shared.watching.rulebook import Rulebook
 from worker import training as trainings
 from worker.scheduling import Scheduler
@@ -84,12 +84,18 @@ class Day:
         self.ingest.rulebook.again()
 
     def push(
-        self, series_id: str, points: int, *, until: int = 0, value: float | None = None, more: bool = False
+        self,
+        series_id: str,
+        points: int,
+        *,
+        until: int = 0,
+        value: float | None = None,
+        coming: Coming = Coming.NOTHING,
     ) -> None:
-        """Push points of each minute, the newest `until` seconds after the start of the test. more: history follows."""
+        """Push points of each minute, the newest `until` seconds after the start of the test."""
         timestamps = self.now + until - 60 * np.arange(points)[::-1]
         values = np.array(timestamps // 60 % 7 + 1 if value is None else [value] * points, dtype=np.float64)
-        outcomes = self.ingest([Push(series_id, timestamps, values, more)])
+        outcomes = self.ingest([Push(series_id, timestamps, values, coming)])
         assert not [outcome for outcome in outcomes if isinstance(outcome, TsadError)]
 
     def grow(self, series_id: str) -> None:
@@ -147,11 +153,13 @@ def test_streams_are_fitted_once_for_each_slot_and_grow(day: Day) -> None:
 
 def test_a_stream_is_fitted_with_its_newest_points_and_again_only_when_its_history_is_complete(day: Day) -> None:
     day.watch(refit="off")
-    day.push("a", 50, more=True)
+    day.push("a", 40, until=-600, coming=Coming.NEWER)
+    assert day.scheduler.round() == 0
+    day.push("a", 10, coming=Coming.OLDER)
     assert day.scheduler.round() == 1
     day.fit()
     for place in range(1, 6):
-        day.push("a", 100, until=-3_000 - 6_000 * (place - 1), more=True)
+        day.push("a", 100, until=-3_000 - 6_000 * (place - 1), coming=Coming.OLDER)
         assert day.scheduler.round() == 0
     day.push("a", 10, until=-33_000)
     assert day.scheduler.round() == 1

@@ -18,7 +18,7 @@ from shared.store.engine import Sessions
 from shared.store.fetching import FIRST, Lease, Progress
 from shared.watching.claiming import Claims, LabelSet
 from shared.watching.ingesting import Ingest, Taken
-from shared.watching.planning import Push
+from shared.watching.planning import Coming, Push
 from worker.outbound.egress import Egress
 from worker.outbound.folding import Clock
 from worker.outbound.prometheus import FetchError, Prometheus, Result, TooMuchError, connected
@@ -95,7 +95,8 @@ class Pulling:
         begun = lease.loaded.get(key + FIRST, None if key in lease.loaded else start)
         oldest, missing_to = older_than(lease.source, query, begun, now, self._keep_s)
         spans = windows(start, end, query.step_s)
-        for first, last in self._stored(lease, query, spans, progress, more=oldest <= missing_to):
+        at_last = Coming.OLDER if oldest <= missing_to else Coming.NOTHING
+        for first, last in self._stored(lease, query, spans, progress, Coming.NEWER, at_last):
             if key not in lease.loaded:
                 lease.loaded[key + FIRST] = first
             lease.loaded[key] = last
@@ -106,7 +107,7 @@ class Pulling:
         key, fetched_at = key_of(query), self._now()
         missing = older_than(lease.source, query, lease.loaded.get(key + FIRST), fetched_at, self._keep_s)
         spans = windows(*missing, query.step_s, newest_first=True)
-        for first, _ in self._stored(lease, query, spans, progress, more=False):
+        for first, _ in self._stored(lease, query, spans, progress, Coming.OLDER, Coming.NOTHING):
             lease.loaded[key + FIRST] = first
             self._step(lease, progress)
             if self._now() - fetched_at >= lease.source.every_s:
@@ -120,10 +121,10 @@ class Pulling:
         query: Query,
         spans: Generator[tuple[int, int], int | None, None],
         progress: Progress,
-        *,
-        more: bool,
+        coming: Coming,
+        at_last: Coming,
     ) -> Iterator[tuple[int, int]]:
-        """Store one window after another, and yield each. more: whether more of the history follows after them."""
+        """Store one window after another, and yield each. coming: after each but the last; at_last: after that."""
         server = connected(lease.source, self.egress, self.variables)
         window = next(spans, None)
         with ThreadPoolExecutor(1) as ahead:  # the next window is on its way while this one is stored
@@ -131,15 +132,15 @@ class Pulling:
             def ask(span: tuple[int, int]) -> "Future[list[Result]]":
                 return ahead.submit(server.query_range, query.query, *span, query.step_s)
 
-            coming = ask(window) if window else None
-            while window and coming:
-                results = _arrived(coming, window)
+            response = ask(window) if window else None
+            while window and response:
+                results = _arrived(response, window)
                 following = _next(spans, None if results is None else len(results))
-                coming = ask(following) if following else None
+                response = ask(following) if following else None
                 if results is None:
                     self._step(lease, progress)
                 else:
-                    self._take(lease, query, results, progress, more=more or following is not None)
+                    self._take(lease, query, results, progress, coming if following else at_last)
                     progress.from_ts = min(window[0], progress.from_ts or window[0])
                     progress.to_ts = max(window[1], progress.to_ts or window[1])
                     yield window
@@ -160,7 +161,7 @@ class Pulling:
             if not fetching.step(session, lease, progress, self.clock(session)):
                 raise _StoppedError
 
-    def _take(self, lease: Lease, query: Query, results: Sequence[Result], progress: Progress, *, more: bool) -> None:
+    def _take(self, lease: Lease, query: Query, results: Sequence[Result], progress: Progress, coming: Coming) -> None:
         """Store the points of one window, and judge those that are new."""
         wanted: dict[LabelSet, str] = {}
         pushes: dict[LabelSet, Push] = {}
@@ -170,7 +171,7 @@ class Pulling:
             labels = tuple(sorted({**result.labels, QUERY: query.query}.items()))
             series_id = check_series_id(id_of(query.id_template, result.labels))
             wanted[labels] = series_id
-            pushes[labels] = Push(series_id, result.timestamps, result.values, more)
+            pushes[labels] = Push(series_id, result.timestamps, result.values, coming)
         claimed = self.claims(lease.source.name, wanted)
         for reason in claimed.reported.values():
             progress.detail = progress.detail or reason
@@ -221,10 +222,10 @@ class Pulling:
         return [result for result in results if len(result.timestamps)]
 
 
-def _arrived(coming: "Future[list[Result]]", window: tuple[int, int]) -> list[Result] | None:
+def _arrived(response: "Future[list[Result]]", window: tuple[int, int]) -> list[Result] | None:
     """Return the points of a window; None if the server cannot answer for so many."""
     try:
-        return coming.result()
+        return response.result()
     except TooMuchError:
         if window[0] == window[1]:
             raise
