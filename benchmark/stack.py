@@ -22,7 +22,7 @@ from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
 from shared.store.schema import migrate
 
-READY_S, FITTED_S = 60, 300
+READY_S, FITTED_S, GENERATED_S = 60, 300, 3_600
 ON_A_DISK = "/var/tmp"  # noqa: S108 - /tmp may be in memory, where no write waits for a disk
 ROOT = Path(__file__).resolve().parents[1]
 SERVE = ("--no-server-header", "--no-access-log", "--log-level=warning")  # options of the ceiling, as for the service
@@ -47,8 +47,9 @@ class Stack:
         return Settings(_env_file=None, database_url=self.env["DATABASE_URL"], redis_url=self.env["REDIS_URL"])
 
     def sessions(self) -> Sessions:
-        """Open the database, to write generated rows."""
-        return Sessions(make_engine(self.settings, "tsad-benchmark"))
+        """Open the database, to write generated rows, however long that takes."""
+        patient = self.settings.model_copy(update={"database_statement_timeout_s": GENERATED_S})
+        return Sessions(make_engine(patient, "tsad-benchmark"))
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Start a Python module as a process that ends with the benchmark."""

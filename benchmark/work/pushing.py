@@ -156,11 +156,9 @@ def growth(stack: Stack, feed: Feed, pairs: int, seconds: float, points: int) ->
 def grow(stack: Stack, shape: Mapping[str, int]) -> None:
     """Store more streams with points."""
     with stack.sessions().begin() as session:
-        session.execute(text("SET LOCAL statement_timeout = 0"))
         first = session.execute(_STREAMS, shape).scalar_one()
     for no in range(first, first + GROWN_STREAMS, STREAMS_AT_ONCE):
         with stack.sessions().begin() as session:
-            session.execute(text("SET LOCAL statement_timeout = 0"))
             session.execute(_POINTS, {**shape, "from": no, "to": no + STREAMS_AT_ONCE - 1})
 
 
@@ -173,7 +171,6 @@ def percentiles(tally: Tally) -> tuple[float, float]:
 def table_size(stack: Stack) -> tuple[int, int]:
     """Return the bytes of the stored points with their index, and their number."""
     with stack.sessions().begin() as session:
-        session.execute(text("SET LOCAL statement_timeout = 0"))
         row = session.execute(text("SELECT pg_total_relation_size('points'), count(*) FROM points")).one()
     return int(row[0]), int(row[1])
 

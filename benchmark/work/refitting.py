@@ -87,7 +87,6 @@ class Refits:
         start = int(time.time()) // HOUR_S * HOUR_S - 29 * 86_400
         parameters = {"start": start, "points": self.size.points, "series": self.size.series, **self._streams()}
         with self.sessions.begin() as session:
-            session.execute(text("SET LOCAL statement_timeout = 0"))
             session.execute(_STREAMS, parameters | {"prefix": self.size.prefix})
             session.execute(_POINTS, parameters)
 

@@ -23,6 +23,7 @@ from shared.watching.rulebook import Rules
 
 MAX_POINTS = 20_000
 MAX_FITS = 20
+MAX_REFUSED = 1_000  # windows that cannot be fitted, such as constant ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +113,17 @@ class _Walk:
         self._excluded = excluded
         self._fitted: Fitted | None = None
         self._due_at: int | None = None  # when the next slot of the schedule is settled
-        self._attempts = 0
-        self._failures = 0
+        self._refused = 0
+        self._failures = 0  # in a row, since there is a version
         self._stream = new_stream(series_id)
 
     def advance(self, start: int) -> int:
         """Judge the points from index `start` up to the next fit, and fit; return the index of the next point."""
         self._settle_slots(int(self._timestamps[start]))
         count = len(self._timestamps)
-        has_fits = self._attempts < MAX_FITS
-        due = fit_points(self._stream, self._watch, self._settings) if has_fits else None
+        due = fit_points(self._stream, self._watch, self._settings) if self._may_fit else None
         end = count if due is None else min(max(due, start + 1), count)
-        if has_fits and self._due_at is not None:
+        if self._may_fit and self._due_at is not None:
             end = min(end, self._arrived_by(self._due_at))
         new = Tail(self._timestamps[start:end], self._values[start:end])
         need = self._fitted.needs().points if self._fitted else 0
@@ -155,10 +155,14 @@ class _Walk:
             due_at = refit.due_after(self._stream.series_id, max(due_at, next_point - 1))
         return left_out
 
+    @property
+    def _may_fit(self) -> bool:
+        return len(self.fits) < MAX_FITS and self._refused < MAX_REFUSED
+
     def _settle_slots(self, before: int) -> None:
         """Settle the slots of the schedule that are due before a time."""
         refit, series_id = self._watch.refit, self._stream.series_id
-        while refit is not None and self._due_at is not None and self._due_at < before and self._attempts < MAX_FITS:
+        while refit is not None and self._due_at is not None and self._due_at < before and self._may_fit:
             if (self._stream.last_timestamp or 0) > (self._stream.training_end or -1):
                 self._settle(self._due_at, refit.newest_due(series_id, self._due_at))
             else:  # without a new point, a slot is skipped
@@ -166,11 +170,11 @@ class _Walk:
 
     def _settle(self, now: int, slot: int | None) -> None:
         """Fit the window that ends at a slot of the schedule, or at the newest point (None), as the scheduler does."""
-        self._attempts += 1
         count = self._stream.points
         last = int(self._timestamps[count - 1])
         series = self._learn(last if slot is None else slot)
         if series is None:
+            self._refused += 1
             self._failures += self._stream.latest is not None
             at_points: int | None = postponed(count)
         else:

@@ -7,6 +7,7 @@ import httpx
 import numpy as np
 import pytest
 
+from shared.domain.series import LAST_TIMESTAMP
 from tests.api.test_pushes import push
 from worker import training as trainings
 
@@ -87,6 +88,22 @@ def test_a_series_that_cannot_be_fitted_gets_no_verdicts(api: httpx.Client) -> N
     simulated = simulate(api, timestamps=list(range(0, 6_000, 60)), values=[1.0] * 100)
     assert (simulated["fits"], simulated["alerts"], simulated["points"]) == ([], [], 100)
     assert simulated["verdicts"]["score"] == [None] * 100
+
+
+def test_windows_that_cannot_be_fitted_do_not_use_up_the_fits(api: httpx.Client) -> None:
+    values = [1.0] * 500 + [float(place % 7) for place in range(500)]
+    rule = {"detector": "baseline", "refit": {"every": "10m"}, "window": "1h", "timezone": "UTC"}
+    simulated = simulate(api, timestamps=list(range(0, 60_000, 60)), values=values, watch=rule)
+    assert len(simulated["fits"]) == 20
+    assert simulated["fits"][0]["timestamp"] > 500 * 60
+
+
+@pytest.mark.parametrize("begin", [0, LAST_TIMESTAMP - 60 * 99])
+def test_a_schedule_has_slots_up_to_the_end_of_the_calendar(api: httpx.Client, begin: int) -> None:
+    timestamps = [begin + 60 * place for place in range(100)]
+    rule = {"detector": "baseline", "refit": {"every": "1d", "at": "23:59"}, "timezone": "Pacific/Auckland"}
+    values = [float(place % 7) for place in range(100)]
+    assert simulate(api, timestamps=timestamps, values=values, watch=rule)["fits"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from shared.domain.watching import durations
 
 DAY_S = 86_400
+EPOCH_DAY = date(1970, 1, 1).toordinal()
 SPREAD_S = 600  # fits at a time of day begin within this many seconds, so that they do not all begin at once
 FAILING = 3  # failed fits in a row that people are notified of; from then on, fits are requested less often
 
@@ -31,7 +32,7 @@ class Schedule:
             phase = int(share_of(series_id) * self.every_s)
             return (int(now) - phase) // self.every_s * self.every_s + phase
         days = self.every_s // DAY_S
-        today = datetime.fromtimestamp(now, ZoneInfo(self.timezone)).date().toordinal()
+        today = self._day_of(now)
         day = today + 1 - (today + 1 - int(share_of(series_id) * days)) % days
         while (slot := self._slot_of(day)) > now:
             day -= days
@@ -42,7 +43,7 @@ class Schedule:
         if self.at_s is None:
             return self.slot_before(series_id, now) + self.every_s
         days = self.every_s // DAY_S
-        today = datetime.fromtimestamp(now, ZoneInfo(self.timezone)).date().toordinal()
+        today = self._day_of(now)
         day = today - 1 + (int(share_of(series_id) * days) - today + 1) % days
         while (slot := self._slot_of(day)) <= now:
             day += days
@@ -70,12 +71,22 @@ class Schedule:
         delay_s = self.delay_s(series_id)
         return self.slot_after(series_id, now - delay_s + self.pause_s(failures)) + delay_s
 
+    def _day_of(self, now: float) -> int:
+        """Return the local day of a time."""
+        try:
+            return datetime.fromtimestamp(now, ZoneInfo(self.timezone)).date().toordinal()
+        except (OverflowError, ValueError):  # beyond the calendar
+            return EPOCH_DAY + int(now // DAY_S)
+
     def _slot_of(self, day: int) -> int:
         """Return the slot of a local day. A time that clocks skip is later, and one that comes twice is the first."""
         assert self.at_s is not None  # noqa: S101
         at = time(self.at_s // 3_600, self.at_s // 60 % 60)
-        local = datetime.combine(date.fromordinal(day), at, ZoneInfo(self.timezone))
-        return int(local.astimezone(UTC).timestamp())
+        try:
+            local = datetime.combine(date.fromordinal(day), at, ZoneInfo(self.timezone))
+            return int(local.astimezone(UTC).timestamp())
+        except (OverflowError, ValueError):  # beyond the calendar
+            return (day - EPOCH_DAY) * DAY_S + self.at_s
 
 
 def share_of(series_id: str) -> float:
