@@ -141,11 +141,11 @@ def grow(stack: Stack, series: int, versions: int, jobs: int) -> None:
     """Generate rows like those of past jobs, and update the planner statistics."""
     numbers = {"series": series, "versions": versions, "jobs": jobs}
     with stack.sessions().begin() as session:
-        session.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL session_replication_role = replica"))
+        session.execute(text("SET LOCAL session_replication_role = replica"))
         for statement in ROWS:
             session.execute(text(statement), numbers)
     with stack.sessions().begin() as session:
-        session.execute(text("SET LOCAL statement_timeout = 0; ANALYZE"))
+        session.execute(text("ANALYZE"))
     time.sleep(1)  # lets the database flush the pages of the tables
 
 
