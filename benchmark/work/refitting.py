@@ -236,9 +236,10 @@ def _of_cost(refits: Refits, drained: Drained) -> Iterator[Figure]:
     stored = sum(sizes.values()) / KIB
     yield single(f"stored by a refit {what}", "KiB", [stored], Target(AT_MOST, 400), fit_ms=round(row.fit_ms), **sizes)
     for streams in EXTRAPOLATED:
-        work = f"{streams:,} refits {what} on one core, extrapolated from {drained.refits:,}"
+        work = f"{streams:,} refits {what} on one core, extrapolated"
+        facts = {"measured": drained.refits, "gib": round(streams * stored / KIB**2, 1)}
         limit = Target(AT_MOST, 8 * streams / EXTRAPOLATED[0])
-        yield single(work, "h", [streams * drained.cpu_s / HOUR_S], limit, gib=round(streams * stored / KIB**2, 1))
+        yield single(work, "h", [streams * drained.cpu_s / HOUR_S], limit, **facts)
 
 
 def cpu_s(pid: int) -> float:
