@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs/reference/pages.md"
 IMAGES = DOCUMENT.parents[1] / "images"
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 800}
-PHONE_PAGES = ("start", "jobs", "alert")
+PHONE_PAGES = ("start", "jobs", "alert", "watch")
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SERIES = "boiler.north"
 OTHERS = ("cold-store.temperature", "edge-01.latency", "line-3.current", "pump-7.pressure", "solar.roof", "water.main")
@@ -104,6 +105,9 @@ def addresses(api: httpx.Client, sessions: Sessions, fitted: Callable[..., str])
         "start": "/",
         "alerts": "/ui/alerts",
         "alert": f"/ui/alerts/{open_alert}",
+        "watches": "/ui/watches",
+        "watch": "/ui/watches/cooling",
+        "fit": "/ui/fit",
         "jobs": "/ui/jobs",
         "job": f"/ui/jobs/{failed_job}",
         "series": f"/ui/series/{SERIES}",
@@ -122,6 +126,18 @@ def take(page: Page, name: str) -> None:
     file = IMAGES / f"{name}.png"
     page.screenshot(path=file)
     assert file.stat().st_size <= MAX_BYTES, file
+
+
+def drop_a_file(page: Page) -> None:
+    """Show what was read from a file with a decimal comma."""
+    points = wave(60, points=480, incidents=(300,))
+    lines = [
+        f"{datetime.fromtimestamp(moment, UTC):%d.%m.%Y %H:%M};{value:.2f}".replace(".", ",", -1).replace(",", ".", 2)
+        for moment, value in zip(points["timestamps"], points["values"], strict=True)
+    ]
+    content = "\n".join(["Station;Boiler 7", "Datum;Vorlauf °C", *lines]).encode("cp1252")
+    page.locator("#drop input").set_input_files({"name": "boiler-7.csv", "mimeType": "text/csv", "buffer": content})
+    expect(page.locator("#file-fit")).to_be_visible()
 
 
 def measured(page: Page, path: str) -> tuple[list[int], list[float]]:
@@ -150,8 +166,10 @@ def test_take_the_pictures_and_measure_the_pages(
         for theme in THEMES:
             with opened(browser, api, theme) as page:
                 page.goto(path, wait_until="networkidle" if name == "plot" else "load")
-                if name != "plot":
+                if name not in ("plot", "fit"):  # these have no stream
                     expect(page.locator("#live")).to_have_text("Live")
+                if name == "fit":
+                    drop_a_file(page)
                 take(page, f"{name}-{theme}")
                 if name in PHONE_PAGES:
                     page.set_viewport_size(PHONE)
