@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
@@ -17,18 +17,19 @@ from api.intake.answering import stream_answer
 from api.openapi import page_route
 from api.pages import render
 from api.pages.timeline import timeline
-from api.routes.cursors import job_cursor, place_of, split_page, version_limit
+from api.routes.cursors import job_cursor, place_of, series_place, series_query, split_page, version_limit
 from api.routes.finding import JobId, check_exists, find_job
 from api.services import Services
 from shared.domain import detectors
 from shared.domain.access import Scope
 from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
+from shared.domain.versions import SeriesSummary
 from shared.errors import Code, NotFoundError
-from shared.store import admissions, jobs, overviews, scheduled, streams, versions
+from shared.store import admissions, jobs, listing, overviews, scheduled, streams, versions
 from shared.store import series as series_store
 from shared.store.jobs import JobFilter, Place
-from shared.store.series import Order
+from shared.store.listing import Order
 from shared.store.streams import Stream
 from shared.telemetry import Kind, Latency
 
@@ -53,26 +54,24 @@ def start(
     contains: Annotated[str, Query(max_length=200, description="Only series whose id contains this")] = "",
     sort: Annotated[Order, Query(description="Order of the series")] = Order.ID,
     page: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Number of the page")] = 1,
-    after: Annotated[str, Query(max_length=128, description="The page begins after this id, if sorted by id")] = "",
-    before: Annotated[str, Query(max_length=128, description="The page ends before this id, if sorted by id")] = "",
+    toward: Annotated[Literal["", "after", "before"], Query(description="Where this page is from a series")] = "",
+    id_: Annotated[str, Query(alias="id", max_length=200, description="Id of that series")] = "",
+    key: Annotated[str, Query(max_length=100, description="What that series is sorted by, besides its id")] = "",
 ) -> Response:
     """Show the start page: series with their latest versions, running and failed jobs, latencies."""
     contains = contains.strip()
     is_possible = bool(_PART_OF_ID.fullmatch(contains))
     trained = services.series_trained.read(caller.series_prefix)
     offset = SERIES_PER_PAGE * (page - 1)
-    place = {"after": after, "before": before} if sort == Order.ID and page > 1 else {}
-    has_place = any(place.values()) and all(map(_PART_OF_ID.fullmatch, place.values()))
-    skipped = 0 if has_place else offset
+    place = series_place(sort, id_, key) if toward and page > 1 else None
+    where: dict[str, Any] = {toward: place} if place else {"offset": offset}
     with services.sessions.begin() as session:
         if contains and is_possible:
-            matching = series_store.count_matching(session, contains, caller.series_prefix)
+            matching = listing.count_matching(session, contains, caller.series_prefix)
         else:
             matching = trained if is_possible else 0
         summaries = (
-            series_store.listing(
-                session, contains, sort, skipped, SERIES_PER_PAGE, caller.series_prefix, **(place if has_place else {})
-            )
+            listing.listing(session, contains, sort, SERIES_PER_PAGE, caller.series_prefix, **where)
             if is_possible
             else []
         )
@@ -86,6 +85,7 @@ def start(
         now_open = open_now(session, caller.series_prefix)
         last_closed = None if now_open.groups else overviews.last_closed(session, caller.series_prefix)
     shown = offset + len(summaries)
+    query = {"sort": str(sort)} | ({"contains": contains} if contains else {})
     return render(
         request,
         "start.html",
@@ -94,7 +94,8 @@ def start(
         contains=contains,
         sort=sort,
         page=page,
-        query=urlencode({"contains": contains, "sort": sort} if contains else {"sort": sort}),
+        previous=_beside(query, "before", sort, page - 1, summaries[:1]) if page > 1 else "",
+        next=_beside(query, "after", sort, page + 1, summaries[-1:]) if shown < matching else "",
         series=summaries,
         first=offset + 1,
         last=shown,
@@ -198,6 +199,12 @@ def sample(name: str) -> Response:
         raise NotFoundError(Code.ROUTE_NOT_FOUND, f"There is no such sample. Available: {', '.join(samples.NAMES)}.")
     loaded = samples.load(name)
     return answer({"timestamps": loaded.timestamps, "values": loaded.values})
+
+
+def _beside(query: dict[str, str], toward: str, sort: Order, page: int, edge: list[SeriesSummary]) -> str:
+    """Return the query string of the page before or after this one. edge: the series next to it, if there is one."""
+    place = series_query(listing.place_of(edge[0], sort)) | {"toward": toward} if edge and page > 1 else {}
+    return urlencode(query | {"page": str(page)} | place)
 
 
 def _refresh_s(stream: Stream) -> int:

@@ -5,10 +5,9 @@ of them.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import Row, text
 
 from shared.domain.versions import LARGEST_VERSION, SeriesSummary
 from shared.store import alerts, streams
@@ -16,66 +15,20 @@ from shared.store.engine import Session
 from shared.store.latest import latest_rows
 from shared.store.locks import lock_series
 
-
-class Order(StrEnum):
-    """Order of a list of series: by id, or with the newest, longest or most flagged first."""
-
-    ID = "id"
-    FITTED = "fitted"
-    POINTS = "points"
-    FLAGGED = "flagged"
-
-
-_SUMMARY = f"""
+SUMMARY = f"""
 SELECT s.series_id, v.version AS latest_version, s.pinned_version,
        (SELECT count(*) FROM versions o WHERE o.series_id = s.series_id) AS versions,
        v.detector, v.points, v.first_timestamp, v.last_timestamp, v.anomaly_share, v.sparkline,
        coalesce(v.learnt -> 'sparkline_anomalies', '[]') AS sparkline_anomalies, v.created_at AS fitted_at
   FROM {latest_rows()}"""
-_ONE = text(_SUMMARY + " WHERE s.series_id = :series_id")
+_ONE = text(SUMMARY + " WHERE s.series_id = :series_id")
 # '~' is greater than every character of an id, so a prefix is a range of the primary key.
 _BOTH_PREFIXES = """
        s.series_id >= :prefix AND s.series_id < :prefix || '~'
    AND s.series_id >= :visible_prefix AND s.series_id < :visible_prefix || '~'
 """
-_PAGE = text(f"{_SUMMARY} WHERE s.series_id > :after AND {_BOTH_PREFIXES} ORDER BY s.series_id LIMIT :limit")
+_PAGE = text(f"{SUMMARY} WHERE s.series_id > :after AND {_BOTH_PREFIXES} ORDER BY s.series_id LIMIT :limit")
 _COUNT_LISTED = text(f"SELECT count(*) FROM {latest_rows()} WHERE {_BOTH_PREFIXES}")
-_MATCHING = """
- WHERE strpos(lower(s.series_id), :contains) > 0
-   AND s.series_id >= :visible_prefix AND s.series_id < :visible_prefix || '~'
-"""
-
-
-def _listed(first_ids: str, order: str) -> TextClause:
-    """Return the query for a page of summaries. Sorting only ids and keys is ten times as fast as sorting summaries."""
-    page = f"{first_ids} ORDER BY {order} LIMIT :limit OFFSET :offset"
-    return text(f"{_SUMMARY} WHERE s.series_id = ANY (ARRAY({page})) ORDER BY {order}")
-
-
-_WITH_VERSIONS = "EXISTS (SELECT 1 FROM versions v WHERE v.series_id = s.series_id)"
-_LISTED = {
-    Order.ID: _listed(
-        f"SELECT s.series_id FROM series s {_MATCHING} AND {_WITH_VERSIONS} AND s.series_id > :after", "s.series_id"
-    ),
-    **{
-        order: _listed(
-            f"SELECT s.series_id FROM {latest_rows(f'o.{column}')} {_MATCHING}", f"v.{column} DESC, s.series_id"
-        )
-        for order, column in (
-            (Order.FITTED, "created_at"),
-            (Order.POINTS, "points"),
-            (Order.FLAGGED, "anomaly_share"),
-        )
-    },
-}
-_LISTED_BEFORE = text(f"""
-{_SUMMARY} WHERE s.series_id = ANY (ARRAY(
-  SELECT s.series_id FROM series s {_MATCHING} AND {_WITH_VERSIONS} AND s.series_id < :before
-   ORDER BY s.series_id DESC LIMIT :limit)) ORDER BY s.series_id
-""")
-_COUNT_MATCHING = text(f"""
-SELECT count(*) FROM series s {_MATCHING} AND {_WITH_VERSIONS}
-""")
 _COUNT = text("""
 SELECT count(*) FROM series s
  WHERE s.series_id >= :visible_prefix AND s.series_id < :visible_prefix || '~'
@@ -131,7 +84,7 @@ class Deleted:
 def find(session: Session, series_id: str) -> SeriesSummary | None:
     """Return the summary of a series; None if it has no version."""
     row = session.execute(_ONE, {"series_id": series_id}).first()
-    return _summary(row) if row else None
+    return summary_of(row) if row else None
 
 
 def page(session: Session, prefix: str, after: str, limit: int, visible_prefix: str = "") -> list[SeriesSummary]:
@@ -141,7 +94,7 @@ def page(session: Session, prefix: str, after: str, limit: int, visible_prefix: 
     """
     rows = session.execute(_PAGE, {"prefix": prefix, "after": after, "limit": limit, "visible_prefix": visible_prefix})
     learning = map(without_version, streams.learning(session, prefix, after, limit, visible_prefix))
-    return sorted([*map(_summary, rows), *learning], key=lambda summary: summary.series_id)[:limit]
+    return sorted([*map(summary_of, rows), *learning], key=lambda summary: summary.series_id)[:limit]
 
 
 def without_version(series_id: str) -> SeriesSummary:
@@ -152,40 +105,6 @@ def without_version(series_id: str) -> SeriesSummary:
 def count_listed(session: Session, prefix: str, visible_prefix: str) -> int:
     """Count the series on all pages of these prefixes."""
     return int(session.execute(_COUNT_LISTED, {"prefix": prefix, "visible_prefix": visible_prefix}).scalar_one())
-
-
-def listing(
-    session: Session,
-    contains: str,
-    order: Order,
-    offset: int,
-    limit: int,
-    visible_prefix: str = "",
-    *,
-    after: str = "",
-    before: str = "",
-) -> list[SeriesSummary]:
-    """Return series that have versions and whose ids contain this text in any case, from the row `offset` on.
-
-    In the order of ids, rows can be counted from an id: `after` it, or the last ones `before` it. Then a page costs the
-    same wherever it is.
-    """
-    parameters = {
-        "contains": contains.lower(),
-        "offset": offset,
-        "limit": limit,
-        "visible_prefix": visible_prefix,
-        "after": after,
-        "before": before,
-    }
-    rows = session.execute(_LISTED_BEFORE if before else _LISTED[order], parameters)
-    return [_summary(row) for row in rows]
-
-
-def count_matching(session: Session, contains: str, visible_prefix: str = "") -> int:
-    """Count the series that `listing` would return."""
-    parameters = {"contains": contains.lower(), "visible_prefix": visible_prefix}
-    return int(session.execute(_COUNT_MATCHING, parameters).scalar_one())
 
 
 def count(session: Session, visible_prefix: str = "") -> int:
@@ -228,5 +147,6 @@ def series_slice(session: Session, after: str, limit: int) -> list[str]:
     return list(session.execute(_SERIES_SLICE, {"after": after, "limit": limit}).scalars())
 
 
-def _summary(row: Row[Any]) -> SeriesSummary:
+def summary_of(row: Row[Any]) -> SeriesSummary:
+    """Return a row of `SUMMARY`."""
     return SeriesSummary(**row._asdict())

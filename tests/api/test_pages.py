@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from api.routes import pages
+from shared.domain.versions import SeriesSummary
 from shared.settings import Settings
-from shared.store import attempts, versions
+from shared.store import attempts, listing, versions
 from shared.store.engine import Sessions
+from shared.store.listing import Order
 from tests.points import ramp
 from tests.processes import serving
 
@@ -45,40 +47,62 @@ def test_a_series_is_shown_with_its_latest_version_sparkline_and_anomaly_share(
     assert "baseline" in row
 
 
-@pytest.mark.parametrize(
-    ("sort", "order"),
-    [("id", [0, 1, 2, 3, 4]), ("fitted", [4, 3, 2, 1, 0]), ("points", [4, 3, 2, 1, 0]), ("flagged", [2, 4, 0, 1, 3])],
-)
+ORDERS = {"id": [0, 1, 2, 3, 4], "fitted": [4, 3, 2, 1, 0], "points": [4, 3, 2, 1, 0], "flagged": [2, 4, 0, 1, 3]}
+
+
 def test_series_are_listed_in_each_order_page_by_page(
     api: httpx.Client,
+    sessions: Sessions,
     series_id: str,
     fitted: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
-    sort: str,
-    order: list[int],
 ) -> None:
     monkeypatch.setattr(pages, "SERIES_PER_PAGE", 2)
     series_ids = [f"{series_id}-{place}" for place in range(5)]
     for place, name in enumerate(series_ids):
         spikes = {2: 2, 4: 1}.get(place, 0)
         fitted(name, ramp(100 + place, values=[*ramp(100 + place - spikes)["values"], *[90.0] * spikes]))
-    listed, counts, link = [], [], f"./?contains={series_id}&sort={sort}"
-    while link:
-        page = api.get(urljoin("/", link)).text
-        listed += re.findall(r'<th scope="row"><a class="id" href="./ui/series/([^"]+)">', page)
-        counts += re.findall(r"(\d).(\d) of (\d)<", page)
-        next_page = re.search(r'rel="next" href="([^"]+)"', page)
-        link = next_page[1].replace("&amp;", "&") if next_page else ""
-    assert listed == [series_ids[place] for place in order]
-    assert counts == [("1", "2", "5"), ("3", "4", "5"), ("5", "5", "5")]
-    previous = re.search(r'rel="prev" href="([^"]+)"', page)
-    assert previous
-    page = api.get(urljoin("/", previous[1].replace("&amp;", "&"))).text
-    shown = re.findall(r'<th scope="row"><a class="id" href="./ui/series/([^"]+)">', page)
-    assert shown == [series_ids[place] for place in order[2:4]]
-    for wrong in ("after=%00", "before=a/b", "after=&before="):  # counts the rows instead
-        answer = api.get(f"/?contains={series_id}&sort={sort}&page=2&{wrong}")
-        assert f'ui/series/{shown[0]}"' in answer.text
+    fitted(series_ids[1], ramp(300))  # newer and longer, but not the latest
+    api.put(f"/series/{series_ids[1]}/pin", json={"version": 1})
+    for sort, order in ORDERS.items():
+        listed, counts, link = [], [], f"./?contains={series_id}&sort={sort}"
+        while link:
+            page = api.get(urljoin("/", link)).text
+            listed += shown_on(page)
+            counts += re.findall(r"(\d).(\d) of (\d)<", page)
+            link = link_to("next", page)
+        assert listed == [series_ids[place] for place in order]
+        assert walked(sessions, Order(sort), series_id) == listed
+        assert counts == [("1", "2", "5"), ("3", "4", "5"), ("5", "5", "5")]
+        second = [series_ids[place] for place in order[2:4]]
+        assert shown_on(api.get(urljoin("/", link_to("prev", page))).text) == second
+        for wrong in ("after&id=%00&key=1", "before&id=a/b", "after&id=a&key=x", "before&id=a&key=nan"):
+            answer = api.get(f"/?contains={series_id}&sort={sort}&page=2&toward={wrong}")  # counts the rows instead
+            assert shown_on(answer.text) == second or (sort == "id" and "id=a&" in wrong)
+
+
+def walked(sessions: Sessions, order: Order, series_id: str) -> list[str]:
+    """The ids of a test on all pages of all series in this order, read from an index, forward and backward."""
+    forward, backward = list[SeriesSummary](), list[SeriesSummary]()
+    with sessions.begin() as session:
+        place = None
+        while page := listing.listing(session, "", order, 50, after=place):
+            forward += page
+            place = listing.place_of(page[-1], order)
+        while page := listing.listing(session, "", order, 50, before=place):
+            backward[:0] = page
+            place = listing.place_of(page[0], order)
+    assert backward == forward[:-1]
+    return [summary.series_id for summary in forward if summary.series_id.startswith(series_id)]
+
+
+def shown_on(page: str) -> list[str]:
+    return re.findall(r'<th scope="row"><a class="id" href="./ui/series/([^"]+)">', page)
+
+
+def link_to(relation: str, page: str) -> str:
+    found = re.search(rf'rel="{relation}" href="([^"]+)"', page)
+    return found[1].replace("&amp;", "&") if found else ""
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "\x00", "nobody-has-this", "é"])

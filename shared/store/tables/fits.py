@@ -159,6 +159,11 @@ versions = Table(  # immutable
     CheckConstraint("octet_length(scores_sha256) = 32", name="scores_sha256"),
 )
 
+# Orders of the start page. The latest versions of all series are few rows apart in each index.
+Index("versions_newest", versions.c.created_at, versions.c.series_id, postgresql_include=["version"])
+Index("versions_longest", text("(-points)"), versions.c.series_id, postgresql_include=["version"])
+Index("versions_most_flagged", text("(-anomaly_share)"), versions.c.series_id, postgresql_include=["version"])
+
 garbage = Table(  # the collector's notes: keys seen in the store while no row referred to them
     "garbage",
     metadata,
