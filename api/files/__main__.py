@@ -3,6 +3,7 @@
 The API starts this process for each file that a page sends, see `api.files.apart`.
 """
 
+import os
 import resource
 import sys
 from contextlib import suppress
@@ -17,12 +18,14 @@ from api.files.reading import points_of, series_of
 from shared.errors import InputError
 
 _LIMIT_OF_CONTAINER = Path("/sys/fs/cgroup/memory.max")
+NICENESS = 10  # requests that the API answers itself come first
 _CHOSEN_FIRST = Path("/proc/self/oom_score_adj")
 
 
 def main() -> int:
     """Read within `memory_bytes`; return the exit code."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes(), memory_bytes()))
+    os.nice(NICENESS)
     with suppress(OSError):  # if memory runs out nevertheless, Linux kills this process, and not the API
         _CHOSEN_FIRST.write_text("1000")
     task = msgspec.json.decode(sys.argv[1], type=Task)
