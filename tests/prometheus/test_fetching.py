@@ -48,7 +48,7 @@ class Scene:
     """The fetching of one process, whose clock a test moves."""
 
     def __init__(self, database: Sessions, settings: Settings, artifacts: Artifacts) -> None:
-        self.now = datetime.now(UTC) - timedelta(hours=3)
+        self.now = datetime.now(UTC).replace(second=30) - timedelta(hours=3)  # spans have the same number of minutes
         self.database = database
         self.variables: dict[str, str] = {}
         metrics = Metrics()

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 MARGIN_S = 2 * 3_600  # before points would be too old
 RETRY_S = 60.0  # after a failure, unless the source is due earlier
+FRESH_S = 15.0  # while the history is fetched: how soon the first new points are judged
 SHOWN = 20  # series of a test
 QUERY = "__query__"  # tells series of two queries apart that have the same labels
 
@@ -110,7 +111,7 @@ class Pulling:
         for first, _ in self._stored(lease, query, spans, progress, Coming.OLDER, Coming.NOTHING):
             lease.loaded[key + FIRST] = first
             self._step(lease, progress)
-            if self._now() - fetched_at >= lease.source.every_s:
+            if self._now() - fetched_at >= min(lease.source.every_s, FRESH_S):
                 fetched_at = self._now()
                 for each in lease.source.queries:
                     self._fetch(lease, each, progress)
