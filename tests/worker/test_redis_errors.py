@@ -1,5 +1,6 @@
 """A Redis that answers every command with an error counts as a Redis that is away, in every process."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +23,18 @@ ERRORS = {
     "OOM": ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
     "READONLY": (f"REPLICAOF {NOWHERE}", "REPLICAOF NO ONE"),
     "MASTERDOWN": (f"CONFIG SET replica-serve-stale-data no|REPLICAOF {NOWHERE}", "REPLICAOF NO ONE"),
-    "NOAUTH": ("ACL SETUSER default resetpass >other|CLIENT KILL TYPE normal SKIPME yes", "ACL SETUSER default >{}"),
+    "LOADING": (
+        (
+            "CONFIG SET replica-read-only no|CONFIG SET key-load-delay 50000|"
+            "CONFIG SET loading-process-events-interval-bytes 1024|CONFIG SET masterauth {password}|"
+            "REPLICAOF 127.0.0.1 {port}"
+        ),
+        "CONFIG SET key-load-delay 0|REPLICAOF NO ONE|CONFIG SET replica-read-only yes|FLUSHALL",
+    ),
+    "NOAUTH": (
+        "ACL SETUSER default resetpass >other|CLIENT KILL TYPE normal SKIPME yes",
+        "ACL SETUSER default >{password}",
+    ),
     "NOPERM": (
         "ACL SETUSER default -@all +acl +client|CLIENT KILL TYPE normal SKIPME yes",
         "ACL SETUSER default +@all",
@@ -36,6 +48,18 @@ def valkey() -> Iterator[Embedded]:
     with tempfile.TemporaryDirectory(prefix="tsad-test-") as folder:
         Path(folder).chmod(0o711)
         with Embedded(Path(folder, "home"), postgres=False, durable=False) as embedded:
+            yield embedded
+
+
+@pytest.fixture(scope="module")
+def dump() -> Iterator[Embedded]:
+    """A server with so much data that one that copies it answers LOADING for a while."""
+    with tempfile.TemporaryDirectory(prefix="tsad-test-") as folder:
+        Path(folder).chmod(0o711)
+        with Embedded(Path(folder, "home"), postgres=False, durable=False) as embedded:
+            with closing(redis.Redis.from_url(embedded.redis_url)) as client:
+                client.config_set("repl-diskless-sync-delay", 0)
+                client.mset({f"key-{number}": os.urandom(2000) for number in range(1000)})
             yield embedded
 
 
@@ -64,21 +88,23 @@ def api(own_settings: Settings) -> Iterator[httpx.Client]:
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_every_process_outlives_a_redis_that_answers_errors(
-    api: httpx.Client, processes: list[Process], valkey: Embedded, error: str
+    api: httpx.Client, processes: list[Process], valkey: Embedded, dump: Embedded, error: str
 ) -> None:
     cause, cure = ERRORS[error]
     worker, reconciler = processes
     errors_before = error_lines(worker)
     with closing(redis.Redis.from_url(valkey.redis_url)) as operator:
         operator.ping()
-        for command in cause.split("|"):
+        for command in cause.format(password=dump.valkey.password, port=dump.valkey.port).split("|"):
             operator.execute_command(*command.split())  # type: ignore[no-untyped-call]
         api.post("/fit/a", json=ramp())
         until(lambda: api.get("/readyz").json()["checks"]["redis"] == "unavailable", 20)
         assert api.get("/readyz").json()["status"] == "degraded"
         job_id = api.post("/fit/a", json=ramp()).json()["job_id"]
         until(lambda: error_lines(worker) > errors_before, 20)
-        operator.execute_command(*cure.format(valkey.valkey.password).split())  # type: ignore[no-untyped-call]
+        for command in cure.format(password=valkey.valkey.password).split("|"):
+            operator.execute_command(*command.split())  # type: ignore[no-untyped-call]
+            until(lambda: not operator.info("persistence")["loading"], 20)
     assert api.get(f"/jobs/{job_id}?wait=30").json()["status"] == "succeeded"
     assert [worker.popen.poll(), reconciler.popen.poll()] == [None, None]
     until(lambda: api.get("/readyz").json()["status"] == "ready", 20)
