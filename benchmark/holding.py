@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from benchmark.load import Request
 
 AT_A_TIME = 100  # connections that begin together
-BETWEEN_S = 1.0  # two bytes of a body
+BETWEEN_S = 1.0  # two bytes of a body, and the end of a connection and the next one
 SMALLEST_BUFFER = 4096
 
 
@@ -72,7 +72,7 @@ async def _hold_one(address: str, held: Held) -> None:
             if not held.reads:
                 connection.setsockopt(SOL_SOCKET, SO_RCVBUF, SMALLEST_BUFFER)
             await _until_closed(connection, (str(url.hostname), url.port or 80), held)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(BETWEEN_S)
 
 
 async def _until_closed(connection: socket, server: tuple[str, int], held: Held) -> None:

@@ -113,7 +113,7 @@ def _pushes(points: int) -> Iterator[Worst]:
 
 
 def _configurations(points: int) -> Iterator[Worst]:
-    simulated = {**season(min(points // 10, 20_000)), "watch": {}}
+    simulated = {**season(min(points // 50, 20_000)), "watch": {}}
     yield Worst("simulation", "POST", "/simulate", _json(simulated))
     yield Worst("simulation with too many points", "POST", "/simulate", _json({**season(10 * points), "watch": {}}))
     fields = {f"field-{number}": 1 for number in range(100_000)}
