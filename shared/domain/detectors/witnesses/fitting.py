@@ -35,7 +35,7 @@ class Learned:
 
     state: Auto
     start: int  # training points before the history
-    scores: dict[str, Values]  # by witness, (n,); NaN where it has none
+    scores: dict[str, Values]  # by witness, (n,); NaN where it has none; empty if none were requested
     expected: Values  # (n,), standardized
 
 
@@ -48,7 +48,7 @@ class _Panel:
     forecast: tuple[Forecast, Values] | None  # with held-out errors (n,)
     recent: Recent
     shape: Shape | None
-    ratios: dict[str, Values]  # (n,); held out but for level and recent
+    ratios: dict[str, Values]  # of the newest points; held out but for level and recent
 
     @classmethod
     def of(cls, history: History, rate: float, spread: float, progress: Progress, newest: int) -> "_Panel":
@@ -57,25 +57,26 @@ class _Panel:
         ratios: dict[str, Values] = {}
         level = None if drifts(values, usable, share, rate) else Level.of(values, usable, share)
         if level is not None:
-            ratios["level"] = level.ratios(values)
+            ratios["level"] = level.ratios(values[-newest:])
         progress(0.1)
         season = _season(history, share)
         if season is not None:
-            ratios["season"] = season[0].sides.ratios(season[1])
+            ratios["season"] = season[0].sides.ratios(season[1][-newest:])
         progress(0.3)
         forecast = fit_forecast(values, usable, share, newest)
         errors, skill = None, 0.0
         if forecast is not None:
-            ratios["forecast"] = forecast[0].sides.ratios(forecast[1])
+            ratios["forecast"] = forecast[0].sides.ratios(forecast[1][-newest:])
             errors, skill = forecast[1] * forecast[0].spread, forecast[0].skill
         progress(0.5)
         residuals = season[1] if season else None
         if residuals is None and level is not None:
             residuals = np.where(usable, values / spread, np.nan)
-        recent, ratios["recent"] = fit_recent(residuals, forecast[1] if forecast else None, share, newest)
+        recent, of_recent = fit_recent(residuals, forecast[1] if forecast else None, share, newest)
+        ratios["recent"] = of_recent[-newest:]
         shape = fit_shape(values, usable, history.timestamps, errors, skill, SHAPE_SHARE * rate, newest)
         if shape is not None:
-            ratios["shape"] = shape[1]
+            ratios["shape"] = shape[1][-newest:]
         progress(0.9)
         return cls(level, season, forecast, recent, shape[0] if shape else None, ratios)
 
@@ -96,14 +97,15 @@ def learn(series: Series, parameters: ParameterValues, progress: Progress, score
     rate = share_of(parameters["alarm_rate"], history.interval_s)
     spread = max(robust_spread(values[usable]), MIN_SPREAD)
     panel = _Panel.of(history, rate, spread, progress, newest)
-    known = np.where(usable, np.fmax.reduce(list(panel.ratios.values())), np.nan)[-NEWEST:]
+    calibrating = {name: ratios[-NEWEST:] for name, ratios in panel.ratios.items()}
+    known = np.where(usable[-NEWEST:], np.fmax.reduce(list(calibrating.values())), np.nan)
     common = 1.0
     if len(history) >= FEWEST_FOR_COMMON:
         common = MARGIN * min(max(boundary(known, rate), COMMON[0]), COMMON[1])
-    scores = scores_of(panel.ratios, common)
-    tail = Tail.of(largest(scores)[-NEWEST:])
+    scores: dict[str, Values] = {}
     if scored:
         scores = scores_of(panel.ratios | panel.held_out(history, rate, common), common)
+        scores["incident"] = np.where(usable, np.nan, INCIDENT_SCORE)
     expected_by, expected = _expectation(panel.level, panel.season, panel.forecast, values)
     state = Auto(
         alarm_rate=rate,
@@ -120,14 +122,13 @@ def learn(series: Series, parameters: ParameterValues, progress: Progress, score
         vocabulary=Vocabulary.of(history.values[usable], rate),
         shape=panel.shape,
         common=common,
-        tail=tail,
+        tail=Tail.of(largest(scores_of(calibrating, common))),
         expected_by=expected_by,
         end=TrainingEnd(np.empty(0), int(series.timestamps[-1]), history.interval_s),
         points=len(history),
         first_timestamp=int(history.timestamps[0]),
         incident_points=int((~usable).sum()),
     )
-    scores["incident"] = np.where(usable, np.nan, INCIDENT_SCORE)
     return Learned(state.ending_with(series), history.start, scores, expected)
 
 

@@ -35,7 +35,10 @@ class Recent:
         """
         largest = np.full(points, np.nan)
         columns = (self.windows, self.of_sizes, self.centers, self.upper, self.lower)
-        sums = [None if source is None else _Sums.of(source) for source in (_means(residuals), _sizes(errors))]
+        sums = (
+            None if residuals is None else _Sums.of(_means(residuals)),
+            None if errors is None else _Sums.of(_sizes(errors)),
+        )
         for window, of_sizes, center, upper, lower in zip(*(column.tolist() for column in columns), strict=True):
             of_source = sums[of_sizes]
             if of_source is not None:
@@ -67,12 +70,12 @@ class _Sums:
         return means
 
 
-def _means(residuals: Values | None) -> Values | None:
-    return None if residuals is None else np.minimum(np.maximum(residuals, -LARGEST), LARGEST)
+def _means(residuals: Values) -> Values:
+    return np.minimum(np.maximum(residuals, -LARGEST), LARGEST)
 
 
-def _sizes(errors: Values | None) -> Values | None:
-    return None if errors is None else np.minimum(np.abs(errors), LARGEST)
+def _sizes(errors: Values) -> Values:
+    return np.minimum(np.abs(errors), LARGEST)
 
 
 def trailing_mean(values: Values, window: int) -> Values:
@@ -95,10 +98,11 @@ def fit_recent(
     ratios = np.full(points, np.nan)
     rows: list[tuple[int, bool, float, float, float]] = []
     for window in WINDOWS:
-        for of_sizes, source in ((False, _means(residuals)), (True, _sizes(errors))):
+        for of_sizes, source in ((False, residuals), (True, errors)):
             if source is None or points < FEWEST_WINDOWS * window:
                 continue
-            means = _Sums.of(source[-newest - window :]).means(window)
+            last = source[-newest - window :]
+            means = _Sums.of(_sizes(last) if of_sizes else _means(last)).means(window)
             known = means[-NEWEST:][~np.isnan(means[-NEWEST:])]
             if len(known) == 0:
                 continue

@@ -131,6 +131,8 @@ def fit_season(
     timestamps, values, usable: (n,); values are standardized. Also returns the residuals (n,) of each turn, in widths,
     and the expected values (n,), by a profile learned without that turn; NaN for points that are too old.
     """
+    points, span_s = len(values), timestamps[-1] - timestamps[0] + interval_s
+    timestamps, values, usable = timestamps[-MOST_POINTS:], values[-MOST_POINTS:], usable[-MOST_POINTS:]
     known = values[usable]
     clock = Clock.of(timestamps[usable], known, timezone)
     local = clock.local(timestamps)
@@ -142,14 +144,14 @@ def fit_season(
     best: tuple[Season, Values, Values] | None = None
     for cycle_s, most_bins in CYCLES:
         bins = int(min(round(cycle_s / interval_s), most_bins))
-        if bins < FEWEST_BINS or timestamps[-1] - timestamps[0] + interval_s < FEWEST_TURNS * cycle_s:
+        if bins < FEWEST_BINS or span_s < FEWEST_TURNS * cycle_s:
             continue
-        start = max(int(np.searchsorted(timestamps, timestamps[-1] - MOST_TURNS * cycle_s)), len(values) - MOST_POINTS)
-        part = slice(start, None)
+        part = slice(int(np.searchsorted(timestamps, timestamps[-1] - MOST_TURNS * cycle_s)), None)
         season, *held_out = _trial(local[part], values[part], usable[part], interval_s, share, (cycle_s, bins))
         simpler = followed_error if season.following else level_error
         if season.error < GAIN * min(best[0].error if best else level_error, simpler):
-            residuals, expected = (np.concatenate((np.full(start, np.nan), column)) for column in held_out)
+            older = np.full(points - len(held_out[0]), np.nan)
+            residuals, expected = (np.concatenate((older, column)) for column in held_out)
             best = season.with_clock(clock), residuals, expected
     return best
 
