@@ -10,7 +10,7 @@ from msgspec import UNSET
 from api.schemas.answers import BatchVerdicts, Verdict, Why
 from api.schemas.decoding import decode
 from api.schemas.requests import Context, PointsBody
-from shared.domain.detectors.contract import CAUSAL, Explanation, Fitted
+from shared.domain.detectors.contract import CAUSAL, Explanation, Fitted, absorbed
 from shared.domain.series import Flags, Series, Values
 from shared.errors import Code, Flaw, InputError
 from shared.judging.context import NO_VALUES
@@ -52,8 +52,7 @@ def verdict(
         detector=fitted.detector.name,
     )
     if scores.boundary is not None:
-        boundary = float(scores.boundary[0])
-        result.boundary, result.absorbed = boundary, score <= 1 < score * boundary
+        result.boundary, result.absorbed = float(scores.boundary[0]), bool(absorbed(scores.score, scores.boundary)[0])
     if with_explanation:
         why = explain(fitted, point, verdicts)
         if result.expected is None:

@@ -36,6 +36,7 @@ def sections() -> dict[str, Section]:
         "alarms": Section(("corpus", "refit", "detector", "rate"), alarm_rates.FIGURES),
         "cost": Section(("detector", "points"), costs.FIGURES),
         "verdicts": Section(("corpus", "half", "detector"), verdicts.FIGURES),
+        "endings": Section(("corpus", "half", "detector"), verdicts.ENDINGS),
         "everyday": Section(("half", "detector", "seeds"), evaluating.FIGURES),
         "turns": Section(("kind", "turns"), turns.FIGURES),
         "histories": Section(("detector",), histories.FIGURES),
@@ -141,6 +142,9 @@ def measure_verdicts(results: Results, pool: Executor, name: str, alone: int, fi
         figures = verdicts.summary(group)
         results.sections["verdicts"].put((corpus, half, name), "verdicts", figures)
         yield summary.line(f"{name}, {corpus} {half}", verdicts.FIGURES, figures)
+        endings = verdicts.endings(group)
+        results.sections["endings"].put((corpus, half, name), "endings", endings)
+        yield summary.line(f"{name}, {corpus} {half}", verdicts.ENDINGS, endings)
 
 
 def measure_histories(results: Results, pool: Executor, name: str, files: Sequence[Path]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from benchmark.accuracy.labeled import LabeledSeries
 from shared.domain import held_out
 from shared.domain.detectors import learn_and_judge, registry
 from shared.domain.detectors.alarms import share_of
-from shared.domain.detectors.contract import Fitted, ignore_progress
+from shared.domain.detectors.contract import USUAL, Fitted, ignore_progress
 from shared.domain.series import Series
 
 RATE = "1 in 1000"
@@ -33,6 +33,8 @@ FIGURES = (
     "seconds_per_10k_points",
     "series",
 )
+ENDINGS = ("points_to_close_median", "points_to_close_90_percent", "alerts")
+NORMAL, BELOW = 5, 0.8  # points in a row below this score, and not absorbed, close an alert
 ALERT_GAP = 64  # points: alarms nearer to each other are one alert
 BEFORE, AFTER = 16, 64  # points around an event, in which an alarm is not a false alert
 MANY = 0.01  # share of false alarms that makes a detector useless
@@ -54,6 +56,7 @@ class SeriesVerdicts:
     alone_hit: float
     alone_false_share: float
     seconds: float  # per 10,000 points, fit included
+    endings: Sequence[int]  # points from the end of each event that was hit until an alert about it would close
 
 
 def measure(name: str, alone: int, file: Path) -> SeriesVerdicts | None:
@@ -93,6 +96,7 @@ def measure(name: str, alone: int, file: Path) -> SeriesVerdicts | None:
         alone_hit=alone_hit,
         alone_false_share=alone_false,
         seconds=seconds,
+        endings=_endings(labels, after),
     )
 
 
@@ -121,6 +125,23 @@ def _alerts(labels: measures.Labels, anomalies: measures.Labels) -> float:
     places = np.flatnonzero(anomalies & ~near)
     alerts = 1 + int((np.diff(places) > ALERT_GAP).sum()) if len(places) else 0
     return 1e4 * alerts / max(int((~near).sum()), 1)
+
+
+def _endings(labels: measures.Labels, judged: Judged) -> list[int]:
+    """Return the points from the end of each event that was hit to the first normal ones that would close its alert.
+
+    The next event, or the end of the series, ends the count.
+    """
+    is_absorbed = (judged.scores >= USUAL) & (judged.ranks > 1)
+    is_normal = (judged.scores < BELOW) & ~is_absorbed
+    closes = np.flatnonzero(np.convolve(is_normal, np.ones(NORMAL), "valid") > NORMAL - 0.5)
+    starts, ends = measures.events(labels)
+    counts = []
+    for start, end, limit in zip(starts, ends, [*starts[1:].tolist(), len(labels)], strict=True):
+        if judged.anomalies[start : end + 1].any():
+            place = np.searchsorted(closes, end + 1)
+            counts.append(int(min(closes[place] if place < len(closes) else limit, limit) - end - 1))
+    return counts
 
 
 def _alone(fitted: Fitted, sample: LabeledSeries, points: int) -> tuple[float, float]:
@@ -165,6 +186,14 @@ def summary(measured: Sequence[SeriesVerdicts]) -> list[float | None]:
         float(len(measured)),
     ]
     return [figure if np.isfinite(figure) else None for figure in figures]
+
+
+def endings(measured: Sequence[SeriesVerdicts]) -> list[float | None]:
+    """Return the `ENDINGS` over all events that were hit."""
+    counts = [count for series in measured for count in series.endings]
+    if not counts:
+        return [None, None, 0.0]
+    return [float(np.median(counts)), float(np.quantile(counts, 0.9)), float(len(counts))]
 
 
 def halves(measured: Sequence[SeriesVerdicts]) -> dict[tuple[str, str], Sequence[SeriesVerdicts]]:

@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shared.domain.detectors.contract import Need
+from shared.domain.detectors.contract import Need, max_missing
 from shared.domain.series import Flags, Timestamps, Values
 
-MISSING_SHARE = 0.1  # of the values before a point; one may always be missing
 NO_VALUES: Values = np.empty(0)
 
 
@@ -124,11 +123,6 @@ def lost(before: Flags, missing: Flags, needed: int) -> Flags:
     places = np.arange(len(flags))
     last_known = np.maximum.accumulate(np.where(flags, -1, places))
     return np.asarray(flags & (places - last_known > max_missing(needed)))
-
-
-def max_missing(needed: int) -> float:
-    """Return how many of the `needed` values before a point may be missing if the point is to be judged."""
-    return max(1.0, MISSING_SHARE * needed)
 
 
 def carried_forward(before: Values, values: Values, missing: Flags) -> Values:

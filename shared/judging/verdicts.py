@@ -68,7 +68,8 @@ def _judge_stretches(
 ) -> Verdicts:
     """Judge the stretches of n points between long gaps, each without the values before its gap, and without a carry.
 
-    points: missing values are filled.
+    points: missing values are filled. The detector sees NaN for them, so that parts of it abstain where many are
+    missing.
     """
     need, count = fitted.needs(), len(points)
     missing = np.zeros(count, dtype=np.bool_) if missing is None else missing
@@ -76,15 +77,17 @@ def _judge_stretches(
     before = len(context.values)
     known_from = _end_of_last(is_lost[:before])
     context, is_lost = context.since(known_from), is_lost[before:]
+    values = np.where(missing, np.nan, points.values)
+    context_values = np.where(context.missing, np.nan, context.values)
     edges = np.flatnonzero(np.diff(np.concatenate(([True], is_lost, [True])).astype(np.int8))).tolist()
     parts, unknown = list[tuple[slice, Scores]](), is_lost | missing
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         part = slice(start, stop)
-        known = context if start == 0 else Context(NO_VALUES)
+        known = context_values if start == 0 else NO_VALUES
         carry = carry if start == 0 and not 0 < known_from == before else None
-        scores, carry = fitted.fold(points.values[part], points.timestamps[part], known.values, carry)
+        scores, carry = fitted.fold(values[part], points.timestamps[part], known, carry)
         parts.append((part, scores))
-        unknown[part] |= too_few_before(known.missing, missing[part], need.points, need.least)
+        unknown[part] |= too_few_before(np.isnan(known), missing[part], need.least, need.least)
     if not parts:
         parts.append((slice(0, count), fitted.score(points.values, points.timestamps, context.values)))
     return Verdicts(_joined(parts, is_lost), unknown, context, need, carry)
@@ -120,7 +123,10 @@ def _joined(parts: Sequence[tuple[slice, Scores]], is_lost: Flags) -> Scores:
 
 def explain(fitted: Fitted, point: Series, verdicts: Verdicts) -> Explanation:
     """Explain the verdict on a single point."""
-    return fitted.explain(point.values, point.timestamps, verdicts.context.values)
+    known = verdicts.context.values
+    if verdicts.need.can_abstain and not verdicts.context.is_complete:
+        known = np.where(verdicts.context.missing, np.nan, known)
+    return fitted.explain(point.values, point.timestamps, known)
 
 
 def _unknown(count: int, missing: Flags | None, context: Context, need: Need) -> Flags | None:

@@ -13,6 +13,10 @@ LARGEST = float(np.finfo(np.float64).max)
 MAX_SCORE = 1_000.0  # a higher score would say nothing more to a person
 CAUSAL, CENTRED, RETROSPECTIVE = "causal", "centred", "retrospective"
 
+MISSING_SHARE = 0.1  # of the values before a point that may be missing; one always may
+
+USUAL = 0.5  # a score below it is that of a usual value, even if windows that hold an earlier event are not usual
+
 State = TypeVar("State")
 Progress = Callable[[float], None]  # called with the fraction done, 0 to 1; may raise to stop the fit
 ParameterValues = Mapping[str, Any]
@@ -38,7 +42,7 @@ class Scores:
 
 def absorbed(score: Values, boundary: Values) -> Flags:
     """Flag the points (n,) that exceed the learned boundary but not the raised one: an event that goes on."""
-    return np.asarray((score <= 1) & (score * boundary > 1), dtype=np.bool_)
+    return np.asarray((score <= 1) & (score >= USUAL) & (score * boundary > 1), dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,11 @@ def banded(values: Values, expected: Values, above: Values, below: Values | None
 def clipped(array: Values) -> Values:
     """Replace infinities with the largest finite numbers."""
     return np.minimum(np.maximum(array, -LARGEST), LARGEST)  # for one value, np.clip takes three times as long
+
+
+def max_missing(needed: int) -> float:
+    """Return how many of the `needed` values before a point may be missing if the point is to be judged."""
+    return max(1.0, MISSING_SHARE * needed)
 
 
 def ignore_progress(_share: float) -> None:

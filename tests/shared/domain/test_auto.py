@@ -68,6 +68,26 @@ def test_a_spike_marks_few_points_after_it_and_does_not_hide_the_next_one(seed: 
     assert len([place for place in found if 420 < place < 520]) <= 5
 
 
+@pytest.mark.parametrize(
+    ("values", "length"),
+    [
+        pytest.param(100 + 5 * NOISE, 1, id="a spike in noise"),
+        pytest.param(100 + 5 * NOISE, 20, id="an outage in noise"),
+        pytest.param(10 * np.sin(np.arange(3_000) / 8) + NOISE, 20, id="an outage in a wave"),
+        pytest.param(NOISE.cumsum(), 1, id="a spike in a random walk"),
+    ],
+)
+def test_after_an_event_scores_are_low_again_although_the_windows_still_hold_it(values: Values, length: int) -> None:
+    """An alert closes after five points in a row below 0.8 that are not absorbed."""
+    state, event = learned(values, points=2_000), slice(2_300, 2_300 + length)
+    values = changed(values, event.start, values[event] + 40 * np.diff(values).std())
+    scores = AUTO.score(state, values[2_000:], MINUTES[2_000:], values[:2_000])
+    assert scores.absorbed is not None
+    is_normal = (scores.score < 0.8) & ~scores.absorbed
+    assert not is_normal[300 : 300 + length].all()
+    assert is_normal[300 + length : 320 + length].sum() >= 15
+
+
 def test_the_band_widens_at_most_tenfold_after_a_spike() -> None:
     values = NOISE[:600].copy()
     values[500] = 1000.0

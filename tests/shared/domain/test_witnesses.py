@@ -11,7 +11,7 @@ from shared.domain.detectors.witnesses.bank import AXES, Banks
 from shared.domain.detectors.witnesses.calibration import Sides, boundary, student_t, tempered, untempered
 from shared.domain.detectors.witnesses.counters import increments, is_counter
 from shared.domain.detectors.witnesses.history import incidents, newest_regime
-from shared.domain.detectors.witnesses.judging import scores_of
+from shared.domain.detectors.witnesses.looking import scores_of
 from shared.domain.detectors.witnesses.recent import trailing_mean
 from shared.domain.detectors.witnesses.season import fit_season, rolling_median
 from shared.domain.detectors.witnesses.stuck import Stuck, run_lengths

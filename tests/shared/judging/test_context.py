@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.detectors.contract import Need
-from shared.judging.context import Context, carried_forward, context_of, lost, max_missing, too_few_before
+from shared.domain.detectors.contract import Need, max_missing
+from shared.judging.context import Context, carried_forward, context_of, lost, too_few_before
 
 LAST, MINUTE = 6_000, 60
 NEED = Need(points=20, tail=np.arange(100.0, 120.0), last_timestamp=LAST, interval_s=float(MINUTE))

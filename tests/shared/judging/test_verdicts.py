@@ -82,3 +82,22 @@ def test_an_explanation_names_the_witnesses_that_know_too_few_values() -> None:
     assert "the level" not in abstaining
     recent = WAVE[POINTS - 200 : POINTS + gap]
     assert explain(state, point, judge(state, point, recent=recent)).abstaining == ()
+
+
+def test_where_many_values_are_missing_the_witnesses_that_need_few_others_judge() -> None:
+    """A sensor that loses every third reading has no complete window, but a level: every known point is judged."""
+    state, points = fitted("auto"), new(WAVE)
+    missing = np.random.default_rng(4).random(NEW) < 0.3
+    missing[[300, 301]] = False, True
+    values = points.values + np.where(np.arange(NEW) == 300, 30, 0)
+    batch = judge(state, Series(points.timestamps, values), missing)
+    assert batch.unknown is not None
+    assert batch.unknown.tolist() == missing.tolist()
+    assert np.flatnonzero(batch.scores.score > 1).tolist() == [300]
+    need = state.needs()
+    recent = np.where(missing, np.nan, values)[300 - need.points : 300]
+    point = Series(points.timestamps[300:301], values[300:301])
+    alone = judge(state, point, recent=recent)
+    assert alone.unknown is None or not alone.unknown[0]
+    np.testing.assert_allclose(alone.scores.score[0], batch.scores.score[300], rtol=1e-4)
+    assert "the shape of the last stretch" in explain(state, point, alone).abstaining

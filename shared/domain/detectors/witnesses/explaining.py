@@ -4,7 +4,7 @@ import numpy as np
 
 from shared.domain.detectors.contract import Explanation
 from shared.domain.detectors.witnesses.counters import increments
-from shared.domain.detectors.witnesses.judging import Judgment, judge
+from shared.domain.detectors.witnesses.judging import Judgment, filled, judge
 from shared.domain.detectors.witnesses.state import Auto
 from shared.domain.series import Timestamps, Values
 
@@ -24,7 +24,7 @@ def explain(state: Auto, values: Values, timestamps: Timestamps, context: Values
     judgment = judge(state, values, timestamps, context)
     newest = {name: float(scores[-1]) for name, scores in judgment.scores.items()}
     witness = max(newest, key=lambda name: np.nan_to_num(newest[name]))
-    similar = _most_similar(state, np.concatenate((context, values)))
+    similar = _most_similar(state, filled(np.concatenate((context, values)))[0])
     return Explanation(
         component=NAMES[witness],
         similar_from=similar[0] if similar else None,

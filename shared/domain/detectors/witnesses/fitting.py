@@ -8,14 +8,15 @@ from shared.domain.detectors.alarms import Tail, promise, share_of
 from shared.domain.detectors.contract import ParameterValues, Progress, TrainingEnd
 from shared.domain.detectors.standards import robust_spread
 from shared.domain.detectors.witnesses.calibration import NEWEST, boundary
+from shared.domain.detectors.witnesses.echoes import Calm, first_of_bursts
 from shared.domain.detectors.witnesses.forecast import Forecast, fit_forecast
 from shared.domain.detectors.witnesses.held_out import held_out_ratios
 from shared.domain.detectors.witnesses.history import History
-from shared.domain.detectors.witnesses.judging import largest, scores_of
 from shared.domain.detectors.witnesses.level import MIN_SPREAD, Level, drifts
-from shared.domain.detectors.witnesses.recent import Recent, fit_recent
+from shared.domain.detectors.witnesses.looking import ECHO, largest, scores_of
+from shared.domain.detectors.witnesses.recent import LONGEST_WINDOW, Recent, fit_recent
 from shared.domain.detectors.witnesses.season import Season, fit_season
-from shared.domain.detectors.witnesses.shape import Shape, fit_shape
+from shared.domain.detectors.witnesses.shape import Shape, fit_shape, held_out_shape
 from shared.domain.detectors.witnesses.state import Auto
 from shared.domain.detectors.witnesses.stuck import Stuck
 from shared.domain.detectors.witnesses.vocabulary import Vocabulary
@@ -80,13 +81,48 @@ class _Panel:
         progress(0.9)
         return cls(level, season, forecast, recent, shape[0] if shape else None, ratios)
 
-    def held_out(self, history: History, rate: float, common: float) -> dict[str, Values]:
-        """Return the held-out ratios (n,) of the witnesses whose `ratios` are not, and of those without calibration."""
+    def held_out(self, history: History, rate: float, spread: float, common: float) -> dict[str, Values]:
+        """Return the held-out ratios (n,) of all witnesses, without echoes."""
         residuals = self.season[1] if self.season else None
         errors = self.forecast[1] if self.forecast else None
         has_level = self.level is not None
         ratios = held_out_ratios(history, residuals, errors, OTHER_SHARE * rate, rate, has_level=has_level)
-        return ratios | {name: common * ratios[name] for name in ("stuck", "vocabulary")}
+        ratios = self.ratios | ratios | {name: common * ratios[name] for name in ("stuck", "vocabulary")}
+        return self._without_echoes(history, ratios, spread, common)
+
+    def _without_echoes(
+        self, history: History, ratios: dict[str, Values], spread: float, common: float
+    ) -> dict[str, Values]:
+        """Return the ratios (n,) of each witness, as they would be without the far values before each point."""
+        calm = self._calm(history, ratios, common)
+        after = calm.after_far(max(int(self.shape.lengths[-1]) if self.shape else 0, LONGEST_WINDOW))
+        if not after.any():
+            return ratios
+        residuals = self.season[1] if self.season else history.standardized / spread if self.level else None
+        errors = self.forecast[1] if self.forecast else None
+        recent = self.recent.ratios(calm.quiet(residuals), calm.quiet(errors), len(after))
+        ratios = ratios | {"recent": np.where(after, np.fmin(ratios["recent"], recent), ratios["recent"])}
+        if self.shape:
+            shape = ratios["shape"].copy()
+            places = np.flatnonzero(after & (shape > ECHO * common))
+            quiet = calm.quiet(errors * self.forecast[0].spread if self.forecast and errors is not None else None)
+            calmer = held_out_shape(self.shape, calm.values, history.usable, quiet, places)
+            shape[places] = np.fmin(shape[places], calmer)
+            ratios["shape"] = shape
+        return ratios
+
+    def _calm(self, history: History, ratios: dict[str, Values], common: float) -> Calm:
+        """Return the values (n,), with the expected ones in place of those that their held-out ratios (n,) call far."""
+        values, calm = history.standardized, Calm.of(history.standardized)
+        if self.level:
+            calm.replace(ratios["level"] > common, np.zeros(len(values)))
+        if self.season:
+            calm.replace(ratios["season"] > common, self.season[2])
+        if self.forecast:
+            forecast, errors = self.forecast
+            first = first_of_bursts((ratios["forecast"] > common) & ~calm.is_far, forecast.rule.lags)
+            calm.replace(first, values - errors * forecast.spread)
+        return calm
 
 
 def learn(series: Series, parameters: ParameterValues, progress: Progress, scored: int = 0) -> Learned:
@@ -104,7 +140,7 @@ def learn(series: Series, parameters: ParameterValues, progress: Progress, score
         common = MARGIN * min(max(boundary(known, rate), COMMON[0]), COMMON[1])
     scores: dict[str, Values] = {}
     if scored:
-        scores = scores_of(panel.ratios | panel.held_out(history, rate, common), common)
+        scores = scores_of(panel.held_out(history, rate, spread, common), common)
         scores["incident"] = np.where(usable, np.nan, INCIDENT_SCORE)
     expected_by, expected = _expectation(panel.level, panel.season, panel.forecast, values)
     state = Auto(

@@ -33,12 +33,19 @@ class Rule:
     of_increments: bool
     weights: Values
 
-    def forecasts(self, values: Values) -> Values:
-        """Forecast the standardized values (m,) from `lags` on: (m - lags,)."""
-        windows = sliding_window_view(values[:-1], self.lags)
-        parts = [self.inputs(windows[at : at + ROWS]) @ self.weights for at in range(0, len(windows), ROWS)]
-        forecasts = np.concatenate(parts)
-        return forecasts + saturated(windows[:, -1]) if self.of_increments else forecasts
+    def forecasts(self, values: Values, places: Indices) -> Values:
+        """Forecast the standardized values (m,) at `places` (p,), at least `lags`, from the ones before them: (p,)."""
+        forecasts = np.empty(len(places))
+        if not len(places):
+            return forecasts
+        windows = sliding_window_view(values, self.lags)
+        for start in range(0, len(places), ROWS):
+            part = slice(start, start + ROWS)
+            rows = windows[places[part] - self.lags]
+            forecasts[part] = self.inputs(rows) @ self.weights
+            if self.of_increments:
+                forecasts[part] += saturated(rows[:, -1])
+        return forecasts
 
     def inputs(self, windows: Values) -> Values:
         """Return a row of regressors for each window (m, lags) of standardized values."""
@@ -84,15 +91,13 @@ class Forecast:
         """The width of the band above and below the forecast."""
         return self.spread * self.sides.upper, self.spread * self.sides.lower
 
-    def errors(self, values: Values) -> tuple[Values, Values]:
-        """Return the errors (m,) of the forecasts of standardized values (m,), in spreads, and the forecasts (m,).
+    def errors(self, values: Values, before: Values, places: Indices) -> tuple[Values, Values]:
+        """Return the errors, in spreads, and the forecasts (p,) of standardized values (m,) at `places` (p,).
 
-        Both are NaN for the first values, which have too few others before them.
+        before: (m,) what the forecasts see of the values before a place.
         """
-        lags, forecasts = self.rule.lags, np.full(len(values), np.nan)
-        if len(values) > lags:
-            forecasts[lags:] = self.rule.forecasts(values)
-        errors = (values - forecasts) / self.spread
+        forecasts = self.rule.forecasts(before, places)
+        errors = (values[places] - forecasts) / self.spread
         return np.minimum(np.maximum(errors, -LARGEST_RESIDUAL), LARGEST_RESIDUAL), forecasts
 
 

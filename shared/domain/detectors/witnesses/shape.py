@@ -40,17 +40,20 @@ class Shape:
     trust: float  # in the forecast, 0 to 1
     boundary: float
 
-    def ratios(self, values: Values, first: int, errors: Values | None) -> Values:
-        """Return the ratios (m - first,) of standardized values (m,) from `first` on; errors (m,) of the forecast.
+    def ratios(self, values: Values, places: Indices, errors: Values | None) -> Values:
+        """Return the ratios (p,) of standardized values (m,) at `places` (p,); errors (m,) of the forecast.
 
         They are NaN where a window is longer than the values up to it.
         """
         sums = np.concatenate(([0.0], np.cumsum(values)))
-        distances = self._banks().nearest(sums, np.arange(first, len(values))).distances
+        return self.scores(self.banks().nearest(sums, places).distances, errors, places) / self.boundary
+
+    def scores(self, distances: Values, errors: Values | None, places: Indices) -> Values:
+        """Return the scores (p,) at `places` (p,) from distances (p, s) and the errors (m,) of the forecast."""
         scores = compressed(distances / self.usual_distances).mean(axis=1)
         if errors is not None:
-            scores = scores + error_scores(errors, self.usual_error, self.trust)[first:]
-        return np.asarray(scores / self.boundary)
+            scores = scores + error_scores(errors, self.usual_error, self.trust)[places]
+        return np.asarray(scores)
 
     def most_similar(self, values: Values) -> tuple[int, int, float] | None:
         """Find the training window most similar to the longest window at the end of standardized values (m,).
@@ -62,11 +65,12 @@ class Shape:
         if len(values) < longest:
             return None
         sums = np.concatenate(([0.0], np.cumsum(values)))
-        nearest = self._banks().nearest(sums, np.array([len(values) - 1]))
+        nearest = self.banks().nearest(sums, np.array([len(values) - 1]))
         distance = float(nearest.distances[0, -1] / self.usual_distances[-1])
         return longest, int(self.times[nearest.places[0, -1]]), distance
 
-    def _banks(self) -> Banks:
+    def banks(self) -> Banks:
+        """Return the training windows of each length."""
         return Banks.stored(tuple(self.lengths.tolist()), self.codes, self.steps, self.means, self.axes)
 
 
@@ -129,6 +133,17 @@ def fit_shape(
         boundary=boundary(scores[-NEWEST:], share),
     )
     return shape, scores / shape.boundary
+
+
+def held_out_shape(shape: Shape, values: Values, usable: Flags, errors: Values | None, places: Indices) -> Values:
+    """Return the ratios (p,) at `places` (p,) of standardized values (n,), each compared with windows far from it.
+
+    usable, errors: (n,) as in `fit_shape`; values may differ from those that the shape was learned from.
+    """
+    sums, broken = np.concatenate(([0.0], np.cumsum(values))), np.concatenate(([0], np.cumsum(~usable)))
+    ends = np.array([_window_ends(broken, length, len(shape.times)) for length in shape.lengths.tolist()])
+    reaches = np.maximum(shape.lengths, SELF_SHARE * len(values))
+    return shape.scores(shape.banks().nearest(sums, places, ends, reaches).distances, errors, places) / shape.boundary
 
 
 def _lengths(values: Values) -> list[int]:

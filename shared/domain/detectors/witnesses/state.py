@@ -69,6 +69,10 @@ class Auto:
         """The widths of the band above and below the level, standardized."""
         return self.level.half_widths if self.level else (3 * self.spread, 3 * self.spread)  # a drifting level has none
 
+    def sizes(self, errors: Values | None) -> Values | None:
+        """Return the errors (m,) of the forecast, given in spreads, in standardized values, as the shape needs them."""
+        return None if errors is None or self.forecast is None else errors * self.forecast.spread
+
     def widths(self, timestamps: Timestamps) -> tuple[Values, Values]:
         """Return the widths (m,) of the band above and below what is expected, at timestamps (m,), standardized."""
         if self.expected_by == "season" and self.season:

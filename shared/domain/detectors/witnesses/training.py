@@ -11,7 +11,8 @@ import numpy as np
 from shared.domain.detectors.contract import ParameterValues, Progress, Scores, ignore_progress
 from shared.domain.detectors.witnesses.adapting import adapted
 from shared.domain.detectors.witnesses.fitting import Learned, learn
-from shared.domain.detectors.witnesses.judging import band, judge, largest
+from shared.domain.detectors.witnesses.judging import band, judge
+from shared.domain.detectors.witnesses.looking import largest
 from shared.domain.detectors.witnesses.state import Auto
 from shared.domain.series import Series, Values
 
