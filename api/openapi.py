@@ -56,8 +56,8 @@ TEXT = {"schema": {"type": "string"}}
 _TIMESTAMPS = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": LAST_TIMESTAMP}}
 _MOMENTS = {
     "type": "array",
-    "items": {"anyOf": [_TIMESTAMPS["items"], {"type": "string"}]},
-    "description": "Times of the points in any order: seconds since 1970, or ISO 8601",
+    "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]},  # one that is out of range refuses only its point
+    "description": "Times of the points in any order: seconds since 1970 until the year 9999, or ISO 8601",
 }
 _VALUES = {"type": "array", "items": {"type": "number"}}
 _NULLABLE = {
