@@ -7,7 +7,7 @@
 | `upkeep` | 2 | reads for the process itself: API keys, and the jobs that waits and streams follow |
 | `probes` | 3 | checks of database, artifact store and Redis for `GET /readyz`, which must not wait for what they check |
 | `telemetry` | 2 | reads of latencies and metrics, which must not hold the threads of other requests if Redis, or its name server, is slow |
-| `computing` | 2 | decoding large bodies, simulating, scoring batches and points that take long; fair between keys, see `api/fairness.py`; each thread hands its calls to a process of its own, see `api/offloading.py` |
+| `computing` | 2 | decoding large bodies, simulating, scoring batches and points that take long; fair between keys, see `api/computing/fairness.py`; each thread hands its calls to a process of its own, see `api/computing/children.py` |
 | `files` | 1 | waiting for processes that read files, one at a time; fair between keys |
 | `ingest` | 4 | storing and judging pushed points; one thread of them works for all small pushes together |
 | `writers` | 8 | writing training data to the store, concurrently because each file waits for the disk |
@@ -24,8 +24,8 @@ from typing import ParamSpec, Protocol, Self, TypeVar
 from anyio.to_thread import current_default_thread_limiter
 from starlette.concurrency import run_in_threadpool
 
-from api.fairness import THREADS, FairLane
-from api.offloading import Children
+from api.computing.children import Children
+from api.computing.fairness import THREADS, FairLane
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from api.fairness import FairLane
+from api.computing.fairness import FairLane
 from api.files.choices import Choices
 from shared.errors import Code, InputError
 

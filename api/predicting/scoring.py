@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from api.fairness import FairLane
+from api.computing.fairness import FairLane
 from api.predicting import answering
 from api.schemas.answers import Verdict
 from api.schemas.requests import Context

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from api.fairness import MAX_WAITING_S, SMALL_S, THREADS, FairLane
+from api.computing.fairness import MAX_WAITING_S, SMALL_S, THREADS, FairLane
 from shared.errors import BusyError, Code
 
 LARGE_S = 1.0

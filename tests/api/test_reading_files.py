@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from api.cli.commands.fit import fit
-from api.fairness import FairLane
+from api.computing.fairness import FairLane
 from api.files import apart
 from api.files.__main__ import answer
 from api.files.apart import Task, read_apart

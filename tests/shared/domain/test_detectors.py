@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api import offloading
+from api.computing import pickling
 from shared.caching import Cache
 from shared.domain.detectors import named, offered, registry
 from shared.domain.detectors.states import Fitted, decode, encode
@@ -62,9 +62,9 @@ def test_a_state_round_trips_bit_for_bit(
     detector: AnyDetector, parameters: dict[str, Any], values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = fit(detector, values, parameters)
-    monkeypatch.setattr(offloading, "_kept", Cache(10_000_000))  # as in a process for computations
+    monkeypatch.setattr(pickling, "_kept", Cache(10_000_000))  # as in a process for computations
     call = partial(tuple, [Fitted(detector, state)])
-    (sent,) = ForkingPickler.loads(offloading.pickled(call, Cache(10_000_000)))()
+    (sent,) = ForkingPickler.loads(pickling.pickled(call, Cache(10_000_000)))()
     assert sent.detector is detector
     assert bits(sent.state) == bits(state)
     content, suffix = encode(Fitted(detector, state))

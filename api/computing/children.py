@@ -4,7 +4,6 @@ A call and its outcome are pickled. They travel through a pair of sockets that o
 nobody else can send such bytes.
 """
 
-import io
 import logging
 import socket
 import subprocess
@@ -16,15 +15,15 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import ForkingPickler
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from api.computing.pickling import keep, pickled
 from shared.caching import Cache
-from shared.domain.detectors import named
-from shared.domain.detectors.choice import FORMER_AUTO
-from shared.domain.detectors.contract import Detector, Fitted
 from shared.errors import TsadError
 from shared.settings import MIB
+
+if TYPE_CHECKING:
+    from shared.domain.detectors.contract import Fitted
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +131,7 @@ class _Child:
         with ours, theirs:
             for end in (ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
-            command = [sys.executable, "-m", "api.computing", str(theirs.fileno()), str(kept_bytes)]
+            command = [sys.executable, "-m", "api.child", str(theirs.fileno()), str(kept_bytes)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
             self._connection = Connection(ours.detach())
         self._is_ready = False
@@ -159,8 +158,7 @@ class _Child:
 
 def serve(connection: Connection, kept_bytes: int) -> None:
     """Carry out the calls that the parent process sends, until it ends or closes the connection."""
-    global _kept  # noqa: PLW0603 - of this process, which does nothing else
-    _kept = Cache(kept_bytes)
+    keep(kept_bytes)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send_bytes(b"ready")
         while True:
@@ -168,60 +166,3 @@ def serve(connection: Connection, kept_bytes: int) -> None:
             if outcome.error and not isinstance(outcome.error, TsadError):
                 outcome.error.add_note("".join(traceback.format_exception(outcome.error)))
             connection.send(outcome)
-
-
-_kept: Cache[int, Fitted] = Cache(0)  # in a child: the states that its parent expects it to keep
-
-
-def pickled(call: Callable[[], object], kept: Cache[int, Fitted]) -> memoryview:
-    """Return a call for a child that keeps the states in `kept`, and add those that it will keep.
-
-    Parent and child use their caches in the same order and with the same sizes, so both drop the same states.
-    """
-    buffer = io.BytesIO()
-    _Pickler(buffer, kept).dump(call)
-    return buffer.getbuffer()
-
-
-class _Pickler(ForkingPickler):
-    """Pickles a state as its number if the child keeps it, otherwise as a whole."""
-
-    def __init__(self, buffer: io.BytesIO, kept: Cache[int, Fitted]) -> None:
-        super().__init__(buffer)
-        self._kept = kept
-        self.dispatch_table[Fitted] = self._fitted
-
-    def _fitted(self, fitted: Fitted) -> tuple[Callable[..., Fitted], tuple[Any, ...]]:
-        if self._kept.get(id(fitted)) is fitted:
-            return _kept_state, (id(fitted),)
-        content = ForkingPickler.dumps((fitted.detector, fitted.state))
-        self._kept.put(id(fitted), fitted, len(content))
-        return _keep_state, (id(fitted), bytes(content))
-
-
-def _keep_state(number: int, content: bytes) -> Fitted:
-    fitted = Fitted(*ForkingPickler.loads(content))
-    _kept.put(number, fitted, len(content))
-    return fitted
-
-
-def _kept_state(number: int) -> Fitted:
-    fitted = _kept.get(number)
-    assert fitted  # noqa: S101
-    return fitted
-
-
-def _reduced_detector(detector: Detector[Any]) -> tuple[Callable[..., Detector[Any]], tuple[Any, ...]]:
-    return _detector, (detector.name, detector is FORMER_AUTO)
-
-
-def _detector(name: str, is_former: bool) -> Detector[Any]:  # noqa: FBT001 - unpickled by position
-    return FORMER_AUTO if is_former else named(name)
-
-
-def _reduced_view(view: memoryview) -> tuple[type[memoryview], tuple[bytes]]:
-    return memoryview, (view.tobytes(),)
-
-
-ForkingPickler.register(Detector, _reduced_detector)
-ForkingPickler.register(memoryview, _reduced_view)

@@ -1,4 +1,4 @@
-"""`python -m api.computing`: a child of an API process, which carries out the calls that it sends."""
+"""`python -m api.child`: a child of an API process, which carries out the calls that it sends."""
 
 import gc
 import os
@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 
 import api.fitting.decoding
 import api.predicting.scoring  # noqa: F401 - so that only simulations and bulk fits wait for their modules, once
-from api.offloading import NICENESS, serve
+from api.computing.children import NICENESS, serve
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ from multiprocessing.reduction import ForkingPickler
 import numpy as np
 import pytest
 
-from api import offloading
-from api.fairness import SMALL_S, THREADS, FairLane
+from api.computing import children, pickling
+from api.computing.fairness import SMALL_S, THREADS, FairLane
 from shared.caching import Cache
 from shared.domain.detectors import baseline
 from shared.domain.detectors.contract import Fitted
@@ -21,8 +21,8 @@ from shared.errors import Code, TsadError
 def test_calls_run_in_a_process_once_that_is_worth_it_and_in_a_thread_while_there_is_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(offloading, "WORTH_S", 0.0)
-    monkeypatch.setattr(offloading, "AGAIN_AFTER_S", 0.0)
+    monkeypatch.setattr(children, "WORTH_S", 0.0)
+    monkeypatch.setattr(children, "AGAIN_AFTER_S", 0.0)
 
     async def scenario(lane: FairLane) -> None:
         async def child() -> int:
@@ -44,7 +44,7 @@ def test_calls_run_in_a_process_once_that_is_worth_it_and_in_a_thread_while_ther
         assert refused.value.code == Code.INVALID_SERIES_ID
 
     async def main() -> None:
-        lane = FairLane("test", offloading.Children(THREADS, 100_000))
+        lane = FairLane("test", children.Children(THREADS, 100_000))
         try:
             await scenario(lane)
         finally:
@@ -55,13 +55,13 @@ def test_calls_run_in_a_process_once_that_is_worth_it_and_in_a_thread_while_ther
 
 def test_a_process_gets_each_state_again_once_it_no_longer_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
     states = [Fitted(baseline.DETECTOR, (number, np.arange(number * 100.0))) for number in range(1, 9)]
-    size = len(offloading.pickled(states[-1].state[1].copy, Cache(0)))
+    size = len(pickling.pickled(states[-1].state[1].copy, Cache(0)))
     sent: Cache[int, Fitted] = Cache(2 * size)
-    monkeypatch.setattr(offloading, "_kept", Cache(2 * size))
+    monkeypatch.setattr(pickling, "_kept", Cache(2 * size))
     sizes, rng = [], random.Random(1)  # noqa: S311
     for _ in range(300):
         some = rng.choices(states, k=3)
-        content = offloading.pickled(some.copy, sent)
+        content = pickling.pickled(some.copy, sent)
         sizes.append(len(content))
         arrived = ForkingPickler.loads(content)()
         assert [state.state[0] for state in arrived] == [state.state[0] for state in some]

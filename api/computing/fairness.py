@@ -1,6 +1,6 @@
 """A lane for computations, which shares its threads fairly between keys and answers small requests before large ones.
 
-Each thread may hand its calls to a process of its own, see `api/offloading.py`.
+Each thread may hand its calls to a process of its own, see `api/computing/children.py`.
 
 Among requests of one size, the one with the earliest virtual finish time runs next (self-clocked fair queueing,
 Golestani 1994). So a key that sends many requests delays mainly its own, and a key's first request waits for little.
@@ -16,7 +16,7 @@ from functools import partial
 from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
-from api.offloading import Children, Outcome, carried_out
+from api.computing.children import Children, Outcome, carried_out
 from shared.errors import BusyError, Code
 
 Parameters = ParamSpec("Parameters")
