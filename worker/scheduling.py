@@ -151,7 +151,11 @@ class Scheduler:
             outcome, detail = Outcome.REFUSED, "Its points could not be read. The log of the reconciler has the error."
         is_refused = outcome is Outcome.REFUSED
         failures = stream.fit_failures + (is_refused and stream.version is not None)
-        at_points = postponed(points) if is_refused else next_fit_at(stream.series_id, points, span_s, watch.window_s)
+        at_points = stream.fit_at_points  # stays if nothing was fitted in a slot of the schedule
+        if is_refused:
+            at_points = postponed(points)
+        elif span_s or slot == stream.grown:
+            at_points = next_fit_at(stream.series_id, points, span_s, watch.window_s)
         rest_s = watch.refit.every_s / 2 if watch.refit and slot == stream.grown else 0.0
         due_at = _due_at(watch, stream.series_id, now + rest_s, failures)
         return Settled(slot, outcome, detail, failures, at_points, due_at, watch.revision)
