@@ -2,8 +2,8 @@
 
 So where values are usual again after far ones, a point is judged twice: by all values before it, and with the expected
 values in place of the far ones. The smaller ratio counts: after a spike, that of the expected values, and after a step,
-that of the values as they were. Whether a value is far depends on itself and on few before it, so a point has the same
-ratio in a batch, alone and in a stream.
+that of the values as they were. Level and season say which values are far, each by its own value alone. What a forecast
+finds far would depend on ever earlier values, so a point would not have the same ratio in a batch and alone.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,6 @@ from shared.domain.detectors.witnesses.forecast import Forecast
 from shared.domain.series import Flags, Values
 
 USUAL = 2  # values in a row that end an event: one alone may be on the way from a far value to another
-MOST_FILLED = 32  # far values in a row that are replaced by forecasts
-JUMP = 0.7  # of the forecast's band: a value that only the forecast finds far is this far from the one before
-MOST_FORECAST = 3  # far values in a row that only the forecast finds far: after more of them, it is a new level
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +45,6 @@ class Calm:
         return None if column is None else np.where(self.is_far, 0.0, column)
 
 
-def _fill(forecast: Forecast, values: Values, calm: Calm) -> None:
-    """Replace the first far values of each stretch by forecasts, each from the values and forecasts before it."""
-    lags, places = forecast.rule.lags, np.flatnonzero(calm.is_far)
-    if not len(places):
-        return
-    begins = np.diff(places, prepend=-2) > 1
-    ranks = np.arange(len(places)) - np.maximum.accumulate(np.where(begins, np.arange(len(places)), 0))
-    for rank in range(min(MOST_FILLED, int(ranks.max()) + 1)):
-        filled = places[(ranks == rank) & (places >= lags)]
-        calm.values[filled] = forecast.errors(values, calm.values, filled)[1]
-
-
-def first_of_bursts(far: Flags, gap: int) -> Flags:
-    """Keep the flags (n,) without another one among the `gap` before: later forecasts may err because of the first."""
-    return far & ~_has_before(far, gap)
-
-
 def _has_before(flags: Flags, reach: int) -> Flags:
     """Flag the points that have any of the flags (n,) among the `reach` before them."""
     counts, places = np.concatenate(([0], np.cumsum(flags))), np.arange(len(flags))
@@ -81,32 +61,14 @@ class ForecastErrors:
     forecasts: Values  # (n,)
 
     @classmethod
-    def of(cls, forecast: Forecast, values: Values, calm: Calm, common: float, early: int, *, fills: bool) -> Self:
-        """Forecast the standardized values (n,); in `calm`, replace those that only the forecast finds far.
-
-        early: of the values before, only jumps are forecast, because nothing else can be far: forecasting all would
-        take most of the time of a single verdict.
-        fills: whether to replace far values by forecasts, because these err less than level and season.
-        """
-        lags, points = forecast.rule.lags, len(values)
-        is_jump = np.abs(np.diff(values, prepend=values[0])) > JUMP * common * min(forecast.half_widths)
-        matters = is_jump.copy()
-        matters[:lags], matters[max(early, lags) :] = False, True
-        plain, forecasts = np.full(points, np.nan), np.full(points, np.nan)
-        places = np.flatnonzero(matters)
+    def of(cls, forecast: Forecast, values: Values, calm: Calm, early: int) -> Self:
+        """Forecast the standardized values (n,) from index `early` on; earlier errors affect nothing."""
+        plain, forecasts = np.full(len(values), np.nan), np.full(len(values), np.nan)
+        places = np.arange(max(early, forecast.rule.lags), len(values))
         plain[places], forecasts[places] = forecast.errors(values, values, places)
-        if fills:
-            _fill(forecast, values, calm)
-        errors, calm_forecasts, smaller, changed = plain, forecasts, plain, calm.is_far
-        for rounds_left in range(MOST_FORECAST, -1, -1):
-            if changed.any():
-                places = np.flatnonzero(_has_before(changed, lags) & matters)
-                errors, calm_forecasts = errors.copy(), calm_forecasts.copy()
-                errors[places], calm_forecasts[places] = forecast.errors(values, calm.values, places)
-                smaller = np.where(np.abs(errors) < np.abs(plain), errors, plain)
-            far = (forecast.sides.ratios(smaller) > common) & is_jump & ~calm.is_far
-            if not (rounds_left and far.any()):
-                break
-            changed = first_of_bursts(far, lags)
-            calm.replace(changed, calm_forecasts)
-        return cls(plain, errors, smaller, np.where(smaller == plain, forecasts, calm_forecasts))
+        errors, calm_forecasts = plain.copy(), forecasts.copy()
+        if calm.is_far.any():
+            places = places[_has_before(calm.is_far, forecast.rule.lags)[places]]
+            errors[places], calm_forecasts[places] = forecast.errors(values, calm.values, places)
+        is_smaller = np.abs(errors) < np.abs(plain)
+        return cls(plain, errors, np.where(is_smaller, errors, plain), np.where(is_smaller, calm_forecasts, forecasts))

@@ -8,7 +8,7 @@ from shared.domain.detectors.alarms import Tail, promise, share_of
 from shared.domain.detectors.contract import ParameterValues, Progress, TrainingEnd
 from shared.domain.detectors.standards import robust_spread
 from shared.domain.detectors.witnesses.calibration import NEWEST, boundary
-from shared.domain.detectors.witnesses.echoes import Calm, first_of_bursts
+from shared.domain.detectors.witnesses.echoes import Calm
 from shared.domain.detectors.witnesses.forecast import Forecast, fit_forecast
 from shared.domain.detectors.witnesses.held_out import held_out_ratios
 from shared.domain.detectors.witnesses.history import History
@@ -116,12 +116,8 @@ class _Panel:
         values, calm = history.standardized, Calm.of(history.standardized)
         if self.level:
             calm.replace(ratios["level"] > common, np.zeros(len(values)))
-        if self.season:
+        if self.season and not self.season[0].need:
             calm.replace(ratios["season"] > common, self.season[2])
-        if self.forecast:
-            forecast, errors = self.forecast
-            first = first_of_bursts((ratios["forecast"] > common) & ~calm.is_far, forecast.rule.lags)
-            calm.replace(first, values - errors * forecast.spread)
         return calm
 
 

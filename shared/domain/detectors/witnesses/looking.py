@@ -44,8 +44,7 @@ def look(state: Auto, known: Values, timestamps: Timestamps, start: int, missing
     errors = None
     if state.forecast is not None:
         early = max(start - LONGEST_WINDOW - state.forecast.rule.lags - 1, 0)
-        fills = state.expected_by == "forecast"
-        errors = ForecastErrors.of(state.forecast, values, seen.calm, state.common, early, fills=fills)
+        errors = ForecastErrors.of(state.forecast, values, seen.calm, early)
         seen.expected["forecast"] = errors.forecasts
     # these two are not calibrated: multiplying by the common factor cancels the division by it
     ratios = {"stuck": _of_known(state.stuck.ratios, judged, missing)[start:] * state.common}
@@ -81,7 +80,8 @@ def _by_value(state: Auto, values: Values, timestamps: Timestamps) -> _ByValue:
     if state.season is not None:
         residuals, seen.expected["season"] = state.season.residuals(timestamps, values)
         seen.ratios["season"] = state.season.sides.ratios(residuals)
-        seen.calm.replace(seen.ratios["season"] > state.common, seen.expected["season"])
+        if not state.season.need:  # else, what is far would depend on earlier values
+            seen.calm.replace(seen.ratios["season"] > state.common, seen.expected["season"])
     return replace(seen, residuals=residuals)
 
 
@@ -110,10 +110,10 @@ def _without_echoes(
 ) -> dict[str, Values]:
     """Return the ratios (n - start,); after far values, the smaller ones that expected values in their place give."""
     calm = seen.calm
+    if not calm.is_far.any():
+        return ratios
     after = calm.after_far(max(int(state.shape.lengths[-1]) if state.shape else 0, LONGEST_WINDOW))
     newest = after[start:]
-    if not newest.any():
-        return ratios
     calmer, quiet = dict(ratios), calm.quiet(errors.calm if errors else None)
     if state.forecast and errors:
         calmer["forecast"] = state.forecast.sides.ratios(errors.smaller)[start:]
