@@ -46,13 +46,14 @@ class Outcome(NamedTuple, Generic[Result]):
 def carried_out(call: Callable[[], Result]) -> Outcome[Result]:
     """Carry out a call.
 
-    An expected error loses its traceback, whose frames hold the decoded body: freeing that can take long, so it must
-    not happen in the event loop.
+    An expected error loses its traceback and that of its cause, whose frames hold the body: freeing that can take long,
+    so it must not happen in the event loop, or only at a garbage collection.
     """
     began = time.thread_time()
     try:
         result = call()
     except TsadError as error:
+        error.__context__ = None  # set even for `raise … from None`
         return Outcome(time.thread_time() - began, error=error.with_traceback(None))
     except Exception as error:  # noqa: BLE001 - the request raises it
         return Outcome(time.thread_time() - began, error=error)
