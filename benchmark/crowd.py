@@ -2,8 +2,8 @@
 
 import multiprocessing
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.synchronize import Event
 
 import httpx
@@ -14,12 +14,20 @@ from tests.fuzz.worst import Worst
 CLIENTS = 16
 
 
-@contextmanager
-def crowd(address: str, request: Worst) -> Iterator[None]:
+def crowd(address: str, request: Worst) -> AbstractContextManager[None]:
     """Let `CLIENTS` clients send the request during the block; what they are answered does not matter."""
+    return beside(_send, address, request)
+
+
+@contextmanager
+def beside(run: Callable[..., None], *arguments: object) -> Iterator[None]:
+    """Run a function in a process of its own during the block, which begins once it has set the first of two events.
+
+    The function gets the arguments and both events; the second is set when it must return.
+    """
     context = multiprocessing.get_context("spawn")
     began, ends = context.Event(), context.Event()
-    process = context.Process(target=_send, args=(address, request, began, ends))
+    process = context.Process(target=run, args=(*arguments, began, ends))
     process.start()
     try:
         began.wait(60)

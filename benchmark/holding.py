@@ -1,15 +1,14 @@
 """Connections that are held open, from their own process: requests that never end, responses that nobody reads."""
 
 import asyncio
-import multiprocessing
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from socket import AF_INET, SO_RCVBUF, SOL_SOCKET, socket
 from urllib.parse import urlsplit
 
+from benchmark.crowd import beside
 from benchmark.load import Request
 
 AT_A_TIME = 100  # connections that begin together
@@ -28,20 +27,9 @@ class Held:
     reads: bool = True  # whether the clients read the response
 
 
-@contextmanager
-def holding(address: str, held: Held) -> Iterator[None]:
+def holding(address: str, held: Held) -> AbstractContextManager[None]:
     """Hold the connections during the block, which begins once each has been opened."""
-    context = multiprocessing.get_context("spawn")
-    began, ends = context.Event(), context.Event()
-    process = context.Process(target=_hold, args=(address, held, began, ends))
-    process.start()
-    try:
-        began.wait(60)
-        yield
-    finally:
-        ends.set()
-        process.join(60)
-        process.kill()
+    return beside(_hold, address, held)
 
 
 def _hold(address: str, held: Held, began: Event, ends: Event) -> None:
