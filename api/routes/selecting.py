@@ -9,12 +9,13 @@ from api.dependencies import CallerOf
 from api.services import Services
 from shared.domain.series import check_series_id
 from shared.domain.watching.alerts import AlertStatus, Kind
+from shared.domain.watching.documents import NAME
 from shared.errors import Code, NotFoundError
 from shared.store import alerts
 from shared.store.alert_filters import AlertFilter, Handling
 from shared.store.alerts import StoredAlert
 
-WATCH_PATTERN = r"^[A-Za-z0-9._-]{1,100}$"
+WATCH_PATTERN = f"^{NAME.pattern}$"
 
 
 def _selection(

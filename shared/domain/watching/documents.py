@@ -1,10 +1,13 @@
 """Documents that people send: read their fields, and report all flaws together."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.domain.watching import durations
 from shared.errors import Code, Flaw, InputError
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")  # of a watch, receiver or source
 
 
 class Reader:

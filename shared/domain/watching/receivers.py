@@ -13,13 +13,12 @@ from urllib.parse import SplitResult, urlsplit
 from shared.domain.watching import addresses
 from shared.domain.watching.addresses import Network
 from shared.domain.watching.alerts import Notice
-from shared.domain.watching.documents import Reader
+from shared.domain.watching.documents import NAME, Reader
 from shared.errors import Code, Flaw, InputError
 
 FIELDS = ("kind", "url", "url_env", "types", "min_score")
 VARIABLE_PREFIX = "TSAD_RECEIVER_"  # other variables hold the secrets of this service
 MAX_URL = 2_000
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _VARIABLE = re.compile(VARIABLE_PREFIX + r"[A-Z0-9_]{1,100}")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - as Standard Webhooks writes secrets
@@ -58,7 +57,7 @@ class Receiver:
 
 def check_receiver_name(name: str) -> str:
     """Return the name of a receiver; raise `InputError` if it is invalid."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         reason = "The name of a receiver has 1 to 100 letters, digits, dots, dashes and underscores."
         raise InputError(Code.INVALID_RECEIVER, reason, flaws=[Flaw(("name",), reason)])
     return name

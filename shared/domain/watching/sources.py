@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.domain.watching import durations
-from shared.domain.watching.documents import Reader
+from shared.domain.watching.documents import NAME, Reader
 from shared.domain.watching.labels import Labels, check_template
 from shared.errors import Code, Flaw, InputError
 
@@ -16,7 +16,6 @@ VARIABLE = re.compile(r"TSAD_SOURCE_[A-Z0-9_]{1,100}")
 STEP_S, EVERY_S, OFFSET_S, HISTORY_S = 60, 60, 30, 28 * 86_400
 MAX_QUERIES, MAX_QUERY, MAX_SELECTED = 100, 4_000, 1_000
 DAY_S = 86_400
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
@@ -80,7 +79,7 @@ class Source:
 
 def check_source_name(name: str) -> str:
     """Return the name of a source; raise `InputError` if it is invalid."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         reason = "The name of a source has 1 to 100 letters, digits, dots, dashes and underscores."
         raise InputError(Code.INVALID_SOURCE, reason, flaws=[Flaw(("name",), reason)])
     return name

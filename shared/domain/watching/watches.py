@@ -9,7 +9,7 @@ from shared.domain import detectors
 from shared.domain.detectors.parameters import complete
 from shared.domain.timezones import UTC_NAME, checked
 from shared.domain.watching import durations
-from shared.domain.watching.documents import Reader
+from shared.domain.watching.documents import NAME, Reader
 from shared.domain.watching.notify import Notify, parse_notify
 from shared.domain.watching.schedules import DAY_S, Schedule
 from shared.errors import Code, Flaw, InputError
@@ -24,7 +24,6 @@ FIELDS = (
 EVERY_S = 600, 366 * DAY_S  # bounds of `refit.every`
 _AT = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,128}")
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Watch:
 
 def check_name(name: str) -> str:
     """Return the name of a watch; raise `InputError` if it is invalid."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         reason = "The name of a watch has 1 to 100 letters, digits, dots, dashes and underscores."
         raise InputError(Code.INVALID_WATCH, reason, flaws=[Flaw(("name",), reason)])
     return name
