@@ -114,7 +114,7 @@ FOR_SENDERS: Mapping[Code, int] = {Code.BODY_TOO_SLOW: 503, Code.RATE_LIMITED: 5
 
 
 def problem(error: TsadError, request_id: str, status: int | None = None) -> Problem:
-    """Return the problem's body, with at most `MAX_FLAWS` flaws. status: another one than that of the code."""
+    """Return the problem's body, with at most `MAX_FLAWS` flaws. status: instead of the usual one."""
     usual, title = STATUS[error.code]
     return Problem(
         type=f"urn:tsad:problem:{error.code}",

@@ -1,9 +1,9 @@
 """Echoes: an event stays in the windows of the points after it, although their own values are usual again.
 
 So where values are usual again after far ones, a point is judged twice: by all values before it, and with the expected
-values in place of the far ones. The smaller ratio counts: after a spike, that of the expected values, and after a step,
-that of the values as they were. Level and season say which values are far, each by its own value alone. What a forecast
-finds far would depend on ever earlier values, so a point would not have the same ratio in a batch and alone.
+values in place of the far ones. The smaller ratio counts: after a spike, it comes from the expected values, and after a
+step, from the values as they were. Level and season say which values are far, each by its own value alone. What a
+forecast finds far would depend on ever earlier values, so a point would not have the same ratio in a batch and alone.
 """
 
 from dataclasses import dataclass
