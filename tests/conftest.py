@@ -95,6 +95,19 @@ def sessions(settings: Settings) -> Iterator[Sessions]:
         yield sessions
 
 
+@pytest.fixture(scope="module")
+def installation(settings: Settings, server_url: str) -> Iterator[Settings]:
+    """A separate database, for tests that concern everything in it."""
+    with migrated_database(server_url) as url:
+        yield settings.model_copy(update={"database_url": url})
+
+
+@pytest.fixture(scope="module")
+def database(installation: Settings) -> Iterator[Sessions]:
+    with sessions_of(installation) as sessions:
+        yield sessions
+
+
 @pytest.fixture(scope="session")
 def artifacts(settings: Settings) -> Artifacts:
     return Artifacts.of(settings)

@@ -1,6 +1,6 @@
 """Histories of two processes that ingest, with everything that can come between: exactly once, as in a replay."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,6 @@ from shared.settings import Settings
 from shared.store import intake
 from shared.store.engine import Sessions
 from tests.points import ramp
-from tests.processes import migrated_database, sessions_of
 from tests.protocol.machine import LONG
 from tests.protocol.streams import Points, StreamWorld
 from worker import training as trainings
@@ -27,18 +26,6 @@ from worker import training as trainings
 NAMES = ["s.a", "s.b"]
 VALUES = st.sampled_from([2.0, 2.0, 2.1, 9.0, 50.0, -40.0, None])
 ACTIONS = st.sampled_from(["push", "watch", "unwatch", "pin", "unpin", "again", "silent", "clock"])
-
-
-@pytest.fixture(scope="module")
-def installation(settings: Settings, server_url: str) -> Iterator[Settings]:
-    with migrated_database(server_url) as url:
-        yield settings.model_copy(update={"database_url": url})
-
-
-@pytest.fixture(scope="module")
-def database(installation: Settings) -> Iterator[Sessions]:
-    with sessions_of(installation) as sessions:
-        yield sessions
 
 
 @pytest.fixture(scope="module")
