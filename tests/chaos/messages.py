@@ -17,13 +17,17 @@ from tests.chaos.verdicts import Violation
 _WAITING = text("""
 SELECT (SELECT count(*) FROM notices WHERE handled_at IS NULL)
        + (SELECT count(*) FROM deliveries WHERE status = 'waiting')
+       + (SELECT count(*) FROM receivers
+           WHERE kind = 'alertmanager' AND (failures > 0 OR due_at <= clock_timestamp() OR leased_until IS NOT NULL))
 """)
 _NOTICES = text("""
 SELECT CAST(n.alert AS text) AS alert, max(n.step) FILTER (WHERE n.quiet IS NULL) AS step,
        bool_or(n.handled_at IS NULL) AS is_unhandled
   FROM notices n GROUP BY 1
 """)
-_DELIVERIES = text("SELECT receiver, message, status FROM deliveries ORDER BY id")
+_DELIVERIES = text("""
+SELECT receiver, message, status FROM deliveries WHERE receiver = ANY (CAST(:names AS text[])) ORDER BY id
+""")
 _ROWS = text("""
 SELECT string_agg(content, '') FROM (
   SELECT CAST(to_jsonb(d) AS text) AS content FROM deliveries d
@@ -54,7 +58,7 @@ class Reported:
 
 
 def waiting(sessions: Sessions) -> int:
-    """Return how many changes and messages wait to be sent."""
+    """Return how many changes, messages and states wait to be sent."""
     with sessions.begin() as session:
         return int(session.execute(_WAITING).scalar_one())
 
@@ -68,7 +72,7 @@ def gather(sessions: Sessions, receivers: Iterable[Receiver], logs: Path) -> Rep
             reported.steps[row.alert] = row.step
             if row.is_unhandled:
                 reported.unhandled.append(row.alert)
-        for row in session.execute(_DELIVERIES):
+        for row in session.execute(_DELIVERIES, {"names": list(reported.arrivals)}):
             reported.queued[row.receiver][row.message] = row.status
         reported.shown = session.execute(_ROWS).scalar() or ""
     reported.shown += "".join(log.read_text(errors="replace") for log in sorted(logs.glob("*.log")))

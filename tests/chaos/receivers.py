@@ -1,7 +1,10 @@
-"""Receivers that really listen: one answers at once, one fails for a while again and again, and one is slow."""
+"""Receivers that really listen: one answers at once, one fails for a while again and again, one is slow.
+
+A fourth is an Alertmanager.
+"""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import Event
@@ -11,11 +14,13 @@ import httpx
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from benchmark.access import HEADERS
+from tests.chaos.alertmanager import ALERTMANAGER, Alertmanager
 from tests.chaos.ledger import Ledger
 from tests.worker.outbound.receiving import Received, ReceivingServer, receiving
 
 STEADY, FAILING, SLOW = "steady", "failing", "slow"
-NAMES = (STEADY, FAILING, SLOW)
+WEBHOOKS = (STEADY, FAILING, SLOW)
+NAMES = (*WEBHOOKS, ALERTMANAGER)
 FAILS_S, OF_S = 6.0, 20.0  # of each 20 s, beginning with the first request
 SLOW_S = 1.0
 HANGS_EVERY, HANGS_S = 20, 17.0  # longer than a sender waits
@@ -36,7 +41,7 @@ class Arrival:
 
 @dataclass
 class Receiver:
-    """One receiver. Once `settling` is set, it answers all requests at once."""
+    """One webhook. Once `settling` is set, it answers all requests at once."""
 
     name: str
     ledger: Ledger
@@ -64,37 +69,44 @@ class Receiver:
 class Receivers:
     """All receivers of a run, with their servers."""
 
-    def __init__(self, servers: list[ReceivingServer], ledger: Ledger) -> None:
+    def __init__(self, servers: dict[str, ReceivingServer], ledger: Ledger) -> None:
         self._servers = servers
         self.settling = Event()
-        self.all = [Receiver(name, ledger, self.settling) for name in NAMES[: len(servers)]]
-        for receiver, server in zip(self.all, servers, strict=True):
-            server.respond = receiver.respond
+        self.webhooks = [Receiver(name, ledger, self.settling) for name in WEBHOOKS if name in servers]
+        self.alertmanager = Alertmanager(ledger, self.settling)
+        for receiver in self.webhooks:
+            servers[receiver.name].respond = receiver.respond
+        if ALERTMANAGER in servers:
+            servers[ALERTMANAGER].respond = self.alertmanager.respond
 
     @property
     def secrets(self) -> list[str]:
         """Texts that neither logs nor rows of messages may contain."""
-        return [SECRET_PATH, *(receiver.secret for receiver in self.all)] if self.all else []
+        return [SECRET_PATH, *(receiver.secret for receiver in self.webhooks)] if self.webhooks else []
 
     def register(self, address: str) -> None:
         """Create the receivers in the service."""
-        for receiver, server in zip(self.all, self._servers, strict=True):
-            body = {"kind": "webhook", "url": f"{server.url}/{SECRET_PATH}"}
-            answer = httpx.put(f"{address}/receivers/{receiver.name}", json=body, headers=HEADERS, trust_env=False)
-            receiver.secret = answer.raise_for_status().json()["secret"]
+        for name, server in self._servers.items():
+            kind = ALERTMANAGER if name == ALERTMANAGER else "webhook"
+            body = {"kind": kind, "url": f"{server.url}/{SECRET_PATH}"}
+            answer = httpx.put(f"{address}/receivers/{name}", json=body, headers=HEADERS, trust_env=False)
+            secret = answer.raise_for_status().json().get("secret")
+            for receiver in self.webhooks:
+                if receiver.name == name:
+                    receiver.secret = secret
 
     def wake(self, address: str) -> None:
         """Let all receivers answer at once, and send each a test, so that none waits for its next attempt."""
         self.settling.set()
-        for receiver in self.all:
-            url = f"{address}/receivers/{receiver.name}/test"
+        for name in self._servers:
+            url = f"{address}/receivers/{name}/test"
             httpx.post(url, headers=HEADERS, trust_env=False).raise_for_status()
 
 
 @contextmanager
-def listening(ledger: Ledger, count: int) -> Iterator[Receivers]:
-    """Serve so many receivers until the block ends."""
+def listening(ledger: Ledger, names: Sequence[str]) -> Iterator[Receivers]:
+    """Serve these receivers until the block ends."""
     with ExitStack() as servers:
-        receivers = Receivers([servers.enter_context(receiving()) for _ in NAMES[:count]], ledger)
+        receivers = Receivers({name: servers.enter_context(receiving()) for name in names}, ledger)
         servers.callback(receivers.settling.set)  # no server ends while a request hangs
         yield receivers

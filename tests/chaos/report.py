@@ -29,6 +29,7 @@ class Report:
     evidence: Evidence
     pushed: Pushed
     reported: Reported
+    states: str  # sent to an Alertmanager
     violations: list[Violation]
     refused_predictions: int
     slow_predictions: int  # that took longer than a second
@@ -63,6 +64,7 @@ class Report:
             f"predictions later than 1 s {self.slow_predictions}, while the machine paused {self.paused_predictions}",
             _pushed(self.pushed),
             self.reported.summary,
+            self.states,
             f"unreferenced artifacts collected at the end: {self.evidence.collected}",
             f"faults {self.faults.total()}: {fault_counts} (skipped without a target: {self.skipped})",
             *_times("full disks: seconds from the first free byte until everything worked", self.recoveries.disks),

@@ -16,7 +16,7 @@ import httpx
 from api.cli.stack import is_ready
 from shared.artifacts import Artifacts
 from shared.errors import Code, UnavailableError
-from tests.chaos import messages, pushes
+from tests.chaos import alertmanager, messages, pushes
 from tests.chaos.evidence import gather
 from tests.chaos.faults import FAULTS
 from tests.chaos.field import Field
@@ -139,7 +139,7 @@ class Run:
 
     def _is_delivered(self) -> bool:
         try:
-            return not self.receivers.all or not messages.waiting(self.stack.sessions)
+            return not self.receivers.webhooks or not messages.waiting(self.stack.sessions)
         except UnavailableError:
             return False
 
@@ -158,8 +158,11 @@ class Run:
         broken_promises += [Violation("storm", sentence) for sentence in self.field.storms]
         pushed = pushes.gather(self.stack.sessions, load.pushes.prefix)
         broken_promises += pushes.violations(load.pushes.sent, load.pushes.alerts, load.pushes.spikes, pushed)
-        reported = messages.gather(self.stack.sessions, self.receivers.all, self.stack.home / "logs")
+        reported = messages.gather(self.stack.sessions, self.receivers.webhooks, self.stack.home / "logs")
         broken_promises += messages.violations(reported, self.receivers.secrets)
+        if self.receivers.webhooks:
+            stored = alertmanager.gather(self.stack.sessions)
+            broken_promises += alertmanager.violations(self.receivers.alertmanager, stored)
         return Report(
             options=self.options,
             ledger=self.ledger,
@@ -169,6 +172,7 @@ class Run:
             evidence=evidence,
             pushed=pushed,
             reported=reported,
+            states=self.receivers.alertmanager.summary,
             violations=broken_promises,
             refused_predictions=len(refusals),
             slow_predictions=len(load.predictions.slow),
@@ -232,7 +236,7 @@ def run(options: Options, say: Callable[[str], None], home: Path, ending: Callab
     with ExitStack() as cleanup:
         say(f"seed {options.seed}: starting PostgreSQL, Valkey, and two each of API, worker, reconciler and outbound")
         ledger = Ledger()
-        receivers = cleanup.enter_context(listening(ledger, len(NAMES) if options.pushers else 0))
+        receivers = cleanup.enter_context(listening(ledger, NAMES if options.pushers else ()))
         stack = cleanup.enter_context(running_stack(home, options, say))
         chaos_run = cleanup.enter_context(closing(Run(stack, options, say, ledger, receivers)))
         cleanup.callback(ending)

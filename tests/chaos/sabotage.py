@@ -3,16 +3,19 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
 
 from shared.domain.jobs import Claim
 from shared.domain.versions import NewVersion
+from shared.domain.watching.alerts import AlertStatus
 from shared.store import attempts, deliveries, versions
 from shared.store.deliveries import Lease, Message
 from shared.store.engine import Session
+from shared.store.reported import ReportedAlert
+from worker.outbound import alertmanager
 
 _FENCED = " AND attempt = :attempt AND (status = 'running') IS TRUE"
 
@@ -81,6 +84,18 @@ def deliver_early() -> None:
     deliveries.next_message = next_delivered_message
 
 
+def end_open_alerts() -> None:
+    """Let the state of an open alert say that it is over, and that of a closed one that it is open."""
+    alert_of = alertmanager._alert  # noqa: SLF001
+
+    def inverted(entry: ReportedAlert, link: str, now: datetime) -> dict[str, Any]:
+        is_closed = entry.alert.status == AlertStatus.CLOSED
+        ends = now + timedelta(seconds=alertmanager.LASTS_S if is_closed else -1)
+        return alert_of(entry, link, now) | {"endsAt": ends.isoformat()}
+
+    alertmanager._alert = inverted  # noqa: SLF001
+
+
 NO_GUARD = "ALTER TABLE fit_jobs DISABLE TRIGGER fit_jobs_guard_update"
 NOT_UNIQUE = "ALTER TABLE versions DROP CONSTRAINT versions_job_id_key"
 
@@ -89,4 +104,5 @@ BY_NAME = {
     "unique": Sabotage(unfence, (NO_GUARD, NOT_UNIQUE)),  # without the last safeguard against a second version too
     "reconciler": Sabotage(reconciler=False),
     "delivered": Sabotage(deliver_early),
+    "ended": Sabotage(end_open_alerts),
 }

@@ -12,7 +12,14 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 # Each run lacks several safeguards that do not hide each other, because starting a stack takes most of the time.
 RUNS = {
-    "unique": ("--jobs=15", "--fault=stop_worker", "--pushers=1", "--sabotage=unique", "--sabotage=delivered"),
+    "unique": (
+        "--jobs=15",
+        "--fault=stop_worker",
+        "--pushers=1",
+        "--sabotage=unique",
+        "--sabotage=delivered",
+        "--sabotage=ended",
+    ),
     "reconciler": ("--jobs=15", "--fault=kill_worker", "--sabotage=reconciler"),
 }
 Outcomes = dict[str, "Future[tuple[int, str]]"]
@@ -38,6 +45,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcomes]:
         ("unique", r"VIOLATION \((fenced|cancelled)\)"),
         ("unique", r"VIOLATION \(duplicated\)"),
         ("unique", r"VIOLATION \(unreported\).* counts as delivered, but did not arrive"),
+        ("unique", r"VIOLATION \(unreported\).* The Alertmanager shows"),
         ("reconciler", r"VIOLATION \(lost\)"),
     ],
 )
