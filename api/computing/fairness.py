@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from api.computing.children import Children, Outcome, carried_out
 from shared.errors import BusyError, Code
@@ -25,6 +25,14 @@ Result = TypeVar("Result")
 THREADS = 2  # one runs large computations, if any wait; small ones use both
 SMALL_S = 0.05  # expected seconds; with less, a computation is small
 MAX_WAITING_S = 10.0  # expected seconds that one key may have waiting
+SLICE_S = 0.25  # of a large computation, before the lane serves another key
+
+
+class Slice(NamedTuple):
+    """What a part of a computation returns."""
+
+    rest: bytes | None  # for the next part; None if the computation has ended
+    result: bytes = b""
 
 
 @dataclass(order=True)
@@ -66,6 +74,36 @@ class FairLane:
         owner: id of the key that sent the request. cost_s: expected seconds of the call; the actual ones count later.
         Raises `BusyError` if the owner's waiting calls would exceed `MAX_WAITING_S`. The first one may always wait.
         """
+        self._admit(owner, cost_s)
+        return await self._queued(owner, cost_s, partial(call, *args, **kwargs))
+
+    async def in_slices(self, owner: str, cost_s: float, compute: Callable[[bytes], Slice], work: bytes) -> bytes:
+        """Return the result of a computation whose parts take about `SLICE_S`, between which others have their turn.
+
+        compute: gets `work`, then what the part before has left. Raises like a call, but only before the first part.
+        """
+        self._admit(owner, cost_s)
+        left_s, rest, part_s = cost_s, work, min(cost_s, SLICE_S)
+        self._expect(owner, left_s)
+        try:
+            while True:
+                part = await self._queued(owner, part_s, partial(compute, rest))
+                if part.rest is None:
+                    return part.result
+                done_s = min(left_s, SLICE_S)
+                self._expect(owner, -done_s)
+                left_s, rest, part_s = left_s - done_s, part.rest, SLICE_S
+        finally:
+            self._expect(owner, -left_s)
+
+    def close(self) -> None:
+        """Wait for running calls, and cancel queued ones."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._children:
+            self._children.close()
+
+    def _admit(self, owner: str, cost_s: float) -> None:
+        """Raise `BusyError` if the owner's waiting calls would exceed `MAX_WAITING_S`."""
         waiting_s = self._waiting_s.get(owner, 0.0)
         if waiting_s and waiting_s + cost_s > MAX_WAITING_S:
             retry_after_s = math.ceil(waiting_s)
@@ -74,19 +112,16 @@ class FairLane:
                 f"This key's waiting requests need about {retry_after_s} s of computation. Retry in {retry_after_s} s.",
                 retry_after_s=retry_after_s,
             )
-        finish = max(self._now, self._finish.get(owner, 0.0)) + cost_s
-        self._finish[owner], self._waiting_s[owner] = finish, waiting_s + cost_s
+
+    async def _queued(self, owner: str, cost_s: float, call: Callable[[], Result]) -> Result:
+        """Put a call into its queue, and return its result."""
+        self._finish[owner] = finish = max(self._now, self._finish.get(owner, 0.0)) + cost_s
+        self._expect(owner, cost_s)
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        item = _Waiting(finish, next(self._numbers), owner, cost_s, partial(call, *args, **kwargs), answer)
+        item = _Waiting(finish, next(self._numbers), owner, cost_s, call, answer)
         heapq.heappush(self._small if cost_s < SMALL_S else self._large, item)
         self._start()
         return await answer
-
-    def close(self) -> None:
-        """Wait for running calls, and cancel queued ones."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        if self._children:
-            self._children.close()
 
     def _start(self) -> None:
         """Start calls while threads are free."""
@@ -98,7 +133,7 @@ class FairLane:
             else:
                 return
             item = heapq.heappop(queue)
-            self._forget(item)
+            self._expect(item.owner, -item.cost_s)
             if item.answer.done():  # its request was canceled
                 continue
             self._now = max(self._now, item.finish)
@@ -108,12 +143,13 @@ class FairLane:
             running = asyncio.get_running_loop().run_in_executor(self._pool, carry_out, item.call)
             running.add_done_callback(partial(self._end, item, is_large=queue is self._large))
 
-    def _forget(self, item: _Waiting) -> None:
-        left_s = self._waiting_s[item.owner] - item.cost_s
-        if left_s > 1e-9:  # sums of floats
-            self._waiting_s[item.owner] = left_s
+    def _expect(self, owner: str, seconds: float) -> None:
+        """Add seconds to those that an owner's calls wait for."""
+        waiting_s = self._waiting_s.get(owner, 0.0) + seconds
+        if waiting_s > 1e-9:  # sums of floats
+            self._waiting_s[owner] = waiting_s
         else:
-            del self._waiting_s[item.owner]
+            self._waiting_s.pop(owner, None)
 
     def _end(self, item: _Waiting, running: "asyncio.Future[Outcome[Any]]", *, is_large: bool) -> None:
         """Pass on the outcome, charge the owner for the actual seconds, and start the next call."""

@@ -29,6 +29,16 @@ def pickled(call: Callable[[], object], kept: Cache[int, Fitted]) -> memoryview:
     return buffer.getbuffer()
 
 
+def packed(work: object) -> bytes:
+    """Return what a part of a computation has left, for the next part, which another process may compute."""
+    return bytes(ForkingPickler.dumps(work))
+
+
+def unpacked(work: bytes) -> Any:
+    """Return what `packed` was given."""
+    return ForkingPickler.loads(work)
+
+
 class _Pickler(ForkingPickler):
     """Pickles a state as its number if the child keeps it, otherwise as a whole."""
 

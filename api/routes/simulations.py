@@ -1,13 +1,13 @@
 """Simulations: what a watch would have done with points of the past."""
 
-from typing import NamedTuple
-
 import msgspec
 from fastapi import APIRouter, Request
 from msgspec import UNSET
 from starlette.responses import Response
 
 from api.chain.bodies import read
+from api.computing.fairness import SLICE_S, Slice
+from api.computing.pickling import packed, unpacked
 from api.dependencies import CallerOf, ServicesOf, visible
 from api.intake.columns import read_all
 from api.openapi import operation
@@ -19,13 +19,12 @@ from api.schemas.watching import SimulatedAlert, SimulatedFitAnswer, SimulatedNo
 from api.services import Services
 from shared.domain.access import Caller, Scope
 from shared.domain.series import LAST_TIMESTAMP, check_series_id
-from shared.domain.watching.watches import Watch, parse
+from shared.domain.watching.watches import parse
 from shared.errors import Code, Flaw, InputError
 from shared.fitting.stored import stream_not_found
-from shared.settings import Settings
 from shared.store import points, spans, streams
 from shared.watching.planning import Push
-from shared.watching.simulating import MAX_POINTS, simulate
+from shared.watching.simulating import MAX_POINTS, Simulation, Walk
 
 router = APIRouter(tags=["watches"])
 
@@ -33,14 +32,6 @@ WEEK_S = 7 * 86_400
 MAX_BYTES = 2 * MAX_POINTS * 64 + 256 * 1024  # points and a watch, with generous whitespace
 S_PER_POINT = 5e-4
 _BODY = msgspec.json.Decoder(SimulateBody)
-
-
-class _Given(NamedTuple):
-    """What to simulate: a watch, points, and the spans that people excluded."""
-
-    watch: Watch
-    push: Push
-    excluded: list[list[int]]
 
 
 @router.post("/simulate", **operation(SimulationAnswer, scope=Scope.READ, body=SimulateBody))
@@ -51,18 +42,19 @@ async def simulate_watch(request: Request, services: ServicesOf, caller: CallerO
     time here, and every point arrives in time. At most 20 fits are simulated, including those of the watch's schedule.
     """
     content = await read(request, MAX_BYTES)
-    given = await services.lanes.requests(_given, services, caller, content)
-    cost_s = S_PER_POINT * len(given.push.timestamps)
-    encoded = await services.lanes.computing(caller.key_id, cost_s, _simulated, given, services.settings)
+    points, walk = await services.lanes.requests(_begun, services, caller, content)
+    cost_s = S_PER_POINT * points
+    encoded = await services.lanes.computing.in_slices(caller.key_id, cost_s, _advanced, walk)
     return Response(encoded, media_type="application/json")
 
 
-def _given(services: Services, caller: Caller, content: bytes) -> _Given:
-    """Decode the body, and read the stored points that it names."""
+def _begun(services: Services, caller: Caller, content: bytes) -> tuple[int, bytes]:
+    """Decode the body, and read the stored points that it names; return their number, and a walk before the first."""
     body = decode(_BODY, content)
     push, excluded = _points(services, caller, body)
     watch = parse("simulation", {"prefix": "", **body.watch}, max_window_s=LAST_TIMESTAMP)
-    return _Given(watch, push, excluded)
+    walk = Walk(watch, push.series_id, push.timestamps, push.values, services.settings, excluded)
+    return len(push.timestamps), packed(walk)
 
 
 def _points(services: Services, caller: Caller, body: SimulateBody) -> tuple[Push, list[list[int]]]:
@@ -106,25 +98,30 @@ def _end(name: str, written: int | str | msgspec.UnsetType, default: int) -> int
         raise InputError(Code.INVALID_REQUEST, f"{name} {error}.", flaws=[Flaw((name,), str(error))]) from None
 
 
-def _simulated(given: _Given, settings: Settings) -> bytes:
-    """Simulate, and return the encoded response. Takes seconds."""
-    watch, push, excluded = given
-    simulation = simulate(watch, push.series_id, push.timestamps, push.values, settings, excluded=excluded)
+def _advanced(work: bytes) -> Slice:
+    """Simulate for a while; return the encoded response in the end."""
+    walk: Walk = unpacked(work)
+    if walk.advance(SLICE_S):
+        return Slice(packed(walk))
+    return Slice(None, _encoded(walk.result(), walk.series_id))
+
+
+def _encoded(simulation: Simulation, series_id: str) -> bytes:
     numbers = {alert_id: str(number) for number, alert_id in enumerate(simulation.alerts, 1)}
-    alerts = [SimulatedAlert.of(alert, push.series_id) for alert in simulation.alerts.values()]
+    alerts = [SimulatedAlert.of(alert, series_id) for alert in simulation.alerts.values()]
     for alert in alerts:
         alert.alert_id = numbers[alert.alert_id]
-    span_s = int(push.timestamps[-1] - push.timestamps[0])
-    verdicts = StreamVerdicts.of(simulation.points)
+    timestamps, values = simulation.points.timestamps, simulation.points.values
+    span_s = int(timestamps[-1] - timestamps[0])
     return msgspec.json.encode(
         SimulationAnswer(
-            points=len(push.timestamps),
+            points=len(timestamps),
             fits=[SimulatedFitAnswer(str(fit.version), fit.timestamp, fit.points, fit.slot) for fit in simulation.fits],
             refits_left_out=simulation.refits_left_out,
             alerts=alerts,
             notices=[SimulatedNotice(numbers[notice.alert], notice.step, notice.type) for notice in simulation.notices],
             notices_per_week=round(len(simulation.notices) / max(span_s / WEEK_S, 1e-9), 3) if span_s else 0.0,
-            values=[None if value != value else value for value in push.values.tolist()],  # noqa: PLR0124 - NaN
-            verdicts=verdicts,
+            values=[None if value != value else value for value in values.tolist()],  # noqa: PLR0124 - NaN
+            verdicts=StreamVerdicts.of(simulation.points),
         )
     )

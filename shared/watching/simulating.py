@@ -1,7 +1,9 @@
 """Simulation: what a watch would have done with points, by the code that judges streams. Nothing is stored."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,8 +20,11 @@ from shared.fitting.checking import Method
 from shared.settings import Settings
 from shared.store.points import Tail
 from shared.store.streams import Stream
-from shared.watching.planning import Plan, Push, fit_points, plan_of
+from shared.watching.planning import Push, fit_points, plan_of
 from shared.watching.rulebook import Rules
+
+if TYPE_CHECKING:
+    from shared.watching.verdicts import StreamVerdicts
 
 MAX_POINTS = 20_000
 MAX_FITS = 20
@@ -47,50 +52,12 @@ class Simulation:
     refits_left_out: int = 0  # fits of the schedule after MAX_FITS others
 
 
-def simulate(
-    watch: Watch,
-    series_id: str,
-    timestamps: Timestamps,
-    values: Values,
-    settings: Settings,
-    excluded: Sequence[Sequence[int]] = (),
-) -> Simulation:
-    """Walk through points as if they had arrived one by one, on time, with automatic fits that take no time.
+class Walk:
+    """A walk through points as if they had arrived one by one, on time, with automatic fits that take no time.
 
-    Fits are those of a growing stream and those on the schedule of the watch, at most MAX_FITS in all.
-
-    timestamps: (n,) strictly increasing, n <= MAX_POINTS. values: (n,), NaN for known gaps. excluded: inclusive
-    intervals that fits must not learn from.
+    Fits are those of a growing stream and those on the schedule of the watch, at most MAX_FITS in all. A walk can be
+    pickled between two stretches.
     """
-    walk = _Walk(watch, series_id, timestamps, values, settings, excluded)
-    start = 0
-    while start < len(timestamps):
-        start = walk.advance(start)
-    plans = walk.plans
-    return Simulation(
-        StoredPoints(
-            timestamps,
-            values,
-            _joined(plans, "scores"),
-            _joined(plans, "expected"),
-            _joined(plans, "lower"),
-            _joined(plans, "upper"),
-            _joined(plans, "boundaries"),
-            tuple(
-                None if np.isnan(score) else plan.verdicts.version
-                for plan in plans
-                for score in plan.verdicts.scores.tolist()
-            ),
-        ),
-        walk.fits,
-        walk.alerts,
-        walk.notices,
-        walk.refits_left_out(),
-    )
-
-
-class _Walk:
-    """One simulation: a stream in memory, and the versions that its fits would publish."""
 
     def __init__(
         self,
@@ -99,12 +66,17 @@ class _Walk:
         timestamps: Timestamps,
         values: Values,
         settings: Settings,
-        excluded: Sequence[Sequence[int]],
+        excluded: Sequence[Sequence[int]] = (),
     ) -> None:
-        self.fits: list[SimulatedFit] = []
-        self.alerts: dict[str, Alert] = {}
-        self.notices: list[Noted] = []
-        self.plans: list[Plan] = []
+        """Begin before the first point.
+
+        timestamps: (n,) strictly increasing, n <= MAX_POINTS. values: (n,), NaN for known gaps. excluded: inclusive
+        intervals that fits must not learn from.
+        """
+        self._fits: list[SimulatedFit] = []
+        self._alerts: dict[str, Alert] = {}
+        self._notices: list[Noted] = []
+        self._verdicts: list[StreamVerdicts] = []  # of the points so far, in order
         self._watch = replace(watch, prefix="", paused=False)
         self._rules = Rules([self._watch], ())
         self._timestamps = timestamps
@@ -117,10 +89,19 @@ class _Walk:
         self._failures = 0  # in a row, since there is a version
         self._stream = new_stream(series_id)
 
-    def advance(self, start: int) -> int:
-        """Judge the points from index `start` up to the next fit, and fit; return the index of the next point."""
-        self._settle_slots(int(self._timestamps[start]))
+    def advance(self, seconds: float) -> bool:
+        """Walk up to a fit, and on until so many seconds of processor time are over; return whether points are left."""
+        ends_at, count = time.thread_time() + seconds, len(self._timestamps)
+        while self._stream.points < count:
+            self._advance(self._stream.points)
+            if time.thread_time() >= ends_at:
+                break
+        return self._stream.points < count
+
+    def _advance(self, start: int) -> None:
+        """Judge the points from index `start` up to the next fit, and fit."""
         count = len(self._timestamps)
+        self._settle_slots(int(self._timestamps[start]))
         due = fit_points(self._stream, self._watch, self._settings) if self._may_fit else None
         end = count if due is None else min(max(due, start + 1), count)
         if self._may_fit and self._due_at is not None:
@@ -131,9 +112,9 @@ class _Walk:
         push = Push(self._stream.series_id, *new)
         now = float(new.timestamps[0])  # so no point arrives late
         plan = plan_of(self._stream, push, self._fitted, tail, self._rules, self._settings, now)
-        self.plans.append(plan)
-        self.alerts |= plan.effects.alerts
-        self.notices += plan.effects.notices
+        self._verdicts.append(plan.verdicts)
+        self._alerts |= plan.effects.alerts
+        self._notices += plan.effects.notices
         self._stream = replace(
             self._stream,
             last_timestamp=int(new.timestamps[-1]),
@@ -144,9 +125,37 @@ class _Walk:
         )
         if due is not None and end >= due:
             self._settle(int(new.timestamps[-1]), None)
-        return end
 
-    def refits_left_out(self) -> int:
+    @property
+    def series_id(self) -> str:
+        return self._stream.series_id
+
+    def result(self) -> Simulation:
+        """Return what the watch would have done, once no points are left."""
+        points = StoredPoints(
+            self._timestamps,
+            self._values,
+            self._joined("scores"),
+            self._joined("expected"),
+            self._joined("lower"),
+            self._joined("upper"),
+            self._joined("boundaries"),
+            tuple(
+                None if np.isnan(score) else verdicts.version
+                for verdicts in self._verdicts
+                for score in verdicts.scores.tolist()
+            ),
+        )
+        return Simulation(points, self._fits, self._alerts, self._notices, self._refits_left_out())
+
+    def _joined(self, name: str) -> Values:
+        columns = (
+            np.full(len(verdicts.scores), np.nan) if (column := getattr(verdicts, name)) is None else column
+            for verdicts in self._verdicts
+        )
+        return np.concatenate(list(columns))
+
+    def _refits_left_out(self) -> int:
         """Return the number of fits on the schedule that there would have been after MAX_FITS others."""
         left_out, refit, due_at = 0, self._watch.refit, self._due_at
         while refit is not None and due_at is not None and due_at < self._timestamps[-1]:
@@ -157,7 +166,7 @@ class _Walk:
 
     @property
     def _may_fit(self) -> bool:
-        return len(self.fits) < MAX_FITS and self._refused < MAX_REFUSED
+        return len(self._fits) < MAX_FITS and self._refused < MAX_REFUSED
 
     def _settle_slots(self, before: int) -> None:
         """Settle the slots of the schedule that are due before a time."""
@@ -181,8 +190,8 @@ class _Walk:
             self._failures = 0
             span_s = int(series.timestamps[-1] - series.timestamps[0])
             at_points = next_fit_at(self._stream.series_id, count, span_s, self._watch.window_s)
-            version = len(self.fits) + 1
-            self.fits.append(SimulatedFit(version, last, len(series), slot))
+            version = len(self._fits) + 1
+            self._fits.append(SimulatedFit(version, last, len(series), slot))
             self._stream = replace(self._stream, latest=version, training_end=int(series.timestamps[-1]))
         self._stream = replace(self._stream, fit_at_points=at_points)
         refit = self._watch.refit
@@ -213,14 +222,6 @@ class _Walk:
     def _arrived_by(self, time: int) -> int:
         """Return the number of points up to a time."""
         return int(np.searchsorted(self._timestamps, time, "right"))
-
-
-def _joined(plans: Sequence[Plan], name: str) -> Values:
-    columns = (
-        np.full(len(plan.fresh.timestamps), np.nan) if (column := getattr(plan.verdicts, name)) is None else column
-        for plan in plans
-    )
-    return np.concatenate(list(columns))
 
 
 def new_stream(series_id: str) -> Stream:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from api.computing.fairness import MAX_WAITING_S, SMALL_S, THREADS, FairLane
+from api.computing.fairness import MAX_WAITING_S, SLICE_S, SMALL_S, THREADS, FairLane, Slice
 from shared.errors import BusyError, Code
 
 LARGE_S = 1.0
@@ -23,6 +23,15 @@ class Bench:
 
     def send(self, name: str, owner: str, cost_s: float) -> "asyncio.Task[None]":
         task = asyncio.create_task(self.lane(owner, cost_s, self.order.append, name))
+        self._tasks.append(task)
+        return task
+
+    def send_in_slices(self, parts: str, owner: str, cost_s: float) -> "asyncio.Task[bytes]":
+        def compute(rest: bytes) -> Slice:
+            self.order.append(chr(rest[0]))
+            return Slice(rest[1:] or None, b"result")
+
+        task = asyncio.create_task(self.lane.in_slices(owner, cost_s, compute, parts.encode()))
         self._tasks.append(task)
         return task
 
@@ -95,6 +104,35 @@ def test_a_key_may_wait_for_a_bounded_time_and_others_still_may() -> None:
     order = run(scenario)
     assert "refused" not in order
     assert "first" in order
+
+
+def test_a_large_request_of_another_key_has_its_turn_between_the_slices_of_one() -> None:
+    async def scenario(bench: Bench) -> list[str]:
+        await bench.block(LARGE_S, threads=1)
+        sliced = bench.send_in_slices("abcd", "key", MAX_WAITING_S)
+        await asyncio.sleep(0)
+        bench.send("other", "other", SLICE_S)
+        with pytest.raises(BusyError):
+            await bench.send("refused", "key", LARGE_S)
+        order = await bench.go()
+        assert await sliced == b"result"
+        return order
+
+    order = run(scenario)
+    assert order[:1] + order[-2:] == ["a", "c", "d"]
+    assert sorted(order) == ["a", "b", "c", "d", "other"]
+
+
+def test_a_request_in_slices_that_is_canceled_frees_the_time_of_its_key() -> None:
+    async def scenario(bench: Bench) -> list[str]:
+        await bench.block(LARGE_S, threads=1)
+        sliced = bench.send_in_slices("ab", "key", MAX_WAITING_S)
+        await asyncio.sleep(0)
+        sliced.cancel()
+        bench.send("kept", "key", LARGE_S)
+        return await bench.go()
+
+    assert run(scenario) == ["kept"]
 
 
 def test_a_canceled_request_is_not_computed() -> None:

@@ -7,6 +7,7 @@ import httpx
 import numpy as np
 import pytest
 
+from api.routes import simulations
 from shared.domain.series import LAST_TIMESTAMP
 from tests.api.test_pushes import push
 from worker import training as trainings
@@ -24,6 +25,12 @@ def history(points: int = 400, seed: int = 3) -> tuple[list[int], list[float | N
 
 
 WATCH: dict[str, Any] = {"detector": "ar", "window": "10d", "notify_within": "30d"}
+
+
+@pytest.fixture(autouse=True)
+def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each simulation take many slices."""
+    monkeypatch.setattr(simulations, "SLICE_S", 0)
 
 
 def simulate(api: httpx.Client, **body: Any) -> dict[str, Any]:
