@@ -2,7 +2,8 @@
 
 | lane | threads | work |
 |---|---|---|
-| `requests` | `DATABASE_POOL_SIZE` | database access of requests: routes that are plain functions (FastAPI runs them there), accepting fits, finding jobs |
+| `requests` | `DATABASE_POOL_SIZE` | database access of requests: routes that are plain functions (FastAPI runs them there), accepting small fits together, finding jobs |
+| `accepting` | 8 | accepting larger fits, bulk fits, refits and retries, which read or write training data: a store that hangs must not hold the threads of other requests |
 | `states` | 2 | for predictions: finding the states of versions, and loading those that are not in memory, both in groups. Neither queues behind the other or behind requests that wait for the database |
 | `upkeep` | 2 | reads for the process itself: API keys, and the jobs that waits and streams follow |
 | `probes` | 3 | checks of database, artifact store and Redis for `GET /readyz`, which must not wait for what they check |
@@ -30,7 +31,7 @@ from api.computing.fairness import THREADS, FairLane
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-STATES, UPKEEP, PROBES, TELEMETRY, INGEST, WRITERS = 2, 2, 3, 2, 4, 8
+STATES, UPKEEP, PROBES, TELEMETRY, INGEST, WRITERS, ACCEPTING = 2, 2, 3, 2, 4, 8, 8
 
 
 class Lane(Protocol):
@@ -50,6 +51,7 @@ class Lanes:
     """
 
     requests: Lane
+    accepting: Lane
     states: Lane
     upkeep: Lane
     probes: Lane
@@ -67,6 +69,7 @@ class Lanes:
         state_bytes: of detector states, in all processes that compute.
         """
         current_default_thread_limiter().total_tokens = request_threads
+        accepting = ThreadPoolExecutor(ACCEPTING, "accepting")
         states = ThreadPoolExecutor(STATES, "states")
         upkeep = ThreadPoolExecutor(UPKEEP, "upkeep")
         probes = ThreadPoolExecutor(PROBES, "probe")
@@ -75,6 +78,7 @@ class Lanes:
         writers = ThreadPoolExecutor(WRITERS, "writer")
         return cls(
             requests=run_in_threadpool,  # type: ignore[arg-type] # its first parameter has a name
+            accepting=partial(_run, accepting),
             states=partial(_run, states),
             upkeep=partial(_run, upkeep),
             probes=partial(_run, probes),
@@ -83,7 +87,7 @@ class Lanes:
             files=FairLane("files"),
             computing=FairLane("computing", Children(THREADS, state_bytes // THREADS)),
             writers=writers,
-            _pools=[states, upkeep, probes, telemetry, ingest, writers],
+            _pools=[accepting, states, upkeep, probes, telemetry, ingest, writers],
         )
 
     def close(self) -> None:

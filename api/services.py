@@ -19,7 +19,7 @@ from api.pages.timeline import Band, read_band
 from api.predicting.resolving import Resolver
 from api.predicting.scoring import Scorer
 from api.probing import Probes
-from api.sharing import Shares
+from api.sharing import Shares, Turns
 from shared.artifacts import Artifacts
 from shared.domain.versions import Artifact
 from shared.fitting.accepting import Accepted, Acceptor, accept
@@ -72,6 +72,7 @@ class Services:
     histories: Histories
     poller: Poller
     downloads: Shares
+    turns: Turns  # of reading artifacts in the threads of requests
     probes: Probes
     acceptor: Acceptor
     grouped_fits: Grouped[Fit, Accepted]  # concurrent fits share a transaction
@@ -101,6 +102,7 @@ class Services:
         judged = States(artifacts.states, settings.judge_cache_bytes // 2)
         ingest = Ingest(sessions, judged, settings, metrics)
         acceptor = Acceptor(sessions, artifacts.data, lanes.writers, announcer.announce, settings)
+        turns = Turns(max(settings.database_pool_size // 2, 1))
         return cls(
             settings=settings,
             lanes=lanes,
@@ -119,8 +121,9 @@ class Services:
             states=states,
             resolver=Resolver(latest, sessions, states, metrics, lanes.states),
             scorer=Scorer(lanes.computing),
-            histories=Histories(artifacts, settings.chart_cache_bytes),
+            histories=Histories(artifacts, turns, settings.chart_cache_bytes),
             downloads=Shares("downloads", MAX_DOWNLOADS, MAX_DOWNLOADS_PER_KEY),
+            turns=turns,
             poller=Poller(sessions, lanes.upkeep),
             probes=Probes(sessions, artifacts, client, lanes.probes),
             acceptor=acceptor,
@@ -133,7 +136,7 @@ class Services:
             series_trained=Count(sessions, series.count, SERIES_COUNT_CACHE_S),
             streams_now=Count(sessions, overviews.streams, SERIES_COUNT_CACHE_S),
             holdings=Count(sessions, inspection.holdings, HOLDINGS_CACHE_S),
-            bands=lru_cache(MAX_CACHED_BANDS)(partial(read_band, artifacts.states)),
+            bands=lru_cache(MAX_CACHED_BANDS)(partial(read_band, artifacts.states, turns)),
         )
 
     def end_streams(self) -> None:

@@ -1,9 +1,12 @@
-"""Shares of something that few requests may hold at a time, so that one key cannot take all of it."""
+"""Shares of something that few requests may hold at a time, so that neither one key nor a slow part takes all of it."""
 
 import threading
 from collections import Counter
+from types import TracebackType
 
-from shared.errors import BusyError, Code
+from shared.errors import BusyError, Code, UnavailableError
+
+PATIENCE_S = 0.2  # in which a store that works finishes a read
 
 
 class Shares:
@@ -34,3 +37,21 @@ class Shares:
 
     def _refuse(self, sentence: str) -> None:
         raise BusyError(Code.TOO_MANY_STREAMS, f"{sentence} Close some, or retry in 15 s.", retry_after_s=15)
+
+
+class Turns:
+    """Lets few threads at a time read artifacts, so that a store that hangs leaves the others free; thread-safe."""
+
+    def __init__(self, most: int) -> None:
+        self._free = threading.Semaphore(most)
+
+    def __enter__(self) -> None:
+        """Begin a read; raise `UnavailableError` if the reads of others go on for `PATIENCE_S`."""
+        if not self._free.acquire(timeout=PATIENCE_S):
+            sentence = "The artifact store is slow: other requests are waiting for it. Try again."
+            raise UnavailableError(Code.STORE_UNAVAILABLE, sentence, retry_after_s=5)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._free.release()

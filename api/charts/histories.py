@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from api.sharing import Turns
 from shared.artifacts import Artifacts
 from shared.caching import Cache
 from shared.domain.series import Series, Timestamps, Values
@@ -110,8 +111,9 @@ def _median(column: NDArray[np.floating[Any]] | None) -> float | None:
 class Histories:
     """Reads histories, and caches up to `cache_bytes` of them. Histories never change."""
 
-    def __init__(self, artifacts: Artifacts, cache_bytes: int) -> None:
+    def __init__(self, artifacts: Artifacts, turns: Turns, cache_bytes: int) -> None:
         self._artifacts = artifacts
+        self._turns = turns
         self._cache: Cache[str, History] = Cache(cache_bytes)
 
     def of(self, version: Version) -> History:
@@ -122,7 +124,8 @@ class Histories:
         key = version.scores.key  # unique: contains series, job and attempt
         if cached := self._cache.get(key):
             return cached
-        series = Series.decode(self._artifacts.data.get(version.data))
-        history = History(series, TrainingScores.decode(self._artifacts.states.get(version.scores)))
+        with self._turns:
+            data, scores = self._artifacts.data.get(version.data), self._artifacts.states.get(version.scores)
+        history = History(Series.decode(data), TrainingScores.decode(scores))
         self._cache.put(key, history, history.size)
         return history

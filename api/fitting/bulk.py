@@ -68,7 +68,7 @@ class BulkAnswer(Response):
                     self._check_number(group[-1][0])
                     self._check_caller()
                     fits, rejected = await self._decode_in_lane(group)
-                    results.put_nowait(await self._services.lanes.requests(self._accept, fits, rejected))
+                    results.put_nowait(await self._services.lanes.accepting(self._accept, fits, rejected))
                     number = group[-1][0]
         except ClientDisconnect:
             logger.info("%s: the client of a bulk fit disconnected; lines before: %d", self._request_id, number)

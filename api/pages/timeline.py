@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from api.pages import writing
+from api.sharing import Turns
 from shared.artifacts import Store
 from shared.domain.training_scores import TrainingScores
 from shared.domain.versions import Artifact, Version
-from shared.errors import TsadError
+from shared.errors import TsadError, UnavailableError
 
 
 class Band(NamedTuple):
@@ -70,23 +71,30 @@ class Entry:
 
 
 def timeline(versions: Sequence[Version], band_of: Callable[[Artifact], Band | None]) -> list[Entry]:
-    """Return an entry for each version, newest first, linked to the entry of the next older version."""
+    """Return an entry for each version, newest first, linked to the entry of the next older version.
+
+    A damaged file has no band. Neither have the versions that are left once the store does not answer: only the first
+    waits for it.
+    """
     entries: list[Entry] = []
+    is_available = True
     for version in reversed(versions):
-        entries.insert(0, Entry(version, _band(version, band_of), entries[0] if entries else None))
+        band = None
+        try:
+            band = band_of(version.scores) if is_available else None
+        except UnavailableError:
+            is_available = False
+        except TsadError:
+            pass
+        entries.insert(0, Entry(version, band, entries[0] if entries else None))
     return entries
 
 
-def read_band(states: Store, scores: Artifact) -> Band | None:
+def read_band(states: Store, turns: Turns, scores: Artifact) -> Band | None:
     """Read the band of a version's training scores. Scores never change, so callers may cache it."""
-    return Band.of(TrainingScores.decode(states.get(scores)))
-
-
-def _band(version: Version, band_of: Callable[[Artifact], Band | None]) -> Band | None:
-    try:
-        return band_of(version.scores)
-    except TsadError:  # a damaged file or an unavailable store must not break the page
-        return None
+    with turns:
+        content = states.get(scores)
+    return Band.of(TrainingScores.decode(content))
 
 
 def _formatted(old: Any, new: Any) -> tuple[str, str]:

@@ -35,7 +35,7 @@ from api.schemas.parameters import IDEMPOTENCY_KEY, PREFER, SERIES_ID
 from api.schemas.requests import BulkLine, FitBody, RefitBody
 from shared.domain.access import Caller, Scope
 from shared.domain.series import check_series_id
-from shared.fitting.accepting import accept_one
+from shared.fitting.accepting import Accepted, accept_one
 from shared.fitting.checking import Fit, Origin
 from shared.fitting.repeating import fit_again as accept_again
 
@@ -72,11 +72,11 @@ async def fit(request: Request) -> Response:
     read = await _read(services, caller, series_id, content, origin)
     if isinstance(read, FitBody):  # its points are in the database
         checked = partial(read_body, series_id, read, services.settings, origin, services.sessions)
-        accepted = await services.lanes.requests(accept_one, services.acceptor, await services.lanes.requests(checked))
+        accepted = await services.lanes.accepting(accept_one, services.acceptor, await services.lanes.requests(checked))
     elif len(content) <= SMALL_BODY_BYTES:
         accepted = await services.grouped_fits(read)
     else:  # writing its data is slow, so other fits do not wait for it
-        accepted = await services.lanes.requests(accept_one, services.acceptor, read)
+        accepted = await services.lanes.accepting(accept_one, services.acceptor, read)
     if wait_s := _preferred_wait(request.headers.get("prefer")):
         await services.poller.wait(accepted.job_id, wait_s, caller.key_id)
         job = await services.lanes.requests(find_job, services, caller, accepted.job_id)
@@ -90,7 +90,7 @@ async def fit(request: Request) -> Response:
     "/series/{series_id}/versions/{version}/fit",
     **operation(AcceptedJob, scope=Scope.FIT, status=202, body=RefitBody),
 )
-def refit(
+async def refit(
     services: ServicesOf,
     caller: CallerOf,
     prefix: Prefix,
@@ -100,10 +100,8 @@ def refit(
     request_id: RequestId,
 ) -> Response:
     """Refit a version on the same points, with another detector or other parameters."""
-    body = decode(_REFIT_BODY, content)
-    method = method_of(body, services.settings)
-    base = find_version(services, series_id, version)
-    accepted = accept_again(services.acceptor, base, method, Origin(request_id, caller.key_id))
+    origin = Origin(request_id, caller.key_id)
+    accepted = await services.lanes.accepting(_fit_again, services, series_id, version, content, origin)
     return answer_accepted(accepted, prefix)
 
 
@@ -111,6 +109,12 @@ def refit(
 async def fit_many(services: ServicesOf, caller: CallerOf, request_id: RequestId) -> Response:
     """Fit many series: one JSON object with a series_id per line, answered by one result per line, in order."""
     return BulkAnswer(services, request_id, caller)
+
+
+def _fit_again(services: "Services", series_id: str, version: int | None, content: bytes, origin: Origin) -> Accepted:
+    """Accept a fit of the points of a version; `content` has the method."""
+    method = method_of(decode(_REFIT_BODY, content), services.settings)
+    return accept_again(services.acceptor, find_version(services, series_id, version), method, origin)
 
 
 async def _read(services: "Services", caller: Caller, series_id: str, content: bytes, origin: Origin) -> Fit | FitBody:

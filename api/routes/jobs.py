@@ -29,10 +29,11 @@ from api.routes.finding import JobId, find_job
 from api.schemas.jobs import AcceptedJob, JobAnswer, JobPage
 from api.schemas.parameters import MOMENT_SCHEMA, SERIES_ID_SCHEMA
 from api.services import Services
-from shared.domain.access import Scope
+from shared.domain.access import Caller, Scope
 from shared.domain.jobs import Job, Status
 from shared.domain.series import check_series_id
 from shared.errors import Code, InputError, TsadError
+from shared.fitting.accepting import Accepted
 from shared.fitting.announcing import announce_next
 from shared.fitting.checking import Origin
 from shared.fitting.repeating import retry as accept_retry
@@ -135,12 +136,19 @@ def cancel_job(services: ServicesOf, caller: CallerOf, prefix: Prefix, job_id: J
 
 
 @router.post("/jobs/{job_id}/retry", **operation(AcceptedJob, scope=Scope.FIT, status=202))
-def retry_job(services: ServicesOf, caller: CallerOf, prefix: Prefix, job_id: JobId, request_id: RequestId) -> Response:
+async def retry_job(
+    services: ServicesOf, caller: CallerOf, prefix: Prefix, job_id: JobId, request_id: RequestId
+) -> Response:
     """Retry a failed or canceled job as a new job with the same data. While that job is open, retrying returns it."""
+    accepted = await services.lanes.accepting(_retried, services, caller, job_id, request_id)
+    return answer_accepted(accepted, prefix)
+
+
+def _retried(services: Services, caller: Caller, job_id: str, request_id: str) -> Accepted:
     job = find_job(services, caller, job_id)
     accepted = accept_retry(services.acceptor, job, Origin(request_id, caller.key_id))
     services.metrics.retries.inc(accepted.is_new)
-    return answer_accepted(accepted, prefix)
+    return accepted
 
 
 def _newest(services: Services, selection: JobFilter) -> list[Job]:

@@ -65,7 +65,8 @@ def get_training_data(
     services.downloads.take(caller.key_id)
     with ExitStack() as opened:
         opened.callback(services.downloads.release, caller.key_id)
-        content = opened.enter_context(services.artifacts.data.open(resolved.data))
+        with services.turns:
+            content = opened.enter_context(services.artifacts.data.open(resolved.data))
         close = opened.pop_all().close  # from here on, the response releases both
     if format_ == "csv":
         name = f"{series_id}-v{resolved.version}.csv"
