@@ -8,7 +8,20 @@ from sqlalchemy import event
 
 from shared.domain.jobs import Claim
 from shared.domain.versions import Artifact, NewVersion
-from shared.store import admissions, attempts, jobs, latest, reconciliation, scheduled, series, versions
+from shared.store import (
+    admissions,
+    alert_days,
+    alerts,
+    attempts,
+    jobs,
+    latest,
+    overviews,
+    reconciliation,
+    scheduled,
+    series,
+    versions,
+)
+from shared.store.alert_filters import AlertFilter
 from shared.store.engine import Session
 from shared.store.jobs import JobFilter
 
@@ -33,10 +46,14 @@ HOT: dict[str, Callable[[Session], object]] = {
     "due automatic fits": lambda session: scheduled.due(session, 50),
     "ended automatic fits": lambda session: scheduled.note_ended(session, 1_000),
     "automatic versions": lambda session: versions.prune_automatic(session, {SERIES: 3}),
+    "a page of alerts": lambda session: alerts.page(session, AlertFilter(), 50),
+    "the alerts of a day": lambda session: alerts.page(session, AlertFilter(began=86_400), 50),
+    "counts of the alerts of a day": lambda session: overviews.counts(session, AlertFilter(began=86_400), 100),
+    "alerts by day": lambda session: alert_days.per_day(session, AlertFilter(), 86_400, 30),
     "lost messages": lambda session: reconciliation.to_announce(session, 10, 5, 500),
 }
 
-_WHOLE_TABLE = re.compile(r"Seq Scan on (fit_jobs|versions|series)\b")
+_WHOLE_TABLE = re.compile(r"Seq Scan on (fit_jobs|versions|series|alerts)\b")
 
 
 def plan(session: Session, query: Callable[[Session], object]) -> list[str]:

@@ -7,12 +7,14 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.alerting.days import days_around
 from api.alerting.facets import facets, total
 from api.alerting.rows import LISTED_LENGTHS, rows_of
 from api.alerting.story import SEEN_DAYS, tell
 from api.dependencies import CallerOf, ServicesOf
 from api.openapi import page_route
 from api.pages import render
+from api.pages.writing import date
 from api.routes.selecting import AlertId, Selection, find_alert
 from api.schemas.watching import sentence_of
 from shared.domain.access import Scope
@@ -41,6 +43,7 @@ def alerts_page(
         listed = [stored for stored, _ in found[:ALERTS_PER_PAGE]]
         rows = rows_of(session, listed, LISTED_LENGTHS, with_week=False)
         counted = overviews.counts(session, selection, MAX_COUNTED)
+        days = days_around(session, selection, datetime.now(UTC))
     shown = offset + len(listed)
     chosen = _chosen(selection)
     return render(
@@ -49,6 +52,7 @@ def alerts_page(
         now=datetime.now(UTC),
         rows=rows,
         facets=facets(counted, selection),
+        days=days,
         chosen=chosen,
         query=urlencode(chosen),
         link=lambda **changes: _link(chosen, changes),
@@ -90,7 +94,8 @@ def _sentence(stored: StoredAlert) -> str:
 def _chosen(selection: AlertFilter) -> dict[str, str]:
     """Return the filters of the page, as in its URL."""
     names = ("status", "handling", "kind", "watch", "series_id", "prefix")
-    return {name: str(value) for name in names if (value := getattr(selection, name)) is not None}
+    chosen = {name: str(value) for name in names if (value := getattr(selection, name)) is not None}
+    return chosen if selection.began is None else chosen | {"began": date(selection.began)}
 
 
 def _link(chosen: dict[str, str], changes: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Query
 
 from api.dependencies import CallerOf
+from api.schemas.times import Day
 from api.services import Services
 from shared.domain.series import check_series_id
 from shared.domain.watching.alerts import AlertStatus, Kind
@@ -30,6 +31,7 @@ def _selection(
     handling: Annotated[
         Handling | None, Query(description="Only alerts that somebody, nobody, or nobody on purpose knows of")
     ] = None,
+    began: Annotated[Day | None, Query(description="Only alerts that began on this day in UTC")] = None,
 ) -> AlertFilter:
     return AlertFilter(
         series_id=None if series_id is None else check_series_id(series_id),
@@ -39,6 +41,7 @@ def _selection(
         kind=kind,
         visible_prefix=caller.series_prefix or None,
         handling=handling,
+        began=began,
     )
 
 

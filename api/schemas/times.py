@@ -1,5 +1,6 @@
-"""Timestamps as clients write them: seconds since 1970, or ISO 8601."""
+"""Timestamps and days as clients write them: seconds since 1970, or ISO 8601."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from shared.domain.series import LAST_TIMESTAMP, check_timestamp
 from shared.errors import InputError
 
+DAY_RULE = "must be a day such as 2026-01-31"
 RULE = "must be whole seconds since 1970, or a time such as 2026-01-31T12:00:00Z"
 
 
@@ -21,6 +23,13 @@ def timestamp_of(written: object) -> int:
         return check_timestamp(written)
     except InputError as error:
         raise ValueError(error.detail) from None
+
+
+def day_of(written: object) -> int:
+    """Return the first second of a day in UTC, in seconds since 1970; raise `ValueError` if it is none."""
+    if not isinstance(written, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", written):
+        raise ValueError(DAY_RULE)
+    return _of_text(written)
 
 
 def _of_text(text: str) -> int:
@@ -47,3 +56,4 @@ Moment = Annotated[
     BeforeValidator(_parameter),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0, "maximum": LAST_TIMESTAMP}, {"type": "string"}]}),
 ]
+Day = Annotated[int, BeforeValidator(day_of), WithJsonSchema({"type": "string", "format": "date"})]

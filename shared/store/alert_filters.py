@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.domain.watching.alerts import AlertStatus, Kind
 
+DAY_S = 86_400
 HANDLING = """
 CASE WHEN a.quiet IS NOT NULL THEN 'quiet' WHEN a.acknowledged_at IS NULL THEN 'unacknowledged' ELSE 'acknowledged' END
 """
@@ -19,6 +20,7 @@ _CONDITIONS = {
     "handling": f"{HANDLING} = :handling",
     "start": "coalesce(a.ended_at, a.last_anomaly_at) >= :start",
     "end": "a.started_at <= :end",
+    "began": f"a.started_at >= :began AND a.started_at < :began + {DAY_S}",
     # an alert of a whole watch is visible to keys that see all its series
     "visible_prefix": "CASE WHEN a.series_id IS NULL THEN EXISTS (SELECT 1 FROM watches w WHERE w.name = a.watch AND "
     "starts_with(w.prefix, :visible_prefix)) ELSE starts_with(a.series_id, :visible_prefix) END",
@@ -50,6 +52,7 @@ class AlertFilter:
     end: int | None = None
     visible_prefix: str | None = None
     handling: Handling | None = None
+    began: int | None = None  # the first second of the day in UTC on which it began
 
 
 def where(parameters: Mapping[str, Any]) -> str:

@@ -51,7 +51,7 @@ CALLS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
     "alerts": (
         "list_alerts",
         (),
-        dict.fromkeys(("series_id", "prefix", "watch", "status", "kind"), "a") | {"from_": 1, "to": 2},
+        dict.fromkeys(("series_id", "prefix", "watch", "status", "kind", "began"), "a") | {"from_": 1, "to": 2},
     ),
     "follow_alerts": (
         "stream_alerts",

@@ -40,6 +40,7 @@ def list_alerts(
     watch: Annotated[str | None, typer.Option(help="Only alerts of this watch.")] = None,
     status: Annotated[AlertStatus | None, typer.Option(help="Only alerts with this status.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="Only alerts of this kind.")] = None,
+    began: Annotated[str | None, typer.Option(help="Only alerts that began on this day in UTC.")] = None,
     start: Annotated[str | None, typer.Option("--from", help="Only alerts that lasted until this time.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Only alerts that began by this time.")] = None,
     limit: Limit = 50,
@@ -53,7 +54,7 @@ def list_alerts(
 
     [bold]tsad alerts list --watch plant7 --from 2026-01-31 --json | jq -r .sentence[/]
     """
-    filters = {"series_id": series, "prefix": prefix, "watch": watch, "status": status, "kind": kind}
+    filters = {"series_id": series, "prefix": prefix, "watch": watch, "status": status, "kind": kind, "began": began}
     span = {"from": seconds(start), "to": seconds(end)}
     with Client(url, key) as client:
         show_page(client.entries("/alerts", "alerts", limit + 1, **filters, **span), COLUMNS, limit, as_json=as_json)

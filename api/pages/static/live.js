@@ -82,7 +82,9 @@ function replace(old, fresh, html) {
   served.set(fresh, html);
   old?.replaceWith(fresh);
   if (focused) {
-    const same = [...fresh.querySelectorAll("[data-path]")].find((control) => control.dataset.path === focused.dataset.path);
+    const target = ({ dataset, href }) => dataset.path ?? href;
+    const alike = (part) => [...part.querySelectorAll("[data-path], a")].filter((control) => target(control) === target(focused));
+    const same = alike(fresh)[alike(old).indexOf(focused)];
     (same ?? fresh.querySelector("button, a") ?? document.getElementById("main")).focus({ preventScroll: true });
   }
   return fresh;

@@ -145,6 +145,7 @@ Index(
 Index("alerts_unclosed", alerts.c.watch, postgresql_where=text("status <> 'closed'"))
 Index("alerts_newest", alerts.c.created_at, alerts.c.id)
 Index("alerts_newest_of_series", alerts.c.series_id, alerts.c.created_at, alerts.c.id)
+Index("alerts_began", alerts.c.started_at, postgresql_include=["status", "quiet", "kind"])
 
 notices = Table(
     "notices",

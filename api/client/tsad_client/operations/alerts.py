@@ -1,5 +1,7 @@
 """Alerts."""
 
+from datetime import date
+
 from tsad_client.operations.bodies import Moment, moment_of
 from tsad_client.running import operation
 from tsad_client.sending import Call, Patience, Steps, ask, ask_pages
@@ -20,17 +22,22 @@ class Alerts:
         watch: str | None = None,
         status: str | None = None,
         kind: str | None = None,
+        began: date | str | None = None,
         from_: Moment | None = None,
         to: Moment | None = None,
         limit: int = 1_000,
     ) -> Steps[list[Alert]]:
-        """Return alerts, newest first. status: open, ended or closed; kind: deviation or silence."""
+        """Return alerts, newest first. status: open, ended or closed; kind: deviation or silence.
+
+        began: the day in UTC on which they began, such as 2026-01-31.
+        """
         query = {
             "series_id": series_id,
             "prefix": prefix,
             "watch": watch,
             "status": status,
             "kind": kind,
+            "began": None if began is None else str(began),
             "from": moment_of(from_),
             "to": moment_of(to),
         }
