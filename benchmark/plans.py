@@ -21,7 +21,7 @@ from shared.store import (
     series,
     versions,
 )
-from shared.store.alert_filters import AlertFilter
+from shared.store.alert_filters import AlertFilter, Reviewed
 from shared.store.engine import Session
 from shared.store.jobs import JobFilter
 
@@ -48,6 +48,7 @@ HOT: dict[str, Callable[[Session], object]] = {
     "automatic versions": lambda session: versions.prune_automatic(session, {SERIES: 3}),
     "a page of alerts": lambda session: alerts.page(session, AlertFilter(), 50),
     "the alerts of a day": lambda session: alerts.page(session, AlertFilter(began=86_400), 50),
+    "reviewed alerts": lambda session: alerts.page(session, AlertFilter(review=Reviewed.INCIDENT), 50),
     "counts of the alerts of a day": lambda session: overviews.counts(session, AlertFilter(began=86_400), 100),
     "alerts by day": lambda session: alert_days.per_day(session, AlertFilter(), 86_400, 30),
     "lost messages": lambda session: reconciliation.to_announce(session, 10, 5, 500),

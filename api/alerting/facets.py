@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from api.alerting.rows import STATUSES
+from api.alerting.rows import REVIEWS, STATUSES
 from shared.domain.watching.alerts import Kind
 from shared.store.alert_filters import AlertFilter, Handling
 from shared.store.overviews import Counted
@@ -12,6 +12,7 @@ from shared.store.overviews import Counted
 FACETS: dict[str, tuple[str, dict[str, str]]] = {  # title, and the word for each value
     "status": ("Status", STATUSES),
     "handling": ("Handling", {handling: handling.value for handling in Handling}),
+    "review": ("Review", REVIEWS),
     "kind": ("Kind", {kind: kind.value.replace("_", " ") for kind in Kind}),
 }
 WATCHES_SHOWN = 20
@@ -60,5 +61,5 @@ def _choices(counted: Iterable[Counted], selection: AlertFilter, name: str, word
 
 
 def _matches(row: Counted, selection: AlertFilter, but: str) -> bool:
-    filters = ("status", "kind", "watch", "handling")
+    filters = ("status", "kind", "watch", "handling", "review")
     return all(getattr(selection, name) in (None, getattr(row, name)) for name in filters if name != but)

@@ -9,11 +9,18 @@ from api.alerting.times import end_of
 from api.charts.sparks import Spark
 from shared.domain.watching.alerts import AlertStatus, Kind
 from shared.store import overviews
+from shared.store.alert_filters import Reviewed
 from shared.store.alerts import StoredAlert
 from shared.store.engine import Session
 from shared.store.outlines import Newest, newest
 
 STATUSES: dict[str, str] = {AlertStatus.OPEN: "open", AlertStatus.ENDED: "normal again", AlertStatus.CLOSED: "closed"}
+REVIEWS: dict[str, str] = {
+    Reviewed.NONE: "not reviewed",
+    Reviewed.INCIDENT: "incident",
+    Reviewed.FALSE_ALARM: "false alarm",
+    Reviewed.EXPECTED: "expected",
+}
 SIGNS = {Kind.DEVIATION: "open", Kind.SILENCE: "silent", Kind.REFIT_FAILING: "failed"}
 OF_EACH_WATCH, OPEN_SHOWN = 5, 20
 OPEN_LENGTHS, LISTED_LENGTHS = 10, 5
@@ -59,6 +66,11 @@ class Row:
         if self.stored.alert.status == AlertStatus.OPEN and self.stored.acknowledged_at:
             return "acknowledged"
         return STATUSES[self.stored.alert.status]
+
+    @property
+    def review(self) -> str:
+        """What a person found it to be, in words; empty without a review."""
+        return REVIEWS[self.stored.review] if self.stored.review else ""
 
     @property
     def direction(self) -> str:

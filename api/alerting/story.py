@@ -61,6 +61,7 @@ class Story:
     earlier_rows: list[Row]
     events: list[Event]
     acknowledged_by: str | None  # name of the key
+    reviewed_by: str | None  # name of the key
     silent_parts: list[SilentPart]
 
     @property
@@ -86,6 +87,7 @@ def tell(session: Session, stored: StoredAlert, visible_prefix: str) -> Story:
         earlier_rows=rows_of(session, before.newest, EARLIER_LENGTHS, with_week=False),
         events=_events(stored, overviews.notices(session, alert.id), by),
         acknowledged_by=by,
+        reviewed_by=keys.name_of(session, stored.reviewed_by),
         silent_parts=overviews.silent_parts(session, stored, PARTS_SHOWN) if stored.series_no is None else [],
     )
 

@@ -93,7 +93,7 @@ def _sentence(stored: StoredAlert) -> str:
 
 def _chosen(selection: AlertFilter) -> dict[str, str]:
     """Return the filters of the page, as in its URL."""
-    names = ("status", "handling", "kind", "watch", "series_id", "prefix")
+    names = ("status", "handling", "review", "kind", "watch", "series_id", "prefix")
     chosen = {name: str(value) for name in names if (value := getattr(selection, name)) is not None}
     return chosen if selection.began is None else chosen | {"began": date(selection.began)}
 

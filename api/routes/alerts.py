@@ -1,4 +1,4 @@
-"""Alerts: list, follow and acknowledge them."""
+"""Alerts: list, follow, acknowledge and review them."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -7,14 +7,15 @@ import msgspec
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from api.dependencies import CallerOf, Cursor, Limit, ServicesOf, StillAllowed, answer
+from api.dependencies import CallerOf, Content, Cursor, Limit, ServicesOf, StillAllowed, answer
 from api.following import events
 from api.following.alerts import RECENT_S
 from api.openapi import operation
 from api.routes.cursors import alert_cursor, alert_place_of, split_page
 from api.routes.selecting import AlertId, Selection, find_alert
+from api.schemas.decoding import decode
 from api.schemas.times import Moment
-from api.schemas.watching import AlertAnswer, AlertPage
+from api.schemas.watching import AlertAnswer, AlertPage, ReviewBody
 from api.services import Services
 from shared.domain.access import Scope
 from shared.store import alerts
@@ -25,6 +26,7 @@ router = APIRouter(tags=["alerts"])
 
 FIRST_OF_FEED, MISSED_OF_FEED = 50, 10_000
 PER_SECOND = 1_000_000  # an id of an event is the time of the change in microseconds
+_REVIEW = msgspec.json.Decoder(ReviewBody)
 _FIRST_ID = 10**15  # smaller numbers were revisions in earlier releases
 
 
@@ -81,6 +83,16 @@ def acknowledge(services: ServicesOf, caller: CallerOf, alert_id: AlertId) -> Re
     find_alert(services, caller.series_prefix, alert_id)
     with services.sessions.begin() as session:
         alerts.acknowledge(session, alert_id, caller.key_id)
+    return answer(AlertAnswer.of(find_alert(services, caller.series_prefix, alert_id)))
+
+
+@router.put("/alerts/{alert_id}/review", **operation(AlertAnswer, scope=Scope.WRITE, body=ReviewBody))
+def review_alert(services: ServicesOf, caller: CallerOf, alert_id: AlertId, content: Content) -> Response:
+    """Record what an alert was, with a note that later alerts of the series show. Replaces an earlier review."""
+    body = decode(_REVIEW, content)
+    find_alert(services, caller.series_prefix, alert_id)
+    with services.sessions.begin() as session:
+        alerts.review(session, alert_id, body.review, body.note.strip(), caller.key_id)
     return answer(AlertAnswer.of(find_alert(services, caller.series_prefix, alert_id)))
 
 

@@ -13,7 +13,7 @@ from shared.domain.watching.alerts import AlertStatus, Kind
 from shared.domain.watching.documents import NAME
 from shared.errors import Code, NotFoundError
 from shared.store import alerts
-from shared.store.alert_filters import AlertFilter, Handling
+from shared.store.alert_filters import AlertFilter, Handling, Reviewed
 from shared.store.alerts import StoredAlert
 
 WATCH_PATTERN = f"^{NAME.pattern}$"
@@ -31,6 +31,7 @@ def _selection(
     handling: Annotated[
         Handling | None, Query(description="Only alerts that somebody, nobody, or nobody on purpose knows of")
     ] = None,
+    review: Annotated[Reviewed | None, Query(description="Only alerts with this review, or without one")] = None,
     began: Annotated[Day | None, Query(description="Only alerts that began on this day in UTC")] = None,
 ) -> AlertFilter:
     return AlertFilter(
@@ -41,6 +42,7 @@ def _selection(
         kind=kind,
         visible_prefix=caller.series_prefix or None,
         handling=handling,
+        review=review,
         began=began,
     )
 

@@ -9,7 +9,7 @@ from api.schemas.jobs import Moment, one_of
 from api.schemas.points import StreamVerdicts
 from api.schemas.requests import Body
 from api.schemas.rules import Closing, Duration, Gates, Notify, Off, Opening, Prefix, Refit, Silence
-from shared.domain.watching.alerts import Alert, AlertStatus, Anomaly, Kind, Notice
+from shared.domain.watching.alerts import Alert, AlertStatus, Anomaly, Kind, Notice, Review
 from shared.domain.watching.sentences import of_alert, subject_of
 from shared.domain.watching.watches import Watch
 from shared.store.alerts import StoredAlert
@@ -140,6 +140,13 @@ def sentence_of(stored: StoredAlert) -> str:
     return of_alert(stored.alert, subject_of(stored.alert, stored.series_id))
 
 
+class ReviewBody(Body):
+    """What an alert was. Without both, the review is removed."""
+
+    review: Review | None = None
+    note: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00]*$")] = ""
+
+
 class AlertAnswer(Struct):
     """An alert. Its times are timestamps of points."""
 
@@ -161,6 +168,10 @@ class AlertAnswer(Struct):
     step: int
     acknowledged_at: Moment | None
     acknowledged_by: str | None
+    review: Annotated[str, one_of(*Review)] | None
+    note: str
+    reviewed_at: Moment | None
+    reviewed_by: str | None
     created_at: Moment
     changed_at: Moment
 
@@ -187,6 +198,10 @@ class AlertAnswer(Struct):
             step=alert.step,
             acknowledged_at=stored.acknowledged_at,
             acknowledged_by=stored.acknowledged_by,
+            review=stored.review,
+            note=stored.note,
+            reviewed_at=stored.reviewed_at,
+            reviewed_by=stored.reviewed_by,
             created_at=stored.created_at,
             changed_at=stored.changed_at,
         )

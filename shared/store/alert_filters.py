@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from shared.domain.watching.alerts import AlertStatus, Kind
+from shared.domain.watching.alerts import AlertStatus, Kind, Review
 
 DAY_S = 86_400
 HANDLING = """
 CASE WHEN a.quiet IS NOT NULL THEN 'quiet' WHEN a.acknowledged_at IS NULL THEN 'unacknowledged' ELSE 'acknowledged' END
 """
+REVIEW = "coalesce(a.review, 'none')"
+# Constants fold, so a review that is stated uses the index of reviewed alerts.
 _CONDITIONS = {
     "series_id": "a.series_id = :series_id",
     "prefix": "a.series_id >= :prefix AND a.series_id < :prefix || '~'",
@@ -18,6 +20,7 @@ _CONDITIONS = {
     "status": "a.status = :status",
     "kind": "a.kind = :kind",
     "handling": f"{HANDLING} = :handling",
+    "review": "(a.review = :review OR (a.review IS NULL AND :review = 'none'))",
     "start": "coalesce(a.ended_at, a.last_anomaly_at) >= :start",
     "end": "a.started_at <= :end",
     "began": f"a.started_at >= :began AND a.started_at < :began + {DAY_S}",
@@ -39,6 +42,15 @@ class Handling(StrEnum):
     QUIET = "quiet"
 
 
+class Reviewed(StrEnum):
+    """What people found alerts to be: the values of `Review`, and `none` without a review."""
+
+    NONE = "none"
+    INCIDENT = Review.INCIDENT.value
+    FALSE_ALARM = Review.FALSE_ALARM.value
+    EXPECTED = Review.EXPECTED.value
+
+
 @dataclass(frozen=True, slots=True)
 class AlertFilter:
     """Which alerts a page or a feed has; None matches every alert."""
@@ -52,6 +64,7 @@ class AlertFilter:
     end: int | None = None
     visible_prefix: str | None = None
     handling: Handling | None = None
+    review: Reviewed | None = None
     began: int | None = None  # the first second of the day in UTC on which it began
 
 

@@ -1,4 +1,4 @@
-"""Alerts: close, list, follow and acknowledge them. The row of a stream is locked before its alerts."""
+"""Alerts: close, list, follow, acknowledge and review them. The row of a stream is locked before its alerts."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, text
 
-from shared.domain.watching.alerts import Alert, Noted
+from shared.domain.watching.alerts import Alert, Noted, Review
 from shared.domain.watching.rules import closed
 from shared.domain.watching.watches import Watch
 from shared.store.alert_filters import AlertFilter, where
@@ -84,6 +84,13 @@ UPDATE alerts SET acknowledged_at = clock_timestamp(), acknowledged_by = :by, re
        changed_at = clock_timestamp()
  WHERE id = CAST(:id AS uuid) AND acknowledged_at IS NULL
 """)
+# The same review again changes nothing.
+_REVIEW = text("""
+UPDATE alerts SET review = :review, note = :note, revision = revision + 1, changed_at = clock_timestamp(),
+       reviewed_at = CASE WHEN CAST(:review AS text) IS NOT NULL OR :note <> '' THEN clock_timestamp() END,
+       reviewed_by = CASE WHEN CAST(:review AS text) IS NOT NULL OR :note <> '' THEN :by END
+ WHERE id = CAST(:id AS uuid) AND (review, note) IS DISTINCT FROM (CAST(:review AS text), :note)
+""")
 _PRUNE = text("""
 DELETE FROM alerts WHERE id = ANY (ARRAY(
   SELECT id FROM alerts WHERE status = 'closed' AND changed_at < statement_timestamp() - interval '1 day' * :days
@@ -112,6 +119,10 @@ class StoredAlert:
     revision: int
     created_at: datetime
     changed_at: datetime
+    review: Review | None = None
+    note: str = ""  # that a person left
+    reviewed_at: datetime | None = None
+    reviewed_by: str | None = None
 
 
 def lock_streams_of_watch(session: Session, watch: str) -> list[int]:
@@ -196,6 +207,11 @@ def acknowledge(session: Session, alert_id: str, by: str) -> None:
     session.execute(_ACKNOWLEDGE, {"id": alert_id, "by": by})
 
 
+def review(session: Session, alert_id: str, review: Review | None, note: str, by: str) -> None:
+    """Record what a person found an alert to be, in place of an earlier review. note: at most 500 characters."""
+    session.execute(_REVIEW, {"id": alert_id, "review": review, "note": note, "by": by})
+
+
 def prune(session: Session, days: float, limit: int) -> int:
     """Delete alerts that closed more than `days` ago, with their notices; return their number."""
     return session.execute(_PRUNE, {"days": days, "limit": limit}).rowcount
@@ -227,4 +243,8 @@ def stored(row: Row[Any]) -> StoredAlert:
         revision=row.revision,
         created_at=row.created_at,
         changed_at=row.changed_at,
+        review=row.review and Review(row.review),
+        note=row.note,
+        reviewed_at=row.reviewed_at,
+        reviewed_by=row.reviewed_by,
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from shared.domain.watching.alerts import AlertStatus, Kind
-from shared.store.alert_filters import HANDLING, AlertFilter, Handling, where
+from shared.store.alert_filters import HANDLING, REVIEW, AlertFilter, Handling, Reviewed, where
 from shared.store.alerts import ALERTS, StoredAlert, stored
 from shared.store.engine import Session
 
@@ -40,7 +40,9 @@ SELECT count(*) FILTER (WHERE a.status = 'open' AND a.quiet IS NULL) AS open,
   FROM alerts a WHERE a.status <> 'closed' AND {where}
 """
 _LAST_CLOSED = """
-SELECT a.changed_at FROM alerts a WHERE a.status = 'closed' AND {where} ORDER BY a.changed_at DESC LIMIT 1
+SELECT max(coalesce((SELECT max(n.created_at) FROM notices n WHERE n.alert = c.id), c.changed_at)) FROM (
+  SELECT a.id, a.changed_at FROM alerts a WHERE a.status = 'closed' AND {where}
+   ORDER BY a.changed_at DESC LIMIT 100) AS c
 """
 _STREAMS = text("""
 SELECT count(*) AS streams, count(*) FILTER (WHERE t.silence IS NOT NULL) AS silent, max(t.arrived_at) AS arrived_at
@@ -48,13 +50,13 @@ SELECT count(*) AS streams, count(*) FILTER (WHERE t.silence IS NOT NULL) AS sil
 """)
 # All that are not closed and the newest closed ones, so that a count never reads years of alerts.
 _COUNTS = """
-SELECT a.status, a.kind, a.watch, a.handling, count(*) AS alerts FROM (
-  (SELECT a.status, a.kind, a.watch, {handling} AS handling FROM alerts a WHERE a.status <> 'closed' AND {where}
-    LIMIT :most)
+SELECT a.status, a.kind, a.watch, a.handling, a.review, count(*) AS alerts FROM (
+  (SELECT a.status, a.kind, a.watch, {handling} AS handling, {review} AS review FROM alerts a
+    WHERE a.status <> 'closed' AND {where} LIMIT :most)
   UNION ALL
-  (SELECT a.status, a.kind, a.watch, {handling} FROM alerts a WHERE a.status = 'closed' AND {where}
+  (SELECT a.status, a.kind, a.watch, {handling}, {review} FROM alerts a WHERE a.status = 'closed' AND {where}
     ORDER BY a.created_at DESC, a.id DESC LIMIT :most)) AS a
- GROUP BY a.status, a.kind, a.watch, a.handling
+ GROUP BY a.status, a.kind, a.watch, a.handling, a.review
 """
 # Those that fired together arrived together, or are still open: both are read from an index.
 _TOGETHER = """
@@ -111,12 +113,13 @@ class Streams(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """How many alerts share these four."""
+    """How many alerts share these five."""
 
     status: AlertStatus
     kind: Kind
     watch: str
     handling: Handling
+    review: Reviewed
     alerts: int
 
 
@@ -158,7 +161,7 @@ def totals(session: Session, visible_prefix: str) -> Totals:
 
 
 def last_closed(session: Session, visible_prefix: str) -> datetime | None:
-    """Return when the last alert closed."""
+    """Return when the last alert closed: the time of its last notice, because a later review changes the alert."""
     parameters = _visible(visible_prefix)
     return session.execute(text(_LAST_CLOSED.format(where=where(parameters))), parameters).scalar()
 
@@ -169,12 +172,14 @@ def streams(session: Session, visible_prefix: str) -> Streams:
 
 
 def counts(session: Session, selection: AlertFilter, most: int) -> list[Counted]:
-    """Count alerts by status, kind, watch and handling: at most `most` closed ones, and as many others."""
-    unfiltered = replace(selection, status=None, kind=None, watch=None, handling=None)
+    """Count alerts by status, kind, watch, handling and review: at most `most` closed ones, and as many others."""
+    unfiltered = replace(selection, status=None, kind=None, watch=None, handling=None, review=None)
     parameters = asdict(unfiltered) | {"most": most}
-    statement = text(_COUNTS.format(handling=HANDLING, where=where(parameters)))
+    statement = text(_COUNTS.format(handling=HANDLING, review=REVIEW, where=where(parameters)))
     return [
-        Counted(AlertStatus(row.status), Kind(row.kind), row.watch, Handling(row.handling), row.alerts)
+        Counted(
+            AlertStatus(row.status), Kind(row.kind), row.watch, Handling(row.handling), Reviewed(row.review), row.alerts
+        )
         for row in session.execute(statement, parameters)
     ]
 

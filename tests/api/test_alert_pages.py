@@ -15,7 +15,7 @@ from api.alerting import rows, times
 from api.alerting.facets import facets, total
 from api.routes import alert_pages
 from shared.domain.watching.alerts import Alert, AlertStatus, Anomaly, Kind
-from shared.store.alert_filters import AlertFilter, Handling
+from shared.store.alert_filters import AlertFilter, Handling, Reviewed
 from shared.store.alerts import StoredAlert
 from shared.store.engine import Sessions
 from shared.store.outlines import Newest
@@ -223,15 +223,15 @@ def test_the_longest_ids_and_names_fit_into_the_pages(api: httpx.Client, session
         assert api.get(path).status_code == 200
 
 
-def counted(status: str, kind: str, watch: str, handling: str, alerts: int) -> Counted:
-    return Counted(AlertStatus(status), Kind(kind), watch, Handling(handling), alerts)
+def counted(status: str, kind: str, watch: str, handling: str, review: str, alerts: int) -> Counted:
+    return Counted(AlertStatus(status), Kind(kind), watch, Handling(handling), Reviewed(review), alerts)
 
 
 def test_the_counts_of_a_filter_obey_all_others() -> None:
     table = [
-        counted("open", "deviation", "a", "unacknowledged", 3),
-        counted("closed", "deviation", "a", "acknowledged", 5),
-        counted("closed", "silence", "b", "quiet", 7),
+        counted("open", "deviation", "a", "unacknowledged", "none", 3),
+        counted("closed", "deviation", "a", "acknowledged", "incident", 5),
+        counted("closed", "silence", "b", "quiet", "none", 7),
     ]
     selection = AlertFilter(status=AlertStatus.CLOSED)
     shown = {
@@ -240,6 +240,7 @@ def test_the_counts_of_a_filter_obey_all_others() -> None:
     assert shown == {
         "status": {"open": 3, "ended": 0, "closed": 12},
         "handling": {"unacknowledged": 0, "acknowledged": 5, "quiet": 7},
+        "review": {"none": 7, "incident": 5, "false_alarm": 0, "expected": 0},
         "kind": {"deviation": 5, "silence": 7, "refit_failing": 0},
         "watch": {"a": 5, "b": 7},
     }

@@ -53,6 +53,13 @@ def test_an_alert_is_reported_listed_shown_and_acknowledged(
     assert alert_id in tsad("alerts", "list", "--watch", series_id).out
     (acknowledged,) = tsad("alerts", "ack", alert_id, "--json").answers
     assert acknowledged["acknowledged_at"] is not None
+    (reviewed,) = tsad("alerts", "review", alert_id, "false_alarm", "--note", "Load test", "--json").answers
+    assert (reviewed["review"], reviewed["note"]) == ("false_alarm", "Load test")
+    (reviewed,) = tsad("alerts", "review", alert_id, "expected", "--json").answers
+    assert (reviewed["review"], reviewed["note"]) == ("expected", "Load test")
+    assert "Load test" in tsad("alerts", "show", alert_id).out
+    assert alert_id in tsad("alerts", "list", "--watch", series_id, "--review", "expected").out
+    assert tsad("alerts", "review", alert_id, "--clear", "--json").answers[0]["note"] == ""
     assert tsad("alerts", "show", "7").code == 4
 
 

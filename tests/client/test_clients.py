@@ -94,6 +94,8 @@ def test_an_alert_is_listed_and_acknowledged(url: str, name: str) -> None:
         (alert,) = client.alerts(watch=name)
         assert (alert.alert_id, alert.status, alert.series_id) == (pushed.alerts[0], "open", name)
         assert client.acknowledge(alert.alert_id).acknowledged_at
+        assert client.review(alert.alert_id, "expected", "Load test").note == "Load test"
+        assert [found.alert_id for found in client.alerts(watch=name, review="expected")] == [alert.alert_id]
         points = client.stored_points(name, from_=now - 180)
         assert points.anomaly == [True, True, True]
         client.delete_watch(name)

@@ -51,7 +51,8 @@ CALLS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
     "alerts": (
         "list_alerts",
         (),
-        dict.fromkeys(("series_id", "prefix", "watch", "status", "kind", "began"), "a") | {"from_": 1, "to": 2},
+        dict.fromkeys(("series_id", "prefix", "watch", "status", "kind", "review", "began"), "a")
+        | {"from_": 1, "to": 2},
     ),
     "follow_alerts": (
         "stream_alerts",
@@ -60,6 +61,7 @@ CALLS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
     ),
     "alert": ("get_alert", (JOB_ID,), {}),
     "acknowledge": ("acknowledge", (JOB_ID,), {}),
+    "review": ("review_alert", (JOB_ID, "incident"), {"note": "a"}),
     "series": ("get_series", ("boiler",), {}),
     "list_series": ("list_series", ("boi",), {}),
     "versions": ("list_versions", ("boiler",), {}),

@@ -24,7 +24,8 @@ NOW = int(time.time()) // 60 * 60
 FIELDS = {
     "series_id": "a", "watch": "w", "kind": "deviation", "status": "open", "sentence": "Café \u2028", "began_at": 1,
     "opened_at": 1, "last_anomaly_at": 1, "ended_at": None, "peak": None, "points": 1, "version": "1", "quiet": None,
-    "receivers": [], "acknowledged_at": None, "created_at": "2026-01-05T08:00:00Z",
+    "receivers": [], "acknowledged_at": None, "review": None, "note": "", "reviewed_at": None,
+    "created_at": "2026-01-05T08:00:00Z",
 }  # fmt: skip
 
 

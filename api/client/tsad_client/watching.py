@@ -67,6 +67,9 @@ class Alert(Answer):
     quiet: str | None
     receivers: list[str]
     acknowledged_at: datetime | None
+    review: str | None  # incident, false_alarm or expected
+    note: str
+    reviewed_at: datetime | None
     created_at: datetime
     changed_at: datetime
 

@@ -31,6 +31,14 @@ class Notice(StrEnum):
     CLOSED = "alert.closed"
 
 
+class Review(StrEnum):
+    """What a person found an alert to be."""
+
+    INCIDENT = "incident"
+    FALSE_ALARM = "false_alarm"
+    EXPECTED = "expected"
+
+
 @dataclass(frozen=True, slots=True)
 class Anomaly:
     """A point that deviates."""

@@ -122,6 +122,10 @@ alerts = Table(
     Column("step", Integer, nullable=False),
     Column("acknowledged_at", moment()),
     Column("acknowledged_by", Text),
+    Column("review", Text),
+    Column("note", Text, nullable=False, server_default=text("''")),
+    Column("reviewed_at", moment()),
+    Column("reviewed_by", Text),
     Column("revision", Integer, nullable=False, server_default=text("1")),
     Column("created_at", moment(), nullable=False, server_default=CLOCK),
     Column("changed_at", moment(), nullable=False, server_default=CLOCK, index=True),
@@ -134,6 +138,8 @@ alerts = Table(
     CheckConstraint("(series_no IS NULL) = (series_id IS NULL)", name="series"),
     CheckConstraint("started_at <= opened_at AND started_at <= last_anomaly_at", name="order"),
     CheckConstraint("step >= 1", name="step"),
+    CheckConstraint("review IN ('incident', 'false_alarm', 'expected')", name="review"),
+    CheckConstraint("length(note) <= 500", name="note"),
 )
 Index(
     "alerts_one_open",
@@ -146,6 +152,7 @@ Index("alerts_unclosed", alerts.c.watch, postgresql_where=text("status <> 'close
 Index("alerts_newest", alerts.c.created_at, alerts.c.id)
 Index("alerts_newest_of_series", alerts.c.series_id, alerts.c.created_at, alerts.c.id)
 Index("alerts_began", alerts.c.started_at, postgresql_include=["status", "quiet", "kind"])
+Index("alerts_reviewed", alerts.c.created_at, alerts.c.id, postgresql_where=text("review IS NOT NULL"))
 
 notices = Table(
     "notices",
