@@ -7,6 +7,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from shared.wording import readable
+
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 28
 
@@ -66,16 +68,13 @@ def number(value: float) -> str:
     return f"{value:.6g}"
 
 
-def plain(value: float) -> str:
-    """Format a number with four digits and thousands separators."""
-    return f"{float(f'{value:.4g}'):,.10g}"
-
-
-def between(lower: float | None, upper: float | None) -> str:
-    """Format the edges of a normal band, of which one may be open."""
+def between(lower: float | None, upper: float | None, *beside: float | None) -> str:
+    """Format the edges of a normal band, of which one may be open. beside: other values of the same sentence."""
     if lower is None:
-        return "" if upper is None else f"up to {plain(upper)}"
-    return f"from {plain(lower)}" if upper is None else f"{plain(lower)} to {plain(upper)}"
+        return "" if upper is None else f"up to {readable(upper, *beside)}"
+    if upper is None:
+        return f"from {readable(lower, *beside)}"
+    return f"{readable(lower, upper, *beside)} to {readable(upper, lower, *beside)}"
 
 
 def duration(seconds: float) -> str:
@@ -134,7 +133,7 @@ def _drawn(values: Sequence[float]) -> list[tuple[float, float]]:
 FILTERS = {
     "clock": clock,
     "utc": utc,
-    "plain": plain,
+    "plain": readable,
     "between": between,
     "field": field,
     "breakable": breakable,

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from shared.settings import Settings
-from tests.browser.screenshots import THEMES, incident, wave
+from tests.browser.screenshots import THEMES, open_alerts, wave
 from tests.processes import serving
 from tests.waiting import until
 
@@ -42,13 +42,7 @@ def api(settings: Settings) -> Iterator[httpx.Client]:
 @pytest.fixture
 def alert_id(api: httpx.Client, fitted: Callable[..., str]) -> str:
     """The alert of a watch with two open alerts, next to another watch."""
-    for name in ("cooling", "shop"):
-        api.put(f"/watches/{name}", json={"prefix": f"{name}.", "notify_within": "40d"})
-    opened = incident(api, fitted, "cooling.chiller-2.supply", 7.5, 1.6)
-    acknowledged = incident(api, fitted, "cooling.chiller-2.current", 48.0, 0.4)
-    incident(api, fitted, "shop.checkout.latency", 280.0, 2.2)
-    api.post(f"/alerts/{acknowledged}/acknowledge")
-    return opened
+    return open_alerts(api, fitted)
 
 
 def grow(api: httpx.Client, number: int) -> None:

@@ -71,6 +71,21 @@ def incident(api: httpx.Client, fitted: Callable[..., str], series_id: str, leve
     return str(api.post(f"/series/{series_id}/points", json=pushed).json()["alert_id"])
 
 
+def open_alerts(api: httpx.Client, fitted: Callable[..., str]) -> str:
+    """Open alerts of two watches, review earlier ones, and return the alert whose page is shown."""
+    for name in ("cooling", "shop"):
+        api.put(f"/watches/{name}", json={"prefix": f"{name}.", "notify_within": "40d"})
+    shown = incident(api, fitted, "cooling.chiller-2.supply", 7.5, 1.6)
+    acknowledged = incident(api, fitted, "cooling.chiller-2.current", 48.0, 0.4)
+    incident(api, fitted, "shop.checkout.latency", 280.0, 2.2)
+    api.post(f"/alerts/{acknowledged}/acknowledge")
+    reviews = (("incident", "Compressor breaker tripped, reset on site"), ("expected", "Planned service of chiller 2"))
+    earlier = api.get("/alerts?series_id=cooling.chiller-2.supply&status=closed").json()["alerts"]
+    for alert, (review, note) in zip(earlier, reviews, strict=False):
+        api.put(f"/alerts/{alert['alert_id']}/review", json={"review": review, "note": note})
+    return shown
+
+
 @pytest.fixture(scope="session")
 def api(settings: Settings) -> Iterator[httpx.Client]:
     with serving(settings.model_copy(update={"flower_url": "http://127.0.0.1:5555"})) as client:
@@ -88,12 +103,7 @@ def addresses(api: httpx.Client, sessions: Sessions, fitted: Callable[..., str])
     fitted(SERIES, wave(60, points=600, incidents=(100, 300), detector="robust"))
     fitted(SERIES, wave(62, points=720, incidents=(500,), detector="robust", parameters={"alarm_rate": "1 in 200"}))
     api.put(f"/series/{SERIES}/pin", json={"version": 2})
-    for name in ("cooling", "shop"):
-        api.put(f"/watches/{name}", json={"prefix": f"{name}.", "notify_within": "40d"})
-    open_alert = incident(api, fitted, "cooling.chiller-2.supply", 7.5, 1.6)
-    acknowledged = incident(api, fitted, "cooling.chiller-2.current", 48.0, 0.4)
-    incident(api, fitted, "shop.checkout.latency", 280.0, 2.2)
-    api.post(f"/alerts/{acknowledged}/acknowledge")
+    open_alert = open_alerts(api, fitted)
     for _ in range(20):  # the worker may claim the job first
         failed_job = str(api.post("/fit/pump-8.pressure", json=wave(9)).json()["job_id"])
         with sessions.begin() as session:

@@ -1,10 +1,11 @@
 """What is open now, on the start page and on the pages of alerts, as a person follows it."""
 
+import re
 from collections.abc import Callable
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.api.test_watches import push, put
 from tests.browser.test_pages import open_live
@@ -58,6 +59,69 @@ def test_filters_of_the_list_lead_to_an_alert_and_back(page: Page, api: httpx.Cl
     assert f"watch={watched}&status=open" in page.url or f"status=open&watch={watched}" in page.url
     page.get_by_role("link", name=watched, exact=True).first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(watched)
+
+
+def test_a_bar_filters_the_list_by_its_day_with_the_keyboard_and_again_shows_all(
+    page: Page, api: httpx.Client, watched: str
+) -> None:
+    push(api, watched, [50.0, 60.0], ago=5)
+    open_live(page, f"/ui/alerts?watch={watched}")
+    bar = page.locator("#days .days a").last
+    expect(bar).to_have_attribute("aria-label", re.compile(r"^\w{3} \d+ \w{3}: 1 alert, 1 open now$"))
+    bar.press("Enter")
+    chosen = page.locator("#days .days a[aria-current]")
+    expect(chosen).to_have_count(1)
+    assert "began=" in page.url
+    expect(page.locator("#list tbody tr")).to_have_count(1)
+    chosen.focus()
+    api.delete(f"/watches/{watched}")
+    expect(chosen).to_have_attribute("aria-label", re.compile(r": 1 alert$"))
+    expect(chosen).to_be_focused()
+    page.locator("#days").get_by_role("link", name="All days").click()
+    expect(chosen).to_have_count(0)
+
+
+def test_the_bars_need_no_script_and_fit_a_phone(browser: Browser, api: httpx.Client, watched: str) -> None:
+    push(api, watched, [50.0, 60.0], ago=5)
+    phone = browser.new_context(
+        base_url=str(api.base_url), java_script_enabled=False, viewport={"width": 390, "height": 844}
+    )
+    page = phone.new_page()
+    page.goto(f"/ui/alerts?watch={watched}")
+    page.locator("#days .days a").last.click()
+    expect(page.locator("#days .days a[aria-current]")).to_have_count(1)
+    assert "began=" in page.url
+    box = page.locator("#days").bounding_box()
+    assert box
+    assert box["x"] + box["width"] <= 390
+    phone.close()
+
+
+def test_a_review_is_kept_with_its_note_and_shown_with_the_next_alert(
+    page: Page, api: httpx.Client, watched: str
+) -> None:
+    earlier = push(api, watched, [50.0, 60.0], ago=5)["alert_id"]
+    open_live(page, f"/ui/alerts/{earlier}")
+    note = page.get_by_role("textbox", name="Note")
+    note.fill("Load")
+    api.delete(f"/watches/{watched}")
+    expect(page.locator("#alert-now .state")).to_have_text("Closed")
+    note.press_sequentially(" test")
+    choice = page.get_by_role("button", name="False alarm")
+    choice.click()
+    expect(choice).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#reviewed")).to_contain_text("false alarm Load test")
+    put(api, watched)
+    newest = push(api, watched, [50.0, 60.0], ago=3)["alert_id"]
+    page.goto(f"/ui/alerts/{newest}")
+    expect(page.locator("#earlier")).to_contain_text("false alarm Load test")
+    page.locator("#earlier li a").click()
+    choice.click()
+    expect(choice).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#reviewed q")).to_have_text("Load test")
+    note.fill("")
+    note.press("Enter")
+    expect(page.locator("#reviewed")).to_have_count(0)
 
 
 def test_all_answers_are_on_the_first_screen_of_a_phone(page: Page, api: httpx.Client, watched: str) -> None:

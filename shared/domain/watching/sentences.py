@@ -35,13 +35,13 @@ def of_alert(alert: Alert, subject: str) -> str:
         return f"{start} Its schedule has the reason."
     peak = alert.peak
     assert peak is not None  # noqa: S101 - a deviation has one
-    beside = (peak.value, peak.lower, peak.upper)
+    beside = (peak.value, peak.expected, peak.lower, peak.upper)
     band = ""
     if peak.expected is not None:
         band = f", expected {readable(peak.expected, *beside)}"
         if peak.lower is not None and peak.upper is not None:
             band += f" (normal {readable(peak.lower, *beside)} to {readable(peak.upper, *beside)})"
-    value, score = readable(peak.value, peak.lower, peak.upper), readable(peak.score, digits=3)
+    value, score = readable(peak.value, *beside), readable(peak.score, digits=3)
     worst = f"the worst was {value} at {time_of(peak.timestamp)}{band}, score {score}"
     count = "1 anomaly" if alert.points == 1 else f"{alert.points:,} anomalies"
     if alert.status == AlertStatus.OPEN:
