@@ -133,6 +133,7 @@ class Detector(Generic[State]):
     check: Callable[[Series, ParameterValues], None] = _no_objection  # raises `InputError` for an unsuitable series
     fold: Callable[[State, Values, Timestamps, Values, Carry | None], tuple[Scores, Carry]] | None = None
     train: Callable[[Series, ParameterValues, Progress], tuple[State, Scores]] | None = None
+    expects: bool = True  # whether scores come with expected values
     modes: Mapping[str, Callable[[State, Values, Timestamps], Scores]] = field(default_factory=dict)  # non-causal ones
 
 

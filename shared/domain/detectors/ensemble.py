@@ -90,5 +90,6 @@ RETIRED = Detector(
     score=score,
     learnt=learnt,
     needs=needs,
+    expects=False,
     explain=explain,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.domain.series import LAST_TIMESTAMP
 from shared.domain.timezones import UTC_NAME, checked, names
-from shared.errors import Code, Flaw, InputError
+from shared.errors import MAX_FLAWS, Code, Flaw, InputError
 
 OFF = "off"
 ALARM_RATE = r"^([1-9][0-9]{0,5}) (?:in ([1-9][0-9]{0,8})|per (hour|day|week))$"
@@ -149,23 +149,25 @@ def _is_timestamp(end: object) -> bool:
 def complete(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return all parameters with given values or defaults; raise `InputError` for unknown or invalid ones."""
     known = {parameter.name: parameter for parameter in parameters}
-    if unknown := sorted(set(given) - set(known)):
-        names = ", ".join(sorted(known)) or "none"
-        raise InputError(
-            Code.UNKNOWN_PARAMETER,
-            f"Unknown parameter {unknown[0][:64]!r}. This detector's parameters: {names}.",
-            flaws=[Flaw(("parameters", name[:64]), "is not a parameter of this detector") for name in unknown[:20]],
-        )
     values: dict[str, Any] = {}
-    flaws = []
+    unknown = sorted(set(given) - set(known))
+    flaws = [Flaw(("parameters", name[:64]), "is not a parameter of this detector") for name in unknown[:MAX_FLAWS]]
+    sentences = []
+    if unknown:
+        sentences = [
+            f"Unknown parameter {unknown[0][:64]!r}. This detector's parameters: {', '.join(sorted(known)) or 'none'}."
+        ]
+    invalid = []
     for name, parameter in known.items():
         try:
             values[name] = parameter.check(given[name]) if name in given else parameter.default
         except ValueError as error:
-            flaws.append(Flaw(("parameters", name), str(error)))
-    if flaws:
-        sentence = "; ".join(f"{flaw.loc[-1]} {flaw.msg}" for flaw in flaws)
-        raise InputError(Code.INVALID_PARAMETER, f"Invalid parameter: {sentence}.", flaws=flaws)
+            invalid.append(Flaw(("parameters", name), str(error)))
+    if invalid:
+        sentences.append(f"Invalid parameter: {'; '.join(f'{flaw.loc[-1]} {flaw.msg}' for flaw in invalid)}.")
+    if sentences:
+        code = Code.UNKNOWN_PARAMETER if unknown else Code.INVALID_PARAMETER
+        raise InputError(code, " ".join(sentences), flaws=flaws + invalid)
     return values
 
 

@@ -126,5 +126,6 @@ DETECTOR = Detector(
     score=score,
     learnt=learnt,
     needs=needs,
+    expects=False,
     explain=explain,
 )

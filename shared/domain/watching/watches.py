@@ -105,6 +105,10 @@ def parse(
     if anomalies > of:
         reader.flaw(("open", "anomalies"), f"must not exceed open.of, which is {of}")
     detector, parameters = reader.method(fields)
+    direction = reader.choice(gates, ("gates", "direction"), DIRECTIONS)
+    min_abs = reader.number(gates, ("gates", "min_abs"), None, 0.0)
+    if not stored and not detectors.named(detector).expects:
+        reader.gates_without_expected_values(detector, direction, min_abs)
     timezone = reader.timezone(fields)
     watch = Watch(
         name=name,
@@ -122,8 +126,8 @@ def parse(
         below=reader.number(closed, ("close", "below"), default.below, 0.0, 1.0) or default.below,
         after_s=reader.duration(closed, ("close", "after"), default.after_s, 60, 366 * 86_400),
         merge_within_s=reader.duration(fields, ("merge_within",), default.merge_within_s, 0, 366 * 86_400),
-        direction=reader.choice(gates, ("gates", "direction"), DIRECTIONS),
-        min_abs=reader.number(gates, ("gates", "min_abs"), None, 0.0),
+        direction=direction,
+        min_abs=min_abs,
         silence=reader.silence(fields),
         notify_within_s=reader.duration(fields, ("notify_within",), default.notify_within_s, 1, 366 * 86_400),
         notify=parse_notify(reader, fields.get("notify", {}), stored=stored),
@@ -194,6 +198,13 @@ class _WatchReader(Reader):
             return None
         return Schedule(every_s, int(match[1]) * 3_600 + int(match[2]) * 60, timezone)
 
+    def gates_without_expected_values(self, detector: str, direction: str, min_abs: float | None) -> None:
+        reason = f"compares values with expected ones, and the detector {detector} has none"
+        if direction != DIRECTIONS[0]:
+            self.flaw(("gates", "direction"), reason)
+        if min_abs is not None:
+            self.flaw(("gates", "min_abs"), reason)
+
     def method(self, fields: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         """Return the detector and its parameters as given, after checking them."""
         name, parameters = fields.get("detector", "auto"), fields.get("parameters", {})
@@ -204,7 +215,7 @@ class _WatchReader(Reader):
             detector = detectors.offered(name if isinstance(name, str) else "")
             complete(detector.parameters, parameters)
         except InputError as error:
-            loc = error.flaws[0].loc if error.flaws else ("detector",)
-            self.flaw(tuple(map(str, loc)), error.detail.rstrip("."))
+            for flaw in error.flaws or (Flaw(("detector",), error.detail.rstrip(".")),):
+                self.flaw(tuple(map(str, flaw.loc)), flaw.msg)
             return "auto", {}
         return detector.name, parameters

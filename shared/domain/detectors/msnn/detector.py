@@ -88,6 +88,7 @@ DETECTOR = Detector(
     score=score,
     learnt=learnt,
     needs=needs,
+    expects=False,
     modes={CENTRED: centered, RETROSPECTIVE: retrospective},
     explain=explain,
 )

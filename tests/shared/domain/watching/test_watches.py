@@ -67,6 +67,12 @@ def test_a_prefix_alone_is_a_complete_watch_and_its_document_makes_the_same_watc
         ({"parameters": {"alarm_rate": "often"}}, "parameters.alarm_rate", "1 per day"),
         ({"parameters": {"alarm_rat": "off"}}, "parameters.alarm_rat", ""),
         ({"parameters": []}, "parameters", "object"),
+        ({"detector": "msnn", "gates": {"direction": "up"}}, "gates.direction", "the detector msnn has none"),
+        (
+            {"detector": "spectral_residual", "gates": {"min_abs": 2}},
+            "gates.min_abs",
+            "spectral_residual has none",
+        ),
         ({"notify": {"receivers": ["a"] * 21}}, "notify.receivers", "at most 20 names"),
         ({"notify": {"receivers": "oncall"}}, "notify.receivers", "names"),
         ({"notify": {"at_most": {"messages": 0}}}, "notify.at_most.messages", "from 1"),
@@ -95,6 +101,10 @@ def test_a_wrong_field_is_named(change: dict[str, Any], location: str, reason: s
 def test_all_wrong_fields_are_named_at_once() -> None:
     assert set(flaws_of({"open": {"of": 0}, "x": 1, "silence": 1})) == {"prefix", "open.of", "x", "silence"}
     assert set(flaws_of([])) == {"", "prefix"}
+    parameters = {"alarm_rate": "often", "cycle": "long", "windw": 1}
+    assert set(flaws_of({"prefix": "a", "parameters": parameters, "detector": "auto"})) >= {
+        "parameters.alarm_rate", "parameters.windw"
+    }  # fmt: skip
 
 
 def test_a_stored_document_of_another_release_is_read() -> None:
