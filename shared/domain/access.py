@@ -19,7 +19,7 @@ class Scope(StrEnum):
 
     READ = "read"  # read everything, and predict
     FIT = "fit"  # send fits, cancel and retry their jobs
-    WRITE = "write"  # send points, acknowledge alerts and mark spans
+    WRITE = "write"  # send points, acknowledge and review alerts, mark spans
     ADMIN = "admin"  # configure watches; pin and delete versions, series and points
 
 

@@ -42,7 +42,7 @@ class Client(Operations):
         """Return alerts as they change, as a feed to iterate over: the newest 50, then each that opens or changes.
 
         last_id: of another feed, which this one continues: it begins with everything that has changed since then.
-        selection: series_id, prefix, watch, status or kind, as for `alerts`.
+        selection: series_id, prefix, watch, status, kind, review or began, as for `alerts`.
         The feed connects again after interruptions, within the patience of the client for each.
         """
         return AlertFeed(self._http, Progress(selection, last_id, self.patience))
