@@ -46,7 +46,7 @@ def _version(
 
 
 async def _content(request: Request) -> bytes:
-    return await read(request, MAX_CONTENT_BYTES)
+    return (await read(request, MAX_CONTENT_BYTES)).whole()
 
 
 def _prefix(request: Request) -> str:

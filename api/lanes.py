@@ -11,6 +11,7 @@
 | `computing` | 2 | decoding large bodies, simulating, scoring batches and points that take long; fair between keys, see `api/computing/fairness.py`; each thread hands its calls to a process of its own, see `api/computing/children.py` |
 | `files` | 1 | waiting for processes that read files, one at a time; fair between keys |
 | `ingest` | 4 | storing and judging pushed points; one thread of them works for all small pushes together |
+| `pushing` | 2 | the same for large pushes and for those of many series; fair between keys; each thread hands its calls to a process of its own |
 | `writers` | 8 | writing training data to the store, concurrently because each file waits for the disk |
 """  # noqa: E501 - a table
 
@@ -31,6 +32,7 @@ from api.computing.fairness import THREADS, FairLane
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
+MAX_PUSHES_WAITING_S = 60.0  # of one key: senders such as Prometheus catch up with many requests at once
 STATES, UPKEEP, PROBES, TELEMETRY, INGEST, WRITERS, ACCEPTING = 2, 2, 3, 2, 4, 8, 8
 
 
@@ -58,6 +60,7 @@ class Lanes:
     telemetry: Lane
     ingest: Lane
     computing: FairLane
+    pushing: FairLane
     files: FairLane
     writers: ThreadPoolExecutor
     _pools: list[ThreadPoolExecutor]
@@ -86,6 +89,7 @@ class Lanes:
             ingest=partial(_run, ingest),
             files=FairLane("files"),
             computing=FairLane("computing", Children(THREADS, state_bytes // THREADS)),
+            pushing=FairLane("pushing", Children(THREADS), max_waiting_s=MAX_PUSHES_WAITING_S),
             writers=writers,
             _pools=[accepting, states, upkeep, probes, telemetry, ingest, writers],
         )
@@ -93,6 +97,7 @@ class Lanes:
     def close(self) -> None:
         """Wait for running calls, and cancel queued ones except those of `writers`."""
         self.computing.close()
+        self.pushing.close()
         self.files.close()
         for pool in self._pools:
             pool.shutdown(wait=True, cancel_futures=pool is not self.writers)

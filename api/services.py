@@ -33,10 +33,9 @@ from shared.store.admissions import MAX_JOBS_PER_ACCEPT
 from shared.store.engine import Sessions, make_engine
 from shared.store.latest import LatestVersions
 from shared.telemetry import Kind, Latencies, Latency, connect
-from shared.watching.claiming import Claims
 from shared.watching.ingesting import Ingest, Taken
 from shared.watching.planning import Push
-from shared.watching.selecting import Selection
+from shared.watching.pushing import Pushing
 
 SERIES_COUNT_CACHE_S = 5.0
 HOLDINGS_CACHE_S = 60.0
@@ -77,9 +76,8 @@ class Services:
     acceptor: Acceptor
     grouped_fits: Grouped[Fit, Accepted]  # concurrent fits share a transaction
     alert_feed: AlertFeed
-    ingest: Ingest
-    claims: Claims
-    selection: Selection[tuple[bytes, ...]]
+    pushing: Pushing
+    ingest: Ingest  # of `pushing`
     grouped_pushes: Grouped[Push, Taken]  # concurrent small pushes share a transaction
     series_trained: "Count[int]"
     streams_now: "Count[overviews.Streams]"
@@ -100,7 +98,7 @@ class Services:
         states = States(artifacts.states, settings.state_cache_bytes)
         announcer = Announcer(make_celery(settings.redis, consumes=False))
         judged = States(artifacts.states, settings.judge_cache_bytes // 2)
-        ingest = Ingest(sessions, judged, settings, metrics)
+        pushing = Pushing.of(settings, sessions, judged, metrics)
         acceptor = Acceptor(sessions, artifacts.data, lanes.writers, announcer.announce, settings)
         turns = Turns(max(settings.database_pool_size // 2, 1))
         return cls(
@@ -129,10 +127,9 @@ class Services:
             acceptor=acceptor,
             grouped_fits=Grouped(partial(accept, acceptor), MAX_JOBS_PER_ACCEPT, lanes.requests),
             alert_feed=AlertFeed(sessions, lanes.upkeep),
-            ingest=ingest,
-            claims=Claims(sessions),
-            selection=Selection(),
-            grouped_pushes=Grouped(ingest, MAX_PUSHES_PER_GROUP, lanes.ingest),
+            pushing=pushing,
+            ingest=pushing.ingest,
+            grouped_pushes=Grouped(pushing.ingest, MAX_PUSHES_PER_GROUP, lanes.ingest),
             series_trained=Count(sessions, series.count, SERIES_COUNT_CACHE_S),
             streams_now=Count(sessions, overviews.streams, SERIES_COUNT_CACHE_S),
             holdings=Count(sessions, inspection.holdings, HOLDINGS_CACHE_S),

@@ -1,9 +1,10 @@
-"""Ceilings for the service: endpoints of the same framework that only validate."""
+"""Ceilings for the service: endpoints of the same framework that only validate, and a server that only reads."""
 
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
 app = FastAPI()
 
@@ -52,3 +53,13 @@ class Points(BaseModel):
 async def fit(series_id: str, points: Points) -> dict[str, Any]:
     """Return a constant after validating the body of a fit."""
     return {"job_id": "0", "series_id": series_id, "status": "queued", "points_used": len(points.values)}
+
+
+async def reading(scope: Scope, receive: Receive, send: Send) -> None:
+    """Read the body of any request, and answer with nothing."""
+    if scope["type"] != "http":
+        return
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})

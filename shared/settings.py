@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     judge_cache_bytes: int = Field(
         256 * MIB,
         ge=0,
-        description="Maximum size of the detector states and previous points each API process caches to judge streams",
+        description="Maximum size of the detector states and points each API process or child caches to judge streams",
     )
     chart_cache_bytes: int = Field(
         64 * MIB, ge=0, description="Maximum size of the training data each API process caches for charts"

@@ -113,9 +113,10 @@ def test_no_module_passes_a_literal_advisory_lock_number() -> None:
     assert numbered == set()
 
 
-def test_nothing_is_pickled() -> None:
+def test_nothing_is_pickled_but_what_a_process_and_its_children_send_each_other() -> None:
     for name, tree in product().items():
-        assert not {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"} & set(imports(tree)), name
+        pickling = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"} & set(imports(tree))
+        assert not pickling or name == "api/computing/pickling.py", name
         assert not [call for call in calls(tree) if call in ("eval", "exec")], name
         for node in ast.walk(tree):
             allowed = isinstance(node, ast.keyword) and node.arg == "allow_pickle"

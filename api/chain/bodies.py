@@ -1,14 +1,19 @@
-"""Limits on request bodies: expanded size, total size within the process, and minimum transfer rate."""
+"""Limits on request bodies: expanded size, total size within the process, and minimum transfer rate.
+
+Large bodies arrive in turn, a part in each turn of the event loop.
+"""
 
 import asyncio
 import time
 import zlib
+from collections import deque
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from api.chain import snappy
+from api.computing.content import Content
 from shared.errors import BusyError, Code, InputError
 
 WAIT_FOR_BUDGET_S = 5.0
@@ -19,7 +24,8 @@ MAX_EXPANSION = 200  # times the compressed size; JSON of real points expands 5 
 EXPANDS_FREELY_BYTES = 1024 * 1024  # up to this size, any expansion is harmless
 SMALL_BYTES = 64 * 1024  # the first bytes of each body are free, so predictions never wait for large uploads
 _PIECE_BYTES = 256 * 1024  # expanded at a time
-_JOINED_AT_ONCE_BYTES = 1024 * 1024
+_EXPANDED_AT_ONCE_BYTES = 1024 * 1024
+CONTENT = "content"  # in the state of a request: its large content, freed at its end
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -67,6 +73,34 @@ class Budget:
         return self._reserved_for is owner
 
 
+class Pace:
+    """Lets bodies go on one after the other, one in each turn of the event loop.
+
+    Each then receives up to 256 KB. If 16 clients sent as much in the same turn, others would wait for all of it.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def turn(self) -> None:
+        """Wait until the caller may go on."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        if len(self._waiting) == 1:
+            self._schedule()
+        await turn
+
+    def _schedule(self) -> None:
+        asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        turn = self._waiting.popleft()
+        if not turn.done():  # its request was canceled
+            turn.set_result(None)
+        if self._waiting:
+            self._schedule()
+
+
 class Gunzip:
     """Incremental gzip decoder. A few bytes may expand to gigabytes, so each call returns one piece of bounded size."""
 
@@ -103,7 +137,7 @@ def too_large(limit: int) -> InputError:
     return InputError(Code.BODY_TOO_LARGE, f"The body is larger than MAX_BODY_BYTES ({limit:,}). Send fewer points.")
 
 
-async def read(request: Request, max_bytes: int) -> bytes:
+async def read(request: Request, max_bytes: int) -> Content:
     """Return the body; raise `InputError` as soon as it is larger than the largest valid body of its route."""
     parts, size = [], 0
     async for part in request.stream():
@@ -112,31 +146,23 @@ async def read(request: Request, max_bytes: int) -> bytes:
             sentence = f"The body is larger than this route allows ({max_bytes:,} bytes). Send fewer points."
             raise InputError(Code.BODY_TOO_LARGE, sentence)
         parts.append(part)
-    return await join(parts)
-
-
-async def join(parts: list[bytes]) -> bytes:
-    """Join the parts of a body or line, in a thread if they are large: there, Python joins without its global lock."""
-    if sum(map(len, parts)) > _JOINED_AT_ONCE_BYTES:
-        return await run_in_threadpool(_join_and_free, parts)
-    return b"".join(parts)
-
-
-def _join_and_free(parts: list[bytes]) -> bytes:
-    joined = b"".join(parts)
-    parts.clear()  # freeing so much memory takes milliseconds, too
-    return joined
+    content = Content(parts)
+    if size > SMALL_BYTES:
+        request.scope["state"][CONTENT] = content
+    return content
 
 
 class LimitedBody:
     """One request body: counts, expands and limits the bytes that `receive` returns."""
 
-    def __init__(self, receive: Receive, max_bytes: int, budget: Budget, encoding: bytes) -> None:
+    def __init__(self, receive: Receive, max_bytes: int, budget: Budget, pace: Pace, encoding: bytes) -> None:
         self._receive = receive
         self._max_bytes = max_bytes
         self._budget = budget
+        self._pace = pace
         self._gunzip = Gunzip() if encoding == b"gzip" else None
         self._is_snappy = encoding == b"snappy"
+        self._block = memoryview(b"")  # expanded, and not yet returned
         self._arriving = True
         self._received_bytes = 0  # as sent
         self._waited_s = 0.0  # for these bytes
@@ -149,7 +175,7 @@ class LimitedBody:
         Raises `InputError` if the body is too large, too slow, or not valid gzip or snappy, and `BusyError` without
         budget.
         """
-        if self._is_snappy and self._arriving:
+        if self._is_snappy and (self._arriving or self._block):
             return await self._receive_block()
         part = b""
         if self._gunzip is None or not self._gunzip.pending:
@@ -161,8 +187,7 @@ class LimitedBody:
         if self._gunzip:
             if part:
                 self._gunzip.feed(part)
-            else:
-                await asyncio.sleep(0)  # let other tasks run between two pieces
+            await self._pace.turn()
             part = self._gunzip.piece()
             more = more or self._gunzip.pending
             if not more:
@@ -176,25 +201,35 @@ class LimitedBody:
             self._budget.free(self)
 
     async def _receive_block(self) -> Message:
-        """Return a whole body, expanded: a snappy block cannot be expanded in parts."""
-        parts = []
-        while self._arriving:
-            message = await self._receive_in_time()
-            if message["type"] != "http.request":
-                return message
-            parts.append(message.get("body", b""))
-            self._arriving = message.get("more_body", False)
-            await self._count(len(parts[-1]))
-        block = await join(parts)
-        size = snappy.size_of(block)
+        """Return the next piece of a snappy block, which cannot be expanded in parts."""
+        if self._arriving:
+            parts = []
+            while self._arriving:
+                message = await self._receive_in_time()
+                if message["type"] != "http.request":
+                    return message
+                parts.append(message.get("body", b""))
+                self._arriving = message.get("more_body", False)
+                await self._count(len(parts[-1]))
+            self._block = await self._expanded(Content(parts))
+        piece, self._block = self._block[:_PIECE_BYTES], self._block[_PIECE_BYTES:]
+        if self._block:
+            await self._pace.turn()
+        return {"type": "http.request", "body": bytes(piece), "more_body": len(self._block) > 0}
+
+    async def _expanded(self, block: Content) -> memoryview:
+        size = snappy.size_of(block.start(snappy.HEAD_BYTES), len(block))
         self._expanded_bytes = 0
         await self._count(size, held=len(block))
-        expand = run_in_threadpool(snappy.expanded, block) if size > _JOINED_AT_ONCE_BYTES else None
-        return {"type": "http.request", "body": await expand if expand else snappy.expanded(block), "more_body": False}
+        if size > _EXPANDED_AT_ONCE_BYTES:
+            return await run_in_threadpool(snappy.expanded, block, size)
+        return snappy.expanded(block, size)
 
     async def _receive_in_time(self) -> Message:
         if not self._arriving:  # only a disconnect can follow, and it has no deadline
             return await self._receive()
+        if self._received_bytes > SMALL_BYTES:
+            await self._pace.turn()
         left_s = BODY_WITHIN_S + self._received_bytes / MIN_BYTES_PER_S - self._waited_s
         began = time.monotonic()
         try:

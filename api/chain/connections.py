@@ -9,6 +9,7 @@ from asyncio import TimerHandle, Transport
 from http import HTTPStatus
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.chain.delivery import Delivery
@@ -26,6 +27,17 @@ MAX_PIPELINED = 16  # requests that wait behind the one being answered
 HEAD_WITHIN_S = 10.0
 DRAIN_WITHIN_S = 2.0  # for the rest of a body after the response, so that clients can read a refusal
 _PIECE_BYTES = 32 * 1024  # parsed at a time: 5,000 chunks of a body, or 1,000 pipelined requests
+_BODY_PIECE_BYTES = 256 * 1024  # within a body whose length is known: one part of it, and `MAX_PIPELINED` requests
+
+
+class _Flow(FlowControl):
+    """Reads no more bytes while earlier ones are not parsed, even if the application is ready for more."""
+
+    is_parsing = False
+
+    def resume_reading(self) -> None:
+        if not self.is_parsing:
+            super().resume_reading()
 
 
 class Connection(HttpToolsProtocol):
@@ -36,17 +48,19 @@ class Connection(HttpToolsProtocol):
     """
 
     idle_since: float | None = 0.0  # by `time.monotonic`: the loop's clock counts only milliseconds; None while busy
+    flow: _Flow
     _delivery: Delivery
     _deadline: TimerHandle | None = None
     _reading_head = False  # whether a head has begun and is not complete
     _timing_head = False  # whether the deadline is the one of this head
     _silent_bytes = 0  # since the piece in which the parser last reported a head or a part of a body
-    _unparsed = b""
+    _unparsed: bytes | memoryview = b""
     _rejected: TsadError | None = None  # for bytes that are parsed no further; sent after the pending responses
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Accept the connection. If too many are open, close the one that is idle longest, or else answer 503."""
         super().connection_made(transport)
+        self.flow = _Flow(transport)
         self._delivery = Delivery(transport, self.loop)
         self.idle_since = time.monotonic()
         max_connections, self.limit_concurrency = self.limit_concurrency, None  # Uvicorn would refuse with plain text
@@ -64,7 +78,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse the received bytes; answer with a problem and close the connection if they exceed a limit."""
         if self._unparsed:
-            self._unparsed += data
+            self._unparsed = bytes(self._unparsed) + data
         else:
             self._parse(data)
 
@@ -144,14 +158,18 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
         self._delivery.resume()
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes | memoryview) -> None:
         """Parse a piece of the bytes, and the rest in later turns of the event loop."""
         if self._rejected or self.transport.is_closing():
             return
-        piece, self._unparsed = data[:_PIECE_BYTES], data[_PIECE_BYTES:]
-        if self._unparsed:
+        size = _BODY_PIECE_BYTES if self._is_within_body else _PIECE_BYTES
+        piece, self._unparsed = data, b""
+        if len(data) > size:
+            view = memoryview(data)
+            piece, self._unparsed = view[:size], view[size:]
             self.flow.pause_reading()
             self.loop.call_soon(self._parse_rest)
+        self.flow.is_parsing = bool(self._unparsed)
         self._silent_bytes += len(piece)
         try:
             self.parser.feed_data(piece)
@@ -169,12 +187,26 @@ class Connection(HttpToolsProtocol):
     def _parse_rest(self) -> None:
         rest, self._unparsed = self._unparsed, b""
         self._parse(rest)
-        if not self._unparsed and not self.pipeline:
+        if not self._unparsed and not self.pipeline and not self._is_full:
             self.flow.resume_reading()
+
+    @property
+    def _is_within_body(self) -> bool:
+        """Whether the next bytes belong to a body without chunks."""
+        if self._reading_head or self.idle_since is not None:
+            return False
+        return self.cycle.more_body and all(name != b"transfer-encoding" for name, _ in self.headers)
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether the application has yet to take so much of the body that it gets no more."""
+        if self.idle_since is not None or self.cycle.response_complete:
+            return False
+        return len(self.cycle.body) > HIGH_WATER_LIMIT
 
     def _reject(self, error: TsadError) -> None:
         """Parse no further, and refuse once the requests before the rejected bytes are answered."""
-        self._rejected, self._unparsed = error, b""
+        self._rejected, self._unparsed, self.flow.is_parsing = error, b"", False
         if self.idle_since is not None:
             self._refuse(error)
         elif self.cycle.more_body:  # the rejected bytes are a part of the last request, which will never be complete

@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from random import getrandbits
 
 from prometheus_client import Counter, Histogram
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from api.chain.authentication import READS, Authentication
-from api.chain.bodies import SMALL_BYTES, Budget, LimitedBody, too_large
+from api.chain.bodies import CONTENT, SMALL_BYTES, Budget, LimitedBody, Pace, too_large
 from api.chain.connections import WHOLE_BODY
 from api.chain.headers import Headers, TrustedHosts
 from api.chain.prefixes import Prefix
@@ -126,6 +127,7 @@ class Limits:
         self.max_bytes = settings.max_body_bytes
         self.unlimited_bytes = min(SMALL_BYTES, self.max_bytes)  # a complete body up to this size needs no limits
         self.budget = Budget(settings.max_body_bytes_in_flight, self.max_bytes)
+        self.pace = Pace()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a limited body, or reject it if its headers already exceed a limit."""
@@ -149,10 +151,12 @@ class Limits:
         if error := self._header_error(encoding, headers.get(b"content-length", b"0")):
             await refuse(error, scope, receive, send)
             return
-        body = LimitedBody(receive, self.max_bytes, self.budget, encoding)
+        body = LimitedBody(receive, self.max_bytes, self.budget, self.pace, encoding)
         try:
             await self.app(scope, body.receive, send)
         finally:
+            if content := scope["state"].get(CONTENT):
+                await run_in_threadpool(content.clear)
             body.close()
 
     def _header_error(self, encoding: bytes, length: bytes) -> InputError | None:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from api.computing.pickling import keep, pickled
+from api.computing.pickling import keep, message_of, receive
 from shared.caching import Cache
 from shared.errors import TsadError
 from shared.settings import MIB
@@ -67,7 +67,7 @@ class Children:
     carries out the call itself.
     """
 
-    def __init__(self, most: int, kept_bytes: int) -> None:
+    def __init__(self, most: int, kept_bytes: int = 0) -> None:
         self._most = most
         self._kept_bytes = kept_bytes  # of states, in each child
         self._lock = threading.Lock()
@@ -144,8 +144,8 @@ class _Child:
             if not self._connection.poll():
                 return None
             self._is_ready = bool(self._connection.recv_bytes())
-        self._connection.send_bytes(pickled(call, self._kept))
-        outcome: Outcome[Result] = self._connection.recv()
+        message_of(call, self._kept).send(self._connection)
+        outcome: Outcome[Result] = receive(self._connection)
         return outcome
 
     def end(self) -> int:
@@ -163,7 +163,7 @@ def serve(connection: Connection, kept_bytes: int) -> None:
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send_bytes(b"ready")
         while True:
-            outcome = carried_out(connection.recv())
+            outcome = carried_out(receive(connection))
             if outcome.error and not isinstance(outcome.error, TsadError):
                 outcome.error.add_note("".join(traceback.format_exception(outcome.error)))
-            connection.send(outcome)
+            message_of(outcome).send(connection)

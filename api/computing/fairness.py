@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 THREADS = 2  # one runs large computations, if any wait; small ones use both
 SMALL_S = 0.05  # expected seconds; with less, a computation is small
-MAX_WAITING_S = 10.0  # expected seconds that one key may have waiting
+MAX_WAITING_S = 10.0  # expected seconds that one key may have waiting in most lanes
 SLICE_S = 0.25  # of a large computation, before the lane serves another key
 
 
@@ -48,9 +48,10 @@ class _Waiting:
 class FairLane:
     """Runs calls in `THREADS` threads, in a fair order. Belongs to one event loop."""
 
-    def __init__(self, name: str, children: Children | None = None) -> None:
+    def __init__(self, name: str, children: Children | None = None, max_waiting_s: float = MAX_WAITING_S) -> None:
         self._pool = ThreadPoolExecutor(THREADS, name)
         self._children = children
+        self._max_waiting_s = max_waiting_s
         self._small: list[_Waiting] = []
         self._large: list[_Waiting] = []
         self._numbers = count()
@@ -72,7 +73,7 @@ class FairLane:
         """Return the result of the call, or raise its error. With children, all of it must be picklable.
 
         owner: id of the key that sent the request. cost_s: expected seconds of the call; the actual ones count later.
-        Raises `BusyError` if the owner's waiting calls would exceed `MAX_WAITING_S`. The first one may always wait.
+        Raises `BusyError` if the owner's waiting calls would exceed the lane's limit. The first one may always wait.
         """
         self._admit(owner, cost_s)
         return await self._queued(owner, cost_s, partial(call, *args, **kwargs))
@@ -103,9 +104,9 @@ class FairLane:
             self._children.close()
 
     def _admit(self, owner: str, cost_s: float) -> None:
-        """Raise `BusyError` if the owner's waiting calls would exceed `MAX_WAITING_S`."""
+        """Raise `BusyError` if the owner's waiting calls would exceed the lane's limit."""
         waiting_s = self._waiting_s.get(owner, 0.0)
-        if waiting_s and waiting_s + cost_s > MAX_WAITING_S:
+        if waiting_s and waiting_s + cost_s > self._max_waiting_s:
             retry_after_s = math.ceil(waiting_s)
             raise BusyError(
                 Code.OVERLOADED,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from api.computing.content import Content
 from api.computing.fairness import FairLane
 from api.files.choices import Choices
 from shared.errors import Code, InputError
@@ -36,7 +37,7 @@ class Task(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def read_apart(
-    lane: FairLane, owner: str, content: bytes, name: str, choices: Choices, series: str | None, max_bytes: int
+    lane: FairLane, owner: str, content: Content, name: str, choices: Choices, series: str | None, max_bytes: int
 ) -> bytes:
     """Return the series of a file as JSON, encoded by `python -m api.files`; raise `InputError` if it cannot be read.
 
@@ -46,13 +47,13 @@ async def read_apart(
     return await lane(owner, START_S + len(content) * READ_S_PER_BYTE, _read, content, task)
 
 
-def _read(content: bytes, task: Task) -> bytes:
+def _read(content: Content, task: Task) -> bytes:
     argv = [sys.executable, "-P", "-m", "api.files", msgspec.json.encode(task).decode()]
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
     environment |= {"PYTHONPATH": _ROOT, "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
         process = subprocess.run(
-            argv, input=content, env=environment, capture_output=True, timeout=WITHIN_S, check=False,
+            argv, input=content.whole(), env=environment, capture_output=True, timeout=WITHIN_S, check=False,
             start_new_session=True,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

@@ -6,13 +6,15 @@ Reading never waits for writing, because most clients send everything before the
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import UNSET
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.chain.bodies import join
+from api.computing.content import Content
 from api.dependencies import visible
 from api.fitting.decoding import READ_S_PER_BYTE, read_body
 from api.problems import problem, unexpected
@@ -36,7 +38,16 @@ LINES_AT_A_TIME = 100  # in one transaction
 
 _LINE = msgspec.json.Decoder(BulkLine)
 
-Line = tuple[int, bytes]  # its number and content
+Line = tuple[int, Content]  # with its number
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """What some lines hold, by their numbers. Blank lines hold nothing."""
+
+    fits: dict[int, Fit] = field(default_factory=dict)
+    stored: dict[int, BulkLine] = field(default_factory=dict)  # whose points are in the database
+    rejected: dict[int, bytes] = field(default_factory=dict)  # encoded results
 
 
 class BulkAnswer(Response):
@@ -67,8 +78,8 @@ class BulkAnswer(Response):
                     group = list(enumerate(lines[start : start + LINES_AT_A_TIME], number + 1))
                     self._check_number(group[-1][0])
                     self._check_caller()
-                    fits, rejected = await self._decode_in_lane(group)
-                    results.put_nowait(await self._services.lanes.accepting(self._accept, fits, rejected))
+                    decoded = await self._decode_in_lane(group)
+                    results.put_nowait(await self._services.lanes.accepting(self._accept, group, decoded))
                     number = group[-1][0]
         except ClientDisconnect:
             logger.info("%s: the client of a bulk fit disconnected; lines before: %d", self._request_id, number)
@@ -80,16 +91,22 @@ class BulkAnswer(Response):
         finally:
             results.put_nowait(None)
 
-    async def _decode_in_lane(self, lines: list[Line]) -> tuple[dict[int, Fit], dict[int, bytes]]:
-        lanes, arguments = self._services.lanes, (self._request_id, self._caller, self._services.settings)
-        if any(b'"stored"' in line or b"\\u" in line for _, line in lines):  # reads the database
-            return await lanes.requests(_decode, lines, *arguments, self._services.sessions)
+    async def _decode_in_lane(self, lines: list[Line]) -> _Decoded:
         cost_s = sum(len(line) for _, line in lines) * READ_S_PER_BYTE
-        return await lanes.computing(self._caller.key_id, cost_s, _decode, lines, *arguments)
+        return await self._services.lanes.computing(
+            self._caller.key_id, cost_s, _decode, lines, self._request_id, self._caller, self._services.settings
+        )
 
-    def _accept(self, fits: dict[int, Fit], rejected: dict[int, bytes]) -> bytes:
+    def _accept(self, lines: list[Line], decoded: _Decoded) -> bytes:
         """Accept the fits in one transaction; return the encoded results of all lines, in order."""
-        results = dict(rejected)
+        for _, line in lines:
+            line.clear()
+        for number, body in decoded.stored.items():
+            _add(
+                decoded, number, body, self._request_id, self._caller, self._services.settings, self._services.sessions
+            )
+        fits = {number: decoded.fits[number] for number in sorted(decoded.fits)}
+        results = decoded.rejected
         try:
             accepted = accept(self._services.acceptor, list(fits.values()))
         except TsadError as error:
@@ -114,27 +131,41 @@ class BulkAnswer(Response):
             raise InputError(Code.TOO_MANY_LINES, sentence)
 
 
-def _decode(
-    lines: list[Line], request_id: str, caller: Caller, settings: Settings, sessions: Sessions | None = None
-) -> tuple[dict[int, Fit], dict[int, bytes]]:
-    """Return the valid fits and the encoded results of invalid lines, by line number; blank lines have neither.
-
-    Lines that name a window of stored points need `sessions`.
-    """
-    fits: dict[int, Fit] = {}
-    rejected: dict[int, bytes] = {}
+def _decode(lines: list[Line], request_id: str, caller: Caller, settings: Settings) -> _Decoded:
+    """Return the valid fits and the results of invalid lines, and the lines that name a window of stored points."""
+    decoded = _Decoded()
     for number, line in lines:
-        if not line.strip():
+        content = line.whole()
+        if not content.strip():
             continue
-        body = None
         try:
-            body = decode(_LINE, line)
-            series_id = visible(check_series_id(body.series_id), caller)
-            origin = Origin(f"{request_id}.{number}", caller.key_id, body.idempotency_key)
-            fits[number] = read_body(series_id, body, settings, origin, sessions)
+            body = decode(_LINE, content)
         except TsadError as error:
-            rejected[number] = _result(request_id, number, None if body is None else body.series_id[:128], error)
-    return fits, rejected
+            decoded.rejected[number] = _result(request_id, number, None, error)
+            continue
+        if body.stored is UNSET:
+            _add(decoded, number, body, request_id, caller, settings)
+        else:
+            decoded.stored[number] = body
+    return decoded
+
+
+def _add(
+    decoded: _Decoded,
+    number: int,
+    body: BulkLine,
+    request_id: str,
+    caller: Caller,
+    settings: Settings,
+    sessions: Sessions | None = None,
+) -> None:
+    """Check the fit of a line, and add it or the reason why it is invalid."""
+    try:
+        series_id = visible(check_series_id(body.series_id), caller)
+        origin = Origin(f"{request_id}.{number}", caller.key_id, body.idempotency_key)
+        decoded.fits[number] = read_body(series_id, body, settings, origin, sessions)
+    except TsadError as error:
+        decoded.rejected[number] = _result(request_id, number, body.series_id[:128], error)
 
 
 def _result(request_id: str, number: int, series_id: str | None, outcome: Outcome) -> bytes:
@@ -146,15 +177,19 @@ def _result(request_id: str, number: int, series_id: str | None, outcome: Outcom
     return msgspec.json.encode(result) + b"\n"
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[Content]]:
     """Yield the lines that each chunk completes, at most `LINES_AT_A_TIME`. The last line needs no newline."""
     incomplete: list[bytes] = []  # parts of a line, joined only once, because a line may be as long as a body
     async for chunk in chunks:
         head, *rest = chunk.split(b"\n", LINES_AT_A_TIME)
         incomplete.append(head)
         while rest:
-            yield [await join(incomplete), *rest[:-1]]
+            yield [Content(incomplete), *map(_line, rest[:-1])]
             head, *rest = rest[-1].split(b"\n", LINES_AT_A_TIME)
             incomplete = [head]
-    if last := await join(incomplete):
+    if last := Content(incomplete):
         yield [last]
+
+
+def _line(content: bytes) -> Content:
+    return Content([content])

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
+from api.computing.content import Content
 from api.schemas.decoding import decode
 from api.schemas.requests import FitBody, RefitBody, StoredWindow
 from api.schemas.times import timestamp_of
@@ -31,9 +32,9 @@ def decode_body(content: bytes) -> FitBody:
     return decode(_BODY, content)
 
 
-def read_fit(series_id: str, content: bytes, settings: Settings, origin: Origin) -> Fit | FitBody:
+def read_fit(series_id: str, content: Content, settings: Settings, origin: Origin) -> Fit | FitBody:
     """Decode a body and check the fit like `read_body`, or return the body if it names a window of stored points."""
-    body = decode_body(content)
+    body = decode_body(content.whole())
     return read_body(series_id, body, settings, origin) if body.stored is UNSET else body
 
 

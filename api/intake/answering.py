@@ -10,7 +10,6 @@ from api.intake.collecting import MAX_PROBLEMS, Lines
 from api.intake.columns import Checked
 from api.schemas.answers import StreamAnswer
 from api.schemas.points import LineProblem, LinesAnswer, PushAnswer, RefusedPoint, StreamVerdicts
-from api.services import Services
 from shared.domain.series import Values
 from shared.domain.watching.alerts import AlertStatus
 from shared.domain.watching.sentences import StreamState, status_of
@@ -23,10 +22,11 @@ from shared.store.intake import MAX_POINTS
 from shared.store.streams import Stream
 from shared.watching.ingesting import Taken
 from shared.watching.planning import Push, least_points
+from shared.watching.pushing import Pushing
 from shared.watching.rulebook import Rules
 
 
-def push_answer(services: Services, checked: Checked, taken: Taken | None) -> bytes:
+def push_answer(pushing: Pushing, checked: Checked, taken: Taken | None) -> bytes:
     """Encode the answer to a push. taken: None if every point was refused."""
     errors = [RefusedPoint([flaw.field, flaw.place], flaw.code, flaw.msg) for flaw in checked.flaws[:MAX_FLAWS]]
     body = PushAnswer(
@@ -44,9 +44,9 @@ def push_answer(services: Services, checked: Checked, taken: Taken | None) -> by
     if taken:
         body.accepted, body.late = taken.accepted, taken.late
         body.repeated += taken.repeated
-        body.status, body.reason = status_after(taken, services.settings)
+        body.status, body.reason = status_after(taken, pushing.settings)
         body.alert_id = open_alert_of(taken)
-        body.verdicts = _verdicts(services, checked.push, taken)
+        body.verdicts = _verdicts(pushing, checked.push, taken)
     return msgspec.json.encode(body)
 
 
@@ -113,13 +113,13 @@ def status(stream: Stream, watch: Watch | None, settings: Settings) -> tuple[str
     return status_of(state, watch, least_points(watch, settings) if watch else 0)
 
 
-def _verdicts(services: Services, push: Push, taken: Taken) -> StreamVerdicts | None:
+def _verdicts(pushing: Pushing, push: Push, taken: Taken) -> StreamVerdicts | None:
     if len(push.timestamps) > MAX_POINTS:
         return None
     if taken.repeated == 0 and taken.late == 0:
         stored = _fresh(taken)
     else:
-        with services.sessions.statement() as session:
+        with pushing.sessions.statement() as session:
             stored = points.at(session, taken.stream.no, push.timestamps.tolist())
     return None if np.isnan(stored.scores).all() else StreamVerdicts.of(stored)
 

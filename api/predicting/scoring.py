@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
+from api.computing.content import Content
 from api.computing.fairness import FairLane
 from api.predicting import answering
 from api.schemas.answers import Verdict
@@ -80,7 +81,9 @@ class Scorer:
             outcomes += [self._noted(question, *one) for question, one in zip(part, scored, strict=True)]
         return outcomes
 
-    async def batch(self, owner: str, number: int, fitted: Fitted, content: bytes, max_points: int, mode: str) -> bytes:
+    async def batch(
+        self, owner: str, number: int, fitted: Fitted, content: Content, max_points: int, mode: str
+    ) -> memoryview:
         """Score the points of a body and return the response; raises `InputError`, and `BusyError` like `verdict`."""
         kind = ("batch", fitted.detector.name, mode)
         cost_s = len(content) * self._average_s.get(kind, _UNKNOWN_S_PER_BYTE)
@@ -89,9 +92,9 @@ class Scorer:
             self._measure(kind, seconds / len(content))
         return encoded
 
-    async def read(self, owner: str, read: Callable[[bytes], Result], content: bytes) -> Result:
+    async def read(self, owner: str, read: Callable[[bytes], Result], content: Content) -> Result:
         """Decode a body; raises `InputError`, and `BusyError` like `verdict`."""
-        return await self._lane(owner, len(content) * _READ_S_PER_BYTE, read, content)
+        return await self._lane(owner, len(content) * _READ_S_PER_BYTE, _read, read, content)
 
     def _expected_s(self, question: Question) -> float:
         return self._average_s.get(question.kind, _UNKNOWN_S)
@@ -105,6 +108,10 @@ class Scorer:
     def _measure(self, kind: _Kind, seconds: float) -> None:
         average_s = self._average_s.get(kind, seconds)
         self._average_s[kind] = seconds if seconds > _SURPRISE_S else average_s + _WEIGHT * (seconds - average_s)
+
+
+def _read(read: Callable[[bytes], Result], content: Content) -> Result:
+    return read(content.whole())
 
 
 def _scored(question: Question) -> tuple[Verdict | InputError, float]:
@@ -124,7 +131,9 @@ def _scored_all(questions: Sequence[Question]) -> list[tuple[Verdict | InputErro
     return [_scored(question) for question in questions]
 
 
-def _scored_batch(number: int, fitted: Fitted, content: bytes, max_points: int, mode: str) -> tuple[bytes, float]:
+def _scored_batch(
+    number: int, fitted: Fitted, content: Content, max_points: int, mode: str
+) -> tuple[memoryview, float]:
     """Return the response to a batch, and the seconds of processor time that it took."""
     began = time.thread_time()
-    return answering.batch(number, fitted, content, max_points, mode), time.thread_time() - began
+    return memoryview(answering.batch(number, fitted, content.whole(), max_points, mode)), time.thread_time() - began

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.chain.authentication import caller_of
 from api.chain.bodies import read as read_content
+from api.computing.content import Content as BodyContent
 from api.dependencies import (
     CallerOf,
     Content,
@@ -117,7 +118,9 @@ def _fit_again(services: "Services", series_id: str, version: int | None, conten
     return accept_again(services.acceptor, find_version(services, series_id, version), method, origin)
 
 
-async def _read(services: "Services", caller: Caller, series_id: str, content: bytes, origin: Origin) -> Fit | FitBody:
+async def _read(
+    services: "Services", caller: Caller, series_id: str, content: BodyContent, origin: Origin
+) -> Fit | FitBody:
     """Decode and check a fit, outside the event loop if it is large."""
     if len(content) <= SMALL_BODY_BYTES:
         return read_fit(series_id, content, services.settings, origin)

@@ -1,9 +1,7 @@
 """Stored points: push them, read them with the verdicts of their time, and delete them."""
 
-import time
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
@@ -12,22 +10,21 @@ from api.chain.bodies import read
 from api.charts.histories import DEFAULT_SHOWN, MAX_SHOWN, MIN_SHOWN
 from api.charts.stored import thinned
 from api.dependencies import SeriesId, ServicesOf, answer, visible
-from api.intake.answering import lines_answer, push_answer
-from api.intake.columns import Checked, checked_body
-from api.intake.lines import read_lines
-from api.intake.taking import take
+from api.intake.answering import push_answer
+from api.intake.apart import take_apart
+from api.intake.columns import Checked
+from api.intake.taking import read_columns, take_columns, take_lines
 from api.openapi import operation
 from api.schemas.answers import nullable
-from api.schemas.decoding import decode
 from api.schemas.parameters import SERIES_ID
 from api.schemas.points import DeletionAnswer, LinesAnswer, PushAnswer, StoredPointsAnswer
 from api.schemas.requests import PointLine, PushBody
 from api.schemas.times import Moment
 from api.services import Services
-from shared.domain.access import Caller, Scope
+from shared.domain.access import Scope
 from shared.domain.series import LAST_TIMESTAMP, check_series_id
 from shared.domain.watching.stored import LATE
-from shared.errors import Code, Flaw, InputError, TsadError
+from shared.errors import Code, Flaw, InputError
 from shared.fitting.stored import stream_not_found
 from shared.store import points, streams
 from shared.watching.ingesting import Taken
@@ -37,8 +34,6 @@ raw = APIRouter(tags=["points"])  # routes that read the request themselves, lik
 
 SMALL_BODY_BYTES = 16 * 1024  # some hundred points, checked within a millisecond
 MAX_READ = 1_000_000
-
-_COLUMNS = msgspec.json.Decoder(PushBody)
 
 
 @raw.post(
@@ -55,9 +50,9 @@ async def push(request: Request) -> Response:
     series_id = visible(check_series_id(request.path_params["series_id"]), caller_of(request))
     content = await read(request, services.settings.max_body_bytes)
     if len(content) > SMALL_BODY_BYTES:  # it must block neither the event loop nor a group of other pushes
-        body = await services.lanes.ingest(_push_many, services, series_id, content)
+        body = await take_apart(request, content, take_columns, series_id)
     else:
-        checked = _checked(services, series_id, content)
+        checked = read_columns(services.pushing, content, series_id)
         taken = await services.grouped_pushes(checked.push) if len(checked.push.timestamps) else None
         body = await _answered(services, checked, taken)
     return Response(body, media_type="application/json")
@@ -70,9 +65,9 @@ async def push_lines(request: Request) -> Response:
     The valid lines are taken whatever the others are.
     """
     services: Services = request.app.state.services
-    caller, content = caller_of(request), await read(request, services.settings.max_body_bytes)
-    body = await services.lanes.ingest(_push_lines, services, caller, content)
-    return answer(body)
+    content = await read(request, services.settings.max_body_bytes)
+    body = await take_apart(request, content, take_lines, caller_of(request))
+    return Response(body, media_type="application/json")
 
 
 @router.get("/series/{series_id}/points", **operation(StoredPointsAnswer, scope=Scope.READ))
@@ -126,31 +121,8 @@ def delete_points(
     return answer(DeletionAnswer(series_id, before), 202)
 
 
-def _checked(services: Services, series_id: str, content: bytes) -> Checked:
-    checked = checked_body(series_id, decode(_COLUMNS, content), services.settings, time.time())
-    for code, number in checked.refused.items():
-        services.metrics.refused_points.labels(code).inc(number)
-    return checked
-
-
 async def _answered(services: Services, checked: Checked, taken: Taken | None) -> bytes:
     """Encode the answer; stored verdicts of repeated points are read in a thread."""
     if taken is None or (taken.repeated == 0 and taken.late == 0 and not checked.refusals):
-        return push_answer(services, checked, taken)
-    return await services.lanes.ingest(push_answer, services, checked, taken)
-
-
-def _push_many(services: Services, series_id: str, content: bytes) -> bytes:
-    checked = _checked(services, series_id, content)
-    taken = None
-    if len(checked.push.timestamps):
-        (outcome,) = services.ingest([checked.push])
-        if isinstance(outcome, TsadError):
-            raise outcome
-        taken = outcome
-    return push_answer(services, checked, taken)
-
-
-def _push_lines(services: Services, caller: Caller, content: bytes) -> LinesAnswer:
-    lines = read_lines(content, caller, services.settings, time.time())
-    return lines_answer(lines, take(services, lines).taken)
+        return push_answer(services.pushing, checked, taken)
+    return await services.lanes.ingest(push_answer, services.pushing, checked, taken)

@@ -60,7 +60,7 @@ async def predict(request: Request) -> Response:
         version = parse_version(request.query_params.get("version"))
         explain = _flag(request, "explain")
     max_context = services.settings.max_context_points
-    body = decode(_POINT, await read(request, _EMPTY_BYTES + max_context * VALUE_BYTES))
+    body = decode(_POINT, (await read(request, _EMPTY_BYTES + max_context * VALUE_BYTES)).whole())
     check_context(body.context, max_context)
     timestamp, value = timestamp_of(body.timestamp), value_of(body.value)
     number, fitted = await services.resolver.resolve(series_id, version)
@@ -95,7 +95,7 @@ async def predict_many(request: Request) -> Response:
     services: Services = request.app.state.services
     caller, request_id = caller_of(request), request_id_of(request)
     content = await read(request, MANY_BYTES)
-    points = points_of(content) if len(content) <= SMALL_BYTES else None
+    points = points_of(content.whole()) if len(content) <= SMALL_BYTES else None
     if points is None:
         points = await services.scorer.read(caller.key_id, points_one_by_one, content)
     questions: list[Question | TsadError] = []

@@ -6,6 +6,7 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from api.chain.bodies import read
+from api.computing.content import Content
 from api.computing.fairness import SLICE_S, Slice
 from api.computing.pickling import packed, unpacked
 from api.dependencies import CallerOf, ServicesOf, visible
@@ -48,9 +49,9 @@ async def simulate_watch(request: Request, services: ServicesOf, caller: CallerO
     return Response(encoded, media_type="application/json")
 
 
-def _begun(services: Services, caller: Caller, content: bytes) -> tuple[int, bytes]:
+def _begun(services: Services, caller: Caller, content: Content) -> tuple[int, bytes]:
     """Decode the body, and read the stored points that it names; return their number, and a walk before the first."""
-    body = decode(_BODY, content)
+    body = decode(_BODY, content.whole())
     push, excluded = _points(services, caller, body)
     watch = parse("simulation", {"prefix": "", **body.watch}, max_window_s=LAST_TIMESTAMP)
     walk = Walk(watch, push.series_id, push.timestamps, push.values, services.settings, excluded)

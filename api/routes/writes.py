@@ -1,6 +1,6 @@
 """Points in the protocols of other systems: Prometheus remote write, and line protocol."""
 
-import time
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -8,12 +8,14 @@ from starlette.responses import Response
 from api.chain.authentication import caller_of
 from api.chain.bodies import read
 from api.intake import line_protocol, remote_write
-from api.intake.taking import take_all
+from api.intake.apart import take_apart
+from api.intake.taking import take_line_protocol, take_samples
 from api.openapi import operation
 from api.schemas.parameters import BUCKET, DATABASE, PRECISION
-from api.services import Services
-from shared.domain.access import Caller, Scope
-from shared.store import streams
+from shared.domain.access import Scope
+
+if TYPE_CHECKING:
+    from api.services import Services
 
 raw = APIRouter(tags=["points"])  # routes that read the request themselves, like those of predictions
 
@@ -28,7 +30,7 @@ async def write_samples(request: Request) -> Response:
     services: Services = request.app.state.services
     remote_write.check_media_type(request.headers.get("content-type", ""))
     content = await read(request, services.settings.max_body_bytes)
-    await services.lanes.ingest(_write_samples, services, caller_of(request), content)
+    await take_apart(request, content, take_samples, caller_of(request))
     return Response(status_code=204)
 
 
@@ -71,25 +73,5 @@ async def _write_lines(request: Request, namespace: str) -> Response:
     bucket = request.query_params.get(namespace, "")
     precision = line_protocol.check_precision(request.query_params.get("precision", ""))
     content = await read(request, services.settings.max_body_bytes)
-    await services.lanes.ingest(_take_lines, services, caller_of(request), content, bucket, precision)
+    await take_apart(request, content, take_line_protocol, caller_of(request), bucket, precision)
     return Response(status_code=204)
-
-
-def _take_lines(services: Services, caller: Caller, content: bytes, bucket: str, precision: str) -> None:
-    lines = line_protocol.receive(content, bucket, precision, caller, services.claims, services.settings, time.time())
-    take_all(services, lines, "line")
-
-
-def _write_samples(services: Services, caller: Caller, content: bytes) -> None:
-    services.selection.update(services.ingest.rulebook.current().sources)
-    received = remote_write.receive(
-        content, caller, services.selection, services.claims, services.settings, time.time()
-    )
-    for reason, number in received.ignored.items():
-        services.metrics.ignored_samples.labels(reason).inc(number)
-    try:
-        take_all(services, received.lines, "series")
-    finally:
-        if received.ended:
-            with services.sessions.begin() as session:
-                streams.end(session, received.ended)

@@ -3,16 +3,19 @@
 import json
 import statistics
 from collections.abc import Iterator
+from functools import partial
 
 from benchmark.comparing import AT_MOST, Figure, Target, paired
 from benchmark.crowd import CLIENTS, crowd
 from benchmark.load import open_loop, request
-from benchmark.stack import Stack, body_of
+from benchmark.stack import SERVE, Stack, body_of, is_up, wait_until
 from benchmark.work.predicting import POINT, checked
+from shared.embedded.ports import free_port
 from tests.fuzz import worst
 
 RATE = 100  # predictions of others per second
 POINTS = 100_000
+LARGE_BYTES = 1024 * 1024  # of a request, whose transfer alone may keep the machine busy
 MEASURED = (
     f"point with context, {worst.SLOW}",
     f"1,000 points, {worst.LONG}",
@@ -38,11 +41,19 @@ MEASURED = (
 
 
 def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
-    """Measure the 99th percentile of others beside `CLIENTS` clients of each request, and compare it with none."""
+    """Measure the 99th percentile of others beside `CLIENTS` clients of each request, and compare it with none.
+
+    For large requests, compare it also with the same clients of a server that only reads: on the same machine, these
+    cost others as much as the transfer.
+    """
     with stack.worker():
         stack.fit("warm", body_of(range(1, 7), [1, 2, 3, 1, 2, 3]))
         for series_id, body in worst.fits(long=20_000).items():
             stack.fit(series_id, json.dumps(body).encode())
+    port = free_port()
+    stack.start("uvicorn", "benchmark.ceilings:reading", f"--port={port}", "--lifespan=off", *SERVE)
+    reader = f"http://127.0.0.1:{port}"
+    wait_until(lambda: is_up(reader))
     prediction = [request("POST", "/predict/warm", POINT)]
 
     def p99() -> float:
@@ -53,10 +64,12 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
         if crowded.name not in MEASURED:
             continue
 
-        def beside(crowded: worst.Worst = crowded) -> float:
-            with crowd(stack.api, crowded):
+        def beside(address: str, crowded: worst.Worst = crowded) -> float:
+            with crowd(address, crowded):
                 return p99()
 
-        yield paired(
-            f"others' p99 beside {CLIENTS} clients: {crowded.name}", "ms", beside, p99, Target(AT_MOST, 5), pairs
-        )
+        ours, work = partial(beside, stack.api), f"others' p99 beside {CLIENTS} clients: {crowded.name}"
+        yield paired(work, "ms", ours, p99, Target(AT_MOST, 5), pairs)
+        if len(crowded.content) >= LARGE_BYTES:
+            work += ", versus clients of a server that only reads"
+            yield paired(work, "ms", ours, partial(beside, reader), Target(AT_MOST, 5), pairs)

@@ -49,6 +49,8 @@ class Rulebook:
         self._lock = Lock()
         self._rules = Rules((), ())
         self._read_at: float | None = None
+        self.changes = 0  # after which this process read the rules at once
+        self._followed = 0  # of another process
 
     def current(self) -> Rules:
         """Return the rules, at most `READ_EVERY_S` old; raise `UnavailableError` if they cannot be read."""
@@ -61,7 +63,14 @@ class Rulebook:
         """Read the rules now, because one of them changed."""
         with self._lock:
             self._read()
+            self.changes += 1
             return self._rules
+
+    def follow(self, changes: int) -> None:
+        """Read the rules when they are needed next if another process, always the same, counts more changes."""
+        with self._lock:
+            if changes > self._followed:
+                self._followed, self._read_at = changes, None
 
     def _read(self) -> None:
         began = self._clock()

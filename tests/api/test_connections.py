@@ -4,6 +4,7 @@ import asyncio
 import select
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from threading import Event
 
 import httpx
 import pytest
@@ -226,6 +227,21 @@ def test_a_client_that_stops_reading_is_disconnected_and_a_slow_one_is_not(
         silent.head("GET", "/endless?client=silent")
         until(lambda: "silent" in ended, meanwhile=lambda: reading.connection.recv(65_536))
         assert "reading" not in ended
+
+
+def test_a_body_that_the_application_does_not_take_is_not_read(settings: Settings) -> None:
+    ends = Event()
+
+    def add_route(app: FastAPI) -> None:
+        app.add_api_route("/waiting", lambda: ends.wait(60), methods=["POST"])
+
+    with serving(settings, change=add_route) as api, wired(api) as wire, ExitStack() as stack:
+        stack.callback(ends.set)
+        wire.head("POST", "/waiting", Transfer_Encoding="chunked")
+        part, sent = b"%x\r\n%s\r\n" % (100_000, bytes(100_000)), 0
+        while sent < 100_000_000 and select.select([], [wire.connection], [], 0.5)[1]:
+            sent += wire.connection.send(part[sent % len(part) :])
+        assert sent < 50_000_000  # in the buffers of the system
 
 
 def test_a_trickling_body_is_aborted_even_if_it_never_pauses(

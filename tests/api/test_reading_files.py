@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from api.cli.commands.fit import fit
+from api.computing.content import Content
 from api.computing.fairness import FairLane
 from api.files import apart
 from api.files.__main__ import answer
@@ -132,7 +133,7 @@ def test_a_file_that_takes_too_long_or_too_much_memory_is_refused(monkeypatch: p
         lane = FairLane("files")
         try:
             with pytest.raises(InputError) as refused:
-                await read_apart(lane, "key", content, "boiler.csv", NOTHING_STATED, None, MIB)
+                await read_apart(lane, "key", Content([content]), "boiler.csv", NOTHING_STATED, None, MIB)
         finally:
             lane.close()
         return refused.value.detail

@@ -2,7 +2,6 @@
 
 import math
 from functools import partial
-from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from shared.domain.detectors.states import Fitted, decode, encode
 from shared.domain.series import Series, Values
 from shared.errors import Code, InputError
 from tests import naive
+from tests.messages import passed
 from tests.shared.domain.contract import (
     EXTREMES,
     INTERVAL_S,
@@ -64,7 +64,7 @@ def test_a_state_round_trips_bit_for_bit(
     state = fit(detector, values, parameters)
     monkeypatch.setattr(pickling, "_kept", Cache(10_000_000))  # as in a process for computations
     call = partial(tuple, [Fitted(detector, state)])
-    (sent,) = ForkingPickler.loads(pickling.pickled(call, Cache(10_000_000)))()
+    (sent,) = passed(pickling.message_of(call, Cache(10_000_000)))()
     assert sent.detector is detector
     assert bits(sent.state) == bits(state)
     content, suffix = encode(Fitted(detector, state))
