@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from benchmark import report
 from benchmark.comparing import Figure
 from benchmark.stack import Stack, running_stack
-from benchmark.work import attacking, fitting, predicting, pushing, refitting, sending, sharing, showing
+from benchmark.work import attacking, fitting, loading, predicting, pushing, refitting, sending, sharing, showing
 
 
 def _plain(
@@ -24,6 +24,7 @@ WORK: dict[str, Callable[[Stack, argparse.Namespace], Iterator[Figure]]] = {
     "sharing": _plain(sharing.measure),
     "attacking": _plain(attacking.measure),
     "showing": _plain(showing.measure),
+    "loading": lambda stack, options: loading.measure(stack, options.days),
     "pushing": lambda stack, options: pushing.measure(
         stack, options.pairs, options.seconds, options.stretch, options.grown
     ),
@@ -33,9 +34,13 @@ WORK: dict[str, Callable[[Stack, argparse.Namespace], Iterator[Figure]]] = {
 def main() -> int:
     """Measure, print the table and write the results; return 1 if a limit is missed."""
     parser = argparse.ArgumentParser(prog="python3 run bench", description=__doc__)
-    usual = [name for name in WORK if name != "attacking"]  # which needs a key
+    usual = [name for name in WORK if name not in ("attacking", "loading")]  # which need a key, and Prometheus
     parser.add_argument(
-        "--only", choices=WORK, nargs="+", default=usual, help="parts to measure; default: all but attacking"
+        "--only",
+        choices=WORK,
+        nargs="+",
+        default=usual,
+        help="parts to measure; default: all but attacking and loading",
     )
     parser.add_argument(
         "--pairs", type=int, default=5, help="measurements of each figure, alternating with its ceiling"
@@ -49,6 +54,9 @@ def main() -> int:
         type=int,
         default=5_000_000,
         help="stored points beside pushes (default 5 million; the documents: 100)",
+    )
+    parser.add_argument(
+        "--days", type=float, default=3, help="history that is loaded from a Prometheus (default 3; the documents: 28)"
     )
     options = parser.parse_args()
     figures: list[Figure] = []

@@ -101,6 +101,7 @@ def running_stack() -> Iterator[Stack]:
                 "REDIS_URL": servers.redis_url,
                 "TRAINING_DATA_FOLDER": str(folder / "data"),
                 "MODEL_STATE_FOLDER": str(folder / "models"),
+                "EGRESS_ALLOW": "127.0.0.1",  # where the Prometheus of the benchmark is
             }
             stack = Stack(folder, env, processes)
             require_key(stack.sessions())

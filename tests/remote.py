@@ -6,7 +6,7 @@ import shutil
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,7 @@ HEADERS = {
     "Content-Type": "application/x-protobuf",
     "X-Prometheus-Remote-Write-Version": "0.1.0",
 }
+BLOCK_H = 18  # the largest block of a Prometheus that merged its blocks of two hours twice
 Samples = Sequence[tuple[float, float]]  # seconds and values
 Series = tuple[Mapping[str, str] | Sequence[tuple[str, str]], Samples]  # labels and samples
 
@@ -107,34 +108,40 @@ def backfill(
     end = int(time.time() - 3 * 3_600) // step_s * step_s
     start = end - hours * 3_600
     for instance in instances:
-        samples = {second: backfilled(instance, second) for second in range(start, end + 1, step_s)}
-        write_blocks(folder, f'backfilled{{instance="{instance}",job="history"}}', samples)
+        series = f'backfilled{{instance="{instance}",job="history"}}'
+        seconds = range(start, end + 1, step_s)
+        write_blocks(folder, (f"{series} {backfilled(instance, second)} {second}\n" for second in seconds))
     return start, end
 
 
-def write_blocks(folder: Path, series: str, samples: Mapping[int, float]) -> None:
-    """Put blocks with a series into the data of a Prometheus. samples: values by second."""
+def write_blocks(folder: Path, samples: Iterable[str]) -> None:
+    """Put blocks with samples into the data of a Prometheus. samples: lines of OpenMetrics, with their ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [f"{series} {value} {second}" for second, value in samples.items()]
-    (folder / "history.txt").write_text("\n".join([*lines, "# EOF", ""]))
-    arguments = ["tsdb", "create-blocks-from", "openmetrics", str(folder / "history.txt"), str(folder / "data")]
-    subprocess.run([program("promtool"), *arguments], check=True, capture_output=True)
+    history = folder / "history.txt"
+    with history.open("w") as file:
+        file.writelines(samples)
+        file.write("# EOF\n")
+    arguments = ["tsdb", "create-blocks-from", "openmetrics", f"--max-block-duration={BLOCK_H}h"]
+    subprocess.run(
+        [program("promtool"), *arguments, str(history), str(folder / "data")], check=True, capture_output=True
+    )
+    history.unlink()
 
 
 @contextmanager
-def prometheus(folder: Path, config: Mapping[str, Any], port: int = 0) -> Iterator[Server]:
+def prometheus(folder: Path, config: Mapping[str, Any], port: int = 0, options: Sequence[str] = ()) -> Iterator[Server]:
     """Run a Prometheus with its data in a folder."""
     port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "prometheus.yml").write_text(yaml.safe_dump(dict(config)))
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client, ExitStack() as running:
-        server = Server(client, partial(_running, folder, client), running)
+        server = Server(client, partial(_running, folder, client, options), running)
         running.enter_context(server.start())
         yield server
 
 
 @contextmanager
-def _running(folder: Path, client: httpx.Client) -> Iterator[None]:
+def _running(folder: Path, client: httpx.Client, options: Sequence[str]) -> Iterator[None]:
     """Run the program."""
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
@@ -145,6 +152,7 @@ def _running(folder: Path, client: httpx.Client) -> Iterator[None]:
                 f"--web.listen-address=127.0.0.1:{client.base_url.port}",
                 "--storage.tsdb.retention.time=90d",
                 "--storage.remote.flush-deadline=1s",
+                *options,
             ],
             stdout=log,
             stderr=log,

@@ -10,6 +10,7 @@ import numpy as np
 import redis
 
 from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, paired, single
+from benchmark.consumption import resident
 from benchmark.load import closed_loop, request
 from benchmark.stack import Stack, body_of, running, wait_until
 from benchmark.work.predicting import CONNECTIONS, SMALL, checked
@@ -122,9 +123,3 @@ def timed(call: Callable[[bytes], object], argument: bytes) -> float:
     began = clock()
     call(argument)
     return clock() - began
-
-
-def resident(pid: int, name: str) -> int:
-    """Return a size from the status of a process, in bytes: VmRSS is the current memory, VmHWM its peak."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))

@@ -12,9 +12,9 @@ from itertools import count, product
 from sqlalchemy import text
 
 from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, paired, single
+from benchmark.consumption import resident
 from benchmark.load import Request, Tally, closed_loop, open_loop, request
 from benchmark.stack import Stack, body_of
-from benchmark.work.fitting import resident
 from benchmark.work.predicting import POINT, checked, copy_series
 
 DETECTORS = ("baseline", "ar", "auto")

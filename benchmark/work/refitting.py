@@ -4,21 +4,19 @@ A night takes longer than anybody waits for a benchmark, so a stretch of it is m
 """
 
 import json
-import os
 import statistics
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from time import perf_counter as clock
 
 from sqlalchemy import Row, TextClause, text
 
 from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, single
+from benchmark.consumption import cpu_s
 from benchmark.load import Request, open_loop, request
 from benchmark.stack import Stack, running
 from benchmark.work.predicting import POINT, checked
@@ -240,17 +238,6 @@ def _of_cost(refits: Refits, drained: Drained) -> Iterator[Figure]:
         facts = {"measured": drained.refits, "gib": round(streams * stored / KIB**2, 1)}
         limit = Target(AT_MOST, 8 * streams / EXTRAPOLATED[0])
         yield single(work, "h", [streams * drained.cpu_s / HOUR_S], limit, **facts)
-
-
-def cpu_s(pid: int) -> float:
-    """Return the CPU seconds of a process and its children, which share its session."""
-    ticks = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            columns = path.read_text().rpartition(")")[2].split()
-            if int(columns[3]) == pid:
-                ticks += int(columns[11]) + int(columns[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _line(number: int, timestamp: int) -> bytes:

@@ -140,8 +140,8 @@ def test_one_file_leads_from_prometheus_to_an_alert_in_alertmanager(
         file, shown = file.replace(old, new), shown.replace(old, new)
     (tmp_path / "watch.yaml").write_text(file)
     end = int(time.time()) - 2
-    samples = {second: 1 + random.gauss(0, 0.05) for second in range(end - 400, end)}
-    write_blocks(tmp_path, f'node_load1{{instance="{exporter}",job="node"}}', samples)
+    series = f'node_load1{{instance="{exporter}",job="node"}}'
+    write_blocks(tmp_path, (f"{series} {1 + random.gauss(0, 0.05)} {second}\n" for second in range(end - 400, end)))
     config = {
         "global": {"scrape_interval": "1s"},
         "scrape_configs": [{"job_name": "node", "static_configs": [{"targets": [exporter]}]}],
