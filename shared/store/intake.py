@@ -21,7 +21,7 @@ MAX_STREAMS, MAX_POINTS = 1_000, 5_000  # per statement: it holds the locks of i
 
 # * `agreed` sorts, then locks, so intakes and sweeps never deadlock. READ COMMITTED looks again at a row that it had to
 #   wait for, as it is now: streams with another revision drop out, and with them everything they would cause.
-#   NO KEY UPDATE, because the foreign key of points locks streams FOR KEY SHARE. A deleted stream is not found.
+#   A deleted stream is not found. The lock is what keeps points from outliving their stream: no foreign key does.
 # * The rest of the statement sees the snapshot from before the wait. That is harmless: nothing below reads a table to
 #   decide, because the decisions came with the revision. Unique indexes see everything that is committed.
 # * The watches are compared once, in that snapshot: if one of them changed, no stream of the batch agrees.

@@ -296,6 +296,8 @@ STRUCTURE = {
     "a last notice that does not fit the status": """
         SELECT a.id FROM alerts a JOIN notices n ON n.alert = a.id AND n.step = a.step
          WHERE (n.type = 'alert.closed') <> (a.status = 'closed')""",
+    "points of no stream": """
+        SELECT DISTINCT series_no FROM points p WHERE NOT EXISTS (SELECT 1 FROM streams t WHERE t.no = p.series_no)""",
     "a stream that miscounts its points": """
         SELECT t.no FROM streams t WHERE points <> (SELECT count(*) FROM points p WHERE p.series_no = t.no)
             OR late <> (SELECT count(*) FROM points p WHERE p.series_no = t.no AND p.version = 0)

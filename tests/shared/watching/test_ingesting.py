@@ -14,9 +14,10 @@ from shared.domain.series import Series
 from shared.errors import Code, TsadError
 from shared.judging.states import States
 from shared.judging.verdicts import judge
+from shared.store import points, streams, versions, watches
 from shared.store import series as series_store
-from shared.store import streams, versions, watches
 from shared.store.engine import Sessions
+from shared.store.streams import ToDelete
 from shared.watching.ingesting import Ingest
 from tests.points import ramp
 from tests.shared.watching.conftest import START, MakeIngest, WatchSeries, push, taken
@@ -196,6 +197,25 @@ def test_a_series_that_is_deleted_begins_again(
     again = taken(ingest, push(series_id, [50, 50], 20))
     assert (again.accepted, again.repeated, again.stream.latest) == (2, 0, None)
     assert stored(sessions, series_id) == [(1200, 50, None, None), (1260, 50, None, None)]
+
+
+def test_points_that_wait_while_their_stream_is_deleted_belong_to_a_new_one(
+    sessions: Sessions, ingest: Ingest, series_id: str
+) -> None:
+    taken(ingest, push(series_id, [1, 2]))
+    waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted")
+    with ThreadPoolExecutor(1) as pool:
+        with sessions.begin() as session:
+            no = streams.mark_deleted(session, series_id)
+            assert no is not None
+            waiting = pool.submit(taken, ingest, push(series_id, [3], 2))
+            while not session.execute(waits).scalar():
+                assert not waiting.done()
+            assert points.delete(session, no, None, 10) == 2
+            streams.points_deleted(session, ToDelete(no, is_deleted=True, delete_before=None))
+        assert waiting.result().accepted == 1
+    assert rows(sessions, f"SELECT ts FROM points WHERE series_no = {no}", series_id) == []
+    assert stored(sessions, series_id) == [(120, 3, None, None)]
 
 
 def test_a_damaged_state_concerns_its_series_alone(
