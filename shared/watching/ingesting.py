@@ -127,7 +127,10 @@ class Ingest:
             rows |= streams.read(session, created)
         if not are_new and not rules.knows([row.watch for row in rows.values() if row.position.alert]):
             return settled
-        fitted = {series_id: state_of(self._states, row) for series_id, row in rows.items()}
+        fitted = {
+            series_id: state_of(self._states, row) if pushes[series_id].is_later_than(row.last_timestamp) else None
+            for series_id, row in rows.items()
+        }
         lengths = {series_id: state.needs().points if state else 0 for series_id, state in fitted.items()}
         tails = self._tails.read(session, [(row, lengths[series_id]) for series_id, row in rows.items()])
         now = self._clock()

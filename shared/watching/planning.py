@@ -38,6 +38,10 @@ class Push:
     values: Values  # (n,), NaN for known gaps
     coming: Coming = Coming.NOTHING
 
+    def is_later_than(self, timestamp: int | None) -> bool:
+        """Check whether some of the points are later, so that they are judged. timestamp: None: all are."""
+        return len(self.timestamps) > 0 and (timestamp is None or bool(self.timestamps[-1] > timestamp))
+
 
 @dataclass(slots=True)
 class Plan:
