@@ -56,6 +56,11 @@ _FORGET = text("""
 DELETE FROM source_runs WHERE source = :name AND id <= (
   SELECT id FROM source_runs WHERE source = :name ORDER BY id DESC OFFSET :kept LIMIT 1)
 """)
+_IS_EARLY = text("""
+SELECT NOT EXISTS (SELECT 1 FROM source_series c JOIN series s USING (series_id) WHERE c.source = :name)
+   AND (SELECT min(started_at) FROM source_runs WHERE source = :name)
+       > CAST(:now AS timestamptz) - make_interval(secs => :early_s)
+""")
 _RUNS = text("""
 SELECT id, started_at, ended_at, status, from_ts, to_ts, series, points, refused, detail FROM source_runs
  WHERE source = :name ORDER BY id DESC LIMIT :limit
@@ -144,6 +149,11 @@ def finish(session: Session, lease: Lease, progress: Progress, now: datetime, wa
     parameters = _parameters(lease, progress, now)
     session.execute(_FINISH, parameters | {"detail": progress.detail[:2_000], "wait_s": wait_s, "failed": failed})
     session.execute(_FORGET, {"name": lease.source.name, "kept": KEPT_RUNS})
+
+
+def is_early(session: Session, source: str, now: datetime, early_s: float) -> bool:
+    """Check whether no series of a source has had a version, and its first run began less than `early_s` ago."""
+    return bool(session.execute(_IS_EARLY, {"name": source, "now": now, "early_s": early_s}).scalar_one())
 
 
 def runs(session: Session, source: str, limit: int) -> list[Run]:

@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 MARGIN_S = 2 * 3_600  # before points would be too old
 RETRY_S = 60.0  # after a failure, unless the source is due earlier
-FRESH_S = 15.0  # while the history is fetched: how soon the first new points are judged
+FRESH_S = 10.0  # how soon new points follow the first ones, and each other while older ones are fetched
+HELD_S = 60.0  # how long the first of them wait for a version, which judges them
 SHOWN = 20  # series of a test
 QUERY = "__query__"  # tells series of two queries apart that have the same labels
 
@@ -56,10 +57,11 @@ class Pulling:
         if lease is None:
             return False
         progress = Progress()
+        are_new = any(key_of(query) not in lease.loaded for query in lease.source.queries)
         errors = self._for_each_query(lease, progress, self._fetch) or self._for_each_query(
             lease, progress, self._fetch_history
         )
-        self._finish(lease, progress, errors)
+        self._finish(lease, progress, errors, is_early=are_new or self._is_early(lease.source))
         return True
 
     def _for_each_query(
@@ -92,6 +94,8 @@ class Pulling:
     def _fetch(self, lease: Lease, query: Query, progress: Progress) -> None:
         """Fetch everything of a query that is new; at first, the newest points."""
         key, now = key_of(query), self._now()
+        if key in lease.loaded and self._is_early(lease.source):
+            return
         start, end = span_of(lease.source, query, lease.loaded.get(key), now, self._keep_s)
         begun = lease.loaded.get(key + FIRST, None if key in lease.loaded else start)
         oldest, missing_to = older_than(lease.source, query, begun, now, self._keep_s)
@@ -156,6 +160,11 @@ class Pulling:
         with self.sessions.begin() as session:
             return self.clock(session).timestamp()
 
+    def _is_early(self, source: Source) -> bool:
+        """Check whether no series has a version, but may soon have one: what is new waits to be judged by it."""
+        with self.sessions.begin() as session:
+            return fetching.is_early(session, source.name, self.clock(session), HELD_S)
+
     def _step(self, lease: Lease, progress: Progress) -> None:
         """Store how far the run is, and keep the source; raise `_StoppedError` if the run must stop."""
         with self.sessions.begin() as session:
@@ -188,13 +197,16 @@ class Pulling:
                 progress.detail = progress.detail or outcome.detail
                 self.metrics.refused_points.labels(outcome.code).inc(len(push.timestamps))
 
-    def _finish(self, lease: Lease, progress: Progress, errors: Sequence[str]) -> None:
+    def _finish(self, lease: Lease, progress: Progress, errors: Sequence[str], *, is_early: bool) -> None:
+        """End a run. is_early: whether newest points are held back until there is a first version."""
         source = lease.source
         wait_s = float(source.every_s)
         if errors:
             progress.detail = " ".join(errors)
             wait_s = min(wait_s, RETRY_S)
             logger.warning("source %s: %s", source.name, progress.detail)
+        elif is_early:
+            wait_s = min(wait_s, FRESH_S)
         keys = {key_of(query) for query in source.queries}
         lease.loaded = {key: loaded for key, loaded in lease.loaded.items() if key.removesuffix(FIRST) in keys}
         self.metrics.source_runs.labels("failed" if errors else "succeeded").inc()

@@ -9,6 +9,7 @@ MAX_POINTS_PER_SERIES = 10_000  # Prometheus refuses more than 11,000
 MAX_POINTS = 200_000  # per request, of all series together: some 7 MB of JSON
 FIRST_POINTS = 100  # per series, while the number of series is unknown
 RECENT_POINTS = 1_000  # per series: with these, detectors judge what comes, while older points are still fetched
+HELD = 1  # newest steps that are not among the first points: when they are fetched, the first version judges them
 OVERLAP = 1  # steps before the last one that are read again, because points may have come late
 
 
@@ -25,7 +26,7 @@ def span_of(source: Source, query: Query, loaded: int | None, now: float, keep_s
     step_s = query.step_s
     end = int(now - source.offset_s) // step_s * step_s
     if loaded is None:
-        oldest = _aligned(now - min(source.history_s, keep_s), step_s)
+        oldest, end = _aligned(now - min(source.history_s, keep_s), step_s), end - HELD * step_s
         return min(max(oldest, end - (RECENT_POINTS - 1) * step_s), end), end
     if loaded >= end:
         return end, end - step_s
