@@ -28,8 +28,9 @@ def sender(session_folder: Path) -> Iterator[Sender]:
                 "static_configs": [{"targets": [f"127.0.0.1:{port}"]}],
             },
         ],
+        "storage": {"tsdb": {"out_of_order_time_window": "60d"}},
         "remote_write": [{"url": f"http://127.0.0.1:{port}/api/v1/write", "queue_config": queue}],
     }
     backfill(session_folder / "prometheus")
-    with prometheus(session_folder / "prometheus", config, own) as server:
+    with prometheus(session_folder / "prometheus", config, own, ["--web.enable-remote-write-receiver"]) as server:
         yield Sender(server, f"127.0.0.1:{own}", port)
