@@ -5,8 +5,8 @@ Points are inserted only while the row of their stream is locked and not deleted
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
