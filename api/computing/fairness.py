@@ -153,21 +153,24 @@ class FairLane:
             self._waiting_s.pop(owner, None)
 
     def _end(self, item: _Waiting, running: "asyncio.Future[Outcome[Any]]", *, is_large: bool) -> None:
-        """Pass on the outcome, charge the owner for the actual seconds, and start the next call."""
+        """Settle the answer, and start the next call."""
         self._running -= 1
         self._running_large -= is_large
         if running.cancelled():
             item.answer.cancel()
         else:
-            outcome = running.result()
-            self._finish[item.owner] += max(outcome.seconds - item.cost_s, 0.0)
-            if item.answer.done():
-                pass  # its request was canceled
-            elif outcome.error:
-                item.answer.set_exception(outcome.error)
-            else:
-                item.answer.set_result(outcome.result)
+            self._settle(item, running.result())
         if not (self._small or self._large or self._running):
             self._finish.clear()
             self._now = 0.0
         self._start()
+
+    def _settle(self, item: _Waiting, outcome: Outcome[Any]) -> None:
+        """Charge the owner for the actual seconds, and pass on the outcome unless the request was canceled."""
+        self._finish[item.owner] += max(outcome.seconds - item.cost_s, 0.0)
+        if item.answer.done():
+            return
+        if outcome.error:
+            item.answer.set_exception(outcome.error)
+        else:
+            item.answer.set_result(outcome.result)
