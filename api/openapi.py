@@ -14,22 +14,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from api import schemas
 from api.chain.authentication import requires
 from api.problems import MEDIA_TYPE
-from api.schemas import (
-    answers,
-    configuration,
-    fields,
-    jobs,
-    points,
-    problems,
-    receivers,
-    requests,
-    rules,
-    schedules,
-    sources,
-    watching,
-)
+from api.schemas import fields, jobs, problems, requests
 from api.schemas.examples import BODIES, TEXTS
 from shared.domain import detectors
 from shared.domain.access import Scope
@@ -175,23 +163,8 @@ def install(app: FastAPI) -> None:
 
 
 def _components() -> dict[str, Any]:
-    types = [
-        kind
-        for module in (
-            answers,
-            configuration,
-            jobs,
-            points,
-            problems,
-            receivers,
-            requests,
-            rules,
-            schedules,
-            sources,
-            watching,
-        )
-        for kind in _types_of(module)
-    ]
+    modules = [module for _, module in sorted(vars(schemas).items()) if isinstance(module, ModuleType)]
+    types = [kind for module in modules for kind in _types_of(module)]
     _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     del components[requests.Body.__name__]
     for name, columns in _COLUMNS.items():
