@@ -4,7 +4,6 @@ Nothing fits it anymore. When no version of it is left, delete this module and i
 """
 
 from dataclasses import dataclass
-from typing import NoReturn
 
 from shared.domain.detectors import msnn, robust
 from shared.domain.detectors.contract import (
@@ -12,12 +11,11 @@ from shared.domain.detectors.contract import (
     Explanation,
     Fitted,
     Need,
-    ParameterValues,
-    Progress,
     Scores,
+    refuse_to_fit,
 )
 from shared.domain.detectors.parameters import AlarmRate, Windows
-from shared.domain.series import Series, Timestamps, Values
+from shared.domain.series import Timestamps, Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +29,6 @@ class Choice:
     period: int  # points; 0 = none found
     drift: float  # of the level, in spreads
     noise: float  # share of the error that neither forecast nor cycle removes
-
-
-def fit(_series: Series, _parameters: ParameterValues, _progress: Progress) -> NoReturn:
-    """Refuse: new versions are fitted by the `auto` that replaced this one."""
-    raise NotImplementedError("The former auto cannot be fitted.")
 
 
 def score(state: Choice, values: Values, timestamps: Timestamps, context: Values) -> Scores:
@@ -76,7 +69,7 @@ FORMER_AUTO = Detector(
     context_points=msnn.DETECTOR.context_points,
     parameters=(AlarmRate(), Windows()),
     state=Choice,
-    fit=fit,
+    fit=refuse_to_fit,
     score=score,
     learnt=learnt,
     needs=needs,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import numpy as np
 
@@ -125,7 +125,7 @@ class Detector(Generic[State]):
     context_points: int  # largest number of preceding values that can affect a score
     parameters: tuple[Parameter, ...]
     state: type[State]  # a frozen dataclass that `states` can encode
-    fit: Callable[[Series, ParameterValues, Progress], State]
+    fit: Callable[[Series, ParameterValues, Progress], State]  # or `refuse_to_fit`: judges old versions only
     score: Callable[[State, Values, Timestamps, Values], Scores]  # state, values (n,), timestamps (n,), context (m,)
     learnt: Callable[[State], dict[str, float | str]]  # the state's main figures, for display
     explain: Callable[[State, Values, Timestamps, Values], Explanation]  # of the last value
@@ -195,6 +195,11 @@ def clipped(array: Values) -> Values:
 def max_missing(needed: int) -> float:
     """Return how many of the `needed` values before a point may be missing if the point is to be judged."""
     return max(1.0, MISSING_SHARE * needed)
+
+
+def refuse_to_fit(_series: Series, _parameters: ParameterValues, _progress: Progress) -> NoReturn:
+    """Refuse to fit a detector that only judges stored versions. The registry lacks it, so no request gets here."""
+    raise NotImplementedError("This release does not fit this detector.")
 
 
 def ignore_progress(_share: float) -> None:
