@@ -1,13 +1,15 @@
 """A stack and a browser for the whole session, and a new page for each test, watched for errors."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from shared.settings import Settings
 from tests.browser import chromium
+from tests.browser.charts import PEAKED
 from tests.browser.chromium import Watch
 from tests.processes import running, wait_for_worker
 
@@ -57,3 +59,18 @@ def page(browser: Browser, watch: Watch, theme: str) -> Iterator[Page]:
     yield page
     context.close()
     assert watch.unexpected == []
+
+
+@pytest.fixture
+def peaked(series_id: str, fitted: Callable[..., str]) -> str:
+    fitted(series_id, PEAKED)
+    return series_id
+
+
+@pytest.fixture
+def long_series(series_id: str, fitted: Callable[..., str]) -> str:
+    """A series with more points than the chart shows at once."""
+    values = np.random.default_rng(7).normal(0, 1, 20_000)
+    values[10_000] = 30.0
+    fitted(series_id, {"timestamps": list(range(1_700_000_000, 1_700_020_000)), "values": values.tolist()})
+    return series_id
