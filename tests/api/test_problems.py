@@ -1,39 +1,20 @@
 """Every error a client can get, each provoked by a request."""
 
-import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from uuid import UUID
-
 import httpx
 import pytest
-from sqlalchemy import text
 
-from api.chain import bodies
-from api.following import streams
 from api.problems import MEDIA_TYPE, STATUS, problem
-from api.routes import sources
-from shared.embedded.ports import free_port
 from shared.errors import MAX_FLAWS, Code, Flaw, InputError
-from shared.fitting import accepting
 from shared.settings import Settings
 from shared.store.engine import Sessions
-from tests.points import ramp
+from tests.api.provoking import conflicts, limits, outages, single
+from tests.api.provoking.scene import POINT, Scene
 from tests.processes import new_database, serving
-from tests.remote import encoded, send
-from tests.waiting import until
-from tests.wire import wired
 from tsad_client import codes, errors
 from worker.training import Training, run
 
-POINT = {"timestamp": 1, "value": 2}
-
-# Codes that no request below provokes, and why.
+REQUESTS = single.REQUESTS | conflicts.REQUESTS | limits.REQUESTS | outages.REQUESTS
+# Codes that no request above provokes, and why.
 INTERNAL = {
     Code.NOT_FINITE: "JSON cannot express such a number, so decoding the body fails first",
     Code.FIT_FAILED: "only a job has this error",
@@ -57,21 +38,6 @@ INTERNAL = {
 }
 
 
-@dataclass(frozen=True)
-class Scene:
-    """An API with a fitted series."""
-
-    api: httpx.Client
-    settings: Settings
-    sessions: Sessions
-    training: Training
-    trained: str  # a series with versions 1 (pinned) and 2
-    succeeded: str  # a job
-
-    def fit(self, series_id: str, **fields: Any) -> str:
-        return str(self.api.post(f"/fit/{series_id}", json=ramp(**fields)).json()["job_id"])
-
-
 @pytest.fixture(scope="module")
 def scene(api: httpx.Client, settings: Settings, sessions: Sessions, training: Training) -> Scene:
     scene = Scene(api, settings, sessions, training, "trained-for-problems", "")
@@ -80,276 +46,6 @@ def scene(api: httpx.Client, settings: Settings, sessions: Sessions, training: T
         run(training, job_id)
     assert api.put(f"/series/{scene.trained}/pin", json={"version": 1}).is_success
     return Scene(api, settings, sessions, training, scene.trained, job_ids[1])
-
-
-def request_to(method: str, path: str, **arguments: Any) -> Callable[[Scene], httpx.Response]:
-    return lambda scene: scene.api.request(
-        method, path.format(trained=scene.trained, succeeded=scene.succeeded), **arguments
-    )
-
-
-def fit_with(**fields: Any) -> Callable[[Scene], httpx.Response]:
-    return request_to("POST", "/fit/a", json=ramp(3) | fields)
-
-
-REQUESTS: dict[Code, Callable[[Scene], httpx.Response]] = {
-    Code.INVALID_JSON: request_to("POST", "/fit/a", content=b"{"),
-    Code.INVALID_REQUEST: request_to("GET", "/series?limit=many"),
-    Code.INVALID_ENCODING: request_to("POST", "/fit/a", content=b"{}", headers={"Content-Encoding": "br"}),
-    Code.METHOD_NOT_ALLOWED: request_to("GET", "/fit/a"),
-    Code.ROUTE_NOT_FOUND: request_to("GET", "/nothing"),
-    Code.FOREIGN_ORIGIN: request_to("POST", "/fit/a", headers={"Origin": "https://evil.example"}),
-    Code.INVALID_SERIES_ID: request_to("GET", "/series/a..b"),
-    Code.INVALID_VERSION: request_to("GET", "/series/{trained}/versions/newest"),
-    Code.INVALID_CURSOR: request_to("GET", "/series/{trained}/versions?cursor=x"),
-    Code.SERIES_NOT_FOUND: request_to("GET", "/series/never-fitted"),
-    Code.VERSION_NOT_FOUND: request_to("GET", "/series/{trained}/versions/77"),
-    Code.JOB_NOT_FOUND: request_to("GET", "/jobs/7"),
-    Code.LENGTHS_DIFFER: fit_with(values=[1, 2, 3, 4]),
-    Code.TOO_FEW_POINTS: fit_with(timestamps=[1, 2], values=[1, 2]),
-    Code.TOO_MANY_POINTS: request_to("POST", "/predict/{trained}", json=POINT | {"context": [1] * 5000}),
-    Code.INVALID_TIMESTAMP: request_to("POST", "/predict/{trained}", json=POINT | {"timestamp": 1_705_000_000_000}),
-    Code.TIMESTAMPS_NOT_INCREASING: fit_with(timestamps=[3, 2, 1]),
-    Code.VALUES_TOO_LARGE: fit_with(values=[1e308, -1e308, 1e308]),
-    Code.CONSTANT_SERIES: fit_with(values=[1, 1, 1]),
-    Code.UNKNOWN_DETECTOR: fit_with(detector="crystal-ball"),
-    Code.UNKNOWN_PARAMETER: fit_with(parameters={"mood": 1}),
-    Code.INVALID_PARAMETER: fit_with(parameters={"threshold": -1}),
-    Code.JOB_FINISHED: request_to("POST", "/jobs/{succeeded}/cancel"),
-    Code.JOB_NOT_RETRYABLE: request_to("POST", "/jobs/{succeeded}/retry"),
-    Code.VERSION_PINNED: request_to("DELETE", "/series/{trained}/versions/1"),
-    Code.STREAM_NOT_FOUND: request_to("GET", "/series/never-pushed/points"),
-    Code.INVALID_WATCH: request_to("PUT", "/watches/plant7", json={"prefix": "plant7.", "mood": 1}),
-    Code.WATCH_NOT_FOUND: request_to("GET", "/watches/nothing"),
-    Code.INVALID_CONFIGURATION: request_to("POST", "/apply", json={"watches": {"plant7": {"mood": 1}}}),
-    Code.INVALID_SPAN: request_to("POST", "/series/a/spans", json={"from": 2, "to": 1, "kind": "exclude"}),
-    Code.SPAN_NOT_FOUND: request_to("DELETE", f"/spans/{UUID(int=7)}"),
-    Code.ALERT_NOT_FOUND: request_to("GET", f"/alerts/{UUID(int=7)}"),
-}
-
-
-def provoked_by(code: Code) -> Callable[[Callable[[Scene], httpx.Response]], Callable[[Scene], httpx.Response]]:
-    def register(send: Callable[[Scene], httpx.Response]) -> Callable[[Scene], httpx.Response]:
-        REQUESTS[code] = send
-        return send
-
-    return register
-
-
-def serving_with(scene: Scene, **values: Any) -> AbstractContextManager[httpx.Client]:
-    """An API with other settings."""
-    return serving(scene.settings.model_copy(update=values))
-
-
-def exchange(api: httpx.Client, send: Callable[[Any], None]) -> httpx.Response:
-    """Send raw bytes that no HTTP client would send, and return the answer."""
-    with wired(api) as wire:
-        send(wire)
-        reply = wire.reply()
-    return httpx.Response(reply.status, headers=list(reply.headers.items()), content=reply.body)
-
-
-@provoked_by(Code.UNKNOWN_HOST)
-def unknown_host(scene: Scene) -> httpx.Response:
-    with serving_with(scene, allowed_hosts="tsad.example") as api:
-        return api.get("/series")
-
-
-@provoked_by(Code.BODY_TOO_LARGE)
-def too_large(scene: Scene) -> httpx.Response:
-    return exchange(scene.api, lambda wire: wire.head("POST", "/fit/a", Content_Length=10**12))
-
-
-@provoked_by(Code.BODY_TOO_SLOW)
-def too_slow(scene: Scene) -> httpx.Response:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bodies, "MAX_PAUSE_S", 0.05)
-        return exchange(scene.api, lambda wire: wire.head("POST", "/fit/a", Content_Length=10))
-
-
-@provoked_by(Code.OVERLOADED)
-def overloaded(scene: Scene) -> httpx.Response:
-    bounds = {"max_body_bytes": 10**6, "max_body_bytes_in_flight": 10**6}
-    with pytest.MonkeyPatch.context() as patch, serving_with(scene, **bounds) as api, wired(api) as other:
-        patch.setattr(bodies, "WAIT_FOR_BUDGET_S", 0.05)
-        other.head("POST", "/fit/a", Content_Length=500_000)
-        other.send(b" " * 400_000)
-        answers = [api.get("/livez")]
-        until(
-            lambda: answers[-1].status_code == 503,
-            meanwhile=lambda: answers.append(api.post("/fit/a", content=b" " * 400_000)),
-        )
-        return answers[-1]
-
-
-@provoked_by(Code.QUEUE_FULL)
-def queue_full(scene: Scene) -> httpx.Response:
-    with serving_with(scene, max_queued_jobs=1) as api:
-        scene.fit("full")
-        return api.post("/fit/full", json=ramp())
-
-
-@provoked_by(Code.IDEMPOTENCY_KEY_REUSED)
-def key_reused(scene: Scene) -> httpx.Response:
-    key = {"Idempotency-Key": f"key-of-{scene.succeeded}"}
-    assert scene.api.post("/fit/keyed", json=ramp(), headers=key).status_code == 202
-    return scene.api.post("/fit/keyed", json=ramp(8), headers=key)
-
-
-@provoked_by(Code.DATA_GONE)
-def data_gone(scene: Scene) -> httpx.Response:
-    job_id = scene.fit("gone")
-    assert scene.api.delete("/series/gone").is_success
-    return scene.api.post(f"/jobs/{job_id}/retry")
-
-
-@provoked_by(Code.CONTEXT_REQUIRED)
-def context_required(scene: Scene) -> httpx.Response:
-    run(scene.training, scene.fit("windowed", points=100, detector="msnn"))
-    return scene.api.post("/predict/windowed", json=POINT)
-
-
-@provoked_by(Code.TIME_NOT_LEARNED)
-def time_not_learned(scene: Scene) -> httpx.Response:
-    hours = [3_600 * hour for hour in range(24 * 28) if 8 <= hour % 24 < 18]
-    body = {"timestamps": hours, "values": [hour // 3_600 % 5 for hour in hours], "parameters": {"cycle": "day"}}
-    job = scene.api.post("/fit/shop", json={**body, "detector": "seasonal"}).json()
-    run(scene.training, job["job_id"])
-    return scene.api.post("/predict/shop", json=POINT)
-
-
-@provoked_by(Code.PREFIX_TAKEN)
-def prefix_taken(scene: Scene) -> httpx.Response:
-    assert scene.api.put("/watches/first", json={"prefix": "taken."}).is_success
-    return scene.api.put("/watches/second", json={"prefix": "taken."})
-
-
-@provoked_by(Code.INVALID_RECEIVER)
-def invalid_receiver(scene: Scene) -> httpx.Response:
-    return scene.api.put("/receivers/a", json={"kind": "webhook", "url": "http://2130706433/", "types": ["x"]})
-
-
-@provoked_by(Code.UNKNOWN_RECEIVER)
-def unknown_receiver(scene: Scene) -> httpx.Response:
-    return scene.api.put("/watches/telling", json={"prefix": "telling.", "notify": {"receivers": ["nobody"]}})
-
-
-@provoked_by(Code.RECEIVER_NOT_FOUND)
-def receiver_not_found(scene: Scene) -> httpx.Response:
-    return scene.api.get("/receivers/nobody")
-
-
-@provoked_by(Code.RECEIVER_IN_USE)
-def receiver_in_use(scene: Scene) -> httpx.Response:
-    assert scene.api.put("/receivers/used", json={"kind": "slack", "url": "https://a.example/"}).is_success
-    assert scene.api.put("/watches/using", json={"prefix": "using.", "notify": {"receivers": ["used"]}}).is_success
-    return scene.api.delete("/receivers/used")
-
-
-@provoked_by(Code.RECEIVER_DISABLED)
-def receiver_disabled(scene: Scene) -> httpx.Response:
-    assert scene.api.put("/receivers/off", json={"kind": "slack", "url": "https://a.example/"}).is_success
-    with scene.sessions.begin() as session:
-        session.execute(text("UPDATE receivers SET disabled = 'so' WHERE name = 'off'"))
-    return scene.api.post("/receivers/off/test")
-
-
-@provoked_by(Code.NO_SECRET)
-def no_secret(scene: Scene) -> httpx.Response:
-    assert scene.api.put("/receivers/chat", json={"kind": "slack", "url": "https://a.example/"}).is_success
-    return scene.api.post("/receivers/chat/rotate")
-
-
-@provoked_by(Code.DELIVERY_NOT_FOUND)
-def delivery_not_found(scene: Scene) -> httpx.Response:
-    return scene.api.post(f"/deliveries/{2**63}/replay")
-
-
-@provoked_by(Code.INVALID_SOURCE)
-def invalid_source(scene: Scene) -> httpx.Response:
-    return scene.api.put("/sources/s", json={"kind": "carrier pigeon"})
-
-
-@provoked_by(Code.SOURCE_NOT_FOUND)
-def source_not_found(scene: Scene) -> httpx.Response:
-    return scene.api.get("/sources/nobody-knows")
-
-
-@provoked_by(Code.OUTBOUND_SILENT)
-def outbound_silent(scene: Scene) -> httpx.Response:
-    document = {"kind": "prometheus", "url": "https://a.example", "queries": [{"query": "up", "id_template": "{job}"}]}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "TEST_WITHIN_S", 0.2)
-        return scene.api.post("/sources/s/test", json=document)
-
-
-@provoked_by(Code.UNSUPPORTED_MEDIA_TYPE)
-def unsupported_media_type(scene: Scene) -> httpx.Response:
-    return scene.api.post("/api/v1/write", content=b"", headers={"Content-Type": "text/plain"})
-
-
-@provoked_by(Code.POINTS_REFUSED)
-def points_refused(scene: Scene) -> httpx.Response:
-    return send(scene.api, encoded(({"job": "has no name"}, [(1, 1.0)])))
-
-
-@provoked_by(Code.SERIES_LIMIT)
-def series_limit(scene: Scene) -> httpx.Response:
-    points = {"timestamps": [int(time.time())], "values": [1]}
-    with serving_with(scene, max_streams=1) as api:
-        answers = [api.post(f"/series/{series_id}/points", json=points) for series_id in ("limit-a", "limit-b")]
-    return answers[-1]
-
-
-@provoked_by(Code.TOO_MANY_STREAMS)
-def too_many_streams(scene: Scene) -> httpx.Response:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streams, "MAX_STREAMS", 0)
-        return scene.api.get("/jobs/events")
-
-
-@provoked_by(Code.DATABASE_UNAVAILABLE)
-def no_database(scene: Scene) -> httpx.Response:
-    with serving_with(scene, database_url=f"postgresql://x@127.0.0.1:{free_port()}/x") as api:
-        return api.get("/series")
-
-
-@provoked_by(Code.STORE_UNAVAILABLE)
-def no_store(scene: Scene) -> httpx.Response:
-    with serving_with(scene, training_data_folder=Path(__file__)) as api:
-        return api.post("/fit/a", json=ramp())
-
-
-@provoked_by(Code.ACCEPT_TOO_LATE)
-def too_late(scene: Scene) -> httpx.Response:
-    with serving_with(scene, accept_window_s=1e-6) as api:
-        return api.post("/fit/late", json=ramp())
-
-
-@provoked_by(Code.OUTCOME_UNKNOWN)
-def outcome_unknown(scene: Scene) -> httpx.Response:
-    """Lock the series and keep ending connections that wait for it until the API stops retrying."""
-    end_waiting = text(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tsad-api' "
-        "AND datname = current_database() AND wait_event = 'advisory'"
-    )
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool, scene.sessions.begin() as lock:
-        patch.setattr(accepting, "COMMIT_RETRY_S", 1.0)
-        lock.execute(text("SELECT pg_advisory_xact_lock(8243, hashtext('unknown'))"))
-        future = pool.submit(scene.api.post, "/fit/unknown", json=ramp())
-        while not future.done():
-            with scene.sessions.begin() as session:
-                session.execute(end_waiting)
-            threading.Event().wait(0.02)
-        return future.result()
-
-
-@provoked_by(Code.ARTIFACT_DAMAGED)
-def damaged(scene: Scene) -> httpx.Response:
-    run(scene.training, scene.fit("damaged", points=43))
-    for state in Path(scene.settings.model_state_folder, "damaged").iterdir():
-        state.unlink()
-    return scene.api.post("/predict/damaged", json=POINT)
 
 
 def check_shape(answer: httpx.Response, code: Code) -> None:
@@ -375,7 +71,7 @@ def test_each_error_can_be_provoked_and_is_a_well_formed_problem(scene: Scene, c
 
 
 def test_a_bulk_fit_with_too_many_lines_ends_with_a_problem(scene: Scene) -> None:
-    with serving_with(scene, max_bulk_lines=1) as api:
+    with scene.serving(max_bulk_lines=1) as api:
         answer = api.post("/fit", content=b"{}\n{}\n{}\n")
     assert Code.TOO_MANY_LINES in answer.text
 
