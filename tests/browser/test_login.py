@@ -1,34 +1,12 @@
 """Sign in to pages that require a key, and use them with the cookie."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from shared.settings import Settings
 from tests.browser.chromium import Watch
-from tests.keys import Key, key_maker
+from tests.keys import Key
 from tests.points import ramp
-from tests.processes import migrated_database, serving, sessions_of
-
-
-@pytest.fixture(scope="module")
-def keyed_settings(settings: Settings, server_url: str) -> Iterator[Settings]:
-    with migrated_database(server_url) as url:
-        yield settings.model_copy(update={"database_url": url})
-
-
-@pytest.fixture(scope="module")
-def root(keyed_settings: Settings) -> Iterator[Key]:
-    with sessions_of(keyed_settings) as sessions:
-        yield key_maker(sessions)()
-
-
-@pytest.fixture(scope="module")
-def keyed(keyed_settings: Settings, root: Key) -> Iterator[httpx.Client]:
-    with serving(keyed_settings) as client:
-        yield client
 
 
 @pytest.fixture
