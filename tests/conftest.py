@@ -22,7 +22,7 @@ from shared.store.engine import Sessions
 from shared.telemetry import Latencies, connect
 from tests.keys import Key, MakeKey, key_maker
 from tests.points import ramp
-from tests.processes import make_settings, migrated_database, serving, sessions_of
+from tests.processes import drop_templates, make_settings, migrated_database, serving, sessions_of
 from tests.stores import serving_s3
 from tests.waiting import until
 from worker import training as trainings
@@ -58,8 +58,10 @@ def servers(session_folder: Path) -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def server_url(servers: tuple[str, str]) -> str:
-    return servers[0]
+def server_url(servers: tuple[str, str]) -> Iterator[str]:
+    """URL of PostgreSQL."""
+    yield servers[0]
+    drop_templates()
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from shared.store.engine import Sessions, make_engine
 from shared.store.schema import migrate
 from tests.waiting import until
 
+_templates = ExitStack()
+
 
 def make_settings(**values: Any) -> Settings:
     """Return settings from these values alone; `.env` is ignored."""
@@ -34,14 +37,14 @@ def make_settings(**values: Any) -> Settings:
 
 
 @contextmanager
-def new_database(server_url: str) -> Iterator[str]:
-    """Create an empty database on the server; drop it afterwards."""
+def new_database(server_url: str, template: str = "template1") -> Iterator[str]:
+    """Create a database on the server, empty or as a copy of another one; drop it afterwards."""
     plain = re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql://", server_url)
     name = f"tsad_test_{secrets.token_hex(6)}"
     connection = psycopg2.connect(plain)
     connection.autocommit = True
     try:
-        connection.cursor().execute(f"CREATE DATABASE {name}")
+        connection.cursor().execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield plain.rsplit("/", 1)[0] + f"/{name}"
         connection.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
@@ -51,9 +54,22 @@ def new_database(server_url: str) -> Iterator[str]:
 @contextmanager
 def migrated_database(server_url: str) -> Iterator[str]:
     """Create a database with every migration applied."""
-    with new_database(server_url) as url:
-        migrate(url)
+    with new_database(server_url, _migrated_template(server_url)) as url:
         yield url
+
+
+@cache
+def _migrated_template(server_url: str) -> str:
+    """Return the name of a migrated database on the server: a copy takes a fraction of the time of the migrations."""
+    url = _templates.enter_context(new_database(server_url))
+    migrate(url)
+    return url.rpartition("/")[2]
+
+
+def drop_templates() -> None:
+    """Drop the databases that `migrated_database` copies; their servers must still run."""
+    _migrated_template.cache_clear()
+    _templates.close()
 
 
 @contextmanager
