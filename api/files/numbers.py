@@ -91,11 +91,6 @@ def _is_unit(text: str) -> bool:
 _KNOWN_UNITS = frozenset(("t", "W", "T", "x", "percent", "degrees", "seconds", "minutes", "counts"))
 
 
-def is_number(cell: str) -> bool:
-    """Check whether a cell looks like a number."""
-    return shape_of(re.sub("[1-9]", "0", cell)) is not None
-
-
 def numbers_of(column: Column) -> Numbers:
     """Find all readings of a column's numbers, once per column."""
     if column.numbers is None:
