@@ -18,7 +18,7 @@ from api import samples
 from shared.settings import Settings
 from shared.store import attempts
 from shared.store.engine import Sessions
-from tests.browser.test_pages import long_fit
+from tests.browser.living import long_fit
 from tests.processes import serving
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/reference/pages.md"

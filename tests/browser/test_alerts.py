@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.api.test_watches import push, put
-from tests.browser.test_pages import open_live
+from tests.browser.living import open_live
 from tests.points import ramp
 
 

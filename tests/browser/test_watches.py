@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import Watch
 from tests.browser.gestures import drag
-from tests.browser.test_pages import open_live
+from tests.browser.living import open_live
 from tests.points import ramp
 
 
