@@ -174,6 +174,13 @@ def fitted(api: httpx.Client, training: trainings.Training) -> Callable[..., str
     return fit
 
 
+@pytest.fixture
+def trained(series_id: str, fitted: Callable[..., str]) -> str:
+    """Id of a series with one version."""
+    fitted(series_id)
+    return series_id
+
+
 # --- an API that requires keys, next to the one that requires none ---------------------------------------------------
 
 
