@@ -20,9 +20,9 @@ from shared.store.alerts import StoredAlert
 from shared.store.engine import Sessions
 from shared.store.outlines import Newest
 from shared.store.overviews import Counted
-from tests.api.test_watches import NOW, push, put
 from tests.keys import MakeKey
 from tests.points import ramp
+from tests.watched import NOW, push, put
 
 DAY = 86_400
 

@@ -1,7 +1,6 @@
 """Watches, alerts and spans over HTTP: from a push to an alert that somebody acknowledges."""
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,27 +12,12 @@ from shared.store import scheduled
 from shared.store.engine import Sessions
 from tests.keys import MakeKey
 from tests.points import ramp
+from tests.watched import NOW, push, put
 
-NOW = int(time.time()) // 60 * 60
 SKIPPED = text("""
 UPDATE streams SET fit_slot = 1000000000, fit_outcome = 'skipped', fit_detail = 'no new points',
        fit_settled_at = to_timestamp(1000000000), fit_due_at = to_timestamp(2000000000) WHERE series_id = :series_id
 """)
-
-
-def push(api: httpx.Client, series_id: str, values: list[Any], ago: int = 0) -> dict[str, Any]:
-    timestamps = [NOW - 60 * (ago + place) for place in range(len(values))][::-1]
-    answer = api.post(f"/series/{series_id}/points", json={"timestamps": timestamps, "values": values})
-    assert answer.status_code == 200, answer.text
-    result: dict[str, Any] = answer.json()
-    return result
-
-
-def put(api: httpx.Client, series_id: str, **document: Any) -> dict[str, Any]:
-    answer = api.put(f"/watches/{series_id}", json={"prefix": series_id, **document})
-    assert answer.status_code == 200, answer.text
-    result: dict[str, Any] = answer.json()
-    return result
 
 
 def test_a_watch_shows_its_defaults_and_putting_it_again_changes_nothing(api: httpx.Client, series_id: str) -> None:

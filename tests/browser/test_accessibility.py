@@ -8,9 +8,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.api.test_watches import push, put
 from tests.browser.chromium import Watch
 from tests.points import ramp
+from tests.watched import push, put
 
 PAGES = {
     "start": "/",

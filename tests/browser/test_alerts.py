@@ -7,9 +7,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.api.test_watches import push, put
 from tests.browser.living import open_live
 from tests.points import ramp
+from tests.watched import push, put
 
 
 @pytest.fixture
