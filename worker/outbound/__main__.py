@@ -48,11 +48,11 @@ class Task:
 def tasks(sessions: Sessions, settings: Settings, metrics: Metrics) -> list[Task]:
     """Return everything that this process does, one thread each."""
     public_url = settings.public_url.rstrip("/")
-    states = States(Artifacts.of(settings).states, settings.state_cache_bytes)
-    folding = Folding(sessions, metrics, Describer(public_url, states))
+    stored = Artifacts.of(settings).states
+    describer = Describer(public_url, States(stored, settings.state_cache_bytes))
+    folding = Folding(sessions, metrics, describer)
     delivering = Delivering(sessions, Egress(networks(settings.egress_allow)), metrics, os.environ, public_url)
-    states = States(Artifacts.of(settings).states, settings.judge_cache_bytes // 2)
-    ingest = Ingest(sessions, states, settings, metrics)
+    ingest = Ingest(sessions, States(stored, settings.judge_cache_bytes // 2), settings, metrics)
     fetched = Egress(networks(settings.egress_allow), timeout_s=FETCH_TIMEOUT_S)
     pulling = Pulling(sessions, fetched, ingest, Claims(sessions), metrics, os.environ, settings)
     return [
