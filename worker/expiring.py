@@ -1,12 +1,10 @@
 """Deletion of stored points and alerts: by retention, and on request. All of it in batches, beside the load."""
 
 import logging
-from collections.abc import Callable
-from datetime import datetime
 
 from shared.settings import Settings
 from shared.store import alerts, deliveries, inspection, points, streams
-from shared.store.engine import Session, Sessions
+from shared.store.engine import Sessions
 from shared.store.streams import ToDelete
 
 logger = logging.getLogger(__name__)
@@ -17,7 +15,7 @@ ALERTS_AT_A_TIME = 500
 DAY_S = 86_400
 
 
-def expire(sessions: Sessions, settings: Settings, clock: Callable[[Session], datetime] = inspection.clock) -> int:
+def expire(sessions: Sessions, settings: Settings, clock: inspection.Clock = inspection.clock) -> int:
     """Delete points older than KEEP_POINTS_DAYS, except the newest of a series; return how many.
 
     Alerts and deliveries go after KEEP_ALERTS_DAYS.

@@ -6,9 +6,7 @@ queue. Slots that were missed, by an outage or because the queue was full, are o
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from shared.domain.jobs import SCHEDULER
 from shared.domain.watching.growing import next_fit_at, postponed
@@ -20,7 +18,6 @@ from shared.fitting.checking import Origin
 from shared.fitting.stored import Window, check_stored
 from shared.metrics import Metrics
 from shared.store import admissions, inspection, scheduled
-from shared.store.engine import Session
 from shared.store.scheduled import Outcome, Scheduled, Settled
 from shared.watching.rulebook import Rulebook
 
@@ -39,7 +36,7 @@ class Scheduler:
     acceptor: Acceptor
     rulebook: Rulebook
     metrics: Metrics
-    clock: Callable[[Session], datetime] = inspection.clock
+    clock: inspection.Clock = inspection.clock
 
     def plan(self) -> int:
         """Plan the next slots of streams whose watch is new or has changed; return how many streams."""

@@ -1,6 +1,6 @@
 """Figures of the installation for operators: the queue, the artifacts that rows refer to, the clock."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +9,8 @@ from sqlalchemy import text
 from shared.domain.versions import Artifact
 from shared.store.artifact_columns import artifact
 from shared.store.engine import Session
+
+Clock = Callable[[Session], datetime]  # `clock`, or a clock that a test moves
 
 _CLOCK = text("SELECT clock_timestamp()")
 _QUEUE = text("""

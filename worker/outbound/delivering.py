@@ -15,7 +15,6 @@ from shared.store.deliveries import Lease, Message
 from shared.store.engine import Sessions
 from worker.outbound import alertmanager, slack, webhook
 from worker.outbound.egress import Answer, Egress, EgressError
-from worker.outbound.folding import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ class Delivering:
     metrics: Metrics
     variables: Mapping[str, str]  # environment variables with URLs
     public_url: str = ""  # of this service, without a slash at its end
-    clock: Clock = inspection.clock
+    clock: inspection.Clock = inspection.clock
 
     def round(self) -> bool:
         """Send the messages of one receiver that is due; return False if none is."""

@@ -1,7 +1,7 @@
 """Turn notices into messages: the first at once, later ones collected for `group_wait`, and only so many per period."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,7 +18,6 @@ from worker.outbound.describing import Describer
 logger = logging.getLogger(__name__)
 
 ALERTS_AT_A_TIME = 5_000
-Clock = Callable[[Session], datetime]
 
 
 @dataclass
@@ -28,7 +27,7 @@ class Folding:
     sessions: Sessions
     metrics: Metrics
     describer: Describer
-    clock: Clock = inspection.clock
+    clock: inspection.Clock = inspection.clock
     _seen: dict[str, int] = field(default_factory=dict)  # newest notice by watch
 
     def round(self) -> int:

@@ -20,7 +20,6 @@ from shared.watching.claiming import Claims, LabelSet
 from shared.watching.ingesting import Ingest, Taken
 from shared.watching.planning import Coming, Push
 from worker.outbound.egress import Egress
-from worker.outbound.folding import Clock
 from worker.outbound.prometheus import FetchError, Prometheus, Result, TooMuchError, connected
 
 logger = logging.getLogger(__name__)
@@ -48,7 +47,7 @@ class Pulling:
     metrics: Metrics
     variables: Mapping[str, str]  # environment variables with secrets
     settings: Settings
-    clock: Clock = inspection.clock
+    clock: inspection.Clock = inspection.clock
 
     def round(self) -> bool:
         """Fetch one source that is due; return False if none is."""
@@ -228,9 +227,7 @@ class Pulling:
         return {"series": series, "first": shown, "error": None}
 
     def _newest(self, server: Prometheus, source: Source, query: Query) -> list[Result]:
-        with self.sessions.begin() as session:
-            now = self.clock(session).timestamp()
-        _, end = span_of(source, query, None, now, MAX_POINTS_PER_SERIES)
+        _, end = span_of(source, query, None, self._now(), MAX_POINTS_PER_SERIES)
         results = server.query_range(query.query, end - 4 * query.step_s, end, query.step_s)
         return [result for result in results if len(result.timestamps)]
 
