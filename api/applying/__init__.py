@@ -1,1 +1,1 @@
-"""Configuration: watches, each by itself or all together in one transaction."""
+"""Configuration: watches, receivers and sources, each by itself or all together in one transaction."""

@@ -74,6 +74,14 @@ def test_the_reference_lists_every_route(routes: set[tuple[str, str]]) -> None:
     assert routes - set(ROUTE.findall((ROOT / "docs/reference/routes.md").read_text())) == set()
 
 
+def test_the_architecture_says_what_every_package_contains() -> None:
+    text = (ROOT / "docs/explanation/architecture.md").read_text()
+    files = [*ROOT.glob("api/*/__init__.py"), *ROOT.glob("shared/*/__init__.py")]
+    packages = [file.parent.relative_to(ROOT) for file in files]
+    assert len(packages) > 20
+    assert [str(package) for package in packages if f"`{package}/" not in text] == []
+
+
 def test_every_diagram_is_linked_and_is_a_sequence_diagram() -> None:
     architecture = (ROOT / "docs/explanation/architecture.md").read_text()
     diagrams = sorted(ROOT.glob("docs/explanation/*.mmd"))
