@@ -1,1 +1,1 @@
-"""Following jobs: waits and event streams."""
+"""Responses that go on: waits for jobs, event streams of jobs and alerts, and long downloads."""
