@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.accuracy.everyday import demand, machines, sensors
+from benchmark.accuracy.everyday import demand, histories, machines, sensors
 from benchmark.accuracy.everyday.case import Case
 from benchmark.accuracy.halves import half_of
 from benchmark.accuracy.judging import first, fitted_to
 from shared.domain.detectors import registry
 from shared.domain.series import Flags, Values
 
-CASES: Mapping[str, Case] = {case.name: case for case in (*demand.CASES, *machines.CASES, *sensors.CASES)}
+CASES: Mapping[str, Case] = {
+    case.name: case for module in (demand, machines, sensors, histories) for case in module.CASES
+}
 FIGURES = ("found_of_5", "false_alarms_per_10k", "cases_with_at_most_2", "cases")
 FEW = 2
 
