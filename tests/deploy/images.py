@@ -16,7 +16,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILES = ("Dockerfile.api", "Dockerfile.worker")
 REQUIREMENTS = re.compile(r"--requirement=(\S+)")
-BUILD_ARTIFACTS = shutil.ignore_patterns("__pycache__")
 
 Instructions = list[tuple[str, str]]
 
@@ -33,16 +32,18 @@ class Image:
     command: list[str] = field(default_factory=list)
     healthcheck: list[str] = field(default_factory=list)
     stop_signal: str = ""
+    is_compiled: bool = False
 
     def unpack(self, target: Path) -> None:
-        """Copy the files of the image below the target folder."""
+        """Copy the files of the image below the target folder, and compiled modules if it has them."""
+        ignored = None if self.is_compiled else shutil.ignore_patterns("__pycache__")
         for source, destination in self.copied:
             place = target / destination.lstrip("/")
             if destination.endswith("/"):
                 place /= source
             place.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / source).is_dir():
-                shutil.copytree(ROOT / source, place, ignore=BUILD_ARTIFACTS)
+                shutil.copytree(ROOT / source, place, ignore=ignored)
             else:
                 shutil.copy2(ROOT / source, place)
 
@@ -77,6 +78,7 @@ def apply(image: Image, parts: dict[str, Instructions], name: str, value: str) -
             image.healthcheck = json.loads(value.partition("CMD ")[2])
         case "RUN":
             image.installed += REQUIREMENTS.findall(value)
+            image.is_compiled |= "-m compileall" in value
         case "COPY":
             copy(image, parts, value.split())
 

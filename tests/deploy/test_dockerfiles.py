@@ -149,3 +149,8 @@ def test_artifacts_are_kept_in_a_folder_that_the_user_owns(dockerfile: str) -> N
     )
     for setting in ("TRAINING_DATA_FOLDER", "MODEL_STATE_FOLDER"):
         assert Path(built_image.environment[setting]).parent == Path(owned)
+
+
+@every_dockerfile
+def test_processes_in_the_runtime_image_compile_nothing_when_they_start(dockerfile: str) -> None:
+    assert image(dockerfile, "runtime").is_compiled

@@ -18,11 +18,11 @@ NEEDED = ("api", "worker", "shared", "migrations", "tests", "pyproject.toml")
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A copy of what the contract tests need, with the files of the recipe."""
+    """A copy of what the contract tests need, with its compiled modules, and with the files of the recipe."""
     checkout = tmp_path_factory.mktemp("checkout")
     for name in NEEDED:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, checkout / name)
         else:
             shutil.copy2(ROOT / name, checkout / name)
     text = RECIPE.read_text()
