@@ -16,8 +16,8 @@ from typing import Any
 from benchmark.accuracy.labeled import LabeledSeries, read
 from benchmark.accuracy.measures import events
 from benchmark.stack import Stack, body_of, running_stack
+from shared.domain.series import WEEK_S
 
-WEEK_S = 7 * 86_400
 POINTS_PER_PUSH = 48
 KEEP_DAYS = "3650"
 

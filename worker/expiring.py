@@ -2,6 +2,7 @@
 
 import logging
 
+from shared.domain.series import DAY_S
 from shared.settings import Settings
 from shared.store import alerts, deliveries, inspection, points, streams
 from shared.store.engine import Sessions
@@ -12,7 +13,6 @@ logger = logging.getLogger(__name__)
 STREAMS_AT_A_TIME = 500
 POINTS_AT_A_TIME = 10_000
 ALERTS_AT_A_TIME = 500
-DAY_S = 86_400
 
 
 def expire(sessions: Sessions, settings: Settings, clock: inspection.Clock = inspection.clock) -> int:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from shared.domain.series import LAST_TIMESTAMP
+from shared.domain.series import DAY_S, LAST_TIMESTAMP
 from shared.store.alert_days import DayCount, per_day
-from shared.store.alert_filters import DAY_S, AlertFilter
+from shared.store.alert_filters import AlertFilter
 from shared.store.engine import Session
 from shared.wording import counted
 

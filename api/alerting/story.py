@@ -9,6 +9,7 @@ from api.alerting.times import MOST_STEPS, end_of, span_of, step_of
 from api.charts.fluid import FluidChart, chart
 from api.charts.sparks import Spark, score_track
 from api.charts.stored import excerpt, thinned
+from shared.domain.series import WEEK_S
 from shared.domain.watching.alerts import Kind
 from shared.store import keys, overviews, points
 from shared.store.alerts import StoredAlert
@@ -24,7 +25,6 @@ EARLIER_LENGTHS = 3
 SEEN_DAYS = 90
 LEAST_LEAD_S, LEAD_STEPS = 900, 10  # others count as firing together if they began so long before, or later
 ARRIVED_WITHIN = timedelta(days=1)
-WEEK_S = 7 * 86_400
 FIRST = {
     Kind.DEVIATION: "first anomaly",
     Kind.SILENCE: "last point before the silence",

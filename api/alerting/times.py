@@ -2,6 +2,7 @@
 
 import time
 
+from shared.domain.series import WEEK_S
 from shared.domain.watching.alerts import AlertStatus, Kind
 from shared.store.alerts import StoredAlert
 from shared.store.outlines import Newest, Window
@@ -9,7 +10,6 @@ from shared.store.outlines import Newest, Window
 LENGTHS = 10  # of the alert, shown before and after it
 FEWEST_STEPS, MOST_STEPS = 12, 10_000  # usual steps: an alert counts as at least so long; no chart is longer
 DEFAULT_STEP_S = 60.0
-WEEK_S = 7 * 86_400
 
 
 def step_of(newest: Newest | None) -> float:

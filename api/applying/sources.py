@@ -3,8 +3,9 @@
 from typing import Any
 
 from shared.domain.access import Caller
+from shared.domain.series import DAY_S
 from shared.domain.watching.receivers import url_flaw
-from shared.domain.watching.sources import DAY_S, Source, check_source_name, parse
+from shared.domain.watching.sources import Source, check_source_name, parse
 from shared.errors import AccessError, Code, Flaw, InputError
 from shared.settings import Settings
 from shared.urls import networks

@@ -3,13 +3,12 @@
 from typing import Any
 
 from shared.domain.access import Caller
+from shared.domain.series import DAY_S
 from shared.domain.watching.watches import Watch, check_name, parse
 from shared.errors import Code, Flaw, InputError
 from shared.settings import Settings
 from shared.store import alerts, receivers, watches
 from shared.store.engine import Session
-
-DAY_S = 86_400
 
 
 def check_watch(settings: Settings, caller: Caller, name: str, document: Any) -> Watch:

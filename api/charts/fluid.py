@@ -14,7 +14,7 @@ from api.charts import ticks
 from api.charts.frames import Frame, path, value_range
 from api.charts.histories import Excerpt
 from api.charts.stored import unjudged
-from shared.domain.series import Flags, Timestamps, Values
+from shared.domain.series import WEEK_S, Flags, Timestamps, Values
 from shared.domain.watching.stored import StoredPoints
 
 WIDTH = 1000
@@ -69,7 +69,7 @@ def chart(
     unknown, anomalous = unjudged(excerpt), excerpt.score > 1
     without_verdict = joined & unknown[1:]
     fired = joined & anomalous[:-1] & anomalous[1:]
-    before = week_before.timestamps + 7 * 86_400
+    before = week_before.timestamps + WEEK_S
     return FluidChart(
         span=span,
         paths={

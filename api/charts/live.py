@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from api.charts.fluid import FluidChart, chart
 from api.charts.stored import excerpt, thinned
+from shared.domain.series import DAY_S, WEEK_S
 from shared.store import points, spans
 from shared.store.engine import Session
 from shared.store.spans import Span
 from shared.store.streams import Stream
 
 DAYS = (1, 7, 28)
-DAY_S, WEEK_S = 86_400, 7 * 86_400
 ENOUGH_POINTS = 200  # for a chart to begin with
 MAX_READ = 50_000
 SHOWN_POINTS, SHOWN_BEFORE = 600, 300

@@ -13,11 +13,11 @@ import typer
 
 from api.files.choices import NOTHING_STATED, Choices, Doubled, Unit
 from api.files.lines import parse_time
+from shared.domain.series import DAY_S
 from shared.errors import Code, InputError
 
 FIT_DEFAULT = "auto"
 EXCLUDE = "exclude"  # the parameter of time ranges that a fit leaves out
-DAY_S = 86_400
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 DEFAULT_URL = "http://127.0.0.1:8000"
 

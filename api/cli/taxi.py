@@ -10,12 +10,12 @@ from rich.console import Console
 from api import samples
 from api.cli.client import Client
 from api.cli.jobs import follow, require_success
+from shared.domain.series import WEEK_S
 from shared.errors import Code, TsadError
 
 SETTINGS = {"KEEP_POINTS_DAYS": "400"}  # of the API: the pushed points are half a year old
 LEARNED_SHARE = 0.4
 POINTS_PER_PUSH = 6  # fewer than an alert takes to open and end, so that each is seen open
-WEEK_S = 7 * 86_400
 RULE = {"prefix": samples.WATCHED, "close": {"after": "366d"}, "notify_within": "366d"}  # as if the points came in time
 KNOWN = {  # incidents that the publishers of the series name, by their first day
     date(2014, 11, 1): "New York City Marathon, and the end of daylight saving time",

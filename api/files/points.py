@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from api.files.choices import Doubled
 from api.files.dates import ABSENT
 from api.files.table import invalid
-from shared.domain.series import Timestamps, Values
+from shared.domain.series import DAY_S, Timestamps, Values
 from shared.wording import counted
 
-_DAY_S = 86_400
 _Y1990 = 631_152_000
 
 
@@ -112,7 +111,7 @@ def _value_per_second(
 
 def _is_clock_change(doubled: Timestamps) -> bool:
     """Check whether all doubled times are before 4 o'clock on Sundays in spring or autumn."""
-    days, seconds = np.divmod(doubled, _DAY_S)
+    days, seconds = np.divmod(doubled, DAY_S)
     months = days.astype("datetime64[D]").astype("datetime64[M]").astype(int) % 12 + 1
     is_sunday = (days + 4) % 7 == 0  # 1970-01-01 was a Thursday
     return bool((is_sunday & (seconds < 14_400) & np.isin(months, (3, 4, 9, 10, 11))).all())
@@ -121,7 +120,7 @@ def _is_clock_change(doubled: Timestamps) -> bool:
 def _unlikely(timestamps: Timestamps) -> list[str]:
     """Report times before 1990 and in the future."""
     early = int(np.count_nonzero((timestamps < _Y1990) & (timestamps >= len(timestamps))))
-    late = int(np.count_nonzero(timestamps > time.time() + _DAY_S))
+    late = int(np.count_nonzero(timestamps > time.time() + DAY_S))
     notes = [f"{counted(early, 'timestamp')} before 1990, from {moment_of(int(timestamps[0]))}"] if early else []
     return notes + (
         [f"{counted(late, 'timestamp')} in the future, up to {moment_of(int(timestamps[-1]))}"] if late else []

@@ -10,14 +10,13 @@ import numpy as np
 from api.schemas.decoding import decode
 from api.schemas.requests import PushBody
 from api.schemas.times import RULE, timestamp_of
-from shared.domain.series import LAST_TIMESTAMP, Flags, Timestamps, Values
+from shared.domain.series import DAY_S, LAST_TIMESTAMP, Flags, Timestamps, Values
 from shared.domain.watching.sentences import time_of
 from shared.errors import MAX_FLAWS, Code, Flaw, InputError
 from shared.settings import Settings
 from shared.watching.planning import Push
 from shared.wording import counted
 
-DAY_S = 86_400
 RETENTION_MARGIN_S = 3_600  # a point that retention deletes soon is refused, or a repetition would store it again
 _INTEGERS = msgspec.json.Decoder(list[int])
 _NULLABLE = msgspec.json.Decoder(list[float | None])

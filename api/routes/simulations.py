@@ -19,7 +19,7 @@ from api.schemas.times import timestamp_of
 from api.schemas.watching import SimulatedAlert, SimulatedFitAnswer, SimulatedNotice, SimulationAnswer
 from api.services import Services
 from shared.domain.access import Caller, Scope
-from shared.domain.series import LAST_TIMESTAMP, check_series_id
+from shared.domain.series import LAST_TIMESTAMP, WEEK_S, check_series_id
 from shared.domain.watching.watches import parse
 from shared.errors import Code, Flaw, InputError
 from shared.fitting.stored import stream_not_found
@@ -29,7 +29,6 @@ from shared.watching.simulating import MAX_POINTS, Simulation, Walk
 
 router = APIRouter(tags=["watches"])
 
-WEEK_S = 7 * 86_400
 MAX_BYTES = 2 * MAX_POINTS * 64 + 256 * 1024  # points and a watch, with generous whitespace
 S_PER_POINT = 5e-4
 _BODY = msgspec.json.Decoder(SimulateBody)

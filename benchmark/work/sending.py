@@ -19,11 +19,11 @@ from api.intake.messages import Label, WriteRequest
 from benchmark.access import HEADERS
 from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, single
 from benchmark.stack import Stack, running, wait_until
+from shared.domain.series import DAY_S
 
 SERIES, PER_REQUEST, SCRAPES = 10_000, 500, 6  # as Prometheus sends by default
 FETCHED, DAYS, STEP_S = 50, 28, 60
 ALL_SERIES = 1_000
-DAY_S = 86_400
 VARIABLE = "TSAD_SOURCE_URL"  # with the URL of the source
 SENT = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf", **HEADERS}
 

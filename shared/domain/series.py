@@ -15,6 +15,7 @@ from shared.errors import MAX_FLAWS, Code, DamagedError, Flaw, InputError
 from shared.wording import counted
 
 LAST_TIMESTAMP = 253_402_300_799  # 9999-12-31T23:59:59Z
+DAY_S, WEEK_S = 86_400, 604_800
 
 Timestamps = NDArray[np.int64]
 Values = NDArray[np.float64]

@@ -7,10 +7,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 
-from shared.domain.series import LAST_TIMESTAMP, Timestamps
+from shared.domain.series import DAY_S, LAST_TIMESTAMP, Timestamps
 
 UTC_NAME = "UTC"
-DAY_S = 86_400
 FEW = 64  # timestamps, each of which is converted by itself
 
 

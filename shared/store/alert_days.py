@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
-from shared.store.alert_filters import DAY_S, AlertFilter, where
+from shared.domain.series import DAY_S
+from shared.store.alert_filters import AlertFilter, where
 from shared.store.engine import Session
 
 # The index of beginnings has every column of the outer query, so that without filters no alert itself is read.

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from shared.domain.series import DAY_S
 from shared.domain.watching.alerts import AlertStatus, Kind, Review
 
-DAY_S = 86_400
 HANDLING = """
 CASE WHEN a.quiet IS NOT NULL THEN 'quiet' WHEN a.acknowledged_at IS NULL THEN 'unacknowledged' ELSE 'acknowledged' END
 """

@@ -11,9 +11,10 @@ from typing import Any
 
 from sqlalchemy import text
 
+from shared.domain.series import DAY_S
 from shared.domain.watching.condition import Condition
 from shared.domain.watching.fetching import key_of
-from shared.domain.watching.sources import DAY_S, Source, parse
+from shared.domain.watching.sources import Source, parse
 from shared.store.engine import Session
 
 LEASE_S = 120.0  # a step is one request and its points

@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
+from shared.domain.series import DAY_S
 from shared.domain.watching.labels import Labels
-from shared.domain.watching.sources import DAY_S, Source, SourceKind, parse
+from shared.domain.watching.sources import Source, SourceKind, parse
 from shared.errors import Code, NotFoundError
 from shared.store.engine import Session
 

@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from api.alerting import days
 from api.alerting.days import days_around
-from shared.domain.series import LAST_TIMESTAMP
+from shared.domain.series import DAY_S, LAST_TIMESTAMP
 from shared.store.alert_days import DayCount
-from shared.store.alert_filters import DAY_S, AlertFilter
+from shared.store.alert_filters import AlertFilter
 from shared.store.engine import Sessions
 from tests.api.test_alert_pages import made, without_made_alerts  # noqa: F401 - a fixture
 from tests.keys import MakeKey

@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import text
 
 from shared.artifacts import Artifacts
-from shared.domain.watching.schedules import DAY_S
+from shared.domain.series import DAY_S
 from shared.domain.watching.watches import parse
 from shared.errors import TsadError
 from shared.judging.states import States

@@ -11,9 +11,9 @@ from sqlalchemy import text
 
 from shared.artifacts import Artifacts
 from shared.domain.jobs import SCHEDULER
-from shared.domain.series import Series
+from shared.domain.series import DAY_S, Series
 from shared.domain.training_scores import MOST_AUTOMATIC, TrainingScores
-from shared.domain.watching.schedules import DAY_S, Schedule
+from shared.domain.watching.schedules import Schedule
 from shared.fitting.accepting import Acceptor
 from shared.metrics import Metrics
 from shared.settings import Settings

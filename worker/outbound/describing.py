@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from shared.domain.detectors.contract import Fitted
+from shared.domain.series import WEEK_S
 from shared.domain.versions import Artifact
 from shared.domain.watching.folding import Change
 from shared.domain.watching.messages import Facts
@@ -20,7 +21,6 @@ from shared.store.engine import Session
 
 logger = logging.getLogger(__name__)
 
-WEEK_S = 7 * 86_400
 WITHIN_S = 2.0  # for loading states: a message does not wait for an artifact store that is away
 
 

@@ -6,10 +6,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from shared.domain.series import check_series_id
+from shared.domain.series import DAY_S, check_series_id
 from shared.domain.watching.fetching import MAX_POINTS_PER_SERIES, key_of, older_than, span_of, windows
 from shared.domain.watching.labels import id_of
-from shared.domain.watching.sources import DAY_S, Query, Source, parse
+from shared.domain.watching.sources import Query, Source, parse
 from shared.errors import TsadError, UnavailableError
 from shared.metrics import Metrics
 from shared.settings import Settings

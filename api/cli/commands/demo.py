@@ -17,6 +17,7 @@ from api.cli import taxi
 from api.cli.client import Client
 from api.cli.jobs import follow, require_success
 from api.cli.stack import running_stack
+from shared.domain.series import DAY_S
 from shared.errors import Code, SetupError, TsadError
 
 console = Console(highlight=False, soft_wrap=True)
@@ -29,7 +30,6 @@ MODULE = ' type="module"'
 NEED_THE_SERVER = ("plot.js", "live.js", "actions.js", "closer.js")  # no use in a saved page
 MAX_FIT_S = 120
 MAX_TELEMETRY_S = 5
-DAY_S = 86_400
 
 
 def demo(

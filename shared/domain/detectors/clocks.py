@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from shared.domain.detectors.standards import robust_spread
-from shared.domain.series import Timestamps, Values
-from shared.domain.timezones import DAY_S, UTC_NAME, offsets
+from shared.domain.series import DAY_S, Timestamps, Values
+from shared.domain.timezones import UTC_NAME, offsets
 
 HOUR_S = 3_600
 WINDOW_DAYS = 28  # before and after a clock change that are compared

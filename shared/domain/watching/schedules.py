@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
+from shared.domain.series import DAY_S
 from shared.domain.watching import durations
 
-DAY_S = 86_400
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 SPREAD_S = 600  # fits at a time of day begin within this many seconds, so that they do not all begin at once
 FAILING = 3  # failed fits in a row that people are notified of; from then on, fits are requested less often

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from shared.domain.series import DAY_S
 from shared.domain.watching import durations
 from shared.domain.watching.documents import NAME, Reader
 from shared.domain.watching.labels import Labels, check_template
@@ -15,7 +16,6 @@ DEFAULT_TEMPLATE = "{job}.{instance}.{__name__}.{*}"
 VARIABLE = re.compile(r"TSAD_SOURCE_[A-Z0-9_]{1,100}")
 STEP_S, EVERY_S, OFFSET_S, HISTORY_S = 60, 60, 30, 28 * 86_400
 MAX_QUERIES, MAX_QUERY, MAX_SELECTED = 100, 4_000, 1_000
-DAY_S = 86_400
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 

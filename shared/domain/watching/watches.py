@@ -7,11 +7,12 @@ from typing import Any
 
 from shared.domain import detectors
 from shared.domain.detectors.parameters import complete
+from shared.domain.series import DAY_S
 from shared.domain.timezones import UTC_NAME, checked
 from shared.domain.watching import durations
 from shared.domain.watching.documents import NAME, Reader
 from shared.domain.watching.notify import Notify, parse_notify
-from shared.domain.watching.schedules import DAY_S, Schedule
+from shared.domain.watching.schedules import Schedule
 from shared.errors import Code, Flaw, InputError
 
 MAX_OF = 64  # bits of recent verdicts that a stream keeps

@@ -8,8 +8,8 @@ import pytest
 
 from shared.domain.detectors import learn, named
 from shared.domain.detectors.clocks import Clock
-from shared.domain.series import Series
-from shared.domain.timezones import DAY_S, offsets
+from shared.domain.series import DAY_S, Series
+from shared.domain.timezones import offsets
 
 STEP_S = 900
 CHANGES = {  # the first second of the new time; the change is an hour

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.domain.watching.schedules import DAY_S, SPREAD_S, Schedule
+from shared.domain.series import DAY_S
+from shared.domain.watching.schedules import SPREAD_S, Schedule
 
 HOUR = 3_600
 YEAR_S = 366 * DAY_S
