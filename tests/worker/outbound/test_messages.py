@@ -154,7 +154,8 @@ def test_a_message_says_how_rare_what_contributed_and_what_was_a_week_before_unl
     assert sentence.startswith("w.a deviates since ")
     assert rarity == "How rare: normal points reach such a score less than once a year."
     assert contribution.startswith("What contributed most: ")
-    assert week_before == f"Same time last week: {values[-1 - 7 * 24]:.6g}."
+    value = float(week_before.removeprefix("Same time last week: ").removesuffix("."))
+    assert value == pytest.approx(values[-1 - 7 * 24], rel=1e-3)
     assert link.startswith("https://tsad.example/ui/alerts/")
     away = Scene(scene.database, states=States(LocalFolder(tmp_path / "away"), 10**7))
     with scene.database.begin() as session:
