@@ -214,9 +214,12 @@ class _WatchReader(Reader):
             parameters = {}
         try:
             detector = detectors.offered(name if isinstance(name, str) else "")
+        except InputError as error:
+            self.flaw(("detector",), error.detail.rstrip("."))
+            return "auto", {}
+        try:
             complete(detector.parameters, parameters)
         except InputError as error:
-            for flaw in error.flaws or (Flaw(("detector",), error.detail.rstrip(".")),):
+            for flaw in error.flaws:
                 self.flaw(tuple(map(str, flaw.loc)), flaw.msg)
-            return "auto", {}
         return detector.name, parameters
