@@ -203,7 +203,9 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    flaws = [Flaw(tuple(flaw["loc"]), str(flaw["msg"])) for flaw in error.errors()[:MAX_FLAWS]]
+    flaws = [
+        Flaw(tuple(flaw["loc"]), str(flaw["msg"]).removeprefix("Value error, ")) for flaw in error.errors()[:MAX_FLAWS]
+    ]
     return _answer(
         request, TsadError(Code.INVALID_REQUEST, "A parameter is missing or invalid: see errors.", flaws=flaws)
     )

@@ -28,7 +28,8 @@ from shared.watching.rulebook import Rules
 
 def push_answer(pushing: Pushing, checked: Checked, taken: Taken | None) -> bytes:
     """Encode the answer to a push. taken: None if every point was refused."""
-    errors = [RefusedPoint([flaw.field, flaw.place], flaw.code, flaw.msg) for flaw in checked.flaws[:MAX_FLAWS]]
+    flaws = sorted(checked.flaws[:MAX_FLAWS], key=lambda flaw: flaw.place)
+    errors = [RefusedPoint([flaw.field, flaw.place], flaw.code, flaw.msg) for flaw in flaws]
     body = PushAnswer(
         series_id=checked.push.series_id,
         accepted=0,
@@ -59,7 +60,10 @@ def lines_answer(lines: Lines, taken: Sequence[Taken]) -> LinesAnswer:
         late=sum(one.late for one in taken),
         repeated=sum(one.repeated for one in taken) + sum(found.duplicates for found in lines.series.values()),
         refused=lines.refused,
-        problems=[LineProblem(flaw.line, flaw.series_id, flaw.code, flaw.detail) for flaw in lines.flaws],
+        problems=[
+            LineProblem(flaw.line, flaw.series_id, flaw.code, flaw.detail)
+            for flaw in sorted(lines.flaws, key=lambda flaw: flaw.line)
+        ],
         alerts=alerts[:MAX_PROBLEMS],
     )
 

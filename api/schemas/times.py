@@ -29,7 +29,10 @@ def day_of(written: object) -> int:
     """Return the first second of a day in UTC, in seconds since 1970; raise `ValueError` if it is none."""
     if not isinstance(written, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", written):
         raise ValueError(DAY_RULE)
-    return _of_text(written)
+    try:
+        return _of_text(written)
+    except ValueError:
+        raise ValueError(f"{DAY_RULE}, from 1970 on") from None
 
 
 def _of_text(text: str) -> int:
