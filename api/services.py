@@ -28,9 +28,9 @@ from shared.judging.states import States
 from shared.metrics import Metrics, Publisher
 from shared.queue import Announcer, make_celery
 from shared.settings import Settings
-from shared.store import inspection, overviews, series
+from shared.store import inspection, overviews, series, streams
 from shared.store.admissions import MAX_JOBS_PER_ACCEPT
-from shared.store.engine import Sessions, make_engine
+from shared.store.engine import Session, Sessions, make_engine
 from shared.store.latest import LatestVersions
 from shared.telemetry import Kind, Latencies, Latency, connect
 from shared.watching.ingesting import Ingest, Taken
@@ -38,6 +38,7 @@ from shared.watching.planning import Push
 from shared.watching.pushing import Pushing
 
 SERIES_COUNT_CACHE_S = 5.0
+LEARNING_SHOWN = 10
 HOLDINGS_CACHE_S = 60.0
 MAX_CACHED_BANDS = 10_000
 MAX_DOWNLOADS, MAX_DOWNLOADS_PER_KEY = 100, 25  # each holds an open file
@@ -81,6 +82,7 @@ class Services:
     grouped_pushes: Grouped[Push, Taken]  # concurrent small pushes share a transaction
     series_trained: "Count[int]"
     streams_now: "Count[overviews.Streams]"
+    learning_now: "Count[list[str]]"  # ids, at most LEARNING_SHOWN + 1
     holdings: "Count[inspection.Holdings]"
     bands: Callable[[Artifact], Band | None]
 
@@ -132,6 +134,7 @@ class Services:
             grouped_pushes=Grouped(pushing.ingest, MAX_PUSHES_PER_GROUP, lanes.ingest),
             series_trained=Count(sessions, series.count, SERIES_COUNT_CACHE_S),
             streams_now=Count(sessions, overviews.streams, SERIES_COUNT_CACHE_S),
+            learning_now=Count(sessions, _learning, SERIES_COUNT_CACHE_S),
             holdings=Count(sessions, inspection.holdings, HOLDINGS_CACHE_S),
             bands=lru_cache(MAX_CACHED_BANDS)(partial(read_band, artifacts.states, turns)),
         )
@@ -153,6 +156,10 @@ class Services:
         self.latencies.close()
         self.publisher.close()
         self.sessions.engine.dispose()
+
+
+def _learning(session: Session, visible_prefix: str) -> list[str]:
+    return streams.learning(session, "", "", LEARNING_SHOWN + 1, visible_prefix)
 
 
 Counted = TypeVar("Counted")

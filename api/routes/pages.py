@@ -19,7 +19,8 @@ from api.pages import render
 from api.pages.timeline import timeline
 from api.routes.cursors import job_cursor, place_of, series_place, series_query, split_page, version_limit
 from api.routes.finding import JobId, check_exists, find_job
-from api.services import Services
+from api.schemas.answers import StreamAnswer
+from api.services import LEARNING_SHOWN, Services
 from shared.domain import detectors
 from shared.domain.access import Scope
 from shared.domain.jobs import Job, Status
@@ -28,6 +29,7 @@ from shared.domain.versions import SeriesSummary
 from shared.errors import Code, NotFoundError
 from shared.store import admissions, jobs, listing, overviews, scheduled, streams, versions
 from shared.store import series as series_store
+from shared.store.engine import Session
 from shared.store.jobs import JobFilter, Place
 from shared.store.listing import Order
 from shared.store.streams import Stream
@@ -83,6 +85,7 @@ def start(
             session, JobFilter(status=Status.FAILED, visible_prefix=caller.series_prefix), None, FAILED_SHOWN
         )
         now_open = open_now(session, caller.series_prefix)
+        learning = _learning(services, session, caller.series_prefix, contains) if is_possible and page == 1 else []
         last_closed = None if now_open.groups else overviews.last_closed(session, caller.series_prefix)
     shown = offset + len(summaries)
     query = {"sort": str(sort)} | ({"contains": contains} if contains else {})
@@ -97,6 +100,8 @@ def start(
         previous=_beside(query, "before", sort, page - 1, summaries[:1]) if page > 1 else "",
         next=_beside(query, "after", sort, page + 1, summaries[-1:]) if shown < matching else "",
         series=summaries,
+        learning=learning[:LEARNING_SHOWN],
+        has_more_learning=len(learning) > LEARNING_SHOWN,
         first=offset + 1,
         last=shown,
         matching=max(matching, shown),  # counted up to some seconds ago
@@ -111,6 +116,21 @@ def start(
         running=_jobs(running),
         failed=_jobs(failed),
     )
+
+
+def _learning(
+    services: Services, session: Session, visible_prefix: str, contains: str
+) -> list[tuple[str, StreamAnswer]]:
+    """Return streams without a version, whose ids contain this text, with what they are waiting for."""
+    if contains:
+        ids = streams.learning(session, "", "", LEARNING_SHOWN + 1, visible_prefix, contains)
+    else:
+        ids = services.learning_now.read(visible_prefix)  # read some seconds ago
+    live = streams.read(session, ids)
+    rules = services.ingest.rulebook.current()
+    return [
+        (series_id, stream_answer(live[series_id], rules, services.settings)) for series_id in ids if series_id in live
+    ]
 
 
 @router.get("/ui/jobs", **page_route(scope=Scope.READ))

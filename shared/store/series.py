@@ -103,8 +103,9 @@ def without_version(series_id: str) -> SeriesSummary:
 
 
 def count_listed(session: Session, prefix: str, visible_prefix: str) -> int:
-    """Count the series on all pages of these prefixes."""
-    return int(session.execute(_COUNT_LISTED, {"prefix": prefix, "visible_prefix": visible_prefix}).scalar_one())
+    """Count the series on all pages of these prefixes, with those that only have stored points."""
+    fitted = session.execute(_COUNT_LISTED, {"prefix": prefix, "visible_prefix": visible_prefix}).scalar_one()
+    return int(fitted) + streams.count_learning(session, prefix, visible_prefix)
 
 
 def count(session: Session, visible_prefix: str = "") -> int:

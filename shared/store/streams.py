@@ -63,8 +63,15 @@ _LEARNING = text("""
 SELECT t.series_id FROM streams t
  WHERE t.deleted_at IS NULL AND t.series_id > :after AND t.series_id >= :prefix AND t.series_id < :prefix || '~'
    AND t.series_id >= :visible_prefix AND t.series_id < :visible_prefix || '~'
+   AND strpos(lower(t.series_id), :contains) > 0
    AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.series_id = t.series_id)
  ORDER BY t.series_id LIMIT :limit
+""")
+_COUNT_LEARNING = text("""
+SELECT count(*) FROM streams t
+ WHERE t.deleted_at IS NULL AND t.series_id >= :prefix AND t.series_id < :prefix || '~'
+   AND t.series_id >= :visible_prefix AND t.series_id < :visible_prefix || '~'
+   AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.series_id = t.series_id)
 """)
 
 # --- delete -----------------------------------------------------------------------------------------------------------
@@ -150,10 +157,21 @@ def count(session: Session, limit: int) -> int:
     return int(session.execute(_COUNT, {"limit": limit}).scalar_one())
 
 
-def learning(session: Session, prefix: str, after: str, limit: int, visible_prefix: str = "") -> list[str]:
-    """Return ids of streams whose series has no version yet, in order, starting after the id `after`."""
+def learning(
+    session: Session, prefix: str, after: str, limit: int, visible_prefix: str = "", contains: str = ""
+) -> list[str]:
+    """Return ids of streams whose series has no version yet, in order, starting after the id `after`.
+
+    contains: a part of the ids, in any case.
+    """
     parameters = {"prefix": prefix, "after": after, "limit": limit, "visible_prefix": visible_prefix}
-    return list(session.execute(_LEARNING, parameters).scalars())
+    return list(session.execute(_LEARNING, parameters | {"contains": contains.lower()}).scalars())
+
+
+def count_learning(session: Session, prefix: str, visible_prefix: str = "") -> int:
+    """Count the streams that `learning` lists."""
+    parameters = {"prefix": prefix, "visible_prefix": visible_prefix}
+    return int(session.execute(_COUNT_LEARNING, parameters).scalar_one())
 
 
 def mark_deleted(session: Session, series_id: str) -> int | None:

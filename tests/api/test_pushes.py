@@ -42,7 +42,11 @@ def test_points_of_a_new_series_are_stored_and_the_series_is_learning(api: httpx
     assert (listed["latest_version"], listed["versions"]) == (None, 0)
     assert listed["stream"]["points"] == 3
     assert api.get(f"/series/{series_id}").json()["stream"] == listed["stream"]
+    assert api.get("/series", params={"prefix": series_id, "total": True}).json()["total"] == 1
     assert api.get(f"/ui/series/{series_id}").status_code == 200
+    start = api.get("/", params={"contains": series_id.upper()}).text
+    assert f'href="./ui/series/{series_id}"' in start
+    assert listed["stream"]["reason"] in start
     stored = api.get(f"/series/{series_id}/points").json()
     assert (stored["points"], stored["values"], stored["late"]) == (3, [1.0, None, 3.0], [False] * 3)
 

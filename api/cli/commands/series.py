@@ -69,7 +69,7 @@ def list_series(
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """List series that have versions, sorted by id.
+    """List series that have versions or stored points, sorted by id.
 
     [bold]tsad series list --prefix boiler- --limit 1000 --json[/]
     """
