@@ -10,8 +10,8 @@ from multiprocessing.synchronize import Event
 from urllib.parse import urlsplit
 
 from benchmark.access import HEADERS
+from shared.niceness import give_way
 from tests.fuzz.worst import Worst
-from worker.niceness import give_way
 
 CLIENTS = 16
 NICENESS = 10  # clients are usually on other machines, so they must not compete with the service for the processor

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from worker.niceness import give_way
+from shared.niceness import give_way
 
 if __name__ == "__main__":
     give_way(int(sys.argv[1]), session_leader=os.getpid())

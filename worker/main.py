@@ -23,6 +23,7 @@ from celery.worker.state import reserved_requests
 from shared import logs
 from shared.artifacts import Artifacts
 from shared.metrics import Metrics, Publisher
+from shared.niceness import give_way
 from shared.queue import TASK, announce, make_celery
 from shared.settings import Settings
 from shared.store.engine import Sessions, make_engine
@@ -30,7 +31,6 @@ from shared.telemetry import Latencies, connect, report_alive
 from shared.tracing import start as start_tracing
 from worker import training
 from worker.listening import Watchdog, end
-from worker.niceness import give_way
 
 SHUTDOWN_GRACE_S = 15
 COLD_SHUTDOWN_GRACE_S = 5

@@ -133,7 +133,9 @@ class _Child:
             for end in (ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
             command = [sys.executable, "-m", "api.child", str(theirs.fileno()), str(kept_bytes)]
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+            self._process = subprocess.Popen(  # in its own session, which can have a lower priority
+                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
+            )
             self._connection = Connection(ours.detach())
         self._is_ready = False
         self._kept: Cache[int, Fitted] = Cache(kept_bytes)  # by id; the child keeps the same

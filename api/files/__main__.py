@@ -16,6 +16,7 @@ from api.files.content import decompressed
 from api.files.folders import id_from
 from api.files.reading import points_of, series_of
 from shared.errors import InputError
+from shared.niceness import give_way
 
 _LIMIT_OF_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 NICENESS = 10  # requests that the API answers itself come first
@@ -25,7 +26,7 @@ _CHOSEN_FIRST = Path("/proc/self/oom_score_adj")
 def main() -> int:
     """Read within `memory_bytes`; return the exit code."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes(), memory_bytes()))
-    os.nice(NICENESS)
+    give_way(NICENESS, session_leader=os.getpid())
     with suppress(OSError):  # if memory runs out nevertheless, Linux kills this process, and not the API
         _CHOSEN_FIRST.write_text("1000")
     task = msgspec.json.decode(sys.argv[1], type=Task)

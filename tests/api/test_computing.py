@@ -7,6 +7,7 @@ import random
 import signal
 import weakref
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,11 @@ from shared.domain.detectors.contract import Fitted
 from shared.domain.series import check_series_id
 from shared.errors import Code, TsadError
 from tests.messages import passed
+
+
+def niceness_of_session(pid: int) -> int:
+    session = Path(f"/proc/{pid}/autogroup")
+    return int(session.read_text().split()[-1]) if session.exists() else children.NICENESS
 
 
 def test_calls_run_in_a_process_once_that_is_worth_it_and_in_a_thread_while_there_is_none(
@@ -37,6 +43,7 @@ def test_calls_run_in_a_process_once_that_is_worth_it_and_in_a_thread_while_ther
 
         first = await child()
         assert os.getpriority(os.PRIO_PROCESS, first) > os.getpriority(os.PRIO_PROCESS, 0)
+        assert niceness_of_session(first) == children.NICENESS
         assert await child() == first
         os.kill(first, signal.SIGTERM)  # as sent to all processes of a service that stops
         assert await child() == first

@@ -1,4 +1,4 @@
-"""Low CPU priority for fits."""
+"""Low CPU priority, for processes whose work may wait."""
 
 import os
 from contextlib import suppress
