@@ -11,7 +11,7 @@ from benchmark.load import open_loop, request
 from benchmark.stack import SERVE, Stack, body_of, is_up, wait_until
 from benchmark.work.predicting import POINT, checked
 from shared.embedded.ports import free_port
-from tests.fuzz import worst
+from tests.fuzz import deep, worst
 
 RATE = 100  # predictions of others per second
 POINTS = 100_000
@@ -37,6 +37,7 @@ MEASURED = (
     f"/plot?series_id={worst.LONG}",
     "/jobs?limit=200",
     "cookie",
+    *(crowded.name for crowded in deep.requests(POINTS) if "watch=" not in crowded.path),
 )
 
 
@@ -60,7 +61,9 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
         tally = checked(open_loop(stack.api, prediction, 64, RATE, seconds))
         return 1000 * statistics.quantiles(tally.latencies, n=100)[98]
 
-    for crowded in worst.requests(POINTS):
+    with stack.sessions().begin() as session:
+        deep.fill(session, POINTS)
+    for crowded in (*worst.requests(POINTS), *deep.requests(POINTS)):
         if crowded.name not in MEASURED:
             continue
 

@@ -54,16 +54,16 @@ def main() -> int:
 def measure_requests(arguments: argparse.Namespace) -> list[Row]:
     """Send generated requests, mutated bodies and expensive requests."""
     turns = Turns()
-    with running_api(turns) as (api, token):
+    with running_api(turns) as (api, sessions, token):
         rows = [*conformance.measure(str(api.base_url), token, arguments.seed, arguments.examples)]
         prepare(api)
         rows += mutated.measure(api, SERIES, arguments.seed, arguments.bodies)
-        rows += slow.measure(api, turns)
+        rows += slow.measure(api, sessions, turns)
     return rows
 
 
 @contextmanager
-def running_api(turns: Turns) -> Iterator[tuple[httpx.Client, str]]:
+def running_api(turns: Turns) -> Iterator[tuple[httpx.Client, Sessions, str]]:
     """An API that requires a key, a worker and the reconciler, on their own servers."""
 
     def change(app: FastAPI) -> None:
@@ -84,14 +84,14 @@ def running_api(turns: Turns) -> Iterator[tuple[httpx.Client, str]]:
             )
             sessions = Sessions(make_engine(settings, "tsad-fuzz"))
             key = key_maker(sessions)()
-            sessions.engine.dispose()
             with (
                 serving(settings, change=change) as api,
                 running(settings, folder, "worker"),
                 running(settings, folder, "worker.reconciling"),
             ):
                 api.auth = key
-                yield api, key.token
+                yield api, sessions, key.token
+            sessions.engine.dispose()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

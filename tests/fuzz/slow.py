@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import httpx
 
-from tests.fuzz import worst
+from shared.store.engine import Sessions
+from tests.fuzz import deep, worst
 from tests.fuzz.report import Row
 from tests.turns import Turns
 from tests.waiting import until
@@ -17,14 +18,16 @@ WITHIN_S = 120  # for one request, on a busy machine
 MAX_TURN_S = 0.05  # of processor time, in the best attempt, on a machine with much other load
 
 
-def measure(api: httpx.Client, turns: Turns) -> Iterator[Row]:
+def measure(api: httpx.Client, sessions: Sessions, turns: Turns) -> Iterator[Row]:
     """One row for the most expensive requests."""
     api.timeout = httpx.Timeout(WITHIN_S)
     _fit(api)
+    with sessions.begin() as session:
+        deep.fill(session, POINTS)
     gc.collect()
     gc.freeze()  # as the API does at its start: full collections of everything imported would count as turns
     slowest = []
-    for request in worst.requests(POINTS):
+    for request in (*worst.requests(POINTS), *deep.requests(POINTS)):
         attempts: list[float] = []
         while not attempts or (min(attempts) > MAX_TURN_S and len(attempts) < ATTEMPTS):
             turns.reset()

@@ -27,8 +27,12 @@ class Worst:
     path: str
     content: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    is_endless: bool = False  # the response is not read
 
     def send(self, api: httpx.Client) -> httpx.Response:
+        if self.is_endless:
+            with api.stream(self.method, self.path, headers=self.headers) as answer:
+                return answer
         return api.request(self.method, self.path, content=self.content, headers=self.headers)
 
 
