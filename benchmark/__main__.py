@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterator
 from benchmark import report
 from benchmark.comparing import Figure
 from benchmark.stack import Stack, running_stack
-from benchmark.work import attacking, fitting, loading, predicting, pushing, refitting, sending, sharing, showing
+from benchmark.work import (
+    attacking,
+    fitting,
+    loading,
+    nights,
+    predicting,
+    pushing,
+    refitting,
+    sending,
+    sharing,
+    showing,
+)
 
 
 def _plain(
@@ -28,19 +39,21 @@ WORK: dict[str, Callable[[Stack, argparse.Namespace], Iterator[Figure]]] = {
     "pushing": lambda stack, options: pushing.measure(
         stack, options.pairs, options.seconds, options.stretch, options.grown
     ),
+    "night": lambda stack, options: nights.measure(stack, options.refits, options.window, options.rate),
 }
+UNUSUAL = ("attacking", "loading", "night")  # these need a key, need Prometheus, take long
 
 
 def main() -> int:
     """Measure, print the table and write the results; return 1 if a limit is missed."""
     parser = argparse.ArgumentParser(prog="python3 run bench", description=__doc__)
-    usual = [name for name in WORK if name not in ("attacking", "loading")]  # which need a key, and Prometheus
+    usual = [name for name in WORK if name not in UNUSUAL]
     parser.add_argument(
         "--only",
         choices=WORK,
         nargs="+",
         default=usual,
-        help="parts to measure; default: all but attacking and loading",
+        help=f"parts to measure; default: all but {', '.join(UNUSUAL)}",
     )
     parser.add_argument(
         "--pairs", type=int, default=5, help="measurements of each figure, alternating with its ceiling"
@@ -58,6 +71,9 @@ def main() -> int:
     parser.add_argument(
         "--days", type=float, default=3, help="history that is loaded from a Prometheus (default 3; the documents: 28)"
     )
+    parser.add_argument("--refits", type=int, default=10_000, help="refits of a night (default 10,000)")
+    parser.add_argument("--window", type=int, default=672, help="hourly points of each of them (default 672)")
+    parser.add_argument("--rate", type=float, default=200, help="points pushed per second beside them (default 200)")
     options = parser.parse_args()
     figures: list[Figure] = []
     with running_stack() as stack:

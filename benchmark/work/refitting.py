@@ -19,19 +19,20 @@ from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, single
 from benchmark.consumption import cpu_s
 from benchmark.load import Request, open_loop, request
 from benchmark.stack import Stack, running
-from benchmark.work.predicting import POINT, checked
+from benchmark.work.predicting import POINT
 from shared.store.engine import Sessions
 
-PUSHED, PUSHES_PER_S = 100, 1_667 / 100
+PUSHED, POINTS_PER_S = 100, 1_667
 PREDICTIONS_PER_S = 50
 REST_S, ALONE_S, BESIDE_S = 20.0, 40.0, 100.0  # of the measurements
 LARGE_S = 300.0  # within which the largest fits end
 EXTRAPOLATED = (10_000, 100_000)  # streams
+SPARE_POINTS = 24  # between the last point of a stream and now: each measurement adds one
 KIB, HOUR_S = 1024, 3_600
 
 _STREAMS = text("""
 INSERT INTO streams (series_id, revision, last_timestamp, arrived_at, points, watch)
-SELECT :prefix || n, 1, :start + :step * (:points - 1), now(), :points, :watch FROM generate_series(1, :series) n
+SELECT :prefix || n, 1, :start + :step * (:points - 1), now(), :points, :watch FROM generate_series(0, :series - 1) n
 """)
 _POINTS = text("""
 INSERT INTO points (series_no, ts, value)
@@ -57,22 +58,20 @@ SELECT avg(data_size) AS data, avg(state_size) AS state, avg(scores_size) AS sco
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Streams that are refitted at once, each with 28 days of points."""
+    """Streams that are refitted at once, each with so many points."""
 
     name: str
     series: int
     step_s: int
-
-    @property
-    def points(self) -> int:
-        return 28 * 86_400 // self.step_s
+    points: int
 
     @property
     def prefix(self) -> str:
         return f"{self.name}-"
 
 
-NIGHT, LARGE = Size("hours", 1_000, 3_600), Size("minutes", 2, 60)
+# Each with 28 days of points.
+NIGHT, LARGE = Size("hours", 1_000, 3_600, 28 * 24), Size("minutes", 2, 60, 28 * 24 * 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,28 +103,36 @@ class Refits:
 
     def create(self) -> None:
         """Create the watch, and streams with points but without a version."""
-        watch = {"prefix": self.size.prefix, "refit": "off", "keep_versions": 3, "silence": "off"}
-        self.stack.client.put(f"/watches/{self.size.name}", json=watch).raise_for_status()
-        start = int(time.time()) // HOUR_S * HOUR_S - 29 * 86_400
+        self.watch("off")
+        start = int(time.time()) // HOUR_S * HOUR_S - (self.size.points + SPARE_POINTS) * self.size.step_s
         parameters = {"start": start, "points": self.size.points, "series": self.size.series, **self._streams()}
         with self.sessions.begin() as session:
             session.execute(_STREAMS, parameters | {"prefix": self.size.prefix})
             session.execute(_POINTS, parameters)
+
+    def watch(self, refit: str | dict[str, str]) -> None:
+        """Create or change the watch. refit: its schedule, or `off`."""
+        watch = {"prefix": self.size.prefix, "refit": refit, "keep_versions": 3, "silence": "off", "timezone": "UTC"}
+        self.stack.client.put(f"/watches/{self.size.name}", json=watch).raise_for_status()
 
     def drain(self, seconds: float) -> Drained:
         """Let every stream be due, and measure until each has a new version, or for so many seconds."""
         with self.sessions.begin() as session:
             session.execute(_NEW_POINTS, self._streams())
             session.execute(_DUE, self._streams())
-        fitted, requested = self._count(_FITTED), self._count(_REQUESTED)
+        fitted, requested = self.fitted(), self._count(_REQUESTED)
         used, began = [cpu_s(pid) for pid in self.pids], clock()
-        while (refits := self._count(_FITTED) - fitted) < self.size.series and clock() - began < seconds:
+        while (refits := self.fitted() - fitted) < self.size.series and clock() - began < seconds:
             time.sleep(0.1)
         elapsed = clock() - began
         if not refits:
             sys.exit(f"No refit ended within {seconds:g} s, so there is nothing to measure: the machine is too busy.")
         worker_s, scheduler_s = (cpu_s(pid) - cpu for pid, cpu in zip(self.pids, used, strict=True))
         return Drained(refits, elapsed, worker_s / refits, scheduler_s / (self._count(_REQUESTED) - requested))
+
+    def fitted(self) -> int:
+        """Return how many fits have ended."""
+        return self._count(_FITTED)
 
     def left_behind(self) -> Row[tuple[float, float, float, float]]:
         """Return the mean sizes of the artifacts of a version, and the mean time of a fit."""
@@ -141,14 +148,16 @@ class Refits:
 
 
 class Clients:
-    """Clients that push 1,667 points per second in batches of 100 series, and that predict."""
+    """Clients that push points in batches of 100 series, and that predict."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, points_per_s: float = POINTS_PER_S) -> None:
         self._stack = stack
+        self._pushes_per_s = points_per_s / PUSHED
         self._places = count()
         self._start = int(time.time()) - 2_000_000
         self._stopping = threading.Event()
         self._latencies: dict[str, list[float]] = {}
+        self.refused = 0
 
     def create(self) -> None:
         """Fit the series that are pushed to."""
@@ -161,7 +170,7 @@ class Clients:
         self._stopping.clear()
         self._latencies = {"pushes": [], "predictions": []}
         threads = [
-            threading.Thread(target=self._repeat, args=("pushes", self._pushes(), 4, PUSHES_PER_S)),
+            threading.Thread(target=self._repeat, args=("pushes", self._pushes(), 4, self._pushes_per_s)),
             threading.Thread(
                 target=self._repeat,
                 args=("predictions", [request("POST", "/predict/pushed-0", POINT)], 8, PREDICTIONS_PER_S),
@@ -180,7 +189,9 @@ class Clients:
 
     def _repeat(self, name: str, requests: Iterator[Request] | list[Request], connections: int, rate: float) -> None:
         while not self._stopping.is_set():
-            self._latencies[name] += checked(open_loop(self._stack.api, requests, connections, rate, 2)).latencies
+            tally = open_loop(self._stack.api, requests, connections, rate, 2)
+            self._latencies[name] += tally.latencies
+            self.refused += tally.errors
 
     def _pushes(self) -> Iterator[Request]:
         for place in self._places:
@@ -213,6 +224,7 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:  # no
     for name, p99 in beside.items():
         work = f"p99 of {name} beside refits"
         yield Figure(work, "ms", p99, at_rest[name], [p99 / at_rest[name]], Target(AT_MOST, 5))
+    yield single("requests beside refits that were refused", "", [clients.refused], Target(AT_MOST, 0))
 
 
 def _of_night(night: Refits, alone: Drained, beside: Drained) -> Iterator[Figure]:
