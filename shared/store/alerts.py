@@ -72,13 +72,14 @@ SELECT to_jsonb(a) AS alert FROM alerts a
 # --- people -----------------------------------------------------------------------------------------------------------
 
 # Outbound decides later than the rules who is notified, and stores it with the notices.
-ALERTS = """
-SELECT to_jsonb(a) AS alert, a.*, w.receivers, coalesce(a.quiet, w.why) AS shown_quiet FROM alerts a, LATERAL (
+_ALERTS = """
+SELECT to_jsonb(a) AS alert, a.*, w.receivers, coalesce(a.quiet, w.why) AS shown_quiet FROM {} AS a, LATERAL (
   SELECT ARRAY(SELECT DISTINCT r FROM notices n, unnest(n.receivers) AS r WHERE n.alert = a.id ORDER BY r) AS receivers,
          (SELECT max(n.quiet) FROM notices n WHERE n.alert = a.id) AS why
 ) AS w
 """
-_NEWEST_FIRST = " ORDER BY a.created_at DESC, a.id DESC LIMIT :limit OFFSET :offset"
+ALERTS = _ALERTS.format("alerts")
+_NEWEST_FIRST = " ORDER BY a.created_at DESC, a.id DESC"
 _ACKNOWLEDGE = text("""
 UPDATE alerts SET acknowledged_at = clock_timestamp(), acknowledged_by = :by, revision = revision + 1,
        changed_at = clock_timestamp()
@@ -178,7 +179,10 @@ def page(
     """Return alerts, newest first, each with the place where the next page continues."""
     moment, alert_id = older_than or (None, None)
     parameters = asdict(selection) | {"older_than": older_than, "moment": moment, "id": alert_id}
-    rows = _select(session, parameters | {"limit": limit, "offset": offset}, _NEWEST_FIRST)
+    # Notices only of the alerts on the page, not of those before it.
+    chosen = f"(SELECT * FROM alerts a WHERE {where(parameters)} {_NEWEST_FIRST} LIMIT :limit OFFSET :offset)"
+    statement = text(_ALERTS.format(chosen) + _NEWEST_FIRST)
+    rows = session.execute(statement, parameters | {"limit": limit, "offset": offset}).all()
     return [(stored(row), Place(row.created_at, str(row.id))) for row in rows]
 
 
