@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -42,7 +43,7 @@ READABLE: dict[str, tuple[Any, dict[str, str]]] = {
 UNREADABLE: dict[str, tuple[Callable[[], Any], str]] = {
     "a list": (lambda: [1, 2, 3], "Points cannot be read from a list"),
     "a lazy frame": (lambda: pl.LazyFrame({"t": NAIVE, "v": VALUES}), r"\.collect\(\)"),
-    "no times": (lambda: pl.DataFrame({"a": DAYS, "v": VALUES}), "none among a, v. Pass time="),
+    "no times": (lambda: pl.DataFrame({"a": DAYS, "v": VALUES}), "No column has dates: a, v. Convert"),
     "two times": (lambda: pl.DataFrame({"a": NAIVE, "b": NAIVE, "v": VALUES}), "several: a, b. Pass time="),
     "two values": (lambda: pl.DataFrame({"t": NAIVE, "a": VALUES, "b": VALUES}), "several: a, b. Pass value="),
     "text": (lambda: pl.DataFrame({"t": NAIVE, "v": ["1", "2", "3"]}), "none among t, v. Pass value="),
@@ -54,6 +55,8 @@ UNREADABLE: dict[str, tuple[Callable[[], Any], str]] = {
     "no such column": (lambda: {"time": DAYS, "values": VALUES}, "There is no column 'timestamps'"),
     "text among numbers": (lambda: {"timestamps": [1], "values": ["x"]}, "'x' is not a number"),
     "text among times": (lambda: {"timestamps": ["x"], "values": [1]}, "'x' is not a time"),
+    "NaT": (lambda: {"timestamps": [pd.NaT], "values": [1]}, "A timestamp is missing"),
+    "an infinite value": (lambda: {"timestamps": [1], "values": [float("inf")]}, "A value is infinite"),
     "true as a time": (lambda: {"timestamps": [True], "values": [1]}, "True is not a time"),
 }
 
@@ -89,4 +92,6 @@ def test_what_is_not_clear_is_named(case: str) -> None:
 
 def test_a_datetime_without_a_zone_is_utc() -> None:
     assert seconds_of(NAIVE[0]) == seconds_of(NAIVE[0].replace(tzinfo=UTC)) == DAYS[0]
+    moment: Any = np.datetime64(NAIVE[0], "ns")
+    assert seconds_of(moment) == DAYS[0]
     assert seconds_of(datetime(2026, 1, 1, 5, tzinfo=timezone(timedelta(hours=5)))) == DAYS[0]

@@ -64,16 +64,21 @@ def points_of(data: Data, time: str | None = None, value: str | None = None) -> 
 
 
 def seconds_of(time: Time) -> int:
-    """Return a time in seconds since 1970; a datetime without a time zone counts as UTC."""
-    if isinstance(time, datetime):
-        aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    """Return a time in seconds since 1970; a datetime without a time zone counts as UTC, and one of NumPy, too."""
+    given: Any = time
+    if type(given).__name__ == "datetime64":
+        given = given.astype("datetime64[us]").item()
+    if given is None or given != given:  # noqa: PLR0124 - NaT
+        raise InvalidPointsError("A timestamp is missing. Leave its point out.")
+    if isinstance(given, datetime):
+        aware = given if given.tzinfo else given.replace(tzinfo=UTC)
         seconds = aware.timestamp()
         if not seconds.is_integer():
-            raise InvalidPointsError(f"{time.isoformat()} has a fraction of a second. Round the times first.")
+            raise InvalidPointsError(f"{given.isoformat()} has a fraction of a second. Round the times first.")
         return int(seconds)
-    if isinstance(time, bool) or not hasattr(time, "__index__"):
-        raise InvalidPointsError(f"{time!r} is not a time. Pass a datetime, or whole seconds since 1970.")
-    return int(time)
+    if isinstance(given, bool) or not hasattr(given, "__index__"):
+        raise InvalidPointsError(f"{given!r} is not a time. Pass a datetime, or whole seconds since 1970.")
+    return int(given)
 
 
 def number_of(value: Any) -> float | None:
@@ -84,6 +89,8 @@ def number_of(value: Any) -> float | None:
         number = float(value)
     except (TypeError, ValueError):
         raise InvalidPointsError(f"{value!r} is not a number.") from None
+    if math.isinf(number):
+        raise InvalidPointsError("A value is infinite. Pass None or NaN for a missing value, or leave the point out.")
     return None if math.isnan(number) else number
 
 
@@ -115,8 +122,14 @@ def _of_frame(frame: nw.DataFrame[Any], time: str | None, value: str | None) -> 
         seconds = [name for name in SECONDS if name in frame.columns]
         times = frame[seconds[0]] if seconds else _time_index(frame)
     if times is None:
-        found = f"several: {', '.join(dates)}" if dates else f"none among {', '.join(frame.columns)}"
-        raise InvalidPointsError(f"Which column has the times? There are {found}. Pass time=… with its name.")
+        if not dates:
+            columns = ", ".join(frame.columns)
+            raise InvalidPointsError(
+                f"No column has dates: {columns}. Convert the one with the times, or pass time=… if it has whole "
+                "seconds since 1970."
+            )
+        found = ", ".join(dates)
+        raise InvalidPointsError(f"Which column has the times? There are several: {found}. Pass time=… with its name.")
     numeric = [name for name, kind in frame.schema.items() if kind.is_numeric() and name != times.name]
     if value is None and len(numeric) != 1:
         found = f"several: {', '.join(numeric)}" if numeric else f"none among {', '.join(frame.columns)}"
