@@ -35,10 +35,10 @@ def make_room(session: Session, caller: Caller, watch: Watch) -> None:
 def store_watch(session: Session, watch: Watch) -> None:
     """Create or change a watch after `make_room`; raise `TsadError` if its prefix is taken or a receiver is unknown."""
     if unknown := receivers.unknown(session, watch.notify.receivers):
-        reason = f"names unknown receivers: {', '.join(unknown)}"
+        reason = f"names unknown receivers: {', '.join(unknown)} (GET /receivers lists those that exist)"
         raise InputError(
             Code.UNKNOWN_RECEIVER,
-            f"The watch {reason}. Create them with PUT /receivers/NAME, or list them with GET /receivers."[:2_000],
+            f"The watch {reason}. Create them with PUT /receivers/NAME."[:2_000],
             flaws=[Flaw(("notify", "receivers"), reason[:500])],
         )
     watches.put(session, watch)

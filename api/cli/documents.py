@@ -77,7 +77,9 @@ def read_document(name: str, content: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        sentence = f"{name}:{line}: This is not valid YAML: {error.problem or error.context}."
+        reason = error.problem or error.context or ""
+        advice = " Indent with spaces, not with tabs." if "'\\t'" in reason else ""
+        sentence = f"{name}:{line}: This is not valid YAML: {reason}.{advice}"
         raise InputError(Code.INVALID_CONFIGURATION, sentence) from None
     except yaml.YAMLError as error:
         sentence = f"{name} is not valid YAML: {str(error).splitlines()[0]}."

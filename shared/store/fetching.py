@@ -66,7 +66,7 @@ _RUNS = text("""
 SELECT id, started_at, ended_at, status, from_ts, to_ts, series, points, refused, detail FROM source_runs
  WHERE source = :name ORDER BY id DESC LIMIT :limit
 """)
-# is_deep: look for the newest point of sources that send, too, which takes a look at each of their streams.
+# is_deep: look at each series, too, for the newest point of sources that send, and for ids that several would have.
 _CONDITIONS = text("""
 SELECT s.name, s.document, s.revision, s.failing_since, s.loaded,
        CASE WHEN s.lease_until IS NULL OR s.lease_until < :now THEN s.due_at END AS due_at,
@@ -76,7 +76,10 @@ SELECT s.name, s.document, s.revision, s.failing_since, s.loaded,
        ) END AS detail,
        CASE WHEN :is_deep AND s.kind = 'remote_write' THEN (
          SELECT max(t.arrived_at) FROM source_series c JOIN streams t USING (series_id)
-          WHERE c.source = s.name AND t.deleted_at IS NULL) END AS arrived_at
+          WHERE c.source = s.name AND t.deleted_at IS NULL) END AS arrived_at,
+       CASE WHEN :is_deep THEN (
+         SELECT min(c.series_id) FROM source_series c WHERE c.source = s.name AND c.rejected IS NOT NULL
+       ) END AS colliding
   FROM sources s ORDER BY s.name
 """)
 
@@ -163,7 +166,7 @@ def runs(session: Session, source: str, limit: int) -> list[Run]:
 
 
 def conditions(session: Session, now: datetime, *, is_deep: bool = False) -> list[Condition]:
-    """Return how all sources are doing. is_deep: with the newest point of those that send."""
+    """Return how all sources are doing. is_deep: with what takes a look at each series."""
     return [
         Condition(
             source := parse(row.name, row.document, max_history_s=10_000 * DAY_S, revision=row.revision, stored=True),
@@ -173,6 +176,7 @@ def conditions(session: Session, now: datetime, *, is_deep: bool = False) -> lis
             row.due_at,
             min((row.loaded.get(key_of(query), 0) for query in source.queries), default=0) or None,
             row.arrived_at,
+            row.colliding,
         )
         for row in session.execute(_CONDITIONS, {"now": now, "is_deep": is_deep})
     ]

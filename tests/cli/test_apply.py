@@ -113,8 +113,8 @@ def test_every_mistake_is_named_with_its_line(tsad: Tsad, file: Path, series_id:
     ]
     file.write_text(f"watches:\n  {series_id}:\n    prefix: {series_id}\n    notify: {{receivers: [nobody]}}\n")
     assert (
-        f"{file}:4: watches.{series_id}.notify.receivers names unknown receivers: nobody."
-        in tsad("apply", str(file)).err
+        f"{file}:4: watches.{series_id}.notify.receivers names unknown receivers: nobody "
+        "(GET /receivers lists those that exist)." in tsad("apply", str(file)).err
     )
     assert "cannot be read: No such file" in tsad("apply", "no.yaml").err
 
@@ -132,6 +132,7 @@ def test_a_mistake_in_a_list_is_named_with_the_line_of_its_item(tsad: Tsad) -> N
         ("", "standard input has no section"),
         ("- a", "standard input has no section"),
         ("watches:", "standard input:1: watches must have names"),
+        ("watches:\n\ta: {}", "cannot start any token. Indent with spaces, not with tabs."),
         ("watches:\n  a:\n", "standard input:2: watches.a has no fields"),
         ("watch: {a: {prefix: a}}", "standard input:1: watch is unknown; sections are receivers, watches, sources"),
     ],

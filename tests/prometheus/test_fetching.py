@@ -221,12 +221,15 @@ def test_a_window_that_cannot_be_answered_is_halved_until_it_can_be(
         (503, "timeout", TooMuchError),
         (400, "bad_data", FetchError),
         (500, "internal", FetchError),
+        (401, "unauthorized", FetchError),
     ],
 )
 def test_only_errors_of_size_and_time_ask_for_a_shorter_span(status: int, kind: str, error: type[FetchError]) -> None:
     body = f'{{"status":"error","errorType":"{kind}","error":"too many samples"}}'.encode()
     egress: Any = SimpleNamespace(request=lambda *_, **__: Answer(status, {}, body))
-    with pytest.raises(error, match=f"answered {status}: too many samples") as raised:
+    with pytest.raises(
+        error, match=f"answered {status}: too many samples|refuses access .401.: set token_env"
+    ) as raised:
         Prometheus("http://prometheus:9090", {}, egress).query_range("up", 0, 60, 60)
     assert type(raised.value) is error
 
@@ -239,6 +242,11 @@ def test_two_series_with_one_id_are_refused_once_and_one_is_stored(
     assert run.status == "succeeded"
     assert run.points == run.refused > 300
     assert f"would have the id history.{series_id}" in run.detail
+    later = scene.run(series_id, minutes=2)
+    assert (
+        later.detail
+        == f"1 series would have the id of another, and are ignored: GET /sources/{series_id} lists collisions."
+    )
 
 
 def test_only_one_process_fetches_a_source_and_a_lost_run_is_taken_over(

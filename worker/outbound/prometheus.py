@@ -44,6 +44,10 @@ class _Answer(msgspec.Struct):
 
 # Errors of Prometheus for queries that take too long or too much memory; Mimir and Thanos have these types, too.
 _TOO_MUCH = ("timeout", "execution", "too_many_samples")
+_NO_ACCESS = (401, 403, 407)
+_ACCESS = (
+    "set token_env to a variable with a valid bearer token, or url_env to one with http://user:password@host:port."
+)
 _ANSWER = msgspec.json.Decoder(_Answer)
 
 
@@ -77,6 +81,8 @@ class Prometheus:
             raise TooMuchError(str(error)) from None
         except EgressError as error:
             raise FetchError(str(error)) from None
+        if answer.status in _NO_ACCESS:
+            raise FetchError(f"The server refuses access ({answer.status}): {_ACCESS}")
         if len(answer.body) >= MAX_BYTES:
             raise TooMuchError(f"The response is larger than {MAX_BYTES:,} bytes: select fewer series.")
         try:

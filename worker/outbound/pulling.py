@@ -28,6 +28,7 @@ MARGIN_S = 2 * 3_600  # before points would be too old
 RETRY_S = 60.0  # after a failure, unless the source is due earlier
 FRESH_S = 10.0  # how soon new points follow the first ones, and each other while older ones are fetched
 HELD_S = 60.0  # how long the first of them wait for a version, which judges them
+SHARED = "{number} series would have the id of another, and are ignored: GET /sources/{source} lists collisions."
 SHOWN = 20  # series of a test
 QUERY = "__query__"  # tells series of two queries apart that have the same labels
 
@@ -186,6 +187,8 @@ class Pulling:
             progress.detail = progress.detail or reason
         refused = [push for labels, push in pushes.items() if labels not in claimed.granted]
         progress.refused += sum(len(push.timestamps) for push in refused)
+        if refused:
+            progress.detail = progress.detail or SHARED.format(number=len(refused), source=lease.source.name)
         granted = [push for labels, push in pushes.items() if labels in claimed.granted]
         progress.series[query.query] = max(progress.series.get(query.query, 0), len(granted))
         for push, outcome in zip(granted, self.ingest(granted), strict=True):

@@ -30,6 +30,7 @@ def ago(**elapsed: float) -> datetime:
         (SENT, {}, None),
         (SENT, {"has_series": False}, "s has no series: compare its `select`"),
         (SENT, {"arrived_at": ago(minutes=5)}, None),
+        (FETCHED, {"colliding": "cpu.a"}, "s ignores series that would have the id of another, such as cpu.a"),
         (SENT, {"arrived_at": ago(minutes=50)}, "s sent nothing for 50 minutes"),
     ],
 )  # fmt: skip
