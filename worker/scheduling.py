@@ -6,6 +6,7 @@ queue. Slots that were missed, by an outage or because the queue was full, are o
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.domain.jobs import SCHEDULER
@@ -19,7 +20,7 @@ from shared.fitting.stored import Window, check_stored
 from shared.metrics import Metrics
 from shared.store import admissions, inspection, scheduled
 from shared.store.scheduled import Outcome, Scheduled, Settled
-from shared.watching.rulebook import Rulebook
+from shared.watching.rulebook import Rulebook, Rules
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Scheduler:
                 return 0
             while (room := self._room()) > 0 and time.monotonic() - began < ROUND_S:
                 due = scheduled.due(session, min(room, FITS_AT_A_TIME))
-                rules = self.rulebook.current()
+                rules = self._rules_of(due)
                 settled = 0
                 for stream in due:
                     outcome = self._settled(stream, rules.watch_of(stream.series_id))
@@ -78,6 +79,12 @@ class Scheduler:
                 if not settled:
                     break
         return requested
+
+    def _rules_of(self, streams: Sequence[Scheduled]) -> Rules:
+        """Return the rules. A stream without a watch may have a new one, so they are read again if there is one."""
+        rules = self.rulebook.current()
+        watched = (rules.watch_of(stream.series_id) for stream in streams)
+        return rules if all(watch and not watch.paused for watch in watched) else self.rulebook.again()
 
     def _note_ended(self) -> None:
         with self.acceptor.sessions.begin() as session:

@@ -85,6 +85,15 @@ def test_a_stream_is_fitted_with_its_newest_points_and_again_only_when_its_histo
     assert [points for _, _, points, _ in day.jobs()] == [50, 560]
 
 
+def test_a_watch_that_the_scheduler_has_not_read_yet_fits_its_streams(day: Day) -> None:
+    assert not day.scheduler.rulebook.current().watches
+    with day.sessions.begin() as session:
+        watches.put(session, parse("w", {"prefix": "", "detector": "baseline"}, max_window_s=35 * DAY_S))
+    day.ingest.rulebook.again()
+    day.push("a", 46)
+    assert day.scheduler.round() == 1
+
+
 def test_a_stream_that_cannot_be_fitted_waits_for_more_points_and_a_full_queue_delays_fits(day: Day) -> None:
     day.watch(refit="off")
     day.push("constant", 50, value=1.0)
