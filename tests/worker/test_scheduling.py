@@ -14,10 +14,11 @@ from shared.domain.jobs import SCHEDULER
 from shared.domain.series import DAY_S, Series
 from shared.domain.training_scores import MOST_AUTOMATIC, TrainingScores
 from shared.domain.watching.schedules import Schedule
+from shared.domain.watching.watches import parse
 from shared.fitting.accepting import Acceptor
 from shared.metrics import Metrics
 from shared.settings import Settings
-from shared.store import scheduled, versions
+from shared.store import scheduled, versions, watches
 from shared.store import series as series_store
 from shared.store.engine import Sessions
 from shared.watching.planning import Coming
