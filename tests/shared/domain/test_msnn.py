@@ -4,6 +4,7 @@ import pytest
 from shared.domain.detectors import named
 from shared.domain.detectors.contract import CENTRED, Scores
 from shared.domain.detectors.msnn.bank import Bank, Layout, vectors
+from shared.domain.detectors.msnn.scoring import trusts
 from shared.domain.detectors.msnn.state import Msnn
 from shared.domain.detectors.parameters import complete
 from shared.domain.series import Series, Values
@@ -41,6 +42,14 @@ def test_the_vectors_of_windows_match_their_definition(lengths: tuple[int, ...])
             number for length in lengths for number in naive.window_vector(values[end + 1 - length : end + 1].tolist())
         ]
         np.testing.assert_allclose(row, slow, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("first", [0, 5, 130, 236])
+def test_consecutive_windows_have_the_same_vectors_as_single_ones(first: int) -> None:
+    sums = np.concatenate(([0.0], np.random.default_rng(2).normal(size=300).cumsum()))
+    layout, ends = Layout.of((4, 16, 33, 100, 128)), np.arange(first, first + 64)
+    single = np.concatenate([vectors(sums, ends[place : place + 1], layout) for place in range(64)])
+    np.testing.assert_array_equal(vectors(sums, ends, layout), single)
 
 
 def test_the_nearest_window_does_not_overlap_the_query() -> None:
@@ -92,6 +101,16 @@ def test_centered_scores_peak_in_the_middle_of_an_event() -> None:
     new[500:520] = 0.0
     scores: Values = MSNN.modes[CENTRED](learn(wave(2000)), *later(new)).score
     assert 495 <= scores.argmax() <= 525
+
+
+@pytest.mark.parametrize(("period", "least", "most"), [(48, 0.5, 1.0), (46, 0.0, 0.05)])
+def test_a_rhythm_is_trusted_as_far_as_the_batch_follows_it(period: int, least: float, most: float) -> None:
+    state, new = learn(wave(2000)), np.sin(np.arange(2000) * 2 * np.pi / period)
+    joined, times = later(state.standard.standardized(new))
+    _, in_rhythm = trusts(state, joined, times, state.forecast.errors(joined))
+    assert state.rhythm.trust == 1
+    assert least <= in_rhythm <= most
+    assert trusts(state, joined[:100], times[:100], state.forecast.errors(joined[:100]))[1] == 1
 
 
 def test_the_false_positive_rate_is_close_to_the_target() -> None:

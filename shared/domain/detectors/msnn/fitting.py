@@ -8,7 +8,7 @@ from shared.domain.detectors import forecasts
 from shared.domain.detectors.alarms import Boundary, interval_of, share_of
 from shared.domain.detectors.contract import ParameterValues, Progress, TrainingEnd
 from shared.domain.detectors.msnn import rhythm
-from shared.domain.detectors.msnn.bank import Bank, Layout, TrainingWindows, bank_ends, vectors, window_lengths
+from shared.domain.detectors.msnn.bank import BANK, Bank, Layout, TrainingWindows, bank_ends, vectors, window_lengths
 from shared.domain.detectors.msnn.held_out import held_out_ends, held_out_sums
 from shared.domain.detectors.msnn.state import Msnn, TrustedForecast
 from shared.domain.detectors.msnn.weighing import BACK, WINDOW_FLOOR, compressed, cumulative, usual
@@ -22,15 +22,15 @@ NO_PROMISE = (
 SELF_SHARE = 0.15  # of the series: a window closer than this in time does not show that a pattern repeats
 
 
-def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn:
-    """Choose window lengths and banks, and learn the boundary on held-out windows."""
+def fit(series: Series, parameters: ParameterValues, progress: Progress, bank: int = BANK) -> Msnn:
+    """Choose window lengths and banks of at most `bank` windows, and learn the boundary on held-out windows."""
     standard = Standard.of(series.values)
     values = without_outliers(standard.standardized(series.values))
     after_gap = is_after_gap(series.timestamps)
     period = period_of(values)
     lengths = window_lengths(len(series), period)
     ends = held_out_ends(len(series), lengths[-1])
-    windows, near = _windows(series, values, after_gap, lengths, ends, progress)
+    windows, near = _windows(series, values, after_gap, lengths, bank, ends, progress)
     forecast_trial = forecasts.best(values, ~after_gap)
     progress(0.9)
     forecast = TrustedForecast.of(forecast_trial)
@@ -54,14 +54,14 @@ def fit(series: Series, parameters: ParameterValues, progress: Progress) -> Msnn
 
 
 def _windows(
-    series: Series, values: Values, after_gap: Flags, lengths: list[int], ends: Indices, progress: Progress
+    series: Series, values: Values, after_gap: Flags, lengths: list[int], most: int, ends: Indices, progress: Progress
 ) -> tuple[TrainingWindows, Values]:
     """Return the banks of all lengths, and the mean distance (m,) from them of the windows that end at `ends` (m,)."""
     sums = cumulative(values)
     apart = SELF_SHARE * len(series)
     bank_indices, bank_vectors, usual_distances, near = [], [], [], np.zeros(len(ends))
     for done, length in enumerate(lengths, start=1):
-        bank_indices.append(bank_ends(after_gap, length))
+        bank_indices.append(bank_ends(after_gap, length, most))
         layout = Layout.of((length,))
         bank_vectors.append(vectors(sums, bank_indices[-1], layout).astype(np.float16))
         bank = Bank.of(bank_vectors[-1].astype(np.float32), bank_indices[-1])

@@ -29,6 +29,10 @@ class Rhythm:
     usual_error: float  # 99th percentile of the held-out errors
     trust: float  # 0 to 1; 0 = there is no rhythm
 
+    def distances(self, values: Values, steps: Values) -> Values:
+        """Return the distances (n,) of values (n,) at `steps` (n,) from their levels."""
+        return np.asarray(np.abs(saturated(values) - self.levels[_phase_indices(steps, self.period, len(self.levels))]))
+
     def errors(self, values: Values, at: Indices, steps: Values, recent: int) -> Values:
         """Return the errors (m, recent), relative to the usual, of the values at `at` (m,) and of those before each.
 

@@ -6,11 +6,13 @@ import numpy as np
 
 from shared.domain.detectors import alarms
 from shared.domain.detectors.contract import MAX_SCORE, Scores, ignore_progress
+from shared.domain.detectors.msnn.bank import BATCH_BANK, block_points
 from shared.domain.detectors.msnn.fitting import fit
 from shared.domain.detectors.msnn.state import Msnn
 from shared.domain.detectors.msnn.weighing import (
     BACK,
     RECENT,
+    RHYTHM_POWER,
     SMOOTHED,
     STRIDE,
     combined,
@@ -18,15 +20,17 @@ from shared.domain.detectors.msnn.weighing import (
     cumulative,
     mean_over_windows,
     moving_rms,
+    skill_in_batch,
     weighted_error_rows,
     weighted_errors,
     weighted_errors_around,
 )
-from shared.domain.detectors.standards import Indices
+from shared.domain.detectors.standards import SATURATION, Indices, saturated
 from shared.domain.series import Series, Timestamps, Values
 
 BLOCK = 16_384
 MIN_POINTS = 64
+FEWEST_FOR_SKILL = 256  # points of a batch
 
 
 def score(state: Msnn, values: Values, timestamps: Timestamps, context: Values) -> Scores:
@@ -106,7 +110,7 @@ def retrospective(state: Msnn, values: Values, timestamps: Timestamps) -> Scores
     """Score each value also by how unlike the rest of the batch it is; the boundary comes from the batch."""
     if len(values) < MIN_POINTS or values.min() == values.max():
         return centered(state, values, timestamps)
-    of_batch = fit(Series(timestamps, values), {"alarm_rate": "1 in 1000"}, ignore_progress)
+    of_batch = fit(Series(timestamps, values), {"alarm_rate": "1 in 1000"}, ignore_progress, BATCH_BANK)
     sums = _scaled(_centered_sums(state, values, timestamps)) + _scaled(_centered_sums(of_batch, values, timestamps))
     return Scores(np.minimum(sums / alarms.boundary(sums, state.share), MAX_SCORE), None, None, None)
 
@@ -120,9 +124,28 @@ def _scaled(sums: Values) -> Values:
 def _centered_sums(state: Msnn, values: Values, timestamps: Timestamps) -> Values:
     """Return the sums (n,) of the values (n,), from both sides of each."""
     joined = state.standard.standardized(values)
-    forecast = weighted_errors_around(state.forecast.errors(joined), state.forecast.trust)
-    rhythm = weighted_errors_around(_rhythm_errors(state, joined, timestamps), state.rhythm.trust)
+    forecast_errors, rhythm_errors = state.forecast.errors(joined), _rhythm_errors(state, joined, timestamps)
+    in_forecast, in_rhythm = trusts(state, joined, timestamps, forecast_errors)
+    forecast = weighted_errors_around(forecast_errors, in_forecast)
+    rhythm = weighted_errors_around(rhythm_errors, in_rhythm)
     return _centered_nearness(state, joined, timestamps) + forecast + rhythm
+
+
+def trusts(state: Msnn, joined: Values, timestamps: Timestamps, errors: Values) -> tuple[float, float]:
+    """Return how far to trust forecast and rhythm: by their skill on the batch, which shows whether they still hold.
+
+    errors: (n,) of the forecast, relative to the usual. A short batch does not show the skill. Neither is trusted if
+    the training data gave no reason to.
+    """
+    if len(joined) < FEWEST_FOR_SKILL:
+        return state.forecast.trust, state.rhythm.trust
+    of_median = float(np.abs(saturated(joined)).mean())
+    of_last = float(np.abs(np.diff(saturated(joined))).mean())
+    absolute = np.minimum(errors * state.forecast.usual_error, SATURATION)
+    in_forecast = skill_in_batch(absolute, min(of_median, of_last)) if state.forecast.trust else 0.0
+    distances = state.rhythm.distances(joined, state.steps(timestamps))
+    in_rhythm = skill_in_batch(distances, of_median) ** RHYTHM_POWER if state.rhythm.trust else 0.0
+    return in_forecast, in_rhythm
 
 
 def _centered_nearness(state: Msnn, joined: Values, timestamps: Timestamps) -> Values:
@@ -130,11 +153,12 @@ def _centered_nearness(state: Msnn, joined: Values, timestamps: Timestamps) -> V
     near, fitting_lengths, sums = np.zeros(len(joined)), 0, cumulative(joined)
     for scale in state.windows.scales:
         if scale.length <= len(joined):
-            distances = np.empty(len(joined) - scale.length + 1)
-            for part in _blocks(len(distances)):
-                ends = np.arange(part.start, part.stop) + scale.length - 1
-                distances[part] = state.distances(scale, sums, ends, timestamps[ends])
-            near += mean_over_windows(compressed(distances), scale.length)
+            every = np.arange(scale.length - 1, len(joined), block_points(scale.length))
+            parts = [every[part] for part in _blocks(len(every))]
+            distances = np.concatenate([state.distances(scale, sums, ends, timestamps[ends]) for ends in parts])
+            # windows that end within a block of points hardly differ: they get the distance of the first of them
+            each = np.repeat(compressed(distances), block_points(scale.length))[: len(joined) - scale.length + 1]
+            near += mean_over_windows(each, scale.length)
             fitting_lengths += 1
     return near / max(fitting_lengths, 1)
 

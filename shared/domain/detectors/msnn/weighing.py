@@ -22,6 +22,9 @@ LONE_ERROR_WEIGHT = NEWEST_ERROR_WEIGHT + RECENT_ERRORS_WEIGHT  # of an error if
 CENTERED_ERROR_WEIGHT = 0.3  # halved: .657, doubled: .651; doubled, TODS gains .012 and MGAB loses .054
 ERRORS_AROUND_WEIGHT = 1.2  # halved: .661, doubled: .645; halved, UCR gains .050 and MGAB loses .095
 
+# of the skill on a batch, which is the trust in the rhythm: 1 costs .008 on half of 71 series, 2 .007 on synthetic ones
+RHYTHM_POWER = 1.5
+
 LINEAR_UP_TO = 10.0  # times the usual: larger ratios grow logarithmically
 WINDOW_FLOOR, ERROR_FLOOR = 0.02, 1e-3  # spreads, added to the usual distance and to the usual error
 
@@ -81,6 +84,14 @@ def cumulative(values: Values) -> Values:
 def usual(distances: Values, floor: float) -> float:
     """Return the 99th percentile, plus a floor so that rounding errors in a noiseless series are not unusual."""
     return float(np.quantile(distances, 0.99)) + floor
+
+
+def skill_in_batch(errors: Values, simple_error: float) -> float:
+    """Return the share of the simple error that a forecast or a rhythm with absolute errors (n,) removes, at least 0.
+
+    simple_error: mean absolute error without it.
+    """
+    return max(1 - float(errors.mean()) / max(simple_error, 1e-12), 0.0)
 
 
 def trust_in(skill: float) -> float:
