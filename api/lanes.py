@@ -11,7 +11,7 @@
 | `computing` | 2 | decoding large bodies, simulating, scoring batches and points that take long; fair between keys, see `api/computing/fairness.py`; each thread hands its calls to a process of its own, see `api/computing/children.py` |
 | `files` | 1 | waiting for processes that read files, one at a time; fair between keys |
 | `ingest` | 4 | storing and judging pushed points; one thread of them works for all small pushes together |
-| `pushing` | 2 | the same for large pushes and for those of many series; fair between keys; each thread hands its calls to a process of its own |
+| `pushing` | 2 | the same for large pushes and for those of many series; and reading stored points; fair between keys; each thread hands its calls to a process of its own |
 | `writers` | 8 | writing training data to the store, concurrently because each file waits for the disk |
 """  # noqa: E501 - a table
 

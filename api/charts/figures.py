@@ -32,6 +32,12 @@ MAX_SCORE = 6.0  # at the top of the track of scores; higher scores reach beyond
 Span = tuple[int, int]
 
 
+def training_json(excerpt: Excerpt, span: Span) -> str:
+    """Return the figure of a version's training data as JSON. Takes 50 ms of Python."""
+    document: str = training(excerpt, span).to_json()
+    return document
+
+
 def training(excerpt: Excerpt, span: Span) -> "Figure":
     """Return the figure of a version's training data: values, normal band, expected values, anomalies and scores.
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
+from anyio import from_thread
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import WithJsonSchema
 from starlette.responses import Response
@@ -32,6 +33,8 @@ from shared.store import series as series_store
 from shared.store import versions
 
 router = APIRouter(tags=["plots"])
+
+FIGURE_S = 0.04  # expected time of a figure: small enough for both threads of the lane
 
 
 def _queried_series(
@@ -67,6 +70,7 @@ QueriedSpan = Annotated[tuple[int | None, int | None], Depends(_queried_span)]
 def plot(
     request: Request,
     services: ServicesOf,
+    caller: CallerOf,
     series_id: QueriedSeries,
     span: QueriedSpan,
     version: QueriedVersion = None,
@@ -84,13 +88,14 @@ def plot(
     script_data["watch"] = (watch or Watch("", "")).document()
     has_band = not (np.isnan(excerpt.lower).all() and np.isnan(excerpt.upper).all())
     found = anomalies(history)
+    figure = from_thread.run(services.lanes.computing, caller.key_id, FIGURE_S, figures.training_json, excerpt, shown)
     return render(
         request,
         "plot.html",
         section="series",
         version=resolved,
         watch=watch,
-        figure=inside_script(figures.training(excerpt, shown).to_json()),
+        figure=inside_script(figure),
         span=shown,
         is_part=shown != (resolved.first_timestamp, resolved.last_timestamp),
         anomalies=found,

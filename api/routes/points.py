@@ -8,14 +8,13 @@ from starlette.responses import Response
 from api.chain.authentication import caller_of
 from api.chain.bodies import read
 from api.charts.histories import DEFAULT_SHOWN, MAX_SHOWN, MIN_SHOWN
-from api.charts.stored import thinned
-from api.dependencies import SeriesId, ServicesOf, answer, visible
+from api.dependencies import CallerOf, SeriesId, ServicesOf, answer, visible
 from api.intake.answering import push_answer
 from api.intake.apart import take_apart
 from api.intake.columns import Checked
+from api.intake.reading import read_stored
 from api.intake.taking import read_columns, take_columns, take_lines
 from api.openapi import operation
-from api.schemas.answers import nullable
 from api.schemas.parameters import SERIES_ID
 from api.schemas.points import DeletionAnswer, LinesAnswer, PushAnswer, StoredPointsAnswer
 from api.schemas.requests import PointLine, PushBody
@@ -23,17 +22,16 @@ from api.schemas.times import Moment
 from api.services import Services
 from shared.domain.access import Scope
 from shared.domain.series import LAST_TIMESTAMP, check_series_id
-from shared.domain.watching.stored import LATE
 from shared.errors import Code, Flaw, InputError
 from shared.fitting.stored import stream_not_found
-from shared.store import points, streams
+from shared.store import streams
 from shared.watching.ingesting import Taken
 
 router = APIRouter(tags=["points"])
 raw = APIRouter(tags=["points"])  # routes that read the request themselves, like those of predictions
 
 SMALL_BODY_BYTES = 16 * 1024  # some hundred points, checked within a millisecond
-MAX_READ = 1_000_000
+READ_S = 0.04  # expected time of reading stored points
 
 
 @raw.post(
@@ -71,8 +69,9 @@ async def push_lines(request: Request) -> Response:
 
 
 @router.get("/series/{series_id}/points", **operation(StoredPointsAnswer, scope=Scope.READ))
-def stored_points(
+async def stored_points(
     services: ServicesOf,
+    caller: CallerOf,
     series_id: SeriesId,
     from_: Annotated[Moment, Query(alias="from", description="First second of the span")] = 0,
     to: Annotated[Moment, Query(description="Last second of the span")] = LAST_TIMESTAMP,
@@ -84,28 +83,10 @@ def stored_points(
     if from_ > to:
         sentence = "`to` must not be earlier than `from`."
         raise InputError(Code.INVALID_REQUEST, sentence, flaws=[Flaw(("query", "to"), sentence)])
-    with services.sessions.begin() as session:
-        found = points.between(session, series_id, from_, to, MAX_READ)
-        if not len(found) and series_id not in streams.read(session, [series_id]):
-            raise stream_not_found()
-    total = len(found)
-    found = thinned(found, max_points)
-    score = nullable(found.scores)
-    return answer(
-        StoredPointsAnswer(
-            series_id=series_id,
-            points=total,
-            timestamps=found.timestamps.tolist(),
-            values=nullable(found.values),
-            late=[version == LATE for version in found.versions],
-            anomaly=[None if one is None else one > 1 for one in score],
-            score=score,
-            expected=nullable(found.expected),
-            lower=nullable(found.lower),
-            upper=nullable(found.upper),
-            model_version=[str(version) if version else None for version in found.versions],
-        )
+    body = await services.lanes.pushing(
+        caller.key_id, READ_S, read_stored, services.pushing, series_id, from_, to, max_points
     )
+    return Response(body, media_type="application/json")
 
 
 @router.delete("/series/{series_id}/points", **operation(DeletionAnswer, scope=Scope.ADMIN, status=202))
