@@ -30,6 +30,7 @@ class Field:
     stack: Stack
     recoveries: Recoveries
     tick: Callable[[], None]
+    busy_within_s: float  # for which a fault waits for a worker whose fit is under way
     broker: redis.Redis = field(init=False)
     app: Celery = field(init=False)
     undos: list[Undo] = field(default_factory=list)

@@ -126,6 +126,11 @@ class Options:
         return (1.0, 2.0) if self.quick else (2.5, 5.0)
 
     @property
+    def busy_within_s(self) -> float:
+        """Seconds for which a fault waits for a worker whose fit is under way. Chosen faults have to hit one."""
+        return 30.0 if self.faults else 6.0
+
+    @property
     def drain_s(self) -> float:
         """Seconds without a finished job, after the last fault, until the open jobs count as lost."""
         return 4 * self.lease_s if self.quick else 150.0

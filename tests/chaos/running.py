@@ -54,7 +54,7 @@ class Run:
         self.receivers = receivers
         self.began = time.monotonic()
         self.recoveries = Recoveries(stack.sessions)
-        self.field = Field(stack, self.recoveries, self.tick)
+        self.field = Field(stack, self.recoveries, self.tick, options.busy_within_s)
         self.faults: Counter[str] = Counter()
         self.skipped = 0
         self.outages: list[Outage] = []

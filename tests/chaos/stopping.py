@@ -10,7 +10,6 @@ from tests.chaos.recoveries import JobSnapshot
 from tests.chaos.stack import WORKERS, pids_of, signal_all
 
 MAX_CRASHES = 2  # a third crash fails a job, and only poison jobs may fail this way
-BUSY_WITHIN_S = 6.0
 
 
 def stop_a_worker(field: Field, rng: random.Random, kind: str) -> str | None:
@@ -32,14 +31,14 @@ def stop_a_worker(field: Field, rng: random.Random, kind: str) -> str | None:
             jobs = field.recoveries.running(field.stack.hostname(name))
             unpoisoned = [job for job in jobs if job.points != POISON_POINTS]
             well_started = (
-                unpoisoned if waited_s >= BUSY_WITHIN_S else [job for job in unpoisoned if _is_under_way(job)]
+                unpoisoned if waited_s >= field.busy_within_s else [job for job in unpoisoned if _is_under_way(job)]
             )
-            is_busy = bool(well_started) or waited_s >= 2 * BUSY_WITHIN_S
+            is_busy = bool(well_started) or waited_s >= 2 * field.busy_within_s
             if is_busy and all(job.crashes < MAX_CRASHES for job in unpoisoned):
                 field.recoveries.workers_hit(kind, jobs)
                 return name
             signal_all(pids, signal.SIGCONT)
-        if waited_s >= 2 * BUSY_WITHIN_S:
+        if waited_s >= 2 * field.busy_within_s:
             return None
         field.tick()
         time.sleep(0.1)
