@@ -3,86 +3,31 @@
 import os
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, model_validator
 
 from shared.errors import Code, SetupError
+from shared.servers import ServerSettings
 from shared.urls import (
-    DatabaseUrl,
     HttpUrl,
-    Location,
     Network,
     Networks,
     Origins,
     Proxies,
-    RedisUrl,
     UrlPrefix,
     networks,
     split,
-    with_psycopg2,
-    with_verified_certificate,
 )
 
 MIB = 1024 * 1024
 # Each of these can also be read from a file whose path is in NAME_FILE.
 SECRETS = ("database_url", "database_password", "redis_url", "aws_secret_access_key")
 DEFAULT_PASSWORD = "tsad"  # noqa: S105 - from the compose file
-NO_SERVERS = (
-    "{} is not set. Set DATABASE_URL and REDIS_URL, use docker compose, "
-    "or run `tsad up` (in a checkout, `python3 run up`), which starts its own PostgreSQL and Redis-compatible server."
-)
 
 
-class Settings(BaseSettings):
+class Settings(ServerSettings):
     """All settings of the service; `.env.example` and `docs/reference/settings.md` list the same names and defaults."""
-
-    model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True, frozen=True
-    )
-
-    database_url: DatabaseUrl = Field(
-        "", repr=False, description="PostgreSQL URL: postgresql://user:password@host:port/name"
-    )
-    database_host: str = Field(
-        "", description="PostgreSQL host, used with the next four settings if DATABASE_URL is empty"
-    )
-    database_port: int = Field(5432, description="Port of DATABASE_HOST")
-    database_name: str = Field("tsad", description="Database on DATABASE_HOST")
-    database_user: str = Field("tsad", description="Role on DATABASE_HOST")
-    database_password: str = Field("", repr=False, description="Password of DATABASE_USER")
-    database_pool_size: int = Field(
-        10, ge=1, le=1000, description="Database connections per process, and request threads per API process"
-    )
-    database_pool_timeout_s: float = Field(
-        5, gt=0, description="Seconds a request waits for a free database connection"
-    )
-    database_connect_timeout_s: int = Field(
-        3, ge=1, description="Seconds before an attempt to connect to the database fails"
-    )
-    database_statement_timeout_s: float = Field(
-        15, gt=0, description="Seconds before PostgreSQL aborts a statement or an idle transaction"
-    )
-    redis_url: RedisUrl = Field(
-        "", repr=False, description="URL of Redis 6.2 or newer, or Valkey: redis://:password@host:port/0"
-    )
-
-    training_data_folder: Location = Field(
-        Path("data/data"),
-        validation_alias=AliasChoices("TRAINING_DATA_FOLDER", "DATA_FOLDER"),
-        description="Where training data is stored: a folder or s3://bucket/prefix",
-    )
-    model_state_folder: Location = Field(
-        Path("data/models"),
-        validation_alias=AliasChoices("MODEL_STATE_FOLDER", "MODEL_FOLDER"),
-        description="Where detector states and training scores are stored: a folder or s3://bucket/prefix",
-    )
-
-    aws_endpoint_url: str = Field("", description="URL of an S3-compatible service other than AWS: https://host:port")
-    aws_region: str = Field("", description="Region of the buckets")
-    aws_access_key_id: str = Field("", description="Access key id for the buckets; if empty, the machine's own role")
-    aws_secret_access_key: str = Field("", repr=False, description="Secret of AWS_ACCESS_KEY_ID")
 
     default_detector: str = Field("baseline", description="Detector of fits that name none")
     min_training_data_points: int = Field(3, ge=2, description="Minimum points per fit")
@@ -250,20 +195,6 @@ class Settings(BaseSettings):
             raise ValueError("the Flower password is the default: set FLOWER_PASSWORD")
 
     @property
-    def database(self) -> str:
-        """The database URL with psycopg2 named explicitly: SQLAlchemy 2.1 reads a plain postgresql:// as psycopg 3.
-
-        Raises `SetupError` if no database is set.
-        """
-        url = self.database_url
-        if not url:
-            if not self.database_host:
-                raise SetupError(Code.CONFIGURATION, NO_SERVERS.format("DATABASE_URL"))
-            login = ":".join(quote(part, safe="") for part in (self.database_user, self.database_password) if part)
-            url = f"postgresql://{login}@{self.database_host}:{self.database_port}/{self.database_name}"
-        return with_psycopg2(url)
-
-    @property
     def has_rates(self) -> bool:
         """Whether a request rate is limited, so that each key's requests must be counted."""
         return bool(self.fit_rate_per_minute or self.predict_rate_per_minute or self.push_rate_per_minute)
@@ -282,13 +213,6 @@ class Settings(BaseSettings):
     def proxies(self) -> tuple[Network, ...]:
         """The networks in TRUSTED_PROXIES."""
         return networks(self.trusted_proxies)
-
-    @property
-    def redis(self) -> str:
-        """The Redis URL, which requires a valid certificate with TLS; raises `SetupError` if no Redis is set."""
-        if not self.redis_url:
-            raise SetupError(Code.CONFIGURATION, NO_SERVERS.format("REDIS_URL"))
-        return with_verified_certificate(self.redis_url)
 
 
 def _from_files() -> dict[str, Any]:
