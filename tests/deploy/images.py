@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILES = ("Dockerfile.api", "Dockerfile.worker")
+BEING_WRITTEN = shutil.ignore_patterns("*.pyc.*")  # compiled modules, by other processes of the tests
 REQUIREMENTS = re.compile(r"--requirement=(\S+)")
 
 Instructions = list[tuple[str, str]]
@@ -36,7 +37,7 @@ class Image:
 
     def unpack(self, target: Path) -> None:
         """Copy the files of the image below the target folder, and compiled modules if it has them."""
-        ignored = None if self.is_compiled else shutil.ignore_patterns("__pycache__")
+        ignored = BEING_WRITTEN if self.is_compiled else shutil.ignore_patterns("__pycache__")
         for source, destination in self.copied:
             place = target / destination.lstrip("/")
             if destination.endswith("/"):
