@@ -92,6 +92,7 @@ def settings(database_url: str, redis_url: str, session_folder: Path) -> Setting
         training_data_folder=session_folder / "data",
         model_state_folder=session_folder / "models",
         reconcile_s=0.5,
+        worker_niceness=0,  # tests wait for fits, and other tests keep the cores busy meanwhile
     )
 
 
