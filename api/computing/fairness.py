@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import Any, NamedTuple, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from api.computing.children import Children, Outcome, carried_out
 from shared.errors import BusyError, Code
@@ -58,6 +59,7 @@ class FairLane:
         self._now = 0.0  # virtual time: finish time of the last call that started
         self._finish: dict[str, float] = {}  # virtual time at which each owner's calls end
         self._waiting_s: dict[str, float] = {}  # expected seconds of each owner's waiting calls
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of owners, see `in_slices`
         self._running = 0
         self._running_large = 0
 
@@ -81,21 +83,26 @@ class FairLane:
     async def in_slices(self, owner: str, cost_s: float, compute: Callable[[bytes], Slice], work: bytes) -> bytes:
         """Return the result of a computation whose parts take about `SLICE_S`, between which others have their turn.
 
-        compute: gets `work`, then what the part before has left. Raises like a call, but only before the first part.
+        compute: gets `work`, then what the part before has left. The large computations of an owner follow one another,
+        and only those that have not begun count as waiting. Raises like a call, but only before the first part.
         """
         self._admit(owner, cost_s)
-        left_s, rest, part_s = cost_s, work, min(cost_s, SLICE_S)
-        self._expect(owner, left_s)
+        is_large = cost_s >= SMALL_S
+        turn = self._turns.setdefault(owner, asyncio.Lock())
+        if is_large:
+            self._expect(owner, cost_s)
+            try:
+                await turn.acquire()
+            finally:
+                self._expect(owner, -cost_s)
         try:
-            while True:
-                part = await self._queued(owner, part_s, partial(compute, rest))
-                if part.rest is None:
-                    return part.result
-                done_s = min(left_s, SLICE_S)
-                self._expect(owner, -done_s)
-                left_s, rest, part_s = left_s - done_s, part.rest, SLICE_S
+            part = Slice(work)
+            while part.rest is not None:
+                part = await self._queued(owner, min(cost_s, SLICE_S), partial(compute, part.rest))
+            return part.result
         finally:
-            self._expect(owner, -left_s)
+            if is_large:
+                turn.release()
 
     def close(self) -> None:
         """Wait for running calls, and cancel queued ones."""

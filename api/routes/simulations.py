@@ -30,7 +30,7 @@ from shared.watching.simulating import MAX_POINTS, Simulation, Walk
 router = APIRouter(tags=["watches"])
 
 MAX_BYTES = 2 * MAX_POINTS * 64 + 256 * 1024  # points and a watch, with generous whitespace
-S_PER_POINT = 5e-4
+S_PER_POINT = 4e-4
 _BODY = msgspec.json.Decoder(SimulateBody)
 
 

@@ -109,18 +109,20 @@ def test_a_key_may_wait_for_a_bounded_time_and_others_still_may() -> None:
 def test_a_large_request_of_another_key_has_its_turn_between_the_slices_of_one() -> None:
     async def scenario(bench: Bench) -> list[str]:
         await bench.block(LARGE_S, threads=1)
-        sliced = bench.send_in_slices("abcd", "key", MAX_WAITING_S)
+        sliced = bench.send_in_slices("abcd", "key", MAX_WAITING_S / 2)
+        await asyncio.sleep(0)
+        bench.send_in_slices("ef", "key", MAX_WAITING_S / 2)
         await asyncio.sleep(0)
         bench.send("other", "other", SLICE_S)
         with pytest.raises(BusyError):
-            await bench.send("refused", "key", LARGE_S)
+            await bench.send("refused", "key", MAX_WAITING_S / 2)
         order = await bench.go()
         assert await sliced == b"result"
         return order
 
     order = run(scenario)
-    assert order[:1] + order[-2:] == ["a", "c", "d"]
-    assert sorted(order) == ["a", "b", "c", "d", "other"]
+    assert order.index("other") <= 1
+    assert [part for part in order if part != "other"] == ["a", "b", "c", "d", "e", "f"]
 
 
 def test_a_request_in_slices_that_is_canceled_frees_the_time_of_its_key() -> None:
