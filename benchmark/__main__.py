@@ -1,6 +1,7 @@
 """`python3 run bench`: compare the service with its bare framework, in one run on one machine."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterator
 
@@ -77,6 +78,7 @@ def main() -> int:
     parser.add_argument("--window", type=int, default=672, help="hourly points of each of them (default 672)")
     parser.add_argument("--rate", type=float, default=200, help="points pushed per second beside them (default 200)")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # unwinds the stack, and so ends its processes
     figures: list[Figure] = []
     with running_stack() as stack:
         for name in options.only:
