@@ -135,11 +135,11 @@ def violations(receiver: Alertmanager, stored: Sequence[StoredAlert]) -> Iterato
         shown = receiver.kept.get(labels)
         is_active = shown is not None and shown.ends_at > receiver.looked_at
         if shown is None:
-            yield Violation("unreported", f"The Alertmanager was never told of the alert {alert.id} of {labels}.")
+            yield Violation("state", f"The Alertmanager was never told of the alert {alert.id} of {labels}.")
         elif shown.alert_id != alert.id or is_active != alert.is_open:
             states = ("over", "active")
             yield Violation(
-                "unreported",
+                "state",
                 f"The Alertmanager shows the alert {shown.alert_id} of {labels} as {states[is_active]}, "
                 f"but the newest one, {alert.id}, is {states[alert.is_open]}.",
             )

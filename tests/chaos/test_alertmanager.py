@@ -39,10 +39,10 @@ LAST = [active(B), over(OTHER), TEST]  # the open alert replaces the closed one 
         (set(), [[over(A)], LAST, [active(A, NOW - 30)], LAST]),  # by a process that was stopped meanwhile
         ({"flapping"}, [[active(A)], [over(A)], [active(A)], LAST]),
         ({"flapping"}, [[active(B, NOW - 500)], LAST]),  # too late: it had ended by itself
-        ({"unreported"}, [[active(A), over(OTHER)]]),
-        ({"unreported"}, [[over(B), over(OTHER)]]),
-        ({"unreported"}, [[active(B), active(OTHER)]]),
-        ({"unreported"}, [[active(B)]]),
+        ({"state"}, [[active(A), over(OTHER)]]),
+        ({"state"}, [[over(B), over(OTHER)]]),
+        ({"state"}, [[active(B), active(OTHER)]]),
+        ({"state"}, [[active(B)]]),
         ({"invented"}, [[active(StoredAlert("x", "silence", "w", "s", is_open=True))], LAST]),
     ],
 )

@@ -45,7 +45,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcomes]:
         ("unique", r"VIOLATION \((fenced|cancelled)\)"),
         ("unique", r"VIOLATION \(duplicated\)"),
         ("unique", r"VIOLATION \(unreported\).* counts as delivered, but did not arrive"),
-        ("unique", r"VIOLATION \(unreported\).* The Alertmanager shows"),
+        ("unique", r"VIOLATION \(state\).* The Alertmanager shows"),
         ("reconciler", r"VIOLATION \(lost\)"),
     ],
 )
