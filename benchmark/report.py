@@ -80,7 +80,11 @@ def write(figures: Sequence[Figure], folder: Path = RESULTS, *, is_whole: bool =
 
 
 def charts(figures: Sequence[Figure], facts: dict[str, Any]) -> tuple[go.Figure, go.Figure]:
-    """Chart the factor by which each figure beats its limit: the medians, and all measurements."""
+    """Chart the factor by which each figure beats its limit: the medians, and all measurements.
+
+    A figure of 0, or with a limit of 0, such as a number of faults, has no such factor.
+    """
+    figures = [figure for figure in figures if figure.target.limit and all(figure.values)]
     work = [figure.work for figure in figures]
     medians = [better_by(figure, figure.median) for figure in figures]
     margins = go.Figure(

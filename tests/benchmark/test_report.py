@@ -23,3 +23,10 @@ def test_a_part_replaces_its_own_figures_and_a_whole_run_replaces_all(tmp_path: 
     assert '"a"' in page.read_text()
     report.write([figure("b", 5)], tmp_path)
     assert stored(tmp_path) == {"b": 5}
+
+
+def test_a_count_of_nothing_is_stored_and_not_charted(tmp_path: Path) -> None:
+    faults = single("faults", "", [0], Target(AT_MOST, 0))
+    page = report.write([figure("a", 1), figure("none", 0), faults], tmp_path)
+    assert stored(tmp_path) == {"a": 1, "none": 0, "faults": 0}
+    assert '"faults"' not in page.read_text()
