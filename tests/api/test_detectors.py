@@ -106,7 +106,7 @@ def test_every_verdict_can_be_explained(
     assert f"{verdict['score']:.3g}" in verdict["explanation"]
     if verdict["upper"] is not None:
         assert verdict["lower"] <= verdict["expected"] <= verdict["upper"] < 450
-        assert f"{verdict['upper']:.6g}" in verdict["explanation"]
+        assert f"{verdict['upper']:.4g}" in verdict["explanation"]
     assert (why["similar_from"] is None) == (why["similar_distance"] is None)
     assert (why["similar_from"] is None) == ("most similar" not in verdict["explanation"])
 
