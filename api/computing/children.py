@@ -132,9 +132,12 @@ class _Child:
         with ours, theirs:
             for end in (ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
-            command = [sys.executable, "-m", "api.child", str(theirs.fileno()), str(kept_bytes)]
+            numbers = map(str, (NICENESS, theirs.fileno(), kept_bytes))
             self._process = subprocess.Popen(  # in its own session, which can have a lower priority
-                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
+                [sys.executable, "-m", "api.child", *numbers],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
             )
             self._connection = Connection(ours.detach())
         self._is_ready = False

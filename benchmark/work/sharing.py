@@ -37,7 +37,11 @@ MEASURED = (
     f"/plot?series_id={worst.LONG}",
     "/jobs?limit=200",
     "cookie",
-    *(crowded.name for crowded in deep.requests(POINTS) if "watch=" not in crowded.path),
+    *(
+        crowded.name
+        for crowded in deep.requests(POINTS)
+        if "watch=" not in crowded.path and not crowded.is_endless  # feeds: `attacking`
+    ),
 )
 
 
