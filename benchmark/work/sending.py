@@ -1,14 +1,12 @@
 """Points of other systems: remote write of 10,000 series, and the history of a source."""
 
 import json
-import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from time import perf_counter as clock
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,6 +16,7 @@ import cramjam
 from api.intake.messages import Label, WriteRequest
 from benchmark.access import HEADERS
 from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, single
+from benchmark.consumption import cpu_s
 from benchmark.stack import Stack, running, wait_until
 from shared.domain.series import DAY_S
 
@@ -41,10 +40,10 @@ def remote_write(stack: Stack) -> Iterator[Figure]:
     ).raise_for_status()
     start = int(time.time()) - 60 * (SCRAPES + 1)
     send(stack, start)  # creates the streams
-    used, began = cpu_seconds(stack.api_pid), clock()
+    used, began = cpu_s(stack.api_pid), clock()
     for scrape in range(1, SCRAPES + 1):
         send(stack, start + 60 * scrape)
-    seconds, used = clock() - began, cpu_seconds(stack.api_pid) - used
+    seconds, used = clock() - began, cpu_s(stack.api_pid) - used
     samples = SERIES * SCRAPES
     facts = {"series": SERIES, "seconds": round(seconds, 1), "cpu_seconds_of_the_api": round(used, 1)}
     yield single(
@@ -131,9 +130,3 @@ def answering() -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

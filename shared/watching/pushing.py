@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pushing:
-    """Stores and judges points. Thread-safe. Pickled for a child, it becomes that of the child."""
+    """Stores and judges points. Thread-safe. Pickled for a child, it becomes the one that this child has."""
 
     settings: Settings
     sessions: Sessions
