@@ -2,10 +2,11 @@
 
 import asyncio
 import gc
+import statistics
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import cast
@@ -31,6 +32,11 @@ class Tally:
     def rate(self) -> float:
         """Successful responses per second."""
         return len(self.latencies) / self.seconds
+
+
+def percentile_ms(latencies: Sequence[float], hundredth: int) -> float:
+    """Return a percentile, from 1 to 99, of seconds, in milliseconds."""
+    return 1000 * statistics.quantiles(latencies, n=100)[hundredth - 1]
 
 
 def request(method: str, path: str, body: bytes = b"", **headers: str) -> Request:

@@ -1,6 +1,5 @@
 """Predictions of others while one client tries to hold connections, memory or streams."""
 
-import statistics
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,7 +12,7 @@ from benchmark.access import TOKEN
 from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, paired, single
 from benchmark.crowd import beside
 from benchmark.holding import Held, holding
-from benchmark.load import closed_loop, open_loop, request
+from benchmark.load import closed_loop, open_loop, percentile_ms, request
 from benchmark.stack import Stack, body_of
 from benchmark.work.predicting import POINT, SMALL
 
@@ -42,7 +41,7 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
         nonlocal refused
         tally = open_loop(stack.api, prediction, 64, RATE, seconds)
         refused += tally.errors
-        return 1000 * statistics.quantiles(tally.latencies, n=100)[98]
+        return percentile_ms(tally.latencies, 99)
 
     def during(attack: Callable[[], Attack]) -> Callable[[], float]:
         def measured() -> float:

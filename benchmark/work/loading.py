@@ -1,6 +1,5 @@
 """The history of 1,000 series from a real Prometheus: how soon the first is judged, how long all of it takes."""
 
-import statistics
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ from sqlalchemy import text
 from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, single
 from benchmark.consumption import cpu_s, resident
 from benchmark.history import DAY_S, METRIC, STEP_S, with_history
-from benchmark.load import open_loop, request
+from benchmark.load import open_loop, percentile_ms, request
 from benchmark.stack import Stack, body_of, running
 from benchmark.work.predicting import POINT, checked
 from shared.store.engine import Sessions
@@ -71,7 +70,7 @@ def measure(stack: Stack, days: float) -> Iterator[Figure]:
     """Load the history of `SERIES` series once."""
     with stack.worker():
         stack.fit("others", body_of(range(1, 7), [1, 2, 3, 1, 2, 3]))
-    at_rest = p99(predictions(stack, 10))
+    at_rest = percentile_ms(predictions(stack, 10), 99)
     sessions = stack.sessions()
     with ExitStack() as processes:
         server = processes.enter_context(with_history(stack.folder / "prometheus", SERIES, days))
@@ -91,7 +90,7 @@ def measure(stack: Stack, days: float) -> Iterator[Figure]:
     work = f"CPU of a million points from a Prometheus, {SERIES:,} series"
     yield single(work, "s", [sum(used.values())], Target(AT_MOST, 30), **used)
     yield single("peak memory of the process that loads", "MiB", [peak / MIB], Target(AT_MOST, 1_024))
-    beside = p99(loaded.latencies)
+    beside = percentile_ms(loaded.latencies, 99)
     work = f"others' p99 while the history of {SERIES:,} series is loaded"
     yield Figure(work, "ms", beside, at_rest, [beside / at_rest], Target(AT_MOST, 5))
 
@@ -146,11 +145,6 @@ def predictions(stack: Stack, seconds: float) -> list[float]:
     """Return latencies of predictions of another series, at a steady rate."""
     requests = [request("POST", "/predict/others", POINT)]
     return checked(open_loop(stack.api, requests, CLIENTS, OTHERS_RATE, seconds)).latencies
-
-
-def p99(latencies: list[float]) -> float:
-    """Return the 99th percentile in milliseconds."""
-    return 1000 * statistics.quantiles(latencies, n=100)[98]
 
 
 def postgres(sessions: Sessions) -> int:

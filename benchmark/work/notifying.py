@@ -1,17 +1,15 @@
 """From a point to the message about it: how long the first message of an alert takes, beside a steady push."""
 
 import json
-import multiprocessing
-import statistics
 import time
 from collections.abc import Iterator
 from time import perf_counter as clock
 
 from benchmark.comparing import AT_MOST, Figure, Target, single
-from benchmark.load import open_loop
+from benchmark.load import percentile_ms
 from benchmark.stack import Stack, running, wait_until
 from benchmark.work.predicting import copy_series
-from benchmark.work.pushing import BATCH, KNOWN, RATE, STEADY, STEP_S, Feed, fit, prepared, send
+from benchmark.work.pushing import KNOWN, RATE, STEADY, STEP_S, Feed, fit, send, steady
 from tests.worker.outbound.receiving import Received, receiving
 
 ALERTS, EVERY_S = 100, 0.3
@@ -42,22 +40,13 @@ def measure(stack: Stack, _pairs: int, _seconds: float) -> Iterator[Figure]:
     with receiving() as server, running(stack.folder / "outbound.log", env, "worker.outbound"):
         server.respond = respond
         _configure(stack, server.url)
-        seconds = ALERTS * EVERY_S
-        pushes = prepared(feeds["steady-"], seconds + 5)
-        load = multiprocessing.get_context("spawn").Process(
-            target=open_loop, args=(stack.api, pushes, 16, RATE / BATCH, seconds + 5)
-        )
-        load.start()
-        try:
-            time.sleep(2)  # until it pushes
+        with steady(stack, feeds["steady-"], ALERTS * EVERY_S + 3):
             sent = {f"{PREFIX}{number}": _push(stack, number, begin) for number in range(ALERTS)}
-        finally:
-            load.join()
         wait_until(lambda: len(arrived) == ALERTS, WITHIN_S, 0.1)
-    hundredths = statistics.quantiles([1000 * (arrived[name] - sent[name]) for name in sent], n=100)
+    taken_s = [arrived[name] - sent[name] for name in sent]
     work = f"from a point to the receiver of its message, beside {RATE:,} points/s"
-    yield single(f"{work}: p50", "ms", [hundredths[49]], Target(AT_MOST, 1_000), messages=ALERTS)
-    yield single(f"{work}: p99", "ms", [hundredths[98]], Target(AT_MOST, 1_000))
+    yield single(f"{work}: p50", "ms", [percentile_ms(taken_s, 50)], Target(AT_MOST, 1_000), messages=ALERTS)
+    yield single(f"{work}: p99", "ms", [percentile_ms(taken_s, 99)], Target(AT_MOST, 1_000))
 
 
 def _configure(stack: Stack, url: str) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from sqlalchemy import text
 
 from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, paired, single
-from benchmark.load import Request, Tally, closed_loop, open_loop, request
+from benchmark.load import Request, Tally, closed_loop, open_loop, percentile_ms, request
 from benchmark.stack import Stack, body_of, running, wait_until
 from shared.artifacts import scores_key, state_key
 
@@ -106,7 +106,7 @@ def under_fits(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
 
     def p99() -> float:
         tally = checked(open_loop(stack.api, requests, 64, half_capacity, 2 * seconds))
-        return 1000 * statistics.quantiles(tally.latencies, n=100)[98]
+        return percentile_ms(tally.latencies, 99)
 
     def fitting() -> float:
         job_ids = [stack.send(f"busy-{next(numbers)}", large) for _ in range(60)]

@@ -6,6 +6,7 @@ import random
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count, product
 
@@ -13,7 +14,7 @@ from sqlalchemy import text
 
 from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, paired, single
 from benchmark.consumption import resident
-from benchmark.load import Request, Tally, closed_loop, open_loop, request
+from benchmark.load import Request, closed_loop, open_loop, percentile_ms, request
 from benchmark.stack import Stack, body_of
 from benchmark.work.predicting import POINT, checked, copy_series
 
@@ -28,6 +29,7 @@ OTHERS_RATE = 100  # predictions per second
 GROWN_STREAMS = 100_000
 STREAMS_AT_ONCE = 1_000  # in one transaction, while points are generated
 STEP_S = 60
+STARTED_S = 2  # after which a process pushes
 
 
 @dataclass
@@ -103,21 +105,28 @@ def beside_others(stack: Stack, feed: Feed, pairs: int, seconds: float) -> Itera
     prediction = [request("POST", "/predict/others", POINT)]
 
     def p99() -> float:
-        return percentiles(checked(open_loop(stack.api, prediction, 64, OTHERS_RATE, seconds)))[1]
+        return percentile_ms(checked(open_loop(stack.api, prediction, 64, OTHERS_RATE, seconds)).latencies, 99)
 
     def beside() -> float:
-        pushes = prepared(feed, seconds + 2)
-        process = multiprocessing.get_context("spawn").Process(
-            target=open_loop, args=(stack.api, pushes, 16, RATE / BATCH, seconds + 2)
-        )
-        process.start()
-        try:
-            time.sleep(1)  # until it pushes
+        with steady(stack, feed, seconds + 1):
             return p99()
-        finally:
-            process.join()
 
     yield paired(f"others' p99 beside {RATE:,} points/s", "ms", beside, p99, Target(AT_MOST, 3), pairs)
+
+
+@contextmanager
+def steady(stack: Stack, feed: Feed, seconds: float) -> Iterator[None]:
+    """Push points at the steady rate from another process. The block begins once it does, and may take the seconds."""
+    seconds += STARTED_S
+    process = multiprocessing.get_context("spawn").Process(
+        target=open_loop, args=(stack.api, prepared(feed, seconds), 16, RATE / BATCH, seconds)
+    )
+    process.start()
+    try:
+        time.sleep(STARTED_S)
+        yield
+    finally:
+        process.join()
 
 
 def prepared(feed: Feed, seconds: float) -> list[Request]:
@@ -129,7 +138,7 @@ def prepared(feed: Feed, seconds: float) -> list[Request]:
 def stretch(stack: Stack, feed: Feed, seconds: float) -> Iterator[Figure]:
     """Measure latencies of pushes at a steady rate, the memory of the API, and the size of a point."""
     tally = checked(open_loop(stack.api, prepared(feed, seconds), 32, RATE / BATCH, seconds))
-    p50, p99 = percentiles(tally)
+    p50, p99 = (percentile_ms(tally.latencies, hundredth) for hundredth in (50, 99))
     work = f"{RATE:,} points/s for {seconds:,.0f} s, {STEADY}, {len(feed.names):,} streams, {BATCH} points each"
     yield single(f"{work}: p50 of pushes", "ms", [p50], Target(AT_MOST, 50))
     yield single(f"{work}: p99 of pushes", "ms", [p99], Target(AT_MOST, 250))
@@ -145,7 +154,7 @@ def growth(stack: Stack, feed: Feed, pairs: int, seconds: float, points: int) ->
 
     def p50() -> float:
         tally = checked(closed_loop(stack.api, prepared(feed, 60), 1, seconds))
-        return percentiles(tally)[0]
+        return percentile_ms(tally.latencies, 50)
 
     before = [p50() for _ in range(pairs)]
     grow(stack, {"streams": GROWN_STREAMS, "points": points, "step": STEP_S, "first": feed.start})
@@ -161,12 +170,6 @@ def grow(stack: Stack, shape: Mapping[str, int]) -> None:
     for no in range(first, first + GROWN_STREAMS, STREAMS_AT_ONCE):
         with stack.sessions().begin() as session:
             session.execute(_POINTS, {**shape, "from": no, "to": no + STREAMS_AT_ONCE - 1})
-
-
-def percentiles(tally: Tally) -> tuple[float, float]:
-    """Return the median and the 99th percentile in milliseconds."""
-    hundredths = statistics.quantiles(tally.latencies, n=100)
-    return 1000 * hundredths[49], 1000 * hundredths[98]
 
 
 def table_size(stack: Stack) -> tuple[int, int]:

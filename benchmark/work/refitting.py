@@ -4,7 +4,6 @@ A night takes longer than anybody waits for a benchmark, so a stretch of it is m
 """
 
 import json
-import statistics
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ from sqlalchemy import Row, TextClause, text
 
 from benchmark.comparing import AT_LEAST, AT_MOST, Figure, Target, single
 from benchmark.consumption import cpu_s
-from benchmark.load import Request, open_loop, request
+from benchmark.load import Request, open_loop, percentile_ms, request
 from benchmark.stack import Stack, running
 from benchmark.work.predicting import POINT
 from shared.store.engine import Sessions
@@ -185,7 +184,7 @@ class Clients:
         self._stopping.set()
         for thread in threads:
             thread.join()
-        return {name: 1000 * statistics.quantiles(seconds, n=100)[98] for name, seconds in self._latencies.items()}
+        return {name: percentile_ms(seconds, 99) for name, seconds in self._latencies.items()}
 
     def _repeat(self, name: str, requests: Iterator[Request] | list[Request], connections: int, rate: float) -> None:
         while not self._stopping.is_set():

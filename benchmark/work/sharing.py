@@ -1,13 +1,12 @@
 """Predictions of others beside clients that send the most expensive requests."""
 
 import json
-import statistics
 from collections.abc import Iterator
 from functools import partial
 
 from benchmark.comparing import AT_MOST, Figure, Target, paired
 from benchmark.crowd import CLIENTS, crowd
-from benchmark.load import open_loop, request
+from benchmark.load import open_loop, percentile_ms, request
 from benchmark.stack import SERVE, Stack, body_of, is_up, wait_until
 from benchmark.work.predicting import POINT, checked
 from shared.embedded.ports import free_port
@@ -63,7 +62,7 @@ def measure(stack: Stack, pairs: int, seconds: float) -> Iterator[Figure]:
 
     def p99() -> float:
         tally = checked(open_loop(stack.api, prediction, 64, RATE, seconds))
-        return 1000 * statistics.quantiles(tally.latencies, n=100)[98]
+        return percentile_ms(tally.latencies, 99)
 
     with stack.sessions().begin() as session:
         deep.fill(session, POINTS)
